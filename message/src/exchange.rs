@@ -1,0 +1,1 @@
+//! A record that holds request and result splits into two halves on read.

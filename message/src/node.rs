@@ -1,0 +1,1 @@
+//! Nodes: which column of the ladder an address is.

@@ -1,0 +1,1 @@
+//! Order: repaired time, cause before effect, stream, offset.

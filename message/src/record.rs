@@ -1,0 +1,61 @@
+//! One stored message with its place and its facts: what pages and judge work on.
+
+use std::sync::Arc;
+
+use crate::facts::Facts;
+use crate::id::{CallKey, MessageId};
+use crate::kind::Kind;
+use crate::redact::Mask;
+use crate::span::Flags;
+use crate::time::Timestamp;
+
+/// A message as it was logged, and what it says.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub id: MessageId,
+    /// As logged.
+    pub time: Timestamp,
+    pub kind: Kind,
+    /// Field 2 of the header as logged: `INVITE`, `180`, `POST`, `PUSH`.
+    pub method: String,
+    pub status: Option<u16>,
+    pub source: String,
+    pub destination: String,
+    pub call: CallKey,
+    pub flags: Flags,
+    pub provisional: bool,
+    pub place: Arc<Place>,
+    /// Length of the span in the file.
+    pub len: u64,
+    /// The whole span as sent: header line, message, the logger's line end.
+    pub raw: Vec<u8>,
+    /// Bytes of the header line with its line end.
+    pub head: u32,
+    pub line_end: u8,
+    pub masked: Vec<Mask>,
+    pub facts: Facts,
+}
+
+/// Where messages of one stream come from.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Place {
+    pub agent: String,
+    pub host: String,
+    /// Name of the source: one log of one host over its rotations.
+    pub source: String,
+    pub path: String,
+}
+
+impl Message {
+    /// The header line as logged, without its line end.
+    pub fn header(&self) -> &[u8] {
+        let line = &self.raw[..self.head as usize];
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        line.strip_suffix(b"\r").unwrap_or(line)
+    }
+
+    /// The message alone, byte-exact.
+    pub fn body(&self) -> &[u8] {
+        &self.raw[self.head as usize..self.raw.len() - self.line_end as usize]
+    }
+}

@@ -1,0 +1,276 @@
+//! What agent and collector say to each other: MessagePack maps with names, so fields can be added on either side.
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::{ByteArray, ByteBuf};
+
+use crate::format::Definition;
+use crate::frame::Resume;
+use crate::id::{Offset, StreamId, first_16};
+use crate::redact::Mask;
+use crate::span::{Cause, Continues, Flags, SpanKind};
+use crate::time::Timestamp;
+
+pub const VERSION: u16 = 1;
+pub const CONTENT_TYPE: &str = "application/vnd.siptrail.append+msgpack";
+/// The largest request body accepted, compressed and unpacked.
+pub const MAX_COMPRESSED: usize = 8 << 20;
+pub const MAX_UNPACKED: usize = 32 << 20;
+
+/// `POST /api/v1/append`. Each stream is stored whole or not at all, independent of the others.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Append {
+    pub version: u16,
+    pub agent: String,
+    /// Fencing number; 0 where no lease is held.
+    pub lease: i64,
+    /// Counted up by the agent and echoed in the answer.
+    pub batch: u64,
+    pub streams: Vec<StreamAppend>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct StreamAppend {
+    pub stream: StreamId,
+    /// Sent when new or changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<StreamMeta>,
+    pub base: Offset,
+    pub end: Offset,
+    /// Tile [base, end) exactly. A gap may have `len` 0.
+    pub spans: Vec<WireSpan>,
+    /// Provisional spans after `end`; replace the former tail.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tail: Vec<WireSpan>,
+    /// Guards at `end`.
+    pub guard: Guard,
+    /// Size of the file when the agent looked.
+    pub size: u64,
+    pub read_to: Offset,
+    /// The agent's clock when it looked.
+    pub read_at: Timestamp,
+    /// Lines that were nearly headers, since the stream's beginning as this agent process saw it.
+    #[serde(default)]
+    pub near_misses: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<EndMarker>,
+    /// Streams with the same number stand or fall together (a record stitched over a rotation).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tied: Option<u32>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct StreamMeta {
+    /// Name of the source: the operator's pattern, with `/LOGNAME` where it matches several logs.
+    pub source: String,
+    pub format: Definition,
+    /// IANA name of the zone for times without offset.
+    pub zone: String,
+    /// The path as bytes: file names need not be UTF-8.
+    #[serde(with = "serde_bytes")]
+    pub path: Vec<u8>,
+    pub host: String,
+    pub file: FileIdentity,
+    pub epoch: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predecessor: Option<StreamId>,
+}
+
+/// What tells one file from another, over renames.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
+pub struct FileIdentity {
+    pub device: u64,
+    pub inode: u64,
+    /// `FS_IOC_GETVERSION`, or 0.
+    pub generation: u64,
+    /// Birth time in microseconds (`statx`), or 0.
+    pub birth: i64,
+}
+
+/// A span as sent: with its bytes where it has any.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct WireSpan {
+    pub start: Offset,
+    /// Bytes of the file, before masking.
+    pub len: u64,
+    pub kind: SpanKind,
+    #[serde(default)]
+    pub flags: Flags,
+    /// First 16 bytes of SHA-256 of the file's bytes; of a masked span an HMAC. Zero for noise and gaps.
+    #[serde(default)]
+    pub hash: ByteArray<16>,
+    #[serde(default)]
+    pub head: u32,
+    #[serde(default)]
+    pub line_end: u8,
+    /// The span's bytes: records and fragments.
+    #[serde(default)]
+    pub bytes: ByteBuf,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub masked: Vec<Mask>,
+    /// Lines of noise.
+    #[serde(default)]
+    pub lines: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Continues>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
+    /// Bytes lost beyond those the gap covers; none = unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u64>,
+}
+
+impl WireSpan {
+    /// A span without bytes, to fill in.
+    pub fn new(start: Offset, len: u64, kind: SpanKind) -> Self {
+        Self {
+            start,
+            len,
+            kind,
+            flags: Flags::NONE,
+            hash: ByteArray::new([0; 16]),
+            head: 0,
+            line_end: 0,
+            bytes: ByteBuf::new(),
+            masked: Vec::new(),
+            lines: 0,
+            of: None,
+            part: None,
+            cause: None,
+            lost: None,
+        }
+    }
+
+    pub fn end(&self) -> Offset {
+        self.start.plus(self.len)
+    }
+
+    /// The hash that must stand in `hash` of an unmasked record or fragment.
+    pub fn hash_of(bytes: &[u8]) -> ByteArray<16> {
+        use sha2::Digest;
+        ByteArray::new(first_16(&sha2::Sha256::digest(bytes)))
+    }
+}
+
+/// Kept with a watermark on both sides: how a file is recognised and framing resumed.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Guard {
+    /// Hash (first 16 bytes of SHA-256) of the first `head_len` ≤ 1,024 bytes.
+    pub head: ByteArray<16>,
+    pub head_len: u16,
+    /// Hash of the `before_len` ≤ 64 bytes before the watermark.
+    pub before: ByteArray<16>,
+    pub before_len: u8,
+    /// CRC-32C of [`crc_from`, watermark).
+    pub crc: u32,
+    pub crc_from: Offset,
+    pub resume: Resume,
+}
+
+/// Sent once the file is closed; the collector compares, and a difference is an alarm.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct EndMarker {
+    pub size: u64,
+    pub crc: u32,
+    pub counters: Counters,
+}
+
+/// Spans and bytes by kind; the four byte counts add up to the watermark.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Counters {
+    pub records: u64,
+    pub record_bytes: u64,
+    pub noise: u64,
+    pub noise_bytes: u64,
+    pub noise_lines: u64,
+    pub fragments: u64,
+    pub fragment_bytes: u64,
+    pub gaps: u64,
+    pub gap_bytes: u64,
+}
+
+impl Counters {
+    pub fn add(&mut self, kind: SpanKind, len: u64, lines: u64) {
+        let (number, bytes) = match kind {
+            SpanKind::Record => (&mut self.records, &mut self.record_bytes),
+            SpanKind::Noise => (&mut self.noise, &mut self.noise_bytes),
+            SpanKind::Fragment => (&mut self.fragments, &mut self.fragment_bytes),
+            SpanKind::Gap => (&mut self.gaps, &mut self.gap_bytes),
+        };
+        *number += 1;
+        *bytes += len;
+        self.noise_lines += lines;
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.record_bytes + self.noise_bytes + self.fragment_bytes + self.gap_bytes
+    }
+}
+
+/// The body of 200, 400 and 409: the watermark of each stream, and why it was refused.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Answer {
+    pub version: u16,
+    pub batch: u64,
+    pub lease: i64,
+    pub streams: Vec<StreamAnswer>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StreamAnswer {
+    pub stream: StreamId,
+    /// The committed offset.
+    pub w: Offset,
+    /// The part of an unfinished long record that is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refused>,
+}
+
+/// Why a stream of a batch was not stored.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "why")]
+pub enum Refused {
+    /// `base` is beyond the watermark, or the stream is not known and came without `meta`: go back to `w`.
+    Base,
+    /// A span lies on both sides of the watermark: frame again from `w`.
+    Straddle,
+    /// Another agent holds the lease.
+    Lease { holder: i64 },
+    /// This span cannot be accepted (400).
+    Span { start: Offset, text: String },
+    /// A span's bytes do not match its hash: damaged on the way (422), send again.
+    Damaged { start: Offset },
+}
+
+/// `GET /api/v1/positions?agent=ID&after=STREAM&limit=N`: what the collector has of this agent's streams, by stream id.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Positions {
+    pub positions: Vec<Position>,
+    /// More follow after the last.
+    pub more: bool,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Position {
+    pub stream: StreamId,
+    pub file: FileIdentity,
+    pub epoch: u64,
+    pub w: Offset,
+    pub guard: Guard,
+    pub size: u64,
+    pub source: String,
+    #[serde(with = "serde_bytes")]
+    pub path: Vec<u8>,
+    pub closed: bool,
+}
+
+pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, rmp_serde::encode::Error> {
+    rmp_serde::to_vec_named(value)
+}
+
+pub fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, rmp_serde::decode::Error> {
+    rmp_serde::from_slice(bytes)
+}
