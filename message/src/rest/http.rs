@@ -35,7 +35,7 @@ const SEARCHED: usize = 1 << 20;
 pub(crate) fn parts(bytes: &[u8]) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut rest = bytes;
-    while !rest.trim_ascii_start().is_empty() && parts.len() < MOST {
+    while !rest[..rest.len().min(SEARCHED)].trim_ascii_start().is_empty() && parts.len() < MOST {
         let Some((start, headers)) = head(rest) else {
             parts.push(Part::Bare(rest));
             break;
@@ -78,7 +78,7 @@ fn body_len(headers: Headers<'_>, rest: &[u8]) -> usize {
         .filter(|header| header.known() == Some(Name::ContentLength))
         .find_map(|header| header.value().parse::<usize>().ok());
     if let Some(declared) = declared.filter(|len| *len <= rest.len()) {
-        let behind = rest[declared..].trim_ascii_start();
+        let behind = rest[declared..rest.len().min(declared.saturating_add(SEARCHED))].trim_ascii_start();
         if behind.is_empty() || behind.starts_with(b"HTTP/") {
             return declared;
         }

@@ -9,7 +9,7 @@ impl Uri {
     pub(crate) fn read(text: &str, faults: &mut Faults) -> Self {
         let whole = text;
         let text = text.trim();
-        if text.contains([' ', '\t', '<', '>', '"']) {
+        if text.bytes().any(|b| matches!(b, b' ' | b'\t' | b'<' | b'>' | b'"')) {
             faults.note("uri");
         }
         let (scheme, rest) = split_scheme(text);
