@@ -166,7 +166,7 @@ impl<'s> Found<'s> {
         let settings = self.settings;
         let written = |name: &str| {
             let bytes = header.name_bytes();
-            bytes.len() == name.len() && bytes.eq_ignore_ascii_case(name.as_bytes())
+            bytes.eq_ignore_ascii_case(name.as_bytes()) || known.is_some_and(|k| k.text().eq_ignore_ascii_case(name))
         };
         if settings.call_headers.iter().any(|name| written(name)) {
             self.add(CALL, &header.value());
@@ -282,6 +282,7 @@ mod tests {
         let rule = r#"{"key":[{"space":"ticket","header":"X-Ticket","match":"id=([^;]+)","sure":false}]}"#;
         check_with(rule, "x-ticket: a=1;id=T-100200;b=2", &[("ticket", "T-100200", false)]);
         check_with(rule, "X-Ticket: none here", &[]);
+        check_with(r#"{"key":[{"space":"about","header":"subject"}]}"#, "s: T-100200", &[("about", "T-100200", true)]);
         for wrong in
             [r#"{"key":[{"space":"t","match":"("}]}"#, r#"{"key":[{"space":"t","json":"a"}]}"#, r#"{"keys":[]}"#]
         {

@@ -7,6 +7,8 @@ use crate::rest::{self, HttpStart, Part, Scalar};
 
 /// JSON values one behind the other that are looked at.
 const MOST_VALUES: usize = 8;
+/// Bytes of JSON that are read of one record.
+const MOST_JSON: usize = 1 << 20;
 /// A longer value at a user's place is a token; those of FCM and APNs are 64 bytes and more.
 const LONGEST_USER: usize = 63;
 
@@ -76,6 +78,8 @@ struct Reading<'s> {
     result: Option<ExchangeResult>,
     push: PushFacts,
     pointers: Vec<(Place<'s>, &'s Pointer)>,
+    /// Bytes of JSON that may still be read.
+    left: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -110,6 +114,7 @@ impl<'s> Reading<'s> {
             result: None,
             push: PushFacts::default(),
             pointers,
+            left: MOST_JSON,
         }
     }
 
@@ -130,10 +135,10 @@ impl<'s> Reading<'s> {
         for _ in 0..MOST_VALUES {
             let trimmed = text.trim_ascii_start();
             at += text.len() - trimmed.len();
-            if !matches!(trimmed.first(), Some(b'{' | b'[')) {
+            if self.left == 0 || !matches!(trimmed.first(), Some(b'{' | b'[')) {
                 return;
             }
-            let picked = rest::pick(trimmed, &pointers);
+            let picked = rest::pick(trimmed, self.left, &pointers);
             for (nth, value) in picked.values.into_iter().enumerate() {
                 if let Some(value) = value {
                     self.value(self.pointers[nth].0, value);
@@ -143,7 +148,11 @@ impl<'s> Reading<'s> {
             if let Some(fault) = picked.fault {
                 self.faults.note(fault);
             }
-            let Some(len) = picked.len else { return };
+            let Some(len) = picked.len else {
+                self.left = 0;
+                return;
+            };
+            self.left -= len;
             at += len;
             text = &trimmed[len..];
         }

@@ -20,7 +20,8 @@ pub enum HttpStart<'a> {
 }
 
 /// What stands in a record, in order.
-pub(crate) enum Part<'a> {
+#[derive(Clone, Debug)]
+pub enum Part<'a> {
     Http(Http<'a>),
     /// From here on the bytes are those of a body without a head: JSON values, or something else.
     Bare(&'a [u8]),
@@ -31,8 +32,9 @@ const MOST: usize = 8;
 /// How far the next message is looked for behind one without a usable length.
 const SEARCHED: usize = 1 << 20;
 
-/// Takes a record apart into messages.
-pub(crate) fn parts(bytes: &[u8]) -> Vec<Part<'_>> {
+/// Takes the message of a record apart: HTTP messages, and what has no head of HTTP behind them or alone. Bytes left
+/// out are blanks; behind the eighth message the rest is.
+pub fn parts(bytes: &[u8]) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut rest = bytes;
     while !rest[..rest.len().min(SEARCHED)].trim_ascii_start().is_empty() && parts.len() < MOST {
