@@ -42,7 +42,7 @@ pub(crate) struct Columns {
 /// What a column is made of, before it has its place and name.
 pub(crate) struct Draft {
     pub kind: NodeKind,
-    /// The least of its addresses.
+    /// A name rather than a number, else the least of its addresses.
     pub address: usize,
     pub addresses: usize,
     /// One port of a host.
@@ -97,7 +97,8 @@ pub(crate) fn columns(
             draft.addresses += 1;
             draft.leg = draft.leg.into_iter().chain(legs.get(&index).copied()).min();
             draft.join(loggers, bases.of[index]);
-            if *address < scene.addresses[draft.address] {
+            let rank = |address: &Address| (address.ip().is_some(), address.clone());
+            if rank(address) < rank(&scene.addresses[draft.address]) {
                 draft.address = index;
             }
             continue;
