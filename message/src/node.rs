@@ -80,7 +80,7 @@ pub(crate) fn columns(
     let Machines { bases, loggers, tree, legs } = machines;
     let alias = alias::aliases(scene, folds, bases);
     let devices = Devices::of(scene, folds, bases, loggers, tree);
-    let networks = networks(scene, folds, bases, loggers, &devices);
+    let networks = networks(scene, folds, bases, loggers, &devices, &alias);
     let mut numbers = Numbers::default();
     let mut drafts: Vec<Draft> = Vec::new();
     let mut of = Vec::with_capacity(scene.addresses.len());
@@ -179,6 +179,7 @@ fn networks(
     bases: &Bases,
     loggers: &Loggers,
     devices: &Devices,
+    alias: &[usize],
 ) -> HashMap<usize, Ipv4Addr> {
     let mut serves = vec![false; bases.count()];
     for fold in folds {
@@ -188,6 +189,10 @@ fn networks(
     }
     for (address, device) in devices.of.iter().enumerate() {
         serves[bases.of[address]] |= device.is_some();
+    }
+    // What two logs name in two ways is known to somebody.
+    for (base, same) in alias.iter().enumerate().filter(|(base, same)| base != *same) {
+        (serves[base], serves[*same]) = (true, true);
     }
     let mut of = HashMap::new();
     let mut members: HashMap<Ipv4Addr, usize> = HashMap::new();
