@@ -73,7 +73,7 @@ async fn a_class_is_chosen_by_boxes_and_calls_are_the_default() {
     assert_eq!((checked(&page), texts(&page, ".sc").len()), (vec!["call".into(), "other".into()], 2));
     let page = site.page("/search?class=registration&class=keepalive").await;
     assert_eq!(checked(&page), ["registration", "keepalive"]);
-    assert_eq!(texts(&page, ".sc .who"), ["erin to erin"]);
+    assert_eq!(texts(&page, ".sc .who"), ["erin registration"]);
 }
 
 #[tokio::test]
