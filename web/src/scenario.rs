@@ -1,0 +1,9 @@
+//! The page of one scenario.
+
+use axum::Router;
+
+use crate::Site;
+
+pub(crate) fn routes() -> Router<Site> {
+    Router::new()
+}
