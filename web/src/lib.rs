@@ -10,6 +10,7 @@ pub mod api;
 pub mod assets;
 pub mod error;
 pub mod home;
+pub mod ladder;
 pub mod live;
 pub mod page;
 pub mod params;

@@ -286,15 +286,17 @@ impl<'a> Drawing<'a> {
         let mut used = strong.chars().count() + if sdp { 5 } else { 0 };
         let mut label = Label { strong, text: String::new(), sdp, small: String::new() };
         let mut beside: Vec<String> = Vec::new();
-        for part in [Some(text).filter(|text| !text.is_empty()), self.took(entry).map(|took| format!("· {took}"))] {
-            let Some(part) = part else { continue };
-            let letters = part.chars().count() + 1;
+        // Each part as it reads over the arrow, and beside it.
+        let took = self.took(entry);
+        let took = took.map(|took| (format!("· {took}"), format!("{took} after {}", message.facts.method)));
+        for (over, apart) in [(text.clone(), text)].into_iter().filter(|(text, _)| !text.is_empty()).chain(took) {
+            let letters = over.chars().count() + 1;
             if used + letters <= room_over {
                 used += letters;
                 label.text.push_str(if label.text.is_empty() { "" } else { " " });
-                label.text.push_str(&part);
+                label.text.push_str(&over);
             } else {
-                beside.push(part.trim_start_matches("· ").to_owned());
+                beside.push(apart);
             }
         }
         let (said, sign) = self.remark(entry);
@@ -370,6 +372,7 @@ impl<'a> Drawing<'a> {
         }
         if self.rang.get(&row.leg) == Some(&entry.row)
             && entry.seen == Seen::First
+            && self.flow.legs.get(row.leg).is_some_and(|leg| leg.parent.is_none())
             && let Some(request) = row.pair
         {
             say(format!("{} after INVITE", duration(row.time.micros_since(self.flow.rows[request].time))), Sign::None);
@@ -405,8 +408,9 @@ fn sightings(first: usize, others: &[usize], messages: &[Message]) -> String {
 fn sent_again(first: usize, repeats: &[usize], messages: &[Message]) -> String {
     let since = since_first(first, repeats, messages);
     match since.as_slice() {
+        [once] if *once >= SECOND / 10 => format!("again at +{} s", seconds(*once)),
         [once] => format!("again at +{}", duration(*once)),
-        [one, two] if *two >= SECOND / 10 => format!("×2 at +{}, +{} s", seconds(*one), seconds(*two)),
+        [one, two] if *one >= SECOND / 10 => format!("×2 at +{}, +{} s", seconds(*one), seconds(*two)),
         many => format!("×{} over {}", many.len(), duration(many.last().copied().unwrap_or(0))),
     }
 }
