@@ -3,8 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::keys::Key;
-use crate::kind::Kind;
+use crate::kind::{self, Kind};
 use crate::sip;
+
+mod exchange;
+mod settings;
+mod signalling;
+
+pub use settings::{Pattern, Pointer, Settings, SettingsError};
 
 /// What was understood of one message. Parsing never fails: what is odd stands in `faults`.
 #[derive(Clone, PartialEq, Debug)]
@@ -37,14 +43,18 @@ pub struct SipFacts {
     pub request_uri: Option<sip::Uri>,
     pub from: Option<sip::NameAddr>,
     pub to: Option<sip::NameAddr>,
+    /// At most 128 of each list; more are the fault `too_many`.
     pub contacts: Vec<sip::NameAddr>,
     pub vias: Vec<sip::Via>,
     pub record_routes: Vec<sip::NameAddr>,
     pub routes: Vec<sip::NameAddr>,
     pub expires: Option<u32>,
+    /// User-Agent; in a response without one, Server.
     pub user_agent: Option<String>,
     pub reason_header: Option<String>,
+    pub content_type: Option<String>,
     pub sdp: Option<sip::Sdp>,
+    /// Local and remote UUID as written; the older form has only one (RFC 7989, 11).
     pub session_id: Option<(String, Option<String>)>,
     /// Event package of SUBSCRIBE and NOTIFY.
     pub event: Option<String>,
@@ -74,6 +84,140 @@ pub struct PushFacts {
 pub struct Fault {
     /// A stable short name: `start_line`, `header_name`, `cseq_mismatch`, …
     pub what: String,
-    /// Where, in bytes from the start of the message.
+    /// Where, in bytes from the start of the message: the line it is about.
     pub at: u32,
+}
+
+/// Reads a message of a known kind. `method`, `source` and `destination` are those of the record's header.
+///
+/// Takes what it can from anything; work and memory are bounded however long or hostile the message is.
+pub fn read(kind: Kind, method: &str, source: &str, destination: &str, body: &[u8], settings: &Settings) -> Facts {
+    match kind {
+        Kind::Sip => signalling::read(method, body, settings),
+        Kind::Rest | Kind::Push | Kind::Media => exchange::read(kind, method, source, destination, body, settings),
+    }
+}
+
+impl Facts {
+    /// Facts of a message of which nothing was understood yet.
+    pub fn new(kind: Kind, method: &str) -> Self {
+        Self {
+            kind,
+            method: method.to_owned(),
+            status: None,
+            reason: String::new(),
+            response: false,
+            call_id: None,
+            keys: Vec::new(),
+            target: None,
+            sip: None,
+            result: None,
+            push: None,
+            faults: Vec::new(),
+        }
+    }
+
+    /// Two writers may have mixed their writes: a SIP record is empty or has no start line, or that contradicts
+    /// `method`, the header's. A token that is neither a SIP method nor a status code contradicts nothing.
+    pub fn interleaved(&self, method: &str) -> bool {
+        if self.kind != Kind::Sip {
+            return false;
+        }
+        if self.has_fault("empty") || self.has_fault("start_line") {
+            return true;
+        }
+        match kind::status_code(method) {
+            Some(status) => !self.response || self.status.is_some_and(|s| s != status),
+            None if kind::is_sip_method(method) => self.response || !self.method.eq_ignore_ascii_case(method),
+            None => false,
+        }
+    }
+
+    pub fn has_fault(&self, what: &str) -> bool {
+        self.faults.iter().any(|fault| fault.what == what)
+    }
+}
+
+/// The faults of one message while it is read: each name once a line, and not more than a page can show.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    at: usize,
+    list: Vec<Fault>,
+}
+
+impl Faults {
+    const MOST: usize = 32;
+
+    /// From here on faults are about the line at this offset.
+    pub(crate) fn stand_at(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    pub(crate) fn note(&mut self, what: &str) {
+        let at = u32::try_from(self.at).unwrap_or(u32::MAX);
+        let known = self.list.iter().any(|fault| fault.at == at && fault.what == what);
+        if !known && self.list.len() < Self::MOST {
+            self.list.push(Fault { what: what.to_owned(), at });
+        }
+    }
+
+    pub(crate) fn into_list(self) -> Vec<Fault> {
+        self.list
+    }
+
+    #[cfg(test)]
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.list.iter().map(|fault| fault.what.as_str()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INVITE: &str = "INVITE sip:bob@example.com SIP/2.0\r\n\
+        Via: SIP/2.0/TCP 192.0.2.1:5060;branch=z9hG4bK1, SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK0\r\n\
+        From: \"Alice\" <sip:alice@example.com>;tag=a1\r\nTo: <sip:bob@example.com>\r\ni: c1-4711@example.com\r\n\
+        CSeq: 1 INVITE\r\nX-CID: a-leg-17@example.com\r\nm: <sip:alice@192.0.2.1>\r\nContent-Type: application/sdp\r\n\
+        Content-Length: 71\r\n\r\nv=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
+
+    fn read_sip(method: &str, body: &str) -> Facts {
+        read(Kind::Sip, method, "-", "-", body.as_bytes(), &Settings::default())
+    }
+
+    #[test]
+    fn an_invite_tells_its_facts() {
+        let facts = read_sip("INVITE", INVITE);
+        let sip = facts.sip.unwrap();
+        assert_eq!((facts.method.as_str(), facts.response, facts.status), ("INVITE", false, None));
+        assert_eq!(facts.call_id.as_deref(), Some("c1-4711@example.com"));
+        assert_eq!(facts.keys, [Key::new("call", "a-leg-17@example.com")]);
+        assert_eq!(sip.vias.iter().map(|via| via.branch.as_str()).collect::<Vec<_>>(), ["z9hG4bK1", "z9hG4bK0"]);
+        assert_eq!(sip.from.unwrap().tag(), Some("a1"));
+        assert_eq!(sip.sdp.unwrap().media[0].codecs, ["PCMU/8000"]);
+        assert_eq!(facts.faults, []);
+    }
+
+    #[test]
+    fn a_response_has_the_method_of_its_cseq() {
+        let facts = read_sip("180", "SIP/2.0 180 Ringing\nCSeq: 7 INVITE\nCall-ID: x@y\nServer: lab\n\n");
+        assert_eq!((facts.method.as_str(), facts.response, facts.status), ("INVITE", true, Some(180)));
+        assert_eq!((facts.reason.as_str(), facts.sip.unwrap().user_agent.as_deref()), ("Ringing", Some("lab")));
+    }
+
+    #[test]
+    fn a_start_line_that_contradicts_the_header_is_suspect() {
+        let suspect = |method, body| read_sip(method, body).interleaved(method);
+        assert!(!suspect("INVITE", INVITE));
+        assert!(suspect("BYE", INVITE));
+        assert!(suspect("180", INVITE));
+        assert!(suspect("INVITE", "SIP/2.0 180 Ringing\r\n\r\n"));
+        assert!(suspect("200", "SIP/2.0 180 Ringing\r\n\r\n"));
+        assert!(!suspect("180", "SIP/2.0 180 Ringing\r\n\r\n"));
+        assert!(suspect("INVITE", "\r\n"));
+        assert!(suspect("INVITE", "v=0\r\n"));
+        assert!(!suspect("SENT", INVITE));
+        let rest = read(Kind::Rest, "POST", "-", "-", b"", &Settings::default());
+        assert!(!rest.interleaved("POST"));
+    }
 }

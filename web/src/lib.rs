@@ -2,12 +2,13 @@
 //!
 //! Read in this order:
 //! - [`state`]: what every page needs; [`params`], [`zone`]: the URL is the state, in the reader's zone
-//! - [`page`]: from template to answer; [`error`]: what went wrong, as page, fragment or JSON
+//! - [`page`], [`choice`]: from template to answer; [`error`]: what went wrong, as page, fragment or JSON
 //! - [`assets`], [`security`]: files with hashed names, and what holds for every answer
 //! - [`home`], [`search`], [`scenario`]: the pages; [`live`]: rows as they come; [`api`]: the same for programs
 
 pub mod api;
 pub mod assets;
+pub mod choice;
 pub mod error;
 pub mod home;
 pub mod ladder;
@@ -35,6 +36,7 @@ pub fn router(store: store::Store, settings: Settings) -> axum::Router {
         .merge(scenario::routes())
         .merge(live::routes())
         .merge(api::routes())
+        .merge(choice::routes())
         .merge(assets::routes())
         .fallback(error::no_such_page);
     security::guard(routes, &site).with_state(site)

@@ -4,10 +4,11 @@ use std::convert::Infallible;
 
 use askama::Template;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use axum::http::header::{CONTENT_TYPE, COOKIE};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
+use crate::choice::Choices;
 use crate::params::{Params, encode};
 use crate::zone::Zone;
 use crate::{Error, Site};
@@ -29,8 +30,7 @@ impl<T: Template> IntoResponse for Page<T> {
 #[derive(Clone, PartialEq, Debug)]
 pub struct Frame {
     pub zone: Zone,
-    /// `light` or `dark` by cookie; none = as the system.
-    pub theme: Option<&'static str>,
+    pub choices: Choices,
     /// Path of this page, as requested.
     pub path: String,
     /// Its query.
@@ -66,11 +66,9 @@ impl Frame {
     /// A frame whatever the request says; for error pages.
     pub(crate) fn lenient(parts: &Parts, site: &Site) -> Self {
         let params = Params::parse(parts.uri.query().unwrap_or(""));
-        let cookies = parts.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let theme = cookies.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix("theme="));
         Self {
             zone: params.get("zone").and_then(Zone::parse).unwrap_or(Zone::UTC),
-            theme: theme.and_then(theme_named),
+            choices: Choices::of(&parts.headers),
             path: parts.uri.path().to_owned(),
             find: String::new(),
             params,
@@ -105,20 +103,15 @@ impl Frame {
         self.params.without("zone").pairs().to_vec()
     }
 
-    /// Where a choice of theme leads, and back to this page.
-    pub fn in_theme(&self, theme: &str) -> String {
-        format!("/theme?to={theme}&back={}", encode(&format!("{}{}", self.path, self.params)))
+    /// Where a choice for this browser leads, and back to this page.
+    pub fn choose(&self, name: &str, value: &str) -> String {
+        format!("/choose?{name}={value}&back={}", encode(&format!("{}{}", self.path, self.params)))
     }
 
     /// `page` or nothing, for `aria-current` of a link in the header.
     pub fn is(&self, path: &str) -> bool {
         self.path == path
     }
-}
-
-/// A theme by its name in cookie or address.
-pub(crate) fn theme_named(name: &str) -> Option<&'static str> {
-    ["light", "dark"].into_iter().find(|known| *known == name)
 }
 
 /// Sent by htmx: answer with the fragment alone.
