@@ -54,6 +54,12 @@ pub enum Line {
     Note(Note),
 }
 
+impl Line {
+    pub fn is_open(&self) -> bool {
+        matches!(self, Line::Row(row) if row.mark == row::Mark::Open)
+    }
+}
+
 /// How many rows there are, and would be under each chip.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
@@ -128,8 +134,8 @@ impl Ladder {
     /// Classes of the ladder's element.
     pub fn classes(&self) -> String {
         let long = if self.is_long() { " long" } else { "" };
-        let wide = if self.is_wide() { " wide" } else { "" };
-        format!("ladder n{}{long}{wide}", self.columns.columns.len().max(1))
+        let many = if self.is_wide() { " many" } else { "" };
+        format!("ladder n{}{long}{many}", self.columns.columns.len().max(1))
     }
 
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = &Row> {

@@ -4,7 +4,8 @@ use message::flow::{Flow, Node, NodeKind};
 
 use super::entry::{Entry, is_problem};
 use super::view::View;
-use super::words::{count, duration};
+use super::words::duration;
+use crate::words::counted;
 use message::record::Message;
 
 /// Over this, the devices of a person are one column.
@@ -38,6 +39,17 @@ pub struct Column {
     /// `clock −38 ms`: the times of its log are shown shifted.
     pub clock: Option<String>,
     group: Option<String>,
+}
+
+impl Column {
+    /// The symbol of its kind in the sprite.
+    pub fn glyph(&self) -> &'static str {
+        match self.kind {
+            NodeKind::Server => "n-server",
+            NodeKind::Device => "n-device",
+            NodeKind::External => "n-external",
+        }
+    }
 }
 
 /// What stands above columns that belong together.
@@ -139,7 +151,7 @@ fn fold_people(drafts: Vec<Draft>, view: &View, folded: &mut Vec<(String, usize)
                 first.column.never &= draft.column.never;
                 first.column.leg = None;
                 first.column.name.clone_from(&person);
-                first.column.detail = count(first.nodes.len(), "device", "devices");
+                first.column.detail = counted(first.nodes.len(), "device");
             }
         }
     }
@@ -182,7 +194,7 @@ fn fold_rest(
         if keep { out.push(draft) } else { rest.extend(draft.nodes) }
     }
     let column = Column {
-        name: count(rest.len(), "more node", "more nodes"),
+        name: counted(rest.len(), "more node"),
         detail: String::new(),
         kind: NodeKind::External,
         leg: None,

@@ -10,7 +10,8 @@ use message::time::{SECOND, Timestamp};
 use super::columns::{Columns, colour};
 use super::entry::{Entry, Seen, is_answer};
 use super::view::{RowId, View};
-use super::words::{count, duration};
+use super::words::duration;
+use crate::words::counted;
 
 const SILENCE: i64 = 5 * SECOND;
 
@@ -121,7 +122,7 @@ impl<'a> Notes<'a> {
         Some(Says::Silence(match (skipped, again) {
             (0, false) => format!("{gap} without messages"),
             (0, true) => format!("{gap} with retransmissions only"),
-            (hidden, _) => format!("{gap} without messages in view, {} hidden", count(hidden, "row", "rows")),
+            (hidden, _) => format!("{gap} without messages in view, {} hidden", counted(hidden, "row")),
         }))
     }
 

@@ -24,6 +24,8 @@ pub struct Row {
     /// Index of the flow's row, and of the message drawn.
     pub of: usize,
     pub message: usize,
+    /// Rows of one transaction share a number.
+    pub transaction: usize,
     pub kind: Kind,
     /// Leg: its tag and the number of its colour.
     pub tag: String,
@@ -218,6 +220,7 @@ impl<'a> Drawing<'a> {
             id: RowId::new(message.id, row.half),
             of: entry.row,
             message: entry.message,
+            transaction: row.transaction,
             kind: message.kind,
             tag: self.flow.legs.get(row.leg).map_or(String::new(), |leg| leg.tag.clone()),
             colour: colour(row.leg),

@@ -295,7 +295,7 @@ fn over_12_columns_the_devices_of_a_person_are_one() {
     ");
     let ladder = layout(&s.flow, &s.messages, &View::parse("cols=bob*"));
     assert_eq!(ladder.columns.columns.len(), 13);
-    assert!(ladder.classes().ends_with(" wide"));
+    assert!(ladder.classes().ends_with(" many"));
 }
 
 #[test]

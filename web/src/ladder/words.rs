@@ -1,4 +1,4 @@
-//! Times, durations and counts as the page says them.
+//! Times and durations as the ladder says them.
 
 use message::time::{HOUR, MINUTE, SECOND, Timestamp};
 
@@ -84,24 +84,6 @@ pub fn seconds(micros: i64) -> String {
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
-/// `18,442,117`
-pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// `1 row`, `29 rows`
-pub fn count(number: usize, one: &str, many: &str) -> String {
-    format!("{} {}", thousands(number as u64), if number == 1 { one } else { many })
-}
-
 /// At most this many characters, with an ellipsis where it was cut.
 pub fn shortened(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
@@ -150,10 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_have_commas_and_text_an_end() {
-        assert_eq!(thousands(18_442_117), "18,442,117");
-        assert_eq!(thousands(999), "999");
-        assert_eq!(count(1, "row", "rows"), "1 row");
+    fn text_that_is_too_long_ends_in_an_ellipsis() {
         assert_eq!(shortened("äöüß", 4), "äöüß");
         assert_eq!(shortened("äöüßx", 4), "äöü…");
     }

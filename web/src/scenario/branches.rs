@@ -98,6 +98,13 @@ fn words(outcome: Outcome) -> (&'static str, &'static str, Option<&'static str>)
     }
 }
 
+impl Branch {
+    /// The cells between device and outcome, each with the head of its column.
+    pub fn cells(&self) -> [(&'static str, &Cell); 3] {
+        [("Push", &self.push), ("Rang", &self.rang), ("Final", &self.last)]
+    }
+}
+
 impl Cell {
     fn plain(text: &str) -> Self {
         Self { text: text.to_owned(), strong: false, when: String::new() }

@@ -7,7 +7,7 @@ use message::record::Message;
 use store::Store;
 
 use crate::Error;
-use crate::ladder::words::{count, thousands};
+use crate::words::{count, counted};
 
 /// Streams looked at; a scenario over more files than that says so.
 const MOST: usize = 64;
@@ -37,11 +37,11 @@ pub async fn of(store: &Store, messages: &[Message]) -> Result<Evidence, Error> 
         let rows = store.streams(before, 1).await?;
         let Some(row) = rows.into_iter().find(|row| row.stream == stream) else { continue };
         for gap in row.gaps.iter().filter(|gap| gap.start >= first && gap.start <= last) {
-            evidence.gaps.push(format!("{} bytes of {}, {}", thousands(gap.len), row.source, gap.cause));
+            evidence.gaps.push(format!("{} bytes of {}, {}", count(gap.len), row.source, gap.cause));
         }
         let unread = row.size.saturating_sub(row.w.0);
         if unread > 0 && !row.closed {
-            evidence.behind.push(format!("{} is {} bytes behind", row.source, thousands(unread)));
+            evidence.behind.push(format!("{} is {} bytes behind", row.source, count(unread)));
         }
     }
     Ok(evidence)
@@ -50,13 +50,13 @@ pub async fn of(store: &Store, messages: &[Message]) -> Result<Evidence, Error> 
 impl Evidence {
     /// `4 sources, no gap`, `2 sources, 1 gap`
     pub fn says(&self) -> String {
-        let gaps = if self.gaps.is_empty() { "no gap".to_owned() } else { count(self.gaps.len(), "gap", "gaps") };
-        let mut says = format!("{}, {gaps}", count(self.sources, "source", "sources"));
+        let gaps = if self.gaps.is_empty() { "no gap".to_owned() } else { counted(self.gaps.len(), "gap") };
+        let mut says = format!("{}, {gaps}", counted(self.sources, "source"));
         if !self.behind.is_empty() {
             says.push_str(&format!(", {} still being read", self.behind.len()));
         }
         if self.unchecked > 0 {
-            says.push_str(&format!(", {} not checked", count(self.unchecked, "file", "files")));
+            says.push_str(&format!(", {} not checked", counted(self.unchecked, "file")));
         }
         says
     }

@@ -10,13 +10,13 @@ use store::scenario::{Scenario, ScenarioRow};
 use super::evidence::Evidence;
 use crate::ladder::entry::{is_answer, status};
 use crate::ladder::words::duration;
+use crate::words::Outcome;
 
 /// The words of the page's head.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Headline {
-    /// `answered`, `refused 486`, `open`.
-    pub state: String,
-    pub open: bool,
+    /// As in the list of scenarios.
+    pub state: Outcome,
     /// `call`, `registration`, …
     pub class: &'static str,
     pub caller: Option<String>,
@@ -49,11 +49,9 @@ struct Moments {
 pub fn headline(scenario: &Scenario, flow: &Flow, messages: &[Message], evidence: &Evidence) -> Headline {
     let row = &scenario.row;
     let moments = moments(row, flow, messages);
-    let state = state(row);
     Headline {
-        open: state == "open",
-        says: says(row, &state, &moments),
-        state,
+        state: crate::words::outcome(row),
+        says: says(row, &moments),
         class: row.class.name(),
         caller: row.caller.clone().or_else(|| flow.caller.clone()),
         callee: row.callee.clone().or_else(|| flow.callee.clone()),
@@ -66,20 +64,7 @@ pub fn begun(flow: &Flow, messages: &[Message]) -> Option<Timestamp> {
     invites(flow, messages).find(|(row, message)| !is_answer(message, row.half)).map(|(row, _)| row.time)
 }
 
-fn state(row: &ScenarioRow) -> String {
-    match (row.class, row.status) {
-        (CallClass::Call, _) if row.answered.is_some() => "answered".into(),
-        (CallClass::Call, Some(487)) => "not answered".into(),
-        (CallClass::Registration, Some(200..300)) => "registered".into(),
-        (_, Some(200..300)) => "answered".into(),
-        (_, Some(300..400)) => "redirected".into(),
-        (_, Some(status)) => format!("refused {status}"),
-        (CallClass::Other, None) => "logged".into(),
-        (_, None) => "open".into(),
-    }
-}
-
-fn says(row: &ScenarioRow, state: &str, moments: &Moments) -> String {
+fn says(row: &ScenarioRow, moments: &Moments) -> String {
     let by = |method: &str| moments.ended.as_ref().filter(|(_, how, _)| *how == method).map(|(who, ..)| who.as_str());
     match (row.class, row.status) {
         (CallClass::Call, _) if row.answered.is_some() => match by("BYE") {
@@ -93,8 +78,12 @@ fn says(row: &ScenarioRow, state: &str, moments: &Moments) -> String {
         (CallClass::Call, None) if row.rang.is_some() => "rang, no final answer logged".into(),
         (CallClass::Other, None) => "no call, no status".into(),
         (_, None) => "no final answer logged".into(),
-        (_, Some(300..)) if !moments.reason.is_empty() => format!("{state} {}", moments.reason),
-        _ => state.to_owned(),
+        (CallClass::Registration, Some(200..300)) => "registered".into(),
+        (_, Some(status @ 300..)) => {
+            let word = if status < 400 { "redirected" } else { "refused" };
+            format!("{word} {status} {}", moments.reason).trim_end().to_owned()
+        }
+        (_, Some(status)) => format!("answered {status}"),
     }
 }
 

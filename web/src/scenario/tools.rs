@@ -6,8 +6,8 @@ use message::kind::Kind;
 use crate::ladder::columns::colour;
 use crate::ladder::row::glyph;
 use crate::ladder::view::{Hide, View};
-use crate::ladder::words::count;
 use crate::ladder::{Counts, Ladder};
+use crate::words::{count, counted};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tools {
@@ -50,8 +50,8 @@ pub fn tools(flow: &Flow, ladder: &Ladder, view: &View) -> Tools {
     // A filter of rows begins at the first page again.
     let base = View { page: None, ..view.clone() };
     let of = match ladder.columns.hidden {
-        0 => format!("of {}", count(counts.total, "row", "rows")),
-        nodes => format!("of {}, {} hidden", count(counts.total, "row", "rows"), count(nodes, "node", "nodes")),
+        0 => format!("of {}", counted(counts.total, "row")),
+        nodes => format!("of {}, {} hidden", counted(counts.total, "row"), counted(nodes, "node")),
     };
     let all = link(&base.show_all());
     Tools {
@@ -60,7 +60,7 @@ pub fn tools(flow: &Flow, ladder: &Ladder, view: &View) -> Tools {
         rows: rows(ladder, &base),
         fields: View { find: String::new(), ..base.clone() }.fields(),
         find: view.find.clone(),
-        shown: crate::ladder::words::thousands(counts.shown as u64),
+        shown: count(counts.shown),
         of,
         show_all: (counts.shown < counts.total).then_some(all),
     }
@@ -161,14 +161,14 @@ fn toggled<T: Clone + PartialEq>(list: &[T], value: T) -> (bool, Vec<T>) {
 }
 
 impl Chip {
-    fn new(href: String, text: &str, count: usize) -> Self {
+    fn new(href: String, text: &str, number: usize) -> Self {
         Self {
             href,
             text: text.to_owned(),
             code: String::new(),
             colour: None,
             glyph: None,
-            count: crate::ladder::words::thousands(count as u64),
+            count: count(number),
             on: false,
             bad: false,
             key: String::new(),
