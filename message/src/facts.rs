@@ -82,7 +82,14 @@ pub struct PushFacts {
 /// Something wrong with a message that did not stop it from being read.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Fault {
-    /// A stable short name: `start_line`, `header_name`, `cseq_mismatch`, …
+    /// A stable short name.
+    ///
+    /// Of the start line: `start_line` `start_line_space` `version` `status` `request_uri`. Of lines: `header_line`
+    /// `header_name` `header_block` (more than 64 KiB) `repeated` `too_many`. Of addresses: `uri` `bare_uri` `host`
+    /// `ipv6` `ipv6_brackets` `port` `quote` `angle` `display` `params` `via` `branch`. Of values: `call_id` `cseq`
+    /// `cseq_mismatch` `max_forwards` `expires` `retry_after` `warning` `date` `content_length` `extra_bytes`. Of what
+    /// is not there: `empty` `missing_via` `missing_from` `missing_to` `missing_call_id` `missing_cseq`. Of REST and
+    /// push: `json` `json_too_long`.
     pub what: String,
     /// Where, in bytes from the start of the message: the line it is about.
     pub at: u32,
@@ -219,5 +226,58 @@ mod tests {
         assert!(!suspect("SENT", INVITE));
         let rest = read(Kind::Rest, "POST", "-", "-", b"", &Settings::default());
         assert!(!rest.interleaved("POST"));
+    }
+
+    /// Records as a proxy logged them (Kamailio's own lines and prefixes left out).
+    const LOGGED: &str = "\
+[1795463759.183319][REGISTER][sip:127.0.0.1:5062][sip:127.0.0.1:5070]
+REGISTER sip:127.0.0.1:5070 SIP/2.0
+Via: SIP/2.0/UDP 127.0.0.1:5062;branch=z9hG4bK-16783-1-0
+From: <sip:bob@127.0.0.1>;tag=1
+To: <sip:bob@127.0.0.1>
+Call-ID: 1-16783@127.0.0.1
+CSeq: 1 REGISTER
+Contact: <sip:bob@127.0.0.1:5081>
+Max-Forwards: 70
+Expires: 3600
+User-Agent: Lab Device 5081
+Content-Length: 0
+
+
+[1795463760.025520][GET][http://127.0.0.1:5070][http://127.0.0.1:9070/v1/route?callId=1-16821@127.0.0.1&to=bob]
+{\"callId\":\"1-16821@127.0.0.1\",\"status\":200,\"response\":{\"route\": \"local\", \"devices\": 3}}
+[1795463760.026831][180][sip:127.0.0.1:5081][sip:127.0.0.1:5070]
+SIP/2.0 180 Ringing
+Via: SIP/2.0/UDP 127.0.0.1:5070;branch=z9hG4bKb34.6d4e.0, SIP/2.0/UDP 127.0.0.1:5063;branch=z9hG4bK-16821-1-0
+From: \"Caller alice\" <sip:alice@127.0.0.1>;tag=c1
+To: <sip:bob@127.0.0.1>;tag=d1
+i: 1-16821@127.0.0.1
+CSeq: 1 INVITE
+Content-Length: 0
+
+[1795463762.241167][PUSH][http://127.0.0.1:5070][https://fcm.example.net/v1/projects/demo/messages:send]
+{\"callId\":\"1-16934@127.0.0.1\",\"to\":\"dave\",\"title\":\"Incoming call\",\"result\":{\"accepted\": true}}
+";
+
+    #[test]
+    fn logged_records_tell_kind_method_and_call() {
+        let mut drawn = String::new();
+        for record in LOGGED.split("\n[17").map(|record| record.trim_start_matches("[17")) {
+            let (header, body) = record.split_once('\n').unwrap();
+            let fields: Vec<_> = header.trim_end_matches(']').split("][").collect();
+            let [_, method, source, destination] = fields[..] else { panic!("four fields: {header}") };
+            let settings = Settings::default();
+            let (kind, guessed) = kind::decide(&settings, "proxy", method, source, destination, body.as_bytes());
+            let facts = read(kind, method, source, destination, body.as_bytes(), &settings);
+            assert!(!guessed && !facts.interleaved(method) && facts.faults.is_empty());
+            let (call, status) = (facts.call_id.unwrap(), facts.status.map_or("-".into(), |s| s.to_string()));
+            drawn.push_str(&format!("{kind} {} {status} {call}\n", facts.method));
+        }
+        insta::assert_snapshot!(drawn, @"
+        SIP REGISTER - 1-16783@127.0.0.1
+        REST GET 200 1-16821@127.0.0.1
+        SIP INVITE 180 1-16821@127.0.0.1
+        PUSH PUSH - 1-16934@127.0.0.1
+        ");
     }
 }

@@ -77,16 +77,18 @@ const SHORTEST: usize = 6;
 const MOST: usize = 32;
 
 /// A value as it is compared: percent-decoded, trimmed of blanks, quotes and `<>`, UUIDs in lower case. None for
-/// what joins everything with everything: `null`, `none`, `unknown`, `anonymous`, zeros, and less than 6 characters.
+/// what joins everything with everything (`null`, `none`, `unknown`, `anonymous`, zeros, less than 6 characters), and
+/// for what cannot be meant as a key: control characters within, more than 1,024 characters.
 pub fn normal(written: &str) -> Option<String> {
     if written.len() > 3 * LONGEST {
         return None;
     }
     let decoded = percent_encoding::percent_decode_str(written).decode_utf8_lossy();
     let value = decoded.trim_matches(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>'));
+    let no_word = value.contains(char::is_control);
     let hub = ["unknown", "anonymous"].iter().any(|hub| value.eq_ignore_ascii_case(hub));
     let fits = (SHORTEST..=LONGEST).contains(&value.chars().count());
-    if hub || !fits || value.bytes().all(|b| matches!(b, b'0' | b'-')) {
+    if hub || no_word || !fits || value.bytes().all(|b| matches!(b, b'0' | b'-')) {
         return None;
     }
     Some(if is_uuid(value) { value.to_ascii_lowercase() } else { value.to_owned() })
@@ -164,7 +166,7 @@ impl<'s> Found<'s> {
         let settings = self.settings;
         let written = |name: &str| {
             let bytes = header.name_bytes();
-            bytes.len() == name.len() && bytes.eq_ignore_ascii_case(name.as_bytes())
+            bytes.eq_ignore_ascii_case(name.as_bytes()) || known.is_some_and(|k| k.text().eq_ignore_ascii_case(name))
         };
         if settings.call_headers.iter().any(|name| written(name)) {
             self.add(CALL, &header.value());
@@ -215,4 +217,102 @@ impl<'s> Found<'s> {
 pub(crate) fn session_id(value: &str) -> (&str, Option<std::borrow::Cow<'_, str>>) {
     let local = value.split(';').next().unwrap_or("").trim();
     (local, sip::parameter(value, "remote").filter(|remote| !remote.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts;
+    use crate::kind::Kind;
+
+    #[track_caller]
+    fn check_with(settings: &str, headers: &str, expect: &[(&str, &str, bool)]) {
+        let settings: Settings = serde_json::from_str(settings).unwrap();
+        let message = format!("INVITE sip:bob@example.com SIP/2.0\nCall-ID: own-call@example.com\n{headers}\n\n");
+        let facts = facts::read(Kind::Sip, "INVITE", "-", "-", message.as_bytes(), &settings);
+        let keys: Vec<_> = facts.keys.iter().map(|key| (&*key.space, &*key.value, key.sure)).collect();
+        assert_eq!(keys, expect, "{headers}");
+    }
+
+    #[track_caller]
+    fn check(headers: &str, expect: &[(&str, &str)]) {
+        let sure: Vec<_> = expect.iter().map(|(space, value)| (*space, *value, true)).collect();
+        check_with("{}", headers, &sure);
+    }
+
+    #[test]
+    fn headers_that_hold_a_call_id_join_calls() {
+        check("X-CID: <a-leg@example.com>", &[("call", "a-leg@example.com")]);
+        check("x-call-id: \"a-leg%40example.com\"", &[("call", "a-leg@example.com")]);
+        check("Replaces: 42@a.example;to-tag=1;from-tag=2", &[("call", "42@a.example")]);
+        check("Join: 42@a.example ;to-tag=1", &[("call", "42@a.example")]);
+        check("Target-Dialog: 42@a.example;local-tag=1", &[("call", "42@a.example")]);
+        check("r: \"B\" <sip:b@example.com?a=b&Replaces=42%40a.example%3Bto-tag%3D1>", &[("call", "42@a.example")]);
+        check("Refer-To: <sip:b@example.com>", &[]);
+        check("b: <sip:c@example.com>;Call-ID=\"42@a.example\";cid=\"77@part.example\"", &[("call", "42@a.example")]);
+        check("X-CID: own-call@example.com", &[]);
+    }
+
+    #[test]
+    fn both_uuids_of_a_session_are_keys_and_the_nil_uuid_is_none() {
+        let (local, remote) = ("AB30317F1A784DC48FF824D0D3715D86", "47755a9de7794ba387653f2099600ef2");
+        let lower = local.to_ascii_lowercase();
+        check(&format!("Session-ID: {local};remote={remote}"), &[("session", &lower), ("session", remote)]);
+        check(&format!("Session-ID: {local};remote=00000000000000000000000000000000"), &[("session", &lower)]);
+        check(&format!("session-id: {local}"), &[("session", &lower)]);
+    }
+
+    #[test]
+    fn charging_ids_are_keys() {
+        check(
+            "P-Charging-Vector: icid-value=\"Ayr;1=023551024\";orig-ioi=home.example;related-icid=\"rel-77\"",
+            &[("charging", "Ayr;1=023551024"), ("charging", "rel-77")],
+        );
+    }
+
+    #[test]
+    fn traces_join_only_when_asked_and_are_only_likely() {
+        let header = "traceparent: 00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        check(header, &[]);
+        check_with(r#"{"trace":true}"#, header, &[("trace", "0af7651916cd43dd8448eb211c80319c", false)]);
+    }
+
+    #[test]
+    fn an_operator_adds_spaces_of_his_own() {
+        let rule = r#"{"key":[{"space":"ticket","header":"X-Ticket","match":"id=([^;]+)","sure":false}]}"#;
+        check_with(rule, "x-ticket: a=1;id=T-100200;b=2", &[("ticket", "T-100200", false)]);
+        check_with(rule, "X-Ticket: none here", &[]);
+        check_with(r#"{"key":[{"space":"about","header":"subject"}]}"#, "s: T-100200", &[("about", "T-100200", true)]);
+        for wrong in
+            [r#"{"key":[{"space":"t","match":"("}]}"#, r#"{"key":[{"space":"t","json":"a"}]}"#, r#"{"keys":[]}"#]
+        {
+            assert!(serde_json::from_str::<Settings>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_joins_everything_is_no_key() {
+        let nil = "00000000-0000-0000-0000-000000000000";
+        let long = "x".repeat(LONGEST + 1);
+        for hub in
+            ["", "0", "-", "null", "none", "NULL", "Unknown", "anonymous", "12345", "\"<>\"", "a%00b-long", nil, &long]
+        {
+            assert_eq!(normal(hub), None, "{hub}");
+        }
+        assert_eq!(normal("123456").as_deref(), Some("123456"));
+        assert_eq!(normal(" \"<%41bcdeF>\" ").as_deref(), Some("AbcdeF"));
+        assert_eq!(normal("한글키여섯자").as_deref(), Some("한글키여섯자"));
+        let uuid = "F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6";
+        assert_eq!(normal(uuid), Some(uuid.to_ascii_lowercase()));
+    }
+
+    #[test]
+    fn a_message_names_a_few_keys_however_many_it_holds() {
+        let mut message = "INVITE sip:b SIP/2.0\n".to_owned();
+        for n in 0..1000 {
+            message.push_str(&format!("X-CID: call-{n:06}\n"));
+        }
+        let facts = facts::read(Kind::Sip, "INVITE", "-", "-", message.as_bytes(), &Settings::default());
+        assert_eq!(facts.keys.len(), MOST);
+    }
 }

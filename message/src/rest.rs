@@ -6,7 +6,6 @@ mod http;
 mod json;
 mod url;
 
-pub use http::{Http, HttpStart};
-pub(crate) use http::{Part, parts};
+pub use http::{Http, HttpStart, Part, parts};
 pub(crate) use json::{Scalar, pick};
 pub(crate) use url::{host, path_and_query, query};

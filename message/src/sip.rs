@@ -8,6 +8,17 @@ use std::borrow::Cow;
 
 use crate::facts::Faults;
 
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod margin;
+#[cfg(test)]
+mod rfc3665;
+#[cfg(test)]
+mod rfc4475;
+#[cfg(test)]
+mod rfc5118;
+
 mod address;
 mod headers;
 mod host;

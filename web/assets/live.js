@@ -11,6 +11,9 @@ let late = 0;
 let hold = null; // null: decided by scrolling and the open detail; true, false: by the reader
 let ended = false;
 let hidden = 0;
+let around = null;
+
+const isMessage = (id) => /^m[0-9a-f]{16}-/.test(id);
 
 const said = document.createElement("p");
 said.className = "vh";
@@ -65,13 +68,33 @@ const take = (event) => {
 const settle = () => {
   if (ended) return;
   if (held()) {
-    const rows = waiting.filter((change) => change.type === "row" && !document.getElementById(change.data.id));
+    const rows = waiting.filter((change) => change.type === "row" && isMessage(change.data.id) && !document.getElementById(change.data.id));
     const count = new Set(rows.map((change) => change.data.id)).size;
     show(waiting.length ? `Paused, ${count} new: resume (L)` : "");
     return;
   }
-  for (const change of waiting.splice(0)) apply(change);
+  const changes = waiting.splice(0);
+  for (const change of changes) apply(change);
+  if (changes.length) around ??= setTimeout(refresh, 1000);
   show("");
+};
+
+// What stands around the rows (verdict, counts, columns) is fetched as a page and put in place, but for what has the focus.
+const refresh = async () => {
+  around = null;
+  try {
+    const answer = await fetch(location.href);
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of [".verdict", ".tools", "#flow .head", "#flow .lines"]) {
+      const [old, now] = [document.querySelector(part), page.querySelector(part)];
+      if (old && now && !old.contains(document.activeElement)) old.replaceWith(now);
+    }
+    const now = page.querySelector("#flow .ladder");
+    if (now) flow.querySelector(".ladder").className = now.className;
+  } catch {
+    // The stream itself says when the server is gone.
+  }
 };
 
 const apply = ({ type, data, id }) => {
@@ -106,6 +129,7 @@ const place = ({ id, after, html }) => {
   row.classList.add("fresh");
   if (before) before.after(row);
   else list.prepend(row);
+  if (!isMessage(id)) return;
   fresh += 1;
   if (row.nextElementSibling?.matches("li[id]")) late += 1;
 };

@@ -7,6 +7,8 @@ use crate::rest::{self, HttpStart, Part, Scalar};
 
 /// JSON values one behind the other that are looked at.
 const MOST_VALUES: usize = 8;
+/// Bytes of JSON that are read of one record.
+const MOST_JSON: usize = 1 << 20;
 /// A longer value at a user's place is a token; those of FCM and APNs are 64 bytes and more.
 const LONGEST_USER: usize = 63;
 
@@ -55,13 +57,12 @@ fn start(start: HttpStart<'_>, facts: &mut Facts) {
             }
         }
         HttpStart::Response { status, reason } => {
-            let interim = facts.status.is_some_and(|old| old < 200);
-            if facts.status.is_none() || interim {
+            if facts.status.is_none_or(|old| old < 200 || old == status) {
                 facts.status = Some(status);
                 reason.clone_into(&mut facts.reason);
             }
-            facts.response = facts.target.is_none();
-            if facts.response {
+            if facts.target.is_none() {
+                facts.response = true;
                 facts.method.clear();
             }
         }
@@ -77,6 +78,8 @@ struct Reading<'s> {
     result: Option<ExchangeResult>,
     push: PushFacts,
     pointers: Vec<(Place<'s>, &'s Pointer)>,
+    /// Bytes of JSON that may still be read.
+    left: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -111,6 +114,7 @@ impl<'s> Reading<'s> {
             result: None,
             push: PushFacts::default(),
             pointers,
+            left: MOST_JSON,
         }
     }
 
@@ -131,10 +135,10 @@ impl<'s> Reading<'s> {
         for _ in 0..MOST_VALUES {
             let trimmed = text.trim_ascii_start();
             at += text.len() - trimmed.len();
-            if !matches!(trimmed.first(), Some(b'{' | b'[')) {
+            if self.left == 0 || !matches!(trimmed.first(), Some(b'{' | b'[')) {
                 return;
             }
-            let picked = rest::pick(trimmed, &pointers);
+            let picked = rest::pick(trimmed, self.left, &pointers);
             for (nth, value) in picked.values.into_iter().enumerate() {
                 if let Some(value) = value {
                     self.value(self.pointers[nth].0, value);
@@ -144,7 +148,11 @@ impl<'s> Reading<'s> {
             if let Some(fault) = picked.fault {
                 self.faults.note(fault);
             }
-            let Some(len) = picked.len else { return };
+            let Some(len) = picked.len else {
+                self.left = 0;
+                return;
+            };
+            self.left -= len;
             at += len;
             text = &trimmed[len..];
         }
@@ -274,4 +282,106 @@ fn provider_of_host(host: &str) -> Option<&'static str> {
 /// Where a part begins in the record it was cut from.
 fn at(whole: &[u8], part: &[u8]) -> usize {
     (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_at(kind: Kind, method: &str, destination: &str, body: &str) -> Facts {
+        read(kind, method, "http://192.0.2.1:8080", destination, body.as_bytes(), &Settings::default())
+    }
+
+    #[test]
+    fn an_exchange_logged_as_json_has_a_result() {
+        let url = "http://192.0.2.9:9070/v1/route?callId=1-16821%40192.0.2.1&to=bob";
+        let body = r#"{"callId":"1-16821@192.0.2.1","status":200,"response":{"route":"local","status":404}}"#;
+        let facts = read_at(Kind::Rest, "GET", url, body);
+        assert_eq!((facts.method.as_str(), facts.response, facts.status), ("GET", false, Some(200)));
+        assert_eq!(facts.call_id.as_deref(), Some("1-16821@192.0.2.1"));
+        assert_eq!(facts.target.as_deref(), Some("/v1/route?callId=1-16821%40192.0.2.1&to=bob"));
+        assert_eq!(facts.result, Some(ExchangeResult { status: Some(200), reason: String::new() }));
+        assert_eq!((facts.keys, facts.faults, facts.push), (Vec::new(), Vec::new(), None));
+    }
+
+    #[test]
+    fn a_status_that_is_none_says_that_no_answer_came() {
+        let result = |body| read_at(Kind::Rest, "GET", "-", body).result.map(|result| result.status);
+        assert_eq!(result(r#"{"status":0}"#), Some(None));
+        assert_eq!(result(r#"{"statusCode":-1}"#), Some(None));
+        assert_eq!(result(r#"{"response":{"status":"503"}}"#), Some(Some(503)));
+        assert_eq!(result(r#"{"result":{"status":204}}"#), Some(Some(204)));
+        assert_eq!(result(r#"{"status":"ringing"}"#), None);
+        assert_eq!(result(r#"{"a":1}{"status":201}"#), Some(Some(201)));
+        assert_eq!(result("status=200"), None);
+    }
+
+    #[test]
+    fn http_text_tells_request_and_result() {
+        let body = "POST /v1/calls HTTP/1.1\r\nHost: api.example.com\r\nX-Call-ID: c1-4711@a\r\n\r\n{\"status\":\"new\"}\n\
+            HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 Service Unavailable\r\n\r\n{\"callId\":\"other-call@a\"}";
+        let facts = read_at(Kind::Rest, "POST", "https://api.example.com/other", body);
+        assert_eq!((facts.method.as_str(), facts.response, facts.status), ("POST", false, Some(503)));
+        assert_eq!(facts.target.as_deref(), Some("/v1/calls"));
+        assert_eq!(facts.call_id.as_deref(), Some("c1-4711@a"));
+        assert_eq!(facts.keys, [keys::Key::new("call", "other-call@a")]);
+        let result = ExchangeResult { status: Some(503), reason: "Service Unavailable".into() };
+        assert_eq!(facts.result, Some(result));
+    }
+
+    #[test]
+    fn a_response_of_its_own_is_a_response() {
+        for (method, body) in
+            [("200", "{\"status\":1}"), ("GET", "HTTP/1.1 200 OK\n\nok"), ("200", "HTTP/1.1 200 OK\n\nok")]
+        {
+            let facts =
+                read(Kind::Rest, method, "https://a.example.com/v1", "-", body.as_bytes(), &Settings::default());
+            assert_eq!((facts.method.as_str(), facts.response, facts.status), ("", true, Some(200)), "{method} {body}");
+            assert_eq!((facts.target.as_deref(), facts.result), (Some("/v1"), None));
+        }
+    }
+
+    #[test]
+    fn a_json_body_that_breaks_off_is_told_where_it_stands() {
+        let facts = read_at(Kind::Rest, "POST", "-", "\n {\"callId\":\"c1-4711@a\", ");
+        assert_eq!(facts.call_id.as_deref(), Some("c1-4711@a"));
+        assert_eq!(facts.faults, [super::super::Fault { what: "json".into(), at: 2 }]);
+    }
+
+    #[test]
+    fn pushes_tell_provider_and_token() {
+        let long = "t".repeat(152);
+        let push = |method: &str, destination: &str, body: &str| {
+            let facts = read_at(Kind::Push, method, destination, body);
+            assert_eq!(facts.method, "PUSH");
+            let push = facts.push.unwrap();
+            (push.provider.unwrap_or_default(), push.token.unwrap_or_default(), push.user.unwrap_or_default())
+        };
+        let owned = |a: &str, b: &str, c: &str| (a.to_owned(), b.to_owned(), c.to_owned());
+        assert_eq!(push("APNS", "-", "POST /3/device/ab12 HTTP/2\napns-topic: x\n\n{}"), owned("apns", "ab12", ""));
+        assert_eq!(push("PUSH", "https://api.sandbox.push.apple.com/3/device/ab12", "{}"), owned("apns", "ab12", ""));
+        assert_eq!(
+            push("POST", "https://fcm.googleapis.com/v1/projects/x/messages:send", r#"{"message":{"token":"f1:A"}}"#),
+            owned("fcm", "f1:A", "")
+        );
+        assert_eq!(push("PUSH", "https://fcm.example.com/send", r#"{"to":"dave"}"#), owned("fcm", "", "dave"));
+        assert_eq!(push("FCM", "-", &format!(r#"{{"to":"{long}"}}"#)), owned("fcm", &long, ""));
+        assert_eq!(
+            push(
+                "PUSH",
+                "https://push-api.cloud.huawei.com/v1/1/messages:send",
+                r#"{"message":{"token":["h1","h2"]}}"#
+            ),
+            owned("hms", "h1", "")
+        );
+        let subscription = "https://updates.push.services.mozilla.com/wpush/v2/gAAA";
+        assert_eq!(push("WEBPUSH", subscription, ""), owned("webpush", subscription, ""));
+        assert_eq!(push("PUSH", "-", ""), owned("", "", ""));
+    }
+
+    #[test]
+    fn a_media_report_belongs_to_its_call() {
+        let facts = read_at(Kind::Media, "RTCP", "rtp:192.0.2.1:4000", r#"{"callId":"c1-4711@a","lost":3,"status":7}"#);
+        assert_eq!((facts.method.as_str(), facts.call_id.as_deref(), facts.result), ("RTCP", Some("c1-4711@a"), None));
+    }
 }

@@ -5,15 +5,17 @@ use std::borrow::Cow;
 use super::{Facts, Faults, Settings, SipFacts};
 use crate::keys::{self, Found};
 use crate::kind::Kind;
-use crate::sip::{self, Header, Headers, Name, NameAddr, StartLine, Uri, Via};
+use crate::sip::{self, HEADER_BLOCK, Header, Headers, Name, NameAddr, StartLine, Uri, Via};
 
 /// A list of more elements is hostile; the rest is told and left out.
 const MOST: usize = 128;
+/// Line ends are counted in bodies up to here.
+const MOST_COUNTED: usize = 1 << 20;
 
 pub(super) fn read(method: &str, body: &[u8], settings: &Settings) -> Facts {
     let mut facts = Facts::new(Kind::Sip, method);
     let mut faults = Faults::default();
-    if body.trim_ascii().is_empty() {
+    if body.len() <= HEADER_BLOCK && body.trim_ascii().is_empty() {
         faults.note("empty");
         facts.faults = faults.into_list();
         return facts;
@@ -74,11 +76,17 @@ impl<'a, 's> Reading<'a, 's> {
     /// Neither angle brackets, blanks nor headers belong into it (RFC 3261, 7.1 and 19.1.1).
     fn request_uri(&mut self, text: &str) -> Uri {
         let bare = text.trim_matches(['<', '>']);
-        let headers = bare.rfind('@').map_or(bare, |at| &bare[at..]).contains('?') && bare.starts_with("sip");
-        if bare.len() != text.len() || bare.contains([' ', '\t']) || headers {
-            self.faults.note("request_uri");
+        let mut faults = Faults::default();
+        let uri = Uri::read(bare, &mut faults);
+        let behind_user = bare.split_once('@').map_or(bare, |(_, rest)| rest);
+        let headers = matches!(uri.scheme.as_str(), "sip" | "sips") && behind_user.contains('?');
+        if bare.len() != text.len() || headers {
+            faults.note("uri");
         }
-        Uri { text: text.to_owned(), ..Uri::read(bare, &mut self.faults) }
+        for fault in faults.into_list() {
+            self.faults.note(if fault.what == "uri" { "request_uri" } else { &fault.what });
+        }
+        Uri { text: text.to_owned(), ..uri }
     }
 
     fn header(&mut self, header: &Header<'a>, facts: &mut Facts) {
@@ -100,17 +108,17 @@ impl<'a, 's> Reading<'a, 's> {
             Some(Name::RecordRoute) => addresses(&value(), &mut self.sip.record_routes, &mut self.faults),
             Some(Name::Route) => addresses(&value(), &mut self.sip.routes, &mut self.faults),
             Some(Name::ContentType) if self.first(5) => self.content_type = Some(value()),
-            Some(Name::Expires) => self.sip.expires = self.number(&value(), "expires"),
-            Some(Name::UserAgent) => self.sip.user_agent = Some(value().into_owned()),
-            Some(Name::Server) => self.server = Some(value().into_owned()),
+            Some(Name::Expires) if self.sip.expires.is_none() => self.sip.expires = self.number(&value(), "expires"),
+            Some(Name::UserAgent) if self.sip.user_agent.is_none() => self.sip.user_agent = Some(value().into_owned()),
+            Some(Name::Server) if self.server.is_none() => self.server = Some(value().into_owned()),
             Some(Name::Reason) if self.sip.reason_header.is_none() => {
                 self.sip.reason_header = Some(value().into_owned());
             }
-            Some(Name::Event) => {
+            Some(Name::Event) if self.sip.event.is_none() => {
                 let value = value();
                 self.sip.event = Some(value.split(';').next().unwrap_or("").trim().to_owned());
             }
-            Some(Name::SessionId) => {
+            Some(Name::SessionId) if self.sip.session_id.is_none() => {
                 let value = value();
                 let (local, remote) = keys::session_id(&value);
                 self.sip.session_id = Some((local.to_owned(), remote.map(Cow::into_owned)));
@@ -179,11 +187,14 @@ impl<'a, 's> Reading<'a, 's> {
     }
 
     fn vias(&mut self, value: &str) {
-        for element in sip::elements(value) {
-            if self.sip.vias.len() == MOST {
+        for (nth, element) in sip::elements(value).enumerate() {
+            if nth == MOST || self.sip.vias.len() == MOST {
                 return self.faults.note("too_many");
             }
-            self.sip.vias.push(Via::read(element, &mut self.faults));
+            let via = Via::read(element, &mut self.faults);
+            if !via.host.is_empty() {
+                self.sip.vias.push(via);
+            }
         }
     }
 
@@ -248,7 +259,7 @@ impl<'a, 's> Reading<'a, 's> {
             return &body[..length];
         }
         let line_ends = length - body.len();
-        let counted = bare_lf && line_ends <= body.len();
+        let counted = bare_lf && body.len() <= MOST_COUNTED;
         if line_ends > 0 && !(counted && memchr::memchr_iter(b'\n', body).count() == line_ends) {
             self.faults.note("content_length");
         }

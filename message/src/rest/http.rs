@@ -20,7 +20,8 @@ pub enum HttpStart<'a> {
 }
 
 /// What stands in a record, in order.
-pub(crate) enum Part<'a> {
+#[derive(Clone, Debug)]
+pub enum Part<'a> {
     Http(Http<'a>),
     /// From here on the bytes are those of a body without a head: JSON values, or something else.
     Bare(&'a [u8]),
@@ -31,11 +32,12 @@ const MOST: usize = 8;
 /// How far the next message is looked for behind one without a usable length.
 const SEARCHED: usize = 1 << 20;
 
-/// Takes a record apart into messages.
-pub(crate) fn parts(bytes: &[u8]) -> Vec<Part<'_>> {
+/// Takes the message of a record apart: HTTP messages, and what has no head of HTTP behind them or alone. Bytes left
+/// out are blanks; behind the eighth message the rest is.
+pub fn parts(bytes: &[u8]) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut rest = bytes;
-    while !rest.trim_ascii_start().is_empty() && parts.len() < MOST {
+    while !rest[..rest.len().min(SEARCHED)].trim_ascii_start().is_empty() && parts.len() < MOST {
         let Some((start, headers)) = head(rest) else {
             parts.push(Part::Bare(rest));
             break;
@@ -78,7 +80,7 @@ fn body_len(headers: Headers<'_>, rest: &[u8]) -> usize {
         .filter(|header| header.known() == Some(Name::ContentLength))
         .find_map(|header| header.value().parse::<usize>().ok());
     if let Some(declared) = declared.filter(|len| *len <= rest.len()) {
-        let behind = rest[declared..].trim_ascii_start();
+        let behind = rest[declared..rest.len().min(declared.saturating_add(SEARCHED))].trim_ascii_start();
         if behind.is_empty() || behind.starts_with(b"HTTP/") {
             return declared;
         }

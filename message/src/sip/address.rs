@@ -1,6 +1,8 @@
 //! Addresses with a display name, and lists of them (RFC 3261, 20.10).
 
-use super::params::{outside_quotes, params, unquoted};
+use memchr::{memchr, memchr3};
+
+use super::params::{behind_quotes, outside_quotes, params, unquoted};
 use super::{NameAddr, Uri};
 use crate::facts::Faults;
 
@@ -25,26 +27,22 @@ pub(crate) fn elements(value: &str) -> impl Iterator<Item = &str> {
 }
 
 fn element_end(text: &str) -> Option<usize> {
-    let (mut quoted, mut escaped, mut angle) = (false, false, false);
-    text.bytes().position(|byte| {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' if !angle => quoted = !quoted,
-            _ if quoted => {}
-            b'<' => angle = true,
-            b'>' => angle = false,
-            b',' => return !angle,
-            _ => {}
-        }
-        false
-    })
+    let bytes = text.as_bytes();
+    let mut from = 0;
+    loop {
+        let at = from + memchr3(b',', b'"', b'<', &bytes[from..])?;
+        from = match bytes[at] {
+            b',' => return Some(at),
+            b'"' => behind_quotes(text, at)?,
+            _ => at + memchr(b'>', &bytes[at..])?,
+        };
+    }
 }
 
 /// Reads one address; a bare URI ends at its first semicolon, what follows belongs to the header.
 pub(crate) fn name_addr(element: &str, faults: &mut Faults) -> NameAddr {
     let element = element.trim();
-    let open = outside_quotes(element, |b| b == b'<').or_else(|| {
+    let open = outside_quotes(element, b'<').or_else(|| {
         // An open quote hides the address: look for it all the same.
         let hidden = element.starts_with('"');
         hidden.then(|| faults.note("quote")).and_then(|()| element.find('<'))
@@ -59,7 +57,10 @@ pub(crate) fn name_addr(element: &str, faults: &mut Faults) -> NameAddr {
             (inner, "")
         }
     };
-    NameAddr { display, uri: Uri::read_trimmed(uri, faults), params: params(tail, faults) }
+    if uri.trim().len() != uri.len() {
+        faults.note("uri");
+    }
+    NameAddr { display, uri: Uri::read(uri.trim(), faults), params: params(tail, faults) }
 }
 
 fn bare(element: &str, faults: &mut Faults) -> NameAddr {
@@ -71,7 +72,7 @@ fn bare(element: &str, faults: &mut Faults) -> NameAddr {
     if uri.contains(['?', ',']) {
         faults.note("bare_uri");
     }
-    NameAddr { display: String::new(), uri: Uri::read_trimmed(uri, faults), params: params(tail, faults) }
+    NameAddr { display: String::new(), uri: Uri::read(uri.trim(), faults), params: params(tail, faults) }
 }
 
 /// A quoted string, or tokens with blanks between them.
@@ -84,15 +85,6 @@ fn display(text: &str, faults: &mut Faults) -> String {
         return text.to_owned();
     }
     unquoted(text).into_owned()
-}
-
-impl Uri {
-    fn read_trimmed(text: &str, faults: &mut Faults) -> Self {
-        if text.trim().len() != text.len() {
-            faults.note("uri");
-        }
-        Self::read(text.trim(), faults)
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 use crate::facts::Faults;
 
 /// No header of a real message comes near this; more are a fault, so that memory follows the message.
@@ -43,7 +45,7 @@ pub(crate) fn pieces(text: &str, separator: u8) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
-        match outside_quotes(text, |b| b == separator) {
+        match outside_quotes(text, separator) {
             Some(at) => {
                 rest = Some(&text[at + 1..]);
                 Some(&text[..at])
@@ -53,21 +55,28 @@ pub(crate) fn pieces(text: &str, separator: u8) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The first ASCII byte outside quotes that `wanted` takes.
-pub(crate) fn outside_quotes(text: &str, wanted: impl Fn(u8) -> bool) -> Option<usize> {
-    let (mut quoted, mut escaped) = (false, false);
-    text.bytes().position(|byte| {
-        if escaped {
-            escaped = false;
-        } else if quoted && byte == b'\\' {
-            escaped = true;
-        } else if byte == b'"' {
-            quoted = !quoted;
-        } else {
-            return !quoted && wanted(byte);
+/// Where a byte stands outside quotes.
+pub(crate) fn outside_quotes(text: &str, wanted: u8) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + memchr2(b'"', wanted, &text.as_bytes()[from..])?;
+        if text.as_bytes()[at] == wanted {
+            return Some(at);
         }
-        false
-    })
+        from = behind_quotes(text, at)?;
+    }
+}
+
+/// Behind the quoted string that begins at `open`; none where it is never closed.
+pub(crate) fn behind_quotes(text: &str, open: usize) -> Option<usize> {
+    let mut from = open + 1;
+    loop {
+        let at = from + memchr2(b'"', b'\\', text.as_bytes().get(from..)?)?;
+        if text.as_bytes()[at] == b'"' {
+            return Some(at + 1);
+        }
+        from = at + 2;
+    }
 }
 
 /// A quoted string's content without escapes; other text as it is.

@@ -17,7 +17,11 @@ pub(crate) fn sdp_of(content_type: Option<&str>, body: &[u8]) -> Option<Sdp> {
         return (!body.is_empty()).then(|| read(body));
     }
     let multipart = kind.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("multipart/"));
-    if multipart { read_part(&parameter(content_type, "boundary")?, body) } else { None }
+    if multipart {
+        read_part(&parameter(content_type, "boundary").filter(|mark| !mark.is_empty())?, body)
+    } else {
+        None
+    }
 }
 
 fn read_part(boundary: &str, body: &[u8]) -> Option<Sdp> {
@@ -42,7 +46,10 @@ fn read_part(boundary: &str, body: &[u8]) -> Option<Sdp> {
 fn read(body: &[u8]) -> Sdp {
     let mut sdp = Sdp::default();
     let mut session_direction = None;
-    for line in body.split(|b| *b == b'\n') {
+    let mut from = 0;
+    for end in memchr::memchr_iter(b'\n', body).chain([body.len()]) {
+        let line = &body[from..end];
+        from = end + 1;
         let (Some(kind), Some(b'='), value) = (line.first(), line.get(1), line.get(2..).unwrap_or_default()) else {
             continue;
         };

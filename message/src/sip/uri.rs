@@ -9,12 +9,12 @@ impl Uri {
     pub(crate) fn read(text: &str, faults: &mut Faults) -> Self {
         let whole = text;
         let text = text.trim();
-        if text.contains([' ', '\t', '<', '>', '"']) {
+        if text.bytes().any(|b| matches!(b, b' ' | b'\t' | b'<' | b'>' | b'"')) {
             faults.note("uri");
         }
         let (scheme, rest) = split_scheme(text);
         let mut uri = match scheme.to_ascii_lowercase() {
-            scheme if scheme == "sip" || scheme == "sips" || scheme.is_empty() => {
+            scheme if matches!(scheme.as_str(), "sip" | "sips" | "rtp" | "") => {
                 Self { scheme, ..address(rest, faults) }
             }
             scheme if scheme == "tel" => Self { scheme, ..number(rest, faults) },
@@ -67,13 +67,14 @@ fn other(rest: &str) -> Uri {
     }
 }
 
-/// The scheme before the first colon, if it can be one; `example.com:5060` and `10.0.0.1:5060` have none.
+/// The scheme before the first colon, if it can be one; `pbx:5060` and `10.0.0.1:5060` have none.
 fn split_scheme(text: &str) -> (&str, &str) {
     let Some((scheme, rest)) = text.split_once(':') else { return ("", text) };
     let letters = scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
     let named = scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && letters;
-    let is_port = !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()) && !scheme.eq_ignore_ascii_case("tel");
-    if named && !(is_port && scheme.contains('.')) { (scheme, rest) } else { ("", text) }
+    let known = ["sip", "sips", "tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
+    let is_port = (1..=5).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_digit());
+    if named && (known || !is_port) { (scheme, rest) } else { ("", text) }
 }
 
 #[cfg(test)]
@@ -106,6 +107,8 @@ mod tests {
         check("tel:+82-2-312-3456;phone-context=+82", ("tel", "+82-2-312-3456", "", None), &[]);
         check("https://api.example.com:8443/v1?x=a@b", ("https", "", "api.example.com", Some(8443)), &[]);
         check("mailto:alice@example.com", ("mailto", "alice", "example.com", None), &[]);
+        check("tel:911", ("tel", "911", "", None), &[]);
+        check("rtp:[2001:db8::7]:4000", ("rtp", "", "[2001:db8::7]", Some(4000)), &[]);
         check("urn:service:sos", ("urn", "", "", None), &[]);
         check("soap.beep://192.0.2.103:3002", ("soap.beep", "", "192.0.2.103", Some(3002)), &[]);
     }
@@ -115,6 +118,7 @@ mod tests {
         check("", ("", "", "", None), &["host", "uri"]);
         check("bob@example.com", ("", "bob", "example.com", None), &["uri"]);
         check("example.com:5060", ("", "", "example.com", Some(5060)), &["uri"]);
+        check("pbx:5060", ("", "", "pbx", Some(5060)), &["uri"]);
         check("sip:", ("sip", "", "", None), &["host"]);
         check("sip:bob@example.com; lr", ("sip", "bob", "example.com", None), &["uri"]);
     }

@@ -25,15 +25,17 @@ impl Via {
         (via.host, via.port) = host_and_port(by, faults);
         for piece in pieces {
             let (name, value) = name_and_value(piece);
-            match name.to_ascii_lowercase().as_str() {
-                "branch" => via.branch = value.into_owned(),
-                "received" => via.received = Some(bracketed(&value)),
-                "rport" => via.rport = value.parse().ok(),
-                "" => faults.note("via"),
-                _ => {}
-            }
-            if via.branch == COOKIE {
-                faults.note("branch");
+            if name.eq_ignore_ascii_case("branch") {
+                if value == COOKIE || value.is_empty() {
+                    faults.note("branch");
+                }
+                via.branch = value.into_owned();
+            } else if name.eq_ignore_ascii_case("received") {
+                via.received = Some(bracketed(&value));
+            } else if name.eq_ignore_ascii_case("rport") {
+                via.rport = value.parse().ok();
+            } else if name.is_empty() {
+                faults.note("via");
             }
         }
         via
