@@ -115,8 +115,7 @@ pub fn layout(flow: &Flow, messages: &[Message], view: &View) -> Ladder {
     let asked = |row: usize| {
         let wanted = view.open.map(|id| id.message);
         let of = &flow.rows[row];
-        let mut folded = std::iter::once(&of.message).chain(&of.sightings).chain(&of.repeats);
-        folded.find(|message| Some(messages[**message].id) == wanted).copied()
+        std::iter::once(of.message).chain(entry::folded(of)).find(|message| Some(messages[*message].id) == wanted)
     };
     let open = opened.zip(open).and_then(|(line, at)| Some((line, asked(shown[at].row)?)));
     Ladder { columns, lines, counts, page, pages, open }
@@ -153,7 +152,7 @@ fn counts(flow: &Flow, messages: &[Message], view: &View, all: &[Entry], why: &[
         let row = &flow.rows[entry.row];
         let message = &messages[entry.message];
         counts.shown += usize::from(why.in_view());
-        counts.folded += if view.fold { row.sightings.len() + row.repeats.len() } else { 0 };
+        counts.folded += if view.fold { entry::folded(row).count() } else { 0 };
         why.by().for_each(|filter| *by.entry(filter).or_default() += 1);
         if why.but_for(LEG)
             && let Some(leg) = counts.legs.get_mut(row.leg)

@@ -70,21 +70,25 @@ pub fn entries(flow: &Flow, messages: &[Message], fold: bool) -> Vec<Entry> {
         if fold {
             continue;
         }
-        let first = &messages[row.message];
-        let shift = row.time.micros_since(first.time);
-        for (folded, seen) in [(&row.sightings, Seen::Sighting), (&row.repeats, Seen::Repeat)] {
-            for &message in folded {
-                let other = &messages[message];
-                // What one source logged is shifted as one.
-                let shift = if other.place == first.place { shift } else { 0 };
-                out.push(Entry { row: at, message, time: Timestamp(other.time.0.saturating_add(shift)), seen });
-            }
+        let sightings = row.sightings.iter().chain(&row.repeat_sightings).map(|message| (*message, Seen::Sighting));
+        for (message, seen) in sightings.chain(row.repeats.iter().map(|message| (*message, Seen::Repeat))) {
+            out.push(Entry { row: at, message, time: displayed(flow, messages, message), seen });
         }
     }
     if !fold {
         out.sort_by_key(|entry| entry.time);
     }
     out
+}
+
+/// The messages folded into a row, beside its own.
+pub fn folded(row: &Row) -> impl Iterator<Item = usize> {
+    row.sightings.iter().chain(&row.repeats).chain(&row.repeat_sightings).copied()
+}
+
+/// The time a message is shown at: as logged, or repaired.
+pub fn displayed(flow: &Flow, messages: &[Message], message: usize) -> Timestamp {
+    flow.times.get(message).copied().unwrap_or(messages[message].time)
 }
 
 /// What hides a row under this view. The open message hides from nothing, so a link to it always leads somewhere.
@@ -116,7 +120,7 @@ pub fn holds(entry: &Entry, flow: &Flow, messages: &[Message], fold: bool, wante
     if wanted.answer != (row.half == Half::Response) {
         return false;
     }
-    is(entry.message) || fold && row.sightings.iter().chain(&row.repeats).any(|message| is(*message))
+    is(entry.message) || fold && folded(row).any(is)
 }
 
 /// The status this row shows; none for requests and for exchanges without an answer.

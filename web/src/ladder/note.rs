@@ -8,7 +8,7 @@ use message::record::Message;
 use message::time::{SECOND, Timestamp};
 
 use super::columns::{Columns, colour};
-use super::entry::{Entry, Seen, is_answer};
+use super::entry::{Entry, Seen, displayed, is_answer};
 use super::view::{RowId, View};
 use super::words::duration;
 use crate::words::counted;
@@ -85,7 +85,7 @@ impl<'a> Notes<'a> {
         forks.sort_by_key(|fork| std::cmp::Reverse(fork.before));
         let legs = shown.iter().map(|entry| flow.rows[entry.row].leg).collect();
         let mut repeats: Vec<Timestamp> =
-            flow.rows.iter().flat_map(|row| &row.repeats).map(|at| messages[*at].time).collect();
+            flow.rows.iter().flat_map(|row| &row.repeats).map(|at| displayed(flow, messages, *at)).collect();
         repeats.sort_unstable();
         Self { flow, messages, columns, view, forks, legs, repeats, told: HashSet::new() }
     }

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use message::flow::{Flow, Half};
+use message::flow::{self, Flow, Half};
 use message::kind::Kind;
 use message::record::Message;
 use message::time::SECOND;
 
 use super::columns::{Columns, colour};
-use super::entry::{Entry, Seen, is_answer, status};
+use super::entry::{Entry, Seen, displayed, is_answer, status};
 use super::view::{RowId, View};
 use super::words::{Clock, duration, seconds, shortened};
 
@@ -368,10 +368,10 @@ impl<'a> Drawing<'a> {
             Seen::Repeat => say("sent again".into(), Sign::Again),
         }
         if self.view.fold && !row.sightings.is_empty() {
-            say(sightings(row.message, &row.sightings, self.messages), Sign::Twice);
+            say(sightings(row, self.flow, self.messages), Sign::Twice);
         }
         if self.view.fold && !row.repeats.is_empty() {
-            say(sent_again(row.message, &row.repeats, self.messages), Sign::Again);
+            say(sent_again(&since_first(row, self.flow, self.messages)), Sign::Again);
         }
         if self.rang.get(&row.leg) == Some(&entry.row)
             && entry.seen == Seen::First
@@ -401,16 +401,19 @@ impl<'a> Drawing<'a> {
 }
 
 /// `2 sightings, 4 ms apart`
-fn sightings(first: usize, others: &[usize], messages: &[Message]) -> String {
-    let times = || std::iter::once(&first).chain(others).map(|at| messages[*at].time.0);
-    let apart = times().max().unwrap_or(0).saturating_sub(times().min().unwrap_or(0));
-    format!("{} sightings, {} apart", others.len() + 1, duration(apart))
+fn sightings(row: &flow::Row, flow: &Flow, messages: &[Message]) -> String {
+    format!("{} sightings, {} apart", row.sightings.len() + 1, duration(apart(row, flow, messages)))
+}
+
+/// Microseconds between the first and the last log of one sending, by the times shown.
+pub fn apart(row: &flow::Row, flow: &Flow, messages: &[Message]) -> i64 {
+    let times = || std::iter::once(&row.message).chain(&row.sightings).map(|at| displayed(flow, messages, *at).0);
+    times().max().unwrap_or(0).saturating_sub(times().min().unwrap_or(0))
 }
 
 /// `again at +0.5 s`, `×2 at +0.5, +1.5 s`, `×10 over 31.5 s`
-fn sent_again(first: usize, repeats: &[usize], messages: &[Message]) -> String {
-    let since = since_first(first, repeats, messages);
-    match since.as_slice() {
+fn sent_again(since: &[i64]) -> String {
+    match since {
         [once] if *once >= SECOND / 10 => format!("again at +{} s", seconds(*once)),
         [once] => format!("again at +{}", duration(*once)),
         [one, two] if *one >= SECOND / 10 => format!("×2 at +{}, +{} s", seconds(*one), seconds(*two)),
@@ -419,8 +422,10 @@ fn sent_again(first: usize, repeats: &[usize], messages: &[Message]) -> String {
 }
 
 /// Microseconds from the first sending to each later one, in order.
-pub fn since_first(first: usize, repeats: &[usize], messages: &[Message]) -> Vec<i64> {
-    let mut since: Vec<i64> = repeats.iter().map(|at| messages[*at].time.micros_since(messages[first].time)).collect();
+pub fn since_first(row: &flow::Row, flow: &Flow, messages: &[Message]) -> Vec<i64> {
+    let first = displayed(flow, messages, row.message);
+    let since = row.repeats.iter().map(|at| displayed(flow, messages, *at).micros_since(first));
+    let mut since: Vec<i64> = since.collect();
     since.sort_unstable();
     since
 }

@@ -104,6 +104,7 @@ impl Sample {
             repaired: false,
             sightings: Vec::new(),
             repeats: Vec::new(),
+            repeat_sightings: Vec::new(),
             transaction,
             pair: request,
             cancels: None,

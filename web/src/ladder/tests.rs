@@ -402,7 +402,7 @@ proptest! {
             drawn.push(row.id.message);
             if fold {
                 let of = &s.flow.rows[row.of];
-                drawn.extend(of.sightings.iter().chain(&of.repeats).map(|at| s.messages[*at].id));
+                drawn.extend(entry::folded(of).map(|at| s.messages[at].id));
             }
         }
         let mut stored: Vec<MessageId> = s.messages.iter().map(|message| message.id).collect();

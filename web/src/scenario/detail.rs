@@ -11,7 +11,7 @@ use super::sdp::{self, SdpLine};
 use super::text::{Piece, flat, masked, pieces};
 use super::tools::link;
 use crate::ladder::repeats::{Pace, pace};
-use crate::ladder::row::{Row, since_first};
+use crate::ladder::row::{Row, apart, since_first};
 use crate::ladder::view::{RowId, Tab, View};
 use crate::ladder::words::{Clock, duration, seconds};
 use crate::words::{count, counted};
@@ -237,9 +237,8 @@ fn flags(flow: &Flow, messages: &[Message], row: &Row, asked: usize) -> Vec<Flag
     if !of.sightings.is_empty() {
         let all = || std::iter::once(&of.message).chain(&of.sightings).map(|at| &messages[*at]);
         let hosts: Vec<&str> = all().map(|message| message.place.host.as_str()).collect();
-        let times = || all().map(|message| message.time.0);
-        let apart = times().max().unwrap_or(0).saturating_sub(times().min().unwrap_or(0));
-        flag("g-twice", format!("Logged by {}, {} apart.", hosts.join(" and "), duration(apart)));
+        let off = duration(apart(of, flow, messages));
+        flag("g-twice", format!("Logged by {}, {off} apart.", hosts.join(" and ")));
     }
     if of.repaired {
         let shift = of.time.micros_since(messages[of.message].time);
@@ -251,23 +250,21 @@ fn flags(flow: &Flow, messages: &[Message], row: &Row, asked: usize) -> Vec<Flag
         flag("g-missing", format!("Not as the grammar has it: {} at byte {}.", fault.what, count(fault.at)));
     }
     if !of.repeats.is_empty() {
-        flags.push(sent_again(messages, of.message, &of.repeats));
+        flags.push(sent_again(&messages[of.message], &since_first(of, flow, messages)));
     }
     flags
 }
 
 /// `Sent 11 times: again at +0.5, 1.5 … and 31.5 s. As RFC 3261 prescribes when no ACK comes.`
-fn sent_again(messages: &[Message], first: usize, repeats: &[usize]) -> Flag {
-    let since = since_first(first, repeats, messages);
+fn sent_again(message: &Message, since: &[i64]) -> Flag {
     let mut times: Vec<String> = since.iter().take(MOST_LISTED).map(|at| seconds(*at)).collect();
     let last = times.pop().unwrap_or_default();
     let list = if times.is_empty() { format!("+{last}") } else { format!("+{} and {last}", times.join(", ")) };
     let more = since.len().saturating_sub(MOST_LISTED);
     let more = if more > 0 { format!(", and {more} times more") } else { String::new() };
     let text = format!("Sent {} times: again at {list} s{more}. ", since.len() + 1);
-    let message = &messages[first];
     let accepted = message.facts.response && message.facts.status.is_some_and(|status| status < 300);
-    let (strong, rest) = match pace(message, &since) {
+    let (strong, rest) = match pace(message, since) {
         Pace::Rfc3261 if accepted => ("As RFC 3261", " prescribes when no ACK comes."),
         Pace::Rfc3261 if message.facts.response => ("As RFC 3261", " prescribes until the ACK comes."),
         Pace::Rfc3261 => ("As RFC 3261", " prescribes when no answer comes."),
@@ -294,9 +291,15 @@ fn log(flow: &Flow, messages: &[Message], row: &Row, asked: usize, view: &View) 
         facts.push(("Masked", counted(message.masked.len(), "value")));
     }
     let of = &flow.rows[row.of];
-    let listed = [("first", vec![of.message]), ("also logged", of.sightings.clone()), ("sent again", of.repeats.clone())];
+    let first = [of.message];
+    let listed: [(&'static str, &[usize]); 4] = [
+        ("first logged", &first),
+        ("also logged", &of.sightings),
+        ("sent again, logged", &of.repeats),
+        ("sent again, also logged", &of.repeat_sightings),
+    ];
     let listed: Vec<(&'static str, usize)> =
-        listed.into_iter().flat_map(|(what, all)| all.into_iter().map(move |at| (what, at))).collect();
+        listed.into_iter().flat_map(|(what, all)| all.iter().map(move |at| (what, *at))).collect();
     let other = |(what, at): &(&'static str, usize)| {
         let other = &messages[*at];
         let id = RowId::new(other.id, of.half);

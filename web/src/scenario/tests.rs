@@ -50,7 +50,7 @@ fn scenario(sample: &Sample) -> Scenario {
 fn frame() -> Frame {
     Frame {
         zone: Zone::UTC,
-        theme: None,
+        choices: crate::choice::Choices::default(),
         path: "/s/018f3c7a".into(),
         params: Params::default(),
         find: String::new(),
