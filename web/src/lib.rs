@@ -11,6 +11,7 @@ pub mod assets;
 pub mod choice;
 pub mod error;
 pub mod home;
+pub mod ladder;
 pub mod live;
 pub mod page;
 pub mod params;
