@@ -211,7 +211,7 @@ fn made(dice: &mut Dice, samples: &mut Vec<Vec<u8>>) {
             match *method {
                 "REGISTER" => line(&mut text, format_args!("Expires: {}", dice.pick(&["60", "300", "600", "3600"]))),
                 "SUBSCRIBE" | "NOTIFY" => {
-                    line(&mut text, format_args!("Event: {}", dice.pick(&["presence", "dialog", "message-summary"])))
+                    line(&mut text, format_args!("Event: {}", dice.pick(&["presence", "dialog", "message-summary"])));
                 }
                 "CANCEL" | "BYE" => line(
                     &mut text,
@@ -242,7 +242,7 @@ fn made(dice: &mut Dice, samples: &mut Vec<Vec<u8>>) {
                 line(&mut text, format_args!("Content-Type: application/sdp"));
             }
             line(&mut text, format_args!("Content-Length: {}", body.len()));
-            let _ = write!(text, "{crlf}{body}\n");
+            let _ = writeln!(text, "{crlf}{body}");
             samples.push(text.into_bytes());
         }
     }

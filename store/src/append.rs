@@ -119,7 +119,7 @@ impl Store {
         let prepared = tokio::task::spawn_blocking(move || streams.into_iter().map(Prepared::of).collect::<Vec<_>>())
             .await
             .map_err(|why| Error::Damaged(format!("a batch could not be prepared: {why}")))?;
-        self.backend.ensure_days(&mut prepared.iter().flat_map(Prepared::days)).await?;
+        self.backend.ensure_days(prepared.iter().flat_map(Prepared::days).collect()).await?;
         self.backend.append(self, prepared).await
     }
 }

@@ -4,6 +4,7 @@ mod partitions;
 mod postgres;
 mod sqlite;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use message::time::{Day, Timestamp};
@@ -102,17 +103,17 @@ impl Backend {
     }
 
     /// Makes room for rows of these days where tables are partitioned.
-    pub async fn ensure_days(&self, days: &mut dyn Iterator<Item = Day>) -> Result<(), Error> {
+    pub async fn ensure_days(&self, days: BTreeSet<Day>) -> Result<(), Error> {
         match self {
             Self::Sqlite(_) => Ok(()),
-            Self::Postgres(at) => partitions::ensure(at, days.collect()).await,
+            Self::Postgres(at) => partitions::ensure(at, days).await,
         }
     }
 
     /// Two days back, three ahead.
     pub async fn keep_partitions(&self, now: Timestamp) -> Result<(), Error> {
         let today = now.day().0;
-        self.ensure_days(&mut (today - 2..=today + 3).map(Day)).await
+        self.ensure_days((today - 2..=today + 3).map(Day).collect()).await
     }
 
     pub async fn close(&self) {

@@ -27,6 +27,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use message::facts::Settings;
 use message::time::Timestamp;
 
 use backend::Backend;
@@ -46,18 +47,25 @@ pub enum Location {
 pub struct Store {
     pub(crate) backend: Backend,
     pub(crate) caches: Arc<Caches>,
+    settings: Arc<Settings>,
 }
 
 impl Store {
     /// Opens, creates what is missing, and migrates.
     pub async fn open(location: &Location) -> Result<Self, Error> {
-        let store = Self { backend: Backend::open(location).await?, caches: Arc::default() };
+        let store = Self { backend: Backend::open(location).await?, caches: Arc::default(), settings: Arc::default() };
         store.backend.start(Arc::clone(&store.caches));
         compress::register(&store).await?;
         // The only clock here: what arrives brings its own.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         store.keep_partitions(Timestamp(now.as_micros() as i64)).await?;
         Ok(store)
+    }
+
+    /// Reads the facts of messages by these settings (the collector's) instead of the defaults.
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        self.settings = Arc::new(settings);
+        self
     }
 
     /// Makes the partitions that the next days need; to be called each hour.

@@ -205,6 +205,7 @@ impl Store {
             let rows: Vec<(i64, i64, Option<i64>)> = with_pool!(self.backend, pool => {
                 let mut q = QueryBuilder::<Db>::new("select id, version, merged_into from scenario where id in ");
                 push_list!(q, &ids);
+                q.push(" order by id");
                 q.build_query_as().fetch_all(pool).await?
             });
             let marks = self.tail_marks(&ids).await?;

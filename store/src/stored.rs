@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use message::facts::Facts;
+use message::facts::{self, Settings};
 use message::id::{CallKey, MessageId, Offset, StreamId};
 use message::kind::Kind;
 use message::record::{Message, Place};
@@ -59,7 +59,7 @@ impl Store {
     pub(crate) async fn messages_of(&self, rows: Vec<StoredRow>) -> Result<Vec<Message>, Error> {
         let addresses = self.addresses(rows.iter().flat_map(|row| [row.src, row.dst])).await?;
         let places = self.places(rows.iter().map(|row| row.stream_id)).await?;
-        rows.into_iter().map(|row| message(row, &addresses, &places)).collect()
+        rows.into_iter().map(|row| message(row, &addresses, &places, &self.settings)).collect()
     }
 
     async fn addresses(&self, ids: impl Iterator<Item = i64>) -> Result<HashMap<i64, Arc<str>>, Error> {
@@ -126,6 +126,7 @@ fn message(
     row: StoredRow,
     addresses: &HashMap<i64, Arc<str>>,
     places: &HashMap<i64, Arc<Place>>,
+    settings: &Settings,
 ) -> Result<Message, Error> {
     let id = row.id();
     let damaged = |what: &str| Error::Damaged(format!("message {id}: {what}"));
@@ -146,14 +147,14 @@ fn message(
     if head + line_end > raw.len() {
         return Err(damaged("shorter than its header line"));
     }
-    let address = |id: i64| addresses.get(&id).map_or_else(String::new, |address| address.to_string());
+    let address = |id: i64| addresses.get(&id).map(ToString::to_string).unwrap_or_default();
     let (source, destination) = (address(row.src), address(row.dst));
     let status = row.status.and_then(|status| u16::try_from(status).ok());
     Ok(Message {
         id,
         time: Timestamp(row.ts),
         kind,
-        facts: facts(kind, &row.method, status),
+        facts: facts::read(kind, &row.method, &source, &destination, &raw[head..raw.len() - line_end], settings),
         method: row.method,
         status,
         source,
@@ -168,21 +169,4 @@ fn message(
         line_end: line_end as u8,
         masked,
     })
-}
-
-fn facts(kind: Kind, method: &str, status: Option<u16>) -> Facts {
-    Facts {
-        kind,
-        method: method.to_owned(),
-        status,
-        reason: String::new(),
-        response: false,
-        call_id: None,
-        keys: Vec::new(),
-        target: None,
-        sip: None,
-        result: None,
-        push: None,
-        faults: Vec::new(),
-    }
 }

@@ -1,5 +1,7 @@
 //! Day partitions of the tables that hold messages.
 
+use std::collections::BTreeSet;
+
 use message::time::Day;
 use sqlx::AssertSqlSafe;
 
@@ -9,7 +11,7 @@ use crate::Error;
 const TABLES: [&str; 3] = ["message", "part", "call_part"];
 
 /// Makes what is missing of these days. Whoever gets the lock makes them; the others find them made.
-pub(super) async fn ensure(at: &Postgres, days: Vec<Day>) -> Result<(), Error> {
+pub(super) async fn ensure(at: &Postgres, days: BTreeSet<Day>) -> Result<(), Error> {
     let missing: Vec<i32> = {
         let known = at.days.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         days.iter().map(|day| day.0).filter(|day| !known.contains(day)).collect()

@@ -168,7 +168,8 @@ pub(super) async fn merge(tx: &mut Transaction, moves: &[(i64, i64)], gone: &[(i
                 q.push_values(some, |mut row, (from, to)| {
                     row.push_bind(*from).push_bind(*to);
                 });
-                q.push(format_args!(") as m where {column} = m.column1")).build().execute(db).await?;
+                q.push(format_args!(") as m where {column} = m.column1"));
+                q.build().execute(db).await?;
             });
         }
     }

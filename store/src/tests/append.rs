@@ -135,7 +135,7 @@ store_test! {
         }
         store.append(vec![file.batch(0, items)]).await.unwrap();
         let page = store.messages(&MessageFilter::default(), None, 100).await.unwrap();
-        let back: Vec<&[u8]> = page.rows.iter().map(|message| message.body()).collect();
+        let back: Vec<&[u8]> = page.rows.iter().map(message::record::Message::body).collect();
         assert!(back == bodies, "bodies differ");
     }
 

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use message::id::{MessageId, ScenarioId};
 use message::time::Timestamp;
 
 use super::fixture::{self, File, NOON, says};
 use super::store_test;
 use crate::backend::{columns, with_pool};
+use crate::search::{Filter, MessageFilter};
 use crate::{Error, Location, Store};
 
 #[tokio::test]
@@ -62,6 +64,30 @@ async fn partitions_are_made_two_days_back_and_three_ahead() {
         }
     }
     schema.drop().await;
+}
+
+/// Callers spawn what they wait for.
+#[test]
+fn what_the_store_does_can_be_done_on_any_thread() {
+    fn check<T: Send>(_: impl FnOnce(Store) -> T) {}
+    check(async |store: Store| {
+        let id = MessageId::default();
+        store.append(Vec::new()).await?;
+        store.outbox("", NOON, 0, 0).await?;
+        store.correlate("", NOON, &[], &[]).await?;
+        store.scenario(ScenarioId::default()).await?;
+        store.message(id).await?;
+        store.scenarios_of(&[]).await?;
+        store.versions(&[]).await?;
+        store.search(&Filter::default(), None, 0).await?;
+        store.messages(&MessageFilter::default(), None, 0).await?;
+        store.streams(None, 0).await?;
+        store.totals().await?;
+        store.positions("", None, 0).await?;
+        store.keep_partitions(NOON).await?;
+        Store::open(&Location::Postgres(String::new())).await?.close().await;
+        Ok::<_, Error>(())
+    });
 }
 
 store_test! {
