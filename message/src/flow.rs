@@ -1,5 +1,6 @@
 //! The flow of one scenario: messages folded and ordered, with their nodes and legs. Pages and judge read this value.
 
+pub(crate) mod number;
 mod pair;
 pub(crate) mod scene;
 
@@ -8,14 +9,17 @@ mod draw;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 mod stories;
 #[cfg(test)]
 mod story;
 
-use scene::{Numbers, Scene};
+use number::Numbers;
+use scene::Scene;
 
 use crate::event::CallClass;
-use crate::fold::{self, Fold};
+use crate::fold::{self, Fold, Sameness};
 use crate::kind::Kind;
 use crate::legs::tree::Tree;
 use crate::legs::{self, Branches};
@@ -195,8 +199,10 @@ pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
     let scene = Scene::of(messages);
     let bases = Bases::of(&scene);
     let loggers = Loggers::of(&scene, &bases);
-    let ordered = order::order(&scene, exchange::split(messages), &bases, &loggers);
-    let folds = fold::fold(&scene, &ordered.pieces, &bases);
+    let pieces = exchange::split(messages);
+    let same = Sameness::new(&scene, &pieces);
+    let ordered = order::order(&scene, pieces, &bases, &loggers, &same);
+    let folds = fold::fold(&scene, &ordered.pieces, &bases, &same);
     let tree = Tree::of(&scene, &folds, &bases);
     let pairs = pair::pairs(&scene, &folds);
     let branches = Branches::of(&scene, &folds, &tree, &bases, &pairs.of);

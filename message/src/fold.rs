@@ -1,11 +1,12 @@
 //! Folding on read: sender's and receiver's sighting of one message, and retransmissions.
 
-use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 
 use crate::exchange::Piece;
-use crate::flow::scene::{Numbers, Scene, to_tag};
+use crate::flow::Half;
+use crate::flow::number::{ByNumber, NumberSet, Numbers};
+use crate::flow::scene::{Scene, to_tag};
 use crate::kind::Kind;
 use crate::node::address::Address;
 use crate::node::base::Bases;
@@ -32,13 +33,13 @@ pub(crate) struct Fold {
 /// Folds pieces that stand in display order; each ends up in exactly one fold.
 ///
 /// SIP: what comes again from the same source is a retransmission. REST and push know none: asked twice is two rows.
-pub(crate) fn fold(scene: &Scene, pieces: &[Piece], bases: &Bases) -> Vec<Fold> {
-    let mut folding = Folding { scene, bases, folds: Vec::new(), ways: Vec::new(), seen: HashSet::new(), sendings: 0 };
-    let mut same = Sameness::default();
-    let mut exact: HashMap<(usize, usize, usize), usize> = HashMap::new();
-    let mut near: HashMap<usize, Vec<(Piece, usize)>> = HashMap::new();
+pub(crate) fn fold(scene: &Scene, pieces: &[Piece], bases: &Bases, same: &Sameness) -> Vec<Fold> {
+    let mut folding =
+        Folding { scene, bases, folds: Vec::new(), ways: Vec::new(), seen: NumberSet::default(), sendings: 0 };
+    let mut exact: ByNumber<(usize, usize, usize), usize> = ByNumber::default();
+    let mut near: ByNumber<usize, Vec<(Piece, usize)>> = ByNumber::default();
     for &piece in pieces {
-        let Some(key) = same.of(scene, piece) else {
+        let Some(key) = same.of(piece) else {
             folding.open(piece);
             continue;
         };
@@ -74,7 +75,7 @@ struct Folding<'a> {
     /// Sendings of one message in one direction.
     ways: Vec<Vec<Sending>>,
     /// (sending, source that logged it).
-    seen: HashSet<(usize, usize)>,
+    seen: NumberSet<(usize, usize)>,
     sendings: usize,
 }
 
@@ -167,49 +168,92 @@ enum Identity<'a> {
     },
 }
 
-/// Numbers for messages that are one message but for their hop's marks.
-#[derive(Default)]
-pub(crate) struct Sameness<'a>(Numbers<Identity<'a>>);
+/// By message: a number for all that are one message but for their hop's marks; none for what is never the same as
+/// another (MEDIA, and what could not be read).
+pub(crate) struct Sameness {
+    whole: Vec<Option<usize>>,
+    response: Vec<Option<usize>>,
+}
 
-impl<'a> Sameness<'a> {
-    /// None for what is never the same as another: MEDIA, and what could not be read.
-    pub fn of(&mut self, scene: &Scene<'a>, piece: Piece) -> Option<usize> {
-        let message = &scene.messages[piece.message];
-        let facts = &message.facts;
-        let status = piece.status(scene.messages);
-        let identity = match (facts.kind, &facts.sip) {
-            (Kind::Sip, Some(sip)) => Identity::Sip {
-                transaction: scene.transaction[piece.message],
-                branch: sip.vias.first().map_or("", |via| via.branch.as_str()),
-                method: &facts.method,
-                status,
-                tag: to_tag(sip),
-                content: sip_content(message, status),
-            },
-            (Kind::Rest | Kind::Push, _) => Identity::Other {
-                kind: facts.kind,
-                response: piece.is_response(scene.messages),
-                method: &facts.method,
-                status,
-                target: facts.target.as_deref(),
-                content: hash(message.body()),
-            },
-            _ => return None,
-        };
-        Some(self.0.of(identity))
+impl Sameness {
+    pub fn new(scene: &Scene, pieces: &[Piece]) -> Self {
+        let mut numbers = Numbers::with_room(pieces.len());
+        let mut content = Content::default();
+        let mut same = Self { whole: vec![None; scene.messages.len()], response: vec![None; scene.messages.len()] };
+        for piece in pieces {
+            let number = identity(scene, *piece, &mut content).map(|identity| numbers.of(identity));
+            same.half(*piece)[piece.message] = number;
+        }
+        same
+    }
+
+    pub fn of(&self, piece: Piece) -> Option<usize> {
+        if piece.half == Half::Response { self.response[piece.message] } else { self.whole[piece.message] }
+    }
+
+    fn half(&mut self, piece: Piece) -> &mut Vec<Option<usize>> {
+        if piece.half == Half::Response { &mut self.response } else { &mut self.whole }
     }
 }
 
-/// The body, and RSeq of a reliable provisional response (RFC 3262): a second 183 with other SDP is no repeat.
-fn sip_content(message: &Message, status: Option<u16>) -> u64 {
-    let text = message.body();
-    let end = head_end(text);
-    let mut rseq: &[u8] = &[];
-    if matches!(status, Some(101..=199)) {
-        let of_rseq = |line: &&[u8]| line.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"rseq:"));
-        rseq = text[..end].split(|byte| *byte == b'\n').find(of_rseq).unwrap_or_default();
+fn identity<'a>(scene: &Scene<'a>, piece: Piece, content: &mut Content) -> Option<Identity<'a>> {
+    let message = &scene.messages[piece.message];
+    let facts = &message.facts;
+    let status = piece.status(scene.messages);
+    match (facts.kind, &facts.sip) {
+        (Kind::Sip, Some(sip)) => Some(Identity::Sip {
+            transaction: scene.transaction[piece.message],
+            branch: sip.vias.first().map_or("", |via| via.branch.as_str()),
+            method: &facts.method,
+            status,
+            tag: to_tag(sip),
+            content: content.of_sip(message, status),
+        }),
+        (Kind::Rest | Kind::Push, _) => Some(Identity::Other {
+            kind: facts.kind,
+            response: piece.is_response(scene.messages),
+            method: &facts.method,
+            status,
+            target: facts.target.as_deref(),
+            content: content.of(message.body()),
+        }),
+        _ => None,
     }
-    hash(&text[end..]) ^ hash(rseq).rotate_left(1)
+}
+
+/// Hashes of text without line ends: one logger keeps CRLF, another writes LF and adds one of its own.
+#[derive(Default)]
+struct Content {
+    lines: Vec<u8>,
+}
+
+impl Content {
+    /// The body, and RSeq of a reliable provisional response (RFC 3262): a second 183 with other SDP is no repeat.
+    fn of_sip(&mut self, message: &Message, status: Option<u16>) -> u64 {
+        let text = message.body();
+        let end = head_end(text);
+        let mut rseq: &[u8] = &[];
+        if matches!(status, Some(101..=199)) {
+            let of_rseq = |line: &&[u8]| line.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"rseq:"));
+            rseq = text[..end].split(|byte| *byte == b'\n').find(of_rseq).unwrap_or_default();
+        }
+        self.of(&text[end..]) ^ self.of(rseq).rotate_left(1)
+    }
+
+    fn of(&mut self, text: &[u8]) -> u64 {
+        let text = text.trim_ascii();
+        if text.is_empty() {
+            return 0;
+        }
+        self.lines.clear();
+        for line in text.split(|byte| *byte == b'\n') {
+            self.lines.extend_from_slice(line.trim_ascii_end());
+            self.lines.push(b'\n');
+        }
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&self.lines);
+        hasher.finish()
+    }
 }
 
 fn head_end(text: &[u8]) -> usize {
@@ -217,14 +261,4 @@ fn head_end(text: &[u8]) -> usize {
     let mut ends =
         breaks.map(|at| at + 1).filter(|at| text[*at..].starts_with(b"\n") || text[*at..].starts_with(b"\r\n"));
     ends.next().unwrap_or(text.len())
-}
-
-/// Of the text without line ends: one logger keeps CRLF, another writes LF and adds one of its own.
-fn hash(text: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for line in text.trim_ascii().split(|byte| *byte == b'\n') {
-        hasher.write(line.trim_ascii_end());
-        hasher.write_u8(b'\n');
-    }
-    hasher.finish()
 }

@@ -8,8 +8,6 @@ mod push;
 mod seating;
 pub(crate) mod tree;
 
-use std::collections::{HashMap, HashSet};
-
 use branching::{Branching, Ground};
 use course::{Courses, Tags};
 use identity::Identities;
@@ -18,6 +16,7 @@ use seating::Seating;
 use tree::Tree;
 
 use crate::event::{CallClass, class_of};
+use crate::flow::number::{ByNumber, NumberSet};
 use crate::flow::scene::Scene;
 use crate::flow::{Fork, Leg, Node, NodeKind, Outcome, PushState};
 use crate::fold::Fold;
@@ -44,7 +43,7 @@ impl<'a> Branches<'a> {
     pub fn of(scene: &Scene<'a>, folds: &[Fold], tree: &Tree<'a>, bases: &Bases, pairs: &[Option<usize>]) -> Self {
         let identities = Identities::of(scene, folds, tree);
         let pushes = push::pushes(scene, folds, &identities, pairs);
-        let mut pushed = HashMap::new();
+        let mut pushed = ByNumber::default();
         for push in &pushes {
             if let Some(device) = push.device {
                 pushed.entry(device).or_insert(push.time);
@@ -56,8 +55,8 @@ impl<'a> Branches<'a> {
     }
 
     /// By address index: the first leg whose INVITE went there.
-    pub fn to(&self, tree: &Tree) -> HashMap<usize, usize> {
-        let mut legs = HashMap::new();
+    pub fn to(&self, tree: &Tree) -> ByNumber<usize, usize> {
+        let mut legs = ByNumber::default();
         for (attempt, leg) in tree.attempts.iter().zip(&self.branching.of) {
             if let (Some((_, to)), Some(leg)) = (attempt.ends, *leg) {
                 let known = legs.entry(to).or_insert(leg);
@@ -126,11 +125,11 @@ pub(crate) fn legs(scene: &Scene, folds: &[Fold], tree: &Tree, branches: &Branch
 /// Calls with a letter of their own, in order: those with an INVITE first, then as they begin. REST and push without
 /// SIP stand on the first; so does a REGISTER of a device that has a leg.
 fn trunks(scene: &Scene, folds: &[Fold], tree: &Tree, identities: &Identities) -> Vec<usize> {
-    let invited: HashSet<usize> = tree.attempts.iter().map(|attempt| attempt.call).collect();
-    let devices: HashSet<usize> = identities.attempts.iter().copied().collect();
+    let invited: NumberSet<usize> = tree.attempts.iter().map(|attempt| attempt.call).collect();
+    let devices: NumberSet<usize> = identities.attempts.iter().copied().collect();
     let known = identities.registrations.iter().filter(|known| devices.contains(&known.device));
-    let borrowed: HashSet<usize> = known.map(|known| tree.call[folds[known.fold].first.message]).collect();
-    let mut met = HashSet::new();
+    let borrowed: NumberSet<usize> = known.map(|known| tree.call[folds[known.fold].first.message]).collect();
+    let mut met = NumberSet::default();
     let mut calls: Vec<usize> = folds
         .iter()
         .filter(|fold| scene.sip(fold.first.message).is_some())

@@ -22,7 +22,8 @@ use device::Devices;
 pub(crate) use device::user;
 use logger::Loggers;
 
-use crate::flow::scene::{Numbers, Scene};
+use crate::flow::number::{ByNumber, Numbers};
+use crate::flow::scene::Scene;
 use crate::flow::{Node, NodeKind};
 use crate::fold::Fold;
 use crate::kind::Kind;
@@ -65,7 +66,7 @@ pub(crate) struct Machines<'a> {
     pub loggers: &'a Loggers,
     pub tree: &'a Tree<'a>,
     /// By address index: the leg whose INVITE went there.
-    pub legs: HashMap<usize, usize>,
+    pub legs: ByNumber<usize, usize>,
 }
 
 /// `shift` is by source: microseconds that its times were moved by.

@@ -6,6 +6,7 @@ mod ties;
 
 use crate::exchange::Piece;
 use crate::flow::scene::Scene;
+use crate::fold::Sameness;
 use crate::node::base::Bases;
 use crate::node::logger::Loggers;
 
@@ -18,9 +19,15 @@ pub(crate) struct Ordered {
 }
 
 /// Repairs the clocks and sorts. Stored times are not touched.
-pub(crate) fn order(scene: &Scene, mut pieces: Vec<Piece>, bases: &Bases, loggers: &Loggers) -> Ordered {
+pub(crate) fn order(
+    scene: &Scene,
+    mut pieces: Vec<Piece>,
+    bases: &Bases,
+    loggers: &Loggers,
+    same: &Sameness,
+) -> Ordered {
     pieces.sort_unstable_by_key(|piece| position(scene, *piece));
-    let shift = clock::shifts(scene, &cause::samples(scene, &pieces, bases, loggers));
+    let shift = clock::shifts(scene, &cause::samples(scene, &pieces, bases, loggers, same));
     for piece in &mut pieces {
         piece.time.0 = piece.time.0.saturating_add(shift[scene.source[piece.message]]);
     }

@@ -105,6 +105,7 @@ fn draw(site: &Site, seen: &Parts, status: StatusCode, problem: Problem, id: Str
 
 /// An error of the API.
 #[derive(serde::Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Error)]
 pub(crate) struct ApiError {
     /// What is wrong, in words.
     pub error: String,

@@ -26,11 +26,12 @@ pub(crate) fn routes() -> Router<Site> {
 
 async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error> {
     let newest = Filter::default();
-    let (totals, streams, newest) = tokio::try_join!(
+    let (totals, mut streams, newest) = tokio::try_join!(
         site.store.totals(),
         site.store.streams(None, STREAMS),
         site.store.search(&newest, None, NEWEST)
     )?;
+    streams.sort_by(|a, b| (&a.host, &a.source, &a.path).cmp(&(&b.host, &b.source, &b.path)));
     let page = Home {
         numbers: numbers(&totals),
         empty: totals.records == 0,

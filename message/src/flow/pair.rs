@@ -1,11 +1,15 @@
 //! Which response answers which request, and what a CANCEL cancels.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::Half;
+use super::number::ByNumber;
 use super::scene::Scene;
 use crate::fold::Fold;
 use crate::kind::Kind;
+
+/// As `Scene::part` says.
+const CANCEL: u8 = 1;
 
 /// By fold.
 pub struct Pairs {
@@ -19,9 +23,9 @@ pub struct Pairs {
 pub fn pairs(scene: &Scene, folds: &[Fold]) -> Pairs {
     let mut pairs =
         Pairs { of: vec![None; folds.len()], cancels: vec![None; folds.len()], remarks: vec![None; folds.len()] };
-    let mut requests: HashMap<(usize, &str), usize> = HashMap::new();
-    let mut answers: HashMap<usize, usize> = HashMap::new();
-    let mut waiting: HashMap<(Kind, usize, usize), VecDeque<usize>> = HashMap::new();
+    let mut requests: ByNumber<(usize, u8), usize> = ByNumber::default();
+    let mut answers: ByNumber<usize, usize> = ByNumber::default();
+    let mut waiting: ByNumber<(Kind, usize, usize), VecDeque<usize>> = ByNumber::default();
     for (index, fold) in folds.iter().enumerate() {
         let (piece, message) = (fold.first, fold.first.message);
         let response = piece.is_response(scene.messages);
@@ -31,10 +35,10 @@ pub fn pairs(scene: &Scene, folds: &[Fold]) -> Pairs {
             let (from, to) = scene.ends(piece);
             let request = match (response, piece.half) {
                 (false, Half::Request) => {
-                    requests.insert((transaction, ""), index);
+                    requests.insert((transaction, 0), index);
                     None
                 }
-                (true, Half::Response) => requests.get(&(transaction, "")).copied(),
+                (true, Half::Response) => requests.get(&(transaction, 0)).copied(),
                 (false, _) => {
                     waiting.entry((kind, from, to)).or_default().push_back(index);
                     None
@@ -44,22 +48,22 @@ pub fn pairs(scene: &Scene, folds: &[Fold]) -> Pairs {
             pairs.join(request, index, false);
             continue;
         }
-        let method = scene.method(message);
+        let part = scene.part(message);
         if response {
-            let request = requests.get(&(transaction, method)).copied();
+            let request = requests.get(&(transaction, part)).copied();
             let is_final = piece.status(scene.messages).is_some_and(|status| status >= 200);
             pairs.join(request, index, is_final);
             if matches!(scene.invite_status(piece), Some(200..=299)) {
                 answers.entry(transaction).or_insert(index);
-                if requests.contains_key(&(transaction, "CANCEL")) {
+                if requests.contains_key(&(transaction, CANCEL)) {
                     pairs.cross(index);
                 }
             }
             continue;
         }
-        requests.entry((transaction, method)).or_insert(index);
-        if method == "CANCEL" {
-            pairs.cancels[index] = requests.get(&(transaction, "INVITE")).copied();
+        requests.entry((transaction, part)).or_insert(index);
+        if part == CANCEL {
+            pairs.cancels[index] = requests.get(&(transaction, 0)).copied();
             if answers.contains_key(&transaction) {
                 pairs.cross(index);
             }

@@ -1,15 +1,16 @@
 //! What every step reads of the messages, looked up once: sources, addresses, transactions.
 
-use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::exchange::Piece;
 use crate::facts::SipFacts;
 use crate::flow::Half;
+use crate::flow::number::{ByNumber, Numbers};
 use crate::id::CallKey;
 use crate::kind::Kind;
 use crate::node::address::Address;
-use crate::record::Message;
+use crate::record::{Message, Place};
 use crate::sip::Via;
 
 /// The messages of a scenario with small numbers in place of the texts that are compared again and again.
@@ -19,6 +20,7 @@ pub struct Scene<'a> {
     pub source: Vec<usize>,
     pub sources: usize,
     pub addresses: Vec<Address>,
+    pub verb: Vec<Verb>,
     /// By message: address indices of the header line.
     pub from: Vec<usize>,
     pub to: Vec<usize>,
@@ -28,28 +30,16 @@ pub struct Scene<'a> {
     pub below: Vec<Option<usize>>,
 }
 
-/// Numbers for values, in the order of their first appearance.
-pub struct Numbers<K>(HashMap<K, usize>);
-
-impl<K: Eq + Hash> Default for Numbers<K> {
-    fn default() -> Self {
-        Self(HashMap::new())
-    }
-}
-
-impl<K: Eq + Hash> Numbers<K> {
-    pub fn of(&mut self, key: K) -> usize {
-        let next = self.0.len();
-        *self.0.entry(key).or_insert(next)
-    }
-
-    pub fn find(&self, key: &K) -> Option<usize> {
-        self.0.get(key).copied()
-    }
-
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
+/// The methods that mean something to a flow.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verb {
+    Invite,
+    Ack,
+    Cancel,
+    Bye,
+    Register,
+    /// Any other, and all of REST and push.
+    Other,
 }
 
 /// RFC 3261, 17.1.3 and 17.2.3: branch, sent-by and method; Call-ID and CSeq for those whose branch is not unique.
@@ -74,9 +64,7 @@ enum Transaction<'a> {
 
 impl<'a> Scene<'a> {
     pub fn of(messages: &'a [Message]) -> Self {
-        let name = |message: &'a Message| (&message.place.agent, &message.place.source);
-        let names: Vec<_> = messages.iter().map(name).collect::<BTreeSet<_>>().into_iter().collect();
-        let number: HashMap<_, _> = names.iter().enumerate().map(|(number, name)| (*name, number)).collect();
+        let (source, sources) = sources(messages);
         let mut hosts = Numbers::default();
         let mut addresses = Vec::new();
         let mut address = |text: &'a str| {
@@ -93,8 +81,9 @@ impl<'a> Scene<'a> {
         let (transaction, below) = transactions(messages);
         Self {
             messages,
-            source: messages.iter().map(|message| number[&name(message)]).collect(),
-            sources: names.len(),
+            source,
+            sources,
+            verb: messages.iter().map(verb).collect(),
             addresses,
             from: from.into_iter().map(|index| same[index]).collect(),
             to: to.into_iter().map(|index| same[index]).collect(),
@@ -117,6 +106,15 @@ impl<'a> Scene<'a> {
         &self.messages[message].facts.method
     }
 
+    /// What tells messages of one transaction apart besides their status: 0 its own method, 1 CANCEL, 2 ACK.
+    pub fn part(&self, message: usize) -> u8 {
+        match self.verb[message] {
+            Verb::Cancel => 1,
+            Verb::Ack => 2,
+            _ => 0,
+        }
+    }
+
     /// A SIP request that opens something: it has no To-tag.
     pub fn opens(&self, piece: Piece) -> bool {
         !piece.is_response(self.messages) && self.sip(piece.message).is_some_and(|sip| to_tag(sip).is_none())
@@ -124,7 +122,19 @@ impl<'a> Scene<'a> {
 
     /// The status of a response to INVITE.
     pub fn invite_status(&self, piece: Piece) -> Option<u16> {
-        piece.status(self.messages).filter(|_| self.method(piece.message) == "INVITE")
+        piece.status(self.messages).filter(|_| self.verb[piece.message] == Verb::Invite)
+    }
+}
+
+fn verb(message: &Message) -> Verb {
+    match message.facts.method.as_str() {
+        _ if message.facts.kind != Kind::Sip => Verb::Other,
+        "INVITE" => Verb::Invite,
+        "ACK" => Verb::Ack,
+        "CANCEL" => Verb::Cancel,
+        "BYE" => Verb::Bye,
+        "REGISTER" => Verb::Register,
+        _ => Verb::Other,
     }
 }
 
@@ -134,6 +144,22 @@ pub fn to_tag(sip: &SipFacts) -> Option<&str> {
 
 pub fn from_tag(sip: &SipFacts) -> Option<&str> {
     sip.from.as_ref().and_then(|from| from.tag()).filter(|tag| !tag.is_empty())
+}
+
+/// Messages of one stream share their place, so its names are compared once, not ten thousand times.
+fn sources(messages: &[Message]) -> (Vec<usize>, usize) {
+    let mut places: ByNumber<*const Place, usize> = ByNumber::default();
+    let mut names = Vec::new();
+    let mut place = |message: &Message| {
+        *places.entry(Arc::as_ptr(&message.place)).or_insert_with(|| {
+            names.push((message.place.agent.clone(), message.place.source.clone()));
+            names.len() - 1
+        })
+    };
+    let place: Vec<_> = messages.iter().map(&mut place).collect();
+    let sorted: Vec<_> = names.iter().collect::<BTreeSet<_>>().into_iter().collect();
+    let number: Vec<_> = names.iter().map(|name| sorted.partition_point(|other| *other < name)).collect();
+    (place.into_iter().map(|place| number[place]).collect(), sorted.len())
 }
 
 /// Two spellings of one address (`sip:h`, `sip:h:5060;transport=udp`) are one.
@@ -153,7 +179,7 @@ fn merge(read: Vec<Address>) -> (Vec<Address>, Vec<usize>) {
 }
 
 fn transactions(messages: &[Message]) -> (Vec<usize>, Vec<Option<usize>>) {
-    let mut numbers = Numbers::default();
+    let mut numbers = Numbers::with_room(2 * messages.len());
     let mut found = vec![0; messages.len()];
     let mut below = vec![None; messages.len()];
     for (index, message) in messages.iter().enumerate() {

@@ -1,9 +1,10 @@
 //! Where a node sends one INVITE to several devices: each of them is a leg of its own.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::identity::Identities;
 use super::tree::Tree;
+use crate::flow::number::ByNumber;
 use crate::node::base::Bases;
 use crate::time::Timestamp;
 
@@ -18,7 +19,7 @@ pub struct Branching {
     pub of: Vec<Option<usize>>,
     pub forks: Vec<Forking>,
     /// By leg and device: the leg forked from it.
-    forked: HashMap<(usize, usize), usize>,
+    forked: ByNumber<(usize, usize), usize>,
 }
 
 pub struct Branched {
@@ -42,14 +43,14 @@ pub struct Ground<'a> {
     pub identities: &'a Identities<'a>,
     pub bases: &'a Bases,
     /// By device: when it was first pushed to.
-    pub pushed: HashMap<usize, Timestamp>,
+    pub pushed: ByNumber<usize, Timestamp>,
 }
 
 impl Branching {
     /// `trunks` are calls in leg order: `A`, `C`, `D`, …
     pub fn of(ground: &Ground, trunks: &[usize]) -> Self {
         let mut branching = Self { of: vec![None; ground.tree.attempts.len()], ..Self::default() };
-        let mut roots: HashMap<usize, Vec<usize>> = HashMap::new();
+        let mut roots: ByNumber<usize, Vec<usize>> = ByNumber::default();
         for (index, attempt) in ground.tree.attempts.iter().enumerate() {
             if attempt.parent.is_none() {
                 roots.entry(attempt.call).or_default().push(index);
@@ -123,7 +124,7 @@ fn by_sender(ground: &Ground, level: &[usize]) -> Vec<Vec<Vec<usize>>> {
     }
     let mut all = Vec::with_capacity(order.len());
     for sent in order.into_iter().filter_map(|sender| senders.remove(&sender)) {
-        let mut place: HashMap<Option<usize>, usize> = HashMap::new();
+        let mut place: ByNumber<Option<usize>, usize> = ByNumber::default();
         let mut targets: Vec<Vec<usize>> = Vec::new();
         for attempt in sent {
             // Without a message of the hop itself nobody knows whether these were one device.

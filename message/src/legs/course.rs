@@ -1,12 +1,13 @@
 //! How each leg went: when it rang, how it ended, who won; from what the logs show only.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::branching::Branching;
 use super::tree::Tree;
 use crate::exchange::Piece;
 use crate::flow::Outcome;
-use crate::flow::scene::{Scene, to_tag};
+use crate::flow::number::{ByNumber, NumberSet};
+use crate::flow::scene::{Scene, Verb, to_tag};
 use crate::fold::Fold;
 use crate::time::{SECOND, Timestamp};
 
@@ -28,8 +29,8 @@ pub struct Course {
 pub struct Courses {
     pub legs: Vec<Course>,
     /// By call: the leg whose 2xx reached the caller first, and when.
-    winner: HashMap<usize, (usize, Timestamp)>,
-    over: HashSet<usize>,
+    winner: ByNumber<usize, (usize, Timestamp)>,
+    over: NumberSet<usize>,
 }
 
 impl Courses {
@@ -43,9 +44,12 @@ impl Courses {
         tags: &Tags,
     ) -> Self {
         let mut attempts = vec![Course::default(); tree.attempts.len()];
-        let mut courses =
-            Self { legs: vec![Course::default(); branching.legs.len()], winner: HashMap::new(), over: HashSet::new() };
-        let mut inner: HashMap<usize, (usize, Timestamp)> = HashMap::new();
+        let mut courses = Self {
+            legs: vec![Course::default(); branching.legs.len()],
+            winner: ByNumber::default(),
+            over: NumberSet::default(),
+        };
+        let mut inner: ByNumber<usize, (usize, Timestamp)> = ByNumber::default();
         for (fold, &leg) in folds.iter().zip(leg_of) {
             let (piece, call) = (fold.first, tree.call[fold.first.message]);
             let attempt = tree.of.get(&scene.transaction[piece.message]).copied();
@@ -58,7 +62,7 @@ impl Courses {
                     first.entry(call).or_insert((leg, piece.time));
                 }
             }
-            if scene.method(piece.message) == "BYE" {
+            if scene.verb[piece.message] == Verb::Bye {
                 courses.legs[leg].hung_up = true;
                 courses.over.insert(call);
             }
@@ -109,7 +113,7 @@ fn still_rings(course: &Course, winner: Option<&(usize, Timestamp)>) -> bool {
 
 fn note(scene: &Scene, fold: &Fold, attempt: &mut Course, leg: &mut Course) {
     let (message, time) = (fold.first.message, fold.first.time);
-    match (scene.invite_status(fold.first), scene.method(message)) {
+    match (scene.invite_status(fold.first), scene.verb[message]) {
         (Some(180 | 183), _) => {
             leg.rang.get_or_insert(time);
             let logged = scene.messages[message].time;
@@ -125,7 +129,7 @@ fn note(scene: &Scene, fold: &Fold, attempt: &mut Course, leg: &mut Course) {
                 attempt.ended = Some((status, time));
             }
         }
-        (None, "CANCEL") if !fold.first.is_response(scene.messages) => {
+        (None, Verb::Cancel) if !fold.first.is_response(scene.messages) => {
             leg.cancelled = true;
             let reason = scene.sip(message).and_then(|sip| sip.reason_header.as_deref()).unwrap_or_default();
             leg.elsewhere |= answered_elsewhere(reason);

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::tree::{Sets, Tree};
 use crate::facts::PushFacts;
-use crate::flow::scene::{Numbers, Scene};
+use crate::flow::number::Numbers;
+use crate::flow::scene::{Scene, Verb};
 use crate::fold::Fold;
 use crate::sip::{NameAddr, Uri};
 use crate::time::Timestamp;
@@ -53,7 +54,7 @@ impl<'a> Identities<'a> {
             let message = fold.first.message;
             let answered = tree.of.get(&scene.transaction[message]).map(|attempt| &tree.attempts[*attempt]);
             match (scene.sip(message), &scene.messages[message].facts.push) {
-                (Some(sip), _) if scene.method(message) == "REGISTER" && !fold.first.is_response(scene.messages) => {
+                (Some(sip), _) if scene.verb[message] == Verb::Register && !fold.first.is_response(scene.messages) => {
                     let user = sip.to.as_ref().map_or("", |to| to.uri.user.as_str());
                     for contact in sip.contacts.iter().filter(|contact| contact.uri.text != "*") {
                         let device = known.contact(contact);

@@ -1,9 +1,8 @@
 //! Which leg a push belongs to, and what came of it.
 
-use std::collections::HashMap;
-
 use super::identity::Identities;
 use crate::flow::PushState;
+use crate::flow::number::ByNumber;
 use crate::flow::scene::Scene;
 use crate::fold::Fold;
 use crate::kind::Kind;
@@ -51,7 +50,7 @@ pub fn pushes<'a>(
 
 impl Push<'_> {
     /// The device that is meant: the named one; else the first of the named user that registers after the push.
-    pub fn meant(&self, identities: &Identities, legs: &HashMap<usize, usize>) -> Option<usize> {
+    pub fn meant(&self, identities: &Identities, legs: &ByNumber<usize, usize>) -> Option<usize> {
         let named = self.device.filter(|device| legs.contains_key(device));
         named.or_else(|| {
             let user = self.user?;

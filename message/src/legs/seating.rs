@@ -1,12 +1,11 @@
 //! Which leg a message sits on.
 
-use std::collections::{HashMap, HashSet};
-
 use super::branching::Branching;
 use super::course::Tags;
 use super::identity::Identities;
 use super::push::Push;
 use super::tree::Tree;
+use crate::flow::number::{ByNumber, NumberSet};
 use crate::flow::scene::{Scene, from_tag, to_tag};
 use crate::flow::{NodeKind, PushState};
 use crate::fold::Fold;
@@ -19,16 +18,16 @@ pub struct Seating<'a> {
     branching: &'a Branching,
     pub columns: &'a Columns,
     /// By call: its trunk.
-    trunk: HashMap<usize, usize>,
+    trunk: ByNumber<usize, usize>,
     /// Hops that the INVITEs of a leg took: (leg, node, node).
-    hops: HashSet<(usize, usize, usize)>,
+    hops: NumberSet<(usize, usize, usize)>,
     /// By leg.
     pub far_end: Vec<Option<usize>>,
     /// Leg of a device's number, and of a registration's fold.
-    device: HashMap<usize, usize>,
-    registered: HashMap<usize, usize>,
+    device: ByNumber<usize, usize>,
+    registered: ByNumber<usize, usize>,
     /// The leg of the device in a column, by call.
-    column: HashMap<(usize, usize), usize>,
+    column: ByNumber<(usize, usize), usize>,
 }
 
 impl<'a> Seating<'a> {
@@ -44,12 +43,12 @@ impl<'a> Seating<'a> {
             tree,
             branching,
             columns,
-            trunk: HashMap::new(),
-            hops: HashSet::new(),
+            trunk: ByNumber::default(),
+            hops: NumberSet::default(),
             far_end: vec![None; branching.legs.len()],
-            device: HashMap::new(),
-            registered: HashMap::new(),
-            column: HashMap::new(),
+            device: ByNumber::default(),
+            registered: ByNumber::default(),
+            column: ByNumber::default(),
         };
         for (leg, branched) in branching.legs.iter().enumerate() {
             if branched.parent.is_none() {

@@ -1,8 +1,9 @@
 //! Which INVITE came from which: the tree that the Via stacks tell.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use crate::flow::scene::{Numbers, Scene};
+use crate::flow::number::{ByNumber, NumberSet, Numbers};
+use crate::flow::scene::{Scene, Verb};
 use crate::fold::Fold;
 use crate::id::CallKey;
 use crate::node::base::Bases;
@@ -29,7 +30,7 @@ pub struct Tree<'a> {
     /// In display order of what first tells of them.
     pub attempts: Vec<Attempt<'a>>,
     /// By transaction.
-    pub of: HashMap<usize, usize>,
+    pub of: ByNumber<usize, usize>,
     /// By message: its call, counted in display order.
     pub call: Vec<usize>,
 }
@@ -41,15 +42,15 @@ impl<'a> Tree<'a> {
             calls.of(scene.messages[fold.first.message].call);
         }
         let call: Vec<_> = scene.messages.iter().map(|message| calls.of(message.call)).collect();
-        let mut tree = Self { attempts: Vec::new(), of: HashMap::new(), call };
+        let mut tree = Self { attempts: Vec::new(), of: ByNumber::default(), call };
         let mut forest = Sets::default();
-        let mut inside = HashSet::new();
+        let mut inside = NumberSet::default();
         let mut numbers = HashSet::new();
-        let mut opened = HashSet::new();
-        let mut arrived: HashMap<(usize, usize), usize> = HashMap::new();
+        let mut opened = NumberSet::default();
+        let mut arrived: ByNumber<(usize, usize), usize> = ByNumber::default();
         for (index, fold) in folds.iter().enumerate() {
             let message = fold.first.message;
-            if scene.method(message) != "INVITE" || fold.first.is_response(scene.messages) {
+            if scene.verb[message] != Verb::Invite || fold.first.is_response(scene.messages) {
                 continue;
             }
             let Some(sip) = scene.sip(message) else { continue };

@@ -67,7 +67,7 @@ fn split_port(authority: &str) -> (&str, Option<u16>) {
         Some((host, _)) if host.contains(':') => (authority, None),
         Some((host, port)) => match port.parse() {
             Ok(port) => (host, Some(port)),
-            Err(_) => (authority, None),
+            Err(_) => (host, None),
         },
         None => (authority, None),
     }
@@ -101,7 +101,7 @@ mod tests {
         check("sip:[2001:DB8::1]:5080", "[2001:db8::1]:5080");
         check("2001:db8::1", "[2001:db8::1]:5060");
         check("tcp:192.0.2.1:5060", "192.0.2.1:5060");
-        check("192.0.2.1:99999", "192.0.2.1:99999:5060");
+        check("192.0.2.1:99999", "192.0.2.1:5060");
         check("sip:bob@192.0.2.1", "192.0.2.1:5060");
         check("", ":5060");
     }

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::flow::scene::{Numbers, Scene};
+use crate::flow::number::Numbers;
+use crate::flow::scene::Scene;
 
 /// Machines, before devices and names are known.
 pub struct Bases {

@@ -3,14 +3,14 @@
 use super::Draft;
 use super::device::user;
 use crate::flow::NodeKind;
-use crate::flow::scene::Scene;
+use crate::flow::scene::{Scene, Verb};
 use crate::fold::Fold;
 use crate::kind::Kind;
 
 /// Drafts from left to right. Servers stand as the first INVITEs come by them; gateways of REST and push after the
 /// last server that asks one.
 pub fn order(scene: &Scene, folds: &[Fold], drafts: &[Draft], of: &[usize]) -> Vec<usize> {
-    let invites = folds.iter().filter(|f| scene.method(f.first.message) == "INVITE" && scene.opens(f.first));
+    let invites = folds.iter().filter(|f| scene.verb[f.first.message] == Verb::Invite && scene.opens(f.first));
     let mut appearance = vec![usize::MAX; drafts.len()];
     let mut next = 0;
     for fold in invites.chain(folds) {
@@ -57,6 +57,6 @@ pub fn order(scene: &Scene, folds: &[Fold], drafts: &[Draft], of: &[usize]) -> V
 /// The first INVITE; in a flow without one the first SIP request.
 pub fn opener<'a>(scene: &Scene, folds: &'a [Fold]) -> Option<&'a Fold> {
     let mut opening = folds.iter().filter(|fold| scene.opens(fold.first));
-    let invite = folds.iter().find(|f| scene.opens(f.first) && scene.method(f.first.message) == "INVITE");
+    let invite = folds.iter().find(|f| scene.opens(f.first) && scene.verb[f.first.message] == Verb::Invite);
     invite.or_else(|| opening.next())
 }

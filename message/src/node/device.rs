@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use crate::facts::SipFacts;
-use crate::flow::scene::{Numbers, Scene};
+use crate::flow::number::{ByNumber, Numbers};
+use crate::flow::scene::Scene;
 use crate::fold::Fold;
 use crate::legs::tree::{Sets, Tree};
 use crate::node::address::Address;
@@ -31,12 +32,12 @@ struct Claim<'a> {
     hop: bool,
 }
 
-type Claims<'a> = HashMap<usize, Claim<'a>>;
+type Claims<'a> = ByNumber<usize, Claim<'a>>;
 
 impl Devices {
     pub fn of(scene: &Scene, folds: &[Fold], bases: &Bases, loggers: &Loggers, tree: &Tree) -> Self {
         let outside = |address: usize| !loggers.is_server(bases.of[address]);
-        let mut claims = Claims::new();
+        let mut claims = Claims::default();
         openers(scene, folds, &outside, &mut claims);
         far_ends(scene, folds, tree, &outside, &mut claims);
         let mut found: Vec<_> = claims

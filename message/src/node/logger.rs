@@ -1,8 +1,8 @@
 //! Which machine writes a log: the one that takes part in all that the log tells.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
 
+use crate::flow::number::{ByNumber, NumberSet};
 use crate::flow::scene::Scene;
 use crate::kind::Kind;
 use crate::node::base::Bases;
@@ -13,7 +13,7 @@ const MOST: usize = 8;
 
 /// The machines that write each source.
 pub struct Loggers {
-    pairs: HashSet<(usize, usize)>,
+    pairs: NumberSet<(usize, usize)>,
     /// By base: the source it writes.
     pub source: Vec<Option<usize>>,
 }
@@ -34,7 +34,7 @@ impl Loggers {
         }
         // What is clear is told first, so that it helps with the rest.
         logs.sort_by_key(|log| (log.unclear, log.first, log.source));
-        let mut loggers = Self { pairs: HashSet::new(), source: vec![None; bases.count()] };
+        let mut loggers = Self { pairs: NumberSet::default(), source: vec![None; bases.count()] };
         let mut agents: Vec<Option<&str>> = vec![None; bases.count()];
         for Log { source, messages: mut left, .. } in logs {
             for _ in 0..MOST {
@@ -82,7 +82,7 @@ struct Touched {
 }
 
 fn touched(scene: &Scene, bases: &Bases, left: &[usize]) -> impl Iterator<Item = (usize, Touched)> + Clone + use<> {
-    let mut touched: HashMap<usize, Touched> = HashMap::new();
+    let mut touched: ByNumber<usize, Touched> = ByNumber::default();
     for &message in left {
         let (from, to) = (bases.of[scene.from[message]], bases.of[scene.to[message]]);
         touched.entry(from).or_default().touching += 1;

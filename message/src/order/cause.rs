@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::exchange::Piece;
+use crate::flow::number::ByNumber;
 use crate::flow::scene::{Scene, to_tag};
 use crate::fold::Sameness;
 use crate::node::base::Bases;
@@ -27,19 +28,19 @@ pub type Samples = HashMap<(usize, usize), Sample>;
 type Logs = Vec<usize>;
 
 /// `pieces` are in the order of their logged times.
-pub fn samples(scene: &Scene, pieces: &[Piece], bases: &Bases, loggers: &Loggers) -> Samples {
+pub fn samples(scene: &Scene, pieces: &[Piece], bases: &Bases, loggers: &Loggers, same: &Sameness) -> Samples {
     let mut samples = Samples::new();
     if scene.sources < 2 {
         return samples;
     }
-    sightings(scene, pieces, bases, loggers, &mut samples);
-    let mut requests: HashMap<(usize, &str), Logs> = HashMap::new();
+    sightings(scene, pieces, bases, loggers, same, &mut samples);
+    let mut requests: ByNumber<(usize, u8), Logs> = ByNumber::default();
     let mut answers: HashMap<(usize, u16, Option<&str>), Logs> = HashMap::new();
     for (index, piece) in pieces.iter().enumerate() {
         let (message, transaction) = (piece.message, scene.transaction[piece.message]);
         let Some(sip) = scene.sip(message) else { continue };
         let logs = match piece.status(scene.messages) {
-            None => requests.entry((transaction, scene.method(message))).or_default(),
+            None => requests.entry((transaction, scene.part(message))).or_default(),
             Some(status) => answers.entry((transaction, status, to_tag(sip))).or_default(),
         };
         let seen = |log: &usize| scene.source[pieces[*log].message] == scene.source[message];
@@ -52,8 +53,8 @@ pub fn samples(scene: &Scene, pieces: &[Piece], bases: &Bases, loggers: &Loggers
         let Some(sip) = scene.sip(message) else { continue };
         let answer = piece.status(scene.messages);
         let causes = match (answer, scene.below[message]) {
-            (Some(_), _) => requests.get(&(scene.transaction[message], scene.method(message))),
-            (None, Some(below)) => requests.get(&(below, scene.method(message))),
+            (Some(_), _) => requests.get(&(scene.transaction[message], scene.part(message))),
+            (None, Some(below)) => requests.get(&(below, scene.part(message))),
             (None, None) => None,
         };
         for &cause in causes.into_iter().flatten() {
@@ -78,11 +79,17 @@ fn note(scene: &Scene, pieces: &[Piece], cause: usize, effect: usize, samples: &
 }
 
 /// The first sending of each message in its sender's and in its receiver's log.
-fn sightings(scene: &Scene, pieces: &[Piece], bases: &Bases, loggers: &Loggers, samples: &mut Samples) {
-    let mut same = Sameness::default();
-    let mut logs: HashMap<usize, (Logs, Logs)> = HashMap::new();
+fn sightings(
+    scene: &Scene,
+    pieces: &[Piece],
+    bases: &Bases,
+    loggers: &Loggers,
+    same: &Sameness,
+    samples: &mut Samples,
+) {
+    let mut logs: ByNumber<usize, (Logs, Logs)> = ByNumber::default();
     for (index, piece) in pieces.iter().enumerate() {
-        let Some(key) = same.of(scene, *piece) else { continue };
+        let Some(key) = same.of(*piece) else { continue };
         let source = scene.source[piece.message];
         let (from, to) = scene.ends(*piece);
         let (from, to) = (bases.of[from], bases.of[to]);

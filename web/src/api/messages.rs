@@ -33,6 +33,7 @@ const NDJSON: &str = "application/x-ndjson";
 
 /// A message as it was logged.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Message)]
 pub(super) struct MessageJson {
     /// Where it stands: `STREAM-OFFSET`; the same while it is provisional and when it is final.
     #[schema(example = "05e1c2a97f3b4d10-70120")]
@@ -198,6 +199,7 @@ impl MessageQuery {
 #[utoipa::path(
     get,
     path = "/api/v1/messages",
+    operation_id = "list_messages",
     tag = "messages",
     params(
         MessageQuery,
@@ -268,6 +270,7 @@ async fn written(store: &Store, messages: &[Message]) -> Result<Vec<MessageJson>
 #[utoipa::path(
     get,
     path = "/api/v1/messages/{id}",
+    operation_id = "get_message",
     tag = "messages",
     params(("id" = String, Path, description = "`STREAM-OFFSET`")),
     responses(

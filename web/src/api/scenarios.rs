@@ -26,6 +26,7 @@ pub(super) fn routes() -> Router<Site> {
 
 /// What a list shows of a scenario.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Scenario)]
 pub(super) struct ScenarioJson {
     #[schema(example = "018f3c7a")]
     id: String,
@@ -63,6 +64,7 @@ pub(super) struct ScenarioJson {
 /// Messages by kind.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 #[serde(rename_all = "UPPERCASE")]
+#[schema(as = Kinds)]
 pub(super) struct KindsJson {
     sip: i64,
     rest: i64,
@@ -116,6 +118,7 @@ pub(super) struct Scenarios {
 #[utoipa::path(
     get,
     path = "/api/v1/scenarios",
+    operation_id = "list_scenarios",
     tag = "scenarios",
     params(
         Form,
@@ -164,6 +167,7 @@ pub(super) struct ScenarioPicture {
 
 /// A Call-ID of a scenario, and what joined it.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Call)]
 pub(super) struct CallJson {
     call_id: String,
     class: &'static str,
@@ -172,6 +176,7 @@ pub(super) struct CallJson {
 }
 
 #[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Join)]
 pub(super) struct JoinJson {
     /// Such as `call`, `session` or `charging`.
     space: String,
@@ -181,6 +186,7 @@ pub(super) struct JoinJson {
 }
 
 #[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Leg)]
 pub(super) struct LegJson {
     tag: String,
     parent: Option<usize>,
@@ -204,6 +210,7 @@ pub(super) struct LegJson {
 
 /// A column of the ladder.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Node)]
 pub(super) struct NodeJson {
     name: String,
     detail: String,
@@ -217,6 +224,7 @@ pub(super) struct NodeJson {
 
 /// A row of the ladder: a message with all that is folded into it.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Row)]
 pub(super) struct RowJson {
     /// Id of the message; ends in `r` where it is the response half of a record that holds both.
     id: String,
@@ -244,6 +252,7 @@ pub(super) struct RowJson {
 #[utoipa::path(
     get,
     path = "/api/v1/scenarios/{id}",
+    operation_id = "get_scenario",
     tag = "scenarios",
     params(("id" = String, Path, description = "at least 8 hex digits")),
     responses(

@@ -15,6 +15,7 @@ pub(super) fn routes() -> Router<Site> {
 
 /// One file's bytes, over renames. The four byte counts add up to the watermark.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Stream)]
 pub(super) struct StreamJson {
     id: String,
     agent: String,
@@ -51,6 +52,7 @@ pub(super) struct StreamJson {
 
 /// Bytes that nobody could read.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Gap)]
 pub(super) struct GapJson {
     offset: u64,
     length: u64,
@@ -114,6 +116,7 @@ impl GapJson {
 #[utoipa::path(
     get,
     path = "/api/v1/streams",
+    operation_id = "list_streams",
     tag = "streams",
     params(
         ("after" = Option<String>, Query, description = "`next` of the page before"),

@@ -28,10 +28,10 @@ pub struct Form {
     /// The exact Call-ID of any call of the scenario.
     #[param(required = false)]
     pub call_id: String,
-    /// Begun at or after: RFC 3339, or a local time in `zone`.
+    /// Going on at or after: RFC 3339, or a local time in `zone`.
     #[param(required = false)]
     pub from: String,
-    /// Begun before; a minute or a day given alone is included.
+    /// Going on before; a minute or a day given alone is included.
     #[param(required = false)]
     pub to: String,
     /// Holds a message of this kind: SIP, REST, PUSH or MEDIA.

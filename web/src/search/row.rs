@@ -30,7 +30,7 @@ pub struct Row {
     pub legs: String,
     pub messages: String,
     pub nodes: String,
-    /// Symbol, name and count of each kind it holds.
+    /// Symbol, name and count of each kind it holds; nothing where all is SIP.
     pub kinds: Vec<(&'static str, &'static str, String)>,
 }
 
@@ -57,7 +57,7 @@ impl Row {
             time: zone.milli(row.first),
             full_time: format!("{} {} {}", zone.date(row.first), zone.micro(row.first), zone.label(row.first)),
             caller: row.caller.clone(),
-            callee: row.callee.clone(),
+            callee: row.callee.clone().filter(|callee| !(row.class.is_daily() && Some(callee) == row.caller.as_ref())),
             answered_by,
             class: row.class.name(),
             status: row.status,
@@ -88,6 +88,9 @@ fn kinds(row: &ScenarioRow) -> Vec<(&'static str, &'static str, String)> {
         Kind::Push => "g-push",
         Kind::Media => "g-media",
     };
+    if row.kinds[1..].iter().all(|number| *number == 0) {
+        return Vec::new();
+    }
     let held = Kind::ALL.into_iter().zip(row.kinds).filter(|(_, n)| *n > 0);
     held.map(|(kind, n)| (symbol(kind), kind.name(), words::count(n))).collect()
 }
