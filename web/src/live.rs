@@ -38,8 +38,8 @@ use crate::{Error, Site};
 /// Proxies cut quiet streams, mostly at 60 s.
 const COMMENT: Duration = Duration::from_secs(15);
 
-/// More rows at once are a new page.
-const MOST: usize = 2_000;
+/// More changes at once are a new page; above the rows and notes that a page holds.
+const MOST: usize = 5_000;
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new().route("/s/{id}/live", get(live))

@@ -40,10 +40,7 @@ const MOST_BYTES: usize = 128 << 20;
 const CHUNK: usize = 2_000;
 
 pub(crate) fn routes() -> Router<Site> {
-    Router::new()
-        .route("/s/{id}", get(page))
-        .route("/s/{id}/table", get(table))
-        .route("/m/{file}", get(bytes))
+    Router::new().route("/s/{id}", get(page)).route("/s/{id}/table", get(table)).route("/m/{file}", get(bytes))
 }
 
 async fn page(
@@ -86,7 +83,7 @@ async fn answer(
 ) -> Result<Response, Error> {
     let key: ScenarioId = id.parse().map_err(|_| nowhere(&id))?;
     let query = query.unwrap_or_default();
-    let scenario = match site.store.scenario(key).await? {
+    let mut scenario = match site.store.scenario(key).await? {
         Found::Here(scenario) => scenario,
         Found::Merged(into) => {
             let mark = if query.is_empty() { "" } else { "?" };
@@ -94,6 +91,10 @@ async fn answer(
         }
         Found::Nowhere => return Err(nowhere(&id)),
     };
+    // What the live view compares with; read before the messages, so that none is missed.
+    if let [(_, version, _)] = site.store.versions(&[key]).await?[..] {
+        scenario.row.version = version;
+    }
     let (messages, all) = load(&site.store, &scenario).await?;
     let evidence = evidence::of(&site.store, &messages).await?;
     let now = site.now();

@@ -74,13 +74,7 @@ pub struct Notes<'a> {
 }
 
 impl<'a> Notes<'a> {
-    pub fn new(
-        flow: &'a Flow,
-        messages: &'a [Message],
-        columns: &'a Columns,
-        view: &'a View,
-        shown: &[Entry],
-    ) -> Self {
+    pub fn new(flow: &'a Flow, messages: &'a [Message], columns: &'a Columns, view: &'a View, shown: &[Entry]) -> Self {
         let mut forks: Vec<&Fork> = flow.forks.iter().collect();
         forks.sort_by_key(|fork| std::cmp::Reverse(fork.before));
         let legs = shown.iter().map(|entry| flow.rows[entry.row].leg).collect();
@@ -160,9 +154,11 @@ impl<'a> Notes<'a> {
         if !self.told.insert((facts.call_id.as_deref().unwrap_or_default(), sender, sip.cseq)) {
             return None;
         }
-        let held = sip.sdp.iter().flat_map(|sdp| &sdp.media).find(|media| {
-            matches!(media.direction.as_str(), "sendonly" | "recvonly" | "inactive")
-        });
+        let held = sip
+            .sdp
+            .iter()
+            .flat_map(|sdp| &sdp.media)
+            .find(|media| matches!(media.direction.as_str(), "sendonly" | "recvonly" | "inactive"));
         let held = held.map_or(String::new(), |media| format!(", {} {}", media.kind, media.direction));
         Some(Says::Reinvite(format!("re-INVITE from {}{held}", self.flow.nodes[row.from].name)))
     }

@@ -200,10 +200,7 @@ fn an_exchange_is_two_rows_without_a_time_between_them() {
     s.exchange(5_001, "A proxy-1 > api-1 GET http://api-1/v1/route?to=bob", None, "timeout");
     let ladder = layout(&s.flow, &s.messages, &View::default());
     let ids: Vec<String> = ladder.rows().map(|row| row.id.to_string()).collect();
-    assert_eq!(
-        ids,
-        ["0000000000000001-0", "0000000000000001-0r", "0000000000000001-1000", "0000000000000001-1000r"]
-    );
+    assert_eq!(ids, ["0000000000000001-0", "0000000000000001-0r", "0000000000000001-1000", "0000000000000001-1000r"]);
     assert_snapshot!(text::draw(&ladder), @"
                                                                   ‹servers›
                                              proxy-1                                      api-1

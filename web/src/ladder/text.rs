@@ -103,7 +103,11 @@ fn arrow(canvas: &mut [char], row: &Row, middle: impl Fn(usize) -> usize) -> Str
     canvas[low + 1..high].fill(line);
     center(canvas, low.midpoint(high), &label);
     let reversed = row.to < row.from;
-    if reversed { canvas[low + 1] = '◀' } else { canvas[high - 1] = '▶' }
+    if reversed {
+        canvas[low + 1] = '◀'
+    } else {
+        canvas[high - 1] = '▶'
+    }
     let tag = format!("{kind}{}", row.tag);
     center(canvas, if reversed { high } else { low }, &tag);
     let Some(remark) = &row.remark else { return String::new() };

@@ -264,7 +264,8 @@ mod tests {
 
     #[test]
     fn values_may_be_repeated_or_stand_with_commas() {
-        let view = View::parse("leg=A,B1&leg=B2&kind=sip&hide=options,100&node=a%2Cb&find=bob+smith&zone=Europe/Berlin");
+        let view =
+            View::parse("leg=A,B1&leg=B2&kind=sip&hide=options,100&node=a%2Cb&find=bob+smith&zone=Europe/Berlin");
         assert_eq!(view.legs, ["A", "B1", "B2"]);
         assert_eq!(view.kinds, [Kind::Sip]);
         assert_eq!(view.hide, [Hide::Options, Hide::Trying]);

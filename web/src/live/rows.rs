@@ -20,8 +20,9 @@ pub struct Row {
 }
 
 /// The rows of a scenario as its page with this query draws them, in order.
-pub(super) async fn draw(_site: &Site, _id: ScenarioId, _params: &Params) -> Result<Vec<Row>, Error> {
-    Ok(Vec::new())
+pub(super) async fn draw(site: &Site, id: ScenarioId, params: &Params) -> Result<Vec<Row>, Error> {
+    let query = params.without("since").to_string();
+    crate::scenario::render_rows(site, id, query.strip_prefix('?').unwrap_or("")).await
 }
 
 /// Rows that a reader has, in order, with their hash.

@@ -14,8 +14,8 @@ use crate::ladder::repeats::{Pace, pace};
 use crate::ladder::row::{Row, apart, since_first};
 use crate::ladder::view::{RowId, Tab, View};
 use crate::ladder::words::{Clock, duration, seconds};
-use crate::words::{count, counted};
 use crate::ladder::{Ladder, Line};
+use crate::words::{count, counted};
 
 /// Bytes shown in a pane; the file has the rest.
 const LONGEST: usize = 256 << 10;
@@ -154,10 +154,12 @@ fn tabs(message: &Message, current: Tab, href: impl Fn(Tab) -> String) -> Vec<Ta
         bytes if json::pretty(bytes).is_some() => Some("JSON"),
         _ => Some("Body"),
     };
-    let tabs = [(Some("Parsed"), Tab::Parsed), (Some("Raw"), Tab::Raw), (body, Tab::Body), (Some("Log line"), Tab::Log)];
+    let tabs =
+        [(Some("Parsed"), Tab::Parsed), (Some("Raw"), Tab::Raw), (body, Tab::Body), (Some("Log line"), Tab::Log)];
     let is = |tab| current == tab || tab == Tab::Raw && current == Tab::LineEnds;
     let shown = |tab| is(tab) || tab == Tab::Parsed && current == Tab::Body && body.is_none();
-    let link = |(text, tab): (Option<&'static str>, Tab)| Some(TabLink { text: text?, href: href(tab), current: shown(tab) });
+    let link =
+        |(text, tab): (Option<&'static str>, Tab)| Some(TabLink { text: text?, href: href(tab), current: shown(tab) });
     tabs.into_iter().filter_map(link).collect()
 }
 
@@ -311,8 +313,7 @@ fn log(flow: &Flow, messages: &[Message], row: &Row, asked: usize, view: &View) 
             href: format!("{}#m{}", link(&View { open: Some(id), ..view.clone() }), row.id),
         }
     };
-    let others: Vec<Other> =
-        listed.iter().filter(|(_, at)| *at != asked).take(MOST_LISTED).map(other).collect();
+    let others: Vec<Other> = listed.iter().filter(|(_, at)| *at != asked).take(MOST_LISTED).map(other).collect();
     let left = listed.len().saturating_sub(1 + others.len());
     Content::Log {
         header: pieces(message.header(), true),

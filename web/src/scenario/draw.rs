@@ -141,7 +141,10 @@ fn page_of(
         joined: joined(scenario, flow, view),
         notice: (!all).then(|| {
             let stored = count(scenario.row.messages);
-            format!("This picture holds the first {} of {stored} messages; the API has them all.", count(messages.len()))
+            format!(
+                "This picture holds the first {} of {stored} messages; the API has them all.",
+                count(messages.len())
+            )
         }),
         whose: head.callee.as_ref().map_or("Branches".into(), |callee| format!("Devices of {callee}")),
         branches: branches(flow, messages, view),

@@ -99,12 +99,7 @@ fn facts(moments: &Moments, evidence: &Evidence) -> Vec<Fact> {
     let lasted = ended.filter(|(_, how, _)| *how == "BYE").zip(moments.answered);
     add("Lasted", lasted.map(|((_, _, end), answered)| duration(end.micros_since(answered))));
     add("Ended by", ended.map(|(who, how, _)| format!("{who}, {how}")));
-    facts.push(Fact {
-        name: "Evidence",
-        text: evidence.says(),
-        good: evidence.is_whole(),
-        title: evidence.details(),
-    });
+    facts.push(Fact { name: "Evidence", text: evidence.says(), good: evidence.is_whole(), title: evidence.details() });
     facts
 }
 

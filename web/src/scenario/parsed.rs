@@ -188,8 +188,16 @@ fn full_name(name: &[u8]) -> String {
 fn group(name: &str) -> usize {
     match name.to_ascii_lowercase().as_str() {
         "call-id" | "cseq" | "session-id" | "replaces" | "in-reply-to" => 0,
-        "from" | "to" | "p-asserted-identity" | "p-preferred-identity" | "remote-party-id" | "diversion"
-        | "history-info" | "referred-by" | "identity" | "privacy" => 1,
+        "from"
+        | "to"
+        | "p-asserted-identity"
+        | "p-preferred-identity"
+        | "remote-party-id"
+        | "diversion"
+        | "history-info"
+        | "referred-by"
+        | "identity"
+        | "privacy" => 1,
         "via" | "route" | "record-route" | "contact" | "path" | "service-route" => 2,
         _ => 3,
     }
@@ -234,9 +242,11 @@ fn value(message: &Message, bytes: &[u8], header: &Header, lit: &[Lit]) -> Vec<P
         }
         out.extend(pieces(&shown[from..range.start], false));
         from = range.end;
-        out.extend(pieces(&shown[range], false).into_iter().map(|piece| {
-            if piece.look == Look::Plain { Piece { look, ..piece } } else { piece }
-        }));
+        out.extend(
+            pieces(&shown[range], false)
+                .into_iter()
+                .map(|piece| if piece.look == Look::Plain { Piece { look, ..piece } } else { piece }),
+        );
     }
     out.extend(pieces(&shown[from..], false));
     let head = message.head as usize;

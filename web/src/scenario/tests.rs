@@ -98,7 +98,9 @@ fn selector(text: &str) -> Selector {
 }
 
 fn texts(page: &Html, select: &str) -> Vec<String> {
-    let text = |element: scraper::ElementRef| element.text().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = |element: scraper::ElementRef| {
+        element.text().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
     page.select(&selector(select)).map(text).collect()
 }
 
@@ -187,7 +189,10 @@ fn chips_are_links_that_keep_the_rest() {
 fn an_empty_view_says_why_and_leads_out() {
     let page = page(&forked_call(), "find=nowhere");
     assert_eq!(texts(&page, ".empty p")[0], "No messages match: 1 hidden by hide=100, 25 hidden by find=nowhere.");
-    assert_eq!(attrs(&page, ".empty a", "href"), ["?hide=&find=nowhere", "?", "?kind=SIP&kind=REST&kind=PUSH&kind=MEDIA&hide="]);
+    assert_eq!(
+        attrs(&page, ".empty a", "href"),
+        ["?hide=&find=nowhere", "?", "?kind=SIP&kind=REST&kind=PUSH&kind=MEDIA&hide="]
+    );
 }
 
 #[test]

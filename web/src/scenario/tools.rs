@@ -114,7 +114,11 @@ fn rows(ladder: &Ladder, base: &View) -> Vec<Chip> {
             continue;
         }
         let mut hidden = base.hide.clone();
-        if on { hidden.retain(|other| *other != hide) } else { hidden.push(hide) }
+        if on {
+            hidden.retain(|other| *other != hide)
+        } else {
+            hidden.push(hide)
+        }
         let chip = Chip::new(link(&View { hide: hidden, ..base.clone() }), "Hide", number);
         let code = match hide {
             Hide::Trying => "100",
