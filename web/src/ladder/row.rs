@@ -178,6 +178,8 @@ pub struct Drawing<'a> {
     refusals: HashMap<usize, u16>,
     /// By leg: the row of the first ringing that reached its caller.
     rang: HashMap<usize, usize>,
+    /// By node: the first row whose time was repaired, which says by how much.
+    repaired: HashMap<usize, usize>,
     open: Option<usize>,
 }
 
@@ -193,8 +195,12 @@ impl<'a> Drawing<'a> {
         let mut refusals = HashMap::new();
         let mut rang = HashMap::new();
         let mut callers = HashMap::new();
+        let mut repaired = HashMap::new();
         for (at, row) in flow.rows.iter().enumerate() {
             let message = &messages[row.message];
+            if let (true, Some(node)) = (row.repaired, shifted(row, flow)) {
+                repaired.entry(node).or_insert(at);
+            }
             if message.kind != Kind::Sip || message.facts.method != "INVITE" {
                 continue;
             }
@@ -205,7 +211,7 @@ impl<'a> Drawing<'a> {
                 Some(_) => {}
             }
         }
-        Self { flow, messages, view, columns, refusals, rang, open }
+        Self { flow, messages, view, columns, refusals, rang, repaired, open }
     }
 
     pub fn row(&self, entry: &Entry, before: Option<&Entry>, is_open: bool) -> Row {
@@ -249,7 +255,7 @@ impl<'a> Drawing<'a> {
         }
         // Both halves of an exchange bear the one time that was logged: nothing is known of the time between them.
         if row.half == Half::Response && before.message == entry.message {
-            return Delta { text: "same record".into(), slow: 0, repaired };
+            return Delta { text: "same line".into(), slow: 0, repaired };
         }
         let micros = entry.time.micros_since(before.time);
         let text = match micros {
@@ -383,8 +389,7 @@ impl<'a> Drawing<'a> {
         if row.pair.is_none() && row.half == Half::Whole && is_answer(message, row.half) {
             say("request not logged".into(), Sign::None);
         }
-        let shifted = [row.from, row.to].into_iter().find(|node| self.flow.nodes[*node].clock_shift != 0);
-        if let (true, Some(node)) = (row.repaired, shifted) {
+        if let Some(node) = shifted(row, self.flow).filter(|node| self.repaired.get(node) == Some(&entry.row)) {
             let node = &self.flow.nodes[node];
             let side = if node.clock_shift > 0 { "behind" } else { "ahead" };
             let off = duration(node.clock_shift.saturating_abs());
@@ -398,6 +403,11 @@ impl<'a> Drawing<'a> {
         }
         (said, sign)
     }
+}
+
+/// The node of a row whose clock is off.
+fn shifted(row: &flow::Row, flow: &Flow) -> Option<usize> {
+    [row.from, row.to].into_iter().find(|node| flow.nodes[*node].clock_shift != 0)
 }
 
 /// `2 sightings, 4 ms apart`
