@@ -1,6 +1,8 @@
 //! The header grammar and named formats: what a header line is (`docs/log-format.md`).
 
 mod brackets;
+#[cfg(test)]
+mod laws;
 mod template;
 mod timestamp;
 
@@ -196,20 +198,172 @@ fn without_cr(line: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_two_documented_prefixes_are_read() {
-        for (line, prefix) in [
-            (
-                " 2(28536) INFO: {1}<script>: [1795463450.798149][INVITE][sip:127.0.0.1:5063][sip:127.0.0.1:5070]",
-                " 2(28536) INFO: {1}<script>: ",
-            ),
-            (
-                "2026-11-23 19:53:58.132 INFO  [Thread-0] c.e.Transport - [2026-11-23 19:53:58.132][POST][http://10.0.0.1:8080][https://api.example.com/v1/calls/7]",
-                "2026-11-23 19:53:58.132 INFO  [Thread-0] c.e.Transport - ",
-            ),
-        ] {
-            let Line::Header(header) = Format::siptrail().read(line.as_bytes(), Tz::UTC) else { panic!("{line}") };
-            assert_eq!(header.prefix, prefix.as_bytes());
+    const LINE: &str = "[2026-11-23 19:53:58.132][INVITE][sip:10.0.0.1:5060;transport=tcp][sip:[2001:db8::1]:5060]";
+
+    fn read(line: &str) -> Line<'_> {
+        let format = Format::siptrail();
+        let read = format.read(line.as_bytes(), Tz::UTC);
+        assert!(read == Line::Other || format.candidate(line.as_bytes()), "all but other lines are candidates: {line}");
+        read
+    }
+
+    fn header(line: &str) -> Header<'_> {
+        match read(line) {
+            Line::Header(header) => header,
+            other => panic!("{line}: {other:?}"),
         }
+    }
+
+    fn definition(header: &str, time: Option<&str>, noise: &[&str]) -> Definition {
+        let (time, noise) = (time.map(String::from), noise.iter().copied().map(String::from).collect());
+        Definition { name: "pbx".into(), header: header.into(), time, noise }
+    }
+
+    #[test]
+    fn a_header_line_is_read_into_its_fields() {
+        let header = header(LINE);
+        assert_eq!(header.time.to_string(), "2026-11-23T19:53:58.132000Z");
+        assert_eq!(header.time_text, b"2026-11-23 19:53:58.132");
+        assert!(!header.ambiguous_time);
+        assert_eq!(
+            [header.prefix, header.method, header.source, header.destination].map(String::from_utf8_lossy),
+            ["", "INVITE", "sip:10.0.0.1:5060;transport=tcp", "sip:[2001:db8::1]:5060"]
+        );
+    }
+
+    #[test]
+    fn the_prefixes_of_kamailio_and_logback_are_read() {
+        for (prefix, fields) in [
+            (" 2(28536) INFO: {1}<script>: ", "[1795463450.798149][INVITE][sip:127.0.0.1:5063][sip:127.0.0.1:5070]"),
+            (
+                "2026-11-23 19:53:58.132 INFO  [Thread-0] c.e.Transport - ",
+                "[2026-11-23 19:53:58.132][POST][http://10.0.0.1:8080][https://api.example.com/v1/calls/7]",
+            ),
+            ("[main]", LINE),
+            ("\u{feff}", LINE),
+        ] {
+            assert_eq!(header(&format!("{prefix}{fields}")).prefix, prefix.as_bytes());
+        }
+    }
+
+    #[test]
+    fn the_cr_of_a_line_end_is_not_in_the_destination() {
+        assert_eq!(header(&format!("{LINE}\r")), header(LINE));
+    }
+
+    #[test]
+    fn a_field_with_a_space_is_exact_and_a_dash_is_not_known() {
+        let header = header("[2026-11-23 19:53:58][200][-][ sip:a b ]");
+        assert_eq!((header.source, header.destination), (&b"-"[..], &b" sip:a b "[..]));
+    }
+
+    #[test]
+    fn a_good_time_with_another_field_that_is_wrong_is_a_near_miss() {
+        let m33 = "M".repeat(33);
+        let long = format!("{}{LINE}", "x".repeat(20 << 10));
+        for line in [
+            "[2026-11-23 19:53:58][INVITE][][sip:b]",
+            "[2026-11-23 19:53:58][INVITE][sip:a][]",
+            "[2026-11-23 19:53:58][INVITE][sip:a][ \t]",
+            "[2026-11-23 19:53:58][][sip:a][sip:b]",
+            "[2026-11-23 19:53:58][IN VITE][sip:a][sip:b]",
+            "[2026-11-23 19:53:58][INV\u{ce}TE][sip:a][sip:b]",
+            "[2026-11-23 19:53:58][sip:a][INVITE][sip:b]",
+            &format!("[2026-11-23 19:53:58][{m33}][sip:a][sip:b]"),
+            &long,
+        ] {
+            assert_eq!(read(line), Line::NearMiss, "{line}");
+        }
+        assert_eq!(header(&format!("[2026-11-23 19:53:58][{}][a][b]", &m33[1..])).method.len(), 32);
+    }
+
+    #[test]
+    fn a_line_with_brackets_but_no_header_is_another_line() {
+        for line in [
+            "[2026-11-23 19:53:58][INVITE][sip:a][sip:b][call-7]",
+            "[2026-13-23 19:53:58][INVITE][sip:a][sip:b]",
+            "[main][INFO][a][b]",
+            "[2026-11-23 19:53:58][INVITE][sip:a]",
+            "[2026-11-23 19:53:58] [INVITE][sip:a][sip:b]",
+            "[2026-11-23 19:53:58][INVITE][sip:a][sip:b] ",
+            "[2026-11-23 19:53:58][INVITE][sip:a][sip:b].",
+            "[1,2,3]",
+            "]",
+            "",
+            "\r",
+        ] {
+            assert_eq!(read(line), Line::Other, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_header_line_is_at_most_16_kib_long_with_its_prefix() {
+        let fit = format!("{}{LINE}", "x".repeat(LONGEST_HEADER - LINE.len()));
+        header(&format!("{fit}\r"));
+        assert_eq!(read(&format!("x{fit}")), Line::NearMiss);
+    }
+
+    #[test]
+    fn an_hour_that_occurs_twice_is_told() {
+        let Line::Header(header) = Format::siptrail().read(b"[2026-10-25 02:30:00][BYE][a][b]", Tz::Europe__Berlin)
+        else {
+            panic!()
+        };
+        assert!(header.ambiguous_time);
+        assert_eq!(header.time.to_string(), "2026-10-25T00:30:00.000000Z");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_stay_in_their_fields() {
+        let line = b"\xff\0[1795463450][BYE][\xe9\xed\xa0\x80][\0]";
+        let Line::Header(header) = Format::siptrail().read(line, Tz::UTC) else { panic!() };
+        assert_eq!(
+            (header.prefix, header.source, header.destination),
+            (&b"\xff\0"[..], &b"\xe9\xed\xa0\x80"[..], &b"\0"[..])
+        );
+    }
+
+    #[test]
+    fn the_format_of_a_pbx_is_configured() {
+        let format = Format::compile(definition(
+            "{prefix}{time} {method} {source} -> {destination}",
+            Some("%d/%m/%Y %H:%M:%S%.3f"),
+            &["^# ", r"^\xff\d+$"],
+        ))
+        .unwrap();
+        let line = b"pbx 7: 23/11/2026 19:53:58.132 INVITE sip:10.0.0.1 -> sip:10.0.0.2\r";
+        assert!(format.candidate(line));
+        let Line::Header(header) = format.read(line, Tz::Asia__Seoul) else { panic!() };
+        assert_eq!(header.time.to_string(), "2026-11-23T10:53:58.132000Z");
+        assert_eq!((header.prefix, header.time_text), (&b"pbx 7: "[..], &b"23/11/2026 19:53:58.132"[..]));
+        assert_eq!((header.source, header.destination), (&b"sip:10.0.0.1"[..], &b"sip:10.0.0.2"[..]));
+        assert_eq!(format.read(b"23/11/2026 19:53:58.132 INVITE  -> sip:10.0.0.2", Tz::UTC), Line::NearMiss);
+        assert_eq!(format.read(b"23/11/2026 19:53:58.132 IN\xff sip:a -> sip:b", Tz::UTC), Line::NearMiss);
+        assert!(!format.candidate(LINE.as_bytes()));
+        assert!(format.is_noise(b"# a remark"));
+        assert!(format.is_noise(b"\xff12\r"));
+        assert!(!format.is_noise(b"x # "));
+    }
+
+    #[test]
+    fn the_default_definition_compiles_to_the_default_and_may_take_another_time() {
+        let default = Format::siptrail();
+        let compiled = Format::compile(default.definition().clone()).unwrap();
+        assert!(matches!(compiled.layout, Layout::Brackets));
+        assert!(!compiled.is_noise(b"anything"));
+        let apache = Format::compile(definition(SIPTRAIL, Some("%d/%b/%Y:%H:%M:%S%.f %z"), &[])).unwrap();
+        let line = b"[23/Nov/2026:19:53:58.132 +0900][BYE][sip:[::1]][sip:b]";
+        assert!(matches!(apache.read(line, Tz::UTC), Line::Header(header) if header.source == b"sip:[::1]"));
+    }
+
+    #[test]
+    fn a_definition_that_cannot_work_is_refused_with_what_to_do() {
+        let error = |header: &str, time, noise: &[&str]| Format::compile(definition(header, time, noise)).unwrap_err();
+        insta::assert_snapshot!(error("{time}", None, &[]), @"format pbx: header has no {method}; each of time, method, source, destination is needed once");
+        insta::assert_snapshot!(error(SIPTRAIL, Some("%H:%M"), &[]), @r#"format pbx: time "%H:%M" does not tell a whole date and time; it needs year, month, day, hour and minute (or %s)"#);
+        insta::assert_snapshot!(error(SIPTRAIL, Some("%Y %Q"), &[]), @r#"format pbx: time "%Y %Q" has an unknown % letter; see the strptime letters, such as %Y %m %d"#);
+        insta::assert_snapshot!(error(SIPTRAIL, None, &["^#", "(a"]), @r#"format pbx: noise pattern "(a" cannot be used: unclosed group"#);
+        insta::assert_snapshot!(error(SIPTRAIL, None, &["((a{100}){100}){100}"]), @r#"format pbx: noise pattern "((a{100}){100}){100}" cannot be used: it is too big; use smaller repetitions"#);
+        insta::assert_snapshot!(error(SIPTRAIL, None, &["a"; 65]), @r#"format pbx: noise has more than 64 patterns; join some with |"#);
     }
 }

@@ -129,3 +129,70 @@ fn first_after_prefix(rest: &[u8], field: Field, is_time: impl Fn(&[u8]) -> bool
     }
     Some(rest.iter().rposition(u8::is_ascii_whitespace).map_or(0, |blank| blank + 1))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(pattern: &str, line: &str) -> Option<[String; 5]> {
+        let digits = |text: &[u8]| !text.is_empty() && text.iter().all(|b| b.is_ascii_digit() || b": ".contains(b));
+        let template = Template::compile(pattern).unwrap();
+        let found = template.split(line.as_bytes(), |text| digits(text) && text[0] != b' ');
+        assert!(found.is_none() || template.candidate(line.as_bytes()), "a line that splits is a candidate");
+        let f = found?;
+        Some([f.prefix, f.time, f.method, f.source, f.destination].map(|t| String::from_utf8_lossy(t).into_owned()))
+    }
+
+    const ARROW: &str = "{prefix}{time} {method} {source} -> {destination}";
+
+    #[test]
+    fn fields_are_taken_from_right_to_left() {
+        assert_eq!(
+            split(ARROW, "pbx- 23 19:53:58 INVITE a -> b"),
+            Some(["pbx- ", "23 19:53:58", "INVITE", "a", "b"].map(String::from))
+        );
+        assert_eq!(
+            split(ARROW, "23 19:53:58 INVITE a -> b"),
+            Some(["", "23 19:53:58", "INVITE", "a", "b"].map(String::from))
+        );
+        assert_eq!(
+            split(ARROW, "1 2 M a -> b -> c"),
+            None,
+            "the last arrow is the one, so no time stands before the method"
+        );
+        assert_eq!(split(ARROW, "hello INVITE a -> b"), None);
+        assert_eq!(split(ARROW, "a -> b"), None);
+        assert_eq!(split(ARROW, ""), None);
+    }
+
+    #[test]
+    fn fields_may_come_in_any_order_and_the_line_may_have_a_tail() {
+        let pattern = "<{source}|{destination}> {method} @{time};";
+        assert_eq!(split(pattern, "<a|b> BYE @7;"), Some(["", "7", "BYE", "a", "b"].map(String::from)));
+        assert_eq!(split(pattern, "x<a|b> BYE @7;"), None, "without a prefix the line begins with the first text");
+        assert_eq!(split(pattern, "<a|b> BYE @7"), None);
+        assert_eq!(
+            split("{prefix}{method} {time} {source} {destination}", "x BYE 7 a b"),
+            Some(["x ", "7", "BYE", "a", "b"].map(String::from))
+        );
+    }
+
+    #[test]
+    fn braces_are_written_twice() {
+        let pattern = "{{{time}}} {method} {source} {destination}";
+        assert_eq!(split(pattern, "{7} BYE a b"), Some(["", "7", "BYE", "a", "b"].map(String::from)));
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_work_is_refused_with_what_to_do() {
+        let error = |pattern: &str| Template::compile(pattern).map(|_| ()).unwrap_err();
+        insta::assert_snapshot!(error(""), @r#"header has no {time}; each of time, method, source, destination is needed once"#);
+        insta::assert_snapshot!(error("{time}{method} {source} {destination}"), @r#"header has no text before {method}; put at least a blank between two placeholders"#);
+        insta::assert_snapshot!(error("{time} {method} {source} {source}"), @r#"header has {source} twice; leave one out"#);
+        insta::assert_snapshot!(error("x{prefix}{time} {method} {source} {destination}"), @r#"{prefix} must be the first thing in header, and stand there once"#);
+        insta::assert_snapshot!(error("{time} {methode} {source} {destination}"), @r#"header has an unknown {methode}; known are prefix, time, method, source, destination ("{{" for the character itself)"#);
+        insta::assert_snapshot!(error("{time} {method"), @r#"header has a "{" without "}"; write "{{" for the character itself"#);
+        insta::assert_snapshot!(error("} {time}"), @r#"header has a "}" without "{"; write "}}" for the character itself"#);
+        insta::assert_snapshot!(error(&"x".repeat(2000)), @r#"header is longer than 1024 bytes; give a shorter one"#);
+    }
+}

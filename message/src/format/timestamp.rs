@@ -189,3 +189,182 @@ fn number(digits: &[u8]) -> Option<i64> {
 fn micros(local: NaiveDateTime) -> i64 {
     local.and_utc().timestamp_micros()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn utc(text: &str) -> Option<i64> {
+        Times::BuiltIn.read(text.as_bytes(), Tz::UTC).map(|r| r.time.0)
+    }
+
+    fn shown(text: &str, zone: Tz) -> String {
+        Times::BuiltIn
+            .read(text.as_bytes(), zone)
+            .map_or("no timestamp".into(), |r| format!("{}{}", r.time, if r.ambiguous { " ambiguous" } else { "" }))
+    }
+
+    #[test]
+    fn each_calendar_form_is_read() {
+        for (text, expect) in [
+            ("2026-11-23 19:53:58", "2026-11-23T19:53:58.000000Z"),
+            ("2026-11-23T19:53:58", "2026-11-23T19:53:58.000000Z"),
+            ("2026-11-23 19:53:58.132", "2026-11-23T19:53:58.132000Z"),
+            ("2026-11-23 19:53:58,132", "2026-11-23T19:53:58.132000Z"),
+            ("2026-11-23 19:53:58.1", "2026-11-23T19:53:58.100000Z"),
+            ("2026-11-23T19:53:58.132+09:00", "2026-11-23T10:53:58.132000Z"),
+            ("2026-11-23T19:53:58.132+0900", "2026-11-23T10:53:58.132000Z"),
+            ("2026-11-23T19:53:58+09", "2026-11-23T10:53:58.000000Z"),
+            ("2026-11-23T19:53:58.132-03:30", "2026-11-23T23:23:58.132000Z"),
+            ("2026-11-23T19:53:58.132Z", "2026-11-23T19:53:58.132000Z"),
+            ("2026-11-23T19:53:58Z", "2026-11-23T19:53:58.000000Z"),
+            ("2026/11/23 19:53:58", "2026-11-23T19:53:58.000000Z"),
+            ("2026/11/23T19:53:58,5Z", "2026-11-23T19:53:58.500000Z"),
+            ("2024-02-29 00:00:00", "2024-02-29T00:00:00.000000Z"),
+            ("2016-12-31 23:59:60.5", "2017-01-01T00:00:00.500000Z"),
+        ] {
+            assert_eq!(shown(text, Tz::UTC), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_epoch_time_tells_its_unit_by_its_digits() {
+        for (text, expect) in [
+            ("1795463450", 1_795_463_450_000_000),
+            ("1795463450.798149", 1_795_463_450_798_149),
+            ("999999999", 999_999_999_000_000),
+            ("999999999999", 999_999_999_999_000),
+            ("1795463450798", 1_795_463_450_798_000),
+            ("1795463450798.149", 1_795_463_450_798_149),
+            ("999999999999999", 999_999_999_999_999),
+            ("1795463450798149", 1_795_463_450_798_149),
+            ("1795463450798149.9", 1_795_463_450_798_149),
+            ("999999999999999999", 999_999_999_999_999),
+            ("1795463450798149321", 1_795_463_450_798_149),
+            ("9999999999999999999", 9_999_999_999_999_999),
+        ] {
+            assert_eq!(utc(text), Some(expect), "{text}");
+        }
+        for digits in [1, 4, 8, 11, 14, 17, 20, 40] {
+            assert_eq!(utc(&"1".repeat(digits)), None, "{digits} digits");
+        }
+    }
+
+    #[test]
+    fn a_time_is_cut_to_the_microsecond_and_never_rounded() {
+        assert_eq!(utc("1970-01-01 00:00:00.000001999"), Some(1));
+        assert_eq!(utc("1969-12-31 23:59:59.999999999"), Some(-1));
+        assert_eq!(utc("1795463450.798149999"), Some(1_795_463_450_798_149));
+        assert_eq!(utc("1795463450798149999"), Some(1_795_463_450_798_149));
+    }
+
+    #[test]
+    fn a_strange_time_is_data() {
+        assert_eq!(utc("1970-01-01 00:00:00"), Some(0));
+        assert_eq!(
+            shown("9999-12-31T23:59:59.999999-23:59", Tz::UTC),
+            "+10000-01-01T23:58:59.999999Z".trim_start_matches('+')
+        );
+        assert_eq!(utc("0000-01-01 00:00:00"), Some(-62_167_219_200_000_000));
+    }
+
+    #[test]
+    fn an_impossible_or_unknown_form_is_no_timestamp() {
+        for text in [
+            "",
+            "-",
+            "main",
+            "INVITE",
+            "2026-11-23",
+            "19:53:58",
+            "2026-13-01 00:00:00",
+            "2026-02-30 00:00:00",
+            "2026-11-23 25:61:00",
+            "2026-11-23 24:00:00",
+            "2026-11-23 19:53:61",
+            "2026-11-23 19:53",
+            "2026-11/23 19:53:58",
+            "2026-11-23_19:53:58",
+            "2026-11-23 19:53:58.",
+            "2026-11-23 19:53:58.1234567890",
+            "2026-11-23 19:53:58 +09:00",
+            "2026-11-23 19:53:58z",
+            "2026-11-23 19:53:58+9",
+            "2026-11-23 19:53:58+24:00",
+            "2026-11-23 19:53:58+09:60",
+            "2026-11-23 19:53:58+09:00x",
+            " 2026-11-23 19:53:58",
+            "2026-11-23 19:53:58 ",
+            "+795463450",
+            "1795463450.",
+            "1795463450x",
+            "-1795463450",
+            "1795463450.7.8",
+            "23/Nov/2026:19:53:58 +0900",
+            "\u{0661}795463450",
+        ] {
+            assert_eq!(utc(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_time_without_offset_is_of_the_zone_of_its_source() {
+        assert_eq!(shown("2026-11-23 19:53:58", Tz::Asia__Seoul), "2026-11-23T10:53:58.000000Z");
+        assert_eq!(shown("2026-11-23T19:53:58Z", Tz::Asia__Seoul), "2026-11-23T19:53:58.000000Z");
+        assert_eq!(shown("1795463450", Tz::Asia__Seoul), shown("1795463450", Tz::UTC));
+    }
+
+    #[test]
+    fn an_hour_that_occurs_twice_takes_the_earlier_reading() {
+        assert_eq!(shown("2026-10-25 02:30:00", Tz::Europe__Berlin), "2026-10-25T00:30:00.000000Z ambiguous");
+        assert_eq!(shown("2026-10-25T02:30:00+01:00", Tz::Europe__Berlin), "2026-10-25T01:30:00.000000Z");
+        assert_eq!(shown("2026-11-01 01:30:00.5", Tz::America__New_York), "2026-11-01T05:30:00.500000Z ambiguous");
+    }
+
+    #[test]
+    fn a_local_time_that_never_was_is_read_with_the_offset_before_the_gap() {
+        assert_eq!(shown("2026-03-29 02:30:00", Tz::Europe__Berlin), "2026-03-29T01:30:00.000000Z");
+        assert_eq!(shown("2011-12-30 12:00:00", Tz::Pacific__Apia), "2011-12-30T22:00:00.000000Z");
+    }
+
+    fn by(pattern: &str, text: &str, zone: Tz) -> String {
+        let times = Times::pattern(pattern).unwrap();
+        times.read(text.as_bytes(), zone).map_or("no timestamp".into(), |r| r.time.to_string())
+    }
+
+    #[test]
+    fn a_source_may_have_a_pattern_of_its_own() {
+        assert_eq!(
+            by("%d/%b/%Y:%H:%M:%S%.f %z", "23/Nov/2026:19:53:58.132 +0900", Tz::UTC),
+            "2026-11-23T10:53:58.132000Z"
+        );
+        assert_eq!(
+            by("%d/%m/%Y %H:%M:%S%.3f", "23/11/2026 19:53:58.132", Tz::Asia__Seoul),
+            "2026-11-23T10:53:58.132000Z"
+        );
+        assert_eq!(by("%s%.6f", "1795463450.798149", Tz::Asia__Seoul), "2026-11-23T19:50:50.798149Z");
+        assert_eq!(by("%d/%m/%Y %H:%M:%S", "23/13/2026 19:53:58", Tz::UTC), "no timestamp");
+        assert_eq!(by("%d/%m/%Y %H:%M:%S", " 23/11/2026 19:53:58", Tz::UTC), "no timestamp");
+        assert_eq!(
+            by("%d/%m/%Y %H:%M:%S", "2026-11-23 19:53:58", Tz::UTC),
+            "no timestamp",
+            "the built-in forms are replaced"
+        );
+        assert_eq!(by("%s", "999999999999999999", Tz::UTC), "no timestamp");
+    }
+
+    #[test]
+    fn a_pattern_that_tells_no_whole_time_is_refused() {
+        for pattern in [
+            "",
+            "%H:%M:%S",
+            "%b %d %H:%M:%S",
+            "%Q",
+            "%",
+            "%Y-%m-%d",
+            "%Y%m%d%H%M%S%Y%Y%Y%Y%Y%Y%Y%Y%Y%Y%Y%Y%Y%Y%Y%Y%Y%Y%Y%Y",
+        ] {
+            assert!(Times::pattern(pattern).is_err(), "{pattern:?}");
+        }
+    }
+}
