@@ -37,7 +37,9 @@ pub async fn follow(
     let listener = serve::bind(place.listen).await?;
     let location = Location::Directory(data.clone());
     let serving = CancellationToken::new();
-    let server = Server::start(listener, location, &collector::Config::default(), serving.clone()).await?;
+    let following = logs.iter().map(|log| log.display().to_string()).collect();
+    let config = collector::Config::default();
+    let server = Server::start(listener, location, &config, following, serving.clone()).await?;
     progress::say(&format!("Siptrail is at http://{}/ (data in {})", server.address, data.display()));
 
     let config = agent_config(&data, &logs, from);
