@@ -105,7 +105,7 @@ fn text(time: Option<Timestamp>) -> Option<String> {
 
 /// A page of scenarios, newest first.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
-pub(super) struct Scenarios {
+pub(super) struct ScenarioPage {
     scenarios: Vec<ScenarioJson>,
     /// Pass it as `after` for the next page; null at the end.
     next: Option<String>,
@@ -127,11 +127,11 @@ pub(super) struct Scenarios {
         ("limit" = Option<u64>, Query, description = "1 to 1000; 100 unless given"),
     ),
     responses(
-        (status = 200, description = "scenarios", body = Scenarios),
+        (status = 200, description = "scenarios", body = ScenarioPage),
         (status = 400, description = "a parameter cannot be read", body = ApiError),
     )
 )]
-async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Json<Scenarios>, Error> {
+async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Json<ScenarioPage>, Error> {
     let params = super::params(query.as_deref(), &[&Form::NAMES[1..], &["zone", "after", "limit"]])?;
     let zone = super::zone(&params)?;
     let said = |faults: Vec<crate::search::form::Fault>| {
@@ -146,7 +146,7 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
     };
     let page = site.store.search(&filter, before, limit).await?;
     let next = page.rows.last().filter(|_| page.more).map(|last| cursor::write(last.first, last.id));
-    Ok(Json(Scenarios {
+    Ok(Json(ScenarioPage {
         scenarios: page.rows.iter().map(ScenarioJson::new).collect(),
         next,
         searched_to: text(page.searched_to),
