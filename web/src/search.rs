@@ -51,9 +51,6 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
         Err(faults) => (Found::default(), faults),
     };
     let results = Results::new(&frame, &form, found, before.is_none() && faults.is_empty(), !faults.is_empty());
-    if fragment {
-        return Ok(Page(results).into_response());
-    }
     let page = SearchPage {
         presets: presets(&form, &frame, site.now()),
         classes: CallClass::ALL.map(|class| (class.name(), words::class(class), form.has_class(class))).to_vec(),
@@ -124,7 +121,7 @@ impl SearchPage {
     }
 }
 
-/// The list below the form, also a fragment of its own.
+/// The list below the form.
 #[derive(Template)]
 #[template(path = "partials/results.html")]
 struct Results {
