@@ -2,6 +2,7 @@
 
 mod api;
 mod fixture;
+mod ladder;
 mod live;
 mod pages;
 mod search;

@@ -42,6 +42,13 @@ pub struct Column {
 }
 
 impl Column {
+    /// Name and port, so that what tells ports of one host apart is never cut off.
+    pub fn parts(&self) -> (&str, &str) {
+        let port = |at: &usize| self.name[at + 1..].bytes().all(|byte| byte.is_ascii_digit());
+        let colon = self.name.rfind(':').filter(|at| *at > 0 && *at + 1 < self.name.len()).filter(port);
+        self.name.split_at(colon.unwrap_or(self.name.len()))
+    }
+
     /// The symbol of its kind in the sprite.
     pub fn glyph(&self) -> &'static str {
         match self.kind {

@@ -205,10 +205,10 @@ fn an_exchange_is_two_rows_without_a_time_between_them() {
                                                                   ‹servers›
                                              proxy-1                                      api-1
     00.000 0                                    ◆A──────────────GET /v1/route──────────────▶│
-    00.000 same record                          │◀╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌200 OK╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌◆A
+    00.000 same line                            │◀╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌200 OK╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌◆A
                                                 │        ~ 5.00 s without messages ~        │
     05.001 +5.00 s!!!                           ◆A──────────────GET /v1/route──────────────▶│
-    05.001 same record                          │◀╌╌╌╌╌╌╌╌╌╌╌╌no answer timeout╌╌╌╌╌╌╌╌╌╌╌╌╌◆A
+    05.001 same line                            │◀╌╌╌╌╌╌╌╌╌╌╌╌no answer timeout╌╌╌╌╌╌╌╌╌╌╌╌╌◆A
     ");
 }
 

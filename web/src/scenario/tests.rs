@@ -131,6 +131,21 @@ fn the_head_says_what_the_logs_show() {
 }
 
 #[test]
+fn a_call_joined_by_a_key_says_which_and_links_to_the_message_that_bore_it() {
+    let s = forked_call();
+    let mut scenario = scenario(&s);
+    let joined_by = Some(("X-CID".into(), "6f2a90c1d8@alice-ios".into(), s.messages[4].id));
+    let call_id = "other@proxy-1".to_owned();
+    scenario.calls.push(ScenarioCall { call_id, joined_by, ..scenario.calls[0].clone() });
+    let evidence = Evidence { sources: 1, gaps: vec!["9 bytes of sip, copytruncate".into()], ..Evidence::default() };
+    let html = page_for_test(&scenario, &s.flow, &s.messages, &evidence, &View::default(), frame());
+    let page = Html::parse_document(&html);
+    assert_eq!(texts(&page, ".joined li"), ["other@proxy-1 joined by X-CID 6f2a90c1d8@alice-ios"]);
+    assert_eq!(attrs(&page, ".joined a", "href"), [format!("?m={0}#m{0}", s.messages[4].id)]);
+    assert_eq!(texts(&page, ".facts div:last-child dd"), ["1 source, 1 gap"]);
+}
+
+#[test]
 fn every_branch_has_a_line_with_its_device() {
     let page = page(&forked_call(), "");
     assert_eq!(texts(&page, ".branches caption"), ["Devices of bob"]);
@@ -257,7 +272,7 @@ fn live_rows_are_those_of_the_page() {
     let html = html(&s, "");
     for row in rows_for_test(&s.flow, &s.messages, &View::default()) {
         assert!(html.contains(&row.html), "{}", row.id);
-        assert!(row.html.starts_with(&format!("<li")) && row.html.contains(&format!("id=\"{}\"", row.id)));
+        assert!(row.html.starts_with("<li") && row.html.contains(&format!("id=\"{}\"", row.id)));
     }
 }
 
@@ -273,14 +288,4 @@ fn every_page_of_many_rows_leads_to_the_next() {
     assert_eq!(attrs(&first, ".flow .pages a", "href")[0], "?page=2");
     assert_eq!(first.select(&selector(".ladder.long")).count(), 1);
     assert_eq!(page(&s, "page=2").select(&selector("ol > li[id^=m]")).count(), 3);
-}
-
-#[test]
-fn shots() {
-    if let Ok(dir) = std::env::var("SHOTS") {
-        let s = forked_call();
-        let row = s.flow.rows.iter().position(|row| row.repeats.len() == 10).unwrap();
-        std::fs::write(format!("{dir}/open.html"), html(&s, &format!("m={}", id_of(&s, row)))).unwrap();
-        std::fs::write(format!("{dir}/plain.html"), html(&s, "")).unwrap();
-    }
 }
