@@ -14,6 +14,7 @@ mod clients;
 mod rows;
 mod watch;
 
+pub(crate) use clients::Clients;
 pub use rows::Row;
 pub(crate) use watch::Watch;
 
@@ -57,7 +58,7 @@ async fn live(State(site): State<Site>, Path(id): Path<String>, request: Request
         .get::<ConnectInfo<SocketAddr>>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
     let factor = if request.version() >= Version::HTTP_2 { 2 } else { 1 };
-    let Some(seat) = Seat::take(client, site.settings.streams_per_client * factor) else {
+    let Some(seat) = site.clients.seat(client, site.settings.streams_per_client * factor) else {
         return Ok(sse(futures::stream::iter([Ok(refused(
             "Too many live views are open in this browser; close one and reload.",
         ))])));

@@ -80,6 +80,20 @@ async fn a_fragment_gets_its_error_in_an_alert() {
 }
 
 #[tokio::test]
+async fn a_database_that_is_down_is_a_page_with_a_number_and_without_the_cause() {
+    let site = filled().await;
+    site.store.close().await;
+    for path in ["/", "/search", "/api/v1/scenarios", "/readyz"] {
+        let answer = site.get(path).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}: {}", answer.text());
+        assert!(answer.text().contains(answer.header("x-request-id")), "{path}");
+        assert!(!answer.text().to_lowercase().contains("pool"), "{path}: {}", answer.text());
+        assert_eq!(answer.header("retry-after"), "5", "{path}");
+    }
+    assert_eq!(site.get("/healthz").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn every_answer_has_the_headers_that_keep_a_browser_safe() {
     let site = filled().await;
     for path in ["/", "/search", "/nothing", "/api/v1/scenarios", "/api/openapi.json", "/choose?theme=dark"] {
