@@ -11,7 +11,7 @@ pub(crate) mod tree;
 use branching::{Branching, Ground};
 use course::{Courses, Tags};
 use identity::Identities;
-use push::Push;
+use push::{Push, Wakes};
 use seating::Seating;
 use tree::Tree;
 
@@ -74,8 +74,9 @@ pub(crate) fn legs(scene: &Scene, folds: &[Fold], tree: &Tree, branches: &Branch
     let tags = Tags::of(scene, folds, tree, branching);
     let mut of: Vec<_> = (0..folds.len()).map(|fold| seating.leg(scene, folds, fold, &tags)).collect();
     let mut states = vec![(PushState::NotNeeded, None); branching.legs.len()];
+    let wakes = Wakes::of(identities, &seating.device);
     for push in pushes {
-        seating.place_push(push, identities, &mut of, &mut states);
+        seating.place_push(push, &wakes, &mut of, &mut states);
     }
     let courses = Courses::of(scene, folds, tree, branching, &of, &tags);
     let mut legs = Vec::with_capacity(branching.legs.len());

@@ -42,7 +42,7 @@ pub(crate) struct Columns {
 /// What a column is made of, before it has its place and name.
 pub(crate) struct Draft {
     pub kind: NodeKind,
-    /// The least of its addresses.
+    /// A name rather than a number, else the least of its addresses.
     pub address: usize,
     pub addresses: usize,
     /// One port of a host.
@@ -80,7 +80,7 @@ pub(crate) fn columns(
     let Machines { bases, loggers, tree, legs } = machines;
     let alias = alias::aliases(scene, folds, bases);
     let devices = Devices::of(scene, folds, bases, loggers, tree);
-    let networks = networks(scene, folds, bases, loggers, &devices);
+    let networks = networks(scene, folds, bases, loggers, &devices, &alias);
     let mut numbers = Numbers::default();
     let mut drafts: Vec<Draft> = Vec::new();
     let mut of = Vec::with_capacity(scene.addresses.len());
@@ -97,7 +97,8 @@ pub(crate) fn columns(
             draft.addresses += 1;
             draft.leg = draft.leg.into_iter().chain(legs.get(&index).copied()).min();
             draft.join(loggers, bases.of[index]);
-            if *address < scene.addresses[draft.address] {
+            let rank = |address: &Address| (address.ip().is_some(), address.clone());
+            if rank(address) < rank(&scene.addresses[draft.address]) {
                 draft.address = index;
             }
             continue;
@@ -178,6 +179,7 @@ fn networks(
     bases: &Bases,
     loggers: &Loggers,
     devices: &Devices,
+    alias: &[usize],
 ) -> HashMap<usize, Ipv4Addr> {
     let mut serves = vec![false; bases.count()];
     for fold in folds {
@@ -187,6 +189,10 @@ fn networks(
     }
     for (address, device) in devices.of.iter().enumerate() {
         serves[bases.of[address]] |= device.is_some();
+    }
+    // What two logs name in two ways is known to somebody.
+    for (base, same) in alias.iter().enumerate().filter(|(base, same)| base != *same) {
+        (serves[base], serves[*same]) = (true, true);
     }
     let mut of = HashMap::new();
     let mut members: HashMap<Ipv4Addr, usize> = HashMap::new();

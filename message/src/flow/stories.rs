@@ -464,6 +464,114 @@ fn a_register_alone_is_the_trunk_of_its_own() {
 }
 
 #[test]
+fn a_machine_under_a_name_and_a_number_is_one_column() {
+    assert_snapshot!(drawn(
+        "0 edge alice>edge INVITE sip:bob@example.com via=a1
+         1 edge edge>sip:core.example.com INVITE sip:bob@example.com via=e1,a1
+         2 core sip:10.0.0.1:43210>core INVITE sip:bob@example.com via=e1,a1
+         3 core core>bob1 INVITE sip:bob@192.0.2.21 via=c1,e1,a1"
+    ), @r"
+    | alice (device A) 192.0.2.10:5060
+    | 10.0.0.1 (server) 
+    | core.example.com (server) 
+    | bob (device A silent) 192.0.2.21:5060
+    A: bob Open, 3 rows
+         0 ms  A  #0 alice -> 10.0.0.1: INVITE
+         1 ms  A  #1 10.0.0.1 -> core.example.com: INVITE, 2 sightings 1 ms apart
+         3 ms  A  #2 core.example.com -> bob: INVITE
+    ");
+}
+
+#[test]
+fn strangers_of_one_network_share_a_column() {
+    assert_snapshot!(drawn(
+        "0 edge sip:203.0.113.7>edge OPTIONS sip:edge.example.com via=x1
+         1 edge sip:203.0.113.9>edge OPTIONS sip:edge.example.com via=x2
+         2 edge sip:198.51.100.9>edge OPTIONS sip:edge.example.com via=x3"
+    ), @r"
+    | outside: 203.0.113.0/24 (outside) 2 addresses
+    | 10.0.0.1 (server) 
+    | 198.51.100.9 (outside) outside
+    A: sip:bob@example.com Unknown, 3 rows
+         0 ms  A  #0 outside: 203.0.113.0/24 -> 10.0.0.1: OPTIONS
+         1 ms  A  #1 outside: 203.0.113.0/24 -> 10.0.0.1: OPTIONS
+         2 ms  A  #2 198.51.100.9 -> 10.0.0.1: OPTIONS
+    ");
+}
+
+#[test]
+fn a_device_that_says_180_after_the_answer_rings_on() {
+    let messages = story(
+        "0 core alice>core INVITE sip:bob@example.com via=a1
+         1 core core>bob1 INVITE sip:bob@192.0.2.21 via=c1,a1
+         1 core core>bob2 INVITE sip:bob@192.0.2.22 via=c2,a1
+         50 core bob2>core 180 INVITE via=c2,a1 tag=b2
+         60 core bob1>core 200 INVITE via=c1,a1 tag=b1
+         61 core core>alice 200 INVITE via=a1 tag=b1
+         9000 core bob2>core 180 INVITE via=c2,a1 tag=b2",
+    );
+    let outcomes: Vec<_> = flow(&messages).legs.iter().map(|leg| leg.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Answered, Outcome::Answered, Outcome::StillRinging]);
+}
+
+#[test]
+fn an_agent_that_hides_vias_forks_all_the_same() {
+    assert_snapshot!(drawn(
+        "0 agent alice>agent INVITE sip:bob@example.com via=a1
+         1 agent agent>bob1 INVITE sip:bob@192.0.2.21 via=g1
+         1 agent agent>bob2 INVITE sip:bob@192.0.2.22 via=g2
+         20 agent bob2>agent 408 INVITE via=g2 tag=b2
+         30 agent agent>fcm PUSH body={\"callId\":\"call-a\",\"to\":\"bob\",\"status\":410}"
+    ), @r"
+    | alice (device A) 192.0.2.10:5060
+    | 10.0.0.3 (server) 
+    | fcm.example.net (outside) push
+    | bob 192.0.2.21 (device B1 silent) 192.0.2.21:5060
+    | bob 192.0.2.22 (device B2) 192.0.2.22:5060
+    A: sip:bob@example.com Open, push refused 410, 3 rows
+    B1: bob 192.0.2.21 Open, 1 rows
+    B2: bob 192.0.2.22 Unreachable, 408 19 ms, 2 rows
+         0 ms  A  #0 alice -> 10.0.0.3: INVITE
+      -- fork at 10.0.0.3: B1 bob 192.0.2.21, B2 bob 192.0.2.22
+         1 ms  B1 #1 10.0.0.3 -> bob 192.0.2.21: INVITE
+         1 ms  B2 #2 10.0.0.3 -> bob 192.0.2.22: INVITE
+        20 ms  B2 #2 bob 192.0.2.22 -> 10.0.0.3: 408 INVITE
+        30 ms  A  #3 10.0.0.3 -> fcm.example.net: PUSH
+        30 ms  A  #3 fcm.example.net -> 10.0.0.3: 410 PUSH
+    ");
+}
+
+#[test]
+fn forks_behind_a_fork_are_numbered_below_it() {
+    assert_snapshot!(drawn(
+        "0 core alice>core INVITE sip:bob@example.com via=a1
+         1 core core>edge INVITE sip:bob@10.0.0.1 via=c1,a1
+         1 core core>bob3 INVITE sip:bob@192.0.2.23 via=c2,a1
+         2 edge edge>bob1 INVITE sip:bob@192.0.2.21 via=e1,c1,a1
+         2 edge edge>bob2 INVITE sip:bob@192.0.2.22 via=e2,c1,a1"
+    ), @r"
+    | alice (device A) 192.0.2.10:5060
+    | 10.0.0.2 (server) 
+    | 10.0.0.1 (server) 
+    | bob 192.0.2.21 (device B1.1 silent) 192.0.2.21:5060
+    | bob 192.0.2.22 (device B1.2 silent) 192.0.2.22:5060
+    | bob 192.0.2.23 (device B2 silent) 192.0.2.23:5060
+    A: sip:bob@example.com Open, 1 rows
+    B1: sip:bob@10.0.0.1 Open, 1 rows
+    B1.1: bob 192.0.2.21 Open, 1 rows
+    B1.2: bob 192.0.2.22 Open, 1 rows
+    B2: bob 192.0.2.23 Open, 1 rows
+         0 ms  A  #0 alice -> 10.0.0.2: INVITE
+      -- fork at 10.0.0.2: B1 10.0.0.1, B2 bob 192.0.2.23
+         1 ms  B1 #1 10.0.0.2 -> 10.0.0.1: INVITE
+         1 ms  B2 #2 10.0.0.2 -> bob 192.0.2.23: INVITE
+      -- fork at 10.0.0.1: B1.1 bob 192.0.2.21, B1.2 bob 192.0.2.22
+         2 ms  B1.1 #3 10.0.0.1 -> bob 192.0.2.21: INVITE
+         2 ms  B1.2 #4 10.0.0.1 -> bob 192.0.2.22: INVITE
+    ");
+}
+
+#[test]
 fn machines_are_named_by_the_operator() {
     let messages = story("0 core alice>core INVITE sip:bob@example.com via=a1");
     let named = super::flow_named(&messages, &|source, address| {

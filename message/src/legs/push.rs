@@ -1,5 +1,7 @@
 //! Which leg a push belongs to, and what came of it.
 
+use std::collections::HashMap;
+
 use super::identity::Identities;
 use crate::flow::PushState;
 use crate::flow::number::ByNumber;
@@ -48,14 +50,38 @@ pub fn pushes<'a>(
     requests.map(push).collect()
 }
 
+/// When the devices of legs registered, in display order.
+#[derive(Default)]
+pub struct Wakes<'a> {
+    of_user: HashMap<&'a str, Vec<(Timestamp, usize)>>,
+    of_device: ByNumber<usize, Vec<Timestamp>>,
+}
+
+impl<'a> Wakes<'a> {
+    /// `legs` are by device.
+    pub fn of(identities: &Identities<'a>, legs: &ByNumber<usize, usize>) -> Self {
+        let mut wakes = Self::default();
+        for known in identities.registrations.iter().filter(|known| legs.contains_key(&known.device)) {
+            wakes.of_user.entry(known.user).or_default().push((known.time, known.device));
+            wakes.of_device.entry(known.device).or_default().push(known.time);
+        }
+        wakes
+    }
+
+    /// The first REGISTER of a device since a push.
+    pub fn since(&self, device: usize, push: Timestamp) -> Option<Timestamp> {
+        let times = self.of_device.get(&device)?;
+        times.get(times.partition_point(|time| *time < push)).copied()
+    }
+}
+
 impl Push<'_> {
     /// The device that is meant: the named one; else the first of the named user that registers after the push.
-    pub fn meant(&self, identities: &Identities, legs: &ByNumber<usize, usize>) -> Option<usize> {
+    pub fn meant(&self, wakes: &Wakes, legs: &ByNumber<usize, usize>) -> Option<usize> {
         let named = self.device.filter(|device| legs.contains_key(device));
         named.or_else(|| {
-            let user = self.user?;
-            let after = identities.registrations.iter().filter(|known| known.time >= self.time && known.user == user);
-            after.map(|known| known.device).find(|device| legs.contains_key(device))
+            let registered = wakes.of_user.get(self.user?)?;
+            registered.get(registered.partition_point(|(time, _)| *time < self.time)).map(|(_, device)| *device)
         })
     }
 

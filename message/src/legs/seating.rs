@@ -3,7 +3,7 @@
 use super::branching::Branching;
 use super::course::Tags;
 use super::identity::Identities;
-use super::push::Push;
+use super::push::{Push, Wakes};
 use super::tree::Tree;
 use crate::flow::number::{ByNumber, NumberSet};
 use crate::flow::scene::{Scene, from_tag, to_tag};
@@ -24,7 +24,7 @@ pub struct Seating<'a> {
     /// By leg.
     pub far_end: Vec<Option<usize>>,
     /// Leg of a device's number, and of a registration's fold.
-    device: ByNumber<usize, usize>,
+    pub device: ByNumber<usize, usize>,
     registered: ByNumber<usize, usize>,
     /// The leg of the device in a column, by call.
     column: ByNumber<(usize, usize), usize>,
@@ -103,18 +103,17 @@ impl<'a> Seating<'a> {
     pub fn place_push(
         &self,
         push: &Push,
-        identities: &Identities,
+        wakes: &Wakes,
         of: &mut [usize],
         states: &mut [(PushState, Option<Timestamp>)],
     ) {
-        let device = push.meant(identities, &self.device);
+        let device = push.meant(wakes, &self.device);
         let leg = device.map_or(of[push.fold], |device| self.device[&device]);
         of[push.fold] = leg;
         if let Some(answer) = push.answered {
             of[answer] = leg;
         }
-        let registered = identities.registrations.iter();
-        let woke = registered.filter(|r| Some(r.device) == device && r.time >= push.time).map(|r| r.time).min();
+        let woke = device.and_then(|device| wakes.since(device, push.time));
         states[leg].0 = push.state(woke);
         states[leg].1.get_or_insert(push.time);
     }
