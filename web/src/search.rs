@@ -39,7 +39,7 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
         None => None,
     };
     let (found, faults) = match form.filter(frame.zone) {
-        Ok(filter) => match look::look(&site, &form.q, filter, before).await? {
+        Ok(filter) => match look::look(&site, &form.q, frame.zone, filter, before).await? {
             Look::Go(path, query) => {
                 let (path, anchor) = path.split_once('#').unwrap_or((&path, ""));
                 let hash = if anchor.is_empty() { "" } else { "#" };
