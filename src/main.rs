@@ -1,1 +1,45 @@
-fn main() {}
+//! The binary `siptrail`: wires the libraries together and nothing else.
+//!
+//! [`cli`] says what can be asked; [`watch`], [`demo`], [`collector`], [`agent`] do it; [`serve`], [`settings`],
+//! [`progress`] and [`outcome`] are what they share.
+
+mod agent;
+mod cli;
+mod collector;
+mod demo;
+mod logging;
+mod outcome;
+mod player;
+mod progress;
+mod serve;
+mod settings;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logging::start(cli.verbose);
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        tracing::debug!("a TLS provider was installed already");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return outcome::failed(&anyhow::Error::new(error).context("cannot start")),
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Watch(asked) => watch::run(asked).await,
+            Command::Demo(asked) => demo::run(asked).await,
+            Command::Collector(asked) => collector::run(asked).await,
+            Command::Agent(asked) => agent::run(asked).await,
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => outcome::failed(&error),
+    }
+}

@@ -1,1 +1,10 @@
-mod x {}
+//! The system as a whole: the real binary, real logs, real rotation, real HTTP, PostgreSQL, SIP traffic and a browser.
+
+mod browser;
+mod command_line;
+mod corpus;
+mod durability;
+mod hostile;
+mod house;
+mod support;
+mod traffic;

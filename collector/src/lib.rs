@@ -1,1 +1,34 @@
-//! collector
+//! The collector: takes what agents send, stores it exactly once, and joins calls into scenarios.
+//!
+//! Read in this order:
+//! - [`config`]: what an operator can set
+//! - [`check`]: is a batch what it claims to be; [`parse`]: from spans to rows
+//! - [`ingest`]: one batch, from wire to commit
+//! - [`union`]: which calls of a batch share keys (pure); [`correlate`]: the loop that applies it
+//! - [`partitions`]: day partitions, made ahead
+//! - [`http`]: the doors for agents
+
+pub mod check;
+pub mod config;
+pub mod correlate;
+pub mod http;
+pub mod ingest;
+pub mod parse;
+pub mod partitions;
+pub mod union;
+
+pub use config::Config;
+pub use ingest::Ingest;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The version or encoding was not understood: nothing of it was stored.
+    #[error("append not understood: {0}")]
+    NotUnderstood(String),
+    #[error("format of source {source_name}: {what}")]
+    Format { source_name: String, what: String },
+    #[error("parsing stopped: {0}")]
+    Stopped(String),
+}

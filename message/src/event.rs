@@ -1,10 +1,13 @@
 //! Call events: what ingest tells correlation about one stored record, by way of the outbox.
 
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
+use crate::facts::{Facts, SipFacts};
 use crate::id::{CallKey, MessageId, Offset, StreamId};
 use crate::keys::Key;
 use crate::kind::Kind;
+use crate::sip::Uri;
 use crate::time::{Day, Timestamp};
 
 /// How a call is filed.
@@ -86,7 +89,174 @@ pub struct CallEvent {
 }
 
 impl CallEvent {
+    /// The event of one stored message. `day` is its partition day, `source` and `destination` are its header's.
+    ///
+    /// `call_id` names its call: the Call-ID; without one the first key as `space:value`; without that the message's id,
+    /// so that each such message is a call of its own. `keys` begin with the call's own (`Key::own`); where a day
+    /// bounds the scenario (`CallClass::is_daily`) there are none.
+    pub fn of(message: MessageId, day: Day, time: Timestamp, source: &str, destination: &str, facts: &Facts) -> Self {
+        let class = class_of(facts);
+        let name = call_name(message, facts);
+        let own = facts.call_id.as_deref().and_then(Key::own);
+        let keys = if class.is_daily() { Vec::new() } else { own.into_iter().chain(facts.keys.clone()).collect() };
+        let sip = facts.sip.as_deref();
+        Self {
+            stream: message.stream,
+            offset: message.offset,
+            call: CallKey::of(name.as_bytes()),
+            call_id: shown(&name),
+            class,
+            day,
+            time,
+            kind: facts.kind,
+            method: shown(&facts.method),
+            status: facts.status,
+            response: facts.response,
+            from: sip.and_then(|sip| sip.from.as_ref()).and_then(|from| person(&from.uri)),
+            to: match sip {
+                Some(sip) => sip.to.as_ref().and_then(|to| person(&to.uri)),
+                None => facts.push.as_ref().and_then(|push| push.user.as_deref()).map(shown),
+            },
+            target: sip.and_then(|sip| sip.request_uri.as_ref()).and_then(user),
+            branch: sip.and_then(|sip| sip.vias.first()).map_or_else(String::new, |via| shown(&via.branch)),
+            to_tag: sip.is_some_and(has_to_tag),
+            source: source.replace('\0', "\u{fffd}"),
+            destination: destination.replace('\0', "\u{fffd}"),
+            keys,
+        }
+    }
+
     pub fn message(&self) -> MessageId {
         MessageId::new(self.stream, self.offset)
+    }
+}
+
+/// How the call of a message is filed.
+///
+/// A response does not say all that its request said: one to OPTIONS counts as a keepalive though its request may have
+/// had a To-tag, one to NOTIFY as a subscription though its event may have been `refer`. Where their Call-ID is that of
+/// a call, they belong to it.
+pub fn class_of(facts: &Facts) -> CallClass {
+    let Some(sip) = facts.sip.as_deref().filter(|_| facts.kind == Kind::Sip) else {
+        return if facts.call_id.is_some() { CallClass::Call } else { CallClass::Other };
+    };
+    match facts.method.as_str() {
+        "REGISTER" => CallClass::Registration,
+        "OPTIONS" if facts.response || !has_to_tag(sip) => CallClass::Keepalive,
+        "SUBSCRIBE" | "NOTIFY" if !reports_a_transfer(sip) => CallClass::Subscription,
+        _ => CallClass::Call,
+    }
+}
+
+/// The implicit subscription of a REFER lives in the dialog of its call (RFC 3515).
+fn reports_a_transfer(sip: &SipFacts) -> bool {
+    has_to_tag(sip) && sip.event.as_deref().is_some_and(|event| event.eq_ignore_ascii_case("refer"))
+}
+
+fn has_to_tag(sip: &SipFacts) -> bool {
+    sip.to.as_ref().is_some_and(|to| to.tag().is_some())
+}
+
+fn call_name(message: MessageId, facts: &Facts) -> String {
+    match (&facts.call_id, facts.keys.first()) {
+        (Some(call_id), _) => call_id.clone(),
+        (None, Some(key)) => format!("{}:{}", key.space, key.value),
+        (None, None) => message.to_string(),
+    }
+}
+
+/// The user, else the host: a gateway without a user part is somebody too.
+fn person(uri: &Uri) -> Option<String> {
+    user(uri).or_else(|| Some(shown(&uri.host)).filter(|host| !host.is_empty()))
+}
+
+fn user(uri: &Uri) -> Option<String> {
+    let user = percent_decode_str(&uri.user).decode_utf8_lossy();
+    Some(shown(&user)).filter(|user| !user.is_empty())
+}
+
+/// Longer names than this are no names; an index of a database would refuse them.
+const LONGEST: usize = 512;
+
+/// A text that any database takes: cut where nobody reads on, without NUL.
+fn shown(text: &str) -> String {
+    let end = text.floor_char_boundary(LONGEST);
+    text[..end].replace('\0', "\u{fffd}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{self, Settings};
+
+    fn sip(lines: &str) -> Facts {
+        facts::read(Kind::Sip, "-", "-", "-", lines.as_bytes(), &Settings::default())
+    }
+
+    fn event(facts: &Facts) -> CallEvent {
+        let message = MessageId::new(StreamId(7), Offset(300));
+        CallEvent::of(message, Day(20_780), Timestamp(5), "sip:192.0.2.1", "sip:192.0.2.2", facts)
+    }
+
+    #[track_caller]
+    fn check_class(lines: &str, expect: CallClass) {
+        assert_eq!(class_of(&sip(lines)), expect, "{lines}");
+    }
+
+    #[test]
+    fn messages_are_filed_by_what_their_call_id_lives_for() {
+        check_class("REGISTER sip:a SIP/2.0\nCSeq: 1 REGISTER\n\n", CallClass::Registration);
+        check_class("SIP/2.0 401 No\nCSeq: 1 REGISTER\n\n", CallClass::Registration);
+        check_class("OPTIONS sip:a SIP/2.0\nTo: sip:a\n\n", CallClass::Keepalive);
+        check_class("OPTIONS sip:a SIP/2.0\nTo: <sip:a>;tag=1\n\n", CallClass::Call);
+        check_class("SIP/2.0 200 OK\nTo: <sip:a>;tag=1\nCSeq: 1 OPTIONS\n\n", CallClass::Keepalive);
+        check_class("SUBSCRIBE sip:a SIP/2.0\nEvent: presence\n\n", CallClass::Subscription);
+        check_class("NOTIFY sip:a SIP/2.0\nTo: <sip:a>;tag=1\no: Presence;id=7\n\n", CallClass::Subscription);
+        check_class("NOTIFY sip:a SIP/2.0\nTo: <sip:a>;tag=1\no: refer;id=7\n\n", CallClass::Call);
+        check_class("NOTIFY sip:a SIP/2.0\nTo: <sip:a>\no: refer\n\n", CallClass::Subscription);
+        for method in ["INVITE", "ACK", "BYE", "CANCEL", "REFER", "MESSAGE", "PUBLISH", "INFO", "NEWMETHOD"] {
+            check_class(&format!("{method} sip:a SIP/2.0\n\n"), CallClass::Call);
+        }
+        let rest =
+            |body: &str| class_of(&facts::read(Kind::Rest, "GET", "-", "-", body.as_bytes(), &Settings::default()));
+        assert_eq!(rest(r#"{"callId":"c1@example.com"}"#), CallClass::Call);
+        assert_eq!(rest("{}"), CallClass::Other);
+    }
+
+    #[test]
+    fn an_event_tells_users_branch_and_keys() {
+        let facts = sip("INVITE sip:%2B8210@gw.example.com SIP/2.0\nVia: SIP/2.0/UDP a.example.com;branch=z9hG4bK1\n\
+             From: <sip:al%00ice@example.com>;tag=1\nTo: sip:gw.example.com\nCall-ID: call-1@a\nX-CID: a-leg-1@a\n\n");
+        let event = event(&facts);
+        assert_eq!((event.from.as_deref(), event.to.as_deref()), (Some("al\u{fffd}ice"), Some("gw.example.com")));
+        assert_eq!((event.target.as_deref(), event.branch.as_str(), event.to_tag), (Some("+8210"), "z9hG4bK1", false));
+        assert_eq!(event.keys, [Key::new("call", "call-1@a"), Key::new("call", "a-leg-1@a")]);
+        assert_eq!((event.call, event.call_id.as_str()), (CallKey::of(b"call-1@a"), "call-1@a"));
+    }
+
+    #[test]
+    fn a_daily_scenario_is_joined_by_no_key() {
+        let facts = sip("REGISTER sip:a SIP/2.0\nCall-ID: reg-17@a\nX-CID: a-leg-1@a\n\n");
+        assert_eq!((facts.keys.len(), event(&facts).keys), (1, Vec::new()));
+    }
+
+    #[test]
+    fn a_message_without_a_call_id_is_named_by_its_first_key_or_itself() {
+        let rule = r#"{"key":[{"space":"ticket","json":"/ticket"}]}"#;
+        let settings: Settings = serde_json::from_str(rule).unwrap();
+        let facts = facts::read(Kind::Rest, "POST", "-", "-", br#"{"ticket":"T-100200"}"#, &settings);
+        assert_eq!(event(&facts).call_id, "ticket:T-100200");
+        let facts = facts::read(Kind::Rest, "POST", "-", "-", b"{}", &settings);
+        let event = event(&facts);
+        assert_eq!(event.call_id, "0000000000000007-300");
+        assert_eq!((event.class, event.call), (CallClass::Other, CallKey::of(b"0000000000000007-300")));
+    }
+
+    #[test]
+    fn names_without_end_are_cut_for_the_database_and_not_for_the_call() {
+        let long = format!("{}é@a", "x".repeat(LONGEST - 1));
+        let facts = sip(&format!("INVITE sip:b SIP/2.0\nCall-ID: {long}\n\n"));
+        let event = event(&facts);
+        assert_eq!((event.call_id, event.call), ("x".repeat(LONGEST - 1), CallKey::of(long.as_bytes())));
     }
 }

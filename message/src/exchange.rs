@@ -1,1 +1,54 @@
 //! A record that holds request and result splits into two halves on read.
+
+use crate::flow::Half;
+use crate::record::Message;
+use crate::time::Timestamp;
+
+/// One sending that a record tells of: the record itself, or one half of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Piece {
+    /// Index into the messages given.
+    pub message: usize,
+    pub half: Half,
+    /// As logged until `order` repairs it. Both halves have the time of their record.
+    pub time: Timestamp,
+}
+
+impl Piece {
+    /// The status this piece shows; none for a request.
+    pub fn status(self, messages: &[Message]) -> Option<u16> {
+        let facts = &messages[self.message].facts;
+        match self.half {
+            Half::Request => None,
+            Half::Response => facts.result.as_ref().and_then(|result| result.status),
+            Half::Whole => facts.status.filter(|_| facts.response),
+        }
+    }
+
+    pub fn is_response(self, messages: &[Message]) -> bool {
+        match self.half {
+            Half::Request => false,
+            Half::Response => true,
+            Half::Whole => messages[self.message].facts.response,
+        }
+    }
+}
+
+/// Splits what holds two halves. A result without a status (0, −1) says that no answer came: only the request half
+/// is drawn. A record without a result stays whole.
+pub fn split(messages: &[Message]) -> Vec<Piece> {
+    let mut pieces = Vec::with_capacity(messages.len());
+    for (index, message) in messages.iter().enumerate() {
+        let piece = |half| Piece { message: index, half, time: message.time };
+        match &message.facts.result {
+            None => pieces.push(piece(Half::Whole)),
+            Some(result) => {
+                pieces.push(piece(Half::Request));
+                if result.status.is_some() {
+                    pieces.push(piece(Half::Response));
+                }
+            }
+        }
+    }
+    pieces
+}

@@ -3,8 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::keys::Key;
-use crate::kind::Kind;
+use crate::kind::{self, Kind};
 use crate::sip;
+
+mod exchange;
+mod settings;
+mod signalling;
+
+pub use settings::{Pattern, Pointer, Settings, SettingsError};
 
 /// What was understood of one message. Parsing never fails: what is odd stands in `faults`.
 #[derive(Clone, PartialEq, Debug)]
@@ -37,14 +43,18 @@ pub struct SipFacts {
     pub request_uri: Option<sip::Uri>,
     pub from: Option<sip::NameAddr>,
     pub to: Option<sip::NameAddr>,
+    /// At most 128 of each list; more are the fault `too_many`.
     pub contacts: Vec<sip::NameAddr>,
     pub vias: Vec<sip::Via>,
     pub record_routes: Vec<sip::NameAddr>,
     pub routes: Vec<sip::NameAddr>,
     pub expires: Option<u32>,
+    /// User-Agent; in a response without one, Server.
     pub user_agent: Option<String>,
     pub reason_header: Option<String>,
+    pub content_type: Option<String>,
     pub sdp: Option<sip::Sdp>,
+    /// Local and remote UUID as written; the older form has only one (RFC 7989, 11).
     pub session_id: Option<(String, Option<String>)>,
     /// Event package of SUBSCRIBE and NOTIFY.
     pub event: Option<String>,
@@ -72,8 +82,202 @@ pub struct PushFacts {
 /// Something wrong with a message that did not stop it from being read.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Fault {
-    /// A stable short name: `start_line`, `header_name`, `cseq_mismatch`, …
+    /// A stable short name.
+    ///
+    /// Of the start line: `start_line` `start_line_space` `version` `status` `request_uri`. Of lines: `header_line`
+    /// `header_name` `header_block` (more than 64 KiB) `repeated` `too_many`. Of addresses: `uri` `bare_uri` `host`
+    /// `ipv6` `ipv6_brackets` `port` `quote` `angle` `display` `params` `via` `branch`. Of values: `call_id` `cseq`
+    /// `cseq_mismatch` `max_forwards` `expires` `retry_after` `warning` `date` `content_length` `extra_bytes`. Of what
+    /// is not there: `empty` `missing_via` `missing_from` `missing_to` `missing_call_id` `missing_cseq`. Of REST and
+    /// push: `json` `json_too_long`.
     pub what: String,
-    /// Where, in bytes from the start of the message.
+    /// Where, in bytes from the start of the message: the line it is about.
     pub at: u32,
+}
+
+/// Reads a message of a known kind. `method`, `source` and `destination` are those of the record's header.
+///
+/// Takes what it can from anything; work and memory are bounded however long or hostile the message is.
+pub fn read(kind: Kind, method: &str, source: &str, destination: &str, body: &[u8], settings: &Settings) -> Facts {
+    match kind {
+        Kind::Sip => signalling::read(method, body, settings),
+        Kind::Rest | Kind::Push | Kind::Media => exchange::read(kind, method, source, destination, body, settings),
+    }
+}
+
+impl Facts {
+    /// Facts of a message of which nothing was understood yet.
+    pub fn new(kind: Kind, method: &str) -> Self {
+        Self {
+            kind,
+            method: method.to_owned(),
+            status: None,
+            reason: String::new(),
+            response: false,
+            call_id: None,
+            keys: Vec::new(),
+            target: None,
+            sip: None,
+            result: None,
+            push: None,
+            faults: Vec::new(),
+        }
+    }
+
+    /// Two writers may have mixed their writes: a SIP record is empty or has no start line, or that contradicts
+    /// `method`, the header's. A token that is neither a SIP method nor a status code contradicts nothing.
+    pub fn interleaved(&self, method: &str) -> bool {
+        if self.kind != Kind::Sip {
+            return false;
+        }
+        if self.has_fault("empty") || self.has_fault("start_line") {
+            return true;
+        }
+        match kind::status_code(method) {
+            Some(status) => !self.response || self.status.is_some_and(|s| s != status),
+            None if kind::is_sip_method(method) => self.response || !self.method.eq_ignore_ascii_case(method),
+            None => false,
+        }
+    }
+
+    pub fn has_fault(&self, what: &str) -> bool {
+        self.faults.iter().any(|fault| fault.what == what)
+    }
+}
+
+/// The faults of one message while it is read: each name once a line, and not more than a page can show.
+#[derive(Debug, Default)]
+pub(crate) struct Faults {
+    at: usize,
+    list: Vec<Fault>,
+}
+
+impl Faults {
+    const MOST: usize = 32;
+
+    /// From here on faults are about the line at this offset.
+    pub(crate) fn stand_at(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    pub(crate) fn note(&mut self, what: &str) {
+        let at = u32::try_from(self.at).unwrap_or(u32::MAX);
+        let known = self.list.iter().any(|fault| fault.at == at && fault.what == what);
+        if !known && self.list.len() < Self::MOST {
+            self.list.push(Fault { what: what.to_owned(), at });
+        }
+    }
+
+    pub(crate) fn into_list(self) -> Vec<Fault> {
+        self.list
+    }
+
+    #[cfg(test)]
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.list.iter().map(|fault| fault.what.as_str()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INVITE: &str = "INVITE sip:bob@example.com SIP/2.0\r\n\
+        Via: SIP/2.0/TCP 192.0.2.1:5060;branch=z9hG4bK1, SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK0\r\n\
+        From: \"Alice\" <sip:alice@example.com>;tag=a1\r\nTo: <sip:bob@example.com>\r\ni: c1-4711@example.com\r\n\
+        CSeq: 1 INVITE\r\nX-CID: a-leg-17@example.com\r\nm: <sip:alice@192.0.2.1>\r\nContent-Type: application/sdp\r\n\
+        Content-Length: 71\r\n\r\nv=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
+
+    fn read_sip(method: &str, body: &str) -> Facts {
+        read(Kind::Sip, method, "-", "-", body.as_bytes(), &Settings::default())
+    }
+
+    #[test]
+    fn an_invite_tells_its_facts() {
+        let facts = read_sip("INVITE", INVITE);
+        let sip = facts.sip.unwrap();
+        assert_eq!((facts.method.as_str(), facts.response, facts.status), ("INVITE", false, None));
+        assert_eq!(facts.call_id.as_deref(), Some("c1-4711@example.com"));
+        assert_eq!(facts.keys, [Key::new("call", "a-leg-17@example.com")]);
+        assert_eq!(sip.vias.iter().map(|via| via.branch.as_str()).collect::<Vec<_>>(), ["z9hG4bK1", "z9hG4bK0"]);
+        assert_eq!(sip.from.unwrap().tag(), Some("a1"));
+        assert_eq!(sip.sdp.unwrap().media[0].codecs, ["PCMU/8000"]);
+        assert_eq!(facts.faults, []);
+    }
+
+    #[test]
+    fn a_response_has_the_method_of_its_cseq() {
+        let facts = read_sip("180", "SIP/2.0 180 Ringing\nCSeq: 7 INVITE\nCall-ID: x@y\nServer: lab\n\n");
+        assert_eq!((facts.method.as_str(), facts.response, facts.status), ("INVITE", true, Some(180)));
+        assert_eq!((facts.reason.as_str(), facts.sip.unwrap().user_agent.as_deref()), ("Ringing", Some("lab")));
+    }
+
+    #[test]
+    fn a_start_line_that_contradicts_the_header_is_suspect() {
+        let suspect = |method, body| read_sip(method, body).interleaved(method);
+        assert!(!suspect("INVITE", INVITE));
+        assert!(suspect("BYE", INVITE));
+        assert!(suspect("180", INVITE));
+        assert!(suspect("INVITE", "SIP/2.0 180 Ringing\r\n\r\n"));
+        assert!(suspect("200", "SIP/2.0 180 Ringing\r\n\r\n"));
+        assert!(!suspect("180", "SIP/2.0 180 Ringing\r\n\r\n"));
+        assert!(suspect("INVITE", "\r\n"));
+        assert!(suspect("INVITE", "v=0\r\n"));
+        assert!(!suspect("SENT", INVITE));
+        let rest = read(Kind::Rest, "POST", "-", "-", b"", &Settings::default());
+        assert!(!rest.interleaved("POST"));
+    }
+
+    /// Records as a proxy logged them (Kamailio's own lines and prefixes left out).
+    const LOGGED: &str = "\
+[1795463759.183319][REGISTER][sip:127.0.0.1:5062][sip:127.0.0.1:5070]
+REGISTER sip:127.0.0.1:5070 SIP/2.0
+Via: SIP/2.0/UDP 127.0.0.1:5062;branch=z9hG4bK-16783-1-0
+From: <sip:bob@127.0.0.1>;tag=1
+To: <sip:bob@127.0.0.1>
+Call-ID: 1-16783@127.0.0.1
+CSeq: 1 REGISTER
+Contact: <sip:bob@127.0.0.1:5081>
+Max-Forwards: 70
+Expires: 3600
+User-Agent: Lab Device 5081
+Content-Length: 0
+
+
+[1795463760.025520][GET][http://127.0.0.1:5070][http://127.0.0.1:9070/v1/route?callId=1-16821@127.0.0.1&to=bob]
+{\"callId\":\"1-16821@127.0.0.1\",\"status\":200,\"response\":{\"route\": \"local\", \"devices\": 3}}
+[1795463760.026831][180][sip:127.0.0.1:5081][sip:127.0.0.1:5070]
+SIP/2.0 180 Ringing
+Via: SIP/2.0/UDP 127.0.0.1:5070;branch=z9hG4bKb34.6d4e.0, SIP/2.0/UDP 127.0.0.1:5063;branch=z9hG4bK-16821-1-0
+From: \"Caller alice\" <sip:alice@127.0.0.1>;tag=c1
+To: <sip:bob@127.0.0.1>;tag=d1
+i: 1-16821@127.0.0.1
+CSeq: 1 INVITE
+Content-Length: 0
+
+[1795463762.241167][PUSH][http://127.0.0.1:5070][https://fcm.example.net/v1/projects/demo/messages:send]
+{\"callId\":\"1-16934@127.0.0.1\",\"to\":\"dave\",\"title\":\"Incoming call\",\"result\":{\"accepted\": true}}
+";
+
+    #[test]
+    fn logged_records_tell_kind_method_and_call() {
+        let mut drawn = String::new();
+        for record in LOGGED.split("\n[17").map(|record| record.trim_start_matches("[17")) {
+            let (header, body) = record.split_once('\n').unwrap();
+            let fields: Vec<_> = header.trim_end_matches(']').split("][").collect();
+            let [_, method, source, destination] = fields[..] else { panic!("four fields: {header}") };
+            let settings = Settings::default();
+            let (kind, guessed) = kind::decide(&settings, "proxy", method, source, destination, body.as_bytes());
+            let facts = read(kind, method, source, destination, body.as_bytes(), &settings);
+            assert!(!guessed && !facts.interleaved(method) && facts.faults.is_empty());
+            let (call, status) = (facts.call_id.unwrap(), facts.status.map_or("-".into(), |s| s.to_string()));
+            drawn.push_str(&format!("{kind} {} {status} {call}\n", facts.method));
+        }
+        insta::assert_snapshot!(drawn, @"
+        SIP REGISTER - 1-16783@127.0.0.1
+        REST GET 200 1-16821@127.0.0.1
+        SIP INVITE 180 1-16821@127.0.0.1
+        PUSH PUSH - 1-16934@127.0.0.1
+        ");
+    }
 }

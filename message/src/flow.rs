@@ -1,8 +1,34 @@
 //! The flow of one scenario: messages folded and ordered, with their nodes and legs. Pages and judge read this value.
 
+pub(crate) mod number;
+mod pair;
+pub(crate) mod scene;
+
+#[cfg(test)]
+mod draw;
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod recorded;
+#[cfg(test)]
+mod stories;
+#[cfg(test)]
+mod story;
+
+use number::Numbers;
+use scene::Scene;
+
 use crate::event::CallClass;
+use crate::fold::{self, Fold, Sameness};
+use crate::kind::Kind;
+use crate::legs::tree::Tree;
+use crate::legs::{self, Branches};
+use crate::node::base::Bases;
+use crate::node::logger::Loggers;
+use crate::node::{self, Machines, Resolver, user};
 use crate::record::Message;
 use crate::time::Timestamp;
+use crate::{exchange, order};
 
 /// Everything of one scenario as one picture. Indices point into the vectors beside them.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +42,9 @@ pub struct Flow {
     pub forks: Vec<Fork>,
     pub caller: Option<String>,
     pub callee: Option<String>,
+    /// By message given: its displayed time, repaired where its source's clock is off. How far sightings and repeats
+    /// are apart is told by these.
+    pub times: Vec<Timestamp>,
 }
 
 /// A column: a server that logs, a device of a person, or a peer outside.
@@ -117,6 +146,8 @@ pub struct Row {
     pub sightings: Vec<usize>,
     /// Messages (indices) of later sendings of the same message.
     pub repeats: Vec<usize>,
+    /// Messages (indices) that are other logs of the repeats.
+    pub repeat_sightings: Vec<usize>,
     /// Rows of one transaction share a number.
     pub transaction: usize,
     /// Row of the request that a response answers; or the response row of a request.
@@ -156,6 +187,67 @@ pub struct Branch {
 }
 
 /// Draws the flow of a scenario's messages, given in any order.
-pub fn flow(_messages: &[Message]) -> Flow {
-    Flow::default()
+///
+/// Each message stands in exactly one row: as its first sighting, as another sighting, or as a repeat; one that holds
+/// request and result stands in two, once for each half. Messages are told apart by their id, not by their place.
+pub fn flow(messages: &[Message]) -> Flow {
+    flow_named(messages, &|_, _| None)
+}
+
+/// As `flow`, with names for machines.
+pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
+    let scene = Scene::of(messages);
+    let bases = Bases::of(&scene);
+    let loggers = Loggers::of(&scene, &bases);
+    let pieces = exchange::split(messages);
+    let same = Sameness::new(&scene, &pieces);
+    let ordered = order::order(&scene, pieces, &bases, &loggers, &same);
+    let folds = fold::fold(&scene, &ordered.pieces, &bases, &same);
+    let tree = Tree::of(&scene, &folds, &bases);
+    let pairs = pair::pairs(&scene, &folds);
+    let branches = Branches::of(&scene, &folds, &tree, &bases, &pairs.of);
+    let machines = Machines { bases: &bases, loggers: &loggers, tree: &tree, legs: branches.to(&tree) };
+    let mut columns = node::columns(&scene, &folds, &machines, &ordered.shift, resolver);
+    let legs = legs::legs(&scene, &folds, &tree, &branches, &mut columns);
+    let (caller, callee) = parties(&scene, &folds);
+    let mut transactions = Numbers::default();
+    let rows_of: Vec<_> = folds.iter().map(|fold| fold.first.message).collect();
+    let mut rows = Vec::with_capacity(folds.len());
+    for (index, fold) in folds.into_iter().enumerate() {
+        let message = fold.first.message;
+        let (from, to) = scene.ends(fold.first);
+        // A response in a record of its own is of its request's transaction.
+        let asked = pairs.of[index].filter(|request| *request < index && scene.messages[message].kind != Kind::Sip);
+        let transaction = asked.map_or(scene.transaction[message], |request| scene.transaction[rows_of[request]]);
+        rows.push(Row {
+            message,
+            half: fold.first.half,
+            from: columns.of[from],
+            to: columns.of[to],
+            leg: legs.of[index],
+            time: fold.first.time,
+            repaired: ordered.shift[scene.source[message]] != 0,
+            sightings: fold.sightings,
+            repeats: fold.repeats,
+            repeat_sightings: fold.repeat_sightings,
+            transaction: transactions.of(transaction),
+            pair: pairs.of[index],
+            cancels: pairs.cancels[index],
+            remark: pairs.remarks[index].clone(),
+        });
+    }
+    let shifted =
+        |(message, source): (&Message, &usize)| Timestamp(message.time.0.saturating_add(ordered.shift[*source]));
+    let times = messages.iter().zip(&scene.source).map(shifted).collect();
+    Flow { nodes: columns.nodes, legs: legs.all, rows, forks: legs.forks, caller, callee, times }
+}
+
+/// Users of From and To in what opens the flow.
+fn parties(scene: &Scene, folds: &[Fold]) -> (Option<String>, Option<String>) {
+    let Some(sip) = node::opener(scene, folds).and_then(|fold| scene.sip(fold.first.message)) else {
+        return (None, None);
+    };
+    let to = user(sip.to.as_ref())
+        .or_else(|| sip.request_uri.as_ref().map(|uri| uri.user.as_str()).filter(|u| !u.is_empty()));
+    (user(sip.from.as_ref()).map(str::to_owned), to.map(str::to_owned))
 }

@@ -1,12 +1,34 @@
 //! The framer: a sans-IO state machine that is fed bytes and tells spans. It never holds a byte.
+//!
+//! It works line by line. A line that a chunk cuts is asked for again as a whole, once it is complete, so no byte is
+//! looked at more than about twice however small the chunks are.
 
+mod headers;
+mod json;
+mod known;
+mod message;
+
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod torture;
+
+use std::cell::Cell;
 use std::sync::Arc;
 
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
-use crate::format::Format;
+use crate::format::{Format, Line};
 use crate::id::Offset;
-use crate::span::{Span, SpanKind};
+use crate::span::{Flags, Span, SpanKind};
+use message::{Message, Step};
+
+/// A line beyond this is no header, and is judged by its beginning.
+const LINE: usize = 16 << 10;
+/// Fragments: behind a message, and at the head of a stream.
+const FRAGMENT_BEHIND: u64 = 64 << 10;
+const FRAGMENT_HEAD: u64 = 1 << 20;
 
 /// What framing needs to start again at a committed offset and give the same spans.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -23,7 +45,8 @@ pub struct Resume {
 pub enum Next {
     /// The bytes behind the chunk.
     More,
-    /// Go on reading there (back or ahead of the chunk's end).
+    /// Go on reading there: a line that was cut, or a length that was wrong. The next chunk should hold at least
+    /// [`Framer::wants`] bytes, if the file has as many.
     From(Offset),
 }
 
@@ -41,41 +64,368 @@ impl Default for Limits {
 
 #[derive(Debug)]
 pub struct Framer {
-    _format: Arc<Format>,
+    format: Arc<Format>,
+    limits: Limits,
+    state: State,
+    /// All before is taken in.
     at: Offset,
+    /// Start of the line that `at` is in.
+    line: Offset,
+    /// Bytes behind `at` that were seen and hold no line end.
+    seen: u64,
+    /// The line that `at` is in was judged by its beginning: it is longer than a header can be.
+    long: bool,
+    /// The file is closed: the end of a chunk ends its last line.
+    closing: bool,
+    before: Option<SpanKind>,
+    shape: Vec<u8>,
+    noise: Option<(Offset, u64)>,
+    near_misses: u64,
+    near_miss_at: Option<Offset>,
+}
+
+#[derive(Debug)]
+enum State {
+    Outside,
+    /// Lines without a header of their own, from here.
+    Fragment { start: Offset, cap: u64 },
+    Message(Message),
+}
+
+/// How a line, or a piece of one, ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Eol {
+    None,
+    Lf,
+    CrLf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Known {
+    Header,
+    Noise,
+}
+
+/// A line, or a piece of a long one.
+#[derive(Clone, Debug)]
+struct Piece<'a> {
+    at: Offset,
+    /// Without its line end.
+    text: &'a [u8],
+    eol: Eol,
+    known: Option<Known>,
+    /// Of a header: the shape of its prefix.
+    shape: &'a [u8],
+    starts_line: bool,
+    /// The last of a closed file.
+    last: bool,
+    /// From the piece to the end of the chunk.
+    chunk: &'a [u8],
+    /// Set by the message: this was the blank line behind its headers.
+    ended_headers: Cell<bool>,
+}
+
+impl Piece<'_> {
+    fn next(&self) -> Offset {
+        let eol = match self.eol {
+            Eol::None => 0,
+            Eol::Lf => 1,
+            Eol::CrLf => 2,
+        };
+        self.at.plus(self.text.len() as u64 + eol)
+    }
+
+    /// Longer than a header can be: judged by its beginning, whole or in pieces.
+    fn is_long(&self) -> bool {
+        self.text.len() > LINE
+    }
+
+    fn beginning(&self) -> &[u8] {
+        &self.text[..self.text.len().min(LINE)]
+    }
+
+    fn is_blank_line(&self) -> bool {
+        self.starts_line && !self.is_long() && self.eol != Eol::None && self.text.iter().all(|b| known::is_blank(*b))
+    }
+
+    /// The chunk shows that no line ends `need` bytes from here. What it does not show may be.
+    fn is_no_end(&self, need: u64) -> bool {
+        let Some(rest) = usize::try_from(need).ok().and_then(|need| self.chunk.get(need..)) else { return false };
+        let behind_line = need > 0 && self.chunk[need as usize - 1] == b'\n';
+        match rest.iter().find(|b| !known::is_blank(**b)) {
+            Some(b'\n' | b'\r') | None => false,
+            Some(_) => !behind_line,
+        }
+    }
 }
 
 impl Framer {
     /// A framer for a stream read from `start`; `resume` is the note kept with that offset (default at 0).
-    pub fn new(format: Arc<Format>, start: Offset, _resume: &Resume, _limits: Limits) -> Self {
-        Self { _format: format, at: start }
+    pub fn new(format: Arc<Format>, start: Offset, resume: &Resume, limits: Limits) -> Self {
+        Self {
+            format,
+            limits,
+            state: State::Outside,
+            at: start,
+            line: start,
+            seen: 0,
+            long: false,
+            closing: false,
+            before: resume.before,
+            shape: resume.shape.clone(),
+            noise: None,
+            near_misses: 0,
+            near_miss_at: None,
+        }
     }
 
     /// Takes the bytes that follow; pushes the spans that are final now.
-    pub fn feed(&mut self, _chunk: &[u8], _out: &mut Vec<Span>) -> Next {
+    pub fn feed(&mut self, chunk: &[u8], out: &mut Vec<Span>) -> Next {
+        let next = self.take(chunk, out);
+        self.flush_noise(out);
+        next
+    }
+
+    /// The file is closed: what is left becomes final. `From`: feed it from there to the end of the file (a last line
+    /// without its line end as one chunk), then close again.
+    pub fn close(&mut self, out: &mut Vec<Span>) -> Next {
+        if self.seen > 0 {
+            self.closing = true;
+            self.seen = 0;
+            return Next::From(self.at);
+        }
+        let at = self.at;
+        match &mut self.state {
+            State::Outside if self.long => self.add_noise(self.line, 1),
+            State::Outside => {}
+            State::Fragment { start, .. } => {
+                let start = *start;
+                self.push_fragment(start, at, Flags::NONE, out);
+            }
+            State::Message(message) => {
+                let Step::Ends { span, next } = message.closed(at) else { return Next::More };
+                self.push_record(span, out);
+                if next < at {
+                    self.go_to(next);
+                    return Next::From(next);
+                }
+            }
+        }
+        self.line = self.at;
+        self.long = false;
+        self.closing = false;
+        self.flush_noise(out);
         Next::More
     }
 
-    /// The file is closed: what is left becomes final.
-    pub fn close(&mut self, _out: &mut Vec<Span>) {}
-
     /// What it would say if this were the end: provisional.
     pub fn tail(&self) -> Vec<Span> {
-        Vec::new()
+        match &self.state {
+            State::Outside => Vec::new(),
+            State::Fragment { start, .. } => {
+                let len = self.at.0 + self.seen - start.0;
+                vec![Span { start: *start, len, kind: SpanKind::Fragment, head: 0, line_end: 0, flags: Flags::ORPHAN_FRAGMENT, lines: 0 }]
+            }
+            State::Message(message) => vec![message.tail(self.at, self.at.0 + self.seen - self.line.0)],
+        }
     }
 
     /// Nothing from here on may be committed.
     pub fn unfinished(&self) -> Offset {
-        self.at
+        match &self.state {
+            State::Outside => self.line,
+            State::Fragment { start, .. } => *start,
+            State::Message(message) => message.start,
+        }
     }
 
     /// The note to keep with `unfinished()`.
     pub fn resume(&self) -> Resume {
-        Resume::default()
+        Resume { before: self.before, shape: self.shape.clone() }
+    }
+
+    /// Bytes the next chunk should hold at least, after `Next::From`: the line that was cut.
+    pub fn wants(&self) -> usize {
+        LINE + 2
     }
 
     /// Lines with four groups and a good time that failed another test, since `new`.
     pub fn near_misses(&self) -> u64 {
-        0
+        self.near_misses
+    }
+
+    fn take(&mut self, chunk: &[u8], out: &mut Vec<Span>) -> Next {
+        if self.seen > 0 {
+            return self.look_for_line_end(chunk);
+        }
+        let mut rest = chunk;
+        while !rest.is_empty() {
+            let Some((len, ends)) = self.next_piece(rest) else {
+                self.seen = rest.len() as u64;
+                return Next::More;
+            };
+            let piece = self.piece(rest, len, ends);
+            let mut moved = self.dispatch(&piece, out);
+            if moved == Some(piece.at) {
+                moved = self.dispatch(&piece, out);
+            }
+            if let Some(to) = moved {
+                let within = to.0.checked_sub(self.at.0).and_then(|ahead| rest.get(ahead as usize..));
+                self.go_to(to);
+                match within {
+                    Some(again) => rest = again,
+                    None => return Next::From(to),
+                }
+                continue;
+            }
+            let goes_on = piece.eol == Eol::None && !self.closing;
+            self.at = self.at.plus(len as u64);
+            self.long = goes_on;
+            if !goes_on {
+                self.line = self.at;
+            }
+            rest = &rest[len..];
+        }
+        Next::More
+    }
+
+    /// Bytes of the next piece, and whether it ends its line. None: the line is not there as a whole.
+    fn next_piece(&self, rest: &[u8]) -> Option<(usize, bool)> {
+        if let Some(at) = memchr::memchr(b'\n', rest) {
+            return Some((at + 1, true));
+        }
+        if self.closing {
+            return Some((rest.len(), false));
+        }
+        // A CR at the end may be half of a line end.
+        let len = rest.len() - usize::from(rest.ends_with(b"\r"));
+        ((self.long && len > 0) || rest.len() > LINE + 1).then_some((len, false))
+    }
+
+    /// The line began in an earlier chunk: only its end is looked for, then it is asked for as a whole.
+    fn look_for_line_end(&mut self, chunk: &[u8]) -> Next {
+        self.seen += chunk.len() as u64;
+        if memchr::memchr(b'\n', chunk).is_some() || self.seen > LINE as u64 + 1 {
+            self.seen = 0;
+            return Next::From(self.at);
+        }
+        Next::More
+    }
+
+    fn piece<'a>(&mut self, rest: &'a [u8], len: usize, ends: bool) -> Piece<'a> {
+        let (text, eol) = match &rest[..len] {
+            [text @ .., b'\r', b'\n'] if ends => (text, Eol::CrLf),
+            [text @ .., b'\n'] if ends => (text, Eol::Lf),
+            text => (text, Eol::None),
+        };
+        let starts_line = !self.long;
+        let (known, shape) = if starts_line { self.judge(text, eol != Eol::None && len <= LINE) } else { (None, &[][..]) };
+        let last = self.closing && len == rest.len();
+        Piece { at: self.at, text, eol, known, shape, starts_line, last, chunk: rest, ended_headers: Cell::new(false) }
+    }
+
+    fn judge<'a>(&mut self, text: &'a [u8], whole: bool) -> (Option<Known>, &'a [u8]) {
+        if whole && self.format.candidate(text) {
+            match self.format.read(text, Tz::UTC) {
+                Line::Header(header) => return (Some(Known::Header), known::shape(header.prefix)),
+                Line::NearMiss if self.near_miss_at.is_none_or(|at| at < self.at) => {
+                    self.near_misses += 1;
+                    self.near_miss_at = Some(self.at);
+                }
+                Line::NearMiss | Line::Other => {}
+            }
+        }
+        let begin = &text[..text.len().min(LINE)];
+        let noise = known::has_shape(begin, &self.shape) || known::is_common_noise(begin) || self.format.is_noise(begin);
+        (noise.then_some(Known::Noise), &[])
+    }
+
+    /// Gives the offset to go on at, where that is not the end of the piece.
+    fn dispatch(&mut self, piece: &Piece<'_>, out: &mut Vec<Span>) -> Option<Offset> {
+        match &mut self.state {
+            State::Message(message) => {
+                let Step::Ends { span, next } = message.piece(piece) else { return None };
+                self.push_record(span, out);
+                (next != piece.next()).then_some(next)
+            }
+            State::Fragment { start, cap } => {
+                let (start, cap) = (*start, *cap);
+                if piece.known.is_none() && piece.next().0 - start.0 <= cap {
+                    return None;
+                }
+                let flags = if piece.known.is_none() { Flags::OVERSIZE } else { Flags::NONE };
+                self.push_fragment(start, self.line, flags, out);
+                self.outside(piece, out);
+                None
+            }
+            State::Outside => {
+                self.outside(piece, out);
+                None
+            }
+        }
+    }
+
+    fn outside(&mut self, piece: &Piece<'_>, out: &mut Vec<Span>) {
+        if piece.known == Some(Known::Header) {
+            self.flush_noise(out);
+            let head = (piece.next().0 - piece.at.0) as u32;
+            self.state = State::Message(Message::new(piece.at, head, piece.eol));
+            if self.shape != piece.shape {
+                self.shape = piece.shape.to_vec();
+            }
+            return;
+        }
+        let before = if self.noise.is_some() { Some(SpanKind::Noise) } else { self.before };
+        let cap = match before {
+            None | Some(SpanKind::Gap) => FRAGMENT_HEAD,
+            Some(SpanKind::Record) => FRAGMENT_BEHIND,
+            Some(SpanKind::Noise | SpanKind::Fragment) => 0,
+        };
+        let blank = piece.is_blank_line() && before.is_some();
+        let fits = piece.next().0 - self.line.0 <= cap;
+        if piece.starts_line && piece.known.is_none() && !blank && fits {
+            self.state = State::Fragment { start: self.line, cap };
+        } else if piece.eol != Eol::None || piece.last {
+            self.add_noise(self.line, 1);
+        }
+    }
+
+    fn push_record(&mut self, mut span: Span, out: &mut Vec<Span>) {
+        if span.len > self.limits.record {
+            span.flags = span.flags.with(Flags::OVERSIZE);
+        }
+        out.push(span);
+        self.before = Some(SpanKind::Record);
+        self.state = State::Outside;
+    }
+
+    fn push_fragment(&mut self, start: Offset, end: Offset, flags: Flags, out: &mut Vec<Span>) {
+        let flags = flags.with(Flags::ORPHAN_FRAGMENT);
+        if end > start {
+            out.push(Span { start, len: end.0 - start.0, kind: SpanKind::Fragment, head: 0, line_end: 0, flags, lines: 0 });
+            self.before = Some(SpanKind::Fragment);
+        }
+        self.state = State::Outside;
+    }
+
+    fn add_noise(&mut self, start: Offset, lines: u64) {
+        let (start, before) = self.noise.unwrap_or((start, 0));
+        self.noise = Some((start, before + lines));
+    }
+
+    /// Noise up to the line that is being read.
+    fn flush_noise(&mut self, out: &mut Vec<Span>) {
+        let Some((start, lines)) = self.noise.take() else { return };
+        let len = self.line.0 - start.0;
+        out.push(Span { start, len, kind: SpanKind::Noise, head: 0, line_end: 0, flags: Flags::NONE, lines });
+        self.before = Some(SpanKind::Noise);
+    }
+
+    /// Lines are read from `at`, the end of the last span.
+    fn go_to(&mut self, at: Offset) {
+        self.at = at;
+        self.line = at;
+        self.seen = 0;
+        self.long = false;
     }
 }

@@ -1,5 +1,6 @@
 //! What never leaves the host: header values masked before a batch is made.
 
+use memchr::memchr;
 use serde::{Deserialize, Serialize};
 
 /// A range of the *masked* bytes that stands for `len_before` bytes of the file.
@@ -11,4 +12,219 @@ pub struct Mask {
     pub len: u32,
     /// Bytes it stands for.
     pub len_before: u32,
+}
+
+/// What is masked.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Rules {
+    /// Header names, in any case; the whole value is masked.
+    pub headers: Vec<String>,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        let headers = ["Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"];
+        Self { headers: headers.map(String::from).into() }
+    }
+}
+
+const MASKED: &[u8] = b"~masked~";
+
+/// Masks the value of each line `Name: value` with a name of `rules`, its folded lines included, its line end not.
+///
+/// `bytes` are those of a record, whose header line of `head` bytes (line end included) is left alone, or of a fragment (`head` 0).
+/// Every line is looked at, not only header blocks: a fragment has no block to find, and a record may hold several messages.
+/// None where nothing is masked. A JSON log of headers is not looked into.
+pub fn mask(bytes: &[u8], head: u32, rules: &Rules) -> Option<(Vec<u8>, Vec<Mask>)> {
+    let first_letters = first_letters(rules);
+    let (mut sent, mut masks) = (Vec::new(), Vec::new());
+    let mut copied = 0;
+    let mut line = bytes.len().min(head as usize);
+    while let Some(&first) = bytes.get(line) {
+        if first_letters[usize::from(first)]
+            && let Some(value) = value_start(&bytes[line..], rules).map(|at| line + at)
+        {
+            let end = value_end(bytes, value);
+            if end > value {
+                sent.extend_from_slice(&bytes[copied..value]);
+                masks.push(Mask { at: small(sent.len()), len: small(MASKED.len()), len_before: small(end - value) });
+                sent.extend_from_slice(MASKED);
+                copied = end;
+            }
+            line = end;
+        }
+        match memchr(b'\n', &bytes[line..]) {
+            Some(at) => line += at + 1,
+            None => break,
+        }
+    }
+    if masks.is_empty() {
+        return None;
+    }
+    sent.extend_from_slice(&bytes[copied..]);
+    Some((sent, masks))
+}
+
+/// Most lines are left behind by one look at their first byte.
+fn first_letters(rules: &Rules) -> [bool; 256] {
+    let mut letters = [false; 256];
+    for first in rules.headers.iter().filter_map(|name| name.bytes().next()) {
+        letters[usize::from(first.to_ascii_lowercase())] = true;
+        letters[usize::from(first.to_ascii_uppercase())] = true;
+    }
+    letters
+}
+
+/// Where the value of one of the headers starts, blanks before it skipped.
+fn value_start(line: &[u8], rules: &Rules) -> Option<usize> {
+    rules.headers.iter().find_map(|name| {
+        let (start, rest) = line.split_at_checked(name.len())?;
+        if !start.eq_ignore_ascii_case(name.as_bytes()) {
+            return None;
+        }
+        let colon = name.len() + blanks(rest);
+        let after = line.get(colon..)?.strip_prefix(b":")?;
+        Some(colon + 1 + blanks(after))
+    })
+}
+
+/// Where the value ends: before the line end that no folded line follows.
+fn value_end(bytes: &[u8], value: usize) -> usize {
+    let mut at = value;
+    loop {
+        let Some(lf) = memchr(b'\n', &bytes[at..]).map(|found| at + found) else { return bytes.len() };
+        if !matches!(bytes.get(lf + 1), Some(b' ' | b'\t')) {
+            return if lf > value && bytes[lf - 1] == b'\r' { lf - 1 } else { lf };
+        }
+        at = lf + 1;
+    }
+}
+
+fn blanks(text: &[u8]) -> usize {
+    text.iter().take_while(|b| matches!(b, b' ' | b'\t')).count()
+}
+
+/// A span of 4 GiB and more is not sent in one batch.
+fn small(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn masked(input: &str) -> String {
+        masked_behind(input, 0)
+    }
+
+    fn masked_behind(input: &str, head: usize) -> String {
+        mask(input.as_bytes(), head as u32, &Rules::default())
+            .map_or("(as it was)".into(), |(sent, _)| String::from_utf8(sent).unwrap())
+    }
+
+    #[test]
+    fn credentials_and_cookies_are_masked_and_their_line_ends_stay() {
+        assert_eq!(
+            masked(
+                "REGISTER sip:example.com SIP/2.0\r\nAuthorization: Digest a=\"b\"\r\nproxy-AUTHORIZATION :\tx\r\n\r\n"
+            ),
+            "REGISTER sip:example.com SIP/2.0\r\nAuthorization: ~masked~\r\nproxy-AUTHORIZATION :\t~masked~\r\n\r\n"
+        );
+        assert_eq!(
+            masked("HTTP/1.1 200 OK\nset-cookie:a=b\nCookie: c\n\n{}"),
+            "HTTP/1.1 200 OK\nset-cookie:~masked~\nCookie: ~masked~\n\n{}"
+        );
+    }
+
+    #[test]
+    fn a_folded_value_is_masked_whole() {
+        assert_eq!(
+            masked("Authorization: Digest\r\n username=\"alice\",\r\n\tresponse=\"1\"\r\nVia: x\r\n"),
+            "Authorization: ~masked~\r\nVia: x\r\n"
+        );
+        assert_eq!(masked("Authorization:\n Digest alice\nVia: x\n"), "Authorization:~masked~\nVia: x\n");
+        assert_eq!(masked("Cookie: a\n b"), "Cookie: ~masked~", "a fragment cut in a fold");
+    }
+
+    #[test]
+    fn a_second_message_of_the_record_is_masked_too() {
+        assert_eq!(
+            masked("GET / HTTP/1.1\r\nCookie: a\r\n\r\nHTTP/1.1 200 OK\r\nSet-Cookie: b\r\n\r\n"),
+            "GET / HTTP/1.1\r\nCookie: ~masked~\r\n\r\nHTTP/1.1 200 OK\r\nSet-Cookie: ~masked~\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn the_header_line_is_left_alone() {
+        let line = "Cookie: [2026-11-23 19:53:58][GET][a][b]\n";
+        assert_eq!(masked_behind(&format!("{line}Cookie: a\n"), line.len()), format!("{line}Cookie: ~masked~\n"));
+    }
+
+    #[test]
+    fn other_lines_stay_as_they_are() {
+        for input in [
+            "",
+            "Cookie",
+            "Cookie:",
+            "Cookie: \r\n",
+            "Cookies: a\n",
+            "X-Cookie: a\n",
+            " Cookie: a\n",
+            "Authorization-Info: a\n",
+            "c\u{e9}: a\n",
+            "INVITE sip:bob@example.com SIP/2.0\r\nContact: <sip:alice@192.0.2.1>\r\n\r\n",
+        ] {
+            assert_eq!(masked(input), "(as it was)", "{input:?}");
+        }
+    }
+
+    #[test]
+    fn a_mask_tells_its_place_as_sent_and_its_length_in_the_file() {
+        let (_, masks) = mask(b"Cookie: a\r\nVia: x\r\nCookie: abcdefghijkl\r\n", 0, &Rules::default()).unwrap();
+        assert_eq!(masks, [Mask { at: 8, len: 8, len_before: 1 }, Mask { at: 34, len: 8, len_before: 12 }]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_masked_and_kept_alike() {
+        let (sent, _) = mask(b"\xff\0\nCookie: \xff\0\xed\xa0\x80\n\xe9\n", 0, &Rules::default()).unwrap();
+        assert_eq!(sent, b"\xff\0\nCookie: ~masked~\n\xe9\n");
+    }
+
+    #[test]
+    fn more_headers_are_a_setting_and_a_misspelt_setting_is_an_error() {
+        let rules: Rules = serde_json::from_str(r#"{"headers":["X-Api-Key",""]}"#).unwrap();
+        assert_eq!(mask(b"x-api-key: 1\nCookie: 2\n", 0, &rules).unwrap().0, b"x-api-key: ~masked~\nCookie: 2\n");
+        assert!(serde_json::from_str::<Rules>(r#"{"header":[]}"#).is_err());
+        assert_eq!(serde_json::from_str::<Rules>("{}").unwrap(), Rules::default());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_not_masked_is_what_was_there(
+            parts in prop::collection::vec(
+                prop::sample::select(vec!["Cookie", "authorization", ":", " ", "\t", "\r", "\n", "\r\n", "secret", "\u{e9}", "\0"]),
+                0..40,
+            ),
+            head in 0_u32..20,
+        ) {
+            let bytes = parts.concat().into_bytes();
+            if let Some((sent, masks)) = mask(&bytes, head, &Rules::default()) {
+                let (mut from, mut of_file) = (0, 0);
+                for m in &masks {
+                    let kept = &sent[from..m.at as usize];
+                    prop_assert_eq!(kept, &bytes[of_file..of_file + kept.len()]);
+                    from = (m.at + m.len) as usize;
+                    prop_assert_eq!(&sent[m.at as usize..from], MASKED);
+                    of_file += kept.len() + m.len_before as usize;
+                }
+                prop_assert_eq!(&sent[from..], &bytes[of_file..]);
+                // Masking what is masked changes nothing.
+                let again = mask(&sent, head, &Rules::default()).map(|(again, _)| again);
+                prop_assert_eq!(again, Some(sent));
+            }
+        }
+    }
 }

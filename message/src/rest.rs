@@ -1,1 +1,11 @@
-//! REST and push messages: HTTP text and JSON, read as far as they go.
+//! REST and push: the text of HTTP messages (RFC 9112), JSON values between them, and the URLs they go to.
+//!
+//! A record may hold several of these one behind the other: a request and its response, or a JSON value alone.
+
+mod http;
+mod json;
+mod url;
+
+pub use http::{Http, HttpStart, Part, parts};
+pub(crate) use json::{Scalar, pick};
+pub(crate) use url::{host, path_and_query, query};

@@ -1,4 +1,41 @@
 //! A tolerant SIP parser (RFC 3261, 7 and 25): it never fails on a line, it reports faults.
+//!
+//! Two views of one message: [`Headers`] walks its lines and tells exact byte ranges, for the page of one message and
+//! for the judge; `facts::read` takes from them what the rest of the house needs. Text that is not UTF-8 is shown with
+//! replacement characters; ranges are always those of the bytes as logged.
+
+use std::borrow::Cow;
+
+use crate::facts::Faults;
+
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod margin;
+#[cfg(test)]
+mod rfc3665;
+#[cfg(test)]
+mod rfc4475;
+#[cfg(test)]
+mod rfc5118;
+
+mod address;
+mod headers;
+mod host;
+mod name;
+mod params;
+mod sdp;
+mod start_line;
+mod uri;
+mod via;
+
+pub use headers::{HEADER_BLOCK, Header, Headers};
+pub use name::Name;
+pub use start_line::StartLine;
+
+pub(crate) use address::{elements, name_addr};
+pub(crate) use params::parameter;
+pub(crate) use sdp::sdp_of;
 
 /// A parsed URI: sip, sips, tel, http, … Text is percent-encoded as received.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -16,6 +53,17 @@ pub struct Uri {
     pub text: String,
 }
 
+impl Uri {
+    /// Reads a URI (RFC 3261, 19.1.1; RFC 3966): what cannot be understood is left empty, `text` is always whole.
+    pub fn parse(text: &str) -> Self {
+        Self::read(text, &mut Faults::default())
+    }
+
+    pub fn param(&self, name: &str) -> Option<&str> {
+        find(&self.params, name)
+    }
+}
+
 /// `"Display" <uri>;params` or a bare URI with parameters of the header.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct NameAddr {
@@ -30,17 +78,23 @@ impl NameAddr {
     }
 
     pub fn param(&self, name: &str) -> Option<&str> {
-        self.params.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+        find(&self.params, name)
     }
+}
+
+fn find<'a>(params: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    params.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Via {
-    /// `UDP`, `TCP`, `TLS`, `WS`, …
+    /// `UDP`, `TCP`, `TLS`, `WS`, … in upper case.
     pub transport: String,
+    /// Lower case; IPv6 with its brackets.
     pub host: String,
     pub port: Option<u16>,
     pub branch: String,
+    /// IPv6 with brackets, however it was written (RFC 5118, 4.5).
     pub received: Option<String>,
     pub rport: Option<u16>,
 }
@@ -61,4 +115,14 @@ pub struct Media {
     pub codecs: Vec<String>,
     /// `sendrecv`, `sendonly`, `recvonly`, `inactive`.
     pub direction: String,
+}
+
+/// Bytes as text for display: borrowed where they are UTF-8.
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// A token (RFC 3261, 25.1).
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(b))
 }

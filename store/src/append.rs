@@ -1,5 +1,10 @@
 //! Exactly-once ingest: the watermark moves in the transaction that stores the rows.
 
+pub(crate) mod apply;
+pub(crate) mod known;
+pub(crate) mod prepare;
+mod rows;
+
 use message::event::CallEvent;
 use message::id::{CallKey, Offset, StreamId};
 use message::kind::Kind;
@@ -9,6 +14,9 @@ use message::time::{Day, Timestamp};
 use message::wire::{EndMarker, Guard, StreamMeta};
 
 use crate::{Error, Store};
+
+pub(crate) use prepare::{Prepared, searched};
+pub(crate) use rows::COLUMNS;
 
 /// One stream of a batch, parsed.
 #[derive(Clone, Debug)]
@@ -105,7 +113,13 @@ pub enum Outcome {
 
 impl Store {
     /// Stores each stream whole or not at all; answers come in the order given. Returns after commit.
-    pub async fn append(&self, _streams: Vec<Incoming>) -> Result<Vec<Outcome>, Error> {
-        Ok(Vec::new())
+    ///
+    /// An error says that some streams may be stored and others not: sent again, what is stored counts as stored.
+    pub async fn append(&self, streams: Vec<Incoming>) -> Result<Vec<Outcome>, Error> {
+        let prepared = tokio::task::spawn_blocking(move || streams.into_iter().map(Prepared::of).collect::<Vec<_>>())
+            .await
+            .map_err(|why| Error::Damaged(format!("a batch could not be prepared: {why}")))?;
+        self.backend.ensure_days(prepared.iter().flat_map(Prepared::days).collect()).await?;
+        self.backend.append(self, prepared).await
     }
 }

@@ -1,5 +1,10 @@
 //! Correlation as a consumer of the outbox with its own offset: keys become scenarios.
 
+mod outbox;
+mod pieces;
+mod rows;
+mod union;
+
 use message::event::{CallClass, CallEvent};
 use message::id::{CallKey, MessageId, Offset, ScenarioId, StreamId};
 use message::keys::Key;
@@ -69,22 +74,29 @@ impl Store {
     /// Takes the lease on streams that have outbox rows and returns their oldest rows, in order within a stream.
     pub async fn outbox(
         &self,
-        _owner: &str,
-        _now: Timestamp,
-        _lease_micros: i64,
-        _most: usize,
+        owner: &str,
+        now: Timestamp,
+        lease_micros: i64,
+        most: usize,
     ) -> Result<Vec<OutboxRow>, Error> {
-        Ok(Vec::new())
+        outbox::read(self, owner, now, lease_micros, most).await
     }
 
     /// Applies rows: keys and calls to scenarios, rows deleted, offsets moved, fenced by owner and offset, in one transaction.
     pub async fn correlate(
         &self,
-        _owner: &str,
-        _now: Timestamp,
-        _rows: &[OutboxRow],
-        _components: &[Component],
+        owner: &str,
+        now: Timestamp,
+        rows: &[OutboxRow],
+        components: &[Component],
     ) -> Result<Correlated, Error> {
-        Ok(Correlated::default())
+        let mut tx = self.backend.begin().await?;
+        if !outbox::take(&mut tx, owner, rows).await? {
+            tx.rollback().await?;
+            return Ok(Correlated::default());
+        }
+        let correlated = union::apply(&mut tx, now, rows, components).await?;
+        tx.commit().await?;
+        Ok(correlated)
     }
 }

@@ -1,16 +1,37 @@
 //! Rows in SQLite or PostgreSQL. All SQL lives here; every difference between the two lives in `backend.rs`.
+//!
+//! Read in this order: [`append`] (what agents send), [`correlate`] (what it belongs to), [`scenario`], [`search`],
+//! [`stream`] and [`position`] (what is read).
 
 pub mod append;
+mod backend;
+mod caches;
+mod compress;
 pub mod correlate;
 mod error;
 pub mod position;
 pub mod scenario;
+mod scope;
 pub mod search;
+mod statement;
+mod stored;
 pub mod stream;
+#[cfg(test)]
+mod tests;
+mod text;
+mod writer;
 
 pub use error::Error;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use message::facts::Settings;
+use message::time::Timestamp;
+
+use backend::Backend;
+use caches::Caches;
 
 /// Where the rows are.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -23,14 +44,37 @@ pub enum Location {
 
 /// A handle to the database; cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Store {}
+pub struct Store {
+    pub(crate) backend: Backend,
+    pub(crate) caches: Arc<Caches>,
+    settings: Arc<Settings>,
+}
 
 impl Store {
     /// Opens, creates what is missing, and migrates.
-    pub async fn open(_location: &Location) -> Result<Self, Error> {
-        Ok(Self {})
+    pub async fn open(location: &Location) -> Result<Self, Error> {
+        let store = Self { backend: Backend::open(location).await?, caches: Arc::default(), settings: Arc::default() };
+        store.backend.start(Arc::clone(&store.caches));
+        compress::register(&store).await?;
+        // The only clock here: what arrives brings its own.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        store.keep_partitions(Timestamp(now.as_micros() as i64)).await?;
+        Ok(store)
+    }
+
+    /// Reads the facts of messages by these settings (the collector's) instead of the defaults.
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        self.settings = Arc::new(settings);
+        self
+    }
+
+    /// Makes the partitions that the next days need; to be called each hour.
+    pub async fn keep_partitions(&self, now: Timestamp) -> Result<(), Error> {
+        self.backend.keep_partitions(now).await
     }
 
     /// Flushes and closes. Readers elsewhere finish first.
-    pub async fn close(&self) {}
+    pub async fn close(&self) {
+        self.backend.close().await;
+    }
 }

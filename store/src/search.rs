@@ -1,18 +1,26 @@
 //! Search: rows are scenarios, never messages; and the message list of the API.
 
+use std::collections::{BTreeSet, HashMap, HashSet};
+
 use message::event::CallClass;
-use message::id::{MessageId, ScenarioId};
+use message::id::{CallKey, MessageId, ScenarioId};
 use message::kind::Kind;
 use message::record::Message;
-use message::time::Timestamp;
+use message::time::{DAY, HOUR, SECOND, Timestamp};
+use sqlx::QueryBuilder;
 
-use crate::scenario::ScenarioRow;
-use crate::{Error, Store};
+use crate::backend::with_pool;
+use crate::scenario::{self, Found, ScenarioColumns, ScenarioRow};
+use crate::scope::Scope;
+use crate::statement::push_list;
+use crate::stored::StoredRow;
+use crate::text::after_prefix;
+use crate::{Error, Store, append, statement};
 
 /// All that is given must hold.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
-    /// Scenario classes; empty = call and other.
+    /// Scenario classes; empty = call and other (any class where a Call-ID is given).
     pub classes: Vec<CallClass>,
     /// Prefix of the user that calls.
     pub caller: Option<String>,
@@ -56,23 +64,331 @@ pub struct MessageFilter {
     pub provisional: Option<bool>,
 }
 
+/// ` and column begins with text`, as a range, which every index can use.
+macro_rules! push_prefix {
+    ($query:expr, $column:expr, $prefix:expr) => {{
+        let prefix = append::searched($prefix);
+        $query.push(format_args!(" and {} >= ", $column)).push_bind(prefix.clone());
+        if let Some(end) = after_prefix(&prefix) {
+            $query.push(format_args!(" and {} < ", $column)).push_bind(end);
+        }
+    }};
+}
+
+/// A filter on messages, or on a person, looks at this many.
+const NEWEST: usize = 10_000;
+/// Scenarios whose messages are looked at in one go.
+const STRIDE: usize = 500;
+/// A scenario in a range of time began at most this long before it.
+const LONGEST: i64 = 2 * DAY;
+/// A person's call part begins at most this long behind its scenario's range.
+const BEHIND: i64 = HOUR;
+
 impl Store {
+    /// Scenarios, never messages; newest first by (first, id), behind `before`, at most `limit`. One that was joined
+    /// into another is not listed. `from` and `to` want those that were going on in that time.
     pub async fn search(
         &self,
-        _filter: &Filter,
-        _before: Option<(Timestamp, ScenarioId)>,
-        _limit: usize,
+        filter: &Filter,
+        before: Option<(Timestamp, ScenarioId)>,
+        limit: usize,
     ) -> Result<Page<ScenarioRow>, Error> {
-        Ok(Page { rows: Vec::new(), more: false, searched_to: None })
+        let (among, mut searched_to) = self.candidates(filter).await?;
+        let mut rows = Vec::new();
+        if filter.method.is_none() && filter.status.is_none() {
+            rows = self.listed(filter, among.as_deref(), before, limit + 1).await?;
+        } else {
+            let (mut before, mut looked_at) = (before, 0);
+            while rows.len() <= limit {
+                let stride = self.listed(filter, among.as_deref(), before, STRIDE).await?;
+                let last = stride.last().map(|row| (row.first, row.id));
+                let full = stride.len() == STRIDE;
+                looked_at += stride.len();
+                let matching = self.with_messages(filter, &stride).await?;
+                rows.extend(stride.into_iter().filter(|row| matching.contains(&row.id)));
+                if !full {
+                    break;
+                }
+                if looked_at >= NEWEST && rows.len() <= limit {
+                    searched_to = searched_to.max(last.map(|(first, _)| first));
+                    break;
+                }
+                before = last;
+            }
+        }
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        Ok(Page { rows, more, searched_to })
     }
 
     /// Ascending by (time, stream, offset), behind `after`.
     pub async fn messages(
         &self,
-        _filter: &MessageFilter,
-        _after: Option<(Timestamp, MessageId)>,
-        _limit: usize,
+        filter: &MessageFilter,
+        after: Option<(Timestamp, MessageId)>,
+        limit: usize,
     ) -> Result<Page<Message>, Error> {
-        Ok(Page { rows: Vec::new(), more: false, searched_to: None })
+        let Some(scope) = self.scope_of(filter).await? else {
+            return Ok(Page { rows: Vec::new(), more: false, searched_to: None });
+        };
+        let mut rows = if scope.calls.is_some() {
+            self.rows_of(&scope, after, limit + 1).await?
+        } else {
+            self.rows_by_time(scope, after, limit + 1).await?
+        };
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        Ok(Page { rows: self.messages_of(rows).await?, more, searched_to: None })
+    }
+
+    /// None: there can be none.
+    async fn scope_of(&self, filter: &MessageFilter) -> Result<Option<Scope>, Error> {
+        let mut scope = Scope::default();
+        if let Some(mut id) = filter.scenario {
+            let scenario = loop {
+                match self.scenario(id).await? {
+                    Found::Here(scenario) => break scenario,
+                    Found::Merged(into) => id = into,
+                    Found::Nowhere => return Ok(None),
+                }
+            };
+            scope = Scope::of(&scenario);
+        }
+        if let Some(call_id) = &filter.call_id {
+            let call = CallKey::of(call_id.as_bytes());
+            if scope.calls.is_some_and(|calls| !calls.contains(&call)) {
+                return Ok(None);
+            }
+            scope.calls = Some(vec![call]);
+        }
+        scope.from = scope.from.max(filter.from);
+        scope.to = scope.to.into_iter().chain(filter.to).min();
+        scope.kind = filter.kind;
+        scope.method.clone_from(&filter.method);
+        scope.status = filter.status;
+        scope.provisional = filter.provisional;
+        Ok(Some(scope))
+    }
+
+    /// In windows that grow while little is found: no index holds all messages by time.
+    async fn rows_by_time(
+        &self,
+        scope: Scope,
+        after: Option<(Timestamp, MessageId)>,
+        limit: usize,
+    ) -> Result<Vec<StoredRow>, Error> {
+        let from = scope.from.max(after.map(|(time, _)| time));
+        let mut from = match from {
+            Some(from) => from,
+            None => self.earliest().await?,
+        };
+        let mut rows: Vec<StoredRow> = Vec::new();
+        let mut window = 10 * SECOND;
+        while rows.len() < limit {
+            let open = window > 30 * DAY;
+            let end = Timestamp(from.0.saturating_add(window));
+            let last = open || scope.to.is_some_and(|to| to <= end);
+            let to = if last { scope.to } else { Some(end) };
+            let part = Scope { from: Some(from), to, ..scope.clone() };
+            rows.extend(self.rows_of(&part, after, limit - rows.len()).await?);
+            if last {
+                break;
+            }
+            (from, window) = (end, window * 8);
+        }
+        Ok(rows)
+    }
+
+    async fn earliest(&self) -> Result<Timestamp, Error> {
+        let final_one: Option<i64> = with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select min(first) from call_part").fetch_one(pool).await?
+        });
+        let provisional: Option<i64> = with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select min(ts) from provisional").fetch_one(pool).await?
+        });
+        Ok(Timestamp(final_one.into_iter().chain(provisional).min().unwrap_or(0)))
+    }
+
+    /// The scenarios that a Call-ID or a person leaves, and back to when a person was looked for. None: all.
+    async fn candidates(&self, filter: &Filter) -> Result<(Option<Vec<i64>>, Option<Timestamp>), Error> {
+        let mut among: Option<BTreeSet<i64>> = None;
+        let mut searched_to = None;
+        if let Some(call_id) = &filter.call_id {
+            among = Some(self.scenarios_with(&[CallKey::of(call_id.as_bytes()).0.to_vec()]).await?);
+        }
+        if let Some(person) = &filter.person {
+            let (mut calls, to) = self.calls_of_person(person, filter).await?;
+            searched_to = to;
+            calls.sort_unstable();
+            calls.dedup();
+            let found = self.scenarios_with(&calls).await?;
+            among = Some(match among {
+                Some(among) => among.intersection(&found).copied().collect(),
+                None => found,
+            });
+        }
+        Ok((among.map(|ids| ids.into_iter().collect()), searched_to))
+    }
+
+    async fn scenarios_with(&self, calls: &[Vec<u8>]) -> Result<BTreeSet<i64>, Error> {
+        let mut ids = BTreeSet::new();
+        for list in statement::lists(calls) {
+            let found: Vec<i64> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new("select distinct scenario_id from scenario_call where call in ");
+                push_list!(q, list);
+                q.build_query_scalar().fetch_all(pool).await?
+            });
+            ids.extend(found);
+        }
+        Ok(ids)
+    }
+
+    /// The newest calls of a person, and back to when there may be more.
+    async fn calls_of_person(&self, person: &str, filter: &Filter) -> Result<(Vec<Vec<u8>>, Option<Timestamp>), Error> {
+        let mut calls = Vec::new();
+        let mut searched_to = None;
+        for side in ["from_user", "to_user"] {
+            let found: Vec<(Vec<u8>, i64)> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new("select call, first from call_part where 1 = 1");
+                push_prefix!(q, side, person);
+                if let Some(from) = filter.from {
+                    q.push(" and first >= ").push_bind(from.0.saturating_sub(LONGEST));
+                }
+                if let Some(to) = filter.to {
+                    q.push(" and first <= ").push_bind(to.0.saturating_add(BEHIND));
+                }
+                q.push(" order by first desc limit ").push_bind(NEWEST as i64);
+                q.build_query_as().fetch_all(pool).await?
+            });
+            if found.len() == NEWEST {
+                searched_to = searched_to.max(found.last().map(|(_, first)| Timestamp(*first)));
+            }
+            calls.extend(found.into_iter().map(|(call, _)| call));
+        }
+        Ok((calls, searched_to))
+    }
+
+    /// Scenarios by all filters but those on a person, a Call-ID and single messages.
+    async fn listed(
+        &self,
+        filter: &Filter,
+        among: Option<&[i64]>,
+        before: Option<(Timestamp, ScenarioId)>,
+        limit: usize,
+    ) -> Result<Vec<ScenarioRow>, Error> {
+        let Some(among) = among else { return self.list(filter, None, before, limit).await };
+        let mut rows = Vec::new();
+        for ids in statement::lists(among) {
+            rows.extend(self.list(filter, Some(ids), before, limit).await?);
+        }
+        rows.sort_by_key(|row| std::cmp::Reverse((row.first, row.id)));
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
+    async fn list(
+        &self,
+        filter: &Filter,
+        ids: Option<Vec<i64>>,
+        before: Option<(Timestamp, ScenarioId)>,
+        limit: usize,
+    ) -> Result<Vec<ScenarioRow>, Error> {
+        let classes = filter.listed_classes();
+        let rows: Vec<ScenarioColumns> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select ");
+            q.push(scenario::COLUMNS).push(" from scenario where merged_into is null");
+            if classes.len() < CallClass::ALL.len() {
+                q.push(" and kind in ");
+                push_list!(q, classes.iter().map(|class| class.code()));
+            }
+            if let Some(ids) = &ids {
+                q.push(" and id in ");
+                push_list!(q, ids);
+            }
+            if let Some(caller) = &filter.caller {
+                push_prefix!(q, "caller", caller);
+            }
+            if let Some(callee) = &filter.callee {
+                push_prefix!(q, "callee", callee);
+            }
+            if let Some(from) = filter.from {
+                q.push(" and last >= ").push_bind(from.0);
+                q.push(" and first >= ").push_bind(from.0.saturating_sub(LONGEST));
+            }
+            if let Some(to) = filter.to {
+                q.push(" and first < ").push_bind(to.0);
+            }
+            if let Some((least, most)) = filter.final_status {
+                q.push(" and status between ").push_bind(i32::from(least)).push(" and ").push_bind(i32::from(most));
+            }
+            if let Some(kind) = filter.kind {
+                q.push(format_args!(" and {} > 0", kind.name().to_ascii_lowercase()));
+            }
+            if let Some((first, id)) = before {
+                q.push(" and (first, id) < (").push_bind(first.0).push(", ").push_bind(id.0).push(")");
+            }
+            q.push(" order by first desc, id desc limit ").push_bind(limit as i64);
+            q.build_query_as().fetch_all(pool).await?
+        });
+        rows.into_iter().map(ScenarioColumns::read).collect()
+    }
+
+    /// Those of the scenarios that have a message which meets the filter.
+    async fn with_messages(&self, filter: &Filter, rows: &[ScenarioRow]) -> Result<HashSet<ScenarioId>, Error> {
+        let ids: Vec<i64> = rows.iter().map(|row| row.id.0).collect();
+        let mut parts: Vec<(i64, Vec<u8>, i32)> = Vec::new();
+        for list in statement::lists(&ids) {
+            parts.extend::<Vec<_>>(with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new(
+                    "select distinct scenario_id, call, day from scenario_call where scenario_id in ",
+                );
+                push_list!(q, list);
+                q.build_query_as().fetch_all(pool).await?
+            }));
+        }
+        let calls: BTreeSet<&Vec<u8>> = parts.iter().map(|(_, call, _)| call).collect();
+        let days: Vec<i32> = parts.iter().map(|(_, _, day)| *day).collect::<BTreeSet<_>>().into_iter().collect();
+        let mut meet: HashSet<(Vec<u8>, i64)> = HashSet::new();
+        for list in statement::lists(&calls.into_iter().cloned().collect::<Vec<_>>()) {
+            for days in statement::lists(&days) {
+                let found: Vec<(Vec<u8>, i64)> = with_pool!(self.backend, pool => {
+                    let mut q = QueryBuilder::<Db>::new("select distinct call, ts / ");
+                    q.push(DAY).push(" from message where call in ");
+                    push_list!(q, &list);
+                    q.push(" and day in ");
+                    push_list!(q, &days);
+                    if let Some(kind) = filter.kind {
+                        q.push(" and kind = ").push_bind(kind.code());
+                    }
+                    if let Some(method) = &filter.method {
+                        q.push(" and method = ").push_bind(method);
+                    }
+                    if let Some((least, most)) = filter.status {
+                        q.push(" and status between ").push_bind(i32::from(least));
+                        q.push(" and ").push_bind(i32::from(most));
+                    }
+                    q.build_query_as().fetch_all(pool).await?
+                });
+                meet.extend(found);
+            }
+        }
+        let any_day: HashSet<&Vec<u8>> = meet.iter().map(|(call, _)| call).collect();
+        let daily: HashMap<i64, i64> =
+            rows.iter().filter(|row| row.class.is_daily()).map(|row| (row.id.0, row.first.0 / DAY)).collect();
+        let meets = |id: &i64, call: &Vec<u8>| match daily.get(id) {
+            Some(day) => meet.contains(&(call.clone(), *day)),
+            None => any_day.contains(call),
+        };
+        Ok(parts.iter().filter(|(id, call, _)| meets(id, call)).map(|(id, ..)| ScenarioId(*id)).collect())
+    }
+}
+
+impl Filter {
+    /// None given: what people call calls, but a Call-ID finds whatever has it.
+    fn listed_classes(&self) -> Vec<CallClass> {
+        if !self.classes.is_empty() {
+            return self.classes.clone();
+        }
+        if self.call_id.is_some() { CallClass::ALL.to_vec() } else { vec![CallClass::Call, CallClass::Other] }
     }
 }

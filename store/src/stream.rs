@@ -1,10 +1,14 @@
 //! Streams: watermark, size, counts and gaps of each followed file.
 
+use std::collections::HashMap;
+
 use message::id::{Offset, StreamId};
 use message::span::Cause;
 use message::time::Timestamp;
 use message::wire::Counters;
 
+use crate::backend::with_pool;
+use crate::text::count;
 use crate::{Error, Store};
 
 #[derive(Clone, PartialEq, Debug)]
@@ -51,18 +55,155 @@ pub struct Totals {
     pub waiting: i64,
 }
 
+/// Gaps that one page of streams shows at most, the oldest of each stream first.
+const GAPS: i64 = 10_000;
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    stream_id: i64,
+    agent: String,
+    host: String,
+    source: String,
+    path: Vec<u8>,
+    off: i64,
+    size: i64,
+    read_to: i64,
+    read_at: i64,
+    last_event: Option<i64>,
+    near_misses: i64,
+    records: i64,
+    record_bytes: i64,
+    noise: i64,
+    noise_bytes: i64,
+    noise_lines: i64,
+    fragments: i64,
+    fragment_bytes: i64,
+    gaps: i64,
+    gap_bytes: i64,
+    tail: i64,
+    end_size: Option<i64>,
+}
+
+#[derive(sqlx::FromRow)]
+struct GapColumns {
+    stream_id: i64,
+    off: i64,
+    len: i64,
+    lost: Option<i64>,
+    cause: i16,
+    noticed: i64,
+}
+
 impl Store {
     /// Streams with ids above `after`, by id, at most `limit`, with their gaps.
-    pub async fn streams(&self, _after: Option<StreamId>, _limit: usize) -> Result<Vec<StreamRow>, Error> {
-        Ok(Vec::new())
+    pub async fn streams(&self, after: Option<StreamId>, limit: usize) -> Result<Vec<StreamRow>, Error> {
+        let rows: Vec<Row> = with_pool!(self.backend, pool => {
+            sqlx::query_as(
+                "select s.stream_id, s.agent, s.host, s.source, s.path, o.off, o.size, o.read_to, o.read_at, o.last_event,
+                     o.near_misses, o.records, o.record_bytes, o.noise, o.noise_bytes, o.noise_lines, o.fragments,
+                     o.fragment_bytes, o.gaps, o.gap_bytes, o.tail, o.end_size
+                 from stream s join stream_offset o on o.stream_id = s.stream_id
+                 where s.stream_id > $1 order by s.stream_id limit $2",
+            )
+            .bind(after.map_or(-1, |stream| stream.0))
+            .bind(limit as i64)
+            .fetch_all(pool)
+            .await?
+        });
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
+        let found: Vec<GapColumns> = with_pool!(self.backend, pool => {
+            sqlx::query_as(
+                "select stream_id, off, len, lost, cause, noticed from gap where stream_id >= $1 and stream_id <= $2
+                 order by stream_id, off, cause limit $3",
+            )
+            .bind(first.stream_id)
+            .bind(last.stream_id)
+            .bind(GAPS)
+            .fetch_all(pool)
+            .await?
+        });
+        let mut gaps: HashMap<i64, Vec<Gap>> = HashMap::new();
+        for gap in found {
+            gaps.entry(gap.stream_id).or_default().push(gap.read()?);
+        }
+        Ok(rows
+            .into_iter()
+            .map(|row| {
+                let gaps = gaps.remove(&row.stream_id).unwrap_or_default();
+                row.read(gaps)
+            })
+            .collect())
     }
 
     pub async fn totals(&self) -> Result<Totals, Error> {
-        Ok(Totals::default())
+        let (streams, records, gaps, size, committed): (i64, i64, i64, i64, i64) = with_pool!(self.backend, pool => {
+            sqlx::query_as(
+                "select count(*), cast(coalesce(sum(records), 0) as bigint), cast(coalesce(sum(gaps), 0) as bigint),
+                     cast(coalesce(sum(size), 0) as bigint), cast(coalesce(sum(off), 0) as bigint)
+                 from stream_offset",
+            )
+            .fetch_one(pool)
+            .await?
+        });
+        let scenarios: i64 = with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select count(*) from scenario where merged_into is null").fetch_one(pool).await?
+        });
+        let waiting: i64 = with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select count(*) from outbox").fetch_one(pool).await?
+        });
+        Ok(Totals { streams, records, scenarios, gaps, size, committed, waiting })
     }
 
     /// The database answers.
     pub async fn ping(&self) -> Result<(), Error> {
+        let _: i64 = with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select cast(1 as bigint)").fetch_one(pool).await?
+        });
         Ok(())
+    }
+}
+
+impl Row {
+    fn read(self, gaps: Vec<Gap>) -> StreamRow {
+        StreamRow {
+            stream: StreamId(self.stream_id),
+            agent: self.agent,
+            host: self.host,
+            source: self.source,
+            path: String::from_utf8_lossy(&self.path).into_owned(),
+            w: Offset(count(self.off)),
+            size: count(self.size),
+            read_to: Offset(count(self.read_to)),
+            read_at: Timestamp(self.read_at),
+            last_event: self.last_event.map(Timestamp),
+            counters: Counters {
+                records: count(self.records),
+                record_bytes: count(self.record_bytes),
+                noise: count(self.noise),
+                noise_bytes: count(self.noise_bytes),
+                noise_lines: count(self.noise_lines),
+                fragments: count(self.fragments),
+                fragment_bytes: count(self.fragment_bytes),
+                gaps: count(self.gaps),
+                gap_bytes: count(self.gap_bytes),
+            },
+            near_misses: count(self.near_misses),
+            closed: self.end_size.is_some(),
+            provisional: self.tail,
+            gaps,
+        }
+    }
+}
+
+impl GapColumns {
+    fn read(self) -> Result<Gap, Error> {
+        Ok(Gap {
+            start: Offset(count(self.off)),
+            len: count(self.len),
+            lost: self.lost.map(count),
+            cause: Cause::from_code(self.cause)
+                .ok_or_else(|| Error::Damaged(format!("cause {} of a gap", self.cause)))?,
+            noticed: Timestamp(self.noticed),
+        })
     }
 }

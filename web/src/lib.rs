@@ -1,1 +1,43 @@
-//! web
+//! Pages, API and live view over the store: one router that anyone can mount.
+//!
+//! Read in this order:
+//! - [`state`]: what every page needs; [`params`], [`zone`]: the URL is the state, in the reader's zone
+//! - [`page`], [`choice`]: from template to answer; [`error`]: what went wrong, as page, fragment or JSON
+//! - [`assets`], [`security`]: files with hashed names, and what holds for every answer
+//! - [`home`], [`search`], [`scenario`]: the pages; [`live`]: rows as they come; [`api`]: the same for programs
+
+pub mod api;
+pub mod assets;
+pub mod choice;
+pub mod error;
+pub mod home;
+pub mod ladder;
+pub mod live;
+pub mod page;
+pub mod params;
+pub mod scenario;
+pub mod search;
+pub mod security;
+pub mod state;
+pub mod words;
+pub mod zone;
+
+pub use error::Error;
+pub use state::{Settings, Site};
+
+/// Everything Siptrail serves to people and programs that read. Must be called within a tokio runtime.
+///
+/// Mount it with `into_make_service_with_connect_info::<SocketAddr>()`, so that live streams are counted by client.
+pub fn router(store: store::Store, settings: Settings) -> axum::Router {
+    let site = Site::new(store, settings);
+    let routes = axum::Router::new()
+        .merge(home::routes())
+        .merge(search::routes())
+        .merge(scenario::routes())
+        .merge(live::routes())
+        .merge(api::routes())
+        .merge(choice::routes())
+        .merge(assets::routes())
+        .fallback(error::no_such_page);
+    security::guard(routes, &site).with_state(site)
+}

@@ -1,0 +1,30 @@
+# Siptrail: `make demo` shows it, `make test` proves it, `make lint` keeps it tidy.
+SHELL := /bin/bash
+.PHONY: demo test lint packages tools bench help
+
+help: ## what there is
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## recorded calls, played live into a browser page on 127.0.0.1:8480
+	cargo run --release --bin siptrail -- demo
+
+test: packages tools ## installs what the tests need, starts it, runs every test
+	scripts/postgres start
+	cargo nextest run --workspace --no-fail-fast
+	cargo test --workspace --doc --quiet
+
+lint: tools ## format, clippy, licences and sources of libraries
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	scripts/vocabulary
+	cargo deny --log-level error check bans licenses sources
+
+bench: ## figures of docs/performance.md
+	scripts/postgres start
+	cargo bench --workspace
+
+packages:
+	scripts/packages
+
+tools:
+	scripts/tools

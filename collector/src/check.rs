@@ -1,0 +1,163 @@
+//! Is a batch what it claims to be: spans tile, lengths fit, hashes match. Pure.
+
+use message::id::Offset;
+use message::span::SpanKind;
+use message::wire::{Append, Refused, StreamAppend, VERSION, WireSpan};
+
+use crate::Error;
+
+/// An agent id is a name for people and logs, not a place to keep things.
+const MAX_AGENT: usize = 128;
+/// Offsets are `bigint` in the database.
+const MAX_OFFSET: u64 = i64::MAX as u64;
+
+pub fn append(append: &Append) -> Result<(), Error> {
+    let wrong = |what: &str| Err(Error::NotUnderstood(what.to_owned()));
+    if append.version != VERSION {
+        return wrong(&format!("version {}, this collector speaks {VERSION}", append.version));
+    }
+    if append.agent.is_empty() || append.agent.len() > MAX_AGENT || append.agent.chars().any(char::is_control) {
+        return wrong("agent id must be 1 to 128 characters without control characters");
+    }
+    let mut ids: Vec<_> = append.streams.iter().map(|s| s.stream).collect();
+    ids.sort_unstable();
+    if ids.windows(2).any(|pair| pair[0] == pair[1]) {
+        return wrong("a stream stands in the batch twice");
+    }
+    append.streams.iter().try_for_each(tiles)
+}
+
+/// Spans tile [base, end), the tail follows it without a hole.
+fn tiles(stream: &StreamAppend) -> Result<(), Error> {
+    let wrong = |at: Offset, what: &str| Err(Error::NotUnderstood(format!("stream {}, offset {at}: {what}", stream.stream)));
+    let mut at = stream.base;
+    for span in &stream.spans {
+        if span.start != at {
+            return wrong(span.start, "spans do not tile");
+        }
+        if span.len == 0 && span.kind != SpanKind::Gap {
+            return wrong(at, "only a gap may be empty");
+        }
+        at = span.end();
+    }
+    if at != stream.end {
+        return wrong(at, "spans do not reach the end");
+    }
+    for span in &stream.tail {
+        if span.start != at {
+            return wrong(span.start, "the tail has a hole");
+        }
+        at = span.end();
+    }
+    if at.0 > MAX_OFFSET || stream.size > MAX_OFFSET || stream.read_to.0 > MAX_OFFSET {
+        return wrong(at, "offset beyond 63 bits");
+    }
+    Ok(())
+}
+
+/// Are the span's bytes those of the file. None: yes.
+pub fn span(span: &WireSpan) -> Option<Refused> {
+    let refused = |text: &str| Some(Refused::Span { start: span.start, text: text.to_owned() });
+    match span.kind {
+        SpanKind::Noise => return None,
+        SpanKind::Gap => return if span.cause.is_some() { None } else { refused("a gap without a cause") },
+        SpanKind::Fragment if span.of.is_some() => return None,
+        SpanKind::Fragment | SpanKind::Record => {}
+    }
+    let sent = span.bytes.len() as u64;
+    if span.masked.is_empty() {
+        if sent != span.len {
+            return refused("the bytes are not as many as the length says");
+        }
+        if WireSpan::hash_of(&span.bytes) != span.hash {
+            return Some(Refused::Damaged { start: span.start });
+        }
+        return None;
+    }
+    let mut unmasked = sent;
+    let mut behind = 0;
+    for mask in &span.masked {
+        let (at, end) = (u64::from(mask.at), u64::from(mask.at) + u64::from(mask.len));
+        if at < behind || end > sent {
+            return refused("a mask lies outside the span");
+        }
+        behind = end;
+        unmasked = unmasked - u64::from(mask.len) + u64::from(mask.len_before);
+    }
+    if unmasked != span.len { refused("the masks do not add up to the length") } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use message::id::StreamId;
+    use message::redact::Mask;
+    use message::time::Timestamp;
+    use message::wire::Guard;
+
+    use super::*;
+
+    fn batch(base: u64, spans: &[(u64, u64, SpanKind)], end: u64) -> Append {
+        let spans = spans.iter().map(|(start, len, kind)| WireSpan::new(Offset(*start), *len, *kind)).collect();
+        let stream = StreamAppend {
+            stream: StreamId(7),
+            meta: None,
+            base: Offset(base),
+            end: Offset(end),
+            spans,
+            tail: Vec::new(),
+            guard: Guard::default(),
+            size: end,
+            read_to: Offset(end),
+            read_at: Timestamp(0),
+            near_misses: 0,
+            closed: None,
+            tied: None,
+        };
+        Append { version: VERSION, agent: "a".into(), lease: 0, batch: 1, streams: vec![stream] }
+    }
+
+    #[test]
+    fn spans_must_tile_from_base_to_end() {
+        let noise = SpanKind::Noise;
+        assert!(append(&batch(10, &[(10, 5, noise), (15, 1, noise)], 16)).is_ok());
+        assert!(append(&batch(10, &[(10, 5, noise), (16, 1, noise)], 17)).is_err(), "a hole");
+        assert!(append(&batch(10, &[(10, 5, noise), (14, 2, noise)], 16)).is_err(), "an overlap");
+        assert!(append(&batch(10, &[(10, 5, noise)], 16)).is_err(), "too short");
+        assert!(append(&batch(10, &[(10, 0, noise)], 10)).is_err(), "empty noise");
+        assert!(append(&batch(10, &[(10, 0, SpanKind::Gap)], 10)).is_ok(), "an empty gap is a mark");
+        assert!(append(&batch(10, &[(10, u64::MAX, noise)], u64::MAX)).is_err(), "beyond 63 bits");
+    }
+
+    #[test]
+    fn another_version_or_the_same_stream_twice_is_not_understood() {
+        let mut twice = batch(0, &[], 0);
+        twice.streams.push(twice.streams[0].clone());
+        assert!(append(&twice).is_err());
+        let mut newer = batch(0, &[], 0);
+        newer.version = 2;
+        assert!(append(&newer).is_err());
+    }
+
+    #[test]
+    fn bytes_damaged_on_the_way_are_told_from_bytes_that_cannot_be() {
+        let mut record = WireSpan::new(Offset(0), 3, SpanKind::Record);
+        record.bytes = serde_bytes::ByteBuf::from(b"abc".to_vec());
+        assert_eq!(span(&record), Some(Refused::Damaged { start: Offset(0) }));
+        record.hash = WireSpan::hash_of(b"abc");
+        assert_eq!(span(&record), None);
+        record.len = 4;
+        assert!(matches!(span(&record), Some(Refused::Span { .. })));
+    }
+
+    #[test]
+    fn masks_must_add_up_to_the_length_in_the_file() {
+        let mut record = WireSpan::new(Offset(0), 12, SpanKind::Record);
+        record.bytes = serde_bytes::ByteBuf::from(b"A: ~m~ b".to_vec());
+        record.masked = vec![Mask { at: 3, len: 3, len_before: 7 }];
+        assert_eq!(span(&record), None);
+        record.masked[0].len_before = 8;
+        assert!(span(&record).is_some());
+        record.masked[0] = Mask { at: 7, len: 3, len_before: 7 };
+        assert!(span(&record).is_some(), "outside");
+    }
+}

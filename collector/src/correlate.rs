@@ -1,0 +1,70 @@
+//! The correlation loop: takes committed call events from the outbox and applies them to scenarios.
+
+use std::time::Duration;
+
+use message::time::SECOND;
+use store::Store;
+use store::correlate::OutboxRow;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::Error;
+use crate::ingest::now;
+use crate::union::components;
+
+/// How long a stream is ours without another look.
+const LEASE: i64 = 30 * SECOND;
+/// Outbox rows applied in one transaction.
+const ROWS: usize = 32;
+/// The longest wait when nobody rings.
+const LOOK: Duration = Duration::from_millis(500);
+/// After an error, and then doubling.
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+const LAST_RETRY: Duration = Duration::from_secs(10);
+
+/// Runs until cancelled. Errors of the database are told once, then waited out: the outbox keeps everything.
+pub async fn run(store: Store, owner: String, stored: std::sync::Arc<Notify>, cancel: CancellationToken) {
+    let mut retry = FIRST_RETRY;
+    let mut failing = false;
+    while !cancel.is_cancelled() {
+        let wait = match step(&store, &owner).await {
+            Ok(applied) => {
+                if std::mem::take(&mut failing) {
+                    tracing::info!("correlation goes on");
+                }
+                retry = FIRST_RETRY;
+                if applied > 0 {
+                    continue;
+                }
+                LOOK
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(error = %error, "correlation waits: the database does not answer as it should");
+                }
+                retry = (retry * 2).min(LAST_RETRY);
+                retry
+            }
+        };
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = stored.notified(), if !failing => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Applies what waits in the outbox once; gives the number of rows applied.
+pub async fn step(store: &Store, owner: &str) -> Result<usize, Error> {
+    let rows = store.outbox(owner, now(), LEASE, ROWS).await?;
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let events: Vec<_> = rows.iter().flat_map(|row: &OutboxRow| row.events.iter().cloned()).collect();
+    let components = components(&events);
+    let done = store.correlate(owner, now(), &rows, &components).await?;
+    if done.refused > 0 {
+        tracing::warn!(keys = done.refused, "keys that join too many calls were left out of joining");
+    }
+    Ok(if done.applied { rows.len() } else { 0 })
+}

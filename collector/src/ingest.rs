@@ -1,0 +1,176 @@
+//! One batch, from wire to commit: check, parse, store, answer.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use message::format::Format;
+use message::id::StreamId;
+use message::time::Timestamp;
+use message::wire::{Answer, Append, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta, VERSION};
+use store::Store;
+use store::append::{Incoming, Outcome};
+use tokio::sync::Notify;
+
+use crate::parse::{Reading, Settings};
+use crate::{Config, Error, check, parse};
+
+/// Streams whose format and zone are kept in memory; beyond it they are read again from the store.
+const CACHED_STREAMS: usize = 100_000;
+
+/// The door every agent's bytes go through. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ingest {
+    store: Store,
+    settings: Arc<Settings>,
+    readings: Arc<Mutex<HashMap<StreamId, Arc<Reading>>>>,
+    /// Rung after each commit, so that correlation need not wait for its next look.
+    stored: Arc<Notify>,
+}
+
+impl Ingest {
+    pub fn new(store: Store, config: &Config) -> Self {
+        let settings = Settings { facts: config.facts.clone(), kinds: config.kinds.clone() };
+        Self { store, settings: Arc::new(settings), readings: Arc::default(), stored: Arc::default() }
+    }
+
+    /// Rung after each commit.
+    pub fn stored(&self) -> Arc<Notify> {
+        self.stored.clone()
+    }
+
+    /// Returns after commit. Each stream is stored whole or refused; an error means that nothing is known of any.
+    pub async fn append(&self, append: Append) -> Result<Answer, Error> {
+        check::append(&append)?;
+        let (batch, lease) = (append.batch, append.lease);
+        let order: Vec<StreamId> = append.streams.iter().map(|s| s.stream).collect();
+        let mut answers: HashMap<StreamId, StreamAnswer> = HashMap::new();
+
+        let mut known = Vec::new();
+        for stream in append.streams {
+            match self.reading(&stream).await? {
+                Some(reading) => known.push((stream, reading)),
+                None => {
+                    let id = stream.stream;
+                    answers.insert(id, StreamAnswer { stream: id, w: message::id::Offset(0), part: None, refused: Some(Refused::Base) });
+                }
+            }
+        }
+        let (settings, agent, received) = (self.settings.clone(), append.agent, now());
+        let parsed = tokio::task::spawn_blocking(move || {
+            known.into_iter().map(|(stream, reading)| parse_stream(&settings, &reading, &agent, lease, received, stream)).collect::<Vec<_>>()
+        })
+        .await
+        .map_err(|e| Error::Stopped(e.to_string()))?;
+
+        let mut incoming: Vec<Incoming> = Vec::new();
+        for result in parsed {
+            match result {
+                Ok(stream) => incoming.push(stream),
+                Err((stream, refused)) => {
+                    let w = self.store.watermark(stream).await?;
+                    answers.insert(stream, StreamAnswer { stream, w, part: None, refused: Some(refused) });
+                }
+            }
+        }
+        let ids: Vec<StreamId> = incoming.iter().map(|s| s.stream).collect();
+        let outcomes = self.store.append(incoming).await?;
+        self.stored.notify_one();
+        for (stream, outcome) in ids.into_iter().zip(outcomes) {
+            answers.insert(stream, answer(stream, outcome));
+        }
+        let streams = order.into_iter().filter_map(|id| answers.remove(&id)).collect();
+        Ok(Answer { version: VERSION, batch, lease, streams })
+    }
+
+    pub async fn positions(&self, agent: &str, after: Option<StreamId>, limit: usize) -> Result<Positions, Error> {
+        Ok(self.store.positions(agent, after, limit).await?)
+    }
+
+    /// How to read a stream: from its meta, from memory, or from the store. None: nobody told us of it.
+    async fn reading(&self, stream: &StreamAppend) -> Result<Option<Arc<Reading>>, Error> {
+        let cached = self.lock().get(&stream.stream).cloned();
+        let reading = match (&stream.meta, cached) {
+            (Some(meta), Some(cached)) if cached.is_of(meta) => return Ok(Some(cached)),
+            (Some(meta), _) => compile(meta)?,
+            (None, Some(cached)) => return Ok(Some(cached)),
+            (None, None) => match self.store.stream_meta(stream.stream).await? {
+                Some(meta) => compile(&meta)?,
+                None => return Ok(None),
+            },
+        };
+        let reading = Arc::new(reading);
+        let mut readings = self.lock();
+        if readings.len() >= CACHED_STREAMS {
+            readings.clear();
+        }
+        readings.insert(stream.stream, reading.clone());
+        Ok(Some(reading))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<StreamId, Arc<Reading>>> {
+        self.readings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn compile(meta: &StreamMeta) -> Result<Reading, Error> {
+    let wrong = |what: String| Error::Format { source_name: meta.source.clone(), what };
+    let format = Format::compile(meta.format.clone()).map_err(|e| wrong(e.to_string()))?;
+    let zone = meta.zone.parse().map_err(|_| wrong(format!("zone {:?} is no IANA name", meta.zone)))?;
+    Ok(Reading { source: meta.source.clone(), format, zone })
+}
+
+fn parse_stream(
+    settings: &Settings,
+    reading: &Reading,
+    agent: &str,
+    lease: i64,
+    received: Timestamp,
+    stream: StreamAppend,
+) -> Result<Incoming, (StreamId, Refused)> {
+    let id = stream.stream;
+    if let Some(refused) = stream.spans.iter().chain(&stream.tail).find_map(check::span) {
+        return Err((id, refused));
+    }
+    let items = stream
+        .spans
+        .into_iter()
+        .map(|span| parse::item(settings, reading, id, received, span))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|refused| (id, refused))?;
+    let tail = stream.tail.into_iter().filter_map(|span| parse::provisional(settings, reading, id, received, span)).collect();
+    Ok(Incoming {
+        agent: agent.to_owned(),
+        lease,
+        stream: id,
+        meta: stream.meta,
+        base: stream.base,
+        end: stream.end,
+        items,
+        tail,
+        guard: stream.guard,
+        size: stream.size,
+        read_to: stream.read_to,
+        read_at: stream.read_at,
+        near_misses: stream.near_misses,
+        closed: stream.closed,
+        tied: stream.tied,
+        received,
+    })
+}
+
+fn answer(stream: StreamId, outcome: Outcome) -> StreamAnswer {
+    let (w, refused) = match outcome {
+        Outcome::Stored { w } => (w, None),
+        Outcome::Base { w } => (w, Some(Refused::Base)),
+        Outcome::Straddle { w } => (w, Some(Refused::Straddle)),
+        Outcome::Lease { w, holder } => (w, Some(Refused::Lease { holder })),
+    };
+    StreamAnswer { stream, w, part: None, refused }
+}
+
+/// The collector's clock, in microseconds.
+pub fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,119 @@
+//! From spans to rows: the header's fields, the kind, and what the message says. Pure.
+
+use chrono_tz::Tz;
+use message::event::CallEvent;
+use message::facts::{self, Facts};
+use message::format::{Format, Header, Line};
+use message::id::{CallKey, MessageId, StreamId};
+use message::kind;
+use message::span::{Flags, SpanKind};
+use message::time::Timestamp;
+use message::wire::{Refused, StreamMeta, WireSpan};
+use store::append::{FragmentRow, GapRow, Item, MessageRow};
+
+/// What an operator can set about parsing.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    pub facts: facts::Settings,
+    pub kinds: Vec<kind::Rule>,
+}
+
+/// How the header lines of one stream are read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    pub source: String,
+    pub format: Format,
+    pub zone: Tz,
+}
+
+impl Reading {
+    pub fn is_of(&self, meta: &StreamMeta) -> bool {
+        self.source == meta.source && *self.format.definition() == meta.format && self.zone.name() == meta.zone
+    }
+}
+
+/// A committed span as it is stored. Refused: a record whose first line is no header.
+pub fn item(settings: &Settings, reading: &Reading, stream: StreamId, received: Timestamp, span: WireSpan) -> Result<Item, Refused> {
+    Ok(match span.kind {
+        SpanKind::Record => Item::Record(Box::new(row(settings, reading, stream, received, span)?)),
+        SpanKind::Noise => Item::Noise { start: span.start, len: span.len, lines: span.lines },
+        SpanKind::Fragment => Item::Fragment(FragmentRow {
+            start: span.start,
+            len: span.len,
+            flags: span.flags,
+            raw: span.bytes.into_vec(),
+            of: span.of,
+        }),
+        SpanKind::Gap => {
+            let refused = Refused::Span { start: span.start, text: "a gap without a cause".into() };
+            let hash = span.hash.into_array();
+            Item::Gap(GapRow {
+                start: span.start,
+                len: span.len,
+                cause: span.cause.ok_or(refused)?,
+                lost: span.lost,
+                hash: (hash != [0; 16]).then_some(hash),
+            })
+        }
+    })
+}
+
+/// An unfinished record, shown early. What cannot be read yet is not shown yet.
+pub fn provisional(settings: &Settings, reading: &Reading, stream: StreamId, received: Timestamp, span: WireSpan) -> Option<MessageRow> {
+    (span.kind == SpanKind::Record).then(|| row(settings, reading, stream, received, span).ok()).flatten()
+}
+
+fn row(settings: &Settings, reading: &Reading, stream: StreamId, received: Timestamp, span: WireSpan) -> Result<MessageRow, Refused> {
+    let refused = |text: &str| Refused::Span { start: span.start, text: text.to_owned() };
+    let (head, end) = (span.head as usize, span.bytes.len().saturating_sub(span.line_end as usize));
+    let line = span.bytes.get(..head).filter(|_| head > 0 && head <= end).ok_or_else(|| refused("the header line is longer than the record"))?;
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let Line::Header(header) = reading.format.read(line, reading.zone) else {
+        return Err(refused("the first line is no header of this format"));
+    };
+    let Header { time, ambiguous_time, .. } = header;
+    let (method, source, destination) = (text(header.method), text(header.source), text(header.destination));
+    let body = &span.bytes[head..end];
+    let (kind, guessed) = kind::decide(&settings.kinds, &reading.source, &method, &source, &destination, body);
+    let facts = facts::read(kind, &method, &source, &destination, body, &settings.facts);
+    let mut flags = span.flags;
+    for (set, flag) in [
+        (ambiguous_time, Flags::AMBIGUOUS_TIME),
+        (guessed, Flags::KIND_GUESSED),
+        (facts.interleaved(&method, body), Flags::INTERLEAVE_SUSPECT),
+    ] {
+        flags = if set { flags.with(flag) } else { flags };
+    }
+    let day = time.clamped(received).day();
+    let event = CallEvent::of(MessageId::new(stream, span.start), day, time, &source, &destination, &facts);
+    Ok(MessageRow {
+        time,
+        day,
+        start: span.start,
+        len: span.len,
+        head: span.head,
+        line_end: span.line_end,
+        call: CallKey::of(event.call_id.as_bytes()),
+        kind,
+        method,
+        status: facts.status,
+        cseq: cseq(&facts),
+        source,
+        destination,
+        flags,
+        masked_hash: (!span.masked.is_empty()).then(|| span.hash.into_array()),
+        masked: span.masked,
+        raw: span.bytes.into_vec(),
+        event,
+    })
+}
+
+fn cseq(facts: &Facts) -> Option<u32> {
+    facts.sip.as_ref().and_then(|sip| sip.cseq)
+}
+
+/// Header fields are text for people; the bytes stay in the stored line.
+fn text(field: &[u8]) -> String {
+    String::from_utf8_lossy(field).into_owned()
+}

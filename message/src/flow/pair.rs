@@ -1,0 +1,88 @@
+//! Which response answers which request, and what a CANCEL cancels.
+
+use std::collections::VecDeque;
+
+use super::Half;
+use super::number::ByNumber;
+use super::scene::Scene;
+use crate::fold::Fold;
+use crate::kind::Kind;
+
+/// As `Scene::part` says.
+const CANCEL: u8 = 1;
+
+/// By fold.
+pub struct Pairs {
+    /// The request of a response; the final response of a request, else its first.
+    pub of: Vec<Option<usize>>,
+    /// The INVITE of a CANCEL.
+    pub cancels: Vec<Option<usize>>,
+    pub remarks: Vec<Option<String>>,
+}
+
+pub fn pairs(scene: &Scene, folds: &[Fold]) -> Pairs {
+    let mut pairs =
+        Pairs { of: vec![None; folds.len()], cancels: vec![None; folds.len()], remarks: vec![None; folds.len()] };
+    let mut requests: ByNumber<(usize, u8), usize> = ByNumber::default();
+    let mut answers: ByNumber<usize, usize> = ByNumber::default();
+    let mut waiting: ByNumber<(Kind, usize, usize), VecDeque<usize>> = ByNumber::default();
+    for (index, fold) in folds.iter().enumerate() {
+        let (piece, message) = (fold.first, fold.first.message);
+        let response = piece.is_response(scene.messages);
+        let transaction = scene.transaction[message];
+        let kind = scene.messages[message].kind;
+        if kind != Kind::Sip {
+            let (from, to) = scene.ends(piece);
+            let request = match (response, piece.half) {
+                (false, Half::Request) => {
+                    requests.insert((transaction, 0), index);
+                    None
+                }
+                (true, Half::Response) => requests.get(&(transaction, 0)).copied(),
+                (false, _) => {
+                    waiting.entry((kind, from, to)).or_default().push_back(index);
+                    None
+                }
+                (true, _) => waiting.get_mut(&(kind, to, from)).and_then(VecDeque::pop_front),
+            };
+            pairs.join(request, index, false);
+            continue;
+        }
+        let part = scene.part(message);
+        if response {
+            let request = requests.get(&(transaction, part)).copied();
+            let is_final = piece.status(scene.messages).is_some_and(|status| status >= 200);
+            pairs.join(request, index, is_final);
+            if matches!(scene.invite_status(piece), Some(200..=299)) {
+                answers.entry(transaction).or_insert(index);
+                if requests.contains_key(&(transaction, CANCEL)) {
+                    pairs.cross(index);
+                }
+            }
+            continue;
+        }
+        requests.entry((transaction, part)).or_insert(index);
+        if part == CANCEL {
+            pairs.cancels[index] = requests.get(&(transaction, 0)).copied();
+            if answers.contains_key(&transaction) {
+                pairs.cross(index);
+            }
+        }
+    }
+    pairs
+}
+
+impl Pairs {
+    fn join(&mut self, request: Option<usize>, response: usize, is_final: bool) {
+        let Some(request) = request else { return };
+        self.of[response] = Some(request);
+        if is_final || self.of[request].is_none() {
+            self.of[request] = Some(response);
+        }
+    }
+
+    /// The note stands on the later of the two, where it shows.
+    fn cross(&mut self, index: usize) {
+        self.remarks[index] = Some("CANCEL crossed 200".to_owned());
+    }
+}

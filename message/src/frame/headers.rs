@@ -1,0 +1,150 @@
+//! The header block of a SIP or HTTP message, a line at a time: only its declared length matters here.
+
+use super::known::is_blank;
+
+/// SIP reads `l:` too (RFC 3261, 20.14).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Protocol {
+    Sip,
+    Http,
+}
+
+/// Beyond this a length is a mistake, whatever follows.
+const HUGE: u64 = 1 << 30;
+
+/// What the lines so far declare.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Declared {
+    #[default]
+    Nothing,
+    Length(u64),
+    /// Invalid, negative, huge or contradictory.
+    Unusable,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Headers {
+    pub protocol: Protocol,
+    /// The start line ended in a bare LF, so each LF of the body stands for CRLF.
+    pub bare_lf: bool,
+    pub declared: Declared,
+    /// The line before named a length and gave none yet: the value is folded.
+    folded: bool,
+    /// The line before was a length header.
+    on_length: bool,
+}
+
+impl Headers {
+    pub fn new(protocol: Protocol, bare_lf: bool) -> Self {
+        Self { protocol, bare_lf, declared: Declared::Nothing, folded: false, on_length: false }
+    }
+
+    /// Takes a header line without its line end.
+    pub fn line(&mut self, line: &[u8]) {
+        if line.first().is_some_and(|b| is_blank(*b)) {
+            self.continuation(line.trim_ascii());
+            return;
+        }
+        if std::mem::take(&mut self.folded) {
+            self.declared = Declared::Unusable;
+        }
+        self.on_length = false;
+        let Some(colon) = memchr::memchr(b':', &line[..line.len().min(64)]) else { return };
+        let name = line[..colon].trim_ascii_end();
+        let compact = self.protocol == Protocol::Sip && name.eq_ignore_ascii_case(b"l");
+        if compact || name.eq_ignore_ascii_case(b"content-length") {
+            self.on_length = true;
+            self.value(line[colon + 1..].trim_ascii());
+        }
+    }
+
+    /// The blank line: what stands now counts.
+    pub fn end(&mut self) {
+        if std::mem::take(&mut self.folded) {
+            self.declared = Declared::Unusable;
+        }
+    }
+
+    fn continuation(&mut self, text: &[u8]) {
+        if std::mem::take(&mut self.folded) {
+            self.value(text);
+        } else if self.on_length && !text.is_empty() {
+            self.declared = Declared::Unusable;
+        }
+    }
+
+    fn value(&mut self, text: &[u8]) {
+        if text.is_empty() {
+            self.folded = true;
+            return;
+        }
+        let length = std::str::from_utf8(text).ok().filter(|t| t.bytes().all(|b| b.is_ascii_digit())).and_then(|t| t.parse().ok());
+        let length = length.filter(|n: &u64| *n <= HUGE);
+        self.declared = match (self.declared, length) {
+            (Declared::Nothing, Some(n)) => Declared::Length(n),
+            (Declared::Length(old), Some(n)) if old == n => Declared::Length(n),
+            _ => Declared::Unusable,
+        };
+    }
+}
+
+/// What a first line says a message is.
+pub fn protocol_of(line: &[u8]) -> Option<Protocol> {
+    let tail = &line[line.len().saturating_sub(12)..];
+    if starts(line, b"SIP/") || ends_with_version(tail, b" SIP/") {
+        return Some(Protocol::Sip);
+    }
+    (starts(line, b"HTTP/") || ends_with_version(tail, b" HTTP/")).then_some(Protocol::Http)
+}
+
+fn starts(line: &[u8], with: &[u8]) -> bool {
+    line.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with)) && line.get(with.len()).is_some_and(u8::is_ascii_digit)
+}
+
+/// ` SIP/2.0`, ` HTTP/1.1`, ` HTTP/2` at the end, trailing blanks allowed.
+fn ends_with_version(tail: &[u8], mark: &[u8]) -> bool {
+    let tail = tail.trim_ascii_end();
+    let Some(at) = tail.windows(mark.len()).rposition(|w| w.eq_ignore_ascii_case(mark)) else { return false };
+    let version = &tail[at + mark.len()..];
+    !version.is_empty() && version.iter().all(|b| b.is_ascii_digit() || *b == b'.')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn declared(lines: &[&str]) -> Declared {
+        let mut headers = Headers::new(Protocol::Sip, false);
+        lines.iter().for_each(|line| headers.line(line.as_bytes()));
+        headers.end();
+        headers.declared
+    }
+
+    #[test]
+    fn a13_compact_folded_and_equal_lengths_are_honoured_the_rest_is_not() {
+        assert_eq!(declared(&["l: 142"]), Declared::Length(142));
+        assert_eq!(declared(&["Content-Length:   154  "]), Declared::Length(154));
+        assert_eq!(declared(&["CONTENT-LENGTH :", "\t 7"]), Declared::Length(7));
+        assert_eq!(declared(&["Content-Length: 7", "l: 7"]), Declared::Length(7));
+        assert_eq!(declared(&["Content-Length: 7", "l: 8"]), Declared::Unusable);
+        assert_eq!(declared(&["Content-Length: -1"]), Declared::Unusable);
+        assert_eq!(declared(&["Content-Length: 99999999999999999999"]), Declared::Unusable);
+        assert_eq!(declared(&["Content-Length: 7", " 8"]), Declared::Unusable);
+        assert_eq!(declared(&["Content-Length:"]), Declared::Unusable);
+        assert_eq!(declared(&["Via: x", "Subject: Content-Length: 3"]), Declared::Nothing);
+    }
+
+    #[test]
+    fn first_lines_tell_the_protocol() {
+        for (line, expect) in [
+            ("INVITE sip:bob@example.com SIP/2.0", Some(Protocol::Sip)),
+            ("SIP/2.0 180 Ringing", Some(Protocol::Sip)),
+            ("POST /v1 HTTP/1.1", Some(Protocol::Http)),
+            ("HTTP/2 200", Some(Protocol::Http)),
+            ("{\"a\":1}", None),
+            ("we speak SIP/2.0 here", None),
+        ] {
+            assert_eq!(protocol_of(line.as_bytes()), expect, "{line}");
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! One unfinished record: where its message ends, decided line by line.
+
+use super::headers::{Declared, Headers, Protocol, protocol_of};
+use super::json::{self, Json, Scan};
+use super::known::is_blank;
+use super::{Eol, Known, Piece};
+use crate::id::Offset;
+use crate::span::{Flags, Span, SpanKind};
+
+/// How far beyond a known line a declared end may lie.
+const WAIT_SIP: u64 = 64 << 10;
+const WAIT_HTTP: u64 = 1 << 20;
+/// A header block beyond this is text.
+const HEADER_BLOCK: u64 = 64 << 10;
+/// Blank lines behind a message that could still be followed by another of the same record.
+const BLANK_LINES: u8 = 64;
+
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub start: Offset,
+    pub head: u32,
+    /// The header line ended in CRLF.
+    crlf: bool,
+    flags: Flags,
+    phase: Phase,
+    /// How the last line ended.
+    last: Last,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// What follows is not known yet; at the first line it may be SIP too.
+    Open { first: bool },
+    Headers { headers: Headers, from: Offset },
+    Body(Body),
+    /// At the declared end, in a line that goes on.
+    BodyTail { body: Body, end: Offset },
+    Json(Json),
+    /// Behind the closing bracket, in a line that goes on.
+    JsonTail { end: Offset },
+    /// It ended by its length; another of the same record may follow.
+    After { end: Offset, line_end: u8, blanks: u8 },
+    /// Until the next known line.
+    Text,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Body {
+    protocol: Protocol,
+    bare_lf: bool,
+    /// Octets still to come.
+    need: u64,
+    /// The first known line inside, how the line before it ended, and the flags before it.
+    known: Option<(Offset, Last, Flags)>,
+}
+
+/// How the line before here ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Last {
+    /// The header line of the record.
+    Head,
+    /// The blank line that ends the header block: it belongs to the message.
+    EndOfHeaders,
+    Line(Eol),
+}
+
+/// What a piece of a line did to the message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    Goes,
+    /// The record is final; the line, or the rest of it from this offset, is not part of it.
+    Ends { span: Span, next: Offset },
+}
+
+impl Message {
+    pub fn new(start: Offset, head: u32, eol: Eol) -> Self {
+        let phase = Phase::Open { first: true };
+        Self { start, head, crlf: eol == Eol::CrLf, flags: Flags::NONE, phase, last: Last::Head }
+    }
+
+    /// Takes a piece of a line; a whole one, but for lines too long to be judged whole.
+    pub fn piece(&mut self, piece: &Piece<'_>) -> Step {
+        let step = self.turn(piece);
+        if step == Step::Goes {
+            self.last = if piece.ended_headers.get() { Last::EndOfHeaders } else { Last::Line(piece.eol) };
+        }
+        step
+    }
+
+    fn turn(&mut self, piece: &Piece<'_>) -> Step {
+        match self.phase {
+            Phase::Open { first } => self.open(piece, first),
+            Phase::Headers { headers, from } => self.headers(piece, headers, from),
+            Phase::Body(body) => self.body(piece, body),
+            Phase::BodyTail { body, end } => self.body_tail(piece, &body, end),
+            Phase::Json(json) => self.json(piece, json),
+            Phase::JsonTail { end } => self.json_tail(piece, end),
+            Phase::After { end, line_end, blanks } => self.after(piece, end, line_end, blanks),
+            Phase::Text if piece.known.is_some() => self.ends_before(piece.at),
+            Phase::Text => Step::Goes,
+        }
+    }
+
+    fn open(&mut self, piece: &Piece<'_>, first: bool) -> Step {
+        if piece.known.is_some() {
+            return self.ends_before(piece.at);
+        }
+        if piece.is_blank_line() {
+            return Step::Goes;
+        }
+        match protocol_of(piece.beginning()).filter(|protocol| first || *protocol == Protocol::Http) {
+            Some(protocol) => {
+                let headers = Headers::new(protocol, piece.eol == Eol::Lf && !piece.is_long());
+                self.phase = Phase::Headers { headers, from: piece.at };
+                Step::Goes
+            }
+            None if json::begins(piece.text) => self.json(piece, Json::default()),
+            None => {
+                self.phase = Phase::Text;
+                Step::Goes
+            }
+        }
+    }
+
+    fn headers(&mut self, piece: &Piece<'_>, mut headers: Headers, from: Offset) -> Step {
+        if piece.known.is_some() {
+            return self.ends_before(piece.at);
+        }
+        if !piece.starts_line {
+            return Step::Goes;
+        }
+        if !piece.text.is_empty() {
+            headers.line(piece.beginning());
+            let too_long = piece.at.0 - from.0 > HEADER_BLOCK;
+            self.phase = if too_long { Phase::Text } else { Phase::Headers { headers, from } };
+            return Step::Goes;
+        }
+        headers.end();
+        piece.ended_headers.set(true);
+        self.phase = match headers.declared {
+            Declared::Length(need) => {
+                let (protocol, bare_lf) = (headers.protocol, headers.bare_lf);
+                Phase::Body(Body { protocol, bare_lf, need, known: None })
+            }
+            Declared::Unusable => {
+                self.flags = self.flags.with(Flags::LENGTH_MISMATCH);
+                Phase::Text
+            }
+            Declared::Nothing if headers.protocol == Protocol::Http => Phase::Open { first: false },
+            Declared::Nothing => Phase::Text,
+        };
+        Step::Goes
+    }
+
+    fn body(&mut self, piece: &Piece<'_>, mut body: Body) -> Step {
+        if body.need == 0 && piece.starts_line {
+            return self.body_ended(piece, &body, 0);
+        }
+        if let Some(known) = piece.known {
+            if let Some(step) = self.known_inside(piece, &mut body, known) {
+                return step;
+            }
+        }
+        let text = piece.text.len() as u64;
+        if body.need <= text && body.need > 0 {
+            return self.body_ended(piece, &body, body.need);
+        }
+        body.need -= text;
+        let units = match piece.eol {
+            Eol::None => 0,
+            Eol::Lf => 1 + u64::from(body.bare_lf),
+            Eol::CrLf => 2,
+        };
+        if body.need < units {
+            // The end lies inside the line end: what is left of it is the logger's.
+            let end = piece.at.plus(text + u64::from(piece.eol == Eol::CrLf));
+            return self.ended(&body, end, 1);
+        }
+        body.need -= units;
+        self.phase = Phase::Body(body);
+        Step::Goes
+    }
+
+    /// A known line before the declared end: body, if that end turns out to be one.
+    fn known_inside(&mut self, piece: &Piece<'_>, body: &mut Body, known: Known) -> Option<Step> {
+        let wait = if body.protocol == Protocol::Sip { WAIT_SIP } else { WAIT_HTTP };
+        let first = body.known.is_none();
+        if first && (body.need > wait || (!body.bare_lf && piece.is_no_end(body.need))) {
+            self.flags = self.flags.with(Flags::LENGTH_MISMATCH);
+            return Some(self.ends_before(piece.at));
+        }
+        if first {
+            body.known = Some((piece.at, self.last, self.flags));
+        }
+        if known == Known::Header {
+            self.flags = self.flags.with(Flags::AMBIGUOUS_BOUNDARY);
+        }
+        None
+    }
+
+    /// The declared end lies `into` bytes into this piece: is it a boundary?
+    fn body_ended(&mut self, piece: &Piece<'_>, body: &Body, into: u64) -> Step {
+        let end = piece.at.plus(into);
+        if into == 0 {
+            let another = body.protocol == Protocol::Http
+                && piece.known.is_none()
+                && (protocol_of(piece.beginning()) == Some(Protocol::Http) || json::begins(piece.text));
+            if piece.known.is_some() {
+                return self.finish(end, 0, end);
+            }
+            if another {
+                return self.open(piece, false);
+            }
+        }
+        let rest = Piece { text: &piece.text[into as usize..], at: end, ..piece.clone() };
+        self.body_tail(&rest, body, end)
+    }
+
+    /// Behind the declared end only blanks may follow in its line.
+    fn body_tail(&mut self, piece: &Piece<'_>, body: &Body, end: Offset) -> Step {
+        if !piece.text.iter().all(|b| is_blank(*b)) {
+            return self.no_boundary(body);
+        }
+        if piece.eol == Eol::None && !piece.last {
+            self.phase = Phase::BodyTail { body: *body, end };
+            return Step::Goes;
+        }
+        let line_end = if piece.text.is_empty() && piece.at == end { self.line_end(piece.eol) } else { 0 };
+        self.ended(body, end, line_end)
+    }
+
+    /// Ended by its length: final for SIP, for HTTP when the next line shows that nothing of it follows.
+    fn ended(&mut self, body: &Body, end: Offset, line_end: u8) -> Step {
+        if body.protocol == Protocol::Sip {
+            return self.finish(end, line_end, end.plus(u64::from(line_end)));
+        }
+        self.phase = Phase::After { end, line_end, blanks: 0 };
+        Step::Goes
+    }
+
+    fn no_boundary(&mut self, body: &Body) -> Step {
+        self.flags = self.flags.with(Flags::LENGTH_MISMATCH);
+        match body.known {
+            Some((at, last, flags)) => {
+                self.last = last;
+                self.flags = flags.with(Flags::LENGTH_MISMATCH);
+                self.ends_before(at)
+            }
+            None => {
+                self.phase = Phase::Text;
+                Step::Goes
+            }
+        }
+    }
+
+    fn json(&mut self, piece: &Piece<'_>, mut json: Json) -> Step {
+        if piece.known.is_some() {
+            return self.ends_before(piece.at);
+        }
+        match json.scan(piece.text) {
+            Scan::More => self.phase = Phase::Json(json),
+            Scan::Broken => self.phase = Phase::Text,
+            Scan::End(at) => {
+                let rest = Piece { text: &piece.text[at..], at: piece.at.plus(at as u64), ..piece.clone() };
+                return self.json_tail(&rest, rest.at);
+            }
+        }
+        Step::Goes
+    }
+
+    fn json_tail(&mut self, piece: &Piece<'_>, end: Offset) -> Step {
+        if !piece.text.iter().all(|b| is_blank(*b)) {
+            self.flags = self.flags.with(Flags::LENGTH_MISMATCH);
+            self.phase = Phase::Text;
+        } else if piece.eol == Eol::None && !piece.last {
+            self.phase = Phase::JsonTail { end };
+        } else {
+            let line_end = if piece.text.is_empty() && piece.at == end { self.line_end(piece.eol) } else { 0 };
+            self.phase = Phase::After { end, line_end, blanks: 0 };
+        }
+        Step::Goes
+    }
+
+    fn after(&mut self, piece: &Piece<'_>, end: Offset, line_end: u8, blanks: u8) -> Step {
+        if piece.known.is_none() {
+            if piece.is_blank_line() && blanks < BLANK_LINES {
+                self.phase = Phase::After { end, line_end, blanks: blanks + 1 };
+                return Step::Goes;
+            }
+            if protocol_of(piece.beginning()) == Some(Protocol::Http) || json::begins(piece.text) {
+                return self.open(piece, false);
+            }
+        }
+        self.finish(end, line_end, end.plus(u64::from(line_end)))
+    }
+
+    /// The next known line ends it (rules 2 and 3).
+    fn ends_before(&mut self, at: Offset) -> Step {
+        if let Phase::After { end, line_end, .. } = self.phase {
+            return self.finish(end, line_end, end.plus(u64::from(line_end)));
+        }
+        let (end, line_end) = self.as_if_ended(at);
+        if end.0 > self.start.0 + u64::from(self.head) && !self.flags.has(Flags::LENGTH_MISMATCH) {
+            self.flags = self.flags.with(Flags::AMBIGUOUS_BOUNDARY);
+        }
+        self.finish(end, line_end, at)
+    }
+
+    /// The end of the message, and the logger's line end behind it, if the record ended at `at`.
+    fn as_if_ended(&self, at: Offset) -> (Offset, u8) {
+        let line_end = match self.last {
+            Last::Head | Last::EndOfHeaders => 0,
+            Last::Line(eol) => self.line_end(eol).max(u8::from(eol == Eol::CrLf)),
+        };
+        (Offset(at.0 - u64::from(line_end)), line_end)
+    }
+
+    /// The logger's: one LF, or CRLF if the header line ended so.
+    fn line_end(&self, eol: Eol) -> u8 {
+        match eol {
+            Eol::Lf => 1,
+            Eol::CrLf if self.crlf => 2,
+            Eol::None | Eol::CrLf => 0,
+        }
+    }
+
+    /// The end of a closed file (rule 4).
+    pub fn closed(&mut self, at: Offset) -> Step {
+        match self.phase {
+            Phase::Body(body) if body.need == 0 => return self.finish(at, 0, at),
+            Phase::Body(body) => {
+                if let step @ Step::Ends { .. } = self.no_boundary(&body) {
+                    return step;
+                }
+            }
+            Phase::BodyTail { end, .. } | Phase::JsonTail { end } => return self.finish(end, 0, end),
+            _ => {}
+        }
+        self.ends_before(at)
+    }
+
+    /// What it would be if the bytes ended here; `partial`: inside a line.
+    pub fn tail(&self, at: Offset, partial: u64) -> Span {
+        let (end, line_end) = match self.phase {
+            Phase::After { end, line_end, .. } => (end, line_end),
+            Phase::BodyTail { end, .. } | Phase::JsonTail { end } => (end, 0),
+            _ if partial > 0 => (at.plus(partial), 0),
+            Phase::Body(_) => (at, 0),
+            _ => self.as_if_ended(at),
+        };
+        self.span(end, line_end)
+    }
+
+    fn finish(&self, end: Offset, line_end: u8, next: Offset) -> Step {
+        let span = self.span(end, line_end);
+        Step::Ends { span, next: next.max(span.end()) }
+    }
+
+    fn span(&self, end: Offset, line_end: u8) -> Span {
+        let len = end.0 + u64::from(line_end) - self.start.0;
+        Span { start: self.start, len, kind: SpanKind::Record, head: self.head, line_end, flags: self.flags, lines: 0 }
+    }
+}

@@ -1,0 +1,1 @@
+//! The torture list of framing, row by row.

@@ -1,0 +1,140 @@
+//! Which messages speak of one device: instance, push token, GRUU, contact.
+
+use std::collections::HashMap;
+
+use super::tree::{Sets, Tree};
+use crate::facts::PushFacts;
+use crate::flow::number::Numbers;
+use crate::flow::scene::{Scene, Verb};
+use crate::fold::Fold;
+use crate::sip::{NameAddr, Uri};
+use crate::time::Timestamp;
+
+/// What a device can be known by; those that stand in one message are one device.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Mark<'a> {
+    /// RFC 5626.
+    Instance(&'a str),
+    /// RFC 8599, or the token of a push.
+    Token(&'a str),
+    /// RFC 5627.
+    Gruu(&'a str),
+    Device(&'a str),
+    Contact(&'a str, &'a str, Option<u16>),
+    /// An attempt whose request is not logged: where its response came from, else the attempt itself.
+    Place(usize),
+    Attempt(usize),
+}
+
+/// A REGISTER of a contact, in display order.
+pub struct Registration<'a> {
+    pub fold: usize,
+    pub time: Timestamp,
+    pub user: &'a str,
+    pub device: usize,
+}
+
+/// Devices by number; a number stands for all marks of one device.
+#[derive(Default)]
+pub struct Identities<'a> {
+    marks: Numbers<Mark<'a>>,
+    sets: Sets,
+    /// By attempt.
+    pub attempts: Vec<usize>,
+    /// By fold of a push.
+    pub pushes: HashMap<usize, usize>,
+    pub registrations: Vec<Registration<'a>>,
+}
+
+impl<'a> Identities<'a> {
+    pub fn of(scene: &Scene<'a>, folds: &[Fold], tree: &Tree<'a>) -> Self {
+        let mut known = Self::default();
+        let mut registered = Vec::new();
+        for (index, fold) in folds.iter().enumerate() {
+            let message = fold.first.message;
+            let answered = tree.of.get(&scene.transaction[message]).map(|attempt| &tree.attempts[*attempt]);
+            match (scene.sip(message), &scene.messages[message].facts.push) {
+                (Some(sip), _) if scene.verb[message] == Verb::Register && !fold.first.is_response(scene.messages) => {
+                    let user = sip.to.as_ref().map_or("", |to| to.uri.user.as_str());
+                    for contact in sip.contacts.iter().filter(|contact| contact.uri.text != "*") {
+                        let device = known.contact(contact);
+                        registered.push(Registration { fold: index, time: fold.first.time, user, device });
+                    }
+                }
+                (Some(sip), _) if scene.invite_status(fold.first).is_some() => {
+                    let far_end = answered.filter(|attempt| attempt.children.is_empty());
+                    let (Some(uri), Some(contact)) = (far_end.and_then(|a| a.uri), sip.contacts.first()) else {
+                        continue;
+                    };
+                    if let Some(instance) = instance(contact) {
+                        let device = known.uri(uri);
+                        known.join(device, instance);
+                    }
+                }
+                (None, Some(push)) => {
+                    if let Some(device) = known.push(push) {
+                        known.pushes.insert(index, device);
+                    }
+                }
+                _ => {}
+            }
+        }
+        known.attempts = (0..tree.attempts.len())
+            .map(|attempt| match (tree.attempts[attempt].uri, tree.attempts[attempt].ends) {
+                (Some(uri), _) => known.uri(uri),
+                (None, Some((_, to))) => known.marks.of(Mark::Place(to)),
+                (None, None) => known.marks.of(Mark::Attempt(attempt)),
+            })
+            .collect();
+        // Now that all marks are joined, each device has its last number.
+        known.attempts = known.attempts.clone().into_iter().map(|device| known.sets.find(device)).collect();
+        known.pushes = known.pushes.clone().into_iter().map(|(fold, device)| (fold, known.sets.find(device))).collect();
+        for registration in &mut registered {
+            registration.device = known.sets.find(registration.device);
+        }
+        known.registrations = registered;
+        known
+    }
+
+    fn uri(&mut self, uri: &'a Uri) -> usize {
+        let device = self.marks.of(Mark::Contact(&uri.user, &uri.host, uri.port));
+        for (name, value) in uri.params.iter().filter(|(_, value)| !value.is_empty()) {
+            match name.as_str() {
+                "pn-prid" => self.join(device, Mark::Token(value)),
+                "gr" => self.join(device, Mark::Gruu(value)),
+                _ => {}
+            }
+        }
+        device
+    }
+
+    fn contact(&mut self, contact: &'a NameAddr) -> usize {
+        let device = self.uri(&contact.uri);
+        if let Some(instance) = instance(contact) {
+            self.join(device, instance);
+        }
+        device
+    }
+
+    fn push(&mut self, push: &'a PushFacts) -> Option<usize> {
+        let token = push.token.as_deref().map(|token| self.marks.of(Mark::Token(token)));
+        let Some(device) = push.device.as_deref() else { return token };
+        let device_mark = Mark::Device(device);
+        let device = token.unwrap_or_else(|| self.marks.of(device_mark));
+        self.join(device, device_mark);
+        Some(device)
+    }
+
+    fn join(&mut self, device: usize, mark: Mark<'a>) {
+        let mark = self.marks.of(mark);
+        self.sets.join(device, mark);
+    }
+}
+
+fn instance(contact: &NameAddr) -> Option<Mark<'_>> {
+    contact
+        .param("+sip.instance")
+        .map(|text| text.trim_matches(['"', '<', '>']))
+        .filter(|t| !t.is_empty())
+        .map(Mark::Instance)
+}

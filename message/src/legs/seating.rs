@@ -1,0 +1,124 @@
+//! Which leg a message sits on.
+
+use super::branching::Branching;
+use super::course::Tags;
+use super::identity::Identities;
+use super::push::{Push, Wakes};
+use super::tree::Tree;
+use crate::flow::number::{ByNumber, NumberSet};
+use crate::flow::scene::{Scene, from_tag, to_tag};
+use crate::flow::{NodeKind, PushState};
+use crate::fold::Fold;
+use crate::node::Columns;
+use crate::time::Timestamp;
+
+/// Where a message sits, also when its branch does not say it.
+pub struct Seating<'a> {
+    tree: &'a Tree<'a>,
+    branching: &'a Branching,
+    pub columns: &'a Columns,
+    /// By call: its trunk.
+    trunk: ByNumber<usize, usize>,
+    /// Hops that the INVITEs of a leg took: (leg, node, node).
+    hops: NumberSet<(usize, usize, usize)>,
+    /// By leg.
+    pub far_end: Vec<Option<usize>>,
+    /// Leg of a device's number, and of a registration's fold.
+    pub device: ByNumber<usize, usize>,
+    registered: ByNumber<usize, usize>,
+    /// The leg of the device in a column, by call.
+    column: ByNumber<(usize, usize), usize>,
+}
+
+impl<'a> Seating<'a> {
+    pub fn of(
+        scene: &Scene,
+        folds: &[Fold],
+        tree: &'a Tree<'a>,
+        branching: &'a Branching,
+        identities: &Identities,
+        columns: &'a Columns,
+    ) -> Self {
+        let mut seating = Self {
+            tree,
+            branching,
+            columns,
+            trunk: ByNumber::default(),
+            hops: NumberSet::default(),
+            far_end: vec![None; branching.legs.len()],
+            device: ByNumber::default(),
+            registered: ByNumber::default(),
+            column: ByNumber::default(),
+        };
+        for (leg, branched) in branching.legs.iter().enumerate() {
+            if branched.parent.is_none() {
+                seating.trunk.insert(branched.call, leg);
+            }
+            for &attempt in &branched.attempts {
+                seating.device.entry(identities.attempts[attempt]).or_insert(leg);
+                let Some((from, to)) = tree.attempts[attempt].ends else { continue };
+                seating.hops.insert(hop(leg, columns.of[from], columns.of[to]));
+                if tree.attempts[attempt].children.is_empty() && columns.nodes[columns.of[to]].kind != NodeKind::Server
+                {
+                    seating.far_end[leg] = Some(columns.of[to]);
+                    seating.column.entry((branched.call, columns.of[to])).or_insert(leg);
+                }
+            }
+        }
+        for known in &identities.registrations {
+            if let Some(&leg) = seating.device.get(&known.device) {
+                seating.registered.insert(scene.transaction[folds[known.fold].first.message], leg);
+            }
+        }
+        seating
+    }
+
+    /// Its INVITE branch; else the tag of its dialog; else its device; else the trunk.
+    pub fn leg(&self, scene: &Scene, folds: &[Fold], fold: usize, tags: &Tags) -> usize {
+        let piece = folds[fold].first;
+        let call = self.tree.call[piece.message];
+        let transaction = scene.transaction[piece.message];
+        if let Some(leg) = self.tree.of.get(&transaction).and_then(|attempt| self.branching.of[*attempt]) {
+            return leg;
+        }
+        if let Some(leg) = self.registered.get(&transaction) {
+            return *leg;
+        }
+        let Some(&trunk) = self.trunk.get(&call) else { return 0 };
+        let (from, to) = scene.ends(piece);
+        let (from, to) = (self.columns.of[from], self.columns.of[to]);
+        let Some(sip) = scene.sip(piece.message) else { return trunk };
+        let tagged = tags.find(call, to_tag(sip)).or_else(|| tags.find(call, from_tag(sip)));
+        let Some(tagged) = tagged else {
+            let at = |node| self.column.get(&(call, node)).copied();
+            return at(to).or_else(|| at(from)).unwrap_or(trunk);
+        };
+        let up = || std::iter::successors(Some(tagged), |leg| self.branching.legs[*leg].parent);
+        let on_hop = up().find(|leg| self.hops.contains(&hop(*leg, from, to)));
+        let touched = || up().find(|leg| self.far_end[*leg].is_some_and(|node| node == from || node == to));
+        on_hop.or_else(touched).unwrap_or(trunk)
+    }
+
+    /// A push sits on the leg of its device, with its answer; else where it is, on the trunk.
+    pub fn place_push(
+        &self,
+        push: &Push,
+        wakes: &Wakes,
+        of: &mut [usize],
+        states: &mut [(PushState, Option<Timestamp>)],
+    ) {
+        let device = push.meant(wakes, &self.device);
+        let leg = device.map_or(of[push.fold], |device| self.device[&device]);
+        of[push.fold] = leg;
+        if let Some(answer) = push.answered {
+            of[answer] = leg;
+        }
+        let woke = device.and_then(|device| wakes.since(device, push.time));
+        states[leg].0 = push.state(woke);
+        states[leg].1.get_or_insert(push.time);
+    }
+}
+
+fn hop(leg: usize, one: usize, other: usize) -> (usize, usize, usize) {
+    (leg, one.min(other), one.max(other))
+}

@@ -1,0 +1,148 @@
+//! Which INVITE came from which: the tree that the Via stacks tell.
+
+use std::collections::HashSet;
+
+use crate::flow::number::{ByNumber, NumberSet, Numbers};
+use crate::flow::scene::{Scene, Verb};
+use crate::fold::Fold;
+use crate::id::CallKey;
+use crate::node::base::Bases;
+use crate::sip::Uri;
+use crate::time::Timestamp;
+
+/// One INVITE transaction on one hop that opens a dialog.
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    pub call: usize,
+    /// The attempt that was passed on as this one.
+    pub parent: Option<usize>,
+    pub children: Vec<usize>,
+    /// Its first request; none where only the Via of another message, or a response, tells of it.
+    pub fold: Option<usize>,
+    /// Address indices of its hop, where a message shows them.
+    pub ends: Option<(usize, usize)>,
+    pub uri: Option<&'a Uri>,
+    pub begun: Option<Timestamp>,
+}
+
+#[derive(Default, Debug)]
+pub struct Tree<'a> {
+    /// In display order of what first tells of them.
+    pub attempts: Vec<Attempt<'a>>,
+    /// By transaction.
+    pub of: ByNumber<usize, usize>,
+    /// By message: its call, counted in display order.
+    pub call: Vec<usize>,
+}
+
+impl<'a> Tree<'a> {
+    pub fn of(scene: &Scene<'a>, folds: &[Fold], bases: &Bases) -> Self {
+        let mut calls: Numbers<CallKey> = Numbers::default();
+        for fold in folds {
+            calls.of(scene.messages[fold.first.message].call);
+        }
+        let call: Vec<_> = scene.messages.iter().map(|message| calls.of(message.call)).collect();
+        let mut tree = Self { attempts: Vec::new(), of: ByNumber::default(), call };
+        let mut forest = Sets::default();
+        let mut inside = NumberSet::default();
+        let mut numbers = HashSet::new();
+        let mut opened = NumberSet::default();
+        let mut arrived: ByNumber<(usize, usize), usize> = ByNumber::default();
+        for (index, fold) in folds.iter().enumerate() {
+            let message = fold.first.message;
+            if scene.verb[message] != Verb::Invite || fold.first.is_response(scene.messages) {
+                continue;
+            }
+            let Some(sip) = scene.sip(message) else { continue };
+            if !scene.opens(fold.first) {
+                inside.insert(scene.transaction[message]);
+                continue;
+            }
+            numbers.insert((tree.call[message], sip.cseq));
+            opened.insert(tree.call[message]);
+            let attempt = tree.attempt(message, scene.transaction[message]);
+            if tree.attempts[attempt].fold.is_some() {
+                continue;
+            }
+            let ends = scene.ends(fold.first);
+            let told = &mut tree.attempts[attempt];
+            (told.fold, told.ends, told.begun) = (Some(index), Some(ends), Some(fold.first.time));
+            told.uri = sip.request_uri.as_ref();
+            let parent = match scene.below[message] {
+                Some(below) => Some(tree.attempt(message, below)),
+                // A back-to-back agent that keeps the Call-ID and hides the Vias.
+                None => arrived.get(&(tree.call[message], bases.of[ends.0])).copied(),
+            };
+            tree.link(&mut forest, attempt, parent);
+            arrived.insert((tree.call[message], bases.of[ends.1]), attempt);
+        }
+        for fold in folds {
+            let message = fold.first.message;
+            let (call, transaction) = (tree.call[message], scene.transaction[message]);
+            let Some(sip) = scene.sip(message).filter(|_| scene.invite_status(fold.first).is_some()) else { continue };
+            let opening = numbers.contains(&(call, sip.cseq)) || !opened.contains(&call);
+            if inside.contains(&transaction) || !opening {
+                continue;
+            }
+            let attempt = tree.attempt(message, transaction);
+            if tree.attempts[attempt].ends.is_none() {
+                let (from, to) = scene.ends(fold.first);
+                tree.attempts[attempt].ends = Some((to, from));
+                let parent = scene.below[message].map(|below| tree.attempt(message, below));
+                tree.link(&mut forest, attempt, parent);
+            }
+        }
+        tree
+    }
+
+    fn attempt(&mut self, message: usize, transaction: usize) -> usize {
+        let call = self.call[message];
+        let next = self.attempts.len();
+        let index = *self.of.entry(transaction).or_insert(next);
+        if index == next {
+            self.attempts.push(Attempt {
+                call,
+                parent: None,
+                children: Vec::new(),
+                fold: None,
+                ends: None,
+                uri: None,
+                begun: None,
+            });
+        }
+        index
+    }
+
+    /// Vias of a stranger may name each other in a circle: a link that would close one is left out.
+    fn link(&mut self, forest: &mut Sets, child: usize, parent: Option<usize>) {
+        let Some(parent) = parent.filter(|_| self.attempts[child].parent.is_none()) else { return };
+        if forest.join(child, parent) {
+            self.attempts[child].parent = Some(parent);
+            self.attempts[parent].children.push(child);
+        }
+    }
+}
+
+/// Disjoint sets.
+#[derive(Default, Debug)]
+pub struct Sets(Vec<usize>);
+
+impl Sets {
+    pub fn find(&mut self, mut of: usize) -> usize {
+        while self.0.len() <= of {
+            self.0.push(self.0.len());
+        }
+        while self.0[of] != of {
+            self.0[of] = self.0[self.0[of]];
+            of = self.0[of];
+        }
+        of
+    }
+
+    /// False when both were in one set.
+    pub fn join(&mut self, one: usize, other: usize) -> bool {
+        let (one, other) = (self.find(one), self.find(other));
+        self.0[one.max(other)] = one.min(other);
+        one != other
+    }
+}

@@ -1,0 +1,105 @@
+//! Which machine writes a log: the one that takes part in all that the log tells.
+
+use std::cmp::Reverse;
+
+use crate::flow::number::{ByNumber, NumberSet};
+use crate::flow::scene::Scene;
+use crate::kind::Kind;
+use crate::node::base::Bases;
+use crate::time::Timestamp;
+
+/// A log of more machines than this is a capture, not a server's own log.
+const MOST: usize = 8;
+
+/// The machines that write each source.
+pub struct Loggers {
+    pairs: NumberSet<(usize, usize)>,
+    /// By base: the source it writes.
+    pub source: Vec<Option<usize>>,
+}
+
+impl Loggers {
+    /// Takes for each source the machine that most of its messages touch, then one for those left, and so on. Where two
+    /// touch equally many: not the one that another agent's log is of, then the one where the Vias say a proxy stands.
+    pub fn of(scene: &Scene, bases: &Bases) -> Self {
+        let mut logs: Vec<Log> = (0..scene.sources).map(|source| Log { source, ..Log::default() }).collect();
+        for (index, source) in scene.source.iter().enumerate() {
+            logs[*source].messages.push(index);
+        }
+        for log in &mut logs {
+            let best = touched(scene, bases, &log.messages).map(|(_, by)| by.touching);
+            let most = best.clone().max();
+            log.unclear = best.filter(|touching| Some(*touching) == most).count() > 1;
+            log.first = log.messages.iter().map(|message| scene.messages[*message].time).min();
+        }
+        // What is clear is told first, so that it helps with the rest.
+        logs.sort_by_key(|log| (log.unclear, log.first, log.source));
+        let mut loggers = Self { pairs: NumberSet::default(), source: vec![None; bases.count()] };
+        let mut agents: Vec<Option<&str>> = vec![None; bases.count()];
+        for Log { source, messages: mut left, .. } in logs {
+            for _ in 0..MOST {
+                let Some(&message) = left.first() else { break };
+                let agent = scene.messages[message].place.agent.as_str();
+                let named = |base: usize| &scene.addresses[bases.address[base]];
+                let best = touched(scene, bases, &left).filter(|(base, _)| !named(*base).host.is_empty()).max_by_key(
+                    |(base, by)| {
+                        let free = agents[*base].is_none_or(|other| other == agent);
+                        (by.touching, free, by.hints, Reverse(named(*base)))
+                    },
+                );
+                let Some((base, _)) = best else { break };
+                agents[base].get_or_insert(agent);
+                loggers.pairs.insert((source, base));
+                loggers.source[base] = loggers.source[base].into_iter().chain([source]).min();
+                left.retain(|&m| bases.of[scene.from[m]] != base && bases.of[scene.to[m]] != base);
+            }
+        }
+        loggers
+    }
+
+    pub fn writes(&self, base: usize, source: usize) -> bool {
+        self.pairs.contains(&(source, base))
+    }
+
+    pub fn is_server(&self, base: usize) -> bool {
+        self.source[base].is_some()
+    }
+}
+
+/// One source, on the way to its machine.
+#[derive(Default)]
+struct Log {
+    source: usize,
+    messages: Vec<usize>,
+    unclear: bool,
+    first: Option<Timestamp>,
+}
+
+#[derive(Clone, Default)]
+struct Touched {
+    touching: usize,
+    hints: usize,
+}
+
+fn touched(scene: &Scene, bases: &Bases, left: &[usize]) -> impl Iterator<Item = (usize, Touched)> + Clone + use<> {
+    let mut touched: ByNumber<usize, Touched> = ByNumber::default();
+    for &message in left {
+        let (from, to) = (bases.of[scene.from[message]], bases.of[scene.to[message]]);
+        touched.entry(from).or_default().touching += 1;
+        if to != from {
+            touched.entry(to).or_default().touching += 1;
+        }
+        touched.entry(if sender_logs(scene, message) { from } else { to }).or_default().hints += 1;
+    }
+    touched.into_iter().collect::<Vec<_>>().into_iter()
+}
+
+/// A request with one Via comes from a user agent, one with more from a proxy; responses the other way.
+/// REST and push are logged by who asks.
+fn sender_logs(scene: &Scene, message: usize) -> bool {
+    let facts = &scene.messages[message].facts;
+    match &facts.sip {
+        Some(sip) if facts.kind == Kind::Sip => (sip.vias.len() > 1) != facts.response,
+        _ => !facts.response,
+    }
+}

@@ -1,0 +1,114 @@
+//! What must have come before what, where two logs tell of it: the measure of their clocks.
+
+use std::collections::HashMap;
+
+use crate::exchange::Piece;
+use crate::flow::number::ByNumber;
+use crate::flow::scene::{Scene, to_tag};
+use crate::fold::Sameness;
+use crate::node::base::Bases;
+use crate::node::logger::Loggers;
+
+/// More logs of one message than this say nothing new of their clocks.
+const LOGS: usize = 4;
+
+/// Between the clocks of two sources: how much later than its cause an effect was logged, in microseconds.
+#[derive(Default)]
+pub struct Sample {
+    /// Of messages that both logged, sender and receiver.
+    pub sightings: Vec<i64>,
+    /// The least over requests and their responses, and over what a proxy passed on.
+    pub least: Option<i64>,
+}
+
+/// By (source of the cause, source of the effect).
+pub type Samples = HashMap<(usize, usize), Sample>;
+
+/// The first logs of one thing, at most one a source.
+type Logs = Vec<usize>;
+
+/// `pieces` are in the order of their logged times.
+pub fn samples(scene: &Scene, pieces: &[Piece], bases: &Bases, loggers: &Loggers, same: &Sameness) -> Samples {
+    let mut samples = Samples::new();
+    if scene.sources < 2 {
+        return samples;
+    }
+    sightings(scene, pieces, bases, loggers, same, &mut samples);
+    let mut requests: ByNumber<(usize, u8), Logs> = ByNumber::default();
+    let mut answers: HashMap<(usize, u16, Option<&str>), Logs> = HashMap::new();
+    for (index, piece) in pieces.iter().enumerate() {
+        let (message, transaction) = (piece.message, scene.transaction[piece.message]);
+        let Some(sip) = scene.sip(message) else { continue };
+        let logs = match piece.status(scene.messages) {
+            None => requests.entry((transaction, scene.part(message))).or_default(),
+            Some(status) => answers.entry((transaction, status, to_tag(sip))).or_default(),
+        };
+        let seen = |log: &usize| scene.source[pieces[*log].message] == scene.source[message];
+        if logs.len() < LOGS && !logs.iter().any(seen) {
+            logs.push(index);
+        }
+    }
+    for (effect, piece) in pieces.iter().enumerate() {
+        let message = piece.message;
+        let Some(sip) = scene.sip(message) else { continue };
+        let answer = piece.status(scene.messages);
+        let causes = match (answer, scene.below[message]) {
+            (Some(_), _) => requests.get(&(scene.transaction[message], scene.part(message))),
+            (None, Some(below)) => requests.get(&(below, scene.part(message))),
+            (None, None) => None,
+        };
+        for &cause in causes.into_iter().flatten() {
+            note(scene, pieces, cause, effect, &mut samples);
+        }
+        if let (Some(status), Some(below)) = (answer, scene.below[message]) {
+            for &passed_on in answers.get(&(below, status, to_tag(sip))).into_iter().flatten() {
+                note(scene, pieces, effect, passed_on, &mut samples);
+            }
+        }
+    }
+    samples
+}
+
+fn note(scene: &Scene, pieces: &[Piece], cause: usize, effect: usize, samples: &mut Samples) {
+    let pair = (scene.source[pieces[cause].message], scene.source[pieces[effect].message]);
+    if pair.0 != pair.1 {
+        let gap = pieces[effect].time.micros_since(pieces[cause].time);
+        let least = &mut samples.entry(pair).or_default().least;
+        *least = Some(least.map_or(gap, |old| old.min(gap)));
+    }
+}
+
+/// The first sending of each message in its sender's and in its receiver's log.
+fn sightings(
+    scene: &Scene,
+    pieces: &[Piece],
+    bases: &Bases,
+    loggers: &Loggers,
+    same: &Sameness,
+    samples: &mut Samples,
+) {
+    let mut logs: ByNumber<usize, (Logs, Logs)> = ByNumber::default();
+    for (index, piece) in pieces.iter().enumerate() {
+        let Some(key) = same.of(*piece) else { continue };
+        let source = scene.source[piece.message];
+        let (from, to) = scene.ends(*piece);
+        let (from, to) = (bases.of[from], bases.of[to]);
+        let (sent, received) = logs.entry(key).or_default();
+        let fresh =
+            |logs: &Logs| logs.len() < LOGS && !logs.iter().any(|log| scene.source[pieces[*log].message] == source);
+        match (loggers.writes(from, source), loggers.writes(to, source)) {
+            (true, false) if fresh(sent) => sent.push(index),
+            (false, true) if fresh(received) => received.push(index),
+            _ => {}
+        }
+    }
+    for (sent, received) in logs.values() {
+        for (&cause, &effect) in sent.iter().flat_map(|cause| received.iter().map(move |effect| (cause, effect))) {
+            let pair = (scene.source[pieces[cause].message], scene.source[pieces[effect].message]);
+            if pair.0 != pair.1 {
+                let gap = pieces[effect].time.micros_since(pieces[cause].time);
+                samples.entry(pair).or_default().sightings.push(gap);
+            }
+        }
+    }
+}

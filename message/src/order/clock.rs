@@ -1,0 +1,76 @@
+//! How far the clocks of the sources are apart, and which displayed times that moves.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::cause::{Sample, Samples};
+use crate::flow::scene::Scene;
+
+/// By source: microseconds to add to its times. 0 for all whose receipts are later than the sendings they tell of.
+///
+/// The first source to log a request keeps its time; the others are moved by their measured offset from it, over
+/// chains of sources that saw the same messages.
+pub fn shifts(scene: &Scene, samples: &Samples) -> Vec<i64> {
+    let mut shift = vec![0_i64; scene.sources];
+    let mut near: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for &(cause, effect) in samples.keys() {
+        near.entry(cause).or_default().insert(effect);
+        near.entry(effect).or_default().insert(cause);
+    }
+    let mut done = vec![false; scene.sources];
+    let mut queue = VecDeque::new();
+    for start in upstream(scene) {
+        if std::mem::replace(&mut done[start], true) {
+            continue;
+        }
+        queue.push_back(start);
+        while let Some(known) = queue.pop_front() {
+            for &other in near.get(&known).into_iter().flatten() {
+                if !std::mem::replace(&mut done[other], true) {
+                    let ahead = ahead(samples.get(&(known, other)), samples.get(&(other, known)));
+                    shift[other] = shift[known].saturating_sub(ahead);
+                    queue.push_back(other);
+                }
+            }
+        }
+    }
+    shift
+}
+
+/// By how much the other clock is ahead of the known one; 0 while nothing is impossible.
+fn ahead(there: Option<&Sample>, back: Option<&Sample>) -> i64 {
+    let medians = (there.and_then(|s| median(&s.sightings)), back.and_then(|s| median(&s.sightings)));
+    let least = (there.and_then(|s| s.least), back.and_then(|s| s.least));
+    let seen = medians.0.is_some() || medians.1.is_some();
+    let (there, back) = if seen { medians } else { least };
+    let impossible = there.is_some_and(|gap| gap < 0) || back.is_some_and(|gap| gap < 0);
+    match (there, back) {
+        _ if !impossible => 0,
+        // Both hold way and offset, once with either sign.
+        (Some(there), Some(back)) => (there.saturating_sub(back)) / 2,
+        (Some(there), None) => there,
+        (None, Some(back)) => back.saturating_neg(),
+        (None, None) => 0,
+    }
+}
+
+fn median(gaps: &[i64]) -> Option<i64> {
+    let mut gaps = gaps.to_vec();
+    gaps.sort_unstable();
+    gaps.get(gaps.len() / 2).copied()
+}
+
+/// Sources, the nearest to the caller first: fewest Vias on a request, then the earliest, then by name.
+fn upstream(scene: &Scene) -> Vec<usize> {
+    let mut first = vec![(usize::MAX, i64::MAX); scene.sources];
+    for (index, message) in scene.messages.iter().enumerate() {
+        let vias = match scene.sip(index) {
+            Some(sip) if !message.facts.response => sip.vias.len(),
+            _ => usize::MAX,
+        };
+        let first = &mut first[scene.source[index]];
+        *first = (*first).min((vias, message.time.0));
+    }
+    let mut sources: Vec<_> = (0..scene.sources).collect();
+    sources.sort_by_key(|source| first[*source]);
+    sources
+}

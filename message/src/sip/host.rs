@@ -1,0 +1,92 @@
+//! Host and port, as in URIs and Via: names, IPv4, IPv6 in brackets (RFC 3261, 25.1; RFC 5118).
+
+use std::net::Ipv6Addr;
+
+use crate::facts::Faults;
+
+/// The host in lower case (IPv6 keeps its brackets) and the port. Blanks around the colon are allowed.
+pub(crate) fn host_and_port(text: &str, faults: &mut Faults) -> (String, Option<u16>) {
+    let text = text.trim();
+    let (host, rest) = if text.starts_with('[') {
+        let end = text.find(']').map_or(text.len(), |at| at + 1);
+        check_ipv6(&text[..end], faults);
+        text.split_at(end)
+    } else {
+        match text.matches(':').count() {
+            0 | 1 => text.split_at(text.find(':').unwrap_or(text.len())),
+            _ => {
+                faults.note("ipv6_brackets");
+                (text, "")
+            }
+        }
+    };
+    let host = host.trim_end();
+    if !host.starts_with('[') && !host.contains(':') && !is_name(host) {
+        faults.note("host");
+    }
+    (host.to_ascii_lowercase(), port(rest.trim(), faults))
+}
+
+/// An address as it stands in `received`: IPv6 gets brackets if it has none.
+pub(crate) fn bracketed(address: &str) -> String {
+    let bare = address.contains(':') && !address.starts_with('[');
+    if bare { format!("[{}]", address.to_ascii_lowercase()) } else { address.to_ascii_lowercase() }
+}
+
+fn check_ipv6(host: &str, faults: &mut Faults) {
+    let inner = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or("");
+    let address = inner.split_once('%').map_or(inner, |(address, _)| address);
+    if address.parse::<Ipv6Addr>().is_err() {
+        faults.note("ipv6");
+    }
+}
+
+fn port(rest: &str, faults: &mut Faults) -> Option<u16> {
+    if rest.is_empty() {
+        return None;
+    }
+    let digits = rest.strip_prefix(':').map(str::trim).filter(|d| d.bytes().all(|b| b.is_ascii_digit()));
+    let port = digits.and_then(|d| d.parse().ok());
+    if port.is_none() {
+        faults.note("port");
+    }
+    port
+}
+
+fn is_name(host: &str) -> bool {
+    !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, host: &str, port: Option<u16>, faults: &[&str]) {
+        let mut seen = Faults::default();
+        assert_eq!(host_and_port(text, &mut seen), (host.to_owned(), port), "{text}");
+        assert_eq!(seen.names(), faults, "{text}");
+    }
+
+    #[test]
+    fn hosts_of_every_form_are_read() {
+        check("Example.COM", "example.com", None, &[]);
+        check("192.0.2.1:5060", "192.0.2.1", Some(5060), &[]);
+        check("192.0.2.1 : 5060", "192.0.2.1", Some(5060), &[]);
+        check("[2001:DB8::1]:5060", "[2001:db8::1]", Some(5060), &[]);
+        check("[fe80::1%eth0]", "[fe80::1%eth0]", None, &[]);
+        check("[::ffff:192.0.2.10]", "[::ffff:192.0.2.10]", None, &[]);
+    }
+
+    #[test]
+    fn hosts_that_are_none_are_kept_and_told() {
+        check("2001:db8::10", "2001:db8::10", None, &["ipv6_brackets"]);
+        check("[2001:db8:::192.0.2.1]", "[2001:db8:::192.0.2.1]", None, &["ipv6"]);
+        check("[2001:db8::1", "[2001:db8::1", None, &["ipv6"]);
+        check("[", "[", None, &["ipv6"]);
+        check("example.com:99999", "example.com", None, &["port"]);
+        check("example.com:", "example.com", None, &["port"]);
+        check("exa mple", "exa mple", None, &["host"]);
+        check("", "", None, &["host"]);
+    }
+}

@@ -1,0 +1,50 @@
+//! Test messages as they are written in the tests: with a margin, so that blanks at both ends of a line can be seen.
+
+use crate::facts::{self, Facts, Settings, SipFacts};
+use crate::kind::Kind;
+
+/// Lines that begin with `|` behind any indentation, each ended by CRLF. `{length}` stands for the length of the body.
+pub(super) fn message(drawn: &str) -> Vec<u8> {
+    let mut text = String::new();
+    for line in drawn.lines() {
+        if let Some(line) = line.trim_start().strip_prefix('|') {
+            text.push_str(line);
+            text.push_str("\r\n");
+        }
+    }
+    let body = text.find("\r\n\r\n").map_or(0, |at| text.len() - at - 4);
+    text.replace("{length}", &body.to_string()).into_bytes()
+}
+
+/// Facts of a drawn message, with the names of the faults that it must show, in order.
+#[track_caller]
+pub(super) fn check(drawn: &str, faults: &[&str]) -> Facts {
+    check_bytes(&message(drawn), faults)
+}
+
+#[track_caller]
+pub(super) fn check_bytes(message: &[u8], faults: &[&str]) -> Facts {
+    let facts = facts::read(Kind::Sip, "-", "-", "-", message, &Settings::default());
+    let seen: Vec<_> = facts.faults.iter().map(|fault| fault.what.as_str()).collect();
+    assert_eq!(seen, faults);
+    facts
+}
+
+/// The line a fault is about, without its line end.
+#[track_caller]
+pub(super) fn line_of(facts: &Facts, fault: &str, drawn: &str) -> String {
+    let bytes = message(drawn);
+    let at = facts.faults.iter().find(|f| f.what == fault).expect("the fault was noted").at as usize;
+    let line = bytes[at..].split(|b| *b == b'\r').next().unwrap_or_default();
+    String::from_utf8_lossy(line).into_owned()
+}
+
+pub(super) fn sip(facts: &Facts) -> &SipFacts {
+    facts.sip.as_deref().expect("a SIP message has SIP facts")
+}
+
+/// Users of From and To, with their tags.
+pub(super) fn parties(facts: &Facts) -> (&str, &str, &str, &str) {
+    let (from, to) = (sip(facts).from.as_ref().expect("From"), sip(facts).to.as_ref().expect("To"));
+    (&from.uri.user, from.tag().unwrap_or("-"), &to.uri.user, to.tag().unwrap_or("-"))
+}

@@ -1,0 +1,219 @@
+-- What agents send: streams with their watermarks, messages, and what lies between them.
+-- Times are microseconds since 1970 in UTC; day is days since 1970 of the time clamped at arrival.
+-- Each key of a table that moves with a stream contains stream_id.
+
+create table agent (
+    id text not null,
+    name text not null,
+    token_hash blob,
+    version text,
+    heartbeat bigint,
+    clock_offset bigint,
+    lease bigint not null default 0,
+    lease_seen bigint,
+    primary key (id)
+);
+
+create table source (
+    agent text not null,
+    name text not null,
+    host text not null,
+    reported bigint,
+    read_at bigint,
+    primary key (agent, name)
+);
+
+-- Written once. device, inode and generation are unsigned numbers kept in the bits of signed ones.
+create table stream (
+    stream_id bigint not null,
+    agent text not null,
+    host text not null,
+    source text not null,
+    path blob not null,
+    format blob not null,
+    zone text not null,
+    device bigint not null,
+    inode bigint not null,
+    generation bigint not null,
+    birth bigint not null,
+    epoch bigint not null,
+    predecessor bigint,
+    created bigint not null,
+    primary key (stream_id)
+);
+create index stream_agent on stream (agent, stream_id);
+
+-- All that moves with the watermark.
+create table stream_offset (
+    stream_id bigint not null,
+    off bigint not null,
+    lease bigint not null,
+    guard blob,
+    size bigint not null,
+    read_to bigint not null,
+    read_at bigint not null,
+    last_event bigint,
+    near_misses bigint not null,
+    records bigint not null,
+    record_bytes bigint not null,
+    noise bigint not null,
+    noise_bytes bigint not null,
+    noise_lines bigint not null,
+    fragments bigint not null,
+    fragment_bytes bigint not null,
+    gaps bigint not null,
+    gap_bytes bigint not null,
+    tail bigint not null,
+    tail_mark bigint not null,
+    end_size bigint,
+    end_crc bigint,
+    end_counters blob,
+    primary key (stream_id)
+);
+
+-- Addresses as logged; the id is a hash of the text.
+create table endpoint (
+    id bigint not null,
+    address text not null,
+    primary key (id)
+);
+
+create table dictionary (
+    id smallint not null,
+    bytes blob not null,
+    primary key (id)
+);
+
+-- raw is the whole span as sent: header line, message, line end. masked is null, or masks and HMAC.
+create table message (
+    id integer not null,
+    ts bigint not null,
+    stream_id bigint not null,
+    off bigint not null,
+    len bigint not null,
+    src bigint not null,
+    dst bigint not null,
+    day integer not null,
+    head integer not null,
+    cseq integer,
+    line_end smallint not null,
+    kind smallint not null,
+    status smallint,
+    flags smallint not null,
+    dictionary smallint not null,
+    call blob not null,
+    method text not null,
+    masked blob,
+    raw blob not null,
+    primary key (id)
+);
+create index message_call on message (call);
+create index message_position on message (stream_id, off);
+create index message_ts on message (ts);
+
+-- The bytes of a record over 1 MiB, in pieces.
+create table part (
+    stream_id bigint not null,
+    off bigint not null,
+    part integer not null,
+    day integer not null,
+    dictionary smallint not null,
+    raw blob not null,
+    primary key (stream_id, off, part, day)
+);
+
+create table fragment (
+    stream_id bigint not null,
+    off bigint not null,
+    len bigint not null,
+    received bigint not null,
+    of_stream bigint,
+    of_off bigint,
+    flags smallint not null,
+    dictionary smallint not null,
+    raw blob not null,
+    primary key (stream_id, off)
+);
+create index fragment_received on fragment (received);
+
+-- A call as one stream saw it on one day. Searches group by call.
+create table call_part (
+    first bigint not null,
+    last bigint not null,
+    stream_id bigint not null,
+    n bigint not null,
+    status_ts bigint,
+    day integer not null,
+    status smallint,
+    call blob not null,
+    call_id text not null,
+    from_user text,
+    to_user text,
+    first_method text not null,
+    primary key (call, stream_id, day)
+);
+create index call_part_from on call_part (from_user, first);
+create index call_part_to on call_part (to_user, first);
+create index call_part_first on call_part (first);
+
+-- Bytes nobody could read. lost is null where the number is not known; hash where it was rejected.
+create table gap (
+    stream_id bigint not null,
+    off bigint not null,
+    cause smallint not null,
+    len bigint not null,
+    lost bigint,
+    noticed bigint not null,
+    hash blob,
+    primary key (stream_id, off, cause)
+);
+
+-- The unfinished tail of a stream; replaced by each stored append.
+create table provisional (
+    ts bigint not null,
+    stream_id bigint not null,
+    off bigint not null,
+    len bigint not null,
+    src bigint not null,
+    dst bigint not null,
+    day integer not null,
+    head integer not null,
+    cseq integer,
+    line_end smallint not null,
+    kind smallint not null,
+    status smallint,
+    flags smallint not null,
+    dictionary smallint not null,
+    call blob not null,
+    method text not null,
+    masked blob,
+    raw blob not null,
+    primary key (stream_id, off)
+);
+create index provisional_call on provisional (call);
+
+-- Call events of one batch of one stream, until correlation has applied them.
+create table outbox (
+    stream_id bigint not null,
+    end_off bigint not null,
+    made bigint not null,
+    events blob not null,
+    primary key (stream_id, end_off)
+);
+create index outbox_made on outbox (made);
+
+create table correlation_offset (
+    stream_id bigint not null,
+    off bigint not null,
+    lease_owner text,
+    lease_until bigint not null,
+    primary key (stream_id)
+);
+
+-- Which messages (by id) lie on which day: for retention and time windows.
+create table day_mark (
+    day integer not null,
+    min_id bigint not null,
+    max_id bigint not null,
+    primary key (day)
+);

@@ -1,0 +1,73 @@
+-- What correlation makes of calls: scenarios, the keys that join them, and the calls they own.
+
+-- kind to strip are written by the correlator, outcome to problem by the judge.
+create table scenario (
+    id integer not null primary key autoincrement,
+    first bigint not null,
+    last bigint not null,
+    due bigint,
+    version bigint not null,
+    merged_into bigint,
+    lease_until bigint not null default 0,
+    rang bigint,
+    answered bigint,
+    ending bigint,
+    ended bigint,
+    calls bigint not null,
+    legs bigint not null,
+    messages bigint not null,
+    nodes bigint not null,
+    devices bigint not null,
+    sip bigint not null,
+    rest bigint not null,
+    push bigint not null,
+    media bigint not null,
+    state smallint not null default 0,
+    kind smallint not null,
+    status smallint,
+    outcome smallint,
+    lease_owner text,
+    caller text,
+    callee text,
+    answered_by text,
+    env text,
+    class text,
+    rule text,
+    problem text,
+    strip blob,
+    summary blob not null
+);
+create index scenario_first on scenario (first, id) where merged_into is null;
+create index scenario_kind on scenario (kind, first);
+create index scenario_caller on scenario (caller, first);
+create index scenario_callee on scenario (callee, first);
+create index scenario_merged on scenario (merged_into) where merged_into is not null;
+
+-- calls counts the calls that joined by this key; beyond a limit it joins no more.
+create table scenario_key (
+    hash blob not null,
+    scenario_id bigint not null,
+    last bigint not null,
+    calls bigint not null,
+    space text not null,
+    primary key (hash)
+);
+create index scenario_key_scenario on scenario_key (scenario_id);
+
+-- joined_*: the key by which a call came to its scenario, and the message that carried it.
+create table scenario_call (
+    scenario_id bigint not null,
+    call blob not null,
+    stream_id bigint not null,
+    day integer not null,
+    class smallint not null,
+    first bigint not null,
+    call_id text not null,
+    joined_space text,
+    joined_value text,
+    joined_sure smallint,
+    joined_stream bigint,
+    joined_off bigint,
+    primary key (scenario_id, call, stream_id, day)
+);
+create index scenario_call_call on scenario_call (call);

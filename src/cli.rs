@@ -1,0 +1,100 @@
+//! What can be asked on the command line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const AFTER: &str = "\
+Examples:
+  siptrail demo                                   recorded calls, played live
+  siptrail watch /var/log/myapp/sip.log           your own log
+  siptrail watch '/var/log/myapp/*.log'           a glob, in quotes: files that appear later are followed too
+  siptrail watch /var/log/kamailio /srv/app.log   a directory and a file
+
+The log format is [timestamp][method][source url][destination url], newline, message; see docs/log-format.md.";
+
+/// Follows the logs in which applications write their SIP, REST and push messages, and shows each call as a ladder.
+#[derive(Debug, Parser)]
+#[command(name = "siptrail", version, after_help = AFTER, max_term_width = 100)]
+pub struct Cli {
+    /// Say more (-v: debug, -vv: trace); RUST_LOG is honoured too
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Follow logs and browse their calls: agent, collector and pages in one process, nothing to set up
+    Watch(Watch),
+    /// Play recorded calls of a forking proxy into a fresh directory and watch them
+    Demo(Demo),
+    /// Run the server that agents send to and browsers open
+    Collector(Configured),
+    /// Follow this host's logs and send them to a collector (the same as siptrail-agent)
+    Agent(Configured),
+}
+
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// A log file, a directory of logs, or a quoted glob. What does not exist yet is followed when it appears
+    #[arg(required = true, value_name = "LOG")]
+    pub logs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub place: Place,
+    /// Where to begin in files that were never read before
+    #[arg(long, value_enum, default_value_t = From::Beginning)]
+    pub from: From,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum From {
+    /// Read what is there, then what comes
+    Beginning,
+    /// Only what comes; what is there already is recorded as a gap
+    End,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    #[command(flatten)]
+    pub place: Place,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct Place {
+    /// Address of the pages; loopback only, as there are no accounts. Port 0 takes a free one
+    #[arg(long, env = "SIPTRAIL_LISTEN", default_value = "127.0.0.1:8480")]
+    pub listen: SocketAddr,
+    /// Where messages and positions are kept; a second run goes on where the first stopped
+    /// [default: siptrail in the user's data directory; for the demo a fresh directory that is removed at the end]
+    #[arg(long, env = "SIPTRAIL_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Configured {
+    /// The config file (an example with every key and its default: etc/collector.toml, etc/agent.toml)
+    #[arg(long, env = "SIPTRAIL_CONFIG", value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn watch_without_a_log_is_a_usage_error() {
+        let error = Cli::try_parse_from(["siptrail", "watch"]).expect_err("a log is needed");
+        assert_eq!(error.exit_code(), 2);
+    }
+}

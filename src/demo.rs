@@ -1,0 +1,72 @@
+//! `siptrail demo`: recorded calls of a forking proxy, played into a fresh directory and watched.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{Demo, From};
+use crate::outcome::WrongConfig;
+use crate::player::Recording;
+use crate::{progress, watch};
+
+/// One proxy alone, then a core proxy and its edge, which both log what passes between them.
+const LOGS: [(&str, &[u8]); 3] = [
+    ("proxy.log", include_bytes!("../tests/logs/kamailio.log")),
+    ("core.log", include_bytes!("../tests/logs/two-servers/core.log")),
+    ("edge.log", include_bytes!("../tests/logs/two-servers/edge.log")),
+];
+
+pub async fn run(asked: Demo) -> anyhow::Result<()> {
+    let fresh = Fresh::make(asked.place.data.as_deref())?;
+    let logs = fresh.path.join("logs");
+    std::fs::create_dir(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    progress::say(&format!("playing recorded calls into {}", logs.display()));
+
+    let cancel = watch::until_signal();
+    let player = tokio::spawn(play(logs.clone(), cancel.clone()));
+    let result = watch::follow(&asked.place, fresh.path.join("data"), vec![logs], From::Beginning, cancel).await;
+    player.abort();
+    result
+}
+
+async fn play(logs: PathBuf, cancel: CancellationToken) {
+    let playing = LOGS.map(|(name, log)| Recording::cut(log, &logs.join(name)).play(collector::ingest::now));
+    let [alone, core, edge] = playing;
+    let all = async { alone.await.and(tokio::try_join!(core, edge).map(|_| ())) };
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        result = all => match result {
+            Ok(()) => progress::say("all recorded calls are played; they stay on the page until you press Ctrl-C"),
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "the recording could not be played"),
+        }
+    }
+}
+
+/// A directory of our own; removed at the end unless the user named it.
+struct Fresh {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl Fresh {
+    fn make(named: Option<&Path>) -> anyhow::Result<Self> {
+        let path = named.map_or_else(|| std::env::temp_dir().join(format!("siptrail-demo-{}", std::process::id())), Path::to_owned);
+        let empty = |path: &Path| std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+        if path.exists() && !empty(&path) {
+            let text = format!("{} is not empty; the demo wants a fresh directory", path.display());
+            return Err(anyhow::Error::new(WrongConfig(text)));
+        }
+        std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        Ok(Self { path, keep: named.is_some() })
+    }
+}
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        if !self.keep {
+            // Best effort: it lies in the system's directory for temporary files.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}

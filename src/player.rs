@@ -1,0 +1,108 @@
+//! Plays a recorded log: its records at their own pace, their header times moved to now.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use chrono_tz::Tz;
+use message::format::{Format, Line};
+use message::frame::{Framer, Limits, Next, Resume};
+use message::id::Offset;
+use message::span::{Span, SpanKind};
+use message::time::Timestamp;
+use tokio::io::AsyncWriteExt;
+
+/// A log cut into pieces, each to be written at its time after the start.
+#[derive(Debug)]
+pub struct Recording {
+    path: PathBuf,
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug)]
+struct Piece {
+    /// After the first record of the log.
+    after: Duration,
+    before_time: Vec<u8>,
+    after_time: Vec<u8>,
+}
+
+impl Recording {
+    /// Cuts a log whose header times are epoch seconds with a fraction.
+    pub fn cut(log: &[u8], path: &Path) -> Self {
+        let format = Arc::new(Format::siptrail());
+        let mut pieces = Vec::new();
+        let (mut first, mut written) = (None, 0);
+        for span in spans(log, &format).into_iter().filter(|span| span.kind == SpanKind::Record) {
+            let (start, end) = (span.start.0 as usize, span.end().0 as usize);
+            let line = log[start..start + span.head as usize].trim_ascii_end();
+            let Line::Header(header) = format.read(line, Tz::UTC) else { continue };
+            let time_at = start + header.prefix.len() + 1;
+            let first = *first.get_or_insert(header.time);
+            pieces.push(Piece {
+                after: Duration::from_micros(header.time.micros_since(first).unsigned_abs()),
+                before_time: log[written..time_at].to_vec(),
+                after_time: log[time_at + header.time_text.len()..end].to_vec(),
+            });
+            written = end;
+        }
+        Self { path: path.to_owned(), pieces }
+    }
+
+    /// Writes it, each record when its time has come, so that a reader sees it grow.
+    pub async fn play(self, now: impl Fn() -> Timestamp) -> anyhow::Result<()> {
+        let told = || format!("cannot write {}", self.path.display());
+        let mut file = tokio::fs::File::create(&self.path).await.with_context(told)?;
+        let (begin, start) = (tokio::time::Instant::now(), now());
+        for piece in &self.pieces {
+            tokio::time::sleep_until(begin + piece.after).await;
+            let time = Timestamp(start.0 + i64::try_from(piece.after.as_micros()).unwrap_or(0));
+            let mut bytes = piece.before_time.clone();
+            bytes.extend_from_slice(epoch(time).as_bytes());
+            bytes.extend_from_slice(&piece.after_time);
+            file.write_all(&bytes).await.with_context(told)?;
+            file.flush().await.with_context(told)?;
+        }
+        Ok(())
+    }
+}
+
+fn epoch(time: Timestamp) -> String {
+    format!("{}.{:06}", time.0.div_euclid(1_000_000), time.0.rem_euclid(1_000_000))
+}
+
+fn spans(log: &[u8], format: &Arc<Format>) -> Vec<Span> {
+    let mut framer = Framer::new(format.clone(), Offset(0), &Resume::default(), Limits::default());
+    let (mut out, mut at) = (Vec::new(), 0);
+    while let Some(rest) = log.get(at..).filter(|rest| !rest.is_empty()) {
+        at = match framer.feed(rest, &mut out) {
+            Next::More => log.len(),
+            Next::From(offset) => offset.0 as usize,
+        };
+    }
+    framer.close(&mut out);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &[u8] = b"noise\n 1(2) INFO: [1795463759.100000][INVITE][sip:a][sip:b]\nINVITE sip:b SIP/2.0\r\nContent-Length: 0\r\n\r\n\n\
+more noise\n 1(2) INFO: [1795463759.350000][ACK][sip:a][sip:b]\nACK sip:b SIP/2.0\r\nContent-Length: 0\r\n\r\n\n";
+
+    #[tokio::test(start_paused = true)]
+    async fn a_recording_is_played_at_its_own_pace_with_its_times_moved() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("sip.log");
+        let recording = Recording::cut(LOG, &path);
+        let began = tokio::time::Instant::now();
+        recording.play(|| Timestamp(2_000_000_000_000_000)).await.expect("played");
+        assert!(began.elapsed() >= Duration::from_millis(250));
+        let expected = String::from_utf8_lossy(LOG)
+            .replace("1795463759.100000", "2000000000.000000")
+            .replace("1795463759.350000", "2000000000.250000");
+        assert_eq!(std::fs::read_to_string(&path).expect("read"), expected);
+    }
+}

@@ -1,0 +1,135 @@
+//! What a person sees while `watch` works: a line when something changed, not a flood.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use agent::Progress;
+use store::Store;
+use tokio::sync::watch;
+
+/// At most one line this often while catching up.
+const LINE: Duration = Duration::from_secs(2);
+/// Less than this is not worth a line.
+const WORTH: u64 = 4 << 20;
+
+/// One sentence to standard output. A closed pipe is no reason to stop.
+pub fn say(sentence: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{sentence}").and_then(|()| out.flush());
+}
+
+/// Tells what is missing, how far catching up is, and when it is done.
+pub async fn tell(mut told: watch::Receiver<Progress>, store: Store) {
+    let mut teller = Teller::new(Instant::now());
+    while told.changed().await.is_ok() {
+        let progress = told.borrow_and_update().clone();
+        for line in teller.lines(&progress, Instant::now()) {
+            say(&line);
+        }
+        if teller.caught_up_now {
+            teller.caught_up_now = false;
+            if let Ok(totals) = store.totals().await {
+                say(&format!("{} messages of {} scenarios are stored", thousands(totals.records), thousands(totals.scenarios)));
+            }
+        }
+    }
+}
+
+/// Decides which lines are worth saying. Pure but for the times given.
+struct Teller {
+    began: Instant,
+    last_line: Option<Instant>,
+    missing: BTreeSet<PathBuf>,
+    files: usize,
+    behind: bool,
+    caught_up_now: bool,
+}
+
+impl Teller {
+    fn new(now: Instant) -> Self {
+        Self { began: now, last_line: None, missing: BTreeSet::new(), files: 0, behind: false, caught_up_now: false }
+    }
+
+    fn lines(&mut self, progress: &Progress, now: Instant) -> Vec<String> {
+        let mut lines = Vec::new();
+        let missing: BTreeSet<PathBuf> = progress.waiting_for.iter().cloned().collect();
+        for path in missing.difference(&self.missing) {
+            lines.push(format!("{} does not exist yet; it is followed when it appears", path.display()));
+        }
+        for path in self.missing.difference(&missing) {
+            lines.push(format!("{} is there now", path.display()));
+        }
+        self.missing = missing;
+        if progress.files != self.files {
+            self.files = progress.files;
+            lines.push(format!("following {} file{}", self.files, if self.files == 1 { "" } else { "s" }));
+        }
+        let left = progress.bytes_known.saturating_sub(progress.bytes_committed);
+        if left > WORTH && self.last_line.is_none_or(|at| now.duration_since(at) >= LINE) {
+            self.behind = true;
+            self.last_line = Some(now);
+            let (done, all) = (megabytes(progress.bytes_committed), megabytes(progress.bytes_known));
+            lines.push(format!("catching up: {done} of {all} MB, {} records", thousands(progress.records as i64)));
+        }
+        if left == 0 && self.behind {
+            self.behind = false;
+            self.caught_up_now = true;
+            let took = now.duration_since(self.began).as_secs_f64();
+            lines.push(format!("caught up: {} MB in {took:.1} s", megabytes(progress.bytes_committed)));
+        }
+        lines
+    }
+}
+
+fn megabytes(bytes: u64) -> String {
+    thousands((bytes / 1_000_000) as i64)
+}
+
+fn thousands(number: i64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) && digit.is_ascii_digit() {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn progress(files: usize, known: u64, committed: u64) -> Progress {
+        Progress { files, bytes_known: known, bytes_committed: committed, ..Progress::default() }
+    }
+
+    #[test]
+    fn catching_up_is_a_line_now_and_then_and_one_at_the_end() {
+        let start = Instant::now();
+        let mut teller = Teller::new(start);
+        assert_eq!(teller.lines(&progress(2, 200_000_000, 0), start), ["following 2 files", "catching up: 0 of 200 MB, 0 records"]);
+        assert!(teller.lines(&progress(2, 200_000_000, 1_000_000), start + Duration::from_millis(10)).is_empty());
+        assert_eq!(teller.lines(&progress(2, 200_000_000, 90_000_000), start + LINE), ["catching up: 90 of 200 MB, 0 records"]);
+        assert_eq!(teller.lines(&progress(2, 200_000_000, 200_000_000), start + 2 * LINE), ["caught up: 200 MB in 4.0 s"]);
+        assert!(teller.lines(&progress(2, 200_000_100, 200_000_100), start + 3 * LINE).is_empty(), "live lines are not told");
+    }
+
+    #[test]
+    fn a_path_that_does_not_exist_is_told_once_and_again_when_it_is_there() {
+        let mut teller = Teller::new(Instant::now());
+        let mut waiting = Progress { waiting_for: vec![PathBuf::from("/x/a.log")], ..Progress::default() };
+        assert_eq!(teller.lines(&waiting, teller.began), ["/x/a.log does not exist yet; it is followed when it appears"]);
+        assert!(teller.lines(&waiting, teller.began).is_empty());
+        waiting.waiting_for.clear();
+        assert_eq!(teller.lines(&waiting, teller.began), ["/x/a.log is there now"]);
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!([thousands(0), thousands(999), thousands(1000), thousands(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
+    }
+}

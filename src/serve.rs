@@ -1,0 +1,72 @@
+//! A collector in this process: store, ingest, correlation and pages behind one listener.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use collector::Ingest;
+use store::{Location, Store};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::outcome::WrongConfig;
+
+/// Running roles; they end when `cancel` does.
+pub struct Server {
+    pub address: SocketAddr,
+    pub store: Store,
+    pub ingest: Ingest,
+    pages: JoinHandle<std::io::Result<()>>,
+    correlation: JoinHandle<()>,
+}
+
+/// Binds before the database is opened, so that a taken port is told at once.
+pub async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    if !listen.ip().is_loopback() {
+        return Err(anyhow::Error::new(WrongConfig(format!(
+            "cannot listen on {listen}: there are no accounts yet, so only loopback addresses are served; \
+             use 127.0.0.1:{} and reach it through ssh -L",
+            listen.port()
+        ))));
+    }
+    TcpListener::bind(listen).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "{listen} is in use; is another siptrail running? Choose another address with --listen, port 0 takes a free one"
+        ),
+        _ => anyhow::Error::new(error).context(format!("cannot listen on {listen}")),
+    })
+}
+
+impl Server {
+    pub async fn start(
+        listener: TcpListener,
+        location: Location,
+        config: &collector::Config,
+        cancel: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let address = listener.local_addr().context("the listener has no address")?;
+        let store = Store::open(&location).await?;
+        let ingest = Ingest::new(store.clone(), config);
+        let owner = format!("{}-{}", std::process::id(), address.port());
+        let correlation =
+            tokio::spawn(collector::correlate::run(store.clone(), owner, ingest.stored(), cancel.clone()));
+        let partitions = tokio::spawn(collector::partitions::run(store.clone(), cancel.clone()));
+        let settings = web::Settings::for_listener(address, &config.hosts, cancel.clone());
+        let app = collector::http::router(ingest.clone()).merge(web::router(store.clone(), settings));
+        let stop = cancel.clone();
+        let pages = tokio::spawn(async move {
+            let result = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await;
+            partitions.abort();
+            result
+        });
+        Ok(Self { address, store, ingest, pages, correlation })
+    }
+
+    /// Waits for the roles to end, then closes the database.
+    pub async fn finish(self) -> anyhow::Result<()> {
+        let pages = self.pages.await.context("the pages stopped")?;
+        self.correlation.await.context("correlation stopped")?;
+        self.store.close().await;
+        pages.context("the pages stopped")
+    }
+}

@@ -1,0 +1,144 @@
+//! What a batch is the first to speak of: streams and addresses, written before its rows, each once.
+
+use message::time::Timestamp;
+use sqlx::QueryBuilder;
+
+use super::Prepared;
+use crate::backend::{Transaction, with_transaction};
+use crate::caches::Caches;
+use crate::text::{big, capped, clean};
+use crate::{Error, statement};
+
+/// Streams and addresses that this process has not seen committed yet.
+#[derive(Debug, Default)]
+pub(crate) struct Unknown {
+    streams: Vec<NewStream>,
+    /// By id: concurrent inserts in different orders would wait for each other.
+    endpoints: Vec<(i64, String)>,
+}
+
+#[derive(Debug)]
+struct NewStream {
+    id: i64,
+    agent: String,
+    host: String,
+    source: String,
+    path: Vec<u8>,
+    format: Vec<u8>,
+    zone: String,
+    /// Device, inode, generation, birth, epoch.
+    identity: [i64; 5],
+    predecessor: Option<i64>,
+    created: Timestamp,
+}
+
+impl Unknown {
+    pub fn of<'a>(batch: impl IntoIterator<Item = &'a Prepared>, caches: &Caches) -> Self {
+        let mut new = Self::default();
+        for prepared in batch {
+            new.streams.extend(NewStream::of(prepared).filter(|stream| !caches.streams.has(&stream.id)));
+            let unseen = prepared.endpoints.iter().filter(|(id, _)| !caches.endpoints.has(id));
+            new.endpoints.extend(unseen.map(|(id, address)| (*id, address.clone())));
+        }
+        new.streams.sort_by_key(|stream| stream.id);
+        new.streams.dedup_by_key(|stream| stream.id);
+        new.endpoints.sort();
+        new.endpoints.dedup_by_key(|(id, _)| *id);
+        new
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty() && self.endpoints.is_empty()
+    }
+
+    pub async fn write(&self, tx: &mut Transaction) -> Result<(), Error> {
+        for stream in &self.streams {
+            stream.write(tx).await?;
+        }
+        for rows in statement::chunks(&self.endpoints) {
+            with_transaction!(tx, db => {
+                let mut q = QueryBuilder::<Db>::new("insert into endpoint (id, address) ");
+                q.push_values(rows, |mut row, (id, address)| {
+                    row.push_bind(*id).push_bind(address);
+                });
+                q.push(" on conflict do nothing").build().execute(db).await?;
+            });
+        }
+        Ok(())
+    }
+
+    /// To be called once it is committed.
+    pub fn keep(&self, caches: &Caches) {
+        self.streams.iter().for_each(|stream| caches.streams.add(stream.id));
+        self.endpoints.iter().for_each(|(id, _)| caches.endpoints.add(*id));
+    }
+}
+
+impl NewStream {
+    fn of(prepared: &Prepared) -> Option<Self> {
+        let head = &prepared.head;
+        let meta = head.meta.as_ref()?;
+        let file = &meta.file;
+        Some(Self {
+            id: head.stream.0,
+            agent: capped(&head.agent, 256),
+            host: clean(&meta.host),
+            source: capped(&meta.source, 512),
+            path: meta.path.clone(),
+            format: message::wire::encode(&meta.format).unwrap_or_default(),
+            zone: clean(&meta.zone),
+            identity: [file.device as i64, file.inode as i64, file.generation as i64, file.birth, big(meta.epoch)],
+            predecessor: meta.predecessor.map(|stream| stream.0),
+            created: head.received,
+        })
+    }
+
+    async fn write(&self, tx: &mut Transaction) -> Result<(), Error> {
+        with_transaction!(tx, db => {
+            sqlx::query("insert into agent (id, name) values ($1, $1) on conflict do nothing")
+                .bind(&self.agent)
+                .execute(&mut *db)
+                .await?;
+            sqlx::query("insert into source (agent, name, host) values ($1, $2, $3) on conflict do nothing")
+                .bind(&self.agent)
+                .bind(&self.source)
+                .bind(&self.host)
+                .execute(&mut *db)
+                .await?;
+            sqlx::query(
+                "insert into stream (stream_id, agent, host, source, path, format, zone,
+                     device, inode, generation, birth, epoch, predecessor, created)
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) on conflict do nothing",
+            )
+            .bind(self.id)
+            .bind(&self.agent)
+            .bind(&self.host)
+            .bind(&self.source)
+            .bind(&self.path)
+            .bind(&self.format)
+            .bind(&self.zone)
+            .bind(self.identity[0])
+            .bind(self.identity[1])
+            .bind(self.identity[2])
+            .bind(self.identity[3])
+            .bind(self.identity[4])
+            .bind(self.predecessor)
+            .bind(self.created.0)
+            .execute(&mut *db)
+            .await?;
+            sqlx::query(
+                "insert into stream_offset (stream_id, off, lease, size, read_to, read_at, near_misses, records, record_bytes,
+                     noise, noise_bytes, noise_lines, fragments, fragment_bytes, gaps, gap_bytes, tail, tail_mark)
+                 values ($1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) on conflict do nothing",
+            )
+            .bind(self.id)
+            .execute(&mut *db)
+            .await?;
+            sqlx::query("insert into correlation_offset (stream_id, off, lease_until) values ($1, 0, 0) on conflict do nothing")
+                .bind(self.id)
+                .execute(&mut *db)
+                .await?;
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,186 @@
+//! The inserts of one append.
+
+use message::id::Offset;
+use message::time::{Day, Timestamp};
+use sqlx::QueryBuilder;
+
+use super::GapRow;
+use super::prepare::{CallPart, PackedFragment, PackedMessage};
+use crate::backend::{Transaction, with_transaction};
+use crate::text::big;
+use crate::{Error, statement};
+
+/// Columns of `message` and `provisional`, in the order in which they are bound and read.
+pub(crate) const COLUMNS: &str = "ts, stream_id, off, len, src, dst, day, head, cseq, line_end, kind, status, flags, \
+    dictionary, call, method, masked, raw";
+
+/// Into `message` or `provisional`.
+pub(super) async fn messages(
+    tx: &mut Transaction,
+    table: &'static str,
+    stream: i64,
+    rows: &[PackedMessage],
+) -> Result<(), Error> {
+    for rows in statement::chunks(rows) {
+        with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new("insert into ");
+            q.push(table).push(" (").push(COLUMNS).push(") ");
+            q.push_values(rows, |mut to, row| {
+                to.push_bind(row.time.0)
+                    .push_bind(stream)
+                    .push_bind(row.offset())
+                    .push_bind(big(row.len))
+                    .push_bind(row.source)
+                    .push_bind(row.destination)
+                    .push_bind(row.day.0)
+                    .push_bind(row.head)
+                    .push_bind(row.cseq)
+                    .push_bind(row.line_end)
+                    .push_bind(row.kind)
+                    .push_bind(row.status)
+                    .push_bind(row.flags)
+                    .push_bind(row.dictionary)
+                    .push_bind(row.call.0.as_slice())
+                    .push_bind(row.method.as_str())
+                    .push_bind(row.masked.as_deref())
+                    .push_bind(row.raw.as_slice());
+            });
+            if table == "provisional" {
+                q.push(" on conflict do nothing");
+            }
+            q.build().execute(db).await?;
+        });
+    }
+    if table == "message" {
+        let days: Vec<Day> = rows.iter().map(|row| row.day).collect();
+        tx.mark_days(&days).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn call_parts(tx: &mut Transaction, stream: i64, parts: &[CallPart]) -> Result<(), Error> {
+    for parts in statement::chunks(parts) {
+        with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new(
+                "insert into call_part (call, stream_id, day, first, last, n, call_id, from_user, to_user,
+                     first_method, status, status_ts) ",
+            );
+            q.push_values(parts, |mut to, part| {
+                to.push_bind(part.call.0.as_slice())
+                    .push_bind(stream)
+                    .push_bind(part.day.0)
+                    .push_bind(part.first.0)
+                    .push_bind(part.last.0)
+                    .push_bind(part.n)
+                    .push_bind(part.call_id.as_str())
+                    .push_bind(part.from.as_deref())
+                    .push_bind(part.to.as_deref())
+                    .push_bind(part.first_method.as_str())
+                    .push_bind(part.status.map(|(_, status)| status))
+                    .push_bind(part.status.map(|(at, _)| at.0));
+            });
+            q.push(
+                " on conflict (call, stream_id, day) do update set
+                    first_method = case when excluded.first < call_part.first then excluded.first_method
+                                   else call_part.first_method end,
+                    first = case when excluded.first < call_part.first then excluded.first else call_part.first end,
+                    last = case when excluded.last > call_part.last then excluded.last else call_part.last end,
+                    n = call_part.n + excluded.n,
+                    from_user = coalesce(call_part.from_user, excluded.from_user),
+                    to_user = coalesce(call_part.to_user, excluded.to_user),
+                    status = case when call_part.status_ts > excluded.status_ts then call_part.status
+                             else coalesce(excluded.status, call_part.status) end,
+                    status_ts = case when call_part.status_ts > excluded.status_ts then call_part.status_ts
+                                else coalesce(excluded.status_ts, call_part.status_ts) end",
+            );
+            q.build().execute(db).await?;
+        });
+    }
+    Ok(())
+}
+
+pub(super) async fn fragments(
+    tx: &mut Transaction,
+    stream: i64,
+    received: Timestamp,
+    rows: &[PackedFragment],
+) -> Result<(), Error> {
+    for rows in statement::chunks(rows) {
+        with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new(
+                "insert into fragment (stream_id, off, len, received, of_stream, of_off, flags, dictionary, raw) ",
+            );
+            q.push_values(rows, |mut to, row| {
+                to.push_bind(stream)
+                    .push_bind(big(row.start.0))
+                    .push_bind(big(row.len))
+                    .push_bind(received.0)
+                    .push_bind(row.of.map(|(stream, _)| stream.0))
+                    .push_bind(row.of.map(|(_, offset)| big(offset.0)))
+                    .push_bind(row.flags)
+                    .push_bind(row.dictionary)
+                    .push_bind(row.raw.as_slice());
+            });
+            q.push(" on conflict do nothing").build().execute(db).await?;
+        });
+    }
+    Ok(())
+}
+
+/// A gap of no length may be told twice; it is kept and counted once.
+pub(super) async fn gaps(tx: &mut Transaction, stream: i64, noticed: Timestamp, rows: &[GapRow]) -> Result<(), Error> {
+    let mut made = 0;
+    for rows in statement::chunks(rows) {
+        with_transaction!(tx, db => {
+            let mut q =
+                QueryBuilder::<Db>::new("insert into gap (stream_id, off, cause, len, lost, noticed, hash) ");
+            q.push_values(rows, |mut to, row| {
+                to.push_bind(stream)
+                    .push_bind(big(row.start.0))
+                    .push_bind(row.cause.code())
+                    .push_bind(big(row.len))
+                    .push_bind(row.lost.map(big))
+                    .push_bind(noticed.0)
+                    .push_bind(row.hash.map(Vec::from));
+            });
+            made += q.push(" on conflict do nothing").build().execute(db).await?.rows_affected();
+        });
+    }
+    let again = rows.len() as i64 - made as i64;
+    if again > 0 {
+        with_transaction!(tx, db => {
+            sqlx::query("update stream_offset set gaps = gaps - $2 where stream_id = $1")
+                .bind(stream)
+                .bind(again)
+                .execute(db)
+                .await?;
+        });
+    }
+    Ok(())
+}
+
+pub(super) async fn clear_tail(tx: &mut Transaction, stream: i64) -> Result<(), Error> {
+    with_transaction!(tx, db => {
+        sqlx::query("delete from provisional where stream_id = $1").bind(stream).execute(db).await?;
+    });
+    Ok(())
+}
+
+pub(super) async fn outbox(
+    tx: &mut Transaction,
+    stream: i64,
+    end: Offset,
+    made: Timestamp,
+    events: &[u8],
+) -> Result<(), Error> {
+    with_transaction!(tx, db => {
+        sqlx::query("insert into outbox (stream_id, end_off, made, events) values ($1, $2, $3, $4)")
+            .bind(stream)
+            .bind(big(end.0))
+            .bind(made.0)
+            .bind(events)
+            .execute(db)
+            .await?;
+    });
+    Ok(())
+}

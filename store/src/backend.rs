@@ -1,0 +1,202 @@
+//! The one place that knows which database it is: pools, transactions, and every difference between the two.
+
+mod partitions;
+mod postgres;
+mod sqlite;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use message::time::{Day, Timestamp};
+
+use crate::append::{Outcome, Prepared};
+use crate::caches::Caches;
+use crate::{Error, Location, Store};
+
+pub(crate) use postgres::Postgres;
+pub(crate) use sqlite::Sqlite;
+
+/// An open database.
+#[derive(Clone, Debug)]
+pub(crate) enum Backend {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+/// A transaction that writes. Dropped without `commit`, it leaves nothing behind.
+pub(crate) enum Transaction {
+    Sqlite(sqlx::Transaction<'static, sqlx::Sqlite>),
+    Postgres(sqlx::Transaction<'static, sqlx::Postgres>),
+}
+
+/// One text for both databases: `with_pool!(backend, pool => …)` reads; inside, `Db` is the database.
+macro_rules! with_pool {
+    ($backend:expr, $pool:ident => $body:expr) => {
+        match &$backend {
+            $crate::backend::Backend::Sqlite(at) => {
+                #[allow(dead_code)]
+                type Db = sqlx::Sqlite;
+                let $pool = &at.readers;
+                $body
+            }
+            $crate::backend::Backend::Postgres(at) => {
+                #[allow(dead_code)]
+                type Db = sqlx::Postgres;
+                let $pool = &at.pool;
+                $body
+            }
+        }
+    };
+}
+
+/// The same inside a transaction: `with_transaction!(tx, db => …)`, `db` being a `&mut` connection.
+macro_rules! with_transaction {
+    ($tx:expr, $db:ident => $body:expr) => {
+        match $tx {
+            $crate::backend::Transaction::Sqlite(at) => {
+                #[allow(dead_code)]
+                type Db = sqlx::Sqlite;
+                let $db: &mut sqlx::SqliteConnection = &mut *at;
+                $body
+            }
+            $crate::backend::Transaction::Postgres(at) => {
+                #[allow(dead_code)]
+                type Db = sqlx::Postgres;
+                let $db: &mut sqlx::PgConnection = &mut *at;
+                $body
+            }
+        }
+    };
+}
+
+pub(crate) use {with_pool, with_transaction};
+
+impl Backend {
+    pub async fn open(location: &Location) -> Result<Self, Error> {
+        match location {
+            Location::Directory(path) => Ok(Self::Sqlite(Sqlite::open(path).await?)),
+            Location::Postgres(url) => Ok(Self::Postgres(Postgres::open(url).await?)),
+        }
+    }
+
+    pub async fn begin(&self) -> Result<Transaction, Error> {
+        Ok(match self {
+            Self::Sqlite(at) => Transaction::Sqlite(at.writer.begin_with("begin immediate").await?),
+            Self::Postgres(at) => Transaction::Postgres(at.pool.begin().await?),
+        })
+    }
+
+    /// SQLite commits all that waits at once; PostgreSQL each stream by itself.
+    pub async fn append(&self, store: &Store, streams: Vec<Prepared>) -> Result<Vec<Outcome>, Error> {
+        match self {
+            Self::Sqlite(at) => at.append(streams).await,
+            Self::Postgres(_) => postgres::append(store, streams).await,
+        }
+    }
+
+    /// Starts what runs beside the callers: SQLite's writer.
+    pub fn start(&self, caches: Arc<Caches>) {
+        match self {
+            Self::Sqlite(at) => at.start(caches),
+            Self::Postgres(_) => {}
+        }
+    }
+
+    /// Makes room for rows of these days where tables are partitioned.
+    pub async fn ensure_days(&self, days: BTreeSet<Day>) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(at) => partitions::ensure(at, days).await,
+        }
+    }
+
+    /// Two days back, three ahead.
+    pub async fn keep_partitions(&self, now: Timestamp) -> Result<(), Error> {
+        let today = now.day().0;
+        self.ensure_days((today - 2..=today + 3).map(Day).collect()).await
+    }
+
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite(at) => at.close().await,
+            Self::Postgres(at) => at.pool.close().await,
+        }
+    }
+}
+
+impl Transaction {
+    pub async fn commit(self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+
+    pub async fn rollback(self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(tx) => tx.rollback().await?,
+            Self::Postgres(tx) => tx.rollback().await?,
+        }
+        Ok(())
+    }
+
+    /// What locks the rows a select returns. SQLite has one writer, so its rows are locked already.
+    pub fn for_update(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " for update",
+        }
+    }
+
+    /// Numbers of new scenarios, each higher than all before.
+    pub async fn scenario_numbers(&mut self, count: usize) -> Result<Vec<i64>, Error> {
+        let count = count as i64;
+        Ok(match self {
+            Self::Sqlite(tx) => {
+                let last: Option<i64> = sqlx::query_scalar("select seq from sqlite_sequence where name = 'scenario'")
+                    .fetch_optional(&mut **tx)
+                    .await?;
+                let last = last.unwrap_or(0);
+                (last + 1..=last + count).collect()
+            }
+            Self::Postgres(tx) => {
+                sqlx::query_scalar("select nextval('scenario_number') from generate_series(1, $1)")
+                    .bind(count)
+                    .fetch_all(&mut **tx)
+                    .await?
+            }
+        })
+    }
+
+    /// Notes which messages lie on which day, where no partition says so. `days` are those of the messages just
+    /// stored, in the order they were stored.
+    pub async fn mark_days(&mut self, days: &[Day]) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(tx) => sqlite::mark_days(tx, days).await,
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+}
+
+/// Tables with their columns, and which of them are in the primary key: `table.column` and `table.column key`.
+#[cfg(test)]
+pub(crate) async fn columns(backend: &Backend) -> Vec<String> {
+    let text = match backend {
+        Backend::Sqlite(_) => {
+            "select t.name || '.' || c.name || case when c.pk > 0 then ' key' else '' end
+             from sqlite_master t join pragma_table_info(t.name) c
+             where t.type = 'table' and t.name not like 'sqlite%' and t.name not like '\\_sqlx%' escape '\\' order by 1"
+        }
+        Backend::Postgres(_) => {
+            "select t.relname || '.' || a.attname || case when i.indexrelid is not null then ' key' else '' end
+             from pg_class t join pg_attribute a on a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped
+             left join pg_index i on i.indrelid = t.oid and i.indisprimary and a.attnum = any(i.indkey)
+             where t.relnamespace = current_schema()::regnamespace and t.relkind in ('r', 'p') and not t.relispartition
+               and t.relname not like '\\_sqlx%' order by 1"
+        }
+    };
+    with_pool!(*backend, pool => {
+        sqlx::query_scalar(text).fetch_all(pool).await.unwrap()
+    })
+}

@@ -1,0 +1,44 @@
+//! Day partitions of the tables that hold messages.
+
+use std::collections::BTreeSet;
+
+use message::time::Day;
+use sqlx::AssertSqlSafe;
+
+use super::Postgres;
+use crate::Error;
+
+const TABLES: [&str; 3] = ["message", "part", "call_part"];
+
+/// Makes what is missing of these days. Whoever gets the lock makes them; the others find them made.
+pub(super) async fn ensure(at: &Postgres, days: BTreeSet<Day>) -> Result<(), Error> {
+    let missing: Vec<i32> = {
+        let known = at.days.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        days.iter().map(|day| day.0).filter(|day| !known.contains(day)).collect()
+    };
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut tx = at.pool.begin().await?;
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('siptrail partitions ' || current_schema(), 0))")
+        .execute(&mut *tx)
+        .await?;
+    for day in &missing {
+        for table in TABLES {
+            sqlx::raw_sql(AssertSqlSafe(create(table, *day))).execute(&mut *tx).await?;
+        }
+    }
+    tx.commit().await?;
+    at.days.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(missing);
+    Ok(())
+}
+
+/// `message_d020780` holds day 20780. Rows are only ever inserted, so vacuum is told to look at inserts early.
+fn create(table: &str, day: i32) -> String {
+    let name = if day < 0 { format!("{table}_b{:06}", -day) } else { format!("{table}_d{day:06}") };
+    format!(
+        "create table if not exists {name} partition of {table} for values from ({day}) to ({next})
+         with (autovacuum_vacuum_insert_scale_factor = 0.05)",
+        next = day + 1
+    )
+}

@@ -1,0 +1,147 @@
+//! SQLite: one directory, one process, one writer.
+
+use std::fmt::Display;
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use message::time::Day;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::Error;
+use crate::append::{Outcome, Prepared};
+use crate::caches::Caches;
+use crate::writer::{self, Job};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+
+const READERS: u32 = 8;
+/// Jobs that wait for the writer. Each is one request, whose size the caller bounds.
+const QUEUE: usize = 32;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Sqlite {
+    pub readers: SqlitePool,
+    /// Of one connection.
+    pub writer: SqlitePool,
+    jobs: mpsc::Sender<Job>,
+    task: Arc<Mutex<Task>>,
+    /// Held as long as anyone may write.
+    lock: Arc<File>,
+}
+
+#[derive(Debug)]
+enum Task {
+    Waiting(mpsc::Receiver<Job>),
+    Running(JoinHandle<()>),
+    Ended,
+}
+
+impl Sqlite {
+    pub async fn open(directory: &Path) -> Result<Self, Error> {
+        let lock = Arc::new(lock(directory)?);
+        let options = SqliteConnectOptions::new()
+            .filename(directory.join("siptrail.db"))
+            .create_if_missing(true)
+            .page_size(8192)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(false)
+            .busy_timeout(Duration::from_secs(30))
+            .statement_cache_capacity(300)
+            .pragma("temp_store", "memory")
+            .pragma("cache_size", "-65536");
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .test_before_acquire(false)
+            .connect_with(options.clone().pragma("wal_autocheckpoint", "4000"))
+            .await?;
+        MIGRATIONS.run(&writer).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .connect_with(options.read_only(true).create_if_missing(false).pragma("cache_size", "-16384"))
+            .await?;
+        let (jobs, waiting) = mpsc::channel(QUEUE);
+        Ok(Self { readers, writer, jobs, task: Arc::new(Mutex::new(Task::Waiting(waiting))), lock })
+    }
+
+    /// Starts the writer. It ends when the store is closed, or when the last handle is gone.
+    pub fn start(&self, caches: Arc<Caches>) {
+        let Ok(mut task) = self.task.try_lock() else { return };
+        if let Task::Waiting(jobs) = std::mem::replace(&mut *task, Task::Ended) {
+            let writer = self.writer.clone();
+            *task = Task::Running(tokio::spawn(writer::run(writer, caches, jobs, Arc::clone(&self.lock))));
+        }
+    }
+
+    pub async fn append(&self, streams: Vec<Prepared>) -> Result<Vec<Outcome>, Error> {
+        let (answer, answered) = oneshot::channel();
+        let closed = || Error::Sql(sqlx::Error::PoolClosed);
+        self.jobs.send(Job::Append { streams, answer }).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    pub async fn close(&self) {
+        let task = std::mem::replace(&mut *self.task.lock().await, Task::Ended);
+        if let Task::Running(task) = task {
+            // A full queue is drained first; a writer that is gone already needs no word.
+            if self.jobs.send(Job::Close).await.is_ok() && task.await.is_err() {
+                tracing::error!("the writer of the database ended by a panic");
+            }
+        }
+        self.readers.close().await;
+        self.writer.close().await;
+        let _ = self.lock.unlock();
+    }
+}
+
+/// Takes the directory for this process.
+fn lock(directory: &Path) -> Result<File, Error> {
+    let error = |what: String| Error::Directory { path: directory.display().to_string(), what };
+    let says = |does: &str, why: &dyn Display| error(format!("{does}: {why}"));
+    std::fs::create_dir_all(directory).map_err(|why| says("cannot be made", &why))?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(directory.join("siptrail.lock"))
+        .map_err(|why| says("cannot be written to", &why))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(error(
+            "is in use by another siptrail; stop it, or choose another directory, or use PostgreSQL for several processes"
+                .into(),
+        )),
+        Err(TryLockError::Error(why)) => Err(says("cannot be locked", &why)),
+    }
+}
+
+/// Messages get ascending ids, and nobody else writes: so the last of them has the highest id there is.
+pub(super) async fn mark_days(tx: &mut sqlx::SqliteConnection, days: &[Day]) -> Result<(), Error> {
+    if days.is_empty() {
+        return Ok(());
+    }
+    let last: i64 = sqlx::query_scalar("select max(id) from message").fetch_one(&mut *tx).await?;
+    let before = last - days.len() as i64;
+    let mut at = 0;
+    while at < days.len() {
+        let run = days[at..].iter().take_while(|day| **day == days[at]).count();
+        sqlx::query(
+            "insert into day_mark (day, min_id, max_id) values ($1, $2, $3)
+             on conflict (day) do update set min_id = min(min_id, excluded.min_id), max_id = max(max_id, excluded.max_id)",
+        )
+        .bind(days[at].0)
+        .bind(before + 1 + at as i64)
+        .bind(before + (at + run) as i64)
+        .execute(&mut *tx)
+        .await?;
+        at += run;
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! Message bytes in the database: zstd with a trained dictionary, or as they are where that is not smaller.
+
+use std::cell::RefCell;
+use std::sync::LazyLock;
+
+use zstd::bulk::{Compressor, Decompressor};
+use zstd::dict::{DecoderDictionary, EncoderDictionary};
+use zstd::zstd_safe::CParameter;
+
+use crate::backend::with_transaction;
+use crate::{Error, Store};
+
+/// Names the bundled dictionary in each row. A dictionary never changes; a better one gets the next number.
+pub(crate) const BUNDLED: i16 = 1;
+/// Trained by `store/examples/train_dictionary.rs`.
+pub(crate) const BUNDLED_BYTES: &[u8] = include_bytes!("../dictionary/1.zdict");
+const LEVEL: i32 = 3;
+/// Of one batch of 32 MiB, unpacked.
+const MOST_EVENTS: usize = 256 << 20;
+
+static ENCODER: LazyLock<EncoderDictionary<'static>> = LazyLock::new(|| EncoderDictionary::copy(BUNDLED_BYTES, LEVEL));
+static DECODER: LazyLock<DecoderDictionary<'static>> = LazyLock::new(|| DecoderDictionary::copy(BUNDLED_BYTES));
+
+// A context holds tables of hundreds of KiB, so each thread keeps its own.
+thread_local! {
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static QUICK: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Keeps the dictionary with the rows that need it. Another one under its number is not ours to read with.
+pub(crate) async fn register(store: &Store) -> Result<(), Error> {
+    let mut tx = store.backend.begin().await?;
+    let kept: Vec<u8> = with_transaction!(&mut tx, db => {
+        sqlx::query("insert into dictionary (id, bytes) values ($1, $2) on conflict do nothing")
+            .bind(BUNDLED)
+            .bind(BUNDLED_BYTES)
+            .execute(&mut *db)
+            .await?;
+        sqlx::query_scalar("select bytes from dictionary where id = $1").bind(BUNDLED).fetch_one(db).await?
+    });
+    tx.commit().await?;
+    if kept != BUNDLED_BYTES {
+        return Err(Error::Damaged(format!("dictionary {BUNDLED} of the database is not the one of this siptrail")));
+    }
+    Ok(())
+}
+
+/// The number of the dictionary, 0 = none, and the bytes to store.
+pub(crate) fn pack(raw: &[u8]) -> (i16, Vec<u8>) {
+    let packed = COMPRESSOR.with_borrow_mut(|slot| {
+        if slot.is_none() {
+            *slot = compressor().ok();
+        }
+        slot.as_mut()?.compress(raw).ok()
+    });
+    match packed {
+        Some(packed) if packed.len() < raw.len() => (BUNDLED, packed),
+        _ => (0, raw.to_vec()),
+    }
+}
+
+/// `most` is the length that the row says it has: no stored byte decides how much memory is taken.
+pub(crate) fn unpack(dictionary: i16, bytes: Vec<u8>, most: usize) -> Result<Vec<u8>, Error> {
+    match dictionary {
+        0 => Ok(bytes),
+        BUNDLED => DECOMPRESSOR.with_borrow_mut(|slot| {
+            let damaged = |why: std::io::Error| Error::Damaged(format!("a message cannot be unpacked: {why}"));
+            if slot.is_none() {
+                *slot = Some(Decompressor::with_prepared_dictionary(&DECODER).map_err(damaged)?);
+            }
+            let context = slot.as_mut().ok_or_else(|| Error::Damaged("no decompressor".into()))?;
+            context.decompress(&bytes, most).map_err(damaged)
+        }),
+        other => Err(Error::Damaged(format!("dictionary {other} is not known; it was written by a newer siptrail"))),
+    }
+}
+
+/// Call events: of one batch much alike, and gone in a moment. Their length stands before them.
+pub(crate) fn pack_events(events: &[u8]) -> Vec<u8> {
+    let packed = QUICK.with_borrow_mut(|slot| {
+        if slot.is_none() {
+            *slot = Compressor::new(1).ok();
+        }
+        slot.as_mut()?.compress(events).ok()
+    });
+    let mut out = (events.len() as u32).to_le_bytes().to_vec();
+    out.extend_from_slice(packed.as_deref().unwrap_or_default());
+    out
+}
+
+pub(crate) fn unpack_events(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    let damaged = || Error::Damaged("call events of the outbox cannot be unpacked".into());
+    let (len, packed) = bytes.split_first_chunk::<4>().ok_or_else(damaged)?;
+    let len = u32::from_le_bytes(*len) as usize;
+    if len > MOST_EVENTS {
+        return Err(damaged());
+    }
+    zstd::bulk::decompress(packed, len).map_err(|_| damaged())
+}
+
+fn compressor() -> std::io::Result<Compressor<'static>> {
+    let mut compressor = Compressor::with_prepared_dictionary(&ENCODER)?;
+    // The row names the dictionary.
+    compressor.set_parameter(CParameter::DictIdFlag(false))?;
+    compressor.set_parameter(CParameter::ChecksumFlag(false))?;
+    Ok(compressor)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn bytes_come_back_identical(raw in prop::collection::vec(any::<u8>(), 0..2000), times in 1..20usize) {
+            let raw = raw.repeat(times);
+            let (dictionary, packed) = pack(&raw);
+            prop_assert!(packed.len() <= raw.len());
+            prop_assert_eq!(unpack(dictionary, packed, raw.len()).unwrap(), raw);
+        }
+
+        #[test]
+        fn damaged_bytes_are_an_error_or_short(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(raw) = unpack(BUNDLED, bytes, 1000) {
+                prop_assert!(raw.len() <= 1000);
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_shrink_is_kept_as_it_is() {
+        assert_eq!(pack(b"x"), (0, b"x".to_vec()));
+        assert_eq!(pack(b""), (0, Vec::new()));
+    }
+
+    #[test]
+    fn no_more_is_unpacked_than_the_row_allows() {
+        let (dictionary, packed) = pack(&[b'a'; 10_000]);
+        assert!(unpack(dictionary, packed, 9_999).is_err());
+        assert!(unpack(77, Vec::new(), 10).is_err());
+    }
+}

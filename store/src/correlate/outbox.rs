@@ -1,0 +1,160 @@
+//! The outbox: which rows are whose turn, and that each is applied once.
+
+use std::collections::BTreeMap;
+
+use message::event::CallEvent;
+use message::id::{Offset, StreamId};
+use message::time::Timestamp;
+use sqlx::QueryBuilder;
+
+use super::OutboxRow;
+use crate::backend::{Transaction, with_pool, with_transaction};
+use crate::statement::push_list;
+use crate::text::{big, count};
+use crate::{Error, Store, compress, statement};
+
+/// Packed bytes that one call reads, unless one row alone has more.
+const BYTES: i64 = 8 << 20;
+/// Streams whose rows are named in one statement.
+const STREAMS: usize = 64;
+
+#[derive(sqlx::FromRow)]
+struct Waiting {
+    stream_id: i64,
+    end_off: i64,
+    bytes: i64,
+    lease_owner: Option<String>,
+    lease_until: i64,
+    off: i64,
+}
+
+pub(super) async fn read(
+    store: &Store,
+    owner: &str,
+    now: Timestamp,
+    lease_micros: i64,
+    most: usize,
+) -> Result<Vec<OutboxRow>, Error> {
+    let waiting: Vec<Waiting> = with_pool!(store.backend, pool => {
+        sqlx::query_as(
+            "select o.stream_id, o.end_off, cast(length(o.events) as bigint) as bytes, c.lease_owner, c.lease_until, c.off
+             from outbox o join correlation_offset c on c.stream_id = o.stream_id
+             where c.lease_owner = $1 or c.lease_until < $2 order by o.made, o.stream_id, o.end_off limit $3",
+        )
+        .bind(owner)
+        .bind(now.0)
+        .bind(most as i64)
+        .fetch_all(pool)
+        .await?
+    });
+    // The last row of each stream whose turn it is, and where correlation of that stream stands.
+    let mut turns: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
+    let mut bytes = 0;
+    let mut mine = true;
+    for row in waiting {
+        bytes += row.bytes;
+        if bytes > BYTES && !turns.is_empty() {
+            break;
+        }
+        mine &= row.lease_owner.as_deref() == Some(owner) && row.lease_until > now.0 + lease_micros / 2;
+        let turn = turns.entry(row.stream_id).or_insert((row.end_off, row.off));
+        turn.0 = turn.0.max(row.end_off);
+    }
+    if turns.is_empty() {
+        return Ok(Vec::new());
+    }
+    if !mine {
+        let until = Timestamp(now.0.saturating_add(lease_micros));
+        let held = lease(store, owner, now, until, turns.keys().copied().collect()).await?;
+        turns.retain(|stream, (_, off)| held.get(stream).map(|at| *off = *at).is_some());
+    }
+    events(store, &turns).await
+}
+
+/// The streams that are `owner`'s now, and where their correlation stands.
+async fn lease(
+    store: &Store,
+    owner: &str,
+    now: Timestamp,
+    until: Timestamp,
+    streams: Vec<i64>,
+) -> Result<BTreeMap<i64, i64>, Error> {
+    let mut tx = store.backend.begin().await?;
+    let mut held = BTreeMap::new();
+    for list in statement::lists(&streams) {
+        let rows: Vec<(i64, i64)> = with_transaction!(&mut tx, db => {
+            let mut q = QueryBuilder::<Db>::new("update correlation_offset set lease_owner = ");
+            q.push_bind(owner).push(", lease_until = ").push_bind(until.0).push(" where stream_id in ");
+            push_list!(q, list);
+            q.push(" and (lease_owner = ").push_bind(owner).push(" or lease_until < ").push_bind(now.0);
+            q.push(") returning stream_id, off");
+            q.build_query_as().fetch_all(db).await?
+        });
+        held.extend(rows);
+    }
+    tx.commit().await?;
+    Ok(held)
+}
+
+async fn events(store: &Store, turns: &BTreeMap<i64, (i64, i64)>) -> Result<Vec<OutboxRow>, Error> {
+    let streams: Vec<(&i64, &(i64, i64))> = turns.iter().collect();
+    let mut rows: Vec<OutboxRow> = Vec::new();
+    for some in streams.chunks(STREAMS) {
+        let found: Vec<(i64, i64, Vec<u8>)> = with_pool!(store.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select stream_id, end_off, events from outbox where ");
+            let mut any = q.separated(" or ");
+            for (stream, (end, off)) in some {
+                any.push("(stream_id = ").push_bind_unseparated(**stream);
+                any.push_unseparated(" and end_off > ").push_bind_unseparated(*off);
+                any.push_unseparated(" and end_off <= ").push_bind_unseparated(*end).push_unseparated(")");
+            }
+            q.push(" order by stream_id, end_off");
+            q.build_query_as().persistent(false).fetch_all(pool).await?
+        });
+        for (stream, end, packed) in found {
+            let from = match rows.last() {
+                Some(before) if before.stream.0 == stream => before.end,
+                _ => Offset(count(turns.get(&stream).map_or(0, |(_, off)| *off))),
+            };
+            rows.push(OutboxRow { stream: StreamId(stream), from, end: Offset(count(end)), events: unpack(&packed)? });
+        }
+    }
+    Ok(rows)
+}
+
+fn unpack(packed: &[u8]) -> Result<Vec<CallEvent>, Error> {
+    let bytes = compress::unpack_events(packed)?;
+    rmp_serde::from_slice(&bytes).map_err(|why| Error::Damaged(format!("call events of the outbox: {why}")))
+}
+
+/// Moves the offsets of all streams of these rows and deletes the rows. False: one of them is not where it was, or
+/// not `owner`'s any more.
+pub(super) async fn take(tx: &mut Transaction, owner: &str, rows: &[OutboxRow]) -> Result<bool, Error> {
+    let mut moves: BTreeMap<StreamId, (Offset, Offset)> = BTreeMap::new();
+    for row in rows {
+        moves.entry(row.stream).or_insert((row.from, row.end)).1 = row.end;
+    }
+    let moves: Vec<_> = moves.into_iter().collect();
+    for some in statement::chunks(&moves) {
+        let moved = with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new("update correlation_offset set off = m.column3 from (");
+            q.push_values(some, |mut to, (stream, (from, end))| {
+                to.push_bind(stream.0).push_bind(big(from.0)).push_bind(big(end.0));
+            });
+            q.push(") as m where stream_id = m.column1 and off = m.column2 and lease_owner = ").push_bind(owner);
+            q.build().execute(db).await?.rows_affected()
+        });
+        if moved != some.len() as u64 {
+            return Ok(false);
+        }
+        with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new("delete from outbox where exists (select 1 from (");
+            q.push_values(some, |mut to, (stream, (from, end))| {
+                to.push_bind(stream.0).push_bind(big(from.0)).push_bind(big(end.0));
+            });
+            q.push(") as m where stream_id = m.column1 and end_off > m.column2 and end_off <= m.column3)");
+            q.build().execute(db).await?;
+        });
+    }
+    Ok(true)
+}

@@ -1,0 +1,124 @@
+//! A component without the keys that stopped joining: it may fall apart into several.
+
+use std::collections::{BTreeMap, HashSet};
+
+use message::event::CallEvent;
+use message::id::CallKey;
+use message::summary::Summary;
+
+use super::{CallUse, Component, KeyUse, OutboxRow};
+
+/// Calls that belong together for certain, and the keys they carry.
+#[derive(Debug)]
+pub(super) struct Piece<'a> {
+    pub keys: Vec<&'a KeyUse>,
+    pub calls: Vec<CallUse>,
+    pub summary: Summary,
+}
+
+/// Component by component; `rows` are what the summaries of a component that falls apart are made of.
+pub(super) fn pieces<'a>(
+    components: &'a [Component],
+    refused: &HashSet<[u8; 16]>,
+    rows: &[OutboxRow],
+) -> Vec<Piece<'a>> {
+    components
+        .iter()
+        .flat_map(|component| {
+            if component.keys.iter().any(|key| refused.contains(&key.hash)) {
+                fall_apart(component, refused, rows)
+            } else {
+                vec![Piece {
+                    keys: component.keys.iter().collect(),
+                    calls: component.calls.clone(),
+                    summary: component.summary.clone(),
+                }]
+            }
+        })
+        .collect()
+}
+
+fn fall_apart<'a>(component: &'a Component, refused: &HashSet<[u8; 16]>, rows: &[OutboxRow]) -> Vec<Piece<'a>> {
+    let order: BTreeMap<CallKey, usize> = component
+        .calls
+        .iter()
+        .map(|call| call.call)
+        .collect::<std::collections::BTreeSet<_>>()
+        .into_iter()
+        .zip(0..)
+        .collect();
+    let mut groups = Groups::new(order.len());
+    let good = || component.keys.iter().filter(|key| !refused.contains(&key.hash));
+    for key in good() {
+        let mut places = key.calls.iter().filter_map(|call| order.get(call));
+        if let Some(first) = places.next() {
+            places.for_each(|place| groups.join(*first, *place));
+        }
+    }
+    let mut pieces: BTreeMap<usize, Piece<'a>> = BTreeMap::new();
+    for call in &component.calls {
+        let piece = pieces.entry(groups.root(order[&call.call])).or_insert_with(|| Piece {
+            keys: Vec::new(),
+            calls: Vec::new(),
+            summary: Summary::default(),
+        });
+        let mut call = call.clone();
+        call.joined_by = call.joined_by.filter(|(key, _)| !refused.contains(&key.hash()));
+        piece.calls.push(call);
+    }
+    for key in good() {
+        let place = key.calls.iter().find_map(|call| order.get(call));
+        if let Some(piece) = place.and_then(|place| pieces.get_mut(&groups.root(*place))) {
+            piece.keys.push(key);
+        }
+    }
+    let owners: BTreeMap<CallKey, usize> = order.iter().map(|(call, place)| (*call, groups.root(*place))).collect();
+    let daily = component.calls.iter().any(|call| call.class.is_daily());
+    let events = rows.iter().flat_map(|row| &row.events).filter(|event| event.class.is_daily() == daily);
+    for event in events {
+        add(&mut pieces, &owners, event);
+    }
+    pieces.into_values().collect()
+}
+
+fn add(pieces: &mut BTreeMap<usize, Piece<'_>>, owners: &BTreeMap<CallKey, usize>, event: &CallEvent) {
+    if let Some(piece) = owners.get(&event.call).and_then(|root| pieces.get_mut(root)) {
+        piece.summary.add(event);
+    }
+}
+
+/// Union-find over small numbers; the least of a group is its root.
+#[derive(Debug)]
+pub(super) struct Groups(Vec<usize>);
+
+impl Groups {
+    pub fn new(size: usize) -> Self {
+        Self((0..size).collect())
+    }
+
+    pub fn root(&mut self, mut of: usize) -> usize {
+        while self.0[of] != of {
+            self.0[of] = self.0[self.0[of]];
+            of = self.0[of];
+        }
+        of
+    }
+
+    pub fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.root(a), self.root(b));
+        self.0[a.max(b)] = a.min(b);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_join_over_others_and_the_least_is_the_root() {
+        let mut groups = Groups::new(5);
+        groups.join(4, 3);
+        groups.join(1, 3);
+        assert_eq!((0..5).map(|at| groups.root(at)).collect::<Vec<_>>(), [0, 1, 2, 1, 1]);
+    }
+}

@@ -1,0 +1,272 @@
+//! The statements of one correlation.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use message::id::CallKey;
+use message::summary::Summary;
+use message::time::Timestamp;
+use sqlx::QueryBuilder;
+
+use super::{CallUse, KeyUse};
+use crate::append::searched;
+use crate::backend::{Transaction, with_transaction};
+use crate::statement::push_list;
+use crate::stored::call_key;
+use crate::text::{big, capped};
+use crate::{Error, statement};
+
+/// A key as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KeyRow {
+    pub scenario: i64,
+    /// Calls that joined by it.
+    pub calls: i64,
+}
+
+/// A key as it is to be stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewKey<'a> {
+    pub key: &'a KeyUse,
+    pub scenario: i64,
+    /// Calls that it brings.
+    pub calls: i64,
+    /// False: refused, only counted.
+    pub joins: bool,
+}
+
+/// A scenario that is locked.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub merged_into: Option<i64>,
+    pub summary: Summary,
+}
+
+pub(super) async fn keys(tx: &mut Transaction, hashes: &[[u8; 16]]) -> Result<HashMap<[u8; 16], KeyRow>, Error> {
+    let mut known = HashMap::with_capacity(hashes.len());
+    for list in statement::lists(hashes) {
+        let rows: Vec<(Vec<u8>, i64, i64)> = with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new("select hash, scenario_id, calls from scenario_key where hash in ");
+            push_list!(q, list.iter().map(|hash| hash.to_vec()));
+            q.build_query_as().fetch_all(db).await?
+        });
+        for (hash, scenario, calls) in rows {
+            known.insert(call_key(&hash)?.0, KeyRow { scenario, calls });
+        }
+    }
+    Ok(known)
+}
+
+/// Which scenarios hold these calls already.
+pub(super) async fn scenarios_of_calls(
+    tx: &mut Transaction,
+    calls: &[CallKey],
+) -> Result<HashSet<(CallKey, i64)>, Error> {
+    let mut there = HashSet::new();
+    for list in statement::lists(calls) {
+        let rows: Vec<(Vec<u8>, i64)> = with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new("select call, scenario_id from scenario_call where call in ");
+            push_list!(q, list.iter().map(|call| call.0.to_vec()));
+            q.build_query_as().fetch_all(db).await?
+        });
+        for (call, scenario) in rows {
+            there.insert((call_key(&call)?, scenario));
+        }
+    }
+    Ok(there)
+}
+
+/// In id order. Ids that have no row are left out.
+pub(super) async fn lock(tx: &mut Transaction, ids: &[i64]) -> Result<BTreeMap<i64, Kept>, Error> {
+    let mut kept = BTreeMap::new();
+    let for_update = tx.for_update();
+    for list in statement::lists(ids) {
+        let rows: Vec<(i64, Option<i64>, Vec<u8>)> = with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new("select id, merged_into, summary from scenario where id in ");
+            push_list!(q, list);
+            q.push(" order by id").push(for_update);
+            q.build_query_as().fetch_all(db).await?
+        });
+        for (id, merged_into, summary) in rows {
+            let summary = message::wire::decode(&summary).unwrap_or_else(|why| {
+                tracing::error!(scenario = id, error = %why, "the summary of a scenario is unreadable and begins anew");
+                Summary::default()
+            });
+            kept.insert(id, Kept { merged_into, summary });
+        }
+    }
+    Ok(kept)
+}
+
+/// Inserts what is new, and says for all of them to which scenario they lead.
+pub(super) async fn upsert_keys(
+    tx: &mut Transaction,
+    now: Timestamp,
+    keys: &BTreeMap<[u8; 16], NewKey<'_>>,
+) -> Result<Vec<([u8; 16], i64)>, Error> {
+    let keys: Vec<&NewKey<'_>> = keys.values().collect();
+    let mut found = Vec::with_capacity(keys.len());
+    for some in statement::chunks(&keys) {
+        let rows: Vec<(Vec<u8>, i64)> = with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new("insert into scenario_key (hash, scenario_id, last, calls, space) ");
+            q.push_values(some, |mut to, new| {
+                to.push_bind(new.key.hash.as_slice())
+                    .push_bind(new.scenario)
+                    // A clock that is ahead must not keep a key for ever.
+                    .push_bind(new.key.last.min(now).0)
+                    .push_bind(new.calls)
+                    .push_bind(capped(&new.key.key.space, 64));
+            });
+            q.push(
+                " on conflict (hash) do update set calls = scenario_key.calls + excluded.calls,
+                    last = case when excluded.last > scenario_key.last then excluded.last else scenario_key.last end
+                 returning hash, scenario_id",
+            );
+            q.build_query_as().fetch_all(db).await?
+        });
+        for (hash, scenario) in rows {
+            found.push((call_key(&hash)?.0, scenario));
+        }
+    }
+    Ok(found)
+}
+
+/// Keys and calls of `moves` (from, to) go over; the scenarios in `gone` stay as signposts.
+pub(super) async fn merge(tx: &mut Transaction, moves: &[(i64, i64)], gone: &[(i64, i64)]) -> Result<(), Error> {
+    for some in statement::chunks(moves) {
+        let from: Vec<i64> = some.iter().map(|(from, _)| *from).collect();
+        with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new("update scenario_key set scenario_id = m.column2 from (");
+            q.push_values(some, |mut row, (from, to)| {
+                row.push_bind(*from).push_bind(*to);
+            });
+            q.push(") as m where scenario_id = m.column1").build().execute(&mut *db).await?;
+
+            let mut q = QueryBuilder::<Db>::new(
+                "insert into scenario_call (scenario_id, call, stream_id, day, class, first, call_id,
+                     joined_space, joined_value, joined_sure, joined_stream, joined_off)
+                 select m.column2, c.call, c.stream_id, c.day, c.class, c.first, c.call_id,
+                     c.joined_space, c.joined_value, c.joined_sure, c.joined_stream, c.joined_off
+                 from scenario_call c join (",
+            );
+            q.push_values(some, |mut row, (from, to)| {
+                row.push_bind(*from).push_bind(*to);
+            });
+            q.push(") as m on c.scenario_id = m.column1 where 1 = 1 on conflict do nothing");
+            q.build().execute(&mut *db).await?;
+
+            let mut q = QueryBuilder::<Db>::new("delete from scenario_call where scenario_id in ");
+            push_list!(q, from);
+            q.build().execute(db).await?;
+        });
+    }
+    // A link follows one step, however often there was a merger: earlier signposts are turned, too.
+    for column in ["id", "merged_into"] {
+        for some in statement::chunks(gone) {
+            with_transaction!(tx, db => {
+                let mut q =
+                    QueryBuilder::<Db>::new("update scenario set merged_into = m.column2, version = version + 1 from (");
+                q.push_values(some, |mut row, (from, to)| {
+                    row.push_bind(*from).push_bind(*to);
+                });
+                q.push(format_args!(") as m where {column} = m.column1"));
+                q.build().execute(db).await?;
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What the list shows, with the summary it comes from. A version rises by one each time.
+pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary)]) -> Result<(), Error> {
+    for some in statement::chunks(scenarios) {
+        with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new(
+                "insert into scenario (id, first, last, version, rang, answered, ending, ended, calls, legs, messages,
+                     nodes, devices, sip, rest, push, media, kind, status, caller, callee, answered_by, summary) ",
+            );
+            q.push_values(some, |mut to, (id, summary)| {
+                let [sip, rest, push, media] = summary.kinds;
+                to.push_bind(*id)
+                    .push_bind(summary.first.unwrap_or_default().0)
+                    .push_bind(summary.last.unwrap_or_default().0)
+                    .push_bind(1_i64)
+                    .push_bind(summary.rang.map(|at| at.0))
+                    .push_bind(summary.answered.map(|at| at.0))
+                    .push_bind(summary.ending.map(|at| at.0))
+                    .push_bind(summary.ended.map(|at| at.0))
+                    .push_bind(summary.calls() as i64)
+                    .push_bind(summary.legs() as i64)
+                    .push_bind(big(summary.messages))
+                    .push_bind(summary.nodes() as i64)
+                    .push_bind(summary.devices() as i64)
+                    .push_bind(big(sip))
+                    .push_bind(big(rest))
+                    .push_bind(big(push))
+                    .push_bind(big(media))
+                    .push_bind(summary.class.map_or(0, message::event::CallClass::code))
+                    .push_bind(summary.status().and_then(|status| i16::try_from(status).ok()))
+                    .push_bind(summary.caller().map(searched))
+                    .push_bind(summary.callee().map(searched))
+                    .push_bind(summary.answered_by.as_deref().map(searched))
+                    .push_bind(message::wire::encode(summary).unwrap_or_default());
+            });
+            q.push(
+                " on conflict (id) do update set first = excluded.first, last = excluded.last,
+                    version = scenario.version + 1, rang = excluded.rang, answered = excluded.answered,
+                    ending = excluded.ending, ended = excluded.ended, calls = excluded.calls, legs = excluded.legs,
+                    messages = excluded.messages, nodes = excluded.nodes, devices = excluded.devices,
+                    sip = excluded.sip, rest = excluded.rest, push = excluded.push, media = excluded.media,
+                    kind = excluded.kind, status = excluded.status, caller = excluded.caller,
+                    callee = excluded.callee, answered_by = excluded.answered_by, summary = excluded.summary",
+            );
+            q.build().execute(db).await?;
+        });
+    }
+    Ok(())
+}
+
+/// How a call came to its scenario is kept from the first time it was known.
+pub(super) async fn calls(tx: &mut Transaction, calls: &[(i64, CallUse)]) -> Result<(), Error> {
+    let mut each: BTreeMap<(i64, CallKey, i64, i32), &CallUse> = BTreeMap::new();
+    for (scenario, call) in calls {
+        let known = each.entry((*scenario, call.call, call.stream.0, call.day.0)).or_insert(call);
+        if known.joined_by.is_none() {
+            *known = call;
+        }
+    }
+    let each: Vec<_> = each.into_iter().collect();
+    for some in statement::chunks(&each) {
+        with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new(
+                "insert into scenario_call (scenario_id, call, stream_id, day, class, first, call_id,
+                     joined_space, joined_value, joined_sure, joined_stream, joined_off) ",
+            );
+            q.push_values(some, |mut to, ((scenario, ..), call)| {
+                let by = call.joined_by.as_ref();
+                to.push_bind(*scenario)
+                    .push_bind(call.call.0.as_slice())
+                    .push_bind(call.stream.0)
+                    .push_bind(call.day.0)
+                    .push_bind(call.class.code())
+                    .push_bind(call.first.0)
+                    .push_bind(capped(&call.call_id, 1024))
+                    .push_bind(by.map(|(key, _)| capped(&key.space, 64)))
+                    .push_bind(by.map(|(key, _)| capped(&key.value, 1024)))
+                    .push_bind(by.map(|(key, _)| i16::from(key.sure)))
+                    .push_bind(by.map(|(_, id)| id.stream.0))
+                    .push_bind(by.map(|(_, id)| big(id.offset.0)));
+            });
+            q.push(
+                " on conflict (scenario_id, call, stream_id, day) do update set
+                    joined_space = coalesce(scenario_call.joined_space, excluded.joined_space),
+                    joined_value = coalesce(scenario_call.joined_value, excluded.joined_value),
+                    joined_sure = coalesce(scenario_call.joined_sure, excluded.joined_sure),
+                    joined_stream = coalesce(scenario_call.joined_stream, excluded.joined_stream),
+                    joined_off = coalesce(scenario_call.joined_off, excluded.joined_off),
+                    first = case when excluded.first < scenario_call.first then excluded.first else scenario_call.first end",
+            );
+            q.build().execute(db).await?;
+        });
+    }
+    Ok(())
+}

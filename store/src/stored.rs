@@ -1,0 +1,172 @@
+//! Stored rows on their way back to messages.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use message::facts::{self, Settings};
+use message::id::{CallKey, MessageId, Offset, StreamId};
+use message::kind::Kind;
+use message::record::{Message, Place};
+use message::redact::Mask;
+use message::span::Flags;
+use message::time::Timestamp;
+use sqlx::QueryBuilder;
+
+use crate::backend::with_pool;
+use crate::statement::push_list;
+use crate::text::count;
+use crate::{Error, Store, compress, statement};
+
+/// A row of `message` or `provisional`.
+#[derive(Debug, sqlx::FromRow)]
+pub(crate) struct StoredRow {
+    pub ts: i64,
+    pub stream_id: i64,
+    pub off: i64,
+    pub len: i64,
+    pub src: i64,
+    pub dst: i64,
+    pub head: i32,
+    pub line_end: i16,
+    pub kind: i16,
+    pub status: Option<i16>,
+    pub flags: i16,
+    pub dictionary: i16,
+    pub call: Vec<u8>,
+    pub method: String,
+    pub masked: Option<Vec<u8>>,
+    pub raw: Vec<u8>,
+    pub provisional: i64,
+}
+
+impl StoredRow {
+    pub fn place(&self) -> (Timestamp, MessageId) {
+        (Timestamp(self.ts), self.id())
+    }
+
+    pub fn id(&self) -> MessageId {
+        MessageId::new(StreamId(self.stream_id), Offset(count(self.off)))
+    }
+}
+
+/// 16 bytes of a column.
+pub(crate) fn call_key(bytes: &[u8]) -> Result<CallKey, Error> {
+    bytes.try_into().map(CallKey).map_err(|_| Error::Damaged(format!("a call key of {} bytes", bytes.len())))
+}
+
+impl Store {
+    /// Rows as messages, in the order given, with their addresses, places and facts.
+    pub(crate) async fn messages_of(&self, rows: Vec<StoredRow>) -> Result<Vec<Message>, Error> {
+        let addresses = self.addresses(rows.iter().flat_map(|row| [row.src, row.dst])).await?;
+        let places = self.places(rows.iter().map(|row| row.stream_id)).await?;
+        rows.into_iter().map(|row| message(row, &addresses, &places, &self.settings)).collect()
+    }
+
+    async fn addresses(&self, ids: impl Iterator<Item = i64>) -> Result<HashMap<i64, Arc<str>>, Error> {
+        let mut found = HashMap::new();
+        let mut missing = Vec::new();
+        for id in ids {
+            if let Some(address) = self.caches.addresses.get(&id) {
+                found.insert(id, address);
+            } else {
+                missing.push(id);
+            }
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        for list in statement::lists(&missing) {
+            let rows: Vec<(i64, String)> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new("select id, address from endpoint where id in ");
+                push_list!(q, list);
+                q.build_query_as().fetch_all(pool).await?
+            });
+            for (id, address) in rows {
+                let address: Arc<str> = address.into();
+                self.caches.addresses.put(id, Arc::clone(&address));
+                found.insert(id, address);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn places(&self, ids: impl Iterator<Item = i64>) -> Result<HashMap<i64, Arc<Place>>, Error> {
+        let mut found = HashMap::new();
+        let mut missing = Vec::new();
+        for id in ids {
+            if found.contains_key(&id) {
+                continue;
+            }
+            if let Some(place) = self.caches.places.get(&id) {
+                found.insert(id, place);
+            } else {
+                missing.push(id);
+            }
+        }
+        missing.sort_unstable();
+        missing.dedup();
+        for list in statement::lists(&missing) {
+            let rows: Vec<(i64, String, String, String, Vec<u8>)> = with_pool!(self.backend, pool => {
+                let mut q =
+                    QueryBuilder::<Db>::new("select stream_id, agent, host, source, path from stream where stream_id in ");
+                push_list!(q, list);
+                q.build_query_as().fetch_all(pool).await?
+            });
+            for (id, agent, host, source, path) in rows {
+                let path = String::from_utf8_lossy(&path).into_owned();
+                let place = Arc::new(Place { agent, host, source, path });
+                self.caches.places.put(id, Arc::clone(&place));
+                found.insert(id, place);
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn message(
+    row: StoredRow,
+    addresses: &HashMap<i64, Arc<str>>,
+    places: &HashMap<i64, Arc<Place>>,
+    settings: &Settings,
+) -> Result<Message, Error> {
+    let id = row.id();
+    let damaged = |what: &str| Error::Damaged(format!("message {id}: {what}"));
+    let kind = Kind::from_code(row.kind).ok_or_else(|| damaged("unknown kind"))?;
+    let masked = match &row.masked {
+        None => Vec::new(),
+        Some(bytes) => {
+            let (masks, _): (Vec<Mask>, Option<[u8; 16]>) =
+                message::wire::decode(bytes).map_err(|_| damaged("unreadable masks"))?;
+            masks
+        }
+    };
+    // What was sent is what lay in the file, with its masked ranges changed in length.
+    let longer = masked.iter().map(|mask| u64::from(mask.len)).sum::<u64>();
+    let most = count(row.len).saturating_add(longer);
+    let raw = compress::unpack(row.dictionary, row.raw, usize::try_from(most).unwrap_or(usize::MAX))?;
+    let (head, line_end) = (count(row.head.into()) as usize, count(row.line_end.into()) as usize);
+    if head + line_end > raw.len() {
+        return Err(damaged("shorter than its header line"));
+    }
+    let address = |id: i64| addresses.get(&id).map(ToString::to_string).unwrap_or_default();
+    let (source, destination) = (address(row.src), address(row.dst));
+    let status = row.status.and_then(|status| u16::try_from(status).ok());
+    Ok(Message {
+        id,
+        time: Timestamp(row.ts),
+        kind,
+        facts: facts::read(kind, &row.method, &source, &destination, &raw[head..raw.len() - line_end], settings),
+        method: row.method,
+        status,
+        source,
+        destination,
+        call: call_key(&row.call)?,
+        flags: Flags(row.flags as u16),
+        provisional: row.provisional != 0,
+        place: places.get(&row.stream_id).cloned().unwrap_or_default(),
+        len: count(row.len),
+        raw,
+        head: head as u32,
+        line_end: line_end as u8,
+        masked,
+    })
+}

@@ -1,0 +1,319 @@
+//! Exactly once, whole or not at all.
+
+use message::id::{MessageId, Offset, StreamId};
+use message::kind::Kind;
+use message::redact::Mask;
+use message::span::Flags;
+use message::time::{Day, Timestamp};
+use message::wire::{Counters, EndMarker};
+
+use super::fixture::{self, File, NOON, fragment, gap, len, noise, says};
+use super::store_test;
+use crate::Store;
+use crate::append::{Incoming, Item, Outcome};
+use crate::backend::with_transaction;
+use crate::search::MessageFilter;
+
+async fn stored(store: &Store) -> Vec<MessageId> {
+    let filter = MessageFilter::default();
+    store.messages(&filter, None, 10_000).await.unwrap().rows.into_iter().map(|message| message.id).collect()
+}
+
+async fn counters(store: &Store) -> (Offset, Counters) {
+    let row = store.streams(None, 10).await.unwrap().remove(0);
+    (row.w, row.counters)
+}
+
+/// Five records of one call.
+fn five(file: &File) -> (Vec<Item>, Vec<u64>) {
+    let mut at = 0;
+    let mut starts = Vec::new();
+    let mut items = Vec::new();
+    for second in 0..5 {
+        let item = file.record(at, &says("a", second, "INVITE"));
+        starts.push(at);
+        at += len(&item);
+        items.push(item);
+    }
+    starts.push(at);
+    (items, starts)
+}
+
+store_test! {
+    async fn a_batch_sent_twice_is_stored_once(store) {
+        let file = File::new(1);
+        let (items, starts) = five(&file);
+        let end = Outcome::Stored { w: Offset(starts[5]) };
+        for _ in 0..2 {
+            assert_eq!(store.append(vec![file.batch(0, items.clone())]).await.unwrap(), [end]);
+        }
+        assert_eq!(stored(&store).await.len(), 5);
+        assert_eq!(counters(&store).await.1.records, 5);
+        assert_eq!(store.outbox("me", NOON, 1, 10).await.unwrap().len(), 1);
+    }
+
+    async fn overlapping_batches_store_each_record_once(store) {
+        let file = File::new(1);
+        let (items, starts) = five(&file);
+        store.append(vec![file.batch(0, items[..3].to_vec())]).await.unwrap();
+        let outcome = store.append(vec![file.batch(starts[1], items[1..].to_vec())]).await.unwrap();
+        assert_eq!(outcome, [Outcome::Stored { w: Offset(starts[5]) }]);
+        let offsets: Vec<u64> = stored(&store).await.iter().map(|id| id.offset.0).collect();
+        assert_eq!(offsets, starts[..5]);
+        let (w, counters) = counters(&store).await;
+        assert_eq!((w.0, counters.bytes(), counters.records), (starts[5], starts[5], 5));
+        let rows = store.outbox("me", NOON, 1, 10).await.unwrap();
+        assert_eq!(rows.iter().map(|row| row.events.len()).collect::<Vec<_>>(), [3, 2]);
+        assert_eq!((rows[1].from, rows[1].end), (Offset(starts[3]), Offset(starts[5])));
+    }
+
+    async fn an_item_on_both_sides_of_the_watermark_is_refused(store) {
+        let file = File::new(1);
+        let (items, starts) = five(&file);
+        store.append(vec![file.batch(0, items[..2].to_vec())]).await.unwrap();
+        let other = file.batch(starts[1], vec![noise(starts[1], starts[3] - starts[1])]);
+        assert_eq!(store.append(vec![other]).await.unwrap(), [Outcome::Straddle { w: Offset(starts[2]) }]);
+        assert_eq!(counters(&store).await.1.noise, 0);
+    }
+
+    async fn a_batch_beyond_the_watermark_is_refused(store) {
+        let file = File::new(1);
+        let (items, starts) = five(&file);
+        let later = file.batch(starts[3], items[3..].to_vec());
+        assert_eq!(store.append(vec![later.clone()]).await.unwrap(), [Outcome::Base { w: Offset(0) }]);
+        store.append(vec![file.batch(0, items[..2].to_vec())]).await.unwrap();
+        assert_eq!(store.append(vec![later]).await.unwrap(), [Outcome::Base { w: Offset(starts[2]) }]);
+        assert_eq!(stored(&store).await.len(), 2);
+    }
+
+    async fn an_unknown_stream_without_meta_is_refused(store) {
+        let file = File::new(1);
+        let batch = Incoming { meta: None, ..file.batch(0, vec![noise(0, 7)]) };
+        assert_eq!(store.append(vec![batch]).await.unwrap(), [Outcome::Base { w: Offset(0) }]);
+        assert!(store.streams(None, 10).await.unwrap().is_empty());
+    }
+
+    async fn an_old_lease_is_refused_and_a_new_one_takes_over(store) {
+        let file = File { lease: 7, ..File::new(1) };
+        store.append(vec![file.batch(0, vec![noise(0, 7)])]).await.unwrap();
+        let old = Incoming { lease: 6, ..file.batch(7, vec![noise(7, 7)]) };
+        assert_eq!(store.append(vec![old]).await.unwrap(), [Outcome::Lease { w: Offset(7), holder: 7 }]);
+        let new = Incoming { lease: 8, ..file.batch(7, vec![noise(7, 7)]) };
+        assert_eq!(store.append(vec![new]).await.unwrap(), [Outcome::Stored { w: Offset(14) }]);
+    }
+
+    async fn of_two_same_batches_at_once_one_is_stored(store) {
+        let files: Vec<File> = (1..=4).map(File::new).collect();
+        let batch = || files.iter().map(|file| file.batch(0, five(file).0)).collect::<Vec<_>>();
+        let outcomes = futures::future::join_all((0..8).map(|_| store.append(batch()))).await;
+        for outcome in outcomes {
+            assert!(outcome.unwrap().iter().all(|one| matches!(one, Outcome::Stored { .. })));
+        }
+        assert_eq!(stored(&store).await.len(), 20);
+    }
+
+    async fn refused_streams_do_not_hinder_the_others(store) {
+        let (good, bad) = (File::new(5), File::new(3));
+        let outcomes = store.append(vec![good.batch(0, vec![noise(0, 9)]), bad.batch(4, vec![noise(4, 9)])]).await.unwrap();
+        assert_eq!(outcomes, [Outcome::Stored { w: Offset(9) }, Outcome::Base { w: Offset(0) }]);
+    }
+
+    async fn bytes_come_back_identical(store) {
+        let file = File::new(1);
+        let all: Vec<u8> = (0..=255).collect();
+        let large: Vec<u8> = (0..1_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let (mut items, mut bodies, mut at) = (Vec::new(), Vec::new(), 0);
+        for body in [all, Vec::new(), large, b"\0".to_vec(), vec![b'a'; 100_000]] {
+            let mut row = file.message(at, &says("a", at as i64, "INVITE"));
+            row.raw.truncate(row.head as usize);
+            row.raw.extend(&body);
+            row.raw.push(b'\n');
+            row.len = row.raw.len() as u64;
+            at += row.len;
+            bodies.push(body);
+            items.push(Item::Record(Box::new(row)));
+        }
+        store.append(vec![file.batch(0, items)]).await.unwrap();
+        let page = store.messages(&MessageFilter::default(), None, 100).await.unwrap();
+        let back: Vec<&[u8]> = page.rows.iter().map(message::record::Message::body).collect();
+        assert!(back == bodies, "bodies differ");
+    }
+
+    async fn every_field_of_a_message_comes_back(store) {
+        let file = File::new(1);
+        let mut row = file.message(0, &says("a", -3, "INVITE").kind(Kind::Push).status(503));
+        row.flags = Flags(u16::MAX);
+        row.masked = vec![Mask { at: 3, len: 8, len_before: 4000 }];
+        row.masked_hash = Some([7; 16]);
+        row.len += 3992;
+        row.source = "sip:[2001:db8::1]:5060\0".into();
+        let sent = row.clone();
+        let end = Offset(row.len);
+        let mut batch = file.batch(0, vec![Item::Record(Box::new(row))]);
+        batch.end = end;
+        store.append(vec![batch]).await.unwrap();
+        let (got, scenario) = store.message(MessageId::new(StreamId(1), Offset(0))).await.unwrap().unwrap();
+        assert_eq!((got.time, got.kind, got.status, got.flags), (sent.time, Kind::Push, Some(503), sent.flags));
+        assert_eq!((got.len, got.head, got.line_end), (sent.len, sent.head, sent.line_end));
+        assert_eq!((got.masked, got.call, got.method.as_str()), (sent.masked, sent.call, "503"));
+        assert_eq!((got.source.as_str(), got.raw), ("sip:[2001:db8::1]:5060\u{fffd}", sent.raw));
+        assert_eq!((got.place.host.as_str(), got.place.path.as_str()), ("proxy-1", "/var/log/proxy-1.log"));
+        assert!(!got.provisional && scenario.is_none());
+    }
+
+    async fn counters_add_up_to_the_watermark(store) {
+        let file = File::new(1);
+        let record = file.record(0, &says("a", 0, "INVITE"));
+        let at = len(&record);
+        let items = vec![record, noise(at, 100), fragment(at + 100, b"orphan"), gap(at + 106, 50), gap(at + 156, 0)];
+        store.append(vec![file.batch(0, items)]).await.unwrap();
+        let row = store.streams(None, 10).await.unwrap().remove(0);
+        let c = row.counters;
+        assert_eq!(c.bytes(), row.w.0);
+        assert_eq!((c.records, c.noise, c.noise_lines, c.fragments, c.gaps), (1, 1, 2, 1, 2));
+        assert_eq!(row.gaps.iter().map(|gap| (gap.start.0 - at, gap.len)).collect::<Vec<_>>(), [(106, 50), (156, 0)]);
+    }
+
+    async fn a_gap_of_no_length_is_made_and_counted_once(store) {
+        let file = File::new(1);
+        store.append(vec![file.batch(0, vec![noise(0, 10)])]).await.unwrap();
+        for _ in 0..3 {
+            let outcome = store.append(vec![file.batch(10, vec![gap(10, 0)])]).await.unwrap();
+            assert_eq!(outcome, [Outcome::Stored { w: Offset(10) }]);
+        }
+        let row = store.streams(None, 10).await.unwrap().remove(0);
+        assert_eq!((row.gaps.len(), row.counters.gaps), (1, 1));
+    }
+
+    async fn the_provisional_tail_is_replaced_by_each_append(store) {
+        let file = File::new(1);
+        let tail = |second| vec![file.message(0, &says("a", second, "INVITE")), file.message(500, &says("b", second, "BYE"))];
+        store.append(vec![Incoming { tail: tail(1), ..file.batch(0, Vec::new()) }]).await.unwrap();
+        let rows = store.messages(&MessageFilter::default(), None, 10).await.unwrap().rows;
+        assert_eq!(rows.iter().map(|m| (m.id.offset.0, m.provisional)).collect::<Vec<_>>(), [(0, true), (500, true)]);
+        assert_eq!(store.streams(None, 10).await.unwrap()[0].provisional, 2);
+        assert!(store.outbox("me", NOON, 1, 10).await.unwrap().is_empty());
+
+        let mut short = tail(2);
+        short.truncate(1);
+        store.append(vec![Incoming { tail: short, ..file.batch(0, Vec::new()) }]).await.unwrap();
+        let rows = store.messages(&MessageFilter::default(), None, 10).await.unwrap().rows;
+        assert_eq!(rows.iter().map(|m| m.time.0 - NOON.0).collect::<Vec<_>>(), [2_000_000]);
+
+        let record = file.record(0, &says("a", 2, "INVITE"));
+        store.append(vec![file.batch(0, vec![record])]).await.unwrap();
+        let rows = store.messages(&MessageFilter::default(), None, 10).await.unwrap().rows;
+        assert_eq!(rows.iter().map(|m| (m.id.offset.0, m.provisional)).collect::<Vec<_>>(), [(0, false)]);
+        assert_eq!(store.streams(None, 10).await.unwrap()[0].provisional, 0);
+    }
+
+    async fn an_append_killed_before_its_commit_leaves_nothing(store) {
+        let file = File::new(1);
+        let prepared = crate::append::Prepared::of(file.batch(0, five(&file).0));
+        let mut tx = store.backend.begin().await.unwrap();
+        crate::append::known::Unknown::of([&prepared], &store.caches).write(&mut tx).await.unwrap();
+        let outcome = crate::append::apply::stream(&mut tx, &prepared).await.unwrap();
+        assert!(matches!(outcome, Outcome::Stored { .. }));
+        drop(tx);
+        assert!(stored(&store).await.is_empty());
+        assert!(store.streams(None, 10).await.unwrap().is_empty());
+        let outcome = store.append(vec![file.batch(0, five(&file).0)]).await.unwrap();
+        assert!(matches!(outcome[..], [Outcome::Stored { .. }]));
+        assert_eq!(stored(&store).await.len(), 5);
+    }
+
+    async fn a_stream_that_fails_does_not_hinder_those_committed_with_it(store) {
+        let (good, bad) = (File::new(1), File::new(2));
+        store.append(vec![bad.batch(0, Vec::new())]).await.unwrap();
+        // An outbox row in the way of the bad stream's next one.
+        let mut tx = store.backend.begin().await.unwrap();
+        let end = five(&bad).1[5] as i64;
+        with_transaction!(&mut tx, db => {
+            sqlx::query("insert into outbox (stream_id, end_off, made, events) values (2, $1, 0, $2)")
+                .bind(end).bind(Vec::<u8>::new()).execute(db).await.unwrap();
+        });
+        tx.commit().await.unwrap();
+        let both = vec![bad.batch(0, five(&bad).0), good.batch(0, five(&good).0)];
+        assert!(store.append(both).await.is_err());
+        assert_eq!(stored(&store).await.iter().map(|id| id.stream.0).collect::<Vec<_>>(), [1; 5]);
+        assert_eq!(store.streams(None, 10).await.unwrap().iter().map(|row| row.w.0).collect::<Vec<_>>(), [end as u64, 0]);
+    }
+
+    async fn a_thousand_records_of_many_calls_are_stored_in_order(store) {
+        let mut file = File::new(1);
+        let calls = ["a", "b", "c", "d", "e", "f", "g"];
+        file.log(&store, (0..1000).map(|at| says(calls[at % 7], at as i64, "INVITE"))).await;
+        let ids = stored(&store).await;
+        assert_eq!(ids.len(), 1000);
+        assert!(ids.is_sorted());
+        assert_eq!(store.totals().await.unwrap().records, 1000);
+    }
+
+    async fn hostile_text_is_stored(store) {
+        let file = File { agent: "a\0".repeat(2000), ..File::new(1) };
+        let mut row = file.message(0, &says("a", 0, "INVITE"));
+        let long = "x\0é".repeat(50_000);
+        row.event.call_id.clone_from(&long);
+        row.event.from = Some(long.clone());
+        row.event.to = Some(long.clone());
+        row.event.keys = vec![message::keys::Key::new(&long, long.clone())];
+        row.source.clone_from(&long);
+        row.method.clone_from(&long);
+        row.time = Timestamp(i64::MIN);
+        let mut batch = file.batch(0, vec![Item::Record(Box::new(row))]);
+        let meta = batch.meta.as_mut().unwrap();
+        (meta.host, meta.source, meta.zone) = (long.clone(), long.clone(), long.clone());
+        meta.path = vec![0, 255, 13];
+        batch.size = u64::MAX;
+        batch.near_misses = u64::MAX;
+        assert!(matches!(store.append(vec![batch]).await.unwrap()[..], [Outcome::Stored { .. }]));
+        fixture::correlate(&store, 10).await;
+        assert_eq!(store.totals().await.unwrap().scenarios, 1);
+    }
+
+    async fn positions_are_those_of_the_agents_own_streams(store) {
+        let others = File { agent: "agent-2".into(), ..File::new(2) };
+        store.append(vec![others.batch(0, vec![noise(0, 5)])]).await.unwrap();
+        for number in [4, 1, 3] {
+            let file = File::new(number);
+            let mut batch = file.batch(0, vec![noise(0, number as u64)]);
+            batch.guard.crc = number as u32;
+            batch.closed = (number == 3).then(|| EndMarker { size: 3, ..EndMarker::default() });
+            store.append(vec![batch]).await.unwrap();
+        }
+        let page = store.positions("agent-1", None, 2).await.unwrap();
+        assert!(page.more);
+        let first = &page.positions[0];
+        assert_eq!((first.stream, first.w, first.guard.crc, first.closed), (StreamId(1), Offset(1), 1, false));
+        assert_eq!((first.file, first.path.as_slice()), (File::new(1).meta().file, b"/var/log/proxy-1.log".as_slice()));
+        assert!(page.positions[1].closed);
+        let rest = store.positions("agent-1", Some(StreamId(3)), 2).await.unwrap();
+        assert_eq!((rest.positions.len(), rest.positions[0].stream, rest.more), (1, StreamId(4), false));
+    }
+
+    async fn an_end_marker_outlives_marks_but_not_new_bytes(store) {
+        let file = File::new(1);
+        let closed = async || store.streams(None, 1).await.unwrap()[0].closed;
+        let end = Some(EndMarker { size: 5, ..EndMarker::default() });
+        store.append(vec![Incoming { closed: end, ..file.batch(0, vec![noise(0, 5)]) }]).await.unwrap();
+        assert!(closed().await);
+        store.append(vec![file.batch(5, Vec::new())]).await.unwrap();
+        assert!(closed().await);
+        store.append(vec![file.batch(5, vec![noise(5, 1)])]).await.unwrap();
+        assert!(!closed().await);
+    }
+
+    async fn a_broken_clock_is_filed_near_its_arrival_and_keeps_its_time(store) {
+        let file = File::new(1);
+        let far = says("a", 400 * 86_400, "INVITE");
+        let old = says("b", -400 * 86_400, "INVITE");
+        let first = file.message(0, &far);
+        let second = file.message(first.len, &old);
+        assert_eq!((first.day, second.day), (NOON.day(), Day(NOON.day().0 - 2)));
+        let times = [second.time, first.time];
+        let items = vec![Item::Record(Box::new(first)), Item::Record(Box::new(second))];
+        store.append(vec![file.batch(0, items)]).await.unwrap();
+        let rows = store.messages(&MessageFilter::default(), None, 10).await.unwrap().rows;
+        assert_eq!(rows.iter().map(|message| message.time).collect::<Vec<_>>(), times);
+    }
+}

@@ -1,0 +1,363 @@
+//! Keys become scenarios, once, in whatever order.
+
+use std::collections::BTreeSet;
+
+use message::event::CallClass;
+use message::id::{MessageId, Offset, ScenarioId};
+use message::kind::Kind;
+use message::time::{SECOND, Timestamp};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::fixture::{File, NOON, OWNER, Says, components, correlate, says, scenarios};
+use super::store_test;
+use crate::Store;
+use crate::correlate::HUB;
+use crate::scenario::{Found, Scenario};
+use crate::search::Filter;
+
+async fn only(store: &Store) -> Scenario {
+    let page = store.search(&Filter::default(), None, 10).await.unwrap();
+    assert_eq!(page.rows.len(), 1);
+    here(store, page.rows[0].id).await
+}
+
+async fn here(store: &Store, id: ScenarioId) -> Scenario {
+    match store.scenario(id).await.unwrap() {
+        Found::Here(scenario) => scenario,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Each logged by its own batch, correlated each by itself.
+async fn one_by_one(store: &Store, all: Vec<Says>) -> Vec<u64> {
+    let mut file = File::new(1);
+    let mut merged = Vec::new();
+    for one in all {
+        file.log(store, [one]).await;
+        merged.extend(correlate(store, 100).await.iter().map(|done| done.merged));
+    }
+    merged
+}
+
+store_test! {
+    async fn a_call_is_a_scenario_with_what_the_list_shows(store) {
+        let mut file = File::new(1);
+        file.log(&store, [
+            says("a", 0, "INVITE"),
+            says("a", 1, "INVITE").status(180),
+            says("a", 2, "INVITE").status(200),
+            says("a", 2, "POST").kind(Kind::Rest),
+            says("a", 60, "BYE"),
+            says("a", 61, "BYE").status(200),
+        ]).await;
+        let done = correlate(&store, 100).await;
+        assert_eq!((done.len(), done[0].scenarios.len(), done[0].merged, done[0].refused), (1, 1, 0, 0));
+        let scenario = only(&store).await;
+        let row = &scenario.row;
+        let at = |second: i64| Some(Timestamp(NOON.0 + second * SECOND));
+        assert_eq!((row.caller.as_deref(), row.callee.as_deref(), row.answered_by.as_deref()), (Some("alice"), Some("bob"), Some("bob")));
+        assert_eq!((Some(row.first), Some(row.last)), (at(0), at(61)));
+        assert_eq!((row.rang, row.answered, row.ending, row.ended), (at(1), at(2), at(60), at(61)));
+        assert_eq!((row.status, row.calls, row.messages, row.nodes, row.kinds), (Some(200), 1, 6, 2, [5, 1, 0, 0]));
+        assert_eq!((row.class, row.version), (CallClass::Call, 1));
+        assert_eq!(scenario.calls[0].streams, [(file.stream, NOON.day())]);
+        assert_eq!(scenario.calls[0].joined_by, None);
+        assert_eq!(store.totals().await.unwrap().waiting, 0);
+    }
+
+    async fn calls_that_share_a_key_are_one_scenario_in_one_batch_or_in_several(store) {
+        let mut file = File::new(1);
+        file.log(&store, [says("a", 0, "INVITE"), says("b", 1, "INVITE").key("call", "a"), says("c", 2, "INVITE")]).await;
+        correlate(&store, 100).await;
+        assert_eq!(scenarios(&store).await, [vec!["a", "b"], vec!["c"]]);
+        let start = file.w;
+        file.log(&store, [says("d", 3, "INVITE").key("session", "s"), says("c", 4, "INFO").key("session", "s")]).await;
+        let done = correlate(&store, 100).await;
+        assert_eq!(done[0].merged, 0);
+        assert_eq!(scenarios(&store).await, [vec!["a", "b"], vec!["c", "d"]]);
+        let page = store.search(&Filter::default(), None, 10).await.unwrap();
+        let scenario = here(&store, page.rows[0].id).await;
+        let by = (String::from("session"), String::from("s"), MessageId::new(file.stream, Offset(start)));
+        assert_eq!(scenario.calls.iter().find(|call| call.call_id == "d").unwrap().joined_by, Some(by));
+        assert_eq!((scenario.row.messages, scenario.row.version), (3, 2));
+    }
+
+    async fn of_two_scenarios_that_turn_out_to_be_one_the_older_stays(store) {
+        let merged = one_by_one(&store, vec![
+            says("a", 0, "INVITE"),
+            says("b", 1, "INVITE").people("carol", "dave"),
+            says("c", 2, "INVITE"),
+            says("c", 3, "INFO").key("call", "b"),
+            says("c", 4, "INFO").key("call", "a"),
+        ]).await;
+        assert_eq!(merged, [0, 0, 0, 1, 1]);
+        let scenario = only(&store).await;
+        assert_eq!(scenario.row.id, ScenarioId(1));
+        assert_eq!((scenario.row.messages, scenario.row.calls, scenario.calls.len()), (5, 3, 3));
+        assert_eq!(scenario.row.caller.as_deref(), Some("alice"));
+        for id in [2, 3] {
+            assert_eq!(store.scenario(ScenarioId(id)).await.unwrap(), Found::Merged(ScenarioId(1)));
+        }
+        let versions = store.versions(&[ScenarioId(2), ScenarioId(1)]).await.unwrap();
+        assert_eq!(versions.iter().map(|(id, _, into)| (id.0, *into)).collect::<Vec<_>>(), [(1, None), (2, Some(ScenarioId(1)))]);
+        assert_eq!(store.scenario_messages(&scenario, None, 100).await.unwrap().len(), 5);
+        assert_eq!(store.totals().await.unwrap().scenarios, 1);
+    }
+
+    async fn a_key_of_too_many_calls_stops_joining(store) {
+        let calls: Vec<&'static str> = (0..HUB + 10).map(|at| &*format!("call-{at}").leak()).collect();
+        let mut file = File::new(1);
+        let mut refused = 0;
+        for (at, call) in calls.iter().enumerate() {
+            file.log(&store, [says(call, at as i64, "INVITE").key("call", "0000000")]).await;
+            refused += correlate(&store, 100).await[0].refused;
+        }
+        assert_eq!(refused, 10);
+        let all = scenarios(&store).await;
+        assert_eq!((all.len(), all.iter().map(Vec::len).max()), (11, Some(HUB as usize)));
+        // Calls of one batch are told apart, too, and those that share another key stay together.
+        file.log(&store, [
+            says("x", 0, "INVITE").key("call", "0000000"),
+            says("y", 1, "INVITE").key("call", "0000000").key("session", "s"),
+            says("z", 2, "INVITE").key("call", "0000000").key("session", "s"),
+        ]).await;
+        correlate(&store, 100).await;
+        let after = scenarios(&store).await;
+        assert_eq!(after.len(), 13);
+        assert!(after.contains(&vec!["x".to_string()]) && after.contains(&vec!["y".to_string(), "z".to_string()]));
+        let page = store.search(&Filter { call_id: Some("z".into()), ..Filter::default() }, None, 10).await.unwrap();
+        let scenario = here(&store, page.rows[0].id).await;
+        assert_eq!((scenario.row.messages, scenario.row.first.0), (2, NOON.0 + SECOND));
+        assert_eq!(scenario.calls.iter().map(|call| call.joined_by.as_ref().map(|by| by.0.as_str())).collect::<Vec<_>>(), [None, None]);
+    }
+
+    async fn a_hub_in_one_batch_does_not_join_either(store) {
+        let calls: Vec<&'static str> = (0..=HUB).map(|at| &*format!("call-{at}").leak()).collect();
+        File::new(1).log(&store, calls.iter().map(|call| says(call, 0, "INVITE").key("call", "anyone"))).await;
+        let done = correlate(&store, 100).await;
+        assert_eq!((done[0].refused, done[0].scenarios.len()), (1, HUB as usize + 1));
+    }
+
+    async fn a_calls_own_id_is_never_refused(store) {
+        let calls: Vec<&'static str> = (0..HUB - 1).map(|at| &*format!("call-{at}").leak()).collect();
+        let mut file = File::new(1);
+        file.log(&store, [says("a", 0, "INVITE")]).await;
+        file.log(&store, calls.iter().map(|call| says(call, 0, "INVITE").key("call", "a"))).await;
+        correlate(&store, 1).await;
+        file.log(&store, [says("a", 1, "BYE")]).await;
+        file.log(&store, [says("late", 2, "INVITE").key("call", "a")]).await;
+        file.log(&store, [says("a", 3, "BYE")]).await;
+        let refused: Vec<u64> = correlate(&store, 1).await.iter().map(|done| done.refused).collect();
+        assert_eq!(refused, [0, 1, 0]);
+        assert_eq!(scenarios(&store).await.iter().map(Vec::len).collect::<Vec<_>>(), [HUB as usize, 1]);
+    }
+
+    async fn registrations_are_a_scenario_a_day_and_show_their_day_only(store) {
+        let mut file = File::new(1);
+        let register = |at| says("r", at, "REGISTER").class(CallClass::Registration);
+        // 12:00, 00:30 before it, and 23:50 of the day before.
+        file.log(&store, [register(0), register(-41_400), register(-43_800)]).await;
+        correlate(&store, 100).await;
+        assert_eq!(store.search(&Filter::default(), None, 10).await.unwrap().rows.len(), 0);
+        let filter = Filter { classes: vec![CallClass::Registration], ..Filter::default() };
+        let rows = store.search(&filter, None, 10).await.unwrap().rows;
+        assert_eq!(rows.iter().map(|row| row.messages).collect::<Vec<_>>(), [2, 1]);
+        for row in rows {
+            let scenario = here(&store, row.id).await;
+            let messages = store.scenario_messages(&scenario, None, 10).await.unwrap();
+            assert_eq!(messages.len() as i64, row.messages);
+            for message in messages {
+                assert_eq!(message.time.day(), row.first.day());
+                assert_eq!(store.message(message.id).await.unwrap().unwrap().1, Some(row.id));
+                assert_eq!(store.scenarios_of(&[message.id]).await.unwrap(), [(message.id, row.id)]);
+            }
+        }
+    }
+
+    async fn rows_are_applied_once_and_a_lost_fence_changes_nothing(store) {
+        let mut file = File::new(1);
+        file.log(&store, [says("a", 0, "INVITE")]).await;
+        file.log(&store, [says("a", 1, "BYE")]).await;
+        let rows = store.outbox(OWNER, NOON, SECOND, 100).await.unwrap();
+        assert_eq!(rows.len(), 2);
+        assert!(!store.correlate("another", NOON, &rows, &components(&rows)).await.unwrap().applied);
+        assert!(!store.correlate(OWNER, NOON, &rows[1..], &components(&rows[1..])).await.unwrap().applied);
+        assert_eq!(store.totals().await.unwrap().scenarios, 0);
+        assert!(store.correlate(OWNER, NOON, &rows[..1], &components(&rows[..1])).await.unwrap().applied);
+        assert!(!store.correlate(OWNER, NOON, &rows, &components(&rows)).await.unwrap().applied);
+        assert!(store.correlate(OWNER, NOON, &rows[1..], &components(&rows[1..])).await.unwrap().applied);
+        assert_eq!(only(&store).await.row.messages, 2);
+        assert!(store.outbox(OWNER, NOON, SECOND, 100).await.unwrap().is_empty());
+    }
+
+    async fn a_stream_has_one_correlator_until_its_lease_ends(store) {
+        File::new(1).log(&store, [says("a", 0, "INVITE")]).await;
+        let later = |seconds: i64| Timestamp(NOON.0 + seconds * SECOND);
+        assert_eq!(store.outbox("one", NOON, 10 * SECOND, 100).await.unwrap().len(), 1);
+        File::new(2).log(&store, [says("b", 0, "INVITE")]).await;
+        let others = store.outbox("two", later(1), 10 * SECOND, 100).await.unwrap();
+        assert_eq!(others.iter().map(|row| row.stream.0).collect::<Vec<_>>(), [2]);
+        // Asking again renews it.
+        assert_eq!(store.outbox("one", later(8), 10 * SECOND, 100).await.unwrap().len(), 1);
+        assert_eq!(store.outbox("two", later(11), 10 * SECOND, 100).await.unwrap().len(), 1);
+        assert_eq!(store.outbox("two", later(19), 10 * SECOND, 100).await.unwrap().len(), 2);
+    }
+
+    async fn the_outbox_is_read_in_order_and_in_parts(store) {
+        let (mut one, mut two) = (File::new(1), File::new(2));
+        for at in 0..5 {
+            one.log(&store, [says("a", at, "INFO")]).await;
+            two.log(&store, [says("b", at, "INFO")]).await;
+        }
+        let done = correlate(&store, 3).await;
+        assert_eq!(done.len(), 4);
+        let page = store.search(&Filter::default(), None, 10).await.unwrap();
+        assert_eq!(page.rows.iter().map(|row| row.messages).collect::<Vec<_>>(), [5, 5]);
+    }
+
+    async fn correlators_side_by_side_agree(store) {
+        // Each stream logs one leg of the same twenty calls.
+        let calls: Vec<&'static str> = (0..20).map(|at| &*format!("call-{at}").leak()).collect();
+        let legs: Vec<&'static str> = (0..20).map(|at| &*format!("leg-{at}").leak()).collect();
+        for stream in 1..=4 {
+            let mut file = File::new(stream);
+            for at in 0..20 {
+                let says = if stream % 2 == 0 { says(calls[at], 0, "INVITE") } else { says(legs[at], 1, "INVITE").key("call", calls[at]) };
+                file.log(&store, [says]).await;
+            }
+        }
+        let work = |owner: String| {
+            let store = store.clone();
+            async move {
+                let mut idle = 0;
+                while idle < 3 {
+                    let rows = store.outbox(&owner, NOON, SECOND, 5).await.unwrap();
+                    idle = if rows.is_empty() { idle + 1 } else { 0 };
+                    if rows.is_empty() {
+                        tokio::task::yield_now().await;
+                    } else {
+                        // A deadlock is an error, and the rows are there for the next try.
+                        let _ = store.correlate(&owner, NOON, &rows, &components(&rows)).await;
+                    }
+                }
+            }
+        };
+        futures::future::join_all((0..4).map(|owner| tokio::spawn(work(format!("correlator-{owner}"))))).await;
+        assert_eq!(store.totals().await.unwrap().waiting, 0);
+        let mut expected: Vec<Vec<String>> = (0..20).map(|at| vec![calls[at].to_string(), legs[at].to_string()]).collect();
+        expected.sort();
+        assert_eq!(scenarios(&store).await, expected);
+        let page = store.search(&Filter::default(), None, 100).await.unwrap();
+        assert!(page.rows.iter().all(|row| row.messages == 4 && row.calls == 2), "{:?}", page.rows);
+    }
+
+    async fn a_version_rises_with_each_batch_and_with_the_provisional_tail(store) {
+        let mut file = File::new(1);
+        let version = async || {
+            let versions = store.versions(&[ScenarioId(1), ScenarioId(99)]).await.unwrap();
+            assert_eq!(versions.len(), 1);
+            versions[0].1
+        };
+        file.log(&store, [says("a", 0, "INVITE")]).await;
+        correlate(&store, 10).await;
+        let mut last = version().await;
+        let mut rises = async |what: &str| {
+            let now = version().await;
+            assert!(now > last, "{what}: {last} then {now}");
+            last = now;
+        };
+        let tail = |at| vec![file.message(file.w, &says("a", at, "INFO"))];
+        for at in 1..3 {
+            store.append(vec![crate::append::Incoming { tail: tail(at), ..file.batch(file.w, Vec::new()) }]).await.unwrap();
+            rises("provisional").await;
+        }
+        // A stream that has logged nothing final of it yet.
+        let other = File::new(2);
+        let tail = vec![other.message(0, &says("a", 3, "INFO"))];
+        store.append(vec![crate::append::Incoming { tail, ..other.batch(0, Vec::new()) }]).await.unwrap();
+        rises("provisional elsewhere").await;
+        let scenario = here(&store, ScenarioId(1)).await;
+        let messages = store.scenario_messages(&scenario, None, 10).await.unwrap();
+        assert_eq!(messages.iter().map(|m| m.provisional).collect::<Vec<_>>(), [false, true, true]);
+        let (_, owner) = store.message(messages[2].id).await.unwrap().unwrap();
+        assert_eq!(owner, Some(ScenarioId(1)));
+        file.log(&store, [says("a", 2, "INFO")]).await;
+        correlate(&store, 10).await;
+        rises("final").await;
+        assert_eq!(store.scenario_messages(&scenario, None, 10).await.unwrap().len(), 3);
+    }
+}
+
+/// Which calls and keys a message names; what shares one is together.
+fn expected(all: &[(usize, Vec<usize>)]) -> Vec<Vec<String>> {
+    let mut sets: Vec<BTreeSet<usize>> = Vec::new();
+    for (call, keys) in all {
+        let mut set = BTreeSet::from([*call]);
+        set.extend(keys.iter().map(|key| if *key < CALLS.len() { *key } else { key + 100 }));
+        let (meet, rest): (Vec<_>, Vec<_>) = sets.into_iter().partition(|other| !other.is_disjoint(&set));
+        set.extend(meet.into_iter().flatten());
+        sets = rest;
+        sets.push(set);
+    }
+    let logged: BTreeSet<usize> = all.iter().map(|(call, _)| *call).collect();
+    let mut out: Vec<Vec<String>> = sets
+        .into_iter()
+        .map(|set| set.into_iter().filter(|at| logged.contains(at)).map(|at| CALLS[at].to_string()).collect())
+        .collect();
+    out.sort();
+    out
+}
+
+const CALLS: [&str; 6] = ["call-a", "call-b", "call-c", "call-d", "call-e", "call-f"];
+
+async fn any_order_and_any_batches(store: Store) {
+    // One database for all cases: each has call ids of its own.
+    let mut runner = TestRunner::new(Config { cases: 1, ..Config::default() });
+    let message = (0..CALLS.len(), prop::collection::vec(0..8_usize, 0..2));
+    let strategy = (prop::collection::vec(message, 1..14), 1..5_usize, 1..4_usize);
+    let mut before: BTreeSet<Vec<String>> = BTreeSet::new();
+    let mut total = 0;
+    for case in 0..25 {
+        let (all, batch, most) = strategy.new_tree(&mut runner).unwrap().current();
+        let name = |call: &str| format!("{call}-{case:03}");
+        let mut files = [File::new(100 + case * 2), File::new(101 + case * 2)];
+        let mut merged = 0;
+        for (at, some) in all.chunks(batch).enumerate() {
+            let messages = some.iter().map(|(call, keys)| {
+                let says = says(&*name(CALLS[*call]).leak(), at as i64, "INFO");
+                keys.iter().fold(says, |says, key| match CALLS.get(*key) {
+                    Some(other) => says.key("call", &name(other)),
+                    None => says.key("session", &name(&format!("session-{key}"))),
+                })
+            });
+            files[at % 2].log(&store, messages.collect::<Vec<_>>()).await;
+            if at % 3 == 0 {
+                merged += correlate(&store, most).await.iter().map(|done| done.merged).sum::<u64>();
+            }
+        }
+        correlate(&store, most).await;
+        let after: BTreeSet<Vec<String>> = scenarios(&store).await.into_iter().collect();
+        let new: Vec<Vec<String>> = after.difference(&before).cloned().collect();
+        let wanted: Vec<Vec<String>> =
+            expected(&all).into_iter().map(|calls| calls.iter().map(|call| name(call)).collect()).collect();
+        assert_eq!(new, wanted, "{all:?} in batches of {batch}, {merged} mergers");
+        before = after;
+        total += all.len();
+        let rows = store.search(&Filter::default(), None, 1000).await.unwrap().rows;
+        assert_eq!(rows.iter().map(|row| row.messages).sum::<i64>(), total as i64);
+    }
+}
+
+store_test! {
+    async fn any_order_of_arrival_gives_the_same_scenarios(store) {
+        any_order_and_any_batches(store).await;
+    }
+}
+
+#[test]
+fn the_model_of_scenarios_joins_over_calls_that_were_never_logged() {
+    let all = [(0, vec![5]), (1, vec![5]), (2, vec![7]), (3, vec![7]), (4, vec![])];
+    assert_eq!(expected(&all), [vec!["call-a", "call-b"], vec!["call-c", "call-d"], vec!["call-e"]]);
+}

@@ -1,0 +1,343 @@
+//! Empty stores, and streams to put into them.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use message::event::{CallClass, CallEvent};
+use message::id::{CallKey, MessageId, Offset, StreamId};
+use message::keys::Key;
+use message::kind::Kind;
+use message::span::{Cause, Flags};
+use message::summary::Summary;
+use message::time::{SECOND, Timestamp};
+use message::wire::{FileIdentity, Guard, StreamMeta};
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, PgPool};
+
+use crate::append::{FragmentRow, GapRow, Incoming, Item, MessageRow, Outcome};
+use crate::correlate::{CallUse, Component, Correlated, KeyUse, OutboxRow};
+use crate::{Location, Store};
+
+/// 2026-11-23 12:00:00 UTC.
+pub(crate) const NOON: Timestamp = Timestamp(1_795_435_200 * SECOND);
+pub(crate) const OWNER: &str = "correlator-1";
+
+pub(crate) async fn sqlite() -> (Store, tempfile::TempDir) {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(&Location::Directory(directory.path().into())).await.unwrap();
+    (store, directory)
+}
+
+/// A schema of its own.
+pub(crate) struct Schema {
+    name: String,
+    pool: PgPool,
+}
+
+impl Schema {
+    pub async fn drop(self) {
+        let text = format!("drop schema {} cascade", self.name);
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&self.pool).await.unwrap();
+        self.pool.close().await;
+    }
+}
+
+pub(crate) async fn postgres() -> (Store, Schema) {
+    let url = std::env::var("SIPTRAIL_TEST_POSTGRES_URL")
+        .unwrap_or_else(|_| "postgres://siptrail@127.0.0.1:54329/postgres".into());
+    let pool = PgPoolOptions::new().max_connections(1).connect(&url).await;
+    let pool = pool.unwrap_or_else(|why| panic!("no PostgreSQL at {url} ({why}): run scripts/postgres start"));
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    let name = format!("test_{}_{nanos}", std::process::id());
+    sqlx::raw_sql(AssertSqlSafe(format!("create schema {name}"))).execute(&pool).await.unwrap();
+    let join = if url.contains('?') { '&' } else { '?' };
+    let location = Location::Postgres(format!("{url}{join}options[search_path]={name}"));
+    (Store::open(&location).await.unwrap(), Schema { name, pool })
+}
+
+/// One followed file that is appended to.
+pub(crate) struct File {
+    pub stream: StreamId,
+    pub agent: String,
+    pub lease: i64,
+    pub w: u64,
+}
+
+/// What a message of a test says.
+#[derive(Clone)]
+pub(crate) struct Says {
+    pub call: &'static str,
+    pub at: i64,
+    pub method: &'static str,
+    pub status: Option<u16>,
+    pub kind: Kind,
+    pub class: CallClass,
+    pub from: Option<&'static str>,
+    pub to: Option<&'static str>,
+    pub keys: Vec<Key>,
+}
+
+/// A request of a call, so many seconds after noon, from alice to bob.
+pub(crate) fn says(call: &'static str, at: i64, method: &'static str) -> Says {
+    Says {
+        call,
+        at,
+        method,
+        status: None,
+        kind: Kind::Sip,
+        class: CallClass::Call,
+        from: Some("alice"),
+        to: Some("bob"),
+        keys: Vec::new(),
+    }
+}
+
+impl Says {
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    pub fn key(mut self, space: &str, value: &str) -> Self {
+        self.keys.push(Key::new(space, value));
+        self
+    }
+
+    pub fn people(mut self, from: &'static str, to: &'static str) -> Self {
+        (self.from, self.to) = (Some(from), Some(to));
+        self
+    }
+
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    pub fn class(mut self, class: CallClass) -> Self {
+        self.class = class;
+        self
+    }
+}
+
+impl File {
+    pub fn new(number: i64) -> Self {
+        Self { stream: StreamId(number), agent: "agent-1".into(), lease: 0, w: 0 }
+    }
+
+    pub fn meta(&self) -> StreamMeta {
+        StreamMeta {
+            source: "proxy".into(),
+            format: message::format::Format::siptrail().definition().clone(),
+            zone: "UTC".into(),
+            path: format!("/var/log/proxy-{}.log", self.stream.0).into_bytes(),
+            host: "proxy-1".into(),
+            file: FileIdentity { device: 1, inode: u64::MAX, generation: 3, birth: 4 },
+            epoch: 0,
+            predecessor: None,
+        }
+    }
+
+    /// From `base`, with these items in order, one behind the other.
+    pub fn batch(&self, base: u64, items: Vec<Item>) -> Incoming {
+        let end = base + items.iter().map(len).sum::<u64>();
+        Incoming {
+            agent: self.agent.clone(),
+            lease: self.lease,
+            stream: self.stream,
+            meta: Some(self.meta()),
+            base: Offset(base),
+            end: Offset(end),
+            items,
+            tail: Vec::new(),
+            guard: Guard::default(),
+            size: end,
+            read_to: Offset(end),
+            read_at: NOON,
+            near_misses: 0,
+            closed: None,
+            tied: None,
+            received: NOON,
+        }
+    }
+
+    /// Records, appended at the watermark.
+    pub async fn log(&mut self, store: &Store, messages: impl IntoIterator<Item = Says>) {
+        let mut at = self.w;
+        let items: Vec<Item> = messages
+            .into_iter()
+            .map(|says| {
+                let item = self.record(at, &says);
+                at += len(&item);
+                item
+            })
+            .collect();
+        let outcome = store.append(vec![self.batch(self.w, items)]).await.unwrap();
+        assert_eq!(outcome, [Outcome::Stored { w: Offset(at) }]);
+        self.w = at;
+    }
+
+    pub fn record(&self, start: u64, says: &Says) -> Item {
+        Item::Record(Box::new(self.message(start, says)))
+    }
+
+    pub fn message(&self, start: u64, says: &Says) -> MessageRow {
+        let time = Timestamp(NOON.0 + says.at * SECOND);
+        let (source, destination) = ("sip:192.0.2.1:5060".to_string(), "sip:192.0.2.2:5060".to_string());
+        let header = format!("[{time}][{}][{source}][{destination}]\n", says.method);
+        let raw = format!("{header}{} sip:bob@example.com SIP/2.0\r\nCall-ID: {}\r\n\r\n\n", says.method, says.call);
+        let call = CallKey::of(says.call.as_bytes());
+        let day = time.clamped(NOON).day();
+        let stream = self.stream;
+        MessageRow {
+            time,
+            day,
+            start: Offset(start),
+            len: raw.len() as u64,
+            head: header.len() as u32,
+            line_end: 1,
+            call,
+            kind: says.kind,
+            method: says.status.map_or_else(|| says.method.to_string(), |status| status.to_string()),
+            status: says.status,
+            cseq: Some(u32::MAX),
+            source: source.clone(),
+            destination: destination.clone(),
+            flags: Flags::AMBIGUOUS_BOUNDARY,
+            masked: Vec::new(),
+            masked_hash: None,
+            raw: raw.into_bytes(),
+            event: CallEvent {
+                stream,
+                offset: Offset(start),
+                call,
+                call_id: says.call.into(),
+                class: says.class,
+                day,
+                time,
+                kind: says.kind,
+                method: says.method.into(),
+                status: says.status,
+                response: says.status.is_some(),
+                from: says.from.map(Into::into),
+                to: says.to.map(Into::into),
+                target: None,
+                branch: String::new(),
+                to_tag: false,
+                source,
+                destination,
+                keys: says.keys.clone(),
+            },
+        }
+    }
+}
+
+pub(crate) fn noise(start: u64, len: u64) -> Item {
+    Item::Noise { start: Offset(start), len, lines: 2 }
+}
+
+pub(crate) fn gap(start: u64, len: u64) -> Item {
+    Item::Gap(GapRow { start: Offset(start), len, cause: Cause::Copytruncate, lost: None, hash: None })
+}
+
+pub(crate) fn fragment(start: u64, bytes: &[u8]) -> Item {
+    let flags = Flags::ORPHAN_FRAGMENT;
+    Item::Fragment(FragmentRow { start: Offset(start), len: bytes.len() as u64, flags, raw: bytes.into(), of: None })
+}
+
+pub(crate) fn len(item: &Item) -> u64 {
+    match item {
+        Item::Record(row) => row.len,
+        Item::Noise { len, .. } => *len,
+        Item::Fragment(row) => row.len,
+        Item::Gap(row) => row.len,
+    }
+}
+
+/// What a correlator does: unites the calls of rows over their keys.
+pub(crate) fn components(rows: &[OutboxRow]) -> Vec<Component> {
+    let mut all: Vec<(std::collections::BTreeSet<Key>, Vec<&CallEvent>)> = Vec::new();
+    for event in rows.iter().flat_map(|row| &row.events) {
+        let mut keys = std::collections::BTreeSet::from([own(event)]);
+        if !event.class.is_daily() {
+            keys.extend(event.keys.iter().cloned());
+        }
+        let mut events = vec![event];
+        let (meet, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|(known, _)| !known.is_disjoint(&keys));
+        for (more, others) in meet {
+            keys.extend(more);
+            events.extend(others);
+        }
+        all = rest;
+        all.push((keys, events));
+    }
+    all.into_iter().map(|(keys, events)| component(keys, &events)).collect()
+}
+
+/// A call's own key; that of a day, where its class is filed by day.
+fn own(event: &CallEvent) -> Key {
+    if event.class.is_daily() {
+        return Key::new(&format!("{} {}", event.class.name(), event.time.day().0), event.call_id.clone());
+    }
+    Key::new("call", event.call_id.clone())
+}
+
+fn component(keys: std::collections::BTreeSet<Key>, events: &[&CallEvent]) -> Component {
+    let carries = |event: &&CallEvent, key: &Key| own(event) == *key || event.keys.contains(key);
+    let mut uses: Vec<KeyUse> = keys
+        .iter()
+        .map(|key| {
+            let mut calls: Vec<CallKey> = events.iter().filter(|e| carries(e, key)).map(|e| e.call).collect();
+            calls.sort_unstable();
+            calls.dedup();
+            KeyUse {
+                key: key.clone(),
+                hash: key.hash(),
+                last: events.iter().map(|e| e.time).max().unwrap(),
+                own: events.iter().any(|e| own(e) == *key),
+                calls,
+            }
+        })
+        .collect();
+    uses.sort_by_key(|key| key.hash);
+    let calls = events
+        .iter()
+        .map(|event| CallUse {
+            call: event.call,
+            call_id: event.call_id.clone(),
+            stream: event.stream,
+            day: event.day,
+            class: event.class,
+            first: event.time,
+            joined_by: event.keys.first().map(|key| (key.clone(), MessageId::new(event.stream, event.offset))),
+        })
+        .collect();
+    Component { keys: uses, calls, summary: Summary::of(events.iter().copied()) }
+}
+
+/// Correlates all that waits, `most` rows at a time.
+pub(crate) async fn correlate(store: &Store, most: usize) -> Vec<Correlated> {
+    let mut done = Vec::new();
+    loop {
+        let rows = store.outbox(OWNER, NOON, 30 * SECOND, most).await.unwrap();
+        if rows.is_empty() {
+            return done;
+        }
+        let correlated = store.correlate(OWNER, NOON, &rows, &components(&rows)).await.unwrap();
+        assert!(correlated.applied);
+        done.push(correlated);
+    }
+}
+
+/// All scenarios that are not merged: the Call-IDs of each, sorted.
+pub(crate) async fn scenarios(store: &Store) -> Vec<Vec<String>> {
+    let filter = crate::search::Filter { classes: CallClass::ALL.to_vec(), ..Default::default() };
+    let page = store.search(&filter, None, 1000).await.unwrap();
+    let mut out = Vec::new();
+    for row in page.rows {
+        let crate::scenario::Found::Here(scenario) = store.scenario(row.id).await.unwrap() else { panic!("merged") };
+        let mut calls: Vec<String> = scenario.calls.into_iter().map(|call| call.call_id).collect();
+        calls.sort();
+        out.push(calls);
+    }
+    out.sort();
+    out
+}

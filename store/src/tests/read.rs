@@ -1,0 +1,123 @@
+//! Pages have no gaps and no repeats.
+
+use message::id::{MessageId, Offset, StreamId};
+use message::time::{SECOND, Timestamp};
+
+use super::fixture::{File, NOON, correlate, gap, says};
+use super::store_test;
+use crate::Store;
+use crate::append::Incoming;
+use crate::scenario::Found;
+use crate::search::MessageFilter;
+
+/// Two streams, messages at equal times, a provisional one at the end.
+async fn filled(store: &Store) -> usize {
+    let (mut one, mut two) = (File::new(1), File::new(2));
+    for batch in 0..4_i64 {
+        one.log(store, (0..30).map(|at| says("a", batch * 5 + at / 10, "INFO"))).await;
+        two.log(store, (0..20).map(|at| says("b", batch * 5 + at / 7, "INFO").key("call", "a"))).await;
+    }
+    correlate(store, 100).await;
+    let tail = vec![two.message(two.w, &says("b", 7, "BYE"))];
+    store.append(vec![Incoming { tail, ..two.batch(two.w, Vec::new()) }]).await.unwrap();
+    201
+}
+
+store_test! {
+    async fn paging_through_a_scenario_has_no_gaps_or_repeats(store) {
+        let all = filled(&store).await;
+        let Found::Here(scenario) = store.scenario(message::id::ScenarioId(1)).await.unwrap() else { panic!() };
+        let mut seen = Vec::new();
+        let mut after = None;
+        loop {
+            let page = store.scenario_messages(&scenario, after, 7).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some((last.time, last.id));
+            seen.extend(page.iter().map(|message| (message.time, message.id)));
+        }
+        assert_eq!(seen.len(), all);
+        assert!(seen.is_sorted_by(|a, b| a < b));
+        assert_eq!(store.scenario_messages(&scenario, None, 1000).await.unwrap().len(), all);
+    }
+
+    async fn paging_through_all_messages_has_no_gaps_or_repeats(store) {
+        let all = filled(&store).await;
+        let mut far = File::new(3);
+        far.log(&store, [says("c", -300 * 86_400, "INFO"), says("d", 300 * 86_400, "INFO")]).await;
+        let mut seen = Vec::new();
+        let mut after = None;
+        loop {
+            let page = store.messages(&MessageFilter::default(), after, 9).await.unwrap();
+            seen.extend(page.rows.iter().map(|message| (message.time, message.id)));
+            after = seen.last().copied();
+            if !page.more {
+                break;
+            }
+        }
+        assert_eq!(seen.len(), all + 2);
+        assert!(seen.is_sorted_by(|a, b| a < b));
+    }
+
+    async fn messages_are_found_by_each_filter(store) {
+        filled(&store).await;
+        let mut rest = File::new(3);
+        rest.log(&store, [
+            says("r", 100, "POST").kind(message::kind::Kind::Rest).status(503),
+            says("s", 100, "INVITE").status(486),
+        ]).await;
+        correlate(&store, 100).await;
+        let count = async |filter: MessageFilter| store.messages(&filter, None, 1000).await.unwrap().rows.len();
+        let any = MessageFilter::default;
+        let at = |second: i64| Some(Timestamp(NOON.0 + second * SECOND));
+        assert_eq!(count(any()).await, 203);
+        assert_eq!(count(MessageFilter { call_id: Some("b".into()), ..any() }).await, 81);
+        assert_eq!(count(MessageFilter { call_id: Some("nobody".into()), ..any() }).await, 0);
+        let scenario = Some(message::id::ScenarioId(1));
+        assert_eq!(count(MessageFilter { scenario, ..any() }).await, 201);
+        assert_eq!(count(MessageFilter { scenario, call_id: Some("a".into()), ..any() }).await, 120);
+        assert_eq!(count(MessageFilter { scenario, call_id: Some("r".into()), ..any() }).await, 0);
+        assert_eq!(count(MessageFilter { scenario: Some(message::id::ScenarioId(77)), ..any() }).await, 0);
+        assert_eq!(count(MessageFilter { from: at(15), ..any() }).await, 52);
+        assert_eq!(count(MessageFilter { to: at(1), ..any() }).await, 17);
+        assert_eq!(count(MessageFilter { from: at(15), to: at(100), call_id: Some("b".into()), ..any() }).await, 20);
+        assert_eq!(count(MessageFilter { kind: Some(message::kind::Kind::Rest), ..any() }).await, 1);
+        assert_eq!(count(MessageFilter { method: Some("BYE".into()), ..any() }).await, 1);
+        assert_eq!(count(MessageFilter { method: Some("486".into()), ..any() }).await, 1);
+        assert_eq!(count(MessageFilter { status: Some((400, 699)), ..any() }).await, 2);
+        assert_eq!(count(MessageFilter { status: Some((500, 503)), ..any() }).await, 1);
+        assert_eq!(count(MessageFilter { provisional: Some(true), ..any() }).await, 1);
+        assert_eq!(count(MessageFilter { provisional: Some(false), ..any() }).await, 202);
+    }
+
+    async fn a_message_that_is_not_there_is_none(store) {
+        let id = MessageId::new(StreamId(5), Offset(u64::MAX));
+        assert!(store.message(id).await.unwrap().is_none());
+        assert!(store.scenarios_of(&[id]).await.unwrap().is_empty());
+        assert_eq!(store.scenario(message::id::ScenarioId(9)).await.unwrap(), Found::Nowhere);
+        assert!(store.scenarios_of(&[]).await.unwrap().is_empty());
+        assert!(store.versions(&[]).await.unwrap().is_empty());
+    }
+
+    async fn the_scenarios_of_a_page_of_messages_are_found_at_once(store) {
+        filled(&store).await;
+        File::new(3).log(&store, [says("late", 0, "INFO")]).await;
+        let ids: Vec<MessageId> =
+            store.messages(&MessageFilter::default(), None, 1000).await.unwrap().rows.iter().map(|m| m.id).collect();
+        let owners = store.scenarios_of(&ids).await.unwrap();
+        assert_eq!((ids.len(), owners.len()), (202, 201));
+        assert!(owners.iter().all(|(_, scenario)| scenario.0 == 1));
+    }
+
+    async fn streams_are_paged_with_their_gaps(store) {
+        for number in 1..=5 {
+            let file = File::new(number);
+            store.append(vec![file.batch(0, vec![gap(0, number as u64)])]).await.unwrap();
+        }
+        let page = store.streams(None, 2).await.unwrap();
+        assert_eq!(page.iter().map(|row| (row.stream.0, row.gaps.len(), row.gaps[0].len)).collect::<Vec<_>>(), [(1, 1, 1), (2, 1, 2)]);
+        let rest = store.streams(Some(StreamId(2)), 10).await.unwrap();
+        assert_eq!(rest.iter().map(|row| row.stream.0).collect::<Vec<_>>(), [3, 4, 5]);
+        let totals = store.totals().await.unwrap();
+        assert_eq!((totals.streams, totals.gaps, totals.size, totals.committed), (5, 5, 15, 15));
+    }
+}

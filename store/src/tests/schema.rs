@@ -1,0 +1,148 @@
+//! The two schemas are one, and what opening a database does.
+
+use std::collections::BTreeSet;
+
+use message::id::{MessageId, ScenarioId};
+use message::time::Timestamp;
+
+use super::fixture::{self, File, NOON, says};
+use super::store_test;
+use crate::backend::{columns, with_pool};
+use crate::search::{Filter, MessageFilter};
+use crate::{Error, Location, Store};
+
+#[tokio::test]
+async fn both_migrations_have_the_same_tables_columns_and_keys() {
+    let (lite, _directory) = fixture::sqlite().await;
+    let (post, schema) = fixture::postgres().await;
+    let (lite, post) = (columns(&lite.backend).await, columns(&post.backend).await);
+    let (lite, post): (BTreeSet<_>, BTreeSet<_>) = (lite.into_iter().collect(), post.into_iter().collect());
+    let only: Vec<_> = lite.symmetric_difference(&post).cloned().collect();
+    // SQLite has no partitions: its messages are numbered, and their days marked.
+    assert_eq!(only, ["day_mark.day key", "day_mark.max_id", "day_mark.min_id", "message.id key"]);
+    assert!(lite.len() > 150);
+    schema.drop().await;
+}
+
+#[tokio::test]
+async fn keys_of_what_moves_with_a_stream_contain_the_stream() {
+    let (store, schema) = fixture::postgres().await;
+    let columns = columns(&store.backend).await;
+    let tables =
+        ["stream_offset", "part", "call_part", "fragment", "gap", "provisional", "outbox", "correlation_offset"];
+    for table in tables {
+        assert!(columns.contains(&format!("{table}.stream_id key")), "{table}");
+    }
+    for table in ["part", "call_part"] {
+        assert!(columns.contains(&format!("{table}.day key")), "{table}");
+    }
+    assert!(!columns.iter().any(|column| column.starts_with("message.") && column.ends_with(" key")));
+    schema.drop().await;
+}
+
+#[tokio::test]
+async fn partitions_are_made_two_days_back_and_three_ahead() {
+    let (store, schema) = fixture::postgres().await;
+    store.keep_partitions(NOON).await.unwrap();
+    store.keep_partitions(Timestamp(NOON.0 + message::time::DAY)).await.unwrap();
+    let (one, two) = (store.keep_partitions(NOON), store.keep_partitions(NOON));
+    let (one, two) = tokio::join!(one, two);
+    one.and(two).unwrap();
+    let names: Vec<String> = with_pool!(store.backend, pool => {
+        sqlx::query_scalar(
+            "select cast(c.relname as text) from pg_inherits i join pg_class c on c.oid = i.inhrelid
+             where c.relkind = 'r' and c.relnamespace = current_schema()::regnamespace order by 1",
+        )
+        .fetch_all(pool)
+        .await
+        .unwrap()
+    });
+    let today = NOON.day().0;
+    for table in ["message", "part", "call_part"] {
+        for day in today - 2..=today + 4 {
+            assert!(names.contains(&format!("{table}_d{day:06}")), "{table} {day}");
+        }
+    }
+    schema.drop().await;
+}
+
+/// Callers spawn what they wait for.
+#[test]
+fn what_the_store_does_can_be_done_on_any_thread() {
+    fn check<T: Send>(_: impl FnOnce(Store) -> T) {}
+    check(async |store: Store| {
+        let id = MessageId::default();
+        store.append(Vec::new()).await?;
+        store.outbox("", NOON, 0, 0).await?;
+        store.correlate("", NOON, &[], &[]).await?;
+        store.scenario(ScenarioId::default()).await?;
+        store.message(id).await?;
+        store.scenarios_of(&[]).await?;
+        store.versions(&[]).await?;
+        store.search(&Filter::default(), None, 0).await?;
+        store.messages(&MessageFilter::default(), None, 0).await?;
+        store.streams(None, 0).await?;
+        store.totals().await?;
+        store.positions("", None, 0).await?;
+        store.keep_partitions(NOON).await?;
+        Store::open(&Location::Postgres(String::new())).await?.close().await;
+        Ok::<_, Error>(())
+    });
+}
+
+store_test! {
+    async fn the_database_answers(store) {
+        store.ping().await.unwrap();
+    }
+
+    async fn a_closed_store_says_so(store) {
+        store.close().await;
+        assert!(matches!(store.ping().await, Err(Error::Sql(sqlx::Error::PoolClosed))));
+        assert!(store.append(vec![File::new(1).batch(0, Vec::new())]).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_opening_again() {
+    let (store, directory) = fixture::sqlite().await;
+    let mut file = File::new(1);
+    file.log(&store, [says("a", 0, "INVITE")]).await;
+    store.close().await;
+    let store = Store::open(&Location::Directory(directory.path().into())).await.unwrap();
+    assert_eq!(store.totals().await.unwrap().records, 1);
+    file.log(&store, [says("a", 1, "BYE")]).await;
+    assert_eq!(store.totals().await.unwrap().records, 2);
+}
+
+#[tokio::test]
+async fn a_directory_in_use_is_refused_until_it_is_free() {
+    let (store, directory) = fixture::sqlite().await;
+    let location = Location::Directory(directory.path().into());
+    let error = Store::open(&location).await.unwrap_err().to_string();
+    assert!(error.contains("is in use by another siptrail"), "{error}");
+    store.close().await;
+    Store::open(&location).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_directory_that_cannot_be_made_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = Store::open(&Location::Directory(file.join("data"))).await.unwrap_err().to_string();
+    assert!(error.contains("file/data: cannot be made"), "{error}");
+}
+
+#[tokio::test]
+async fn days_of_messages_are_marked_where_there_are_no_partitions() {
+    let (store, _directory) = fixture::sqlite().await;
+    let mut file = File::new(1);
+    for at in [-90_000, 0, -90_000] {
+        file.log(&store, [says("a", at, "INVITE"), says("a", at, "BYE")]).await;
+    }
+    let marks: Vec<(i32, i64, i64)> = with_pool!(store.backend, pool => {
+        sqlx::query_as("select day, min_id, max_id from day_mark order by day").fetch_all(pool).await.unwrap()
+    });
+    let today = NOON.day().0;
+    assert_eq!(marks, [(today - 1, 1, 6), (today, 3, 4)]);
+}

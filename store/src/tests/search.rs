@@ -1,0 +1,117 @@
+//! Search: each filter, and pages.
+
+use message::event::CallClass;
+use message::kind::Kind;
+use message::time::{SECOND, Timestamp};
+
+use super::fixture::{File, NOON, correlate, says};
+use super::store_test;
+use crate::Store;
+use crate::search::Filter;
+
+/// Call-IDs of the first calls of what is found, newest first.
+async fn found(store: &Store, filter: Filter) -> Vec<String> {
+    let page = store.search(&filter, None, 100).await.unwrap();
+    let mut calls = Vec::new();
+    for row in page.rows {
+        let crate::scenario::Found::Here(scenario) = store.scenario(row.id).await.unwrap() else { panic!("merged") };
+        calls.push(scenario.calls[0].call_id.clone());
+    }
+    calls
+}
+
+async fn filled(store: &Store) {
+    let mut file = File::new(1);
+    file.log(
+        store,
+        [
+            says("answered", 0, "INVITE").people("+12025550100", "+12025550199"),
+            says("answered", 1, "INVITE").people("+12025550100", "+12025550199").status(200),
+            says("answered", 600, "BYE").people("+12025550199", "+12025550100"),
+            says("busy", 10, "INVITE").people("+12025550101", "bob"),
+            says("busy", 11, "INVITE").people("+12025550101", "bob").status(486),
+            says("leg", 12, "INVITE").people("proxy", "carol").key("call", "busy"),
+            says("lookup", 20, "POST").people("alice", "Bob").kind(Kind::Rest).class(CallClass::Other).status(503),
+            says("wake", 30, "PUSH").people("a%", "b_b").kind(Kind::Push),
+            says("register", 40, "REGISTER").people("dave", "dave").class(CallClass::Registration),
+            says("options", 50, "OPTIONS").people("dave", "dave").class(CallClass::Keepalive),
+        ],
+    )
+    .await;
+    correlate(store, 100).await;
+}
+
+store_test! {
+    async fn each_filter_finds_what_it_says(store) {
+        filled(&store).await;
+        let any = Filter::default;
+        let some = |text: &str| Some(text.to_string());
+        let at = |second: i64| Some(Timestamp(NOON.0 + second * SECOND));
+        let check = async |filter: Filter, expect: &[&str]| assert_eq!(found(&store, filter.clone()).await, expect, "{filter:?}");
+        check(any(), &["wake", "lookup", "busy", "answered"]).await;
+        check(Filter { classes: vec![CallClass::Registration, CallClass::Keepalive], ..any() }, &["options", "register"]).await;
+        check(Filter { classes: CallClass::ALL.to_vec(), caller: some("dave"), ..any() }, &["options", "register"]).await;
+        check(Filter { caller: some("+1202555010"), ..any() }, &["busy", "answered"]).await;
+        check(Filter { caller: some("+12025550100"), ..any() }, &["answered"]).await;
+        check(Filter { callee: some("+120255501"), ..any() }, &["answered"]).await;
+        check(Filter { callee: some("b"), ..any() }, &["wake", "busy"]).await;
+        check(Filter { callee: some("b_"), ..any() }, &["wake"]).await;
+        check(Filter { caller: some("a%"), ..any() }, &["wake"]).await;
+        check(Filter { callee: some("B"), ..any() }, &["lookup"]).await;
+        check(Filter { person: some("carol"), ..any() }, &["busy"]).await;
+        check(Filter { person: some("+12025550"), ..any() }, &["busy", "answered"]).await;
+        check(Filter { person: some("dave"), ..any() }, &[]).await;
+        check(Filter { person: some("nobody"), ..any() }, &[]).await;
+        check(Filter { person: some("carol"), call_id: some("answered"), ..any() }, &[]).await;
+        check(Filter { call_id: some("leg"), ..any() }, &["busy"]).await;
+        check(Filter { call_id: some("register"), ..any() }, &["register"]).await;
+        check(Filter { call_id: some("BUSY"), ..any() }, &[]).await;
+        // What was going on in that time.
+        check(Filter { from: at(100), ..any() }, &["answered"]).await;
+        check(Filter { from: at(11), to: at(21), ..any() }, &["lookup", "busy", "answered"]).await;
+        check(Filter { to: at(10), ..any() }, &["answered"]).await;
+        check(Filter { kind: Some(Kind::Push), ..any() }, &["wake"]).await;
+        check(Filter { method: some("BYE"), ..any() }, &["answered"]).await;
+        check(Filter { method: some("INVITE"), ..any() }, &["busy", "answered"]).await;
+        check(Filter { method: some("486"), kind: Some(Kind::Sip), ..any() }, &["busy"]).await;
+        check(Filter { method: some("486"), kind: Some(Kind::Rest), ..any() }, &[]).await;
+        check(Filter { status: Some((400, 599)), ..any() }, &["lookup", "busy"]).await;
+        check(Filter { status: Some((200, 200)), caller: some("+1"), ..any() }, &["answered"]).await;
+        check(Filter { final_status: Some((400, 499)), ..any() }, &["busy"]).await;
+        check(Filter { final_status: Some((200, 299)), ..any() }, &["answered"]).await;
+        check(Filter { classes: vec![CallClass::Registration], method: some("REGISTER"), ..any() }, &["register"]).await;
+    }
+
+    async fn paging_newest_first_has_no_gaps_or_repeats(store) {
+        let calls: Vec<&'static str> = (0..53).map(|at| &*format!("call-{at}").leak()).collect();
+        // Several of them begin at one time.
+        File::new(1).log(&store, calls.iter().enumerate().map(|(at, call)| says(call, at as i64 / 4, "INVITE"))).await;
+        correlate(&store, 100).await;
+        let by_message = Filter { method: Some("INVITE".into()), ..Filter::default() };
+        let by_person = Filter { person: Some("al".into()), ..Filter::default() };
+        for filter in [Filter::default(), by_message, by_person] {
+            let mut seen = Vec::new();
+            loop {
+                let page = store.search(&filter, seen.last().copied(), 5).await.unwrap();
+                seen.extend(page.rows.iter().map(|row| (row.first, row.id)));
+                assert_eq!(page.searched_to, None);
+                if !page.more {
+                    break;
+                }
+                assert_eq!(page.rows.len(), 5);
+            }
+            assert_eq!(seen.len(), 53, "{filter:?}");
+            assert!(seen.is_sorted_by(|a, b| a > b));
+        }
+    }
+
+    async fn what_was_merged_is_never_listed(store) {
+        let mut file = File::new(1);
+        for says in [says("a", 0, "INVITE"), says("b", 1, "INVITE"), says("b", 2, "INFO").key("call", "a")] {
+            file.log(&store, [says]).await;
+            correlate(&store, 10).await;
+        }
+        assert_eq!(found(&store, Filter { call_id: Some("b".into()), ..Filter::default() }).await, ["a"]);
+        assert_eq!(found(&store, Filter::default()).await, ["a"]);
+    }
+}

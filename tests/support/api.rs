@@ -1,0 +1,115 @@
+//! The read API as a client sees it.
+
+use serde_json::Value;
+
+use super::truth::{Entry, Truth, entry};
+
+/// A client of one collector.
+#[derive(Clone)]
+pub struct Api {
+    pub url: String,
+    client: reqwest::Client,
+}
+
+/// A message of the API, with its body as bytes.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub id: String,
+    pub kind: String,
+    pub method: String,
+    pub call_id: String,
+    pub provisional: bool,
+    pub body: Vec<u8>,
+    pub json: Value,
+}
+
+impl Api {
+    pub fn at(url: &str) -> Self {
+        // The tests speak plain HTTP; the provider is needed to build a client at all.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self { url: url.to_owned(), client: reqwest::Client::new() }
+    }
+
+    pub async fn get(&self, path: &str) -> Result<Value, String> {
+        let response = self.client.get(format!("{}{path}", self.url)).send().await.map_err(|e| e.to_string())?;
+        let status = response.status();
+        let bytes = response.bytes().await.map_err(|e| e.to_string())?;
+        if !status.is_success() {
+            return Err(format!("{path}: {status} {}", String::from_utf8_lossy(&bytes)));
+        }
+        serde_json::from_slice(&bytes).map_err(|e| format!("{path}: {e}"))
+    }
+
+    pub async fn page(&self, path: &str) -> Result<String, String> {
+        let response = self.client.get(format!("{}{path}", self.url)).send().await.map_err(|e| e.to_string())?;
+        let status = response.status();
+        let text = response.text().await.map_err(|e| e.to_string())?;
+        if status.is_success() { Ok(text) } else { Err(format!("{path}: {status}")) }
+    }
+
+    /// All items of a paged list.
+    pub async fn all(&self, list: &str, query: &str) -> Result<Vec<Value>, String> {
+        let (mut items, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = self.get(&format!("/api/v1/{list}?limit=1000{query}{after}")).await?;
+            items.extend(page[list].as_array().ok_or_else(|| format!("no {list} in {page}"))?.iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => return Ok(items),
+            }
+        }
+    }
+
+    pub async fn messages(&self, query: &str) -> Result<Vec<Message>, String> {
+        self.all("messages", query).await?.into_iter().map(message).collect()
+    }
+
+    pub async fn scenarios(&self, query: &str) -> Result<Vec<Value>, String> {
+        self.all("scenarios", query).await
+    }
+
+    /// What the collector holds, as the truth counts it.
+    pub async fn truth(&self) -> Result<Truth, String> {
+        Ok(self.messages("").await?.iter().map(Message::entry).collect())
+    }
+}
+
+impl Message {
+    pub fn entry(&self) -> Entry {
+        entry(&self.kind, &self.method, &self.call_id, &self.body)
+    }
+}
+
+fn message(json: Value) -> Result<Message, String> {
+    let text = |name: &str| json[name].as_str().map(str::to_owned);
+    let body = match (text("body"), text("body_base64")) {
+        (Some(body), _) => body.into_bytes(),
+        (None, Some(encoded)) => base64(&encoded)?,
+        (None, None) => return Err(format!("no body in {json}")),
+    };
+    Ok(Message {
+        id: text("id").ok_or("no id")?,
+        kind: text("kind").ok_or("no kind")?,
+        method: text("method").ok_or("no method")?,
+        call_id: text("call_id").unwrap_or_default(),
+        provisional: json["provisional"].as_bool().ok_or("no provisional")?,
+        body,
+        json,
+    })
+}
+
+fn base64(text: &str) -> Result<Vec<u8>, String> {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let (mut out, mut bits, mut held) = (Vec::new(), 0u32, 0);
+    for byte in text.bytes().filter(|b| *b != b'=') {
+        let value = ALPHABET.iter().position(|b| *b == byte).ok_or("not base64")?;
+        bits = bits << 6 | u32::try_from(value).map_err(|e| e.to_string())?;
+        held += 6;
+        if held >= 8 {
+            held -= 8;
+            out.push((bits >> held) as u8);
+            bits &= (1 << held) - 1;
+        }
+    }
+    Ok(out)
+}

@@ -1,0 +1,37 @@
+//! A database of its own on the PostgreSQL that `scripts/postgres start` runs.
+
+use sqlx::{Connection, PgConnection};
+
+const DEFAULT: &str = "postgres://siptrail@127.0.0.1:54329/postgres";
+
+/// Dropped again at the end.
+pub struct Database {
+    server: String,
+    name: String,
+}
+
+impl Database {
+    pub async fn make(name: &str) -> Self {
+        let server = std::env::var("SIPTRAIL_TEST_POSTGRES_URL").unwrap_or_else(|_| DEFAULT.into());
+        let name = format!("system_{name}_{}", std::process::id());
+        let mut connection = PgConnection::connect(&server).await.unwrap_or_else(|error| {
+            panic!("the tests need PostgreSQL at {server}: run scripts/postgres start ({error})")
+        });
+        for statement in [format!("drop database if exists {name} with (force)"), format!("create database {name}")] {
+            sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await.expect("a database of our own");
+        }
+        Self { server, name }
+    }
+
+    pub fn url(&self) -> String {
+        let (base, _) = self.server.rsplit_once('/').expect("a URL with a database");
+        format!("{base}/{}", self.name)
+    }
+
+    pub async fn drop(self) {
+        if let Ok(mut connection) = PgConnection::connect(&self.server).await {
+            let statement = format!("drop database if exists {} with (force)", self.name);
+            let _ = sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut connection).await;
+        }
+    }
+}

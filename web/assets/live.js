@@ -1,0 +1,172 @@
+// Live rows of a scenario. Rows come drawn from the server; this puts them in their place, and never moves what is read.
+const flow = document.querySelector("[data-live]");
+const list = flow?.querySelector("ol");
+const MOST = 2000;
+
+let source = null;
+let version = flow?.dataset.version ?? "";
+let waiting = [];
+let fresh = 0;
+let late = 0;
+let hold = null; // null: decided by scrolling and the open detail; true, false: by the reader
+let ended = false;
+let hidden = 0;
+let around = null;
+
+const isMessage = (id) => /^m[0-9a-f]{16}-/.test(id);
+
+const said = document.createElement("p");
+said.className = "vh";
+said.setAttribute("role", "status");
+const bar = document.createElement("div");
+bar.className = "livebar";
+bar.hidden = true;
+const button = document.createElement("button");
+button.type = "button";
+bar.append(button);
+
+const open = () => {
+  if (source || ended) return;
+  const url = new URL(flow.dataset.live, location.href);
+  url.searchParams.set("since", version);
+  source = new EventSource(url);
+  for (const type of ["row", "gone", "keep"]) source.addEventListener(type, take);
+  source.addEventListener("reload", () => end("The picture has changed: reload", true));
+  source.addEventListener("refused", (event) => end(event.data, true));
+  source.onerror = () => {
+    if (source?.readyState === EventSource.CLOSED) end("Live rows have stopped: reload", true);
+  };
+};
+
+const close = () => {
+  source?.close();
+  source = null;
+};
+
+const end = (text) => {
+  ended = true;
+  close();
+  waiting = [];
+  show(text);
+};
+
+const show = (text) => {
+  bar.hidden = !text;
+  button.textContent = text;
+};
+
+// Scrolled away from the newest row, or a detail is open: what is read stays where it is.
+const held = () => hold ?? (list.querySelector(".detail") !== null || flow.getBoundingClientRect().bottom > innerHeight + 120);
+
+const take = (event) => {
+  const data = event.type === "row" ? JSON.parse(event.data) : event.data;
+  waiting.push({ type: event.type, data, id: event.lastEventId });
+  if (waiting.length > MOST) end(`More than ${MOST} new rows: reload`);
+  else settle();
+};
+
+const settle = () => {
+  if (ended) return;
+  if (held()) {
+    const rows = waiting.filter((change) => change.type === "row" && isMessage(change.data.id) && !document.getElementById(change.data.id));
+    const count = new Set(rows.map((change) => change.data.id)).size;
+    show(waiting.length ? `Paused, ${count} new: resume (L)` : "");
+    return;
+  }
+  const changes = waiting.splice(0);
+  for (const change of changes) apply(change);
+  if (changes.length) around ??= setTimeout(refresh, 1000);
+  show("");
+};
+
+// What stands around the rows (verdict, counts, columns) is fetched as a page and put in place, but for what has the focus.
+const refresh = async () => {
+  around = null;
+  try {
+    const answer = await fetch(location.href);
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of [".verdict", ".tools", "#flow .head", "#flow .lines"]) {
+      const [old, now] = [document.querySelector(part), page.querySelector(part)];
+      if (old && now && !old.contains(document.activeElement)) old.replaceWith(now);
+    }
+    const now = page.querySelector("#flow .ladder");
+    if (now) flow.querySelector(".ladder").className = now.className;
+  } catch {
+    // The stream itself says when the server is gone.
+  }
+};
+
+const apply = ({ type, data, id }) => {
+  if (type === "row") place(data);
+  if (type === "gone") document.getElementById(data)?.remove();
+  if (type === "keep") {
+    const kept = new Set(data.split(" "));
+    for (const row of list.querySelectorAll(":scope > li[id]")) if (!kept.has(row.id)) row.remove();
+  }
+  if (id) version = id;
+};
+
+const place = ({ id, after, html }) => {
+  const box = document.createElement("template");
+  box.innerHTML = html;
+  const row = box.content.firstElementChild;
+  if (!row) return;
+  const old = document.getElementById(id);
+  const link = row.querySelector("a");
+  if (old) {
+    if (old.outerHTML === row.outerHTML) return;
+    const focused = old.contains(document.activeElement);
+    if (old.querySelector(".pick")) link?.classList.add("pick");
+    link?.setAttribute("tabindex", old.querySelector("a")?.getAttribute("tabindex") ?? "-1");
+    old.replaceWith(row);
+    if (focused) link?.focus({ preventScroll: true });
+    return;
+  }
+  let before = after ? document.getElementById(after) : null;
+  while (before?.nextElementSibling?.matches(".detail")) before = before.nextElementSibling;
+  link?.setAttribute("tabindex", "-1");
+  row.classList.add("fresh");
+  if (before) before.after(row);
+  else list.prepend(row);
+  if (!isMessage(id)) return;
+  fresh += 1;
+  if (row.nextElementSibling?.matches("li[id]")) late += 1;
+};
+
+// Told aloud at most each 5 s.
+const tell = () => {
+  if (!fresh) return;
+  said.textContent = `${fresh} new message${fresh === 1 ? "" : "s"}${late ? `, ${late} late` : ""}`;
+  fresh = late = 0;
+};
+
+const toggle = () => {
+  if (ended) {
+    location.reload();
+    return;
+  }
+  hold = !held();
+  settle();
+  if (hold) show("Paused: resume (L)");
+  else if (!list.querySelector(".detail")) list.lastElementChild?.scrollIntoView({ block: "nearest" });
+};
+
+if (list) {
+  document.body.append(said, bar);
+  button.addEventListener("click", toggle);
+  document.addEventListener("siptrail:live", toggle);
+  addEventListener("scroll", () => {
+    if (hold === false && waiting.length === 0) hold = null;
+    settle();
+  }, { passive: true });
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => event.persisted && open());
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hidden);
+    if (document.hidden) hidden = setTimeout(close, 60000);
+    else open();
+  });
+  setInterval(tell, 5000);
+  open();
+}

@@ -1,0 +1,41 @@
+//! Serves the pages over a store filled with made calls: `cargo run -p web --example serve -- 8080 [DIRECTORY]`.
+
+#[path = "../tests/fixture.rs"]
+mod fixture;
+
+use std::net::SocketAddr;
+
+use fixture::{Ingest, call, forked, registration};
+use message::time::SECOND;
+use store::{Location, Store};
+use web::Settings;
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let port = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(8080);
+    let given = std::env::args().nth(2);
+    let directory =
+        given.map_or_else(|| std::env::temp_dir().join(format!("siptrail-{}", std::process::id())), Into::into);
+    let store = Store::open(&Location::Directory(directory)).await.map_err(std::io::Error::other)?;
+    let settings = Settings::loopback(env!("CARGO_PKG_VERSION"));
+    if std::env::args().nth(3).as_deref() != Some("empty") {
+        let mut ingest = Ingest::new(&store);
+        let begun = 1_789_387_200 * SECOND;
+        ingest.add(&forked(begun + 102_000)).await;
+        for number in 0..130_u32 {
+            let at = begun - i64::from(number) * 613 * SECOND;
+            let people = ["alice", "bob", "carol", "dave", "+12025550142", "+12025550199"];
+            let caller = people[number as usize % 6];
+            let callee = people[(number as usize * 5 + 1) % 6];
+            let status = [200, 200, 486, 200, 487, 200, 503, 404][number as usize % 8];
+            ingest.add(&call(at, number, caller, callee, status, 20 + i64::from(number) * 7)).await;
+            if number % 9 == 0 {
+                ingest.add(&registration(at + SECOND, number, caller)).await;
+            }
+        }
+    }
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    eprintln!("http://{}", listener.local_addr()?);
+    let router = web::router(store, settings).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, router).await
+}

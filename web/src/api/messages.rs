@@ -1,0 +1,286 @@
+//! Messages: a list as JSON or NDJSON, and one by its id.
+
+use std::collections::HashMap;
+
+use async_stream::try_stream;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use message::id::{MessageId, ScenarioId};
+use message::record::Message;
+use message::time::Timestamp;
+use serde::Serialize;
+use store::Store;
+use store::search::MessageFilter;
+
+use super::base64;
+use crate::error::ApiError;
+use crate::params::Params;
+use crate::search::cursor;
+use crate::search::form::{given, kind, statuses};
+use crate::zone::Bound;
+use crate::{Error, Site};
+
+pub(super) fn routes() -> Router<Site> {
+    Router::new().route("/api/v1/messages", get(list)).route("/api/v1/messages/{id}", get(one))
+}
+
+const NDJSON: &str = "application/x-ndjson";
+
+/// A message as it was logged.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Message)]
+pub(super) struct MessageJson {
+    /// Where it stands: `STREAM-OFFSET`; the same while it is provisional and when it is final.
+    #[schema(example = "05e1c2a97f3b4d10-70120")]
+    id: String,
+    /// As logged, in UTC.
+    #[schema(example = "2026-09-14T12:00:01.102345Z", format = DateTime)]
+    time: String,
+    /// SIP, REST, PUSH or MEDIA.
+    kind: &'static str,
+    /// As logged; of a SIP response its status may stand here too.
+    method: String,
+    status: Option<u16>,
+    source: String,
+    destination: String,
+    call_id: Option<String>,
+    /// The scenario it is joined to; null until it is.
+    scenario_id: Option<String>,
+    agent: String,
+    source_path: String,
+    source_name: String,
+    host: String,
+    stream: String,
+    /// Of its span in the file, in bytes.
+    offset: u64,
+    length: u64,
+    cseq: Option<u32>,
+    /// The line of the log that precedes it.
+    header: String,
+    /// Its end was not read yet.
+    provisional: bool,
+    flags: Vec<&'static str>,
+    /// The message alone, where it is UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    /// The message alone, where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
+}
+
+impl MessageJson {
+    fn new(message: &Message, scenario: Option<ScenarioId>) -> Self {
+        let text = std::str::from_utf8(message.body());
+        Self {
+            id: message.id.to_string(),
+            time: message.time.to_string(),
+            kind: message.kind.name(),
+            method: message.method.clone(),
+            status: message.status,
+            source: message.source.clone(),
+            destination: message.destination.clone(),
+            call_id: message.facts.call_id.clone(),
+            scenario_id: scenario.map(|id| id.to_string()),
+            agent: message.place.agent.clone(),
+            source_path: message.place.path.clone(),
+            source_name: message.place.source.clone(),
+            host: message.place.host.clone(),
+            stream: message.id.stream.to_string(),
+            offset: message.id.offset.0,
+            length: message.len,
+            cseq: message.facts.sip.as_ref().and_then(|sip| sip.cseq),
+            header: String::from_utf8_lossy(message.header()).into_owned(),
+            provisional: message.provisional,
+            flags: message.flags.names(),
+            body: text.ok().map(str::to_owned),
+            body_base64: text.is_err().then(|| base64::encode(message.body())),
+        }
+    }
+}
+
+/// A page of messages, by time.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+pub(super) struct Messages {
+    messages: Vec<MessageJson>,
+    /// Pass it as `after` for the next page; null at the end.
+    next: Option<String>,
+    /// The database was searched up to here only: more may follow in another time range.
+    #[schema(format = DateTime)]
+    searched_to: Option<String>,
+}
+
+/// What messages to list. All that is given must hold.
+#[derive(utoipa::IntoParams, Debug, Default)]
+#[into_params(parameter_in = Query)]
+struct MessageQuery {
+    /// The exact Call-ID.
+    #[param(required = false)]
+    call_id: String,
+    /// The scenario they belong to.
+    #[param(required = false)]
+    scenario: String,
+    /// Logged at or after: RFC 3339, or a local time in `zone`.
+    #[param(required = false)]
+    from: String,
+    /// Logged before; a minute or a day given alone is included.
+    #[param(required = false)]
+    to: String,
+    /// SIP, REST, PUSH or MEDIA.
+    #[param(required = false)]
+    kind: String,
+    /// As logged.
+    #[param(required = false)]
+    method: String,
+    /// `486`, `4xx` or `400-499`.
+    #[param(required = false)]
+    status: String,
+    /// `true` or `false`.
+    #[param(required = false)]
+    provisional: String,
+}
+
+const FIELDS: [&str; 8] = ["call_id", "scenario", "from", "to", "kind", "method", "status", "provisional"];
+
+impl MessageQuery {
+    fn read(params: &Params) -> Self {
+        let text = |name| params.get(name).unwrap_or("").to_owned();
+        Self {
+            call_id: text("call_id"),
+            scenario: text("scenario"),
+            from: text("from"),
+            to: text("to"),
+            kind: text("kind"),
+            method: text("method"),
+            status: text("status"),
+            provisional: text("provisional"),
+        }
+    }
+
+    fn filter(&self, params: &Params) -> Result<MessageFilter, Error> {
+        let zone = super::zone(params)?;
+        let time = |text: &str, bound| match zone.read(text, bound) {
+            None if !text.is_empty() => Err(Error::BadRequest(format!("\"{text}\" is no time"))),
+            at => Ok(at),
+        };
+        let scenario = match self.scenario.as_str() {
+            "" => None,
+            text => Some(text.parse().map_err(|error| Error::BadRequest(format!("scenario \"{text}\": {error}")))?),
+        };
+        let provisional = match self.provisional.as_str() {
+            "" => None,
+            "true" => Some(true),
+            "false" => Some(false),
+            text => return Err(Error::BadRequest(format!("provisional is true or false, not \"{text}\""))),
+        };
+        let mut faults = Vec::new();
+        let filter = MessageFilter {
+            call_id: given(&self.call_id),
+            scenario,
+            from: time(&self.from, Bound::From)?,
+            to: time(&self.to, Bound::To)?,
+            kind: kind(&self.kind, &mut faults),
+            method: given(&self.method),
+            status: statuses("status", &self.status, &mut faults),
+            provisional,
+        };
+        match faults.pop() {
+            Some(fault) => Err(Error::BadRequest(fault.text)),
+            None => Ok(filter),
+        }
+    }
+}
+
+/// Messages by time. With `format=ndjson`, or `Accept: application/x-ndjson`, one a line; without `limit` then all of them.
+#[utoipa::path(
+    get,
+    path = "/api/v1/messages",
+    operation_id = "list_messages",
+    tag = "messages",
+    params(
+        MessageQuery,
+        ("zone" = Option<String>, Query, description = "Zone of `from` and `to` without an offset; UTC unless given"),
+        ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u64>, Query, description = "1 to 1000; 100 unless given"),
+        ("format" = Option<String>, Query, description = "`json` or `ndjson`; else `Accept` decides"),
+    ),
+    responses(
+        (status = 200, description = "messages", content((Messages = "application/json"), (MessageJson = "application/x-ndjson"))),
+        (status = 400, description = "a parameter cannot be read", body = ApiError),
+    )
+)]
+async fn list(State(site): State<Site>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Error> {
+    let params = super::params(query.as_deref(), &[&FIELDS, &["zone", "after", "limit", "format"]])?;
+    let filter = MessageQuery::read(&params).filter(&params)?;
+    let limit = super::limit(&params)?;
+    let after = match params.get("after") {
+        Some(text) => Some(cursor::read::<MessageId>(text).ok_or_else(|| super::bad_cursor(text))?),
+        None => None,
+    };
+    let by_line = match params.get("format") {
+        None => headers.get_all(ACCEPT).iter().any(|value| value.to_str().is_ok_and(|text| text.contains(NDJSON))),
+        Some("ndjson") => true,
+        Some("json") => false,
+        Some(other) => return Err(Error::BadRequest(format!("format is json or ndjson, not \"{other}\""))),
+    };
+    if by_line {
+        return Ok(lines(site.store, filter, after, limit.unwrap_or(usize::MAX)));
+    }
+    let page = site.store.messages(&filter, after, limit.unwrap_or(super::LIMIT)).await?;
+    let next = page.rows.last().filter(|_| page.more).map(|last| cursor::write(last.time, last.id));
+    let messages = written(&site.store, &page.rows).await?;
+    let searched_to = page.searched_to.map(|at| at.to_string());
+    Ok(Json(Messages { messages, next, searched_to }).into_response())
+}
+
+/// Streams page by page: memory holds one. If the database fails midway the connection breaks off, so a client cannot take
+/// a part for the whole.
+fn lines(store: Store, filter: MessageFilter, mut after: Option<(Timestamp, MessageId)>, mut left: usize) -> Response {
+    let stream = try_stream! {
+        while left > 0 {
+            let page = store.messages(&filter, after, left.min(super::MOST)).await?;
+            let mut text = Vec::new();
+            for message in written(&store, &page.rows).await? {
+                serde_json::to_writer(&mut text, &message).map_err(|error| store::Error::Damaged(error.to_string()))?;
+                text.push(b'\n');
+            }
+            left -= page.rows.len().min(left);
+            after = page.rows.last().map(|last| (last.time, last.id));
+            yield Bytes::from(text);
+            if !page.more || after.is_none() {
+                break;
+            }
+        }
+    };
+    let stream: futures::stream::BoxStream<'static, Result<Bytes, store::Error>> = Box::pin(stream);
+    ([(CONTENT_TYPE, NDJSON)], Body::from_stream(stream)).into_response()
+}
+
+async fn written(store: &Store, messages: &[Message]) -> Result<Vec<MessageJson>, store::Error> {
+    let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
+    let scenarios: HashMap<_, _> = store.scenarios_of(&ids).await?.into_iter().collect();
+    Ok(messages.iter().map(|message| MessageJson::new(message, scenarios.get(&message.id).copied())).collect())
+}
+
+/// One message, final or provisional.
+#[utoipa::path(
+    get,
+    path = "/api/v1/messages/{id}",
+    operation_id = "get_message",
+    tag = "messages",
+    params(("id" = String, Path, description = "`STREAM-OFFSET`")),
+    responses(
+        (status = 200, description = "the message", body = MessageJson),
+        (status = 404, description = "there is none", body = ApiError),
+    )
+)]
+async fn one(State(site): State<Site>, Path(id): Path<String>) -> Result<Json<MessageJson>, Error> {
+    let none = || Error::not_found(format!("there is no message \"{id}\""), id.clone());
+    let key = id.parse().map_err(|_| none())?;
+    let (message, scenario) = site.store.message(key).await?.ok_or_else(none)?;
+    Ok(Json(MessageJson::new(&message, scenario)))
+}

@@ -1,0 +1,142 @@
+//! Streams: how far each file is read, and what is missing of it.
+
+use axum::extract::{RawQuery, State};
+use axum::routing::get;
+use axum::{Json, Router};
+use serde::Serialize;
+use store::stream::{Gap, StreamRow};
+
+use crate::error::ApiError;
+use crate::{Error, Site};
+
+pub(super) fn routes() -> Router<Site> {
+    Router::new().route("/api/v1/streams", get(list))
+}
+
+/// One file's bytes, over renames. The four byte counts add up to the watermark.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Stream)]
+pub(super) struct StreamJson {
+    id: String,
+    agent: String,
+    host: String,
+    source_name: String,
+    source_path: String,
+    /// Bytes committed: all before are accounted for.
+    watermark: u64,
+    /// Of the file when the agent last looked.
+    size: u64,
+    /// Bytes behind: `size - watermark`.
+    lag_bytes: u64,
+    read_to: u64,
+    #[schema(format = DateTime)]
+    read_at: String,
+    /// Time of its latest message.
+    #[schema(format = DateTime)]
+    last_event: Option<String>,
+    records: u64,
+    record_bytes: u64,
+    noise_lines: u64,
+    noise_bytes: u64,
+    fragments: u64,
+    fragment_bytes: u64,
+    gap_bytes: u64,
+    /// Lines that were nearly headers.
+    near_misses: u64,
+    /// Messages whose end was not read yet.
+    provisional: i64,
+    /// No more bytes will come.
+    closed: bool,
+    gaps: Vec<GapJson>,
+}
+
+/// Bytes that nobody could read.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Gap)]
+pub(super) struct GapJson {
+    offset: u64,
+    length: u64,
+    /// Bytes lost beyond those it covers; null where nobody knows.
+    lost: Option<u64>,
+    cause: &'static str,
+    #[schema(format = DateTime)]
+    noticed: String,
+}
+
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+pub(super) struct Streams {
+    streams: Vec<StreamJson>,
+    /// Pass it as `after` for the next page; null at the end.
+    next: Option<String>,
+}
+
+impl StreamJson {
+    fn new(row: &StreamRow) -> Self {
+        let counters = row.counters;
+        Self {
+            id: row.stream.to_string(),
+            agent: row.agent.clone(),
+            host: row.host.clone(),
+            source_name: row.source.clone(),
+            source_path: row.path.clone(),
+            watermark: row.w.0,
+            size: row.size,
+            lag_bytes: row.size.saturating_sub(row.w.0),
+            read_to: row.read_to.0,
+            read_at: row.read_at.to_string(),
+            last_event: row.last_event.map(|at| at.to_string()),
+            records: counters.records,
+            record_bytes: counters.record_bytes,
+            noise_lines: counters.noise_lines,
+            noise_bytes: counters.noise_bytes,
+            fragments: counters.fragments,
+            fragment_bytes: counters.fragment_bytes,
+            gap_bytes: counters.gap_bytes,
+            near_misses: row.near_misses,
+            provisional: row.provisional,
+            closed: row.closed,
+            gaps: row.gaps.iter().map(GapJson::new).collect(),
+        }
+    }
+}
+
+impl GapJson {
+    fn new(gap: &Gap) -> Self {
+        Self {
+            offset: gap.start.0,
+            length: gap.len,
+            lost: gap.lost,
+            cause: gap.cause.name(),
+            noticed: gap.noticed.to_string(),
+        }
+    }
+}
+
+/// Every followed file: watermark, size, counts and gaps.
+#[utoipa::path(
+    get,
+    path = "/api/v1/streams",
+    operation_id = "list_streams",
+    tag = "streams",
+    params(
+        ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u64>, Query, description = "1 to 1000; 100 unless given"),
+    ),
+    responses(
+        (status = 200, description = "streams by id", body = Streams),
+        (status = 400, description = "a parameter cannot be read", body = ApiError),
+    )
+)]
+async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Json<Streams>, Error> {
+    let params = super::params(query.as_deref(), &[&["after", "limit"]])?;
+    let limit = super::limit(&params)?.unwrap_or(super::LIMIT);
+    let after = match params.get("after") {
+        Some(text) => Some(text.parse().map_err(|_| super::bad_cursor(text))?),
+        None => None,
+    };
+    let mut rows = site.store.streams(after, limit + 1).await?;
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|last| last.stream.to_string());
+    Ok(Json(Streams { streams: rows.iter().map(StreamJson::new).collect(), next }))
+}

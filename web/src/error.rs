@@ -1,0 +1,165 @@
+//! What went wrong, told to a reader as a page, to htmx as a fragment, to a program as JSON.
+
+use askama::Template;
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, request::Parts};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::Site;
+use crate::page::{Frame, Page, wants_fragment};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// `what` is a sentence; `find` goes into the search box.
+    #[error("{what}")]
+    NotFound { what: String, find: String },
+    #[error("{0}")]
+    BadRequest(String),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error("page cannot be drawn: {0}")]
+    Template(#[from] askama::Error),
+}
+
+impl Error {
+    pub fn not_found(what: impl Into<String>, find: impl Into<String>) -> Self {
+        Self::NotFound { what: what.into(), find: find.into() }
+    }
+}
+
+/// What an answer with an error status says; drawn by [`pages`], which knows the request.
+#[derive(Clone, Debug)]
+struct Problem {
+    text: String,
+    find: String,
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let (status, problem) = match self {
+            Self::NotFound { what, find } => (StatusCode::NOT_FOUND, Problem { text: what, find }),
+            Self::BadRequest(text) => (StatusCode::BAD_REQUEST, Problem { text, find: String::new() }),
+            cause @ (Self::Store(_) | Self::Template(_)) => {
+                let down = matches!(cause, Self::Store(store::Error::Sql(_)));
+                tracing::error!(error = %cause, "a request failed");
+                let status = if down { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::INTERNAL_SERVER_ERROR };
+                return status.into_response();
+            }
+        };
+        let mut response = status.into_response();
+        response.extensions_mut().insert(problem);
+        response
+    }
+}
+
+/// An address that leads nowhere.
+pub(crate) async fn no_such_page(request: Request) -> Error {
+    let last = request.uri().path().trim_end_matches('/').rsplit('/').next().unwrap_or("");
+    let find = percent_encoding::percent_decode_str(last).decode_utf8_lossy();
+    Error::not_found("There is no page at this address.", find)
+}
+
+/// Identifies one request in a page and in the log.
+#[derive(Clone, Debug)]
+pub(crate) struct RequestId(pub String);
+
+/// Gives each answer with an error status its words, whoever made it: a handler, the router, a limit or a panic.
+pub(crate) async fn pages(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let seen = parts.clone();
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let id = seen.extensions.get::<RequestId>().map_or(String::new(), |id| id.0.clone());
+    let problem = response.extensions().get::<Problem>().cloned();
+    let problem = problem.unwrap_or_else(|| Problem { text: words(status).into(), find: String::new() });
+    let kept = kept(response.headers());
+    let mut drawn = draw(&site, &seen, status, problem, id);
+    *drawn.status_mut() = status;
+    drawn.headers_mut().extend(kept);
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        drawn.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from_static("5"));
+    }
+    drawn
+}
+
+fn draw(site: &Site, seen: &Parts, status: StatusCode, problem: Problem, id: String) -> Response {
+    let path = seen.uri.path();
+    let request_id = if status.is_server_error() { id.clone() } else { String::new() };
+    if path.starts_with("/api/") || path == "/readyz" {
+        return Json(ApiError { error: problem.text, request_id: id }).into_response();
+    }
+    if wants_fragment(seen) {
+        return Page(ErrorFragment { text: problem.text, request_id }).into_response();
+    }
+    let mut frame = Frame::lenient(seen, site);
+    frame.find = problem.find;
+    Page(ErrorPage { title: title(status), text: problem.text, status: status.as_u16(), request_id, frame })
+        .into_response()
+}
+
+/// An error of the API.
+#[derive(serde::Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Error)]
+pub(crate) struct ApiError {
+    /// What is wrong, in words.
+    pub error: String,
+    /// Stands in the log beside the cause.
+    pub request_id: String,
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    frame: Frame,
+    title: &'static str,
+    text: String,
+    status: u16,
+    request_id: String,
+}
+
+#[derive(Template)]
+#[template(path = "partials/error.html")]
+struct ErrorFragment {
+    text: String,
+    request_id: String,
+}
+
+/// Headers of the first answer that still hold, such as `Allow`.
+fn kept(headers: &HeaderMap) -> HeaderMap {
+    let mut kept = headers.clone();
+    kept.remove(CONTENT_TYPE);
+    kept.remove(axum::http::header::CONTENT_LENGTH);
+    kept
+}
+
+fn title(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "Not found",
+        StatusCode::SERVICE_UNAVAILABLE => "The database does not answer",
+        status if status.is_server_error() => "This did not work",
+        _ => "This request cannot be answered",
+    }
+}
+
+fn words(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::NOT_FOUND => "There is nothing at this address.",
+        StatusCode::METHOD_NOT_ALLOWED => "This address cannot be used in this way.",
+        StatusCode::PAYLOAD_TOO_LARGE => "The request is too large.",
+        StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => {
+            "It took too long. Narrow the time range and try again."
+        }
+        StatusCode::SERVICE_UNAVAILABLE => "Nothing is lost: logs wait in their files. Try again in a few seconds.",
+        StatusCode::MISDIRECTED_REQUEST => {
+            "This server does not answer to that host name. Use localhost or 127.0.0.1, or add the name to allowed_hosts."
+        }
+        status if status.is_server_error() => "The cause stands in the log of Siptrail, under the number below.",
+        _ => "The request could not be understood.",
+    }
+}

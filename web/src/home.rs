@@ -1,0 +1,131 @@
+//! Home: what is there, how far each source is read, and the newest scenarios.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use message::time::Timestamp;
+use store::search::Filter;
+use store::stream::{StreamRow, Totals};
+
+use crate::page::{Frame, Page};
+use crate::search::Hint;
+use crate::search::row::Row;
+use crate::{Error, Site, words};
+
+/// Newest scenarios shown.
+const NEWEST: usize = 12;
+
+/// Streams read for the page; all of them are in the API.
+const STREAMS: usize = 200;
+
+pub(crate) fn routes() -> Router<Site> {
+    Router::new().route("/", get(home))
+}
+
+async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error> {
+    let newest = Filter::default();
+    let (totals, mut streams, newest) = tokio::try_join!(
+        site.store.totals(),
+        site.store.streams(None, STREAMS),
+        site.store.search(&newest, None, NEWEST)
+    )?;
+    streams.sort_by(|a, b| (&a.host, &a.source, &a.path).cmp(&(&b.host, &b.source, &b.path)));
+    let page = Home {
+        numbers: numbers(&totals),
+        empty: totals.records == 0,
+        waiting: (totals.waiting > 0).then(|| words::counted(totals.waiting, "batch").replace("batchs", "batches")),
+        sources: streams.iter().map(|stream| Source::new(stream, &frame)).collect(),
+        more_sources: (totals.streams > STREAMS as i64).then(|| words::count(totals.streams - STREAMS as i64)),
+        following: site.settings.following.clone(),
+        hint: Hint::of(&newest.rows, &frame),
+        rows: Row::list(&newest.rows, &frame),
+        now: frame.zone.full(site.now()),
+        zone: frame.zone.name(),
+        frame,
+    };
+    Ok(Page(page).into_response())
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Home {
+    frame: Frame,
+    /// Nothing was read yet.
+    empty: bool,
+    /// Number, what it counts, a note.
+    numbers: Vec<(String, &'static str, String)>,
+    waiting: Option<String>,
+    sources: Vec<Source>,
+    more_sources: Option<String>,
+    following: Vec<String>,
+    hint: Hint,
+    rows: Vec<Row>,
+    now: String,
+    zone: &'static str,
+}
+
+fn numbers(totals: &Totals) -> Vec<(String, &'static str, String)> {
+    let behind = u64::try_from(totals.size - totals.committed).unwrap_or(0);
+    let read = if behind == 0 { "read to the end".into() } else { format!("{} to read", words::size(behind)) };
+    vec![
+        (words::count(totals.scenarios), "scenarios", String::new()),
+        (words::count(totals.records), "messages", String::new()),
+        (words::size(u64::try_from(totals.committed).unwrap_or(0)), "of logs", read),
+        (words::count(totals.streams), "files", String::new()),
+        (words::count(totals.gaps), "gaps", if totals.gaps == 0 { "nothing lost".into() } else { String::new() }),
+    ]
+}
+
+/// One file and how far it is read.
+struct Source {
+    name: String,
+    host: String,
+    path: String,
+    /// "complete", or what is missing.
+    state: String,
+    tone: &'static str,
+    last: Option<String>,
+    records: String,
+    noise: String,
+    size: String,
+    gaps: Vec<String>,
+}
+
+impl Source {
+    fn new(stream: &StreamRow, frame: &Frame) -> Self {
+        let behind = stream.size.saturating_sub(stream.w.0);
+        let (state, tone) = match (stream.gaps.len(), behind) {
+            (0, 0) => ("complete".to_owned(), "good"),
+            (0, _) if stream.provisional > 0 => ("complete but for an unfinished record".to_owned(), "good"),
+            (0, _) => (format!("{} behind", words::size(behind)), ""),
+            (gaps, _) => (words::counted(gaps, "gap"), "bad"),
+        };
+        Self {
+            name: stream.source.clone(),
+            host: stream.host.clone(),
+            path: stream.path.clone(),
+            state,
+            tone,
+            last: stream.last_event.map(|at: Timestamp| frame.zone.full(at)),
+            records: words::count(stream.counters.records),
+            noise: words::count(stream.counters.noise_lines),
+            size: words::size(stream.size),
+            gaps: stream.gaps.iter().map(|gap| gap_words(gap, frame)).collect(),
+        }
+    }
+}
+
+fn gap_words(gap: &store::stream::Gap, frame: &Frame) -> String {
+    let lost = match (gap.len, gap.lost) {
+        (0, None) => "an unknown number of bytes".to_owned(),
+        (len, lost) => words::size(len + lost.unwrap_or(0)),
+    };
+    format!(
+        "{lost} at {}, {}, noticed {}",
+        words::count(gap.start.0),
+        gap.cause.name().replace('_', " "),
+        frame.zone.full(gap.noticed)
+    )
+}

@@ -1,0 +1,181 @@
+//! The ladder of a scenario as a value: columns, rows, marks and notes. Page, table and text draw this one value.
+//!
+//! Read in this order: [`view`] is what the reader asked for, [`entry`] which rows that leaves, [`columns`] where their
+//! nodes stand, [`row`] and [`note`] what each line says.
+
+pub mod columns;
+pub mod entry;
+mod find;
+pub mod note;
+pub mod repeats;
+pub mod row;
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod text;
+pub mod view;
+pub mod words;
+
+use std::collections::HashMap;
+
+use message::flow::Flow;
+use message::kind::Kind;
+use message::record::Message;
+
+use columns::Columns;
+use entry::{Entry, FILTERS, HIDE, Hidden, KIND, LEG, ONLY, entries, hidden};
+use note::Note;
+use row::Row;
+use view::{Hide, View};
+
+/// Rows in a page; the next ones have an address of their own.
+pub const PAGE: usize = 2_000;
+/// Over this, rows out of sight are not drawn by the browser until they come near.
+const LONG: usize = 300;
+/// Over this, the ladder scrolls sideways in its own box.
+const WIDE: usize = 10;
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ladder {
+    pub columns: Columns,
+    /// Of this page, top to bottom.
+    pub lines: Vec<Line>,
+    pub counts: Counts,
+    /// Counts from 1.
+    pub page: usize,
+    pub pages: usize,
+    /// Index into `lines` of the row whose detail is open, and the message asked for (it may be folded into the row).
+    pub open: Option<(usize, usize)>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Line {
+    Row(Box<Row>),
+    Note(Note),
+}
+
+impl Line {
+    pub fn is_open(&self) -> bool {
+        matches!(self, Line::Row(row) if row.mark == row::Mark::Open)
+    }
+}
+
+/// How many rows there are, and would be under each chip.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    pub shown: usize,
+    pub total: usize,
+    /// By leg, as in the flow.
+    pub legs: Vec<usize>,
+    /// In the order of `Kind::ALL`; with MEDIA also when it is not shown.
+    pub kinds: [usize; 4],
+    pub problems: usize,
+    /// In the order of `Hide::ALL`: rows that are, or would be, hidden.
+    pub hide: [usize; 3],
+    /// Messages folded into rows.
+    pub folded: usize,
+    /// Rows that a filter hides, by its name in the address.
+    pub hidden_by: Vec<(&'static str, usize)>,
+}
+
+/// Lays out a flow as the view asks for it. Linear in the number of messages.
+pub fn layout(flow: &Flow, messages: &[Message], view: &View) -> Ladder {
+    let all = entries(flow, messages, view.fold);
+    let why: Vec<Hidden> = all.iter().map(|entry| hidden(entry, flow, messages, view)).collect();
+    let counts = counts(flow, messages, view, &all, &why);
+    let in_view: Vec<usize> = (0..all.len()).filter(|at| why[*at].in_view()).collect();
+    let shown: Vec<Entry> = in_view.iter().map(|at| all[*at]).collect();
+    let columns = columns::columns(flow, messages, &shown, view);
+
+    let open = view.open.and_then(|id| {
+        let exact = shown.iter().position(|entry| entry.id(flow, messages) == id);
+        exact.or_else(|| shown.iter().position(|entry| entry::holds(entry, flow, messages, view.fold, id)))
+    });
+    let pages = shown.len().div_ceil(PAGE).max(1);
+    let page = view.page.or(open.map(|at| at / PAGE + 1)).unwrap_or(1).min(pages);
+    let range = (page - 1) * PAGE..(page * PAGE).min(shown.len());
+
+    let drawing = row::Drawing::new(flow, messages, view, &columns, open.map(|at| shown[at].row));
+    let mut notes = note::Notes::new(flow, messages, &columns, view, &shown);
+    let mut lines = Vec::with_capacity(range.len() + range.len() / 8);
+    let mut opened = None;
+    for (at, entry) in shown.iter().enumerate().take(range.end) {
+        let before = at.checked_sub(1).map(|before| &shown[before]);
+        let skipped = at.checked_sub(1).map_or(0, |before| in_view[at] - in_view[before] - 1);
+        let here = notes.before(entry, before, skipped);
+        if at < range.start {
+            continue;
+        }
+        lines.extend(here.into_iter().map(Line::Note));
+        if open == Some(at) {
+            opened = Some(lines.len());
+        }
+        lines.push(Line::Row(Box::new(drawing.row(entry, before, open == Some(at)))));
+    }
+    let asked = |row: usize| {
+        let wanted = view.open.map(|id| id.message);
+        let of = &flow.rows[row];
+        std::iter::once(of.message).chain(entry::folded(of)).find(|message| Some(messages[*message].id) == wanted)
+    };
+    let open = opened.zip(open).and_then(|(line, at)| Some((line, asked(shown[at].row)?)));
+    Ladder { columns, lines, counts, page, pages, open }
+}
+
+impl Ladder {
+    pub fn is_long(&self) -> bool {
+        self.lines.len() > LONG
+    }
+
+    pub fn is_wide(&self) -> bool {
+        self.columns.columns.len() > WIDE
+    }
+
+    /// Classes of the ladder's element.
+    pub fn classes(&self) -> String {
+        let long = if self.is_long() { " long" } else { "" };
+        let many = if self.is_wide() { " many" } else { "" };
+        format!("ladder n{}{long}{many}", self.columns.columns.len().max(1))
+    }
+
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = &Row> {
+        self.lines.iter().filter_map(|line| match line {
+            Line::Row(row) => Some(row.as_ref()),
+            Line::Note(_) => None,
+        })
+    }
+}
+
+fn counts(flow: &Flow, messages: &[Message], view: &View, all: &[Entry], why: &[Hidden]) -> Counts {
+    let mut counts = Counts { total: all.len(), legs: vec![0; flow.legs.len()], ..Counts::default() };
+    let mut by: HashMap<usize, usize> = HashMap::new();
+    for (entry, why) in all.iter().zip(why) {
+        let row = &flow.rows[entry.row];
+        let message = &messages[entry.message];
+        counts.shown += usize::from(why.in_view());
+        counts.folded += if view.fold { entry::folded(row).count() } else { 0 };
+        why.by().for_each(|filter| *by.entry(filter).or_default() += 1);
+        if why.but_for(LEG)
+            && let Some(leg) = counts.legs.get_mut(row.leg)
+        {
+            *leg += 1;
+        }
+        if why.but_for(KIND)
+            && let Some(kind) = Kind::ALL.iter().position(|kind| *kind == message.kind)
+        {
+            counts.kinds[kind] += 1;
+        }
+        if why.but_for(ONLY) && entry::is_problem(message, row.half) {
+            counts.problems += 1;
+        }
+        if why.but_for(HIDE) {
+            for (count, hide) in counts.hide.iter_mut().zip(Hide::ALL) {
+                *count += usize::from(entry::is_hidden_as(hide, row, message, flow));
+            }
+        }
+    }
+    counts.hidden_by = FILTERS.iter().enumerate().filter_map(|(at, name)| Some((*name, *by.get(&at)?))).collect();
+    counts
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Lines between rows: forks, silence, a new day, a re-INVITE.
+
+use std::collections::HashSet;
+
+use message::flow::{Flow, Fork};
+use message::kind::Kind;
+use message::record::Message;
+use message::time::{SECOND, Timestamp};
+
+use super::columns::{Columns, colour};
+use super::entry::{Entry, Seen, displayed, is_answer};
+use super::view::{RowId, View};
+use super::words::duration;
+use crate::words::counted;
+
+const SILENCE: i64 = 5 * SECOND;
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Note {
+    /// The row it stands before.
+    pub before: RowId,
+    pub says: Says,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Says {
+    /// A node sends one INVITE to several targets: as wide as its lanes.
+    Fork { from: usize, to: usize, tines: Vec<Tine> },
+    /// `10.8 s without messages`
+    Silence(String),
+    /// `2026-09-15`
+    Day(String),
+    /// `re-INVITE from bob-web`
+    Reinvite(String),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tine {
+    pub tag: String,
+    pub colour: usize,
+    pub name: String,
+    pub by_push: bool,
+    pub then: bool,
+}
+
+impl Note {
+    /// The id of its element.
+    pub fn id(&self) -> String {
+        let word = match self.says {
+            Says::Fork { .. } => "fork",
+            Says::Silence(_) => "gap",
+            Says::Day(_) => "day",
+            Says::Reinvite(_) => "re",
+        };
+        format!("{word}-{}", self.before)
+    }
+}
+
+/// Walks down the rows in view and says what stands before each.
+#[derive(Debug)]
+pub struct Notes<'a> {
+    flow: &'a Flow,
+    messages: &'a [Message],
+    columns: &'a Columns,
+    view: &'a View,
+    /// By the row they stand before, next one last.
+    forks: Vec<&'a Fork>,
+    /// Legs with a row in view.
+    legs: HashSet<usize>,
+    /// Times of retransmissions, in order.
+    repeats: Vec<Timestamp>,
+    /// INVITEs within a dialog that were told: Call-ID, tag of the sender, CSeq.
+    told: HashSet<(&'a str, &'a str, Option<u32>)>,
+}
+
+impl<'a> Notes<'a> {
+    pub fn new(flow: &'a Flow, messages: &'a [Message], columns: &'a Columns, view: &'a View, shown: &[Entry]) -> Self {
+        let mut forks: Vec<&Fork> = flow.forks.iter().collect();
+        forks.sort_by_key(|fork| std::cmp::Reverse(fork.before));
+        let legs = shown.iter().map(|entry| flow.rows[entry.row].leg).collect();
+        let mut repeats: Vec<Timestamp> =
+            flow.rows.iter().flat_map(|row| &row.repeats).map(|at| displayed(flow, messages, *at)).collect();
+        repeats.sort_unstable();
+        Self { flow, messages, columns, view, forks, legs, repeats, told: HashSet::new() }
+    }
+
+    /// The notes before a row; `skipped` rows between it and the one before it are out of view.
+    pub fn before(&mut self, entry: &Entry, last: Option<&Entry>, skipped: usize) -> Vec<Note> {
+        let mut says = Vec::new();
+        if let Some(last) = last {
+            says.extend(self.silence(last.time, entry.time, skipped));
+            let (day, day_before) = (self.view.zone.date(entry.time), self.view.zone.date(last.time));
+            says.extend((day != day_before).then_some(Says::Day(day)));
+        }
+        if entry.seen == Seen::First {
+            while self.forks.last().is_some_and(|fork| fork.before <= entry.row) {
+                says.extend(self.forks.pop().and_then(|fork| self.fork(fork)));
+            }
+            says.extend(self.reinvite(entry));
+        }
+        if says.is_empty() {
+            return Vec::new();
+        }
+        let before = entry.id(self.flow, self.messages);
+        says.into_iter().map(|says| Note { before, says }).collect()
+    }
+
+    fn silence(&self, from: Timestamp, to: Timestamp, skipped: usize) -> Option<Says> {
+        let gap = to.micros_since(from);
+        if gap <= SILENCE {
+            return None;
+        }
+        let gap = duration(gap);
+        let first = self.repeats.partition_point(|at| *at <= from);
+        let again = self.view.fold && self.repeats.get(first).is_some_and(|at| *at < to);
+        Some(Says::Silence(match (skipped, again) {
+            (0, false) => format!("{gap} without messages"),
+            (0, true) => format!("{gap} with retransmissions only"),
+            (hidden, _) => format!("{gap} without messages in view, {} hidden", counted(hidden, "row")),
+        }))
+    }
+
+    fn fork(&self, fork: &Fork) -> Option<Says> {
+        let lane = |node: usize| self.columns.lanes.get(node).copied().flatten();
+        let branches = fork.branches.iter().filter(|branch| self.legs.contains(&branch.leg));
+        let branches: Vec<_> = branches.filter(|branch| lane(branch.node).is_some()).collect();
+        let lanes = || branches.iter().filter_map(|branch| lane(branch.node)).chain(lane(fork.node));
+        let tines: Vec<Tine> = branches
+            .iter()
+            .filter_map(|branch| {
+                let leg = self.flow.legs.get(branch.leg)?;
+                Some(Tine {
+                    tag: leg.tag.clone(),
+                    colour: colour(branch.leg),
+                    name: self.flow.nodes[branch.node].name.clone(),
+                    by_push: branch.by_push,
+                    then: branch.then,
+                })
+            })
+            .collect();
+        let (from, to) = (lanes().min()?, lanes().max()?);
+        (!tines.is_empty()).then_some(Says::Fork { from, to, tines })
+    }
+
+    fn reinvite(&mut self, entry: &Entry) -> Option<Says> {
+        let row = &self.flow.rows[entry.row];
+        let facts = &self.messages[entry.message].facts;
+        if facts.kind != Kind::Sip || facts.method != "INVITE" || is_answer(&self.messages[entry.message], row.half) {
+            return None;
+        }
+        let sip = facts.sip.as_ref()?;
+        sip.to.as_ref()?.tag()?;
+        let sender = sip.from.as_ref().and_then(|from| from.tag()).unwrap_or_default();
+        if !self.told.insert((facts.call_id.as_deref().unwrap_or_default(), sender, sip.cseq)) {
+            return None;
+        }
+        let held = sip
+            .sdp
+            .iter()
+            .flat_map(|sdp| &sdp.media)
+            .find(|media| matches!(media.direction.as_str(), "sendonly" | "recvonly" | "inactive"));
+        let held = held.map_or(String::new(), |media| format!(", {} {}", media.kind, media.direction));
+        Some(Says::Reinvite(format!("re-INVITE from {}{held}", self.flow.nodes[row.from].name)))
+    }
+}

@@ -1,0 +1,143 @@
+//! The live view of a scenario: rows as server-sent events, as they come.
+//!
+//! One poller a process asks the store for the versions of all scenarios being watched; each stream draws its own rows (it
+//! has its own filter) and sends those that its reader does not have. Events:
+//! - `row`: JSON `{id, after, html}`; it replaces the element of that id, or goes behind the element `after`
+//! - `gone`: the id of an element that is no longer drawn (folded into another)
+//! - `keep`: the ids of all rows, after a stream that began in the middle has sent them all
+//! - `reload`: the picture changed too much; `refused`: a sentence, and no more is sent
+//!
+//! Only the last event of a batch has an `id:`, the scenario's version: a reader that was cut off midway asks again for all.
+
+mod clients;
+mod rows;
+mod watch;
+
+pub use rows::Row;
+pub(crate) use watch::Watch;
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use async_stream::stream;
+use axum::Router;
+use axum::extract::{ConnectInfo, Path, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use message::id::ScenarioId;
+
+use self::clients::Seat;
+use self::rows::{Change, Known};
+use self::watch::Seen;
+use crate::params::Params;
+use crate::{Error, Site};
+
+/// Proxies cut quiet streams, mostly at 60 s.
+const COMMENT: Duration = Duration::from_secs(15);
+
+/// More changes at once are a new page; above the rows and notes that a page holds.
+const MOST: usize = 5_000;
+
+pub(crate) fn routes() -> Router<Site> {
+    Router::new().route("/s/{id}/live", get(live))
+}
+
+async fn live(State(site): State<Site>, Path(id): Path<String>, request: Request) -> Result<Response, Error> {
+    let none = || Error::not_found(format!("There is no scenario {id}."), id.clone());
+    let key: ScenarioId = id.parse().map_err(|_| none())?;
+    let now = watch::version(&site.store, key).await?.ok_or_else(none)?;
+    let params = Params::parse(request.uri().query().unwrap_or(""));
+    let had = resumed(request.headers(), &params);
+    let client = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
+    let factor = if request.version() >= Version::HTTP_2 { 2 } else { 1 };
+    let Some(seat) = Seat::take(client, site.settings.streams_per_client * factor) else {
+        return Ok(sse(futures::stream::iter([refused(
+            "Too many live views are open in this browser; close one and reload.",
+        )])));
+    };
+    Ok(sse(follow(site, key, params, now, had, seat)))
+}
+
+/// Which version the reader has: of the last batch it got, else of the page it was given.
+fn resumed(headers: &HeaderMap, params: &Params) -> Option<i64> {
+    let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    last.or_else(|| params.get("since")).and_then(|text| text.trim().parse().ok())
+}
+
+fn follow(
+    site: Site,
+    id: ScenarioId,
+    params: Params,
+    mut now: Seen,
+    had: Option<i64>,
+    seat: Seat,
+) -> impl futures::Stream<Item = Result<Event, Infallible>> + Send {
+    stream! {
+        let _seat = seat;
+        let stop = site.settings.stop.clone();
+        let Some(mut seen) = site.watch.subscribe(id).await else { return };
+        let mut known: Option<Known> = None;
+        loop {
+            let Seen::At(version) = now else {
+                yield Ok(Event::default().event("reload").data("joined"));
+                return;
+            };
+            let Ok(rows) = rows::draw(&site, id, &params).await else {
+                yield refused("The live view broke off: the database does not answer. Reload in a moment.");
+                return;
+            };
+            // What was drawn is exactly this version only if no other came meanwhile.
+            let still = watch::version(&site.store, id).await.ok().flatten();
+            let changes = match &mut known {
+                Some(known) => known.update(rows),
+                None if had == Some(version) && still == Some(now) => {
+                    known = Some(Known::new(&rows));
+                    Vec::new()
+                }
+                None => {
+                    let all = Known::default().update(rows.clone());
+                    known = Some(Known::new(&rows));
+                    let keep = Change::Keep(rows.iter().map(|row| row.id.clone()).collect());
+                    all.into_iter().chain([keep]).collect()
+                }
+            };
+            if changes.len() > MOST {
+                yield Ok(Event::default().event("reload").data("many"));
+                return;
+            }
+            let last = changes.len();
+            for (at, change) in changes.into_iter().enumerate() {
+                let event = change.event();
+                yield Ok(if at + 1 == last { event.id(version.to_string()) } else { event });
+            }
+            now = loop {
+                let current = *seen.borrow_and_update();
+                if let Some(current) = current.filter(|current| *current != now) {
+                    break current;
+                }
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    changed = seen.changed() => if changed.is_err() { return },
+                }
+            };
+        }
+    }
+}
+
+fn refused(why: &'static str) -> Result<Event, Infallible> {
+    Ok(Event::default().event("refused").data(why))
+}
+
+fn sse(events: impl futures::Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
+    let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(COMMENT).text("")).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    response
+}

@@ -1,0 +1,132 @@
+//! From a template to an answer, and what the frame around each page needs.
+
+use std::convert::Infallible;
+
+use askama::Template;
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+
+use crate::choice::Choices;
+use crate::params::{Params, encode};
+use crate::zone::Zone;
+use crate::{Error, Site};
+
+/// A template as an answer in HTML; one that cannot be drawn is a 500.
+#[derive(Clone, Debug)]
+pub struct Page<T>(pub T);
+
+impl<T: Template> IntoResponse for Page<T> {
+    fn into_response(self) -> Response {
+        match self.0.render() {
+            Ok(html) => ([(CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response(),
+            Err(error) => Error::Template(error).into_response(),
+        }
+    }
+}
+
+/// The frame around a page (`layout.html`, as `frame`): zone, theme, and where we are. An extractor.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Frame {
+    pub zone: Zone,
+    pub choices: Choices,
+    /// Path of this page, as requested.
+    pub path: String,
+    /// Its query.
+    pub params: Params,
+    /// What stands in the search box of the header.
+    pub find: String,
+    pub version: String,
+}
+
+impl FromRequestParts<Site> for Frame {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Error> {
+        let frame = Self::lenient(parts, site);
+        match frame.params.get("zone") {
+            Some(name) if Zone::parse(name).is_none() => Err(Error::BadRequest(format!(
+                "unknown zone \"{name}\": give an IANA name such as Europe/Berlin, or UTC"
+            ))),
+            _ => Ok(frame),
+        }
+    }
+}
+
+impl OptionalFromRequestParts<Site> for Frame {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Option<Self>, Infallible> {
+        Ok(Some(Self::lenient(parts, site)))
+    }
+}
+
+impl Frame {
+    /// A frame whatever the request says; for error pages.
+    pub(crate) fn lenient(parts: &Parts, site: &Site) -> Self {
+        let params = Params::parse(parts.uri.query().unwrap_or(""));
+        Self {
+            zone: params.get("zone").and_then(Zone::parse).unwrap_or(Zone::UTC),
+            choices: Choices::of(&parts.headers),
+            path: parts.uri.path().to_owned(),
+            find: String::new(),
+            params,
+            version: site.settings.version.clone(),
+        }
+    }
+
+    /// An address on this site in the same zone. `path` has no query and no fragment.
+    pub fn to(&self, path: &str) -> String {
+        format!("{path}{}", self.keep(Params::default()))
+    }
+
+    /// The same, with a query.
+    pub fn to_with(&self, path: &str, params: &Params) -> String {
+        format!("{path}{}", self.keep(params.clone()))
+    }
+
+    fn keep(&self, params: Params) -> Params {
+        let params = params.without("zone");
+        if self.zone.is_utc() { params } else { params.with("zone", self.zone.name()) }
+    }
+
+    /// This page in another zone.
+    pub fn in_zone(&self, name: &str) -> String {
+        let params = self.params.without("zone");
+        let params = if name == Zone::UTC.name() { params } else { params.with("zone", name) };
+        if params.is_empty() { "?".into() } else { params.to_string() }
+    }
+
+    /// This page's parameters but the zone: hidden fields of the form that chooses one.
+    pub fn other_params(&self) -> Vec<(String, String)> {
+        self.params.without("zone").pairs().to_vec()
+    }
+
+    /// Where a choice for this browser leads, and back to this page.
+    pub fn choose(&self, name: &str, value: &str) -> String {
+        format!("/choose?{name}={value}&back={}", encode(&format!("{}{}", self.path, self.params)))
+    }
+
+    /// `page` or nothing, for `aria-current` of a link in the header.
+    pub fn is(&self, path: &str) -> bool {
+        self.path == path
+    }
+}
+
+/// Sent by htmx: answer with the fragment alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fragment(pub bool);
+
+impl<S: Send + Sync> FromRequestParts<S> for Fragment {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(wants_fragment(parts)))
+    }
+}
+
+/// A page that htmx restores from history must be whole.
+pub(crate) fn wants_fragment(parts: &Parts) -> bool {
+    parts.headers.contains_key("hx-request") && !parts.headers.contains_key("hx-history-restore-request")
+}

@@ -1,0 +1,112 @@
+//! The branch table: who was tried, who rang, who answered and who was woken.
+
+use message::flow::{Flow, Leg, Outcome, PushState};
+use message::record::Message;
+use message::time::Timestamp;
+
+use super::headline::begun;
+use crate::ladder::columns::colour;
+use crate::ladder::view::View;
+use crate::ladder::words::duration;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Branch {
+    pub tag: String,
+    pub colour: usize,
+    pub href: String,
+    pub device: String,
+    /// Platform and version, as far as known.
+    pub platform: String,
+    pub push: Cell,
+    pub rang: Cell,
+    pub last: Cell,
+    pub outcome: &'static str,
+    /// `refused 486`
+    pub status: Option<u16>,
+    /// A class of the stylesheet.
+    pub tone: &'static str,
+    pub glyph: Option<&'static str>,
+}
+
+/// A word and, small behind it, when.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cell {
+    pub text: String,
+    pub strong: bool,
+    pub when: String,
+}
+
+/// One line a branch; none where nothing forked and no device is known.
+pub fn branches(flow: &Flow, messages: &[Message], view: &View) -> Vec<Branch> {
+    let begun = begun(flow, messages);
+    let legs = flow.legs.iter().enumerate().filter(|(_, leg)| leg.parent.is_some());
+    legs.map(|(at, leg)| branch(at, leg, flow, begun.or(leg.begun), view)).collect()
+}
+
+fn branch(at: usize, leg: &Leg, flow: &Flow, begun: Option<Timestamp>, view: &View) -> Branch {
+    let node = leg.node.and_then(|node| flow.nodes.get(node));
+    let since = |at: Timestamp| begun.map_or(String::new(), |begun| format!("+{}", duration(at.micros_since(begun))));
+    let platform: Vec<&str> =
+        [leg.platform.as_deref(), leg.user_agent.as_deref()].into_iter().flatten().filter(|t| !t.is_empty()).collect();
+    let (outcome, tone, glyph) = words(leg.outcome);
+    Branch {
+        tag: leg.tag.clone(),
+        colour: colour(at),
+        href: super::tools::link(&View { legs: vec![leg.tag.clone()], page: None, ..view.clone() }),
+        device: node.map_or(&leg.target, |node| &node.name).clone(),
+        platform: platform.join(", "),
+        push: push(leg.push),
+        rang: leg.rang.map_or(Cell::plain("no"), |at| Cell::plain(&since(at))),
+        last: leg.final_status.map_or(Cell::plain("none"), |(status, at)| Cell {
+            text: status.to_string(),
+            strong: true,
+            when: since(at),
+        }),
+        outcome,
+        status: match leg.outcome {
+            Outcome::Refused(status) => Some(status),
+            _ => None,
+        },
+        tone,
+        glyph,
+    }
+}
+
+fn push(state: PushState) -> Cell {
+    match state {
+        PushState::NotNeeded => Cell::plain("not needed"),
+        PushState::Sent(_) => Cell::plain("sent"),
+        PushState::Accepted(_, took) => Cell { when: format!("+{}", duration(took)), ..Cell::plain("accepted") },
+        PushState::Refused(status, _) => Cell::plain(&format!("refused {status}")),
+        PushState::Woke(_, took) => Cell { when: format!("after {}", duration(took)), ..Cell::plain("woke") },
+    }
+}
+
+fn words(outcome: Outcome) -> (&'static str, &'static str, Option<&'static str>) {
+    match outcome {
+        Outcome::Answered => ("answered", "good", Some("g-ok")),
+        Outcome::Released => ("released", "", None),
+        Outcome::AnsweredElsewhere => ("answered elsewhere", "", None),
+        Outcome::Refused(_) => ("refused", "", None),
+        Outcome::Unreachable => ("not reached", "", None),
+        Outcome::NeverWoke => ("never woke", "bad", Some("g-missing")),
+        Outcome::AnsweredTooHungUp => ("answered too, hung up", "", None),
+        Outcome::StillRinging => ("kept ringing after answer", "bad", Some("g-missing")),
+        Outcome::Cancelled => ("cancelled", "", None),
+        Outcome::Open => ("open", "", None),
+        Outcome::Unknown => ("not logged", "", None),
+    }
+}
+
+impl Branch {
+    /// The cells between device and outcome, each with the head of its column.
+    pub fn cells(&self) -> [(&'static str, &Cell); 3] {
+        [("Push", &self.push), ("Rang", &self.rang), ("Final", &self.last)]
+    }
+}
+
+impl Cell {
+    fn plain(text: &str) -> Self {
+        Self { text: text.to_owned(), strong: false, when: String::new() }
+    }
+}

@@ -1,0 +1,326 @@
+//! From a loaded scenario to its page: everything a template says, as values.
+
+use askama::Template;
+use message::flow::{Flow, flow};
+use message::record::Message;
+use message::time::Timestamp;
+use store::scenario::Scenario;
+
+use super::branches::{Branch, branches};
+use super::detail::{Content, Detail, detail};
+use super::evidence::Evidence;
+use super::headline::{Headline, headline};
+use super::text::Look;
+use super::tools::{Tools, link, tools};
+use crate::Error;
+use crate::ladder::note::Says;
+use crate::ladder::view::{Tab, View};
+use crate::ladder::words::{Clock, duration};
+use crate::ladder::{Ladder, Line, PAGE, layout};
+use crate::live::Row;
+use crate::page::Frame;
+use crate::words::{count, counted};
+
+/// All that a page is drawn from.
+#[derive(Debug)]
+pub struct Picture {
+    pub scenario: Scenario,
+    pub messages: Vec<Message>,
+    /// No message was left out for its number.
+    pub all: bool,
+    pub evidence: Evidence,
+    pub view: View,
+    pub frame: Frame,
+    pub now: Timestamp,
+}
+
+#[derive(Template)]
+#[template(path = "scenario.html")]
+struct ScenarioPage {
+    frame: Frame,
+    id: String,
+    /// `?…` of this page, for links to its other forms.
+    query: String,
+    version: i64,
+    title: String,
+    head: Headline,
+    /// `last message`, and when.
+    last: String,
+    ago: String,
+    joined: Vec<Joined>,
+    notice: Option<String>,
+    whose: String,
+    branches: Vec<Branch>,
+    tools: Tools,
+    ladder: Ladder,
+    /// Behind `?m=ID` in the link of a row.
+    rest: String,
+    detail: Option<Detail>,
+    empty: Option<Empty>,
+    pages: Pages,
+}
+
+#[derive(Template)]
+#[template(path = "ladder/table.html")]
+struct TablePage {
+    frame: Frame,
+    id: String,
+    query: String,
+    title: String,
+    head: Headline,
+    zone: String,
+    tools: Tools,
+    ladder: Ladder,
+    pages: Pages,
+}
+
+/// A row or note by itself, from the partial that the page uses.
+#[derive(Template)]
+#[template(path = "ladder/one.html")]
+struct One<'a> {
+    line: &'a Line,
+    rest: &'a str,
+}
+
+/// A call that belongs here for a key it shares.
+#[derive(Debug)]
+struct Joined {
+    tag: String,
+    call_id: String,
+    space: String,
+    value: String,
+    href: String,
+}
+
+/// No row is in view, and why.
+#[derive(Debug)]
+struct Empty {
+    /// `340 hidden by kind=PUSH`
+    why: String,
+    /// Filters to drop, one by one.
+    ways: Vec<(String, String)>,
+    all: String,
+}
+
+#[derive(Debug)]
+struct Pages {
+    /// `rows 2,001 to 4,000 of 9,214`
+    says: String,
+    before: Option<String>,
+    after: Option<(String, String)>,
+}
+
+pub fn page(picture: Picture) -> Result<String, Error> {
+    let Picture { scenario, messages, all, evidence, view, frame, now } = picture;
+    let flow = flow(&messages);
+    page_of(&scenario, &flow, &messages, all, &evidence, &view, frame, now)
+}
+
+/// The page of a flow that is made already.
+#[allow(clippy::too_many_arguments)]
+fn page_of(
+    scenario: &Scenario,
+    flow: &Flow,
+    messages: &[Message],
+    all: bool,
+    evidence: &Evidence,
+    view: &View,
+    frame: Frame,
+    now: Timestamp,
+) -> Result<String, Error> {
+    let ladder = layout(flow, messages, view);
+    let head = headline(scenario, flow, messages, evidence);
+    let id = scenario.row.id.to_string();
+    let path = format!("/s/{id}");
+    let template = ScenarioPage {
+        query: link(&View { open: None, tab: Tab::Parsed, page: None, ..view.clone() }),
+        version: scenario.row.version,
+        title: title(&head),
+        last: Clock::of(scenario.row.last, view.zone).to_the_second(),
+        ago: ago(scenario.row.last, now),
+        joined: joined(scenario, flow, view),
+        notice: (!all).then(|| {
+            let stored = count(scenario.row.messages);
+            format!(
+                "This picture holds the first {} of {stored} messages; the API has them all.",
+                count(messages.len())
+            )
+        }),
+        whose: head.callee.as_ref().map_or("Branches".into(), |callee| format!("Devices of {callee}")),
+        branches: branches(flow, messages, view),
+        tools: tools(flow, &ladder, view),
+        rest: rest(view),
+        detail: detail(flow, messages, &ladder, view, &path),
+        empty: empty(&ladder, view),
+        pages: pages(&ladder, view),
+        frame,
+        id,
+        head,
+        ladder,
+    };
+    Ok(template.render()?)
+}
+
+/// The same rows as a plain table, in order, with every word of the picture.
+pub fn table(picture: Picture) -> Result<String, Error> {
+    let Picture { scenario, messages, evidence, view, frame, .. } = picture;
+    let flow = flow(&messages);
+    let ladder = layout(&flow, &messages, &view);
+    let head = headline(&scenario, &flow, &messages, &evidence);
+    let template = TablePage {
+        id: scenario.row.id.to_string(),
+        query: link(&view),
+        title: title(&head),
+        zone: view.zone.label(scenario.row.first),
+        tools: tools(&flow, &ladder, &view),
+        pages: pages(&ladder, &view),
+        frame,
+        head,
+        ladder,
+    };
+    Ok(template.render()?)
+}
+
+/// Rows and notes one by one, each as the page has it.
+pub fn rows(messages: &[Message], view: &View) -> Result<Vec<Row>, Error> {
+    let flow = flow(messages);
+    rows_of(&flow, messages, view)
+}
+
+fn rows_of(flow: &Flow, messages: &[Message], view: &View) -> Result<Vec<Row>, Error> {
+    let ladder = layout(flow, messages, view);
+    let rest = rest(view);
+    let draw = |line: &Line| {
+        let html = One { line, rest: &rest }.render()?;
+        Ok(Row { id: line_id(line), html: html.trim().to_owned() })
+    };
+    ladder.lines.iter().map(draw).collect()
+}
+
+fn line_id(line: &Line) -> String {
+    match line {
+        Line::Row(row) => format!("m{}", row.id),
+        Line::Note(note) => note.id(),
+    }
+}
+
+/// `alice to bob, answered`
+fn title(head: &Headline) -> String {
+    let who = match (&head.caller, &head.callee) {
+        (Some(caller), Some(callee)) => format!("{caller} to {callee}"),
+        (Some(one), None) | (None, Some(one)) => one.clone(),
+        (None, None) => head.class.to_owned(),
+    };
+    format!("{who}, {}", head.state.text)
+}
+
+/// What every row's link keeps; the page follows from the message.
+fn rest(view: &View) -> String {
+    let query = View { open: None, page: None, ..view.clone() }.query();
+    if query.is_empty() { query } else { format!("&{query}") }
+}
+
+fn ago(last: Timestamp, now: Timestamp) -> String {
+    let age = now.micros_since(last);
+    if age < 0 { format!("{} ahead of the clock here", duration(-age)) } else { format!("{} ago", duration(age)) }
+}
+
+fn joined(scenario: &Scenario, flow: &Flow, view: &View) -> Vec<Joined> {
+    let calls = scenario.calls.iter().filter_map(|call| Some((call, call.joined_by.as_ref()?)));
+    let joined = calls.map(|(call, (space, value, message))| {
+        let leg = flow.legs.iter().find(|leg| leg.call_id == call.call_id);
+        let open = Some(crate::ladder::view::RowId { message: *message, answer: false });
+        Joined {
+            tag: leg.map_or(String::new(), |leg| leg.tag.clone()),
+            call_id: call.call_id.clone(),
+            space: space.clone(),
+            value: value.clone(),
+            href: format!("{}#m{message}", link(&View { open, page: None, ..view.clone() })),
+        }
+    });
+    joined.collect()
+}
+
+fn empty(ladder: &Ladder, view: &View) -> Option<Empty> {
+    if ladder.counts.shown > 0 {
+        return None;
+    }
+    if ladder.counts.total == 0 {
+        let why = "No message of this scenario is stored.".to_owned();
+        return Some(Empty { why, ways: Vec::new(), all: String::new() });
+    }
+    let fields = view.fields();
+    let given = |name: &str| {
+        let values: Vec<&str> = fields.iter().filter(|(of, _)| *of == name).map(|(_, value)| value.as_str()).collect();
+        match (values.is_empty(), name) {
+            (true, "hide") => "hide=100".to_owned(),
+            (true, _) => name.to_owned(),
+            (false, _) => format!("{name}={}", values.join(",")),
+        }
+    };
+    let hidden: Vec<String> = ladder
+        .counts
+        .hidden_by
+        .iter()
+        .map(|(name, rows)| format!("{} hidden by {}", count(*rows), given(name)))
+        .collect();
+    let ways = ladder.counts.hidden_by.iter().map(|(name, _)| (given(name), link(&without(view, name)))).collect();
+    let all = link(&view.show_all());
+    Some(Empty { why: format!("No messages match: {}.", hidden.join(", ")), ways, all })
+}
+
+fn without(view: &View, filter: &str) -> View {
+    let mut view = View { page: None, ..view.clone() };
+    match filter {
+        "leg" => view.legs.clear(),
+        "kind" => view.kinds = message::kind::Kind::ALL.to_vec(),
+        "method" => view.methods.clear(),
+        "status" => view.statuses.clear(),
+        "node" => view.nodes.clear(),
+        "only" => view.problems = false,
+        "hide" => view.hide.clear(),
+        _ => view.find.clear(),
+    }
+    view
+}
+
+fn pages(ladder: &Ladder, view: &View) -> Pages {
+    let first = (ladder.page - 1) * PAGE;
+    let last = (first + PAGE).min(ladder.counts.shown);
+    let left = ladder.counts.shown - last.min(ladder.counts.shown);
+    let at = |page| link(&View { open: None, page: Some(page), ..view.clone() });
+    Pages {
+        says: if ladder.pages > 1 {
+            format!("rows {} to {} of {}", count(first + 1), count(last), count(ladder.counts.shown))
+        } else {
+            String::new()
+        },
+        before: (ladder.page > 1).then(|| at(ladder.page - 1)),
+        after: (ladder.page < ladder.pages)
+            .then(|| (format!("next {}", counted(left.min(PAGE), "row")), at(ladder.page + 1))),
+    }
+}
+
+#[cfg(test)]
+pub use for_tests::*;
+
+#[cfg(test)]
+mod for_tests {
+    use super::*;
+
+    /// The page of a flow drawn by hand.
+    pub fn page_for_test(
+        scenario: &Scenario,
+        flow: &Flow,
+        messages: &[Message],
+        evidence: &Evidence,
+        view: &View,
+        frame: Frame,
+    ) -> String {
+        page_of(scenario, flow, messages, true, evidence, view, frame, scenario.row.last).unwrap()
+    }
+
+    pub fn rows_for_test(flow: &Flow, messages: &[Message], view: &View) -> Vec<Row> {
+        rows_of(flow, messages, view).unwrap()
+    }
+}

@@ -1,0 +1,315 @@
+//! The parsed view: header fields in groups, with tags, branches and Call-IDs that light up where they occur again.
+
+use std::ops::Range;
+
+use message::kind::Kind;
+use message::record::Message;
+
+use super::text::{Look, Piece, pieces};
+
+/// A header value is shown up to here; the raw view and the file have the rest.
+const LONGEST: usize = 4_000;
+/// Header fields in one pane; what is beyond is counted.
+const MOST: usize = 400;
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Section {
+    pub title: &'static str,
+    pub fields: Vec<Field>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Field {
+    pub name: String,
+    pub value: Vec<Piece>,
+}
+
+/// A header field of a message in the form of RFC 3261, 7.3, as a range of its bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Header {
+    name: String,
+    value: Range<usize>,
+}
+
+/// A text that lights up, and where it counts: behind `tag=`, or anywhere.
+#[derive(Debug)]
+struct Lit {
+    text: Vec<u8>,
+    colour: usize,
+    behind: Option<&'static [u8]>,
+}
+
+pub fn sections(message: &Message) -> Vec<Section> {
+    let bytes = message.body();
+    let (headers, more) = headers(bytes);
+    let lit = lit(message, bytes, &headers);
+    let mut sections =
+        ["Dialog", "Identity", "Routing", "Rest"].map(|title| Section { title, fields: Vec::new() }).to_vec();
+    if message.kind == Kind::Sip {
+        sections[0].fields.extend(dialog(message));
+    } else {
+        sections.insert(0, exchange(message));
+    }
+    let at = sections.len() - 4;
+    for header in headers {
+        let group = at + group(&header.name);
+        let value = value(message, bytes, &header, &lit);
+        // Those of the dialog stand there with their own words.
+        if group == at && header.name.eq_ignore_ascii_case("cseq") {
+            continue;
+        }
+        let place = if header.name.eq_ignore_ascii_case("call-id") { 0 } else { sections[group].fields.len() };
+        sections[group].fields.insert(place, Field { name: header.name, value });
+    }
+    if more > 0 {
+        let text = format!("{more} more header fields: see Raw");
+        sections[at + 3].fields.push(Field { name: "…".into(), value: vec![Piece { text, look: Look::Plain }] });
+    }
+    sections.retain(|section| !section.fields.is_empty());
+    sections
+}
+
+/// CSeq and tags, as they were understood.
+fn dialog(message: &Message) -> Vec<Field> {
+    let Some(sip) = &message.facts.sip else { return Vec::new() };
+    let tag = |name: &str, of: &Option<message::sip::NameAddr>, colour| {
+        let tag = of.as_ref()?.tag()?;
+        Some(field(name, tag, Look::Mark(colour)))
+    };
+    let cseq = sip.cseq.map(|cseq| field("CSeq", &format!("{cseq} {}", message.facts.method), Look::Strong));
+    [cseq, tag("From tag", &sip.from, 1), tag("To tag", &sip.to, 2)].into_iter().flatten().collect()
+}
+
+/// What a REST or push record says.
+fn exchange(message: &Message) -> Section {
+    let facts = &message.facts;
+    let mut fields = vec![field("Method", &facts.method, Look::Strong)];
+    let mut add = |name: &str, text: Option<&str>| {
+        fields.extend(text.filter(|text| !text.is_empty()).map(|text| field(name, text, Look::Plain)));
+    };
+    add("Target", facts.target.as_deref());
+    add("From", Some(&message.source));
+    add("To", Some(&message.destination));
+    add("Status", facts.status.map(|status| format!("{status} {}", facts.reason)).as_deref().map(str::trim));
+    if let Some(result) = &facts.result {
+        let text = result.status.map_or("no answer".to_owned(), |status| format!("{status} {}", result.reason));
+        add("Result", Some(text.trim()));
+    }
+    add("Call-ID", facts.call_id.as_deref());
+    if let Some(push) = &facts.push {
+        add("Provider", push.provider.as_deref());
+        add("User", push.user.as_deref());
+        add("Device", push.device.as_deref());
+        add("Token", push.token.as_deref());
+    }
+    for key in &facts.keys {
+        add(&key.space, Some(&key.value));
+    }
+    Section { title: if message.kind == Kind::Push { "Push" } else { "Exchange" }, fields }
+}
+
+fn field(name: &str, text: &str, look: Look) -> Field {
+    let mut value = pieces(cut(text.as_bytes()), true);
+    value.iter_mut().filter(|piece| piece.look == Look::Plain).for_each(|piece| piece.look = look);
+    Field { name: name.to_owned(), value }
+}
+
+/// The fields up to the first blank line, and how many more there are than are shown. Folded lines are one field.
+fn headers(bytes: &[u8]) -> (Vec<Header>, usize) {
+    let mut out: Vec<Header> = Vec::new();
+    let mut more = 0;
+    let mut at = 0;
+    for (number, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let start = at;
+        at += line.len();
+        let text = line.strip_suffix(b"\n").unwrap_or(line);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        if text.is_empty() {
+            break;
+        }
+        if number == 0 && !is_field(text) {
+            if text.starts_with(b"{") || text.starts_with(b"[") {
+                break;
+            }
+            continue;
+        }
+        if text[0] == b' ' || text[0] == b'\t' {
+            if let (Some(last), 0) = (out.last_mut(), more) {
+                last.value.end = start + text.len();
+            }
+            continue;
+        }
+        let Some(colon) = text.iter().position(|byte| *byte == b':') else { continue };
+        if out.len() == MOST {
+            more += 1;
+            continue;
+        }
+        let name = text[..colon].trim_ascii();
+        let value = &text[colon + 1..];
+        let blank = value.len() - value.trim_ascii_start().len();
+        out.push(Header { name: full_name(name), value: start + colon + 1 + blank..start + text.len() });
+    }
+    (out, more)
+}
+
+/// A start line has its first blank before any colon; `Via: …` has not.
+fn is_field(line: &[u8]) -> bool {
+    let colon = line.iter().position(|byte| *byte == b':');
+    let name = colon.map(|colon| line[..colon].trim_ascii());
+    name.is_some_and(|name| !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-'))
+}
+
+/// Compact forms in full (RFC 3261, 7.3.3 and 20, and those registered later).
+fn full_name(name: &[u8]) -> String {
+    let full = match name.to_ascii_lowercase().as_slice() {
+        b"a" => "Accept-Contact",
+        b"b" => "Referred-By",
+        b"c" => "Content-Type",
+        b"e" => "Content-Encoding",
+        b"f" => "From",
+        b"i" => "Call-ID",
+        b"j" => "Reject-Contact",
+        b"k" => "Supported",
+        b"l" => "Content-Length",
+        b"m" => "Contact",
+        b"o" => "Event",
+        b"r" => "Refer-To",
+        b"s" => "Subject",
+        b"t" => "To",
+        b"u" => "Allow-Events",
+        b"v" => "Via",
+        b"x" => "Session-Expires",
+        b"y" => "Identity",
+        _ => return String::from_utf8_lossy(&name[..name.len().min(80)]).into_owned(),
+    };
+    full.to_owned()
+}
+
+fn group(name: &str) -> usize {
+    match name.to_ascii_lowercase().as_str() {
+        "call-id" | "cseq" | "session-id" | "replaces" | "in-reply-to" => 0,
+        "from"
+        | "to"
+        | "p-asserted-identity"
+        | "p-preferred-identity"
+        | "remote-party-id"
+        | "diversion"
+        | "history-info"
+        | "referred-by"
+        | "identity"
+        | "privacy" => 1,
+        "via" | "route" | "record-route" | "contact" | "path" | "service-route" => 2,
+        _ => 3,
+    }
+}
+
+/// What lights up in this message: its tags, its branches and its Call-ID where it occurs in another field too.
+fn lit(message: &Message, bytes: &[u8], headers: &[Header]) -> Vec<Lit> {
+    let Some(sip) = &message.facts.sip else { return Vec::new() };
+    let mut lit = Vec::new();
+    let mut add = |text: Option<&str>, colour, behind: &'static [u8]| {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            lit.push(Lit { text: text.as_bytes().to_vec(), colour, behind: Some(behind) });
+        }
+    };
+    add(sip.from.as_ref().and_then(|from| from.tag()), 1, b"tag=");
+    add(sip.to.as_ref().and_then(|to| to.tag()), 2, b"tag=");
+    for (at, via) in sip.vias.iter().take(6).enumerate() {
+        add(Some(&via.branch), 3 + at % 2, b"branch=");
+    }
+    if let Some(call_id) = message.facts.call_id.as_deref().filter(|id| id.len() >= 4) {
+        let within = |header: &&Header| find(&bytes[header.value.clone()], call_id.as_bytes(), 0).is_some();
+        if headers.iter().filter(within).count() > 1 {
+            lit.push(Lit { text: call_id.as_bytes().to_vec(), colour: 5, behind: None });
+        }
+    }
+    lit
+}
+
+fn value(message: &Message, bytes: &[u8], header: &Header, lit: &[Lit]) -> Vec<Piece> {
+    let value = &bytes[header.value.clone()];
+    let shown = cut(value);
+    let mut spots: Vec<(Range<usize>, Look)> = lit.iter().flat_map(|lit| spots(shown, lit)).collect();
+    if let Some(user) = user(header, shown, message) {
+        spots.push((user, Look::Strong));
+    }
+    spots.sort_by_key(|(range, _)| range.start);
+    let mut out = Vec::new();
+    let mut from = 0;
+    for (range, look) in spots {
+        if range.start < from {
+            continue;
+        }
+        out.extend(pieces(&shown[from..range.start], false));
+        from = range.end;
+        out.extend(
+            pieces(&shown[range], false)
+                .into_iter()
+                .map(|piece| if piece.look == Look::Plain { Piece { look, ..piece } } else { piece }),
+        );
+    }
+    out.extend(pieces(&shown[from..], false));
+    let head = message.head as usize;
+    let range = head + header.value.start..head + header.value.end;
+    let masked = message.masked.iter().filter(|mask| range.contains(&(mask.at as usize)));
+    out.extend(masked.map(|mask| {
+        let text = format!("masked, {} bytes", mask.len_before);
+        Piece { text, look: Look::Masked }
+    }));
+    if shown.len() < value.len() {
+        let text = format!("… {} more bytes: see Raw", value.len() - shown.len());
+        out.push(Piece { text, look: Look::Control });
+    }
+    out
+}
+
+/// The user part of From and To, which is who it is about.
+fn user(header: &Header, value: &[u8], message: &Message) -> Option<Range<usize>> {
+    let sip = message.facts.sip.as_ref()?;
+    let of = match header.name.as_str() {
+        name if name.eq_ignore_ascii_case("from") => sip.from.as_ref()?,
+        name if name.eq_ignore_ascii_case("to") => sip.to.as_ref()?,
+        _ => return None,
+    };
+    let user = of.uri.user.as_bytes();
+    let scheme = find(value, b"sip", 0).or_else(|| find(value, b"tel:", 0))?;
+    let at = find(value, user, scheme).filter(|_| !user.is_empty())?;
+    Some(at..at + user.len())
+}
+
+fn spots(value: &[u8], lit: &Lit) -> Vec<(Range<usize>, Look)> {
+    let mut out = Vec::new();
+    let mut from = 0;
+    while let Some(at) = find(value, &lit.text, from) {
+        let end = at + lit.text.len();
+        let ends = value.get(end).is_none_or(|byte| !byte.is_ascii_alphanumeric() && !b"-._@%~+".contains(byte));
+        if ends && lit.behind.is_none_or(|behind| ends_with(&value[..at], behind)) {
+            out.push((at..end, Look::Mark(lit.colour)));
+        }
+        from = end;
+    }
+    out
+}
+
+fn find(hay: &[u8], needle: &[u8], from: usize) -> Option<usize> {
+    if needle.is_empty() || hay.len() < from + needle.len() {
+        return None;
+    }
+    hay[from..].windows(needle.len()).position(|part| part == needle).map(|at| from + at)
+}
+
+/// At most `LONGEST` bytes, not within a character.
+fn cut(bytes: &[u8]) -> &[u8] {
+    if bytes.len() <= LONGEST {
+        return bytes;
+    }
+    let mut end = LONGEST;
+    while end > LONGEST - 4 && bytes[end] & 0xc0 == 0x80 {
+        end -= 1;
+    }
+    &bytes[..end]
+}
+
+fn ends_with(value: &[u8], end: &[u8]) -> bool {
+    value.len() >= end.len() && value[value.len() - end.len()..].eq_ignore_ascii_case(end)
+}

@@ -1,0 +1,291 @@
+//! The page as a browser gets it: drawn from values, read back as HTML.
+
+use message::event::CallClass;
+use message::id::{CallKey, ScenarioId};
+use message::redact::Mask;
+use message::time::{SECOND, Timestamp};
+use scraper::{Html, Selector};
+use store::scenario::{Scenario, ScenarioCall, ScenarioRow};
+
+use super::draw::{page_for_test, rows_for_test};
+use super::evidence::Evidence;
+use crate::ladder::sample::{NOON, Sample, forked_call};
+use crate::ladder::view::{RowId, View};
+use crate::page::Frame;
+use crate::params::Params;
+use crate::zone::Zone;
+
+fn scenario(sample: &Sample) -> Scenario {
+    let row = ScenarioRow {
+        id: ScenarioId(0x018f_3c7a),
+        class: CallClass::Call,
+        first: Timestamp(NOON + SECOND),
+        last: Timestamp(NOON + 46 * SECOND),
+        caller: Some("alice".into()),
+        callee: Some("bob".into()),
+        answered_by: Some("bob".into()),
+        rang: Some(Timestamp(NOON + SECOND)),
+        answered: Some(Timestamp(NOON + 14 * SECOND)),
+        ending: Some(Timestamp(NOON + 46 * SECOND)),
+        ended: None,
+        status: Some(200),
+        calls: 1,
+        legs: 4,
+        messages: sample.messages.len() as i64,
+        nodes: 8,
+        devices: 3,
+        kinds: [25, 2, 1, 0],
+        version: 7,
+    };
+    let call = ScenarioCall {
+        call: CallKey::of(b"6f2a90c1d8@alice-ios"),
+        call_id: "6f2a90c1d8@alice-ios".into(),
+        streams: Vec::new(),
+        class: CallClass::Call,
+        joined_by: None,
+    };
+    Scenario { row, calls: vec![call] }
+}
+
+fn frame() -> Frame {
+    Frame {
+        zone: Zone::UTC,
+        choices: crate::choice::Choices::default(),
+        path: "/s/018f3c7a".into(),
+        params: Params::default(),
+        find: String::new(),
+        version: "0".into(),
+    }
+}
+
+fn html(sample: &Sample, query: &str) -> String {
+    let evidence = Evidence { sources: 4, ..Evidence::default() };
+    page_for_test(&scenario(sample), &sample.flow, &sample.messages, &evidence, &View::parse(query), frame())
+}
+
+fn page(sample: &Sample, query: &str) -> Html {
+    let html = html(sample, query);
+    let page = Html::parse_document(&html);
+    sound(&page);
+    page
+}
+
+/// What holds for every page: nothing inline, no script address, ids once, every fragment of a link is there.
+fn sound(page: &Html) {
+    let mut ids = std::collections::BTreeSet::new();
+    for element in page.root_element().descendent_elements() {
+        for (name, value) in element.value().attrs() {
+            assert!(name != "style" && !name.starts_with("on"), "{name}={value}");
+            if matches!(name, "href" | "src" | "action" | "data-live") {
+                let plain = value.starts_with(['/', '?', '#']);
+                assert!(plain, "an address of our own: {value}");
+            }
+            if name == "id" {
+                assert!(ids.insert(value.to_owned()), "{value} twice");
+            }
+        }
+        assert!(element.value().name() != "style", "inline style");
+        assert!(element.value().name() != "script" || element.text().next().is_none(), "inline script");
+    }
+    for link in page.select(&selector("a[href^='#']")) {
+        let fragment = &link.value().attr("href").unwrap()[1..];
+        assert!(ids.contains(fragment), "{fragment}");
+    }
+}
+
+fn selector(text: &str) -> Selector {
+    Selector::parse(text).unwrap()
+}
+
+fn texts(page: &Html, select: &str) -> Vec<String> {
+    let text = |element: scraper::ElementRef| {
+        element.text().collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    page.select(&selector(select)).map(text).collect()
+}
+
+fn attrs(page: &Html, select: &str, name: &str) -> Vec<String> {
+    page.select(&selector(select)).filter_map(|element| element.value().attr(name)).map(String::from).collect()
+}
+
+fn id_of(sample: &Sample, row: usize) -> RowId {
+    RowId::new(sample.messages[sample.flow.rows[row].message].id, sample.flow.rows[row].half)
+}
+
+#[test]
+fn the_head_says_what_the_logs_show() {
+    let page = page(&forked_call(), "");
+    assert_eq!(texts(&page, "h1"), ["alice to bob: answered, ended by bob-web"]);
+    assert_eq!(texts(&page, ".crumb .chip"), ["answered"]);
+    assert_eq!(
+        texts(&page, ".facts div"),
+        [
+            "Rang after162 ms",
+            "Answered after12.9 s",
+            "Lasted32.0 s",
+            "Ended bybob-web, BYE",
+            "Evidence4 sources, no gap"
+        ]
+    );
+    assert_eq!(texts(&page, "title"), ["alice to bob, answered · Siptrail"]);
+}
+
+#[test]
+fn a_call_joined_by_a_key_says_which_and_links_to_the_message_that_bore_it() {
+    let s = forked_call();
+    let mut scenario = scenario(&s);
+    let joined_by = Some(("X-CID".into(), "6f2a90c1d8@alice-ios".into(), s.messages[4].id));
+    let call_id = "other@proxy-1".to_owned();
+    scenario.calls.push(ScenarioCall { call_id, joined_by, ..scenario.calls[0].clone() });
+    let evidence = Evidence { sources: 1, gaps: vec!["9 bytes of sip, copytruncate".into()], ..Evidence::default() };
+    let html = page_for_test(&scenario, &s.flow, &s.messages, &evidence, &View::default(), frame());
+    let page = Html::parse_document(&html);
+    assert_eq!(texts(&page, ".joined li"), ["other@proxy-1 joined by X-CID 6f2a90c1d8@alice-ios"]);
+    assert_eq!(attrs(&page, ".joined a", "href"), [format!("?m={0}#m{0}", s.messages[4].id)]);
+    assert_eq!(texts(&page, ".facts div:last-child dd"), ["1 source, 1 gap"]);
+}
+
+#[test]
+fn every_branch_has_a_line_with_its_device() {
+    let page = page(&forked_call(), "");
+    assert_eq!(texts(&page, ".branches caption"), ["Devices of bob"]);
+    assert_eq!(texts(&page, ".branches tbody th"), ["B1", "B2", "B3"]);
+    assert_eq!(texts(&page, ".branches td[data-th=Device] b"), ["bob-ios", "bob-web", "bob-desk"]);
+}
+
+#[test]
+fn a_row_reads_aloud_in_the_order_of_its_markup() {
+    let rows = texts(&page(&forked_call(), ""), "ol > li[id^=m] > a");
+    assert_eq!(rows.len(), 24);
+    assert_eq!(rows[6], "12:00:01.193 +1 msproxy-1 to bob-deskSIP, leg B3INVITE sdp×2 at +0.5, +1.5 s");
+}
+
+#[test]
+fn rows_are_anchored_by_their_message_and_open_it() {
+    let s = forked_call();
+    let id = id_of(&s, 1);
+    let page = page(&s, &format!("m={id}&leg=A"));
+    assert_eq!(attrs(&page, "a.pick", "href"), [format!("?m={id}&leg=A#m{id}")]);
+    assert_eq!(texts(&page, ".detail h3"), ["A INVITE"]);
+    // The detail is the element behind its row.
+    assert_eq!(page.select(&selector(&format!("#m{id} + li.detail"))).count(), 1);
+    assert_eq!(attrs(&page, ".pane .nav [data-key=Escape]", "href"), [format!("?leg=A#m{id}")]);
+    assert_eq!(attrs(&page, ".acts a[href^='/m/']", "href"), [format!("/m/{id}.txt")]);
+}
+
+#[test]
+fn chips_are_links_that_keep_the_rest() {
+    let page = page(&forked_call(), "kind=SIP&find=alice&zone=Europe/Berlin");
+    let legs = attrs(&page, "[aria-label=Legs] a", "href");
+    assert_eq!(legs[1], "?leg=B1&kind=SIP&find=alice&zone=Europe/Berlin");
+    assert_eq!(texts(&page, "[aria-label=Kinds] a.on"), ["SIP21"]);
+    // The form keeps what is not its own.
+    let fields: Vec<String> = attrs(&page, ".tools input[type=hidden]", "name");
+    assert_eq!(fields, ["kind", "zone"]);
+    assert_eq!(texts(&page, ".tools p[role=status]"), ["21 of 25 rows, 2 nodes hidden show all"]);
+}
+
+#[test]
+fn an_empty_view_says_why_and_leads_out() {
+    let page = page(&forked_call(), "find=nowhere");
+    assert_eq!(texts(&page, ".empty p")[0], "No messages match: 1 hidden by hide=100, 25 hidden by find=nowhere.");
+    assert_eq!(
+        attrs(&page, ".empty a", "href"),
+        ["?hide=&find=nowhere", "?", "?kind=SIP&kind=REST&kind=PUSH&kind=MEDIA&hide="]
+    );
+}
+
+#[test]
+fn parsed_fields_stand_in_groups_and_tags_light_up() {
+    let s = forked_call();
+    let page = page(&s, &format!("m={}", id_of(&s, 0)));
+    assert_eq!(texts(&page, ".pane h4"), ["Dialog", "Identity", "Routing", "Rest"]);
+    assert_eq!(texts(&page, ".pane dt").join(" "), "Call-ID CSeq From tag From To Via Content-Length");
+    assert_eq!(texts(&page, ".pane mark.k1"), ["7c1e55", "7c1e55"]);
+    assert_eq!(texts(&page, ".pane dd b"), ["314 INVITE", "alice", "bob"]);
+}
+
+#[test]
+fn raw_body_and_log_line_are_views_of_their_own() {
+    let s = forked_call();
+    let id = id_of(&s, 0);
+    let raw = page(&s, &format!("m={id}&tab=raw"));
+    let text: String = raw.select(&selector(".pane pre")).flat_map(|pre| pre.text()).collect();
+    assert_eq!(text.as_bytes(), String::from_utf8_lossy(s.messages[0].body()).replace('\r', "").as_bytes());
+    let ends = page(&s, &format!("m={id}&tab=crlf"));
+    assert_eq!(texts(&ends, ".pane .ctl").iter().filter(|name| *name == "CR").count(), 11);
+    let body = page(&s, &format!("m={id}&tab=body"));
+    assert_eq!(texts(&body, ".sdp dt"), ["version", "connection", "media"]);
+    let log = page(&s, &format!("m={id}&tab=log"));
+    assert!(texts(&log, ".pane pre")[0].starts_with("[2026-09-14T12:00:01.102000Z][INVITE]"));
+}
+
+#[test]
+fn a_repeat_that_is_linked_opens_in_the_row_it_is_folded_into() {
+    let s = forked_call();
+    let row = s.flow.rows.iter().position(|row| row.repeats.len() == 10).unwrap();
+    let repeat = s.messages[s.flow.rows[row].repeats[3]].id;
+    let page = page(&s, &format!("m={repeat}"));
+    assert_eq!(attrs(&page, "li.detail", "id"), [format!("m{repeat}")]);
+    assert!(texts(&page, ".pane .flag")[0].ends_with("27.5 and 31.5 s. As RFC 3261 prescribes when no ACK comes."));
+}
+
+#[test]
+fn hostile_text_is_shown_and_never_interpreted() {
+    let mut s = forked_call();
+    let evil = "<script>alert(1)</script>\" onmouseover=\"x' javascript:alert(1)\u{202e}\u{1b}[2J";
+    s.flow.nodes[1].name = evil.into();
+    s.flow.legs[2].target = evil.into();
+    s.flow.legs[2].user_agent = Some(evil.into());
+    s.flow.caller = Some(evil.into());
+    let message = &mut s.messages[0];
+    message.facts.reason = evil.into();
+    message.facts.method = evil.into();
+    let head = message.head as usize;
+    message.raw.splice(head..head, format!("Contact: <javascript:alert(1)> {evil}\r\nX: ").into_bytes());
+    message.masked = vec![Mask { at: message.head + 3, len: 2, len_before: 9 }];
+    for tab in ["", "raw", "crlf", "body", "log"] {
+        let id = id_of(&s, 0);
+        let page = page(&s, &format!("m={id}&tab={tab}&find=&node={}", "%3Cscript%3E"));
+        assert_eq!(page.select(&selector("main script")).count(), 0);
+    }
+    for row in rows_for_test(&s.flow, &s.messages, &View::default()) {
+        assert!(!row.html.contains("<script"));
+        sound(&Html::parse_fragment(&row.html));
+    }
+}
+
+#[test]
+fn a_header_of_a_megabyte_is_cut_in_the_pane() {
+    let mut s = forked_call();
+    let head = s.messages[0].head as usize;
+    let long = format!("INVITE sip:bob@example.com SIP/2.0\r\nX-Long: {}\r\n", "é".repeat(1 << 19));
+    s.messages[0].raw.splice(head..head, long.into_bytes());
+    let id = id_of(&s, 0);
+    assert!(html(&s, &format!("m={id}")).len() < 200_000);
+    assert!(html(&s, &format!("m={id}&tab=raw")).len() < 500_000);
+}
+
+#[test]
+fn live_rows_are_those_of_the_page() {
+    let s = forked_call();
+    let html = html(&s, "");
+    for row in rows_for_test(&s.flow, &s.messages, &View::default()) {
+        assert!(html.contains(&row.html), "{}", row.id);
+        assert!(row.html.starts_with("<li") && row.html.contains(&format!("id=\"{}\"", row.id)));
+    }
+}
+
+#[test]
+fn every_page_of_many_rows_leads_to_the_next() {
+    let mut s = Sample::of(&["sbc-1", "proxy-1"]);
+    s.leg("A");
+    for at in 0..2_003 {
+        s.row(at, "A sbc-1 > proxy-1 INVITE");
+    }
+    let first = page(&s, "");
+    assert_eq!(texts(&first, ".pages span")[0], "rows 1 to 2,000 of 2,003");
+    assert_eq!(attrs(&first, ".flow .pages a", "href")[0], "?page=2");
+    assert_eq!(first.select(&selector(".ladder.long")).count(), 1);
+    assert_eq!(page(&s, "page=2").select(&selector("ol > li[id^=m]")).count(), 3);
+}

@@ -1,0 +1,205 @@
+//! Search: one box that reads what was pasted, a form below it, and scenarios as rows.
+
+pub mod cursor;
+pub mod form;
+pub mod look;
+pub mod read;
+pub mod row;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use message::event::CallClass;
+use message::id::ScenarioId;
+use message::kind::Kind;
+use message::time::{DAY, HOUR, MINUTE, Timestamp};
+use store::search::Filter;
+
+use self::form::{Fault, Form};
+use self::look::{Found, Look};
+use self::row::Row;
+use crate::page::{Fragment, Frame, Page};
+use crate::params::Params;
+use crate::{Error, Site, words};
+
+/// Scenarios a page.
+pub(crate) const PAGE: usize = 50;
+
+pub(crate) fn routes() -> Router<Site> {
+    Router::new().route("/search", get(search)).route("/search/new", get(newer))
+}
+
+async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): Fragment) -> Result<Response, Error> {
+    let form = Form::read(&frame.params);
+    frame.find.clone_from(&form.q);
+    let before = match frame.params.get("after") {
+        Some(text) => Some(cursor::read::<ScenarioId>(text).ok_or_else(|| bad_cursor(text))?),
+        None => None,
+    };
+    let (found, faults) = match form.filter(frame.zone) {
+        Ok(filter) => match look::look(&site, &form.q, filter, before).await? {
+            Look::Go(path, query) => {
+                let (path, anchor) = path.split_once('#').unwrap_or((&path, ""));
+                let hash = if anchor.is_empty() { "" } else { "#" };
+                let to = format!("{}{hash}{anchor}", frame.to_with(path, &query));
+                return Ok(go(&to, fragment));
+            }
+            Look::Found(found) => (found, Vec::new()),
+        },
+        Err(faults) => (Found::default(), faults),
+    };
+    let results = Results::new(&frame, &form, found, before.is_none() && faults.is_empty(), !faults.is_empty());
+    if fragment {
+        return Ok(Page(results).into_response());
+    }
+    let page = SearchPage {
+        presets: presets(&form, &frame, site.now()),
+        classes: CallClass::ALL.map(|class| (class.name(), words::class(class), form.has_class(class))).to_vec(),
+        kinds: Kind::ALL.map(Kind::name).to_vec(),
+        open: form.has_filters() || !faults.is_empty(),
+        faults,
+        form,
+        results,
+        frame,
+    };
+    Ok(Page(page).into_response())
+}
+
+/// How many scenarios are newer than the first row of a list: a quiet hint, polled.
+async fn newer(State(site): State<Site>, frame: Frame) -> Result<Response, Error> {
+    let form = Form::read(&frame.params);
+    let since = frame.params.get("since").unwrap_or("");
+    let top = match since {
+        "" => (Timestamp(i64::MIN), ScenarioId(0)),
+        text => cursor::read::<ScenarioId>(text).ok_or_else(|| bad_cursor(text))?,
+    };
+    let filter = form.filter(frame.zone).map_err(|faults| Error::BadRequest(faults[0].text.clone()))?;
+    let filter = Filter { classes: look::classes(&form.q, filter.classes), ..filter };
+    let filter = look::narrowed(&form.q, filter);
+    let rows = site.store.search(&filter, None, PAGE).await?.rows;
+    let number = rows.iter().take_while(|row| (row.first, row.id) > top).count();
+    let path = if frame.params.get("at") == Some("home") { "/" } else { "/search" };
+    let href = frame.to_with(path, &form.params());
+    let hint = Hint { number, more: number == PAGE, href, poll: poll(&frame, since) };
+    Ok(Page(hint).into_response())
+}
+
+/// The address of the hint for a list whose first row is `since`.
+fn poll(frame: &Frame, since: &str) -> String {
+    let at = if frame.path == "/" || frame.params.get("at") == Some("home") { "home" } else { "search" };
+    let params = Form::read(&frame.params).params().with("since", since).with("at", at);
+    frame.to_with("/search/new", &params)
+}
+
+fn bad_cursor(text: &str) -> Error {
+    Error::BadRequest(format!("\"{text}\" is no place in this list; start at its first page"))
+}
+
+/// htmx follows a redirect within its request; `HX-Location` makes it go to the page.
+fn go(to: &str, fragment: bool) -> Response {
+    if fragment { [("hx-redirect", to.to_owned())].into_response() } else { Redirect::to(to).into_response() }
+}
+
+#[derive(Template)]
+#[template(path = "search.html")]
+struct SearchPage {
+    frame: Frame,
+    form: Form,
+    faults: Vec<Fault>,
+    /// The form is unfolded.
+    open: bool,
+    /// Name and link; the one in use is marked.
+    presets: Vec<(&'static str, String)>,
+    /// Value, label, checked.
+    classes: Vec<(&'static str, &'static str, bool)>,
+    kinds: Vec<&'static str>,
+    results: Results,
+}
+
+impl SearchPage {
+    fn fault(&self, field: &str) -> Option<&str> {
+        self.faults.iter().find(|fault| fault.field == field).map(|fault| fault.text.as_str())
+    }
+}
+
+/// The list below the form, also a fragment of its own.
+#[derive(Template)]
+#[template(path = "partials/results.html")]
+struct Results {
+    /// "as Call-ID", and links that read the text otherwise.
+    read_as: Option<&'static str>,
+    others: Vec<(&'static str, String)>,
+    chips: Vec<(String, String)>,
+    rows: Vec<Row>,
+    older: Option<String>,
+    newest: Option<String>,
+    searched_to: Option<String>,
+    clear: String,
+    /// Where to go from an empty list.
+    everything: String,
+    hint: Option<Hint>,
+    zone: &'static str,
+    faulty: bool,
+}
+
+#[derive(Template, Clone, Debug)]
+#[template(path = "partials/newer.html")]
+pub(crate) struct Hint {
+    pub number: usize,
+    pub more: bool,
+    pub href: String,
+    pub poll: String,
+}
+
+impl Hint {
+    /// Nothing newer yet than the first row of a list.
+    pub(crate) fn of(rows: &[store::scenario::ScenarioRow], frame: &Frame) -> Self {
+        let since = rows.first().map_or(String::new(), |row| cursor::write(row.first, row.id));
+        Self { number: 0, more: false, href: String::new(), poll: poll(frame, &since) }
+    }
+}
+
+impl Results {
+    fn new(frame: &Frame, form: &Form, found: Found, first_page: bool, faulty: bool) -> Self {
+        let link = |params: Params| frame.to_with("/search", &params);
+        let params = form.params();
+        let older = found.rows.last().filter(|_| found.more).map(|row| cursor::write(row.first, row.id));
+        let others =
+            found.others.iter().map(|(name, field, value)| (*name, link(params.without("q").with(field, value))));
+        let all: Vec<_> = CallClass::ALL.into_iter().map(CallClass::name).collect();
+        Self {
+            read_as: found.read_as,
+            others: others.collect(),
+            chips: form.chips().into_iter().map(|(text, params)| (text, link(params))).collect(),
+            older: older.map(|after| link(params.with("after", after))),
+            newest: (!first_page && !faulty).then(|| link(params.clone())),
+            searched_to: found.searched_to.map(|at| frame.zone.full(at)),
+            clear: frame.to("/search"),
+            everything: link(Params::default().with("class", all.join(","))),
+            hint: first_page.then(|| Hint::of(&found.rows, frame)),
+            zone: frame.zone.name(),
+            rows: Row::list(&found.rows, frame),
+            faulty,
+        }
+    }
+}
+
+/// Links are absolute: a copied one shows the same tomorrow.
+fn presets(form: &Form, frame: &Frame, now: Timestamp) -> Vec<(&'static str, String)> {
+    let zone = frame.zone;
+    let second = |at: Timestamp| zone.field(Timestamp(at.0 - at.0.rem_euclid(1_000_000)));
+    let today = zone.midnight(now);
+    let yesterday = zone.midnight(Timestamp(today.0 - DAY / 2));
+    let since = |at: Timestamp| form.params().with("from", second(at)).without("to");
+    let ranges = [
+        ("15 min", since(Timestamp(now.0 - 15 * MINUTE))),
+        ("1 h", since(Timestamp(now.0 - HOUR))),
+        ("4 h", since(Timestamp(now.0 - 4 * HOUR))),
+        ("today", since(today)),
+        ("yesterday", since(yesterday).with("to", second(today))),
+        ("any time", form.params().without("from").without("to")),
+    ];
+    ranges.into_iter().map(|(name, params)| (name, frame.to_with("/search", &params))).collect()
+}

@@ -1,0 +1,273 @@
+//! The search form: what was typed, as a filter, as a link, and as fields again.
+
+use message::event::CallClass;
+use message::kind::Kind;
+use message::time::Timestamp;
+use store::search::Filter;
+
+use crate::params::Params;
+use crate::words;
+use crate::zone::{Bound, Zone};
+
+/// The fields as typed. All that is given must hold. The API takes the same.
+#[derive(Clone, PartialEq, Eq, Debug, Default, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Form {
+    /// Anything pasted: Call-ID, user or number, SIP URI, scenario or message id, log line. Pages only.
+    #[param(ignore)]
+    pub q: String,
+    /// Beginning of the user that calls.
+    #[param(required = false)]
+    pub caller: String,
+    /// Beginning of the user that is called.
+    #[param(required = false)]
+    pub callee: String,
+    /// Beginning of a user on either side of any call of the scenario.
+    #[param(required = false)]
+    pub person: String,
+    /// The exact Call-ID of any call of the scenario.
+    #[param(required = false)]
+    pub call_id: String,
+    /// Going on at or after: RFC 3339, or a local time in `zone`.
+    #[param(required = false)]
+    pub from: String,
+    /// Going on before; a minute or a day given alone is included.
+    #[param(required = false)]
+    pub to: String,
+    /// Holds a message of this kind: SIP, REST, PUSH or MEDIA.
+    #[param(required = false)]
+    pub kind: String,
+    /// Holds a message with this method, as logged.
+    #[param(required = false)]
+    pub method: String,
+    /// Holds a message with this status: `486`, `4xx` or `400-499`.
+    #[param(required = false)]
+    pub status: String,
+    /// The final status of the scenario: `486`, `4xx` or `400-499`.
+    #[param(required = false, rename = "final")]
+    pub outcome: String,
+    /// Classes, with commas: call, registration, keepalive, subscription, other. None: call and other.
+    #[param(required = false)]
+    pub class: String,
+}
+
+/// A field that cannot be read, and what it takes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    pub field: &'static str,
+    pub text: String,
+}
+
+impl Form {
+    pub const NAMES: [&str; 12] =
+        ["q", "caller", "callee", "person", "call_id", "from", "to", "kind", "method", "status", "final", "class"];
+
+    pub fn read(params: &Params) -> Self {
+        let text = |name| params.get(name).unwrap_or("").to_owned();
+        Self {
+            q: text("q"),
+            caller: text("caller"),
+            callee: text("callee"),
+            person: text("person"),
+            call_id: text("call_id"),
+            from: text("from"),
+            to: text("to"),
+            kind: text("kind"),
+            method: text("method"),
+            status: text("status"),
+            outcome: text("final"),
+            class: params.all("class").collect::<Vec<_>>().join(","),
+        }
+    }
+
+    /// What a field holds, by its name in the address.
+    pub fn text(&self, name: &str) -> &str {
+        Self::NAMES.into_iter().zip(self.values()).find(|(known, _)| *known == name).map_or("", |(_, value)| value)
+    }
+
+    /// The fields that are filled, for links and hidden fields.
+    pub fn params(&self) -> Params {
+        let filled = Self::NAMES.into_iter().zip(self.values()).filter(|(_, value)| !value.is_empty());
+        filled.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    /// In the order of [`Form::NAMES`].
+    fn values(&self) -> [&str; 12] {
+        [
+            &self.q,
+            &self.caller,
+            &self.callee,
+            &self.person,
+            &self.call_id,
+            &self.from,
+            &self.to,
+            &self.kind,
+            &self.method,
+            &self.status,
+            &self.outcome,
+            &self.class,
+        ]
+    }
+
+    /// More is asked for than what the box says.
+    pub fn has_filters(&self) -> bool {
+        Self { q: String::new(), ..self.clone() } != Self::default()
+    }
+
+    pub fn filter(&self, zone: Zone) -> Result<Filter, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let mut time = |field, text: &str, bound| -> Option<Timestamp> {
+            let at = zone.read(text, bound);
+            if at.is_none() && !text.is_empty() {
+                faults.push(Fault { field, text: format!("\"{text}\" is no time: write 2026-09-14 12:00:01") });
+            }
+            at
+        };
+        let from = time("from", &self.from, Bound::From);
+        let to = time("to", &self.to, Bound::To);
+        if let (Some(start), Some(end)) = (from, to)
+            && start >= end
+        {
+            faults.push(Fault { field: "to", text: "the end lies before the beginning".into() });
+        }
+        let filter = Filter {
+            classes: classes(&self.class, &mut faults),
+            caller: given(&self.caller),
+            callee: given(&self.callee),
+            person: given(&self.person),
+            call_id: given(&self.call_id),
+            from,
+            to,
+            kind: kind(&self.kind, &mut faults),
+            method: given(&self.method),
+            status: statuses("status", &self.status, &mut faults),
+            final_status: statuses("final", &self.outcome, &mut faults),
+        };
+        if faults.is_empty() { Ok(filter) } else { Err(faults) }
+    }
+
+    pub fn has_class(&self, class: CallClass) -> bool {
+        if self.class.is_empty() {
+            return matches!(class, CallClass::Call | CallClass::Other);
+        }
+        self.class.split(',').any(|name| name.trim() == class.name())
+    }
+
+    /// What is asked for beside the box, in words, each with the link that drops it.
+    pub fn chips(&self) -> Vec<(String, Params)> {
+        let params = self.params();
+        let name = |field: &str| match field {
+            "call_id" => "Call-ID".to_owned(),
+            "final" => "final status".into(),
+            other => other.to_owned(),
+        };
+        let chip = |(field, value): &(String, String)| {
+            let value = if field == "class" { class_words(value) } else { value.clone() };
+            (format!("{} {value}", name(field)), params.without(field))
+        };
+        params.pairs().iter().filter(|(field, _)| field != "q").map(chip).collect()
+    }
+}
+
+fn class_words(names: &str) -> String {
+    let mut out = Vec::new();
+    for name in names.split(',').map(str::trim) {
+        out.push(match CallClass::ALL.into_iter().find(|class| class.name() == name) {
+            Some(class) => words::class(class),
+            None => name,
+        });
+    }
+    out.join(", ")
+}
+
+pub(crate) fn given(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn classes(names: &str, faults: &mut Vec<Fault>) -> Vec<CallClass> {
+    let mut classes = Vec::new();
+    for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        match CallClass::ALL.into_iter().find(|class| class.name() == name) {
+            Some(class) if classes.contains(&class) => {}
+            Some(class) => classes.push(class),
+            None => faults.push(Fault { field: "class", text: format!("there is no class \"{name}\"") }),
+        }
+    }
+    classes
+}
+
+pub(crate) fn kind(text: &str, faults: &mut Vec<Fault>) -> Option<Kind> {
+    let kind = text.parse().ok();
+    if kind.is_none() && !text.is_empty() {
+        faults.push(Fault { field: "kind", text: format!("\"{text}\" is no kind: SIP, REST, PUSH or MEDIA") });
+    }
+    kind
+}
+
+/// `486`, `4xx` or `400-499`.
+pub(crate) fn statuses(field: &'static str, text: &str, faults: &mut Vec<Fault>) -> Option<(u16, u16)> {
+    let code = |text: &str| text.trim().parse::<u16>().ok().filter(|code| (100..=999).contains(code));
+    let range = match text.to_ascii_lowercase().strip_suffix("xx") {
+        Some(class) => class.parse::<u16>().ok().filter(|c| (1..=9).contains(c)).map(|c| (c * 100, c * 100 + 99)),
+        None => match text.split_once('-') {
+            Some((first, last)) => code(first).zip(code(last)).filter(|(first, last)| first <= last),
+            None => code(text).map(|code| (code, code)),
+        },
+    };
+    if range.is_none() && !text.is_empty() {
+        faults.push(Fault { field, text: format!("\"{text}\" is no status: write 486, 4xx or 400-499") });
+    }
+    range
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_status_is_one_a_class_or_a_range() {
+        let read = |text: &str| statuses("status", text, &mut Vec::new());
+        assert_eq!(read("486"), Some((486, 486)));
+        assert_eq!(read("4XX"), Some((400, 499)));
+        assert_eq!(read("500-503"), Some((500, 503)));
+        for text in ["", "4x", "99", "0xx", "503-500", "65536", "éxx", "-"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_said_at_its_field() {
+        let form =
+            Form { from: "yesterday".into(), status: "teapot".into(), class: "call,fax".into(), ..Form::default() };
+        let faults = form.filter(Zone::UTC).unwrap_err();
+        assert_eq!(faults.iter().map(|fault| fault.field).collect::<Vec<_>>(), ["from", "class", "status"]);
+    }
+
+    #[test]
+    fn an_end_before_its_beginning_is_a_fault() {
+        let form = Form { from: "2026-09-14".into(), to: "2026-09-13".into(), ..Form::default() };
+        assert_eq!(form.filter(Zone::UTC).unwrap_err()[0].field, "to");
+    }
+
+    #[test]
+    fn each_chip_drops_what_it_says() {
+        let form = Form { q: "x".into(), person: "bob".into(), class: "call,keepalive".into(), ..Form::default() };
+        let chips = form.chips();
+        assert_eq!(chips[0], ("person bob".into(), Form { person: String::new(), ..form.clone() }.params()));
+        assert_eq!(chips[1].0, "class calls, keep-alives");
+    }
+
+    proptest! {
+        #[test]
+        fn every_filter_survives_address_form_address(values in prop::collection::vec("[a-zA-Z0-9+@%&=;#äöü<>\"']{0,12}", 12)) {
+            let params: Params = Form::NAMES.iter().map(|n| (*n).to_owned()).zip(values).collect();
+            let form = Form::read(&params);
+            let shown = form.params().to_string();
+            let again = Form::read(&Params::parse(shown.strip_prefix('?').unwrap_or("")));
+            prop_assert_eq!(&again, &form);
+            prop_assert_eq!(again.params(), form.params());
+        }
+    }
+}

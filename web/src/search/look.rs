@@ -1,0 +1,152 @@
+//! From a filter and a pasted text to scenarios: each reading is tried, the first that finds something is shown.
+
+use message::event::CallClass;
+use message::id::{MessageId, ScenarioId};
+use message::time::Timestamp;
+use store::scenario::{Found as Here, ScenarioRow};
+use store::search::{Filter, MessageFilter};
+
+use super::PAGE;
+use super::read::{Reading, readings};
+use crate::params::Params;
+use crate::{Error, Site};
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Look {
+    /// Exactly one: its path (perhaps with a fragment) and query.
+    Go(String, Params),
+    Found(Found),
+}
+
+#[derive(Debug, Default)]
+pub struct Found {
+    pub rows: Vec<ScenarioRow>,
+    pub more: bool,
+    pub searched_to: Option<Timestamp>,
+    /// How the pasted text was read.
+    pub read_as: Option<&'static str>,
+    /// Other readings: name, field, value.
+    pub others: Vec<(&'static str, &'static str, String)>,
+}
+
+/// A moment may hold many messages; more scenarios than this are not told apart.
+const MOMENT: usize = 100;
+
+pub async fn look(
+    site: &Site,
+    text: &str,
+    filter: Filter,
+    before: Option<(Timestamp, ScenarioId)>,
+) -> Result<Look, Error> {
+    let readings = readings(text);
+    if readings.is_empty() {
+        return Ok(Look::Found(list(site, &filter, before).await?));
+    }
+    let filter = Filter { classes: classes(text, filter.classes), ..filter };
+    let mut last = Found::default();
+    for (at, reading) in readings.iter().enumerate() {
+        let found = match one(site, reading, &filter, before).await? {
+            Look::Go(path, query) if before.is_none() => return Ok(Look::Go(path, query)),
+            Look::Go(..) => continue,
+            Look::Found(found) => found,
+        };
+        let empty = found.rows.is_empty();
+        if at == 0 || !empty {
+            last = Found { read_as: Some(reading.name()), others: others(&readings, at), ..found };
+        }
+        if !empty {
+            break;
+        }
+    }
+    match last.rows.as_slice() {
+        [only] if before.is_none() && !last.more => Ok(Look::Go(format!("/s/{}", only.id), Params::default())),
+        _ => Ok(Look::Found(last)),
+    }
+}
+
+/// A pasted text is looked for in scenarios of every class, unless classes were chosen.
+pub(crate) fn classes(text: &str, chosen: Vec<CallClass>) -> Vec<CallClass> {
+    if chosen.is_empty() && !text.trim().is_empty() { CallClass::ALL.to_vec() } else { chosen }
+}
+
+/// A filter narrowed by the likeliest reading of a text that a filter can say.
+pub(crate) fn narrowed(text: &str, filter: Filter) -> Filter {
+    readings(text).iter().find_map(|reading| with(reading, &filter)).unwrap_or(filter)
+}
+
+fn with(reading: &Reading, filter: &Filter) -> Option<Filter> {
+    match reading {
+        Reading::CallId(call_id) => Some(Filter { call_id: Some(call_id.clone()), ..filter.clone() }),
+        Reading::User(user) => Some(Filter { person: Some(user.clone()), ..filter.clone() }),
+        Reading::Scenario(_) | Reading::Message(_) | Reading::Moment(_) => None,
+    }
+}
+
+async fn one(
+    site: &Site,
+    reading: &Reading,
+    filter: &Filter,
+    before: Option<(Timestamp, ScenarioId)>,
+) -> Result<Look, Error> {
+    if let Some(filter) = with(reading, filter) {
+        return Ok(Look::Found(list(site, &filter, before).await?));
+    }
+    match reading {
+        Reading::Scenario(id) => Ok(match site.store.scenario(*id).await? {
+            Here::Here(_) => Look::Go(format!("/s/{id}"), Params::default()),
+            Here::Merged(into) => Look::Go(format!("/s/{into}"), Params::default()),
+            Here::Nowhere => Look::Found(Found::default()),
+        }),
+        Reading::Message(id) => Ok(match site.store.message(*id).await? {
+            Some((_, Some(scenario))) => opened(scenario, *id),
+            Some((_, None)) => Look::Go(format!("/m/{id}.txt"), Params::default()),
+            None => Look::Found(Found::default()),
+        }),
+        Reading::Moment(time) => moment(site, *time).await,
+        Reading::CallId(_) | Reading::User(_) => Ok(Look::Found(Found::default())),
+    }
+}
+
+/// The scenarios whose messages were logged at exactly this time.
+async fn moment(site: &Site, time: Timestamp) -> Result<Look, Error> {
+    let filter =
+        MessageFilter { from: Some(time), to: Some(Timestamp(time.0.saturating_add(1))), ..MessageFilter::default() };
+    let messages = site.store.messages(&filter, None, MOMENT).await?.rows;
+    let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
+    let mut scenarios = site.store.scenarios_of(&ids).await?;
+    if let [(message, scenario)] = scenarios.as_slice() {
+        return Ok(opened(*scenario, *message));
+    }
+    scenarios.sort_unstable_by_key(|(_, scenario)| std::cmp::Reverse(*scenario));
+    scenarios.dedup_by_key(|(_, scenario)| *scenario);
+    let mut rows = Vec::new();
+    for (_, id) in scenarios.into_iter().take(PAGE) {
+        if let Here::Here(scenario) = site.store.scenario(id).await? {
+            rows.push(scenario.row);
+        }
+    }
+    rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.first, row.id)));
+    Ok(Look::Found(Found { rows, ..Found::default() }))
+}
+
+fn opened(scenario: ScenarioId, message: MessageId) -> Look {
+    Look::Go(format!("/s/{scenario}#m{message}"), Params::default().with("m", message.to_string()))
+}
+
+async fn list(site: &Site, filter: &Filter, before: Option<(Timestamp, ScenarioId)>) -> Result<Found, Error> {
+    let page = site.store.search(filter, before, PAGE).await?;
+    Ok(Found { rows: page.rows, more: page.more, searched_to: page.searched_to, ..Found::default() })
+}
+
+/// The readings but the one in use that a field of the form can say.
+fn others(readings: &[Reading], used: usize) -> Vec<(&'static str, &'static str, String)> {
+    let others = readings.iter().enumerate().filter(|(at, _)| *at != used);
+    let fields = others.filter_map(|(_, reading)| match reading {
+        Reading::CallId(text) => Some((reading.name(), "call_id", text.clone())),
+        Reading::User(text) => Some((reading.name(), "person", text.clone())),
+        Reading::Scenario(id) => Some((reading.name(), "q", format!("/s/{id}"))),
+        Reading::Message(_) | Reading::Moment(_) => None,
+    });
+    fields.collect()
+}

@@ -1,0 +1,224 @@
+//! What somebody pasted into the one box: every reading of it, the likeliest first.
+
+use chrono_tz::Tz;
+use message::format::{Format, Line};
+use message::id::{MessageId, ScenarioId};
+use message::time::Timestamp;
+
+/// One way to read a text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reading {
+    Scenario(ScenarioId),
+    Message(MessageId),
+    CallId(String),
+    /// A user or a number, as it stands in an address.
+    User(String),
+    /// A log line with our header: the moment it names.
+    Moment(Timestamp),
+}
+
+impl Reading {
+    /// "as Call-ID"
+    pub fn name(&self) -> &'static str {
+        match self {
+            Reading::Scenario(_) => "scenario id",
+            Reading::Message(_) => "message id",
+            Reading::CallId(_) => "Call-ID",
+            Reading::User(_) => "user",
+            Reading::Moment(_) => "log line",
+        }
+    }
+}
+
+/// A paste is looked at this far.
+const LONGEST: usize = 64 << 10;
+
+/// All readings; none for a blank text.
+pub fn readings(text: &str) -> Vec<Reading> {
+    let text = text.trim();
+    let text = &text[..text.floor_char_boundary(LONGEST)];
+    let mut found = Vec::new();
+    if text.is_empty() {
+        return found;
+    }
+    if let Some(line) = log_line(text) {
+        found.extend(call_id_header(text).map(Reading::CallId));
+        found.push(Reading::Moment(line));
+        return found;
+    }
+    if let Some(call_id) = call_id_header(text) {
+        return vec![Reading::CallId(call_id)];
+    }
+    if let Some(reading) = our_address(text) {
+        return vec![reading];
+    }
+    if let Ok(id) = text.parse() {
+        return vec![Reading::Message(id)];
+    }
+    if let Some(user) = uri_user(text) {
+        return vec![Reading::User(user)];
+    }
+    word(text, &mut found);
+    found
+}
+
+/// A bare word: id, Call-ID, user or number.
+fn word(text: &str, found: &mut Vec<Reading>) {
+    let scenario = text.parse().ok().map(Reading::Scenario);
+    let number = number(text);
+    match (scenario, number) {
+        // Eight digits and more are also hex: a number is dialled more often than an id is typed.
+        (scenario, Some(number)) => {
+            found.push(Reading::User(number));
+            found.extend(scenario);
+            found.push(Reading::CallId(text.into()));
+        }
+        (scenario, None) => {
+            found.extend(scenario);
+            let at = text.find('@');
+            let callish = at.is_some() || text.len() > 24;
+            let user = Reading::User(text[..at.unwrap_or(text.len())].into());
+            let call_id = Reading::CallId(text.into());
+            found.extend(if callish { [call_id, user] } else { [user, call_id] });
+            found.retain(|reading| *reading != Reading::User(String::new()));
+        }
+    }
+}
+
+/// Digits with an optional plus, without what people put between them (RFC 3966, 3).
+fn number(text: &str) -> Option<String> {
+    let plain: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}')).collect();
+    let digits = plain.strip_prefix('+').unwrap_or(&plain);
+    let is_number = (2..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
+    (is_number && text.starts_with(['+', '(', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])).then_some(plain)
+}
+
+/// The user of `sip:`, `sips:` or `tel:`, bare or within `<>`.
+fn uri_user(text: &str) -> Option<String> {
+    let inner = match (text.find('<'), text.rfind('>')) {
+        (Some(start), Some(end)) if start < end => &text[start + 1..end],
+        _ => text,
+    };
+    let (scheme, rest) = inner.split_once(':')?;
+    let known = ["sip", "sips", "tel"].iter().any(|name| scheme.eq_ignore_ascii_case(name));
+    if !known || rest.contains(char::is_whitespace) {
+        return None;
+    }
+    let user = rest.split(['@', ';', '?', '>']).next().unwrap_or("");
+    let user = user.split(':').next().unwrap_or("");
+    let user =
+        if scheme.eq_ignore_ascii_case("tel") { number(user).unwrap_or_else(|| user.into()) } else { user.into() };
+    (!user.is_empty()).then_some(user)
+}
+
+/// `/s/ID`, `/s/ID?m=MESSAGE`, `/m/ID.txt`, with or without a host before it.
+fn our_address(text: &str) -> Option<Reading> {
+    let path = match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") => {
+            &rest[rest.find('/')?..]
+        }
+        Some(_) => return None,
+        None => text,
+    };
+    let (path, anchor) = path.split_once('#').unwrap_or((path, ""));
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    if let Some(id) = path.strip_prefix("/m/") {
+        return id.strip_suffix(".txt").unwrap_or(id).parse().ok().map(Reading::Message);
+    }
+    let id = path.strip_prefix("/s/")?.split(['/', '.']).next().unwrap_or("");
+    let opened = query.split('&').find_map(|pair| pair.strip_prefix("m=")).or_else(|| anchor.strip_prefix('m'));
+    let message = opened.and_then(|id| id.trim_end_matches('r').parse().ok()).map(Reading::Message);
+    message.or_else(|| id.parse().ok().map(Reading::Scenario))
+}
+
+/// The value of a `Call-ID:` or `i:` line.
+fn call_id_header(text: &str) -> Option<String> {
+    text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let name = name.trim();
+        let value = value.trim();
+        let is_call_id = name.eq_ignore_ascii_case("call-id") || name.eq_ignore_ascii_case("i");
+        (is_call_id && !value.is_empty() && !value.contains(char::is_whitespace)).then(|| value.to_owned())
+    })
+}
+
+/// The time of the first line with our header.
+fn log_line(text: &str) -> Option<Timestamp> {
+    if !text.contains('[') {
+        return None;
+    }
+    let format = Format::siptrail();
+    text.lines().take(50).find_map(|line| match format.read(line.as_bytes(), Tz::UTC) {
+        Line::Header(header) => Some(header.time),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use message::id::{Offset, StreamId};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(text: &str, expect: &[Reading]) {
+        assert_eq!(readings(text), expect, "{text}");
+    }
+
+    fn user(text: &str) -> Reading {
+        Reading::User(text.into())
+    }
+
+    fn call_id(text: &str) -> Reading {
+        Reading::CallId(text.into())
+    }
+
+    #[test]
+    fn a_number_is_a_user_first_even_where_it_could_be_an_id() {
+        check("+49 (170) 123-4567", &[user("+491701234567"), call_id("+49 (170) 123-4567")]);
+        check("00123456", &[user("00123456"), Reading::Scenario(ScenarioId(0x0012_3456)), call_id("00123456")]);
+        check("42", &[user("42"), call_id("42")]);
+    }
+
+    #[test]
+    fn an_id_with_letters_is_a_scenario_first() {
+        let id = Reading::Scenario(ScenarioId(0x018f_3c7a));
+        check("018f3c7a", &[id.clone(), user("018f3c7a"), call_id("018f3c7a")]);
+        check("http://localhost:8080/s/018f3c7a?leg=B1", std::slice::from_ref(&id));
+        check("/s/018f3c7a.txt", &[id]);
+    }
+
+    #[test]
+    fn a_message_is_found_by_its_id_or_its_link() {
+        let id = Reading::Message(MessageId::new(StreamId(0x05e1_c2a9_7f3b_4d10), Offset(70_120)));
+        check("05e1c2a97f3b4d10-70120", std::slice::from_ref(&id));
+        check("/m/05e1c2a97f3b4d10-70120.txt", std::slice::from_ref(&id));
+        check("https://example.com/s/018f3c7a#m05e1c2a97f3b4d10-70120r", std::slice::from_ref(&id));
+        check("/s/018f3c7a?m=05e1c2a97f3b4d10-70120#x", &[id]);
+    }
+
+    #[test]
+    fn an_address_gives_its_user() {
+        check("sip:bob@example.com;transport=tls", &[user("bob")]);
+        check("\"Bob\" <SIPS:bob@example.com>;tag=1", &[user("bob")]);
+        check("tel:+49-170-1", &[user("+491701")]);
+    }
+
+    #[test]
+    fn a_word_with_an_at_is_a_call_id_and_perhaps_a_user() {
+        check("6f2a90c1d8@alice-ios", &[call_id("6f2a90c1d8@alice-ios"), user("6f2a90c1d8")]);
+        check("alice", &[user("alice"), call_id("alice")]);
+        check("Call-ID: 6f2a90c1d8@alice-ios\r", &[call_id("6f2a90c1d8@alice-ios")]);
+        check("i:x", &[call_id("x")]);
+        check("  ", &[]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_paste_is_read_without_a_panic(text in "\\PC{0,80}", tail in "[\\[\\]<>:/?#@m\\-\n]{0,20}") {
+            readings(&text);
+            readings(&format!("{tail}{text}"));
+            readings(&format!("http://{text}{tail}"));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! One scenario as a row of a list.
+
+use message::kind::Kind;
+use message::time::Timestamp;
+use store::scenario::ScenarioRow;
+
+use crate::page::Frame;
+use crate::words::{self, Outcome};
+
+/// What a list shows of a scenario; every text is escaped by the template.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub id: String,
+    pub href: String,
+    /// The first of its date in the list.
+    pub new_day: bool,
+    pub date: String,
+    pub time: String,
+    /// Date, time with microseconds, and zone.
+    pub full_time: String,
+    pub caller: Option<String>,
+    pub callee: Option<String>,
+    pub answered_by: Option<String>,
+    pub class: &'static str,
+    pub status: Option<u16>,
+    pub outcome: Outcome,
+    /// Such as "answered after 12.9 s".
+    pub remark: String,
+    pub lasted: String,
+    pub legs: String,
+    pub messages: String,
+    pub nodes: String,
+    /// Symbol, name and count of each kind it holds; nothing where all is SIP.
+    pub kinds: Vec<(&'static str, &'static str, String)>,
+}
+
+impl Row {
+    /// A list, in the order given.
+    pub fn list(scenarios: &[ScenarioRow], frame: &Frame) -> Vec<Self> {
+        let mut rows: Vec<Self> = scenarios.iter().map(|row| Self::new(row, frame)).collect();
+        let mut date = String::new();
+        for row in &mut rows {
+            row.new_day = row.date != date;
+            date.clone_from(&row.date);
+        }
+        rows
+    }
+
+    fn new(row: &ScenarioRow, frame: &Frame) -> Self {
+        let zone = frame.zone;
+        let answered_by = row.answered_by.clone().filter(|by| Some(by) != row.callee.as_ref());
+        Self {
+            id: row.id.to_string(),
+            href: frame.to(&format!("/s/{}", row.id)),
+            new_day: false,
+            date: zone.date(row.first),
+            time: zone.milli(row.first),
+            full_time: format!("{} {} {}", zone.date(row.first), zone.micro(row.first), zone.label(row.first)),
+            caller: row.caller.clone(),
+            callee: row.callee.clone().filter(|callee| !(row.class.is_daily() && Some(callee) == row.caller.as_ref())),
+            answered_by,
+            class: row.class.name(),
+            status: row.status,
+            outcome: words::outcome(row),
+            remark: remark(row),
+            lasted: words::lasted(row.last.micros_since(row.first)),
+            legs: words::count(row.legs),
+            messages: words::count(row.messages),
+            nodes: words::count(row.nodes),
+            kinds: kinds(row),
+        }
+    }
+}
+
+fn remark(row: &ScenarioRow) -> String {
+    let after = |at: Timestamp| words::lasted(at.micros_since(row.first));
+    match (row.answered, row.rang) {
+        (Some(at), _) => format!("after {}", after(at)),
+        (None, Some(at)) => format!("rang after {}", after(at)),
+        (None, None) => String::new(),
+    }
+}
+
+fn kinds(row: &ScenarioRow) -> Vec<(&'static str, &'static str, String)> {
+    let symbol = |kind| match kind {
+        Kind::Sip => "g-sip",
+        Kind::Rest => "g-rest",
+        Kind::Push => "g-push",
+        Kind::Media => "g-media",
+    };
+    if row.kinds[1..].iter().all(|number| *number == 0) {
+        return Vec::new();
+    }
+    let held = Kind::ALL.into_iter().zip(row.kinds).filter(|(_, n)| *n > 0);
+    held.map(|(kind, n)| (symbol(kind), kind.name(), words::count(n))).collect()
+}

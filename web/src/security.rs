@@ -1,0 +1,130 @@
+//! What holds for every answer: who may ask, what a browser may do with it, limits, and a number to find it by.
+
+use std::any::Any;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::Site;
+use crate::error::{self, RequestId};
+
+/// Nothing is inline, so no nonces. `require-trusted-types-for` holds with one default policy (`assets/trust.js`), which
+/// lets htmx parse fragments and still refuses every sink that makes script of a string.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+     connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
+     require-trusted-types-for 'script'; trusted-types default";
+
+/// Until an answer begins; streams may last.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// No form of ours is large; what agents send goes through a door of its own.
+const LARGEST_BODY: usize = 64 << 10;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Puts all of it around the routes; the last layer is the outermost.
+pub(crate) fn guard(routes: Router<Site>, site: &Site) -> Router<Site> {
+    routes
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, PATIENCE))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(site.clone(), host))
+        .layer(middleware::from_fn_with_state(site.clone(), error::pages))
+        .layer(CompressionLayer::new().gzip(true).zstd(true))
+        .layer(middleware::map_response(headers))
+        .layer(middleware::from_fn(number))
+}
+
+/// Numbers each request, and says in the log what became of it.
+async fn number(mut request: Request, next: Next) -> Response {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let id = format!("{:08x}-{:x}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let begun = Instant::now();
+    let span = tracing::info_span!("request", request.id = %id);
+    let mut response = tracing::Instrument::instrument(next.run(request), span).await;
+    let (status, took) = (response.status().as_u16(), begun.elapsed().as_millis());
+    if response.status().is_server_error() {
+        tracing::warn!(request.id = %id, http.method = %method, http.path = %path, http.status = status, took_ms = took, "a request was answered with an error");
+    } else {
+        tracing::debug!(request.id = %id, http.method = %method, http.path = %path, http.status = status, took_ms = took, "a request was answered");
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
+    response
+}
+
+async fn headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.insert(name, HeaderValue::from_static(value));
+    };
+    set(header::CONTENT_SECURITY_POLICY, POLICY);
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "same-origin");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Refuses other host names, so that a stranger's page whose name was turned to this machine reads nothing.
+async fn host(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let allowed = &site.settings.allowed_hosts;
+    if allowed.is_empty() || named(request.headers(), request.uri()).is_some_and(|host| is_allowed(&host, allowed)) {
+        return next.run(request).await;
+    }
+    StatusCode::MISDIRECTED_REQUEST.into_response()
+}
+
+/// The authority of HTTP/2, else the Host header; more than one is refused.
+fn named(headers: &HeaderMap, uri: &axum::http::Uri) -> Option<String> {
+    if let Some(authority) = uri.authority() {
+        return Some(authority.as_str().to_owned());
+    }
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = hosts.next()?.to_str().ok()?.to_owned();
+    hosts.next().is_none().then_some(host)
+}
+
+fn is_allowed(host: &str, allowed: &[String]) -> bool {
+    let bare = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    allowed.iter().any(|name| name.eq_ignore_ascii_case(bare))
+}
+
+/// A fault of ours is a page like any other, and its cause stays in the log.
+fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
+    let text = cause.downcast_ref::<String>().map(String::as_str).or_else(|| cause.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("without words"), "a request panicked");
+    StatusCode::INTERNAL_SERVER_ERROR.into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_named_hosts_are_answered_on_any_port() {
+        let allowed = ["localhost".to_owned(), "127.0.0.1".into(), "[::1]".into()];
+        for host in ["localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]", "[::1]:8080"] {
+            assert!(is_allowed(host, &allowed), "{host}");
+        }
+        for host in ["example.com", "localhost.example.com", "127.0.0.1.example.com:80", "", "[::2]:8080"] {
+            assert!(!is_allowed(host, &allowed), "{host}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Numbers, spans of time and outcomes in the words of the pages.
+
+use message::event::CallClass;
+use message::time::{HOUR, MINUTE, SECOND};
+use store::scenario::ScenarioRow;
+
+/// How a scenario came out, as its final status says; never a verdict.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    pub text: String,
+    /// A class of `app.css`: `good`, `bad`, or nothing.
+    pub tone: &'static str,
+}
+
+/// The final status in words.
+pub fn outcome(row: &ScenarioRow) -> Outcome {
+    let call = row.class == CallClass::Call;
+    let (text, tone) = match row.status {
+        Some(200..=299) if call => ("answered", "good"),
+        Some(200..=299) if row.class == CallClass::Registration => ("registered", "good"),
+        Some(200..=299) => ("ok", "good"),
+        Some(486 | 600) if call => ("busy", ""),
+        Some(487) => ("cancelled", ""),
+        Some(603) if call => ("declined", ""),
+        Some(480) if call => ("unavailable", ""),
+        Some(408) if call => ("no answer in time", ""),
+        Some(401 | 407) => ("not authorised", ""),
+        Some(status @ 300..=399) => (reason(status), ""),
+        Some(status @ 500..=599) => (reason(status), "bad"),
+        Some(status) => (reason(status), ""),
+        None if call && row.answered.is_some() => ("answered", "good"),
+        None if call && row.rang.is_some() => ("rang, no final answer", ""),
+        None if matches!(row.class, CallClass::Other) => ("no status", ""),
+        None => ("no final answer", ""),
+    };
+    Outcome { text: text.into(), tone }
+}
+
+/// Reason phrase of a status (RFC 3261, 21, and registered later), lower case.
+pub fn reason(status: u16) -> &'static str {
+    match status {
+        300 => "multiple choices",
+        301 | 302 => "moved",
+        305 => "use proxy",
+        380 => "alternative service",
+        400 => "bad request",
+        401 | 407 => "not authorised",
+        402 => "payment required",
+        403 => "forbidden",
+        404 => "not found",
+        405 => "method not allowed",
+        406 => "not acceptable",
+        408 => "request timeout",
+        410 => "gone",
+        412 => "conditional request failed",
+        413 => "request too large",
+        414 => "URI too long",
+        415 => "unsupported media",
+        416 => "unsupported URI scheme",
+        420 => "bad extension",
+        421 => "extension required",
+        422 => "session interval too small",
+        423 => "interval too brief",
+        429 => "too many requests",
+        430 => "flow failed",
+        433 => "anonymity disallowed",
+        480 => "unavailable",
+        481 => "call does not exist",
+        482 => "loop detected",
+        483 => "too many hops",
+        484 => "address incomplete",
+        485 => "ambiguous",
+        486 => "busy",
+        487 => "request terminated",
+        488 | 606 => "not acceptable here",
+        489 => "bad event",
+        491 => "request pending",
+        493 => "undecipherable",
+        500 => "server error",
+        501 => "not implemented",
+        502 => "bad gateway",
+        503 => "service unavailable",
+        504 => "server timeout",
+        505 => "version not supported",
+        513 => "message too large",
+        580 => "precondition failure",
+        600 => "busy everywhere",
+        603 => "declined",
+        604 => "does not exist anywhere",
+        607 => "unwanted",
+        608 => "rejected",
+        0..=399 => "no failure",
+        400..=499 => "refused",
+        500..=599 => "server failure",
+        _ => "global failure",
+    }
+}
+
+/// `162 ms`, `2.11 s`, `12.9 s`, `4 min 32 s`, `1 h 02 min`.
+pub fn lasted(micros: i64) -> String {
+    let micros = micros.max(0);
+    match micros {
+        ..SECOND => format!("{} ms", micros / 1000),
+        ..10_000_000 => format!("{}.{:02} s", micros / SECOND, micros % SECOND / 10_000),
+        ..MINUTE => format!("{}.{} s", micros / SECOND, micros % SECOND / 100_000),
+        ..HOUR => format!("{} min {:02} s", micros / MINUTE, micros % MINUTE / SECOND),
+        _ => format!("{} h {:02} min", micros / HOUR, micros % HOUR / MINUTE),
+    }
+}
+
+/// `1,234,567`
+pub fn count(number: impl TryInto<u64>) -> String {
+    let digits = number.try_into().unwrap_or(0).to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.char_indices() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 gap`, `2 gaps`.
+pub fn counted(number: impl TryInto<u64> + Copy, word: &str) -> String {
+    let end = if number.try_into().is_ok_and(|n: u64| n == 1) { "" } else { "s" };
+    format!("{} {word}{end}", count(number))
+}
+
+/// `812 bytes`, `18.4 MB`.
+pub fn size(bytes: u64) -> String {
+    let scaled = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
+    match bytes {
+        ..1_000 => counted(bytes, "byte"),
+        ..1_000_000 => format!("{} kB", scaled(1_000)),
+        ..1_000_000_000 => format!("{} MB", scaled(1_000_000)),
+        _ => format!("{} GB", scaled(1_000_000_000)),
+    }
+}
+
+pub fn class(class: CallClass) -> &'static str {
+    match class {
+        CallClass::Call => "calls",
+        CallClass::Registration => "registrations",
+        CallClass::Keepalive => "keep-alives",
+        CallClass::Subscription => "subscriptions",
+        CallClass::Other => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_of_time_are_as_long_as_they_are_exact() {
+        let check = |micros: i64, expect: &str| assert_eq!(lasted(micros), expect);
+        check(-5, "0 ms");
+        check(162_900, "162 ms");
+        check(2_110_000, "2.11 s");
+        check(12_949_999, "12.9 s");
+        check(272_000_000, "4 min 32 s");
+        check(3_720_000_000, "1 h 02 min");
+        check(i64::MAX, "2562047788 h 00 min");
+    }
+
+    #[test]
+    fn numbers_are_grouped_and_counted() {
+        assert_eq!(count(1_234_567_u64), "1,234,567");
+        assert_eq!(count(-4_i64), "0");
+        assert_eq!(count(999_u64), "999");
+        assert_eq!((counted(1_i64, "gap"), counted(2_000_u64, "gap")), ("1 gap".into(), "2,000 gaps".into()));
+        assert_eq!((size(812), size(18_449_000)), ("812 bytes".into(), "18.4 MB".into()));
+    }
+}

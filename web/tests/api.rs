@@ -1,0 +1,213 @@
+//! The API through the router.
+
+use axum::http::{Request, StatusCode};
+use message::kind::Kind;
+use message::time::SECOND;
+use serde_json::Value;
+
+use crate::fixture::{API, Record, call, other};
+use crate::pages::BEGUN;
+use crate::site::Site;
+
+async fn filled(calls: u32) -> Site {
+    let mut site = Site::new().await;
+    let mut records = Vec::new();
+    for number in 0..calls {
+        records.extend(call(BEGUN + i64::from(number) * SECOND, number, "alice", "bob", 200, 10));
+    }
+    site.ingest.add(&records).await;
+    site
+}
+
+async fn pages(site: &Site, path: &str, list: &str) -> Vec<Value> {
+    let mut all = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = site.json(&format!("{path}{after}")).await;
+        all.extend(page[list].as_array().unwrap().iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => return all,
+        }
+    }
+}
+
+fn ids(rows: &[Value]) -> Vec<String> {
+    rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn pages_of_scenarios_hold_each_once_newest_first() {
+    let site = filled(23).await;
+    let all = pages(&site, "/api/v1/scenarios?limit=5", "scenarios").await;
+    let firsts: Vec<_> = all.iter().map(|row| row["first"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(all.len(), 23);
+    assert!(firsts.is_sorted_by(|a, b| a > b), "{firsts:?}");
+    assert_eq!(firsts[22], "2026-09-14T12:00:00.000000Z");
+    assert_eq!((all[0]["status"].as_u64(), all[0]["kinds"]["SIP"].as_u64()), (Some(200), Some(15)));
+}
+
+#[tokio::test]
+async fn pages_of_messages_hold_each_once_by_time() {
+    let site = filled(4).await;
+    let all = pages(&site, "/api/v1/messages?limit=7", "messages").await;
+    let mut unique = ids(&all);
+    assert_eq!(unique.len(), 60);
+    let times: Vec<_> = all.iter().map(|row| row["time"].as_str().unwrap()).collect();
+    assert!(times.is_sorted());
+    unique.sort();
+    unique.dedup();
+    assert_eq!(unique.len(), 60);
+}
+
+#[tokio::test]
+async fn a_message_has_the_fields_that_were_promised() {
+    let mut site = Site::new().await;
+    let stored = site.ingest.add(&call(BEGUN, 1, "alice", "bob", 200, 5)).await;
+    let message = site.json(&format!("/api/v1/messages/{}", stored[4])).await;
+    let names: Vec<_> = message.as_object().unwrap().keys().map(String::as_str).collect();
+    let promised = "id time kind method status source destination call_id scenario_id agent source_path stream offset length \
+        header provisional flags body";
+    for name in promised.split(' ') {
+        assert!(names.contains(&name), "{name}: {names:?}");
+    }
+    assert_eq!(message["id"], stored[4].to_string());
+    assert_eq!(
+        message["header"],
+        "[2026-09-14T12:00:00.142000Z][180][sip:10.0.0.20:5060;transport=tcp][sip:10.0.0.10:5060;transport=tcp]"
+    );
+    assert!(message["body"].as_str().unwrap().starts_with("SIP/2.0 180 Ringing\r\n"));
+    assert_eq!(message["cseq"], 1);
+    assert_eq!(site.get("/api/v1/messages/05e1c2a97f3b4d10-70120").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_utf8_comes_whole_as_base64() {
+    let mut site = Site::new().await;
+    let mut record: Record = other(BEGUN, "sbc-1", Kind::Rest, "POST", ("http://10.0.0.20", API), "");
+    record.body = vec![0xff, 0x00, b'\r', b'\n', 0xfe];
+    let stored = site.ingest.add(&[record]).await;
+    let message = site.json(&format!("/api/v1/messages/{}", stored[0])).await;
+    assert_eq!(message["body_base64"], "/wANCv4=");
+    assert!(message.get("body").is_none());
+}
+
+#[tokio::test]
+async fn ndjson_streams_every_message_as_one_line() {
+    let site = filled(70).await;
+    let request = Request::get("/api/v1/messages").header("host", "localhost").header("accept", "application/x-ndjson");
+    let answer = site.ask(request).await;
+    assert_eq!(answer.header("content-type"), "application/x-ndjson");
+    let lines: Vec<Value> = answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 70 * 15);
+    assert_eq!(ids(&lines), ids(&pages(&site, "/api/v1/messages?limit=1000", "messages").await));
+    let some = site.get("/api/v1/messages?format=ndjson&limit=3").await.text();
+    assert_eq!(some.lines().count(), 3);
+}
+
+#[tokio::test]
+async fn filters_of_messages_hold() {
+    let site = filled(3).await;
+    let count =
+        async |query: &str| site.json(&format!("/api/v1/messages?{query}")).await["messages"].as_array().unwrap().len();
+    assert_eq!(count("call_id=00000001@192.0.2.10").await, 15);
+    assert_eq!(count("method=ACK").await, 3);
+    assert_eq!(count("status=1xx").await, 9);
+    assert_eq!(count("kind=push").await, 0);
+    assert_eq!(count("from=2026-09-14T12:00:01Z&to=2026-09-14T12:00:02Z&method=INVITE").await, 3);
+    let scenario = site.json("/api/v1/scenarios").await["scenarios"][0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(count(&format!("scenario={scenario}")).await, 15);
+    assert_eq!(count("provisional=true").await, 0);
+}
+
+#[tokio::test]
+async fn a_scenario_has_calls_legs_nodes_and_rows() {
+    let site = filled(1).await;
+    let id = site.json("/api/v1/scenarios").await["scenarios"][0]["id"].as_str().unwrap().to_owned();
+    let scenario = site.json(&format!("/api/v1/scenarios/{id}")).await;
+    assert_eq!(scenario["scenario"]["id"], id);
+    assert_eq!(scenario["calls"][0]["call_id"], "00000000@192.0.2.10");
+    assert_eq!(scenario["whole"], true);
+    let rows = scenario["rows"].as_array().unwrap();
+    let nodes = scenario["nodes"].as_array().unwrap();
+    let legs = scenario["legs"].as_array().unwrap();
+    assert!(rows.len() >= 10 && nodes.len() >= 3 && !legs.is_empty(), "{rows:?}");
+    for row in rows {
+        assert!((row["from"].as_u64().unwrap() as usize) < nodes.len());
+        assert!((row["leg"].as_u64().unwrap() as usize) < legs.len());
+    }
+    assert_eq!(site.get("/api/v1/scenarios/ffffffff").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(site.get("/api/v1/scenarios/x").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn streams_account_for_every_byte() {
+    let site = filled(2).await;
+    let streams = pages(&site, "/api/v1/streams?limit=1", "streams").await;
+    assert_eq!(streams.len(), 2);
+    for stream in streams {
+        let bytes = |name: &str| stream[name].as_u64().unwrap();
+        let sum = bytes("record_bytes") + bytes("noise_bytes") + bytes("fragment_bytes") + bytes("gap_bytes");
+        assert_eq!(sum, bytes("watermark"));
+        assert_eq!(stream["lag_bytes"], 0);
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_that_cannot_be_read_is_refused_in_words() {
+    let site = filled(1).await;
+    for (path, word) in [
+        ("/api/v1/scenarios?calller=alice", "unknown parameter \\\"calller\\\""),
+        ("/api/v1/scenarios?limit=0", "limit is a number"),
+        ("/api/v1/scenarios?after=x", "is not the `next`"),
+        ("/api/v1/scenarios?status=teapot", "status: "),
+        ("/api/v1/messages?limit=1001", "limit is a number"),
+        ("/api/v1/messages?from=noon", "is no time"),
+        ("/api/v1/messages?format=xml", "json or ndjson"),
+        ("/api/v1/streams?after=x", "is not the `next`"),
+        ("/api/v1/scenarios?zone=Mars", "unknown zone"),
+    ] {
+        let answer = site.get(path).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(answer.text().contains(word), "{path}: {}", answer.text());
+        let error: Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(error["request_id"], answer.header("x-request-id"));
+    }
+}
+
+#[tokio::test]
+async fn health_is_told_plainly() {
+    let site = Site::new().await;
+    assert_eq!(site.get("/healthz").await.text(), "ok\n");
+    assert_eq!(site.get("/readyz").await.text(), "ready\n");
+}
+
+#[tokio::test]
+async fn the_document_names_every_address_and_its_parameters() {
+    let site = Site::new().await;
+    let document = site.json("/api/openapi.json").await;
+    let paths = document["paths"].as_object().unwrap();
+    for path in [
+        "/api/v1/scenarios",
+        "/api/v1/scenarios/{id}",
+        "/api/v1/messages",
+        "/api/v1/messages/{id}",
+        "/api/v1/streams",
+        "/healthz",
+        "/readyz",
+    ] {
+        assert!(paths.contains_key(path), "{path}");
+    }
+    let named = |path: &str| -> Vec<String> {
+        let parameters = paths[path]["get"]["parameters"].as_array().unwrap();
+        parameters.iter().map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        named("/api/v1/scenarios"),
+        [
+            "caller", "callee", "person", "call_id", "from", "to", "kind", "method", "status", "final", "class",
+            "zone", "after", "limit"
+        ]
+    );
+    assert_eq!(named("/api/v1/messages").len(), 12);
+}

@@ -1,0 +1,154 @@
+//! Search through the router: filters, readings, pages.
+
+use axum::http::{Request, StatusCode};
+use message::time::SECOND;
+
+use crate::fixture::{call, registration};
+use crate::pages::BEGUN;
+use crate::site::{Site, attributes, texts};
+
+async fn filled(calls: u32) -> Site {
+    let mut site = Site::new().await;
+    let mut records = Vec::new();
+    for number in 0..calls {
+        let (caller, callee) = [("alice", "bob"), ("carol", "dave"), ("+12025550142", "alice")][number as usize % 3];
+        let status = [486, 200][number as usize % 2];
+        records.extend(call(BEGUN + i64::from(number) * SECOND, number, caller, callee, status, 10));
+    }
+    records.extend(registration(BEGUN, 1, "erin"));
+    site.ingest.add(&records).await;
+    site
+}
+
+#[tokio::test]
+async fn a_list_is_paged_newest_first_and_no_scenario_is_missed_or_shown_twice() {
+    let site = filled(120).await;
+    let mut path = "/search".to_owned();
+    let mut seen = Vec::new();
+    loop {
+        let page = site.page(&path).await;
+        seen.extend(attributes(&page, ".scenarios .sc", "href"));
+        match attributes(&page, "a[rel=next]", "href").pop() {
+            Some(next) => path = next,
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), 120);
+    let mut unique = seen.clone();
+    unique.sort();
+    unique.dedup();
+    assert_eq!(unique.len(), 120);
+}
+
+#[tokio::test]
+async fn filters_narrow_and_survive_in_form_chips_and_links() {
+    let site = filled(6).await;
+    let page = site.page("/search?callee=bob&final=486&from=2026-09-14T11:00&zone=UTC").await;
+    assert_eq!(texts(&page, ".sc .who"), ["alice to bob"]);
+    assert_eq!(attributes(&page, "#f-callee", "value"), ["bob"]);
+    assert_eq!(attributes(&page, "#f-final", "value"), ["486"]);
+    assert_eq!(attributes(&page, "#f-from", "value"), ["2026-09-14T11:00"]);
+    assert_eq!(texts(&page, ".how .chip bdi"), ["callee bob", "from 2026-09-14T11:00", "final status 486"]);
+    let dropped = attributes(&page, ".how .chip.on", "href");
+    assert_eq!(dropped[0], "/search?from=2026-09-14T11:00&final=486");
+    assert_eq!(texts(&site.page(&dropped[0]).await, ".sc .who").len(), 3);
+}
+
+#[tokio::test]
+async fn a_time_is_read_in_the_zone_of_the_page() {
+    let site = filled(3).await;
+    let found = async |query: &str| texts(&site.page(&format!("/search?{query}")).await, ".sc").len();
+    assert_eq!(found("to=2026-09-14T12:00:02").await, 2);
+    assert_eq!(found("to=2026-09-14T14:00:02&zone=Europe/Berlin").await, 2);
+    assert_eq!(found("from=2026-09-14T12:00:05").await, 2, "the first ended before");
+    assert_eq!(found("from=2026-09-14T14:00:05&zone=Europe/Berlin").await, 2);
+    assert_eq!(found("from=2026-09-14T14:00:05").await, 0);
+}
+
+#[tokio::test]
+async fn a_class_is_chosen_by_boxes_and_calls_are_the_default() {
+    let site = filled(2).await;
+    let checked = |page: &scraper::Html| attributes(page, ".classes input[checked]", "value");
+    let page = site.page("/search").await;
+    assert_eq!((checked(&page), texts(&page, ".sc").len()), (vec!["call".into(), "other".into()], 2));
+    let page = site.page("/search?class=registration&class=keepalive").await;
+    assert_eq!(checked(&page), ["registration", "keepalive"]);
+    assert_eq!(texts(&page, ".sc .who"), ["erin registration"]);
+}
+
+#[tokio::test]
+async fn a_call_id_goes_straight_to_its_scenario() {
+    let site = filled(4).await;
+    let answer = site.get("/search?q=00000002@192.0.2.10&zone=Europe/Berlin").await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert!(answer.header("location").starts_with("/s/"), "{}", answer.header("location"));
+    assert!(answer.header("location").ends_with("?zone=Europe/Berlin"));
+    let fragment =
+        Request::get("/search?q=00000002@192.0.2.10").header("host", "localhost").header("hx-request", "true");
+    assert!(site.ask(fragment).await.header("hx-redirect").starts_with("/s/"));
+}
+
+#[tokio::test]
+async fn a_user_is_read_as_such_and_the_other_reading_is_offered() {
+    let site = filled(4).await;
+    let page = site.page("/search?q=alice").await;
+    assert_eq!(texts(&page, ".how p")[0], "Read as user; also try as Call-ID");
+    assert_eq!(attributes(&page, ".how p a", "href"), ["/search?call_id=alice"]);
+    assert_eq!(texts(&page, ".sc").len(), 3);
+    assert_eq!(site.get("/search?q=sip:carol@example.com%20").await.status, StatusCode::SEE_OTHER);
+    let one = site.get("/search?q=%2B1%20(202)%20555-0142").await;
+    assert_eq!(one.status, StatusCode::SEE_OTHER);
+    let registered = site.get("/search?q=erin").await;
+    assert_eq!(registered.status, StatusCode::SEE_OTHER, "a pasted text is looked for in every class");
+}
+
+#[tokio::test]
+async fn a_message_id_leads_to_its_row() {
+    let mut site = Site::new().await;
+    let ids = site.ingest.add(&call(BEGUN, 1, "alice", "bob", 200, 5)).await;
+    let answer = site.get(&format!("/search?q={}", ids[3])).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert!(
+        answer.header("location").ends_with(&format!("?m={}#m{}", ids[3], ids[3])),
+        "{}",
+        answer.header("location")
+    );
+}
+
+#[tokio::test]
+async fn nothing_found_is_said_with_a_way_out() {
+    let site = filled(2).await;
+    let page = site.page("/search?q=nobody").await;
+    assert!(texts(&page, ".none b")[0].starts_with("No scenario matches"));
+    assert!(attributes(&page, ".none a", "href").contains(&"/search".to_owned()));
+}
+
+#[tokio::test]
+async fn a_field_that_cannot_be_read_is_said_beside_it() {
+    let site = filled(2).await;
+    let page = site.page("/search?from=noon&status=teapot").await;
+    assert_eq!(texts(&page, "#w-from"), ["\"noon\" is no time: write 2026-09-14 12:00:01"]);
+    assert_eq!(attributes(&page, "#f-status", "aria-invalid"), ["true"]);
+    assert_eq!(texts(&page, ".none p"), ["Nothing was searched: see the field marked above."]);
+}
+
+#[tokio::test]
+async fn newer_scenarios_are_hinted_at_and_not_pushed() {
+    let mut site = filled(2).await;
+    let page = site.page("/search").await;
+    let poll = attributes(&page, "#newer", "hx-get").remove(0);
+    assert_eq!(texts(&site.page(&poll).await, "#newer"), [""]);
+    site.ingest.add(&call(BEGUN + 100 * SECOND, 50, "alice", "bob", 200, 5)).await;
+    let hint = site.page(&poll).await;
+    assert_eq!(texts(&hint, "#newer"), ["1 new scenario: show"]);
+    assert_eq!(attributes(&hint, "#newer a", "href"), ["/search"]);
+}
+
+#[tokio::test]
+async fn presets_are_absolute_links_that_keep_the_other_filters() {
+    let site = filled(1).await;
+    let page = site.page("/search?person=alice").await;
+    let links = attributes(&page, ".presets a", "href");
+    assert!(links.iter().all(|link| link.contains("person=alice")), "{links:?}");
+    assert!(links[4].contains("from=") && links[4].contains("to="), "{links:?}");
+}
