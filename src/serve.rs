@@ -59,6 +59,7 @@ impl Server {
         let app = collector::http::router(ingest.clone()).merge(web::router(store.clone(), settings));
         let stop = cancel.clone();
         let pages = tokio::spawn(async move {
+            let app = app.into_make_service_with_connect_info::<SocketAddr>();
             let result = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await;
             partitions.abort();
             result
