@@ -116,6 +116,16 @@ impl Backend {
         self.ensure_days((today - 2..=today + 3).map(Day).collect()).await
     }
 
+    /// Put before a column that only narrows what another index finds. SQLite has no statistics here and would take
+    /// the column's own index, which may be as good as none; PostgreSQL knows better, and needs it to leave out
+    /// partitions.
+    pub fn unindexed(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "+",
+            Self::Postgres(_) => "",
+        }
+    }
+
     pub async fn close(&self) {
         match self {
             Self::Sqlite(at) => at.close().await,

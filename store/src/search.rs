@@ -294,11 +294,13 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<ScenarioRow>, Error> {
         let classes = filter.listed_classes();
+        let unindexed = self.backend.unindexed();
         let rows: Vec<ScenarioColumns> = with_pool!(self.backend, pool => {
             let mut q = QueryBuilder::<Db>::new("select ");
             q.push(scenario::COLUMNS).push(" from scenario where merged_into is null");
             if classes.len() < CallClass::ALL.len() {
-                q.push(" and kind in ");
+                // One class alone has an index in the order of the list.
+                q.push(" and ").push(if classes.len() == 1 { "" } else { unindexed }).push("kind in ");
                 push_list!(q, classes.iter().map(|class| class.code()));
             }
             if let Some(ids) = &ids {
