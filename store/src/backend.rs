@@ -110,6 +110,14 @@ impl Backend {
         }
     }
 
+    /// Partitions are looked for again.
+    fn forget_days(&self) {
+        match self {
+            Self::Sqlite(_) => {}
+            Self::Postgres(at) => at.days.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear(),
+        }
+    }
+
     /// Two days back, three ahead.
     pub async fn keep_partitions(&self, now: Timestamp) -> Result<(), Error> {
         let today = now.day().0;

@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn what_is_packed_quickly_comes_back_or_is_an_error() {
-        for raw in [&b""[..], b"x", &[7; 100_000]] {
+        for raw in [&b""[..], b"x", &[7; 10_000]] {
             assert_eq!(unpack_quick(&pack_quickly(raw)).unwrap(), raw);
         }
         for damaged in [&b""[..], b"abc", b"\xff\xff\xff\xffx", b"\x09\0\0\0nonsense"] {
