@@ -13,7 +13,7 @@ use crate::backend::{Transaction, with_transaction};
 use crate::statement::push_list;
 use crate::stored::call_key;
 use crate::text::{big, capped};
-use crate::{Error, statement};
+use crate::{Error, compress, statement};
 
 /// A key as it is stored.
 #[derive(Clone, Copy, Debug)]
@@ -95,7 +95,7 @@ pub(super) async fn lock(tx: &mut Transaction, ids: &[i64]) -> Result<BTreeMap<i
             q.build_query_as().fetch_all(db).await?
         });
         for (id, merged_into, summary) in rows {
-            let summary = message::wire::decode(&summary).unwrap_or_else(|why| {
+            let summary = unpack(&summary).unwrap_or_else(|why| {
                 tracing::error!(scenario = id, error = %why, "the summary of a scenario is unreadable and begins anew");
                 Summary::default()
             });
@@ -216,7 +216,7 @@ pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary)]
                     .push_bind(summary.caller().map(searched))
                     .push_bind(summary.callee().map(searched))
                     .push_bind(summary.answered_by.as_deref().map(searched))
-                    .push_bind(message::wire::encode(summary).unwrap_or_default());
+                    .push_bind(pack(summary));
             });
             q.push(
                 " on conflict (id) do update set first = excluded.first, last = excluded.last,
@@ -279,4 +279,13 @@ pub(super) async fn calls(tx: &mut Transaction, calls: &[(i64, CallUse)]) -> Res
         });
     }
     Ok(())
+}
+
+fn pack(summary: &Summary) -> Vec<u8> {
+    compress::pack_quickly(&message::wire::encode(summary).unwrap_or_default())
+}
+
+fn unpack(packed: &[u8]) -> Result<Summary, Error> {
+    let bytes = compress::unpack_quick(packed)?;
+    message::wire::decode(&bytes).map_err(|why| Error::Damaged(format!("the summary of a scenario: {why}")))
 }
