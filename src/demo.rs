@@ -51,7 +51,8 @@ struct Fresh {
 
 impl Fresh {
     fn make(named: Option<&Path>) -> anyhow::Result<Self> {
-        let path = named.map_or_else(|| std::env::temp_dir().join(format!("siptrail-demo-{}", std::process::id())), Path::to_owned);
+        let path = named
+            .map_or_else(|| std::env::temp_dir().join(format!("siptrail-demo-{}", std::process::id())), Path::to_owned);
         let empty = |path: &Path| std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
         if path.exists() && !empty(&path) {
             let text = format!("{} is not empty; the demo wants a fresh directory", path.display());

@@ -31,7 +31,11 @@ pub async fn tell(mut told: watch::Receiver<Progress>, store: Store) {
         if teller.caught_up_now {
             teller.caught_up_now = false;
             if let Ok(totals) = store.totals().await {
-                say(&format!("{} messages of {} scenarios are stored", thousands(totals.records), thousands(totals.scenarios)));
+                say(&format!(
+                    "{} messages of {} scenarios are stored",
+                    thousands(totals.records),
+                    thousands(totals.scenarios)
+                ));
             }
         }
     }
@@ -111,18 +115,33 @@ mod tests {
     fn catching_up_is_a_line_now_and_then_and_one_at_the_end() {
         let start = Instant::now();
         let mut teller = Teller::new(start);
-        assert_eq!(teller.lines(&progress(2, 200_000_000, 0), start), ["following 2 files", "catching up: 0 of 200 MB, 0 records"]);
+        assert_eq!(
+            teller.lines(&progress(2, 200_000_000, 0), start),
+            ["following 2 files", "catching up: 0 of 200 MB, 0 records"]
+        );
         assert!(teller.lines(&progress(2, 200_000_000, 1_000_000), start + Duration::from_millis(10)).is_empty());
-        assert_eq!(teller.lines(&progress(2, 200_000_000, 90_000_000), start + LINE), ["catching up: 90 of 200 MB, 0 records"]);
-        assert_eq!(teller.lines(&progress(2, 200_000_000, 200_000_000), start + 2 * LINE), ["caught up: 200 MB in 4.0 s"]);
-        assert!(teller.lines(&progress(2, 200_000_100, 200_000_100), start + 3 * LINE).is_empty(), "live lines are not told");
+        assert_eq!(
+            teller.lines(&progress(2, 200_000_000, 90_000_000), start + LINE),
+            ["catching up: 90 of 200 MB, 0 records"]
+        );
+        assert_eq!(
+            teller.lines(&progress(2, 200_000_000, 200_000_000), start + 2 * LINE),
+            ["caught up: 200 MB in 4.0 s"]
+        );
+        assert!(
+            teller.lines(&progress(2, 200_000_100, 200_000_100), start + 3 * LINE).is_empty(),
+            "live lines are not told"
+        );
     }
 
     #[test]
     fn a_path_that_does_not_exist_is_told_once_and_again_when_it_is_there() {
         let mut teller = Teller::new(Instant::now());
         let mut waiting = Progress { waiting_for: vec![PathBuf::from("/x/a.log")], ..Progress::default() };
-        assert_eq!(teller.lines(&waiting, teller.began), ["/x/a.log does not exist yet; it is followed when it appears"]);
+        assert_eq!(
+            teller.lines(&waiting, teller.began),
+            ["/x/a.log does not exist yet; it is followed when it appears"]
+        );
         assert!(teller.lines(&waiting, teller.began).is_empty());
         waiting.waiting_for.clear();
         assert_eq!(teller.lines(&waiting, teller.began), ["/x/a.log is there now"]);
@@ -130,6 +149,9 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped() {
-        assert_eq!([thousands(0), thousands(999), thousands(1000), thousands(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!(
+            [thousands(0), thousands(999), thousands(1000), thousands(1_234_567)],
+            ["0", "999", "1,000", "1,234,567"]
+        );
     }
 }

@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 use crate::outcome::WrongConfig;
 
 pub fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| WrongConfig(format!("cannot read {}: {error}; name the file with --config", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        WrongConfig(format!("cannot read {}: {error}; name the file with --config", path.display()))
+    })?;
     parse(&text, path).map_err(anyhow::Error::new)
 }
 
@@ -29,7 +30,8 @@ mod tests {
     #[test]
     fn a_fault_names_file_line_key_and_what_to_do() {
         let text = "listen = \"127.0.0.1:8480\"\ndate = \"/tmp\"\n";
-        let fault = parse::<collector::Config>(text, Path::new("collector.toml")).expect_err("an unknown key").to_string();
+        let fault =
+            parse::<collector::Config>(text, Path::new("collector.toml")).expect_err("an unknown key").to_string();
         assert!(fault.starts_with("collector.toml:2: date: unknown field `date`"), "{fault}");
         let text = "listen = \"nowhere\"\n";
         let fault = parse::<collector::Config>(text, Path::new("collector.toml")).expect_err("no address").to_string();

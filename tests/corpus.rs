@@ -24,7 +24,12 @@ async fn settled(api: &Api, run: &str, truth: &Truth) {
         let found = api.truth().await?;
         let wrong = differences(truth, &found);
         if !wrong.is_empty() {
-            return Err(format!("{} of {} records; {:#?}", found.len(), truth.len(), wrong.iter().take(5).collect::<Vec<_>>()));
+            return Err(format!(
+                "{} of {} records; {:#?}",
+                found.len(),
+                truth.len(),
+                wrong.iter().take(5).collect::<Vec<_>>()
+            ));
         }
         let waiting = api.get("/api/v1/streams").await?;
         let behind = waiting["streams"].as_array().is_none_or(|all| all.iter().any(|s| s["read_to"] != s["size"]));
@@ -39,7 +44,11 @@ async fn correlated(api: &Api, truth: &Truth) {
     eventually("correlation", || async {
         let messages = api.messages("").await?;
         let left = messages.iter().filter(|m| m.json["scenario_id"].is_null() && !m.provisional).count();
-        if left == 0 && messages.len() == truth.len() { Ok(()) } else { Err(format!("{left} messages without a scenario")) }
+        if left == 0 && messages.len() == truth.len() {
+            Ok(())
+        } else {
+            Err(format!("{left} messages without a scenario"))
+        }
     })
     .await;
 }
@@ -47,22 +56,42 @@ async fn correlated(api: &Api, truth: &Truth) {
 #[tokio::test]
 async fn a_forking_proxys_log_is_stored_record_by_record() {
     let truth = Truth::read(&log("kamailio.truth.tsv"));
-    assert_eq!((truth.len(), truth.count(|e| e.kind == "sip"), truth.count(|e| e.kind == "rest"), truth.count(|e| e.kind == "push")), (288, 270, 15, 3));
+    assert_eq!(
+        (
+            truth.len(),
+            truth.count(|e| e.kind == "sip"),
+            truth.count(|e| e.kind == "rest"),
+            truth.count(|e| e.kind == "push")
+        ),
+        (288, 270, 15, 3)
+    );
     holds(&[log("kamailio.log")], &truth, async |api| {
         let calls = api.scenarios("&class=call").await.expect("scenarios");
         assert_eq!(calls.len(), 15, "each call is one scenario");
         let registrations = api.scenarios("&class=registration").await.expect("scenarios");
         assert_eq!(registrations.len(), 3, "the registrations have their own");
-        assert_eq!(api.scenarios("").await.expect("scenarios").len(), 15, "registrations are hidden from the default search");
+        assert_eq!(
+            api.scenarios("").await.expect("scenarios").len(),
+            15,
+            "registrations are hidden from the default search"
+        );
 
         let forked: Vec<&Value> = calls.iter().filter(|s| s["callee"] == "bob").collect();
         let lonely: Vec<&Value> = calls.iter().filter(|s| s["callee"] == "dave").collect();
         assert_eq!((forked.len(), lonely.len()), (12, 3));
         for scenario in forked {
-            three_branches(&api.get(&format!("/api/v1/scenarios/{}", scenario["id"].as_str().expect("id"))).await.expect("scenario"));
+            three_branches(
+                &api.get(&format!("/api/v1/scenarios/{}", scenario["id"].as_str().expect("id")))
+                    .await
+                    .expect("scenario"),
+            );
         }
         for scenario in lonely {
-            rest_then_push(&api.get(&format!("/api/v1/scenarios/{}", scenario["id"].as_str().expect("id"))).await.expect("scenario"));
+            rest_then_push(
+                &api.get(&format!("/api/v1/scenarios/{}", scenario["id"].as_str().expect("id")))
+                    .await
+                    .expect("scenario"),
+            );
         }
     })
     .await;
@@ -104,14 +133,18 @@ async fn a_message_between_two_servers_is_one_arrow_with_two_sightings() {
         let calls = api.scenarios("&class=call").await.expect("scenarios");
         assert_eq!(calls.len(), 8);
         for call in calls {
-            let scenario = api.get(&format!("/api/v1/scenarios/{}", call["id"].as_str().expect("id"))).await.expect("scenario");
+            let scenario =
+                api.get(&format!("/api/v1/scenarios/{}", call["id"].as_str().expect("id"))).await.expect("scenario");
             let rows = scenario["rows"].as_array().expect("rows");
             for row in rows {
                 let between = |a: &str, b: &str| {
                     let ends = [row["from"].as_str().unwrap_or(""), row["to"].as_str().unwrap_or("")];
                     ends[0].contains(a) && ends[1].contains(b) || ends[0].contains(b) && ends[1].contains(a)
                 };
-                if between("5070", "5071") && !row["label"].as_str().unwrap_or("").starts_with("480") && !row["label"].as_str().unwrap_or("").starts_with("100") {
+                if between("5070", "5071")
+                    && !row["label"].as_str().unwrap_or("").starts_with("480")
+                    && !row["label"].as_str().unwrap_or("").starts_with("100")
+                {
                     assert_eq!(row["sightings"].as_array().map(Vec::len), Some(2), "{row}");
                 }
             }

@@ -29,7 +29,8 @@ pub fn append(append: &Append) -> Result<(), Error> {
 
 /// Spans tile [base, end), the tail follows it without a hole.
 fn tiles(stream: &StreamAppend) -> Result<(), Error> {
-    let wrong = |at: Offset, what: &str| Err(Error::NotUnderstood(format!("stream {}, offset {at}: {what}", stream.stream)));
+    let wrong =
+        |at: Offset, what: &str| Err(Error::NotUnderstood(format!("stream {}, offset {at}: {what}", stream.stream)));
     let mut at = stream.base;
     for span in &stream.spans {
         if span.start != at {

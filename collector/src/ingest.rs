@@ -52,13 +52,24 @@ impl Ingest {
                 Some(reading) => known.push((stream, reading)),
                 None => {
                     let id = stream.stream;
-                    answers.insert(id, StreamAnswer { stream: id, w: message::id::Offset(0), part: None, refused: Some(Refused::Base) });
+                    answers.insert(
+                        id,
+                        StreamAnswer {
+                            stream: id,
+                            w: message::id::Offset(0),
+                            part: None,
+                            refused: Some(Refused::Base),
+                        },
+                    );
                 }
             }
         }
         let (settings, agent, received) = (self.settings.clone(), append.agent, now());
         let parsed = tokio::task::spawn_blocking(move || {
-            known.into_iter().map(|(stream, reading)| parse_stream(&settings, &reading, &agent, lease, received, stream)).collect::<Vec<_>>()
+            known
+                .into_iter()
+                .map(|(stream, reading)| parse_stream(&settings, &reading, &agent, lease, received, stream))
+                .collect::<Vec<_>>()
         })
         .await
         .map_err(|e| Error::Stopped(e.to_string()))?;
@@ -138,7 +149,8 @@ fn parse_stream(
         .map(|span| parse::item(settings, reading, id, received, span))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|refused| (id, refused))?;
-    let tail = stream.tail.into_iter().filter_map(|span| parse::provisional(settings, reading, id, received, span)).collect();
+    let tail =
+        stream.tail.into_iter().filter_map(|span| parse::provisional(settings, reading, id, received, span)).collect();
     Ok(Incoming {
         agent: agent.to_owned(),
         lease,

@@ -26,7 +26,13 @@ impl Reading {
 }
 
 /// A committed span as it is stored. Refused: a record whose first line is no header.
-pub fn item(settings: &Settings, reading: &Reading, stream: StreamId, received: Timestamp, span: WireSpan) -> Result<Item, Refused> {
+pub fn item(
+    settings: &Settings,
+    reading: &Reading,
+    stream: StreamId,
+    received: Timestamp,
+    span: WireSpan,
+) -> Result<Item, Refused> {
     Ok(match span.kind {
         SpanKind::Record => Item::Record(Box::new(row(settings, reading, stream, received, span)?)),
         SpanKind::Noise => Item::Noise { start: span.start, len: span.len, lines: span.lines },
@@ -52,14 +58,30 @@ pub fn item(settings: &Settings, reading: &Reading, stream: StreamId, received: 
 }
 
 /// An unfinished record, shown early. What cannot be read yet is not shown yet.
-pub fn provisional(settings: &Settings, reading: &Reading, stream: StreamId, received: Timestamp, span: WireSpan) -> Option<MessageRow> {
+pub fn provisional(
+    settings: &Settings,
+    reading: &Reading,
+    stream: StreamId,
+    received: Timestamp,
+    span: WireSpan,
+) -> Option<MessageRow> {
     (span.kind == SpanKind::Record).then(|| row(settings, reading, stream, received, span).ok()).flatten()
 }
 
-fn row(settings: &Settings, reading: &Reading, stream: StreamId, received: Timestamp, span: WireSpan) -> Result<MessageRow, Refused> {
+fn row(
+    settings: &Settings,
+    reading: &Reading,
+    stream: StreamId,
+    received: Timestamp,
+    span: WireSpan,
+) -> Result<MessageRow, Refused> {
     let refused = |text: &str| Refused::Span { start: span.start, text: text.to_owned() };
     let (head, end) = (span.head as usize, span.bytes.len().saturating_sub(span.line_end as usize));
-    let line = span.bytes.get(..head).filter(|_| head > 0 && head <= end).ok_or_else(|| refused("the header line is longer than the record"))?;
+    let line = span
+        .bytes
+        .get(..head)
+        .filter(|_| head > 0 && head <= end)
+        .ok_or_else(|| refused("the header line is longer than the record"))?;
     let line = line.strip_suffix(b"\n").unwrap_or(line);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let Line::Header(header) = reading.format.read(line, reading.zone) else {

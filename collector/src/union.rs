@@ -16,7 +16,13 @@ pub fn components(events: &[CallEvent]) -> Vec<Component> {
     let mut by_key: HashMap<[u8; 16], usize> = HashMap::new();
     let mut seen: Vec<(usize, Vec<(Key, [u8; 16])>)> = Vec::with_capacity(events.len());
     for event in events {
-        let keys: Vec<_> = keys_of(event).into_iter().map(|key| { let hash = key.hash(); (key, hash) }).collect();
+        let keys: Vec<_> = keys_of(event)
+            .into_iter()
+            .map(|key| {
+                let hash = key.hash();
+                (key, hash)
+            })
+            .collect();
         let mut root: Option<usize> = None;
         for (_, hash) in &keys {
             let of_key = *by_key.entry(*hash).or_insert_with(|| forest.add());
@@ -63,7 +69,8 @@ impl Group {
     }
 
     fn add_key(&mut self, key: Key, hash: [u8; 16], own: bool, call: CallKey, time: Timestamp) {
-        let entry = self.keys.entry(hash).or_insert_with(|| KeyUse { key, hash, last: time, own: false, calls: Vec::new() });
+        let entry =
+            self.keys.entry(hash).or_insert_with(|| KeyUse { key, hash, last: time, own: false, calls: Vec::new() });
         entry.last = entry.last.max(time);
         entry.own |= own;
         if !entry.calls.contains(&call) {
@@ -89,7 +96,11 @@ impl Group {
     }
 
     fn component(self) -> Component {
-        Component { keys: self.keys.into_values().collect(), calls: self.calls.into_values().collect(), summary: self.summary }
+        Component {
+            keys: self.keys.into_values().collect(),
+            calls: self.calls.into_values().collect(),
+            summary: self.summary,
+        }
     }
 }
 
@@ -151,7 +162,11 @@ mod tests {
             to_tag: false,
             source: String::new(),
             destination: String::new(),
-            keys: if class.is_daily() { Vec::new() } else { Key::own(call_id).into_iter().chain(keys.iter().map(|value| Key::new("call", *value))).collect() },
+            keys: if class.is_daily() {
+                Vec::new()
+            } else {
+                Key::own(call_id).into_iter().chain(keys.iter().map(|value| Key::new("call", *value))).collect()
+            },
         }
     }
 
@@ -172,9 +187,13 @@ mod tests {
 
     #[test]
     fn legs_of_a_b2bua_join_by_x_cid_whichever_habit_it_has() {
-        let holds_a_leg = [event(1, "leg-aaa", CallClass::Call, &[]), event(2, "leg-bbb", CallClass::Call, &["leg-aaa"])];
+        let holds_a_leg =
+            [event(1, "leg-aaa", CallClass::Call, &[]), event(2, "leg-bbb", CallClass::Call, &["leg-aaa"])];
         assert_eq!(calls(&holds_a_leg), [["leg-aaa", "leg-bbb"]]);
-        let both_hold_one = [event(1, "leg-aaa", CallClass::Call, &["scenario-1"]), event(2, "leg-bbb", CallClass::Call, &["scenario-1"])];
+        let both_hold_one = [
+            event(1, "leg-aaa", CallClass::Call, &["scenario-1"]),
+            event(2, "leg-bbb", CallClass::Call, &["scenario-1"]),
+        ];
         assert_eq!(calls(&both_hold_one), [["leg-aaa", "leg-bbb"]]);
     }
 
@@ -182,7 +201,11 @@ mod tests {
     fn a_registration_is_its_call_id_and_day_and_joins_nothing() {
         let mut next_day = event(2, "reg-1", CallClass::Registration, &["scenario-1"]);
         next_day.time = Timestamp(DAY + 1);
-        let events = [event(1, "reg-1", CallClass::Registration, &["scenario-1"]), next_day, event(3, "call-1", CallClass::Call, &["scenario-1"])];
+        let events = [
+            event(1, "reg-1", CallClass::Registration, &["scenario-1"]),
+            next_day,
+            event(3, "call-1", CallClass::Call, &["scenario-1"]),
+        ];
         assert_eq!(components(&events).len(), 3);
     }
 
@@ -190,9 +213,19 @@ mod tests {
     fn how_a_call_was_joined_is_kept_with_the_message_that_carried_the_key() {
         let events = [event(1, "leg-aaa", CallClass::Call, &[]), event(2, "leg-bbb", CallClass::Call, &["leg-aaa"])];
         let component = components(&events).remove(0);
-        let joined: Vec<_> = component.calls.iter().map(|c| (c.call_id.as_str(), c.joined_by.as_ref().map(|(k, m)| (k.value.as_str(), m.offset.0)))).collect();
-        assert!(joined.contains(&("leg-aaa", None)) && joined.contains(&("leg-bbb", Some(("leg-aaa", 2)))), "{joined:?}");
-        assert!(component.keys.windows(2).all(|pair| pair[0].hash < pair[1].hash), "sorted, so that locks are taken in one order");
+        let joined: Vec<_> = component
+            .calls
+            .iter()
+            .map(|c| (c.call_id.as_str(), c.joined_by.as_ref().map(|(k, m)| (k.value.as_str(), m.offset.0))))
+            .collect();
+        assert!(
+            joined.contains(&("leg-aaa", None)) && joined.contains(&("leg-bbb", Some(("leg-aaa", 2)))),
+            "{joined:?}"
+        );
+        assert!(
+            component.keys.windows(2).all(|pair| pair[0].hash < pair[1].hash),
+            "sorted, so that locks are taken in one order"
+        );
     }
 
     proptest! {

@@ -5,10 +5,10 @@ mod postgres;
 mod process;
 mod truth;
 
-pub use api::{Api, Message};
+pub use api::Api;
 pub use postgres::Database;
 pub use process::{Siptrail, free_port, signal};
-pub use truth::{Entry, Truth, differences};
+pub use truth::{Entry, Truth, differences, entry};
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -46,5 +46,7 @@ pub fn program(name: &str, package: &str) -> PathBuf {
     let mut places: Vec<PathBuf> = std::env::split_paths(&path).collect();
     places.extend(["/usr/sbin", "/sbin"].map(PathBuf::from));
     let found = places.into_iter().map(|dir| dir.join(name)).find(|file| file.is_file());
-    found.unwrap_or_else(|| panic!("the test needs {name}: install the Debian package {package}, or run scripts/packages"))
+    found.unwrap_or_else(|| {
+        panic!("the test needs {name}: install the Debian package {package}, or run scripts/packages")
+    })
 }

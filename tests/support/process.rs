@@ -45,7 +45,8 @@ impl Siptrail {
 
     /// `siptrail watch` on a free port.
     pub fn watch(data: &Path, logs: &[&Path]) -> Self {
-        let mut args = vec!["watch".into(), "--listen".into(), "127.0.0.1:0".into(), "--data".into(), data.display().to_string()];
+        let mut args =
+            vec!["watch".into(), "--listen".into(), "127.0.0.1:0".into(), "--data".into(), data.display().to_string()];
         args.extend(logs.iter().map(|log| log.display().to_string()));
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         Self::start(&args)
@@ -92,7 +93,9 @@ impl Siptrail {
         let child = Mutex::new(child);
         eventually("the program ends", || async {
             let ended = child.lock().expect("child").try_wait().expect("waited");
-            ended.map(|status| status.code()).ok_or_else(|| format!("it still runs; it said {:#?}", said.lock().expect("lines")))
+            ended
+                .map(|status| status.code())
+                .ok_or_else(|| format!("it still runs; it said {:#?}", said.lock().expect("lines")))
         })
         .await
     }

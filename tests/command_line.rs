@@ -1,0 +1,121 @@
+//! The command line as a new user meets it: help, mistakes, and what it says meanwhile.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use crate::support::{Siptrail, Truth, differences, eventually, log};
+
+fn run(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_siptrail")).args(args).output().expect("the binary runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn help_shows_a_new_user_what_to_type() {
+    let help = text(&run(&["--help"]).stdout);
+    for wanted in ["siptrail demo", "siptrail watch", "collector", "agent", "[timestamp][method]"] {
+        assert!(help.contains(wanted), "{wanted} is not in\n{help}");
+    }
+    let watch = text(&run(&["watch", "--help"]).stdout);
+    for wanted in ["--listen", "127.0.0.1:8480", "--data", "--from", "beginning", "LOG"] {
+        assert!(watch.contains(wanted), "{wanted} is not in\n{watch}");
+    }
+}
+
+#[test]
+fn a_wrong_config_exits_2_with_file_line_key_and_a_hint() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("collector.toml");
+    std::fs::write(&file, "listen = \"127.0.0.1:0\"\nstorage = \"/tmp\"\n").expect("written");
+    let out = run(&["collector", "--config", &file.display().to_string()]);
+    let said = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    assert!(said.contains("collector.toml:2: storage: unknown field"), "{said}");
+    assert!(said.contains("etc/collector.toml"), "{said}");
+
+    std::fs::write(&file, "[[source]]\nname = \"proxy\"\npaths = [\"/x/*.log\"]\nformat = \"pbx\"\n").expect("written");
+    let out = run(&["agent", "--config", &file.display().to_string()]);
+    let said = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    assert!(said.contains("collector.toml:4: format: there is no [format.pbx]"), "{said}");
+
+    let out = run(&["agent", "--config", "/nowhere/agent.toml"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("--config"), "{}", text(&out.stderr));
+}
+
+#[test]
+fn pages_are_served_on_loopback_only() {
+    let out = run(&["watch", "--listen", "0.0.0.0:0", "/tmp/x.log"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("only loopback addresses"), "{}", text(&out.stderr));
+}
+
+#[test]
+fn a_taken_port_is_told_with_a_way_out() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listen = taken.local_addr().expect("an address").to_string();
+    let data = tempfile::tempdir().expect("a directory");
+    let out = run(&["watch", "--listen", &listen, "--data", &data.path().display().to_string(), "/tmp/x.log"]);
+    assert_eq!(out.status.code(), Some(1));
+    let said = text(&out.stderr);
+    assert!(said.contains(&format!("{listen} is in use")) && said.contains("--listen"), "{said}");
+}
+
+#[tokio::test]
+async fn a_data_directory_belongs_to_one_process_and_must_be_writable() {
+    let data = tempfile::tempdir().expect("a directory");
+    let first = Siptrail::watch(data.path(), &[Path::new("/nowhere/a.log")]);
+    first.api().await;
+    let out =
+        run(&["watch", "--listen", "127.0.0.1:0", "--data", &data.path().display().to_string(), "/nowhere/a.log"]);
+    assert_eq!(out.status.code(), Some(1), "{}", text(&out.stderr));
+    assert!(text(&out.stderr).contains(&data.path().display().to_string()), "{}", text(&out.stderr));
+    assert_eq!(first.stop().await, Some(0));
+
+    let out = run(&["watch", "--listen", "127.0.0.1:0", "--data", "/proc/siptrail", "/nowhere/a.log"]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(text(&out.stderr).contains("/proc/siptrail"), "{}", text(&out.stderr));
+}
+
+#[tokio::test]
+async fn a_log_that_does_not_exist_is_said_and_followed_when_it_appears() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("logs/sip.log");
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&file]);
+    let api = siptrail.api().await;
+    siptrail.says("does not exist yet; it is followed when it appears").await;
+    std::fs::create_dir(dir.path().join("logs")).expect("made");
+    std::fs::copy(log("kamailio.log"), &file).expect("copied");
+    let truth = Truth::read(&log("kamailio.truth.tsv"));
+    eventually("the log is read", || async {
+        let wrong = differences(&truth, &api.truth().await?);
+        if wrong.is_empty() { Ok(()) } else { Err(format!("{} differences", wrong.len())) }
+    })
+    .await;
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn the_demo_plays_its_calls_and_shows_them() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let data = dir.path().join("demo");
+    let demo = Siptrail::start(&["demo", "--listen", "127.0.0.1:0", "--data", &data.display().to_string()]);
+    let api = demo.api().await;
+    demo.says("all recorded calls are played").await;
+    eventually("the demo's calls are scenarios", || async {
+        let calls = api.scenarios("&class=call").await?;
+        if calls.len() == 23 { Ok(()) } else { Err(format!("{} of 23 calls", calls.len())) }
+    })
+    .await;
+    let home = api.page("/").await.expect("the home page");
+    assert!(home.contains("Siptrail"));
+    assert_eq!(demo.stop().await, Some(0));
+
+    let again = run(&["demo", "--listen", "127.0.0.1:0", "--data", &data.display().to_string()]);
+    assert_eq!(again.status.code(), Some(2), "the demo wants a fresh directory");
+}

@@ -1,0 +1,125 @@
+//! Kill -9 of agent, of collector, and of both in mid-load: every record is stored once and whole.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::support::{Api, Database, Siptrail, Truth, differences, entry, eventually, free_port};
+
+/// Calls written in all, in bursts; programs are killed between bursts, while the one before is still on its way.
+const CALLS: usize = 2400;
+const BURST: usize = 100;
+
+#[tokio::test]
+async fn killed_in_mid_load_on_sqlite_nothing_is_lost_or_repeated() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let place = Place::new(dir.path(), None);
+    place.survives().await;
+}
+
+#[tokio::test]
+async fn killed_in_mid_load_on_postgresql_nothing_is_lost_or_repeated() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let database = Database::make("killed").await;
+    let place = Place::new(dir.path(), Some(&database.url()));
+    place.survives().await;
+    database.drop().await;
+}
+
+/// Where a collector and an agent of their own live.
+struct Place {
+    log: PathBuf,
+    collector: PathBuf,
+    agent: PathBuf,
+    url: String,
+}
+
+impl Place {
+    fn new(dir: &Path, postgres: Option<&str>) -> Self {
+        let port = free_port();
+        let (log, collector, agent) = (dir.join("sip.log"), dir.join("collector.toml"), dir.join("agent.toml"));
+        let mut config = format!("listen = \"127.0.0.1:{port}\"\ndata = \"{}\"\n", dir.join("data").display());
+        if let Some(url) = postgres {
+            std::fs::write(dir.join("url"), url).expect("written");
+            config += &format!("postgres_url_file = \"{}\"\n", dir.join("url").display());
+        }
+        std::fs::write(&collector, config).expect("written");
+        let url = format!("http://127.0.0.1:{port}");
+        let config = format!(
+            "collector = \"{url}\"\nstate = \"{}\"\n[[source]]\nname = \"sip\"\npaths = [\"{}\"]\n",
+            dir.join("state").display(),
+            log.display()
+        );
+        std::fs::write(&agent, config).expect("written");
+        Self { log, collector, agent, url }
+    }
+
+    fn start(&self, role: &str) -> Siptrail {
+        let config = if role == "agent" { &self.agent } else { &self.collector };
+        Siptrail::start(&[role, "--config", &config.display().to_string()])
+    }
+
+    async fn survives(&self) {
+        let mut log = std::fs::File::create(&self.log).expect("created");
+        let mut truth = Vec::new();
+        let (mut collector, mut agent) = (self.start("collector"), self.start("agent"));
+        let api = Api::at(&self.url);
+        for burst in 0..CALLS / BURST {
+            for call in burst * BURST..(burst + 1) * BURST {
+                let (text, body) = record(call);
+                log.write_all(text.as_bytes()).expect("written");
+                truth.push(entry("SIP", "INVITE", &format!("call-{call}@killed.example.com"), body.as_bytes()));
+            }
+            // Only some of it may be stored now: that is the moment to pull the plug.
+            self.stored(&api, burst * BURST / 2).await;
+            let both = burst % 6 == 5;
+            if burst % 6 == 1 || both {
+                agent.kill_9();
+                agent = self.start("agent");
+            }
+            if burst % 6 == 3 || both {
+                collector.kill_9();
+                collector = self.start("collector");
+            }
+        }
+        let (text, _) = record(CALLS);
+        log.write_all(text.as_bytes()).expect("written");
+        truth.push(entry("SIP", "INVITE", &format!("call-{CALLS}@killed.example.com"), record(CALLS).1.as_bytes()));
+        let truth: Truth = truth.into_iter().collect();
+        eventually("every record is stored once", || async {
+            let wrong = differences(&truth, &api.truth().await?);
+            if wrong.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{} differences, such as {:?}", wrong.len(), wrong.first()))
+            }
+        })
+        .await;
+        eventually("every call is a scenario", || async {
+            let found = api.scenarios("&class=call").await?.len();
+            if found == CALLS + 1 { Ok(()) } else { Err(format!("{found} scenarios")) }
+        })
+        .await;
+        assert_eq!(agent.stop().await, Some(0));
+        assert_eq!(collector.stop().await, Some(0));
+    }
+
+    async fn stored(&self, api: &Api, least: usize) {
+        eventually("a burst is on its way", || async {
+            let streams = api.get("/api/v1/streams").await?;
+            let records = streams["streams"][0]["records"].as_u64().unwrap_or(0);
+            if records >= least as u64 { Ok(()) } else { Err(format!("{records} of {least}")) }
+        })
+        .await;
+    }
+}
+
+fn record(call: usize) -> (String, String) {
+    let body = format!(
+        "INVITE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK{call}\r\n\
+         From: <sip:alice@example.com>;tag={call}\r\nTo: <sip:bob@example.com>\r\n\
+         Call-ID: call-{call}@killed.example.com\r\nCSeq: 1 INVITE\r\nSubject: {}\r\nContent-Length: 0\r\n\r\n",
+        "x".repeat(call % 700)
+    );
+    let (second, micros) = (1_795_463_450 + call / 50, call % 50 * 20_000);
+    (format!("[{second}.{micros:06}][INVITE][sip:192.0.2.1:5060][sip:192.0.2.2:5060]\n{body}\n"), body)
+}

@@ -1,0 +1,147 @@
+//! Bad input: strangers' bytes do not crash, stall or grow it, nothing else is lost, and they are shown as what they are.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::support::{Siptrail, eventually, signal};
+
+const MEGABYTE: usize = 1 << 20;
+
+fn record(call: &str, display: &str) -> String {
+    let message = format!(
+        "INVITE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK{call}\r\n\
+         From: \"{display}\" <sip:alice@example.com>;tag=1\r\nTo: <sip:bob@example.com>\r\nCall-ID: {call}\r\n\
+         CSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
+    );
+    format!("[2026-11-23 12:00:00.000][INVITE][sip:192.0.2.1:5060][sip:192.0.2.2:5060]\n{message}\n")
+}
+
+async fn holds_calls(siptrail: &Siptrail, calls: &[&str]) {
+    let api = siptrail.api().await;
+    eventually("every record around the bad bytes is stored", || async {
+        let found: Vec<String> = api.messages("").await?.into_iter().map(|m| m.call_id).collect();
+        let missing: Vec<_> = calls.iter().filter(|call| !found.iter().any(|f| f == **call)).collect();
+        if missing.is_empty() { Ok(()) } else { Err(format!("missing {missing:?} of {found:?}")) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_line_of_100_mb_keeps_memory_flat_and_loses_nothing_beside_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("a.log");
+    let mut out = std::io::BufWriter::new(std::fs::File::create(&file).expect("created"));
+    out.write_all(record("before@long", "a").as_bytes()).expect("written");
+    for _ in 0..100 {
+        out.write_all(&vec![b'x'; MEGABYTE]).expect("written");
+    }
+    out.write_all(b"\n").expect("written");
+    out.write_all(record("behind@long", "a").as_bytes()).expect("written");
+    out.write_all(record("last@long", "a").as_bytes()).expect("written");
+    out.flush().expect("written");
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&file]);
+    holds_calls(&siptrail, &["before@long", "behind@long", "last@long"]).await;
+    let peak = siptrail.peak_memory();
+    assert!(peak < 150 * MEGABYTE as u64, "peak memory {} MB", peak / MEGABYTE as u64);
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn noise_of_any_bytes_and_impossible_times_are_kept_as_what_they_are() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("a.log");
+    let mut log = Vec::new();
+    log.extend(record("first@noise", "a").bytes());
+    log.extend((0..=255u8).cycle().take(70_000));
+    log.extend(b"\n[2026-13-45 99:99:99][INVITE][sip:a][sip:b]\n[9999-12-31 23:59:59][OPTIONS][sip:192.0.2.1][sip:192.0.2.2]\nOPTIONS sip:b SIP/2.0\r\nCall-ID: far@future\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n\n");
+    log.extend(b"[0][INVITE][sip:a][sip:b]\n");
+    let mut invalid = record("latin@noise", "caf").into_bytes();
+    let at = invalid.windows(3).position(|w| w == b"caf").expect("there") + 3;
+    invalid.insert(at, 0xE9);
+    log.extend(&invalid);
+    log.extend(record("last@noise", "a").bytes());
+    std::fs::write(&file, &log).expect("written");
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&file]);
+    holds_calls(&siptrail, &["first@noise", "far@future", "latin@noise", "last@noise"]).await;
+    let api = siptrail.api().await;
+    let latin =
+        api.messages("").await.expect("messages").into_iter().find(|m| m.call_id == "latin@noise").expect("stored");
+    let head = invalid.iter().position(|b| *b == b'\n').expect("a header line") + 1;
+    assert_eq!(latin.body, invalid[head..invalid.len() - 1], "bytes that are not UTF-8 come back as they were");
+    assert!(latin.json["body"].is_null() && latin.json["body_base64"].is_string());
+    let streams = api.get("/api/v1/streams").await.expect("streams");
+    let stream = &streams["streams"][0];
+    let sum: u64 =
+        ["record_bytes", "noise_bytes", "fragment_bytes", "gap_bytes"].iter().filter_map(|k| stream[*k].as_u64()).sum();
+    assert_eq!(Some(sum), stream["watermark"].as_u64(), "every byte is accounted for: {stream}");
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn markup_and_escapes_in_a_display_name_are_text() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("a.log");
+    let name = "<script>alert(1)</script>\u{1b}[31m\u{202e}&amp;";
+    std::fs::write(&file, record("markup@x", name) + &record("last@x", "a")).expect("written");
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&file]);
+    holds_calls(&siptrail, &["markup@x", "last@x"]).await;
+    let api = siptrail.api().await;
+    let message = api.messages("&call_id=markup@x").await.expect("messages").remove(0);
+    let scenario = eventually("correlation", || async {
+        let messages = api.messages("&call_id=markup@x").await?;
+        messages[0].json["scenario_id"].as_str().map(str::to_owned).ok_or_else(|| "not correlated".to_owned())
+    })
+    .await;
+    for page in [
+        format!("/s/{scenario}?m={}", message.id),
+        format!("/s/{scenario}?m={}&tab=raw", message.id),
+        "/search".into(),
+        "/".into(),
+    ] {
+        let html = api.page(&page).await.expect("a page");
+        assert!(!html.contains("<script>alert"), "{page}");
+        assert!(!html.contains('\u{1b}'), "a control byte on {page}");
+    }
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn odd_files_are_told_or_waited_for_and_others_go_on() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let logs = dir.path().join("logs");
+    std::fs::create_dir_all(logs.join("x.log")).expect("a directory named as a log");
+    std::fs::write(logs.join("empty.log"), b"").expect("written");
+    std::fs::write(logs.join("good.log"), record("good@odd", "a") + &record("last@odd", "a")).expect("written");
+    let secret = logs.join("secret.log");
+    std::fs::write(&secret, record("secret@odd", "a") + &record("end@odd", "a")).expect("written");
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o000)).expect("chmod");
+
+    let siptrail = as_nobody(dir.path(), &logs.join("*.log"));
+    holds_calls(&siptrail, &["good@odd", "last@odd"]).await;
+    assert!(siptrail.said().iter().any(|line| line.contains("secret.log")), "{:#?}", siptrail.said());
+    std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o644)).expect("chmod");
+    holds_calls(&siptrail, &["secret@odd", "end@odd"]).await;
+    signal(siptrail.pid(), rustix::process::Signal::TERM);
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
+/// Root may read everything, so the program runs as somebody else.
+fn as_nobody(dir: &Path, log: &Path) -> Siptrail {
+    use std::os::unix::process::CommandExt;
+    let data = dir.join("data");
+    std::fs::create_dir(&data).expect("made");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_siptrail"));
+    command.args(["watch", "--listen", "127.0.0.1:0", "--data"]).arg(&data).arg(log);
+    if rustix::process::geteuid().is_root() {
+        for path in [dir, &data] {
+            std::os::unix::fs::chown(path, Some(65534), Some(65534)).expect("chown");
+        }
+        // A binary in a directory that others may not enter is run from a copy.
+        let copy = dir.join("siptrail");
+        std::fs::copy(env!("CARGO_BIN_EXE_siptrail"), &copy).expect("copied");
+        command = std::process::Command::new(copy);
+        command.args(["watch", "--listen", "127.0.0.1:0", "--data"]).arg(&data).arg(log).uid(65534).gid(65534);
+    }
+    Siptrail::spawn(&mut command)
+}

@@ -1,0 +1,236 @@
+//! Live traffic: SIPp calls through Kamailio, its log followed while logrotate rotates it; every record arrives once.
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, mpsc};
+
+use crate::support::{Siptrail, Truth, differences, entry, eventually, free_port, program};
+
+const CALLS: usize = 20;
+const ROTATIONS: usize = 3;
+
+/// Killed when dropped.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn calls_through_a_real_proxy_arrive_whole_while_its_log_is_rotated() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let lab = Lab::start(dir.path());
+    let log = dir.path().join("logs/kamailio.log");
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&dir.path().join("logs/*.log")]);
+    let api = siptrail.api().await;
+
+    let devices = [lab.device("answers.xml"), lab.device("rings.xml"), lab.device("rings.xml")];
+    lab.register(&devices.each_ref().map(|(port, _)| *port)).await;
+    for _ in 0..ROTATIONS {
+        lab.calls(CALLS / ROTATIONS).await;
+        lab.rotate(&log);
+    }
+    lab.calls(CALLS - CALLS / ROTATIONS * ROTATIONS).await;
+    let written = lab.stop();
+    assert!(written.len() > CALLS * 15, "real traffic was logged: {} records", written.len());
+
+    eventually("every record of the proxy's log is stored once", || async {
+        let wrong = differences(&written, &api.truth().await?);
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{} differences: {:#?}", wrong.len(), wrong.iter().take(4).collect::<Vec<_>>()))
+        }
+    })
+    .await;
+    eventually("each call is one scenario", || async {
+        let calls = api.scenarios("&class=call").await?;
+        if calls.len() == CALLS { Ok(()) } else { Err(format!("{} of {CALLS} calls", calls.len())) }
+    })
+    .await;
+    let call = api.scenarios("&class=call").await.expect("calls").remove(0);
+    let scenario =
+        api.get(&format!("/api/v1/scenarios/{}", call["id"].as_str().expect("id"))).await.expect("a scenario");
+    let tags: Vec<&str> =
+        scenario["legs"].as_array().expect("legs").iter().filter_map(|leg| leg["tag"].as_str()).collect();
+    assert!(["A", "B1", "B2", "B3"].iter().all(|tag| tags.contains(tag)), "three devices of one person: {tags:?}");
+    let streams = api.get("/api/v1/streams").await.expect("streams");
+    assert_eq!(streams["streams"].as_array().map(Vec::len), Some(ROTATIONS + 1), "a stream a file, over renames");
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
+/// A Kamailio whose standard error a pipe writer brings into a log file, as it cannot reopen it itself.
+struct Lab {
+    dir: PathBuf,
+    port: u16,
+    kamailio: Program,
+    /// Asks the writer to reopen the log between two records, and waits for it.
+    reopen: mpsc::Sender<mpsc::Sender<()>>,
+    writer: Option<std::thread::JoinHandle<()>>,
+    written: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Lab {
+    fn start(dir: &Path) -> Self {
+        let (logs, run) = (dir.join("logs"), dir.join("run"));
+        std::fs::create_dir_all(&logs).expect("made");
+        std::fs::create_dir_all(&run).expect("made");
+        let port = free_port();
+        let mut child = Command::new(program("kamailio", "kamailio"))
+            .args(["-DD", "-E", "-m", "64", "-M", "8", "-f"])
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/traffic/kamailio.cfg"))
+            .arg("-l")
+            .arg(format!("udp:127.0.0.1:{port}"))
+            .arg("-Y")
+            .arg(&run)
+            .arg("-P")
+            .arg(run.join("kamailio.pid"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("kamailio starts");
+        let stderr = child.stderr.take().expect("piped");
+        let (reopen, asked) = mpsc::channel();
+        let written = Arc::default();
+        let writer = std::thread::spawn({
+            let (log, written) = (logs.join("kamailio.log"), Arc::clone(&written));
+            move || write_log(BufReader::new(stderr), &log, &asked, &written)
+        });
+        Self { dir: dir.to_owned(), port, kamailio: Program(child), reopen, writer: Some(writer), written }
+    }
+
+    /// A SIPp device on a port of its own, for as long as the test lasts.
+    fn device(&self, scenario: &str) -> (u16, Program) {
+        let port = free_port();
+        let child = self.sipp(scenario, port).args(["-m", "100000"]).spawn().expect("sipp starts");
+        (port, Program(child))
+    }
+
+    async fn register(&self, ports: &[u16]) {
+        let list = self.dir.join("devices.csv");
+        let lines: Vec<String> = ports.iter().map(u16::to_string).collect();
+        std::fs::write(&list, format!("SEQUENTIAL\n{}\n", lines.join("\n"))).expect("written");
+        let mut sipp = self.sipp("register.xml", free_port());
+        sipp.arg("-inf").arg(&list).args(["-m", &ports.len().to_string(), "-r", "10"]);
+        finish("registrations", sipp).await;
+    }
+
+    async fn calls(&self, number: usize) {
+        let mut sipp = self.sipp("calls.xml", free_port());
+        sipp.args(["-m", &number.to_string(), "-r", "10"]);
+        finish("calls", sipp).await;
+    }
+
+    fn sipp(&self, scenario: &str, port: u16) -> Command {
+        let mut command = Command::new(program("sipp", "sip-tester"));
+        command
+            .current_dir(&self.dir)
+            .arg("-sf")
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/traffic").join(scenario))
+            .args(["-i", "127.0.0.1", "-p", &port.to_string(), &format!("127.0.0.1:{}", self.port), "-nostdin"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    }
+
+    /// `logrotate` renames the log; the writer goes on in the old file until it is asked to reopen.
+    fn rotate(&self, log: &Path) {
+        let config = self.dir.join("logrotate.conf");
+        let text =
+            format!("{} {{\n  rotate 10\n  size 1\n  create 0644\n  nocompress\n  missingok\n}}\n", log.display());
+        std::fs::write(&config, text).expect("written");
+        let out = Command::new(program("logrotate", "logrotate"))
+            .arg("--force")
+            .arg("--state")
+            .arg(self.dir.join("logrotate.state"))
+            .arg(&config)
+            .output()
+            .expect("logrotate runs");
+        assert!(out.status.success(), "logrotate: {}", String::from_utf8_lossy(&out.stderr));
+        let (done, reopened) = mpsc::channel();
+        self.reopen.send(done).expect("the writer lives");
+        // The writer looks for the wish at the next record; rotation must not wait for one.
+        drop(reopened);
+    }
+
+    /// Ends the proxy and gives what it had logged.
+    fn stop(mut self) -> Truth {
+        let _ = self.kamailio.0.kill();
+        let _ = self.kamailio.0.wait();
+        if let Some(writer) = self.writer.take() {
+            writer.join().expect("the writer ends");
+        }
+        let written = self.written.lock().expect("records");
+        written.iter().map(|record| truth(record)).collect()
+    }
+}
+
+async fn finish(what: &str, mut command: Command) {
+    let child = Mutex::new(Program(command.spawn().expect("sipp starts")));
+    eventually(what, || async {
+        let ended = child.lock().expect("child").0.try_wait().expect("waited");
+        match ended {
+            Some(status) if status.success() => Ok(()),
+            Some(status) => panic!("{what}: sipp ended with {status}"),
+            None => Err("sipp still runs".to_owned()),
+        }
+    })
+    .await;
+}
+
+/// Kamailio begins each line of its own with this; what follows up to the next one belongs to the record.
+fn is_own_line(line: &[u8]) -> bool {
+    let line = line.trim_ascii_start();
+    let digits = line.iter().take_while(|b| b.is_ascii_digit()).count();
+    digits > 0 && line.get(digits) == Some(&b'(')
+}
+
+fn is_header(line: &[u8]) -> bool {
+    is_own_line(line) && line.windows(9).any(|w| w == b"<script>:") && line.ends_with(b"]\n")
+}
+
+/// Copies lines as they come, keeps each record, and reopens the file between two records when asked.
+fn write_log(
+    mut from: impl BufRead,
+    log: &Path,
+    asked: &mpsc::Receiver<mpsc::Sender<()>>,
+    written: &Mutex<Vec<Vec<u8>>>,
+) {
+    let open = || std::fs::OpenOptions::new().create(true).append(true).open(log).expect("the log opens");
+    let (mut file, mut line, mut record) = (open(), Vec::new(), Vec::new());
+    while from.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+        if is_own_line(&line) {
+            if !record.is_empty() {
+                written.lock().expect("records").push(std::mem::take(&mut record));
+            }
+            if asked.try_recv().is_ok() {
+                file = open();
+            }
+        }
+        if is_header(&line) || !record.is_empty() {
+            record.extend_from_slice(&line);
+        }
+        file.write_all(&line).expect("written");
+        line.clear();
+    }
+    if !record.is_empty() {
+        written.lock().expect("records").push(record);
+    }
+}
+
+/// A record as the API must give it: header line off, the logger's line end off.
+fn truth(record: &[u8]) -> crate::support::Entry {
+    let head = record.iter().position(|b| *b == b'\n').expect("a header line") + 1;
+    let body = record[head..].strip_suffix(b"\n").expect("a line end");
+    let line = String::from_utf8_lossy(&record[..head]).into_owned();
+    let method = line.split("][").nth(1).expect("a method").to_owned();
+    let text = String::from_utf8_lossy(body);
+    let call_id = text.lines().find_map(|l| l.strip_prefix("Call-ID: ")).expect("a Call-ID").trim().to_owned();
+    entry("SIP", &method, &call_id, body)
+}
