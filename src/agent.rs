@@ -1,12 +1,17 @@
 //! `siptrail agent --config FILE`: the same as the small binary `siptrail-agent`.
 
-use crate::cli::Configured;
-use crate::outcome::WrongConfig;
-use crate::watch;
+use ::agent::{Error, Options, Progress, Transport, http};
+use tokio::sync::watch;
 
-pub async fn run(asked: Configured) -> anyhow::Result<()> {
-    let config = ::agent::Config::read(&asked.config).map_err(|error| WrongConfig(error.to_string()))?;
-    let transport = ::agent::Transport::http(&config).map_err(|error| WrongConfig(error.to_string()))?;
-    let (tell, _told) = tokio::sync::watch::channel(::agent::Progress::default());
-    Ok(::agent::run(config, transport, tell, watch::until_signal()).await?)
+use crate::outcome::WrongConfig;
+use crate::watch::until_signal;
+
+pub async fn run(asked: Options) -> anyhow::Result<()> {
+    let config = asked.load().map_err(told)?;
+    let transport = Transport::Http(http::Client::new(&config).map_err(told)?);
+    ::agent::run(config, transport, watch::Sender::new(Progress::default()), until_signal()).await.map_err(told)
+}
+
+fn told(error: Error) -> anyhow::Error {
+    if error.exit_code() == 2 { anyhow::Error::new(WrongConfig(error.to_string())) } else { error.into() }
 }

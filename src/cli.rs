@@ -34,7 +34,7 @@ pub enum Command {
     /// Run the server that agents send to and browsers open
     Collector(Configured),
     /// Follow this host's logs and send them to a collector (the same as siptrail-agent)
-    Agent(Configured),
+    Agent(agent::Options),
 }
 
 #[derive(Debug, Args)]
@@ -76,7 +76,7 @@ pub struct Place {
 
 #[derive(Debug, Args)]
 pub struct Configured {
-    /// The config file (an example with every key and its default: etc/collector.toml, etc/agent.toml)
+    /// The config file (an example with every key and its default: etc/collector.toml)
     #[arg(long, env = "SIPTRAIL_CONFIG", value_name = "FILE")]
     pub config: PathBuf,
 }

@@ -19,7 +19,7 @@ pub async fn run(asked: Configured) -> anyhow::Result<()> {
     };
     let cancel = watch::until_signal();
     let listener = serve::bind(config.listen).await?;
-    let server = Server::start(listener, location, &config, cancel.clone()).await?;
+    let server = Server::start(listener, location, &config, Vec::new(), cancel.clone()).await?;
     progress::say(&format!("Siptrail is at http://{}/", server.address));
     server.finish().await
 }

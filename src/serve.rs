@@ -42,19 +42,24 @@ impl Server {
         listener: TcpListener,
         location: Location,
         config: &collector::Config,
+        following: Vec<String>,
         cancel: CancellationToken,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr().context("the listener has no address")?;
-        let store = Store::open(&location).await?;
+        let store = Store::open(&location).await?.with_settings(config.settings());
         let ingest = Ingest::new(store.clone(), config);
         let owner = format!("{}-{}", std::process::id(), address.port());
         let correlation =
             tokio::spawn(collector::correlate::run(store.clone(), owner, ingest.stored(), cancel.clone()));
         let partitions = tokio::spawn(collector::partitions::run(store.clone(), cancel.clone()));
-        let settings = web::Settings::for_listener(address, &config.hosts, cancel.clone());
+        let mut settings = web::Settings::loopback(env!("CARGO_PKG_VERSION"));
+        settings.allowed_hosts.extend(config.hosts.iter().cloned());
+        settings.following = following;
+        settings.stop = cancel.clone();
         let app = collector::http::router(ingest.clone()).merge(web::router(store.clone(), settings));
         let stop = cancel.clone();
         let pages = tokio::spawn(async move {
+            let app = app.into_make_service_with_connect_info::<SocketAddr>();
             let result = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await;
             partitions.abort();
             result

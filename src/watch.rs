@@ -37,7 +37,9 @@ pub async fn follow(
     let listener = serve::bind(place.listen).await?;
     let location = Location::Directory(data.clone());
     let serving = CancellationToken::new();
-    let server = Server::start(listener, location, &collector::Config::default(), serving.clone()).await?;
+    let following = logs.iter().map(|log| log.display().to_string()).collect();
+    let config = collector::Config::default();
+    let server = Server::start(listener, location, &config, following, serving.clone()).await?;
     progress::say(&format!("Siptrail is at http://{}/ (data in {})", server.address, data.display()));
 
     let config = agent_config(&data, &logs, from);
@@ -58,28 +60,29 @@ fn agent_config(data: &std::path::Path, logs: &[PathBuf], from: From) -> Config 
         From::Beginning => Start::Beginning,
         From::End => Start::End,
     };
-    let sources = logs
-        .iter()
-        .map(|log| Source {
-            name: source_name(log, logs),
-            paths: vec![log.to_string_lossy().into_owned()],
-            start,
-            ..Source::default()
-        })
+    let sources = names(logs)
+        .into_iter()
+        .zip(logs)
+        .map(|(name, log)| Source { start, ..Source::new(name, vec![log.to_string_lossy().into_owned()]) })
         .collect();
     Config { state: data.join("agent"), sources, ..Config::default() }
 }
 
-/// The file's name without its extension; the whole path where two would have one name.
-fn source_name(log: &std::path::Path, logs: &[PathBuf]) -> String {
-    let short = |path: &std::path::Path| {
-        let last = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let parent = path.parent().and_then(|p| p.file_name()).map(|p| p.to_string_lossy().into_owned());
-        if last.contains(['*', '?', '[']) { parent.unwrap_or(last) } else { last }
-    };
-    let name = short(log);
-    let twice = logs.iter().filter(|other| short(other) == name).count() > 1;
-    if twice || name.is_empty() { log.to_string_lossy().into_owned() } else { name }
+/// A source is named after its log: the file's name without extension, or its directory's for a pattern; numbered where
+/// two would be alike.
+fn names(logs: &[PathBuf]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for log in logs {
+        let last = log.file_stem().unwrap_or(log.as_os_str()).to_string_lossy().into_owned();
+        let parent = log.parent().and_then(|p| p.file_name()).map(|p| p.to_string_lossy().into_owned());
+        let short = if last.contains(['*', '?', '[']) { parent.unwrap_or(last) } else { last };
+        let short = if short.is_empty() || short == "/" { "log".to_owned() } else { short.replace('/', "-") };
+        let taken = |name: &String| names.contains(name);
+        let numbered = (2..).map(|n| format!("{short}-{n}"));
+        let name = std::iter::once(short.clone()).chain(numbered).find(|name| !taken(name));
+        names.push(name.unwrap_or(short));
+    }
+    names
 }
 
 /// What HTTP would do, without HTTP.
@@ -91,7 +94,7 @@ async fn answer_calls(ingest: Ingest, mut calls: mpsc::Receiver<Call>) {
                 Call::Append(append, reply) => {
                     let answer = match ingest.append(append).await {
                         Ok(answer) => Reply::Answer(answer),
-                        Err(error) => Reply::from_error(collector::http::status_of(&error), error.to_string()),
+                        Err(error) => refusal(&error),
                     };
                     // The agent may have gone; then nobody waits for the answer.
                     let _ = reply.send(answer);
@@ -103,6 +106,16 @@ async fn answer_calls(ingest: Ingest, mut calls: mpsc::Receiver<Call>) {
             }
         });
     }
+}
+
+/// As the status over HTTP would say it.
+fn refusal(error: &collector::Error) -> Reply {
+    let status = collector::http::status_of(error);
+    if status.is_client_error() {
+        return Reply::Refused { status: status.as_u16(), text: error.to_string(), answer: None };
+    }
+    tracing::warn!(error = %error, "a batch could not be stored; it is sent again");
+    Reply::Busy { status: status.as_u16(), retry_after: None }
 }
 
 fn default_data() -> anyhow::Result<PathBuf> {
@@ -141,10 +154,8 @@ mod tests {
 
     #[test]
     fn a_source_is_named_after_its_log_and_two_never_alike() {
-        let logs: Vec<PathBuf> = ["/a/sip.log", "/var/log/app/*.log", "/var/log/kamailio"].map(PathBuf::from).to_vec();
-        let names: Vec<_> = logs.iter().map(|log| source_name(log, &logs)).collect();
-        assert_eq!(names, ["sip", "app", "kamailio"]);
-        let twins: Vec<PathBuf> = ["/a/sip.log", "/b/sip.log"].map(PathBuf::from).to_vec();
-        assert_eq!(source_name(&twins[1], &twins), "/b/sip.log");
+        let named = |logs: &[&str]| names(&logs.iter().map(PathBuf::from).collect::<Vec<_>>());
+        assert_eq!(named(&["/a/sip.log", "/var/log/app/*.log", "/var/log/kamailio"]), ["sip", "app", "kamailio"]);
+        assert_eq!(named(&["/a/sip.log", "/b/sip.log", "/c/sip.log", "/"]), ["sip", "sip-2", "sip-3", "log"]);
     }
 }

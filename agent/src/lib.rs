@@ -1,1 +1,39 @@
-//! agent
+//! Bytes on disk to acknowledged bytes at the collector.
+//!
+//! Read in this order:
+//! - [`config`], [`options`], [`error`](Error): what an operator says, and what is wrong with it
+//! - `content`, `generation`, `guard`: what a file is, and how it is known again
+//! - `logname`, `discover`: which files there are
+//! - `cursor`: one turn of reading and framing in one file
+//! - `stream`, `follow`: every decision about files and streams; pure
+//! - `read`, [`transport`], [`http`], `ship`, `checkpoint`: the hands
+//! - `run`: puts it all to work; [`progress`]: how far it is
+
+pub mod config;
+pub mod error;
+pub mod http;
+pub mod options;
+pub mod progress;
+pub mod transport;
+
+mod checkpoint;
+mod content;
+mod cursor;
+mod discover;
+mod duration;
+mod follow;
+mod generation;
+mod guard;
+mod logname;
+mod read;
+mod run;
+mod ship;
+mod stream;
+mod zone;
+
+pub use config::{Config, Source, Start};
+pub use error::Error;
+pub use options::Options;
+pub use progress::Progress;
+pub use run::run;
+pub use transport::{Call, Reply, Transport};

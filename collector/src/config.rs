@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use message::{facts, kind};
+use message::facts::{Pointer, Settings};
+use message::{keys, kind};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -17,11 +18,67 @@ pub struct Config {
     pub postgres_url_file: Option<PathBuf>,
     /// Names under which browsers may ask for the pages, beside the address itself.
     pub hosts: Vec<String>,
-    /// Keys beyond the default ones, and where Call-IDs stand in JSON.
-    pub facts: facts::Settings,
     /// `[[kind]]`: decides before the built-in rules what kind a record is.
-    #[serde(rename = "kind")]
-    pub kinds: Vec<kind::Rule>,
+    pub kind: Vec<kind::Rule>,
+    /// `[[key]]`: the operator's own key spaces, beside the default ones.
+    pub key: Vec<keys::Rule>,
+    /// `[reading]`: where Call-IDs, statuses and devices stand in headers, queries and JSON.
+    pub reading: Reading,
+}
+
+/// Where to look in messages; the defaults are shipped.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reading {
+    /// Trace ids of `traceparent` join calls (likely, not sure).
+    pub trace: bool,
+    /// Headers, SIP or HTTP, that hold the Call-ID of a call.
+    pub call_headers: Vec<String>,
+    /// Query parameters that hold one.
+    pub call_queries: Vec<String>,
+    /// JSON pointers to one.
+    pub call_ids: Vec<Pointer>,
+    /// JSON pointers to the status of an exchange logged as one record.
+    pub statuses: Vec<Pointer>,
+    /// JSON pointers to the token, device and user of a push.
+    pub tokens: Vec<Pointer>,
+    pub devices: Vec<Pointer>,
+    pub users: Vec<Pointer>,
+}
+
+impl Config {
+    /// The settings of parsing that this config comes to.
+    pub fn settings(&self) -> Settings {
+        let reading = self.reading.clone();
+        Settings {
+            kind: self.kind.clone(),
+            key: self.key.clone(),
+            trace: reading.trace,
+            call_headers: reading.call_headers,
+            call_queries: reading.call_queries,
+            call_ids: reading.call_ids,
+            statuses: reading.statuses,
+            tokens: reading.tokens,
+            devices: reading.devices,
+            users: reading.users,
+        }
+    }
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        let shipped = Settings::default();
+        Self {
+            trace: shipped.trace,
+            call_headers: shipped.call_headers,
+            call_queries: shipped.call_queries,
+            call_ids: shipped.call_ids,
+            statuses: shipped.statuses,
+            tokens: shipped.tokens,
+            devices: shipped.devices,
+            users: shipped.users,
+        }
+    }
 }
 
 impl Default for Config {
@@ -31,8 +88,9 @@ impl Default for Config {
             data: PathBuf::from("/var/lib/siptrail"),
             postgres_url_file: None,
             hosts: Vec::new(),
-            facts: facts::Settings::default(),
-            kinds: Vec::new(),
+            kind: Vec::new(),
+            key: Vec::new(),
+            reading: Reading::default(),
         }
     }
 }

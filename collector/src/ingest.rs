@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use message::facts::Settings;
 use message::format::Format;
 use message::id::StreamId;
 use message::time::Timestamp;
@@ -12,7 +13,7 @@ use store::Store;
 use store::append::{Incoming, Outcome};
 use tokio::sync::Notify;
 
-use crate::parse::{Reading, Settings};
+use crate::parse::Reading;
 use crate::{Config, Error, check, parse};
 
 /// Streams whose format and zone are kept in memory; beyond it they are read again from the store.
@@ -30,8 +31,7 @@ pub struct Ingest {
 
 impl Ingest {
     pub fn new(store: Store, config: &Config) -> Self {
-        let settings = Settings { facts: config.facts.clone(), kinds: config.kinds.clone() };
-        Self { store, settings: Arc::new(settings), readings: Arc::default(), stored: Arc::default() }
+        Self { store, settings: Arc::new(config.settings()), readings: Arc::default(), stored: Arc::default() }
     }
 
     /// Rung after each commit.

@@ -2,7 +2,7 @@
 
 use chrono_tz::Tz;
 use message::event::CallEvent;
-use message::facts::{self, Facts};
+use message::facts::{self, Facts, Settings};
 use message::format::{Format, Header, Line};
 use message::id::{CallKey, MessageId, StreamId};
 use message::kind;
@@ -10,13 +10,6 @@ use message::span::{Flags, SpanKind};
 use message::time::Timestamp;
 use message::wire::{Refused, StreamMeta, WireSpan};
 use store::append::{FragmentRow, GapRow, Item, MessageRow};
-
-/// What an operator can set about parsing.
-#[derive(Clone, Debug, Default)]
-pub struct Settings {
-    pub facts: facts::Settings,
-    pub kinds: Vec<kind::Rule>,
-}
 
 /// How the header lines of one stream are read.
 #[derive(Clone, Debug)]
@@ -75,13 +68,13 @@ fn row(settings: &Settings, reading: &Reading, stream: StreamId, received: Times
     let Header { time, ambiguous_time, .. } = header;
     let (method, source, destination) = (text(header.method), text(header.source), text(header.destination));
     let body = &span.bytes[head..end];
-    let (kind, guessed) = kind::decide(&settings.kinds, &reading.source, &method, &source, &destination, body);
-    let facts = facts::read(kind, &method, &source, &destination, body, &settings.facts);
+    let (kind, guessed) = kind::decide(settings, &reading.source, &method, &source, &destination, body);
+    let facts = facts::read(kind, &method, &source, &destination, body, settings);
     let mut flags = span.flags;
     for (set, flag) in [
         (ambiguous_time, Flags::AMBIGUOUS_TIME),
         (guessed, Flags::KIND_GUESSED),
-        (facts.interleaved(&method, body), Flags::INTERLEAVE_SUSPECT),
+        (facts.interleaved(&method), Flags::INTERLEAVE_SUSPECT),
     ] {
         flags = if set { flags.with(flag) } else { flags };
     }

@@ -37,7 +37,9 @@ fn keys_of(event: &CallEvent) -> Vec<Key> {
     if event.class.is_daily() {
         return vec![Key::new(event.class.name(), format!("{} {}", event.call_id, event.time.day().0))];
     }
-    let own = Key::new("call", event.call_id.as_str());
+    let own = Key::own(&event.call_id).filter(|own| event.keys.first() == Some(own));
+    // A Call-ID that says too little to join others still names its own call.
+    let own = own.unwrap_or_else(|| Key::new("own", event.call.to_string()));
     let carried = event.keys.iter().filter(|key| **key != own).cloned();
     std::iter::once(own.clone()).chain(carried).collect()
 }
@@ -149,7 +151,7 @@ mod tests {
             to_tag: false,
             source: String::new(),
             destination: String::new(),
-            keys: keys.iter().map(|value| Key::new("call", *value)).collect(),
+            keys: if class.is_daily() { Vec::new() } else { Key::own(call_id).into_iter().chain(keys.iter().map(|value| Key::new("call", *value))).collect() },
         }
     }
 

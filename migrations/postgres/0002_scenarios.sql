@@ -39,8 +39,8 @@ create table scenario (
     strip bytea,
     summary bytea not null,
     primary key (id)
-);
-create index scenario_first on scenario (first, id) where merged_into is null;
+) with (fillfactor = 70);
+create index scenario_first on scenario (first, id, kind) where merged_into is null;
 create index scenario_kind on scenario (kind, first);
 create index scenario_caller on scenario (caller, first);
 create index scenario_callee on scenario (callee, first);
@@ -55,7 +55,7 @@ create table scenario_key (
     calls bigint not null,
     space text not null,
     primary key (hash)
-);
+) with (fillfactor = 90);
 create index scenario_key_scenario on scenario_key (scenario_id);
 
 -- joined_*: the key by which a call came to its scenario, and the message that carried it.

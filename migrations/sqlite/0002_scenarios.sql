@@ -37,7 +37,7 @@ create table scenario (
     strip blob,
     summary blob not null
 );
-create index scenario_first on scenario (first, id) where merged_into is null;
+create index scenario_first on scenario (first, id, kind) where merged_into is null;
 create index scenario_kind on scenario (kind, first);
 create index scenario_caller on scenario (caller, first);
 create index scenario_callee on scenario (callee, first);

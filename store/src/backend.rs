@@ -110,10 +110,28 @@ impl Backend {
         }
     }
 
+    /// Partitions are looked for again.
+    fn forget_days(&self) {
+        match self {
+            Self::Sqlite(_) => {}
+            Self::Postgres(at) => at.days.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear(),
+        }
+    }
+
     /// Two days back, three ahead.
     pub async fn keep_partitions(&self, now: Timestamp) -> Result<(), Error> {
         let today = now.day().0;
         self.ensure_days((today - 2..=today + 3).map(Day).collect()).await
+    }
+
+    /// Put before a column that only narrows what another index finds. SQLite has no statistics here and would take
+    /// the column's own index, which may be as good as none; PostgreSQL knows better, and needs it to leave out
+    /// partitions.
+    pub fn unindexed(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "+",
+            Self::Postgres(_) => "",
+        }
     }
 
     pub async fn close(&self) {

@@ -15,8 +15,8 @@ pub(crate) const BUNDLED: i16 = 1;
 /// Trained by `store/examples/train_dictionary.rs`.
 pub(crate) const BUNDLED_BYTES: &[u8] = include_bytes!("../dictionary/1.zdict");
 const LEVEL: i32 = 3;
-/// Of one batch of 32 MiB, unpacked.
-const MOST_EVENTS: usize = 256 << 20;
+/// More than the call events of one batch of 32 MiB.
+const MOST_QUICK: usize = 256 << 20;
 
 static ENCODER: LazyLock<EncoderDictionary<'static>> = LazyLock::new(|| EncoderDictionary::copy(BUNDLED_BYTES, LEVEL));
 static DECODER: LazyLock<DecoderDictionary<'static>> = LazyLock::new(|| DecoderDictionary::copy(BUNDLED_BYTES));
@@ -25,6 +25,7 @@ static DECODER: LazyLock<DecoderDictionary<'static>> = LazyLock::new(|| DecoderD
 thread_local! {
     static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
     static QUICK: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static UNQUICK: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
@@ -76,27 +77,32 @@ pub(crate) fn unpack(dictionary: i16, bytes: Vec<u8>, most: usize) -> Result<Vec
     }
 }
 
-/// Call events: of one batch much alike, and gone in a moment. Their length stands before them.
-pub(crate) fn pack_events(events: &[u8]) -> Vec<u8> {
+/// For what is not a message (call events of a batch, summaries): no dictionary, and its length before it.
+pub(crate) fn pack_quickly(raw: &[u8]) -> Vec<u8> {
     let packed = QUICK.with_borrow_mut(|slot| {
         if slot.is_none() {
             *slot = Compressor::new(1).ok();
         }
-        slot.as_mut()?.compress(events).ok()
+        slot.as_mut()?.compress(raw).ok()
     });
-    let mut out = (events.len() as u32).to_le_bytes().to_vec();
+    let mut out = (raw.len() as u32).to_le_bytes().to_vec();
     out.extend_from_slice(packed.as_deref().unwrap_or_default());
     out
 }
 
-pub(crate) fn unpack_events(bytes: &[u8]) -> Result<Vec<u8>, Error> {
-    let damaged = || Error::Damaged("call events of the outbox cannot be unpacked".into());
+pub(crate) fn unpack_quick(bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    let damaged = || Error::Damaged("packed bytes cannot be unpacked".into());
     let (len, packed) = bytes.split_first_chunk::<4>().ok_or_else(damaged)?;
     let len = u32::from_le_bytes(*len) as usize;
-    if len > MOST_EVENTS {
+    if len > MOST_QUICK {
         return Err(damaged());
     }
-    zstd::bulk::decompress(packed, len).map_err(|_| damaged())
+    UNQUICK.with_borrow_mut(|slot| {
+        if slot.is_none() {
+            *slot = Decompressor::new().ok();
+        }
+        slot.as_mut().and_then(|context| context.decompress(packed, len).ok()).ok_or_else(damaged)
+    })
 }
 
 fn compressor() -> std::io::Result<Compressor<'static>> {
@@ -134,6 +140,16 @@ mod tests {
     fn what_does_not_shrink_is_kept_as_it_is() {
         assert_eq!(pack(b"x"), (0, b"x".to_vec()));
         assert_eq!(pack(b""), (0, Vec::new()));
+    }
+
+    #[test]
+    fn what_is_packed_quickly_comes_back_or_is_an_error() {
+        for raw in [&b""[..], b"x", &[7; 10_000]] {
+            assert_eq!(unpack_quick(&pack_quickly(raw)).unwrap(), raw);
+        }
+        for damaged in [&b""[..], b"abc", b"\xff\xff\xff\xffx", b"\x09\0\0\0nonsense"] {
+            assert!(unpack_quick(damaged).is_err());
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod caches;
 mod compress;
 pub mod correlate;
 mod error;
+mod messages;
 pub mod position;
 pub mod scenario;
 mod scope;

@@ -1,7 +1,7 @@
 //! How far each stream of an agent is committed.
 
 use message::id::{Offset, StreamId};
-use message::wire::{self, FileIdentity, Position, Positions};
+use message::wire::{self, FileIdentity, Position, Positions, StreamMeta};
 
 use crate::backend::with_pool;
 use crate::text::count;
@@ -43,6 +43,64 @@ impl Store {
         rows.truncate(limit);
         Ok(Positions { positions: rows.into_iter().map(position).collect::<Result<_, _>>()?, more })
     }
+
+    /// The committed offset of a stream; 0 where it is not known.
+    pub async fn watermark(&self, stream: StreamId) -> Result<Offset, Error> {
+        let off: Option<i64> = with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select off from stream_offset where stream_id = $1")
+                .bind(stream.0)
+                .fetch_optional(pool)
+                .await?
+        });
+        Ok(Offset(off.map_or(0, count)))
+    }
+
+    /// How a stream is to be read, as its agent said when it was new. None: nobody told of it.
+    pub async fn stream_meta(&self, stream: StreamId) -> Result<Option<StreamMeta>, Error> {
+        let row: Option<MetaRow> = with_pool!(self.backend, pool => {
+            sqlx::query_as(
+                "select host, source, path, format, zone, device, inode, generation, birth, epoch, predecessor
+                 from stream where stream_id = $1",
+            )
+            .bind(stream.0)
+            .fetch_optional(pool)
+            .await?
+        });
+        row.map(|row| meta(stream, row)).transpose()
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct MetaRow {
+    host: String,
+    source: String,
+    path: Vec<u8>,
+    format: Vec<u8>,
+    zone: String,
+    device: i64,
+    inode: i64,
+    generation: i64,
+    birth: i64,
+    epoch: i64,
+    predecessor: Option<i64>,
+}
+
+fn meta(stream: StreamId, row: MetaRow) -> Result<StreamMeta, Error> {
+    Ok(StreamMeta {
+        source: row.source,
+        format: wire::decode(&row.format).map_err(|_| Error::Damaged(format!("format of stream {stream}")))?,
+        zone: row.zone,
+        path: row.path,
+        host: row.host,
+        file: FileIdentity {
+            device: row.device as u64,
+            inode: row.inode as u64,
+            generation: row.generation as u64,
+            birth: row.birth,
+        },
+        epoch: count(row.epoch),
+        predecessor: row.predecessor.map(StreamId),
+    })
 }
 
 fn position(row: Row) -> Result<Position, Error> {

@@ -83,6 +83,7 @@ impl Store {
             Some(false) => &[("message", 0)],
             Some(true) => &[("provisional", 1)],
         };
+        let unindexed = self.backend.unindexed();
         Ok(with_pool!(self.backend, pool => {
             let mut q = QueryBuilder::<Db>::new("");
             for (table, sign) in halves {
@@ -96,11 +97,11 @@ impl Store {
                     push_list!(q, calls);
                 }
                 if *sign == 0 && !scope.streams.is_empty() && scope.streams.len() <= LIST {
-                    q.push(" and stream_id in ");
+                    q.push(" and ").push(unindexed).push("stream_id in ");
                     push_list!(q, &scope.streams);
                 }
                 if *sign == 0 && !scope.days.is_empty() && scope.days.len() <= LIST {
-                    q.push(" and day in ");
+                    q.push(" and ").push(unindexed).push("day in ");
                     push_list!(q, &scope.days);
                 }
                 if let Some(from) = scope.from {

@@ -1,19 +1,16 @@
-//! Search: rows are scenarios, never messages; and the message list of the API.
+//! Search: rows are scenarios, never messages. The message list of the API is in `messages.rs`.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use message::event::CallClass;
-use message::id::{CallKey, MessageId, ScenarioId};
+use message::id::{CallKey, ScenarioId};
 use message::kind::Kind;
-use message::record::Message;
-use message::time::{DAY, HOUR, SECOND, Timestamp};
+use message::time::{DAY, HOUR, Timestamp};
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
-use crate::scenario::{self, Found, ScenarioColumns, ScenarioRow};
-use crate::scope::Scope;
+use crate::scenario::{self, ScenarioColumns, ScenarioRow};
 use crate::statement::push_list;
-use crate::stored::StoredRow;
 use crate::text::after_prefix;
 use crate::{Error, Store, append, statement};
 
@@ -121,94 +118,6 @@ impl Store {
         Ok(Page { rows, more, searched_to })
     }
 
-    /// Ascending by (time, stream, offset), behind `after`.
-    pub async fn messages(
-        &self,
-        filter: &MessageFilter,
-        after: Option<(Timestamp, MessageId)>,
-        limit: usize,
-    ) -> Result<Page<Message>, Error> {
-        let Some(scope) = self.scope_of(filter).await? else {
-            return Ok(Page { rows: Vec::new(), more: false, searched_to: None });
-        };
-        let mut rows = if scope.calls.is_some() {
-            self.rows_of(&scope, after, limit + 1).await?
-        } else {
-            self.rows_by_time(scope, after, limit + 1).await?
-        };
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        Ok(Page { rows: self.messages_of(rows).await?, more, searched_to: None })
-    }
-
-    /// None: there can be none.
-    async fn scope_of(&self, filter: &MessageFilter) -> Result<Option<Scope>, Error> {
-        let mut scope = Scope::default();
-        if let Some(mut id) = filter.scenario {
-            let scenario = loop {
-                match self.scenario(id).await? {
-                    Found::Here(scenario) => break scenario,
-                    Found::Merged(into) => id = into,
-                    Found::Nowhere => return Ok(None),
-                }
-            };
-            scope = Scope::of(&scenario);
-        }
-        if let Some(call_id) = &filter.call_id {
-            let call = CallKey::of(call_id.as_bytes());
-            if scope.calls.is_some_and(|calls| !calls.contains(&call)) {
-                return Ok(None);
-            }
-            scope.calls = Some(vec![call]);
-        }
-        scope.from = scope.from.max(filter.from);
-        scope.to = scope.to.into_iter().chain(filter.to).min();
-        scope.kind = filter.kind;
-        scope.method.clone_from(&filter.method);
-        scope.status = filter.status;
-        scope.provisional = filter.provisional;
-        Ok(Some(scope))
-    }
-
-    /// In windows that grow while little is found: no index holds all messages by time.
-    async fn rows_by_time(
-        &self,
-        scope: Scope,
-        after: Option<(Timestamp, MessageId)>,
-        limit: usize,
-    ) -> Result<Vec<StoredRow>, Error> {
-        let from = scope.from.max(after.map(|(time, _)| time));
-        let mut from = match from {
-            Some(from) => from,
-            None => self.earliest().await?,
-        };
-        let mut rows: Vec<StoredRow> = Vec::new();
-        let mut window = 10 * SECOND;
-        while rows.len() < limit {
-            let open = window > 30 * DAY;
-            let end = Timestamp(from.0.saturating_add(window));
-            let last = open || scope.to.is_some_and(|to| to <= end);
-            let to = if last { scope.to } else { Some(end) };
-            let part = Scope { from: Some(from), to, ..scope.clone() };
-            rows.extend(self.rows_of(&part, after, limit - rows.len()).await?);
-            if last {
-                break;
-            }
-            (from, window) = (end, window * 8);
-        }
-        Ok(rows)
-    }
-
-    async fn earliest(&self) -> Result<Timestamp, Error> {
-        let final_one: Option<i64> = with_pool!(self.backend, pool => {
-            sqlx::query_scalar("select min(first) from call_part").fetch_one(pool).await?
-        });
-        let provisional: Option<i64> = with_pool!(self.backend, pool => {
-            sqlx::query_scalar("select min(ts) from provisional").fetch_one(pool).await?
-        });
-        Ok(Timestamp(final_one.into_iter().chain(provisional).min().unwrap_or(0)))
-    }
-
     /// The scenarios that a Call-ID or a person leaves, and back to when a person was looked for. None: all.
     async fn candidates(&self, filter: &Filter) -> Result<(Option<Vec<i64>>, Option<Timestamp>), Error> {
         let mut among: Option<BTreeSet<i64>> = None;
@@ -294,11 +203,13 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<ScenarioRow>, Error> {
         let classes = filter.listed_classes();
+        let unindexed = self.backend.unindexed();
         let rows: Vec<ScenarioColumns> = with_pool!(self.backend, pool => {
             let mut q = QueryBuilder::<Db>::new("select ");
             q.push(scenario::COLUMNS).push(" from scenario where merged_into is null");
             if classes.len() < CallClass::ALL.len() {
-                q.push(" and kind in ");
+                // One class alone has an index in the order of the list.
+                q.push(" and ").push(if classes.len() == 1 { "" } else { unindexed }).push("kind in ");
                 push_list!(q, classes.iter().map(|class| class.code()));
             }
             if let Some(ids) = &ids {

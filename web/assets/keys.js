@@ -85,7 +85,7 @@ const keys = {
   t: transaction,
   y: copy,
   L: () => document.dispatchEvent(new Event("siptrail:live")),
-  "/": () => document.querySelector(".find input, #box, #q")?.focus(),
+  "/": () => [".find input", "#box", "#q"].map((box) => document.querySelector(box)).find(Boolean)?.focus(),
   "?": () => document.querySelector("#legend, #keys")?.scrollIntoView(),
 };
 

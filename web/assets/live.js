@@ -31,6 +31,7 @@ const open = () => {
   url.searchParams.set("since", version);
   source = new EventSource(url);
   for (const type of ["row", "gone", "keep"]) source.addEventListener(type, take);
+  source.addEventListener("seen", (event) => waiting.length || (version = event.lastEventId));
   source.addEventListener("reload", () => end("The picture has changed: reload", true));
   source.addEventListener("refused", (event) => end(event.data, true));
   source.onerror = () => {

@@ -1,11 +1,23 @@
-// What every page has: the zone of this browser as a link.
+// What every page has: the zone of this browser as a link, and addresses without the fields that are blank.
+document.addEventListener("formdata", ({ formData }) => {
+  for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
+  if (formData.getAll("class").join() === "call,other") formData.delete("class");
+});
+document.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (detail.verb !== "get") return;
+  for (const [name, value] of Object.entries(detail.parameters)) if (value === "") delete detail.parameters[name];
+});
+
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-for (const link of document.querySelectorAll("[data-browser-zone]")) {
-  if (!zone || zone === "UTC") continue;
+const offer = () => {
+  const link = document.querySelector("[data-browser-zone]");
+  if (!link || !zone || zone === "UTC") return;
   const url = new URL(location.href);
   url.searchParams.set("zone", zone);
   link.href = url.search;
   link.textContent = zone;
   link.title = "the zone of this browser";
   link.hidden = false;
-}
+};
+document.addEventListener("htmx:afterSettle", offer);
+offer();

@@ -1,4 +1,5 @@
-//! Serves the pages over a store filled with made calls: `cargo run -p web --example serve -- 8080 [DIRECTORY]`.
+//! Serves the pages over a store filled with made calls: `cargo run -p web --example serve -- 8080 [DIRECTORY [empty|live]]`.
+//! `live` goes on adding calls, a record each second.
 
 #[path = "../tests/fixture.rs"]
 mod fixture;
@@ -18,8 +19,9 @@ async fn main() -> std::io::Result<()> {
         given.map_or_else(|| std::env::temp_dir().join(format!("siptrail-{}", std::process::id())), Into::into);
     let store = Store::open(&Location::Directory(directory)).await.map_err(std::io::Error::other)?;
     let settings = Settings::loopback(env!("CARGO_PKG_VERSION"));
-    if std::env::args().nth(3).as_deref() != Some("empty") {
-        let mut ingest = Ingest::new(&store);
+    let mode = std::env::args().nth(3).unwrap_or_default();
+    let mut ingest = Ingest::new(&store);
+    if mode != "empty" {
         let begun = 1_789_387_200 * SECOND;
         ingest.add(&forked(begun + 102_000)).await;
         for number in 0..130_u32 {
@@ -34,8 +36,23 @@ async fn main() -> std::io::Result<()> {
             }
         }
     }
+    if mode == "live" {
+        tokio::spawn(grow(ingest));
+    }
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
     eprintln!("http://{}", listener.local_addr()?);
     let router = web::router(store, settings).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, router).await
+}
+
+/// The wait is the point here: records come as they would while people call.
+async fn grow(mut ingest: Ingest) {
+    let mut ticks = tokio::time::interval(std::time::Duration::from_secs(1));
+    for number in 1000.. {
+        let begun = 1_789_387_200 * SECOND + i64::from(number) * 60 * SECOND;
+        for record in call(begun, number, "dave", "erin", 200, 40) {
+            ticks.tick().await;
+            ingest.add(&[record]).await;
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod base64;
 mod messages;
+mod picture;
 mod scenarios;
 mod streams;
 

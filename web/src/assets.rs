@@ -37,13 +37,12 @@ static ASSETS: [Asset; 8] = [
     asset!("vendor/htmx-2.0.11.min.js", "text/javascript; charset=utf-8"),
 ];
 
-/// Address of each asset by its name, and each asset by its address.
-static ADDRESSES: LazyLock<(HashMap<&'static str, String>, HashMap<String, &'static Asset>)> = LazyLock::new(|| {
-    let addressed = ASSETS.iter().map(|asset| (hashed(asset), asset));
-    let by_address: HashMap<_, _> = addressed.collect();
-    let by_name = by_address.iter().map(|(hashed, asset)| (asset.name, format!("/assets/{hashed}"))).collect();
-    (by_name, by_address)
-});
+/// Address of each asset by its name; below, each asset by the last part of its address.
+static ADDRESSES: LazyLock<HashMap<&'static str, String>> =
+    LazyLock::new(|| ASSETS.iter().map(|asset| (asset.name, format!("/assets/{}", hashed(asset)))).collect());
+
+static FILES: LazyLock<HashMap<String, &'static Asset>> =
+    LazyLock::new(|| ASSETS.iter().map(|asset| (hashed(asset), asset)).collect());
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new()
@@ -53,21 +52,29 @@ pub(crate) fn routes() -> Router<Site> {
 
 /// The address of an asset, for templates: `{{ crate::assets::url("app.css") }}`.
 pub fn url(name: &str) -> &'static str {
-    ADDRESSES.0.get(name).map_or("/assets/missing", String::as_str)
+    ADDRESSES.get(name).map_or("/assets/missing", String::as_str)
 }
 
 async fn asset(Path(hashed): Path<String>) -> Result<Response, Error> {
-    let asset = ADDRESSES.1.get(&hashed).ok_or_else(|| Error::not_found("There is no such file.", ""))?;
+    let asset = FILES.get(&hashed).ok_or_else(|| Error::not_found("There is no such file.", ""))?;
     let headers = [(CONTENT_TYPE, asset.mime), (CACHE_CONTROL, "public, max-age=31536000, immutable")];
     Ok((headers, asset.bytes).into_response())
 }
 
 /// `app.css` becomes `app-0123456789ab.css`.
 fn hashed(asset: &Asset) -> String {
-    let hash: String = Sha256::digest(asset.bytes).iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let hash = &hash(asset)[..12];
     let file = asset.name.rsplit('/').next().unwrap_or(asset.name);
     let (stem, ending) = file.rsplit_once('.').unwrap_or((file, ""));
     format!("{stem}-{hash}.{ending}")
+}
+
+/// SHA-256 in hex.
+fn hash(asset: &Asset) -> String {
+    Sha256::digest(asset.bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        hex.push_str(&format!("{byte:02x}"));
+        hex
+    })
 }
 
 #[cfg(test)]
@@ -78,7 +85,7 @@ mod tests {
     fn vendored_files_are_the_ones_listed() {
         let list = include_str!("../assets/vendor/README.md");
         for asset in ASSETS.iter().filter(|asset| asset.name.starts_with("vendor/")) {
-            let hash: String = Sha256::digest(asset.bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            let hash = hash(asset);
             assert!(list.lines().any(|line| line.contains(&asset.name[7..]) && line.contains(&hash)), "{}", asset.name);
         }
     }

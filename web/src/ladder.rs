@@ -1,9 +1,10 @@
 //! The ladder of a scenario as a value: columns, rows, marks and notes. Page, table and text draw this one value.
 //!
 //! Read in this order: [`view`] is what the reader asked for, [`entry`] which rows that leaves, [`columns`] where their
-//! nodes stand, [`row`] and [`note`] what each line says.
+//! nodes stand; [`drawing`] makes each [`row`], [`note`] what stands between them.
 
 pub mod columns;
+pub mod drawing;
 pub mod entry;
 mod find;
 pub mod note;
@@ -95,7 +96,7 @@ pub fn layout(flow: &Flow, messages: &[Message], view: &View) -> Ladder {
     let page = view.page.or(open.map(|at| at / PAGE + 1)).unwrap_or(1).min(pages);
     let range = (page - 1) * PAGE..(page * PAGE).min(shown.len());
 
-    let drawing = row::Drawing::new(flow, messages, view, &columns, open.map(|at| shown[at].row));
+    let drawing = drawing::Drawing::new(flow, messages, view, &columns, open.map(|at| shown[at].row));
     let mut notes = note::Notes::new(flow, messages, &columns, view, &shown);
     let mut lines = Vec::with_capacity(range.len() + range.len() / 8);
     let mut opened = None;

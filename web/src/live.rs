@@ -5,6 +5,7 @@
 //! - `row`: JSON `{id, after, html}`; it replaces the element of that id, or goes behind the element `after`
 //! - `gone`: the id of an element that is no longer drawn (folded into another)
 //! - `keep`: the ids of all rows, after a stream that began in the middle has sent them all
+//! - `seen`: nothing that this reader sees has changed
 //! - `reload`: the picture changed too much; `refused`: a sentence, and no more is sent
 //!
 //! Only the last event of a batch has an `id:`, the scenario's version: a reader that was cut off midway asks again for all.
@@ -13,6 +14,7 @@ mod clients;
 mod rows;
 mod watch;
 
+pub(crate) use clients::Clients;
 pub use rows::Row;
 pub(crate) use watch::Watch;
 
@@ -56,10 +58,10 @@ async fn live(State(site): State<Site>, Path(id): Path<String>, request: Request
         .get::<ConnectInfo<SocketAddr>>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
     let factor = if request.version() >= Version::HTTP_2 { 2 } else { 1 };
-    let Some(seat) = Seat::take(client, site.settings.streams_per_client * factor) else {
-        return Ok(sse(futures::stream::iter([refused(
+    let Some(seat) = site.clients.seat(client, site.settings.streams_per_client * factor) else {
+        return Ok(sse(futures::stream::iter([Ok(refused(
             "Too many live views are open in this browser; close one and reload.",
-        )])));
+        ))])));
     };
     Ok(sse(follow(site, key, params, now, had, seat)))
 }
@@ -89,7 +91,7 @@ fn follow(
                 return;
             };
             let Ok(rows) = rows::draw(&site, id, &params).await else {
-                yield refused("The live view broke off: the database does not answer. Reload in a moment.");
+                yield Ok(refused("The live view broke off: the database does not answer. Reload in a moment."));
                 return;
             };
             // What was drawn is exactly this version only if no other came meanwhile.
@@ -111,6 +113,9 @@ fn follow(
                 yield Ok(Event::default().event("reload").data("many"));
                 return;
             }
+            if changes.is_empty() && had != Some(version) {
+                yield Ok(Event::default().event("seen").data("").id(version.to_string()));
+            }
             let last = changes.len();
             for (at, change) in changes.into_iter().enumerate() {
                 let event = change.event();
@@ -130,8 +135,8 @@ fn follow(
     }
 }
 
-fn refused(why: &'static str) -> Result<Event, Infallible> {
-    Ok(Event::default().event("refused").data(why))
+fn refused(why: &'static str) -> Event {
+    Event::default().event("refused").data(why)
 }
 
 fn sse(events: impl futures::Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {

@@ -39,7 +39,7 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
         None => None,
     };
     let (found, faults) = match form.filter(frame.zone) {
-        Ok(filter) => match look::look(&site, &form.q, filter, before).await? {
+        Ok(filter) => match look::look(&site, &form.q, frame.zone, filter, before).await? {
             Look::Go(path, query) => {
                 let (path, anchor) = path.split_once('#').unwrap_or((&path, ""));
                 let hash = if anchor.is_empty() { "" } else { "#" };
@@ -51,9 +51,6 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
         Err(faults) => (Found::default(), faults),
     };
     let results = Results::new(&frame, &form, found, before.is_none() && faults.is_empty(), !faults.is_empty());
-    if fragment {
-        return Ok(Page(results).into_response());
-    }
     let page = SearchPage {
         presets: presets(&form, &frame, site.now()),
         classes: CallClass::ALL.map(|class| (class.name(), words::class(class), form.has_class(class))).to_vec(),
@@ -124,7 +121,7 @@ impl SearchPage {
     }
 }
 
-/// The list below the form, also a fragment of its own.
+/// The list below the form.
 #[derive(Template)]
 #[template(path = "partials/results.html")]
 struct Results {

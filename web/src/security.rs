@@ -117,6 +117,22 @@ fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn a_panic_is_a_page_with_a_number_and_without_its_words() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store::Store::open(&store::Location::Directory(directory.path().into())).await.unwrap();
+        let site = Site::new(store, crate::Settings::loopback("test"));
+        let routes = Router::new().route("/", axum::routing::get(async || -> &'static str { panic!("secret") }));
+        let router = guard(routes, &site).with_state(site);
+        let request = Request::get("/").header("host", "localhost").body(axum::body::Body::empty()).unwrap();
+        let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let id = response.headers()[&REQUEST_ID].to_str().unwrap().to_owned();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        let text = String::from_utf8_lossy(&body);
+        assert!(text.contains(&id) && !text.contains("secret"), "{text}");
+    }
+
     #[test]
     fn only_named_hosts_are_answered_on_any_port() {
         let allowed = ["localhost".to_owned(), "127.0.0.1".into(), "[::1]".into()];

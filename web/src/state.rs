@@ -7,7 +7,7 @@ use message::time::Timestamp;
 use store::Store;
 use tokio_util::sync::CancellationToken;
 
-use crate::live::Watch;
+use crate::live::{Clients, Watch};
 
 /// How the router behaves; made by whoever mounts it.
 #[derive(Clone, Debug)]
@@ -43,13 +43,14 @@ impl Settings {
 pub struct Site {
     pub store: Store,
     pub settings: Arc<Settings>,
-    pub watch: Watch,
+    pub(crate) watch: Watch,
+    pub(crate) clients: Clients,
 }
 
 impl Site {
     pub(crate) fn new(store: Store, settings: Settings) -> Self {
         let watch = Watch::start(store.clone(), settings.stop.clone());
-        Self { store, settings: Arc::new(settings), watch }
+        Self { store, settings: Arc::new(settings), watch, clients: Clients::default() }
     }
 
     /// The clock on the wall: for presets and ages, never for judgement.

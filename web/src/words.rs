@@ -89,9 +89,9 @@ pub fn reason(status: u16) -> &'static str {
         604 => "does not exist anywhere",
         607 => "unwanted",
         608 => "rejected",
-        0..=399 => "no failure",
-        400..=499 => "refused",
-        500..=599 => "server failure",
+        _ if status < 400 => "no failure",
+        _ if status < 500 => "refused",
+        _ if status < 600 => "server failure",
         _ => "global failure",
     }
 }
@@ -99,12 +99,17 @@ pub fn reason(status: u16) -> &'static str {
 /// `162 ms`, `2.11 s`, `12.9 s`, `4 min 32 s`, `1 h 02 min`.
 pub fn lasted(micros: i64) -> String {
     let micros = micros.max(0);
-    match micros {
-        ..SECOND => format!("{} ms", micros / 1000),
-        ..10_000_000 => format!("{}.{:02} s", micros / SECOND, micros % SECOND / 10_000),
-        ..MINUTE => format!("{}.{} s", micros / SECOND, micros % SECOND / 100_000),
-        ..HOUR => format!("{} min {:02} s", micros / MINUTE, micros % MINUTE / SECOND),
-        _ => format!("{} h {:02} min", micros / HOUR, micros % HOUR / MINUTE),
+    let seconds = micros / SECOND;
+    if micros < SECOND {
+        format!("{} ms", micros / 1000)
+    } else if micros < 10 * SECOND {
+        format!("{seconds}.{:02} s", micros % SECOND / 10_000)
+    } else if micros < MINUTE {
+        format!("{seconds}.{} s", micros % SECOND / 100_000)
+    } else if micros < HOUR {
+        format!("{} min {:02} s", micros / MINUTE, seconds % 60)
+    } else {
+        format!("{} h {:02} min", micros / HOUR, micros % HOUR / MINUTE)
     }
 }
 
@@ -130,11 +135,14 @@ pub fn counted(number: impl TryInto<u64> + Copy, word: &str) -> String {
 /// `812 bytes`, `18.4 MB`.
 pub fn size(bytes: u64) -> String {
     let scaled = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit * 10 / unit);
-    match bytes {
-        ..1_000 => counted(bytes, "byte"),
-        ..1_000_000 => format!("{} kB", scaled(1_000)),
-        ..1_000_000_000 => format!("{} MB", scaled(1_000_000)),
-        _ => format!("{} GB", scaled(1_000_000_000)),
+    if bytes < 1_000 {
+        counted(bytes, "byte")
+    } else if bytes < 1_000_000 {
+        format!("{} kB", scaled(1_000))
+    } else if bytes < 1_000_000_000 {
+        format!("{} MB", scaled(1_000_000))
+    } else {
+        format!("{} GB", scaled(1_000_000_000))
     }
 }
 

@@ -33,6 +33,10 @@ impl Zone {
         self.0.name()
     }
 
+    pub fn tz(self) -> Tz {
+        self.0
+    }
+
     pub fn is_utc(self) -> bool {
         self == Self::UTC
     }

@@ -224,7 +224,9 @@ fn component(events: &[CallEvent]) -> Component {
         }
     }
     let class = events.iter().map(|event| event.class).min().unwrap_or(CallClass::Other);
-    calls.iter_mut().for_each(|call| call.class = class);
+    for call in &mut calls {
+        call.class = class;
+    }
     Component { keys: keys.into_values().collect(), calls, summary: Summary::of(events) }
 }
 

@@ -86,9 +86,37 @@ async fn a_reader_of_the_newest_version_gets_only_what_is_new() {
     let (id, version) = scenario(&site).await;
     let mut stream = Stream::open(&site, &format!("/s/{id}/live?since={version}")).await;
     let added = site.ingest.add(&records[6..7]).await;
-    let (rows, last) = stream.batch().await;
-    assert!(rows.contains(&format!("m{}", added[0])), "{rows:?}");
-    assert!(last.is_some_and(|last| last != version.to_string()));
+    let (mut seen, mut last) = (Vec::new(), version.to_string());
+    while last == version.to_string() {
+        let (rows, id) = stream.batch().await;
+        seen.extend(rows);
+        last = id.unwrap();
+    }
+    assert!(seen.contains(&format!("m{}", added[0])), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_late_row_is_told_with_the_row_before_it() {
+    let mut site = Site::new().await;
+    let records = call(BEGUN, 1, "alice", "bob", 200, 10);
+    let (late, rest) = (records[4].clone(), [&records[..4], &records[5..]].concat());
+    let ids = site.ingest.add(&rest).await;
+    let (id, version) = scenario(&site).await;
+    let mut stream = Stream::open(&site, &format!("/s/{id}/live?since={}", version - 1)).await;
+    stream.batch().await;
+    let added = site.ingest.add(&[late]).await;
+    loop {
+        let told = stream.next().await.unwrap();
+        if told.event != "row" {
+            continue;
+        }
+        let row: Value = serde_json::from_str(&told.data).unwrap();
+        if row["id"] == format!("m{}", added[0]) {
+            assert_eq!(row["after"], format!("m{}", ids[3]));
+            assert!(row["html"].as_str().unwrap().starts_with("<li id=\"m"));
+            return;
+        }
+    }
 }
 
 #[tokio::test]
@@ -116,4 +144,60 @@ async fn a_stream_is_not_stored_or_buffered_or_compressed() {
     assert_eq!(header("x-accel-buffering"), Some("no"));
     assert_eq!(header("content-encoding"), None);
     assert_eq!(site.get("/s/ffffffff/live").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_fifth_stream_of_a_browser_is_refused_in_words_and_a_stopping_server_ends_them_all() {
+    let mut site = Site::new().await;
+    site.ingest.add(&call(BEGUN, 1, "alice", "bob", 486, 10)).await;
+    let (id, _) = scenario(&site).await;
+    let path = format!("/s/{id}/live");
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        let mut stream = Stream::open(&site, &path).await;
+        assert_eq!(stream.next().await.unwrap().event, "row");
+        open.push(stream);
+    }
+    let mut fifth = Stream::open(&site, &path).await;
+    let told = fifth.next().await.unwrap();
+    assert_eq!(told.event, "refused");
+    assert!(told.data.starts_with("Too many live views"), "{}", told.data);
+    assert!(fifth.next().await.is_none());
+    drop(open.pop());
+    let mut again = Stream::open(&site, &path).await;
+    assert_eq!(again.next().await.unwrap().event, "row");
+    site.stop.cancel();
+    for mut stream in open {
+        while stream.next().await.is_some() {}
+    }
+}
+
+#[tokio::test]
+async fn a_provisional_row_is_told_and_replaced_under_its_own_id() {
+    let mut site = Site::new().await;
+    let records = call(BEGUN, 1, "alice", "bob", 200, 10);
+    site.ingest.add(&records[..6]).await;
+    let (id, version) = scenario(&site).await;
+    let mut stream = Stream::open(&site, &format!("/s/{id}/live?since={}", version - 1)).await;
+    stream.batch().await;
+    let begun = crate::fixture::Record { provisional: true, ..records[6].clone() };
+    let ids = site.ingest.add(&[begun]).await;
+    let wanted = format!("m{}", ids[0]);
+    let mut shown = Vec::new();
+    let mut last = String::new();
+    while shown.len() < 2 {
+        let told = stream.next().await.unwrap();
+        if told.event == "row" {
+            let row: Value = serde_json::from_str(&told.data).unwrap();
+            if row["id"] == wanted {
+                shown.push(row["html"].as_str().unwrap().to_owned());
+                assert_ne!(shown.last(), Some(&last));
+                last.clone_from(&shown[shown.len() - 1]);
+                if shown.len() == 1 {
+                    site.ingest.add(&records[6..7]).await;
+                }
+            }
+        }
+    }
+    assert!(shown[0].contains("provisional") && !shown[1].contains("provisional"), "{shown:?}");
 }

@@ -1,5 +1,7 @@
 //! Every page and address through the real router, on a store with stored rows.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
+
 mod api;
 mod fixture;
 mod ladder;

@@ -3,7 +3,7 @@
 use axum::http::{Request, StatusCode};
 use message::time::SECOND;
 
-use crate::fixture::{ALICE, SBC, Sip, call, registration, sip};
+use crate::fixture::{ALICE, SBC, Sip, call, forked, registration, sip};
 use crate::site::{Site, assert_nothing_inline, attributes, texts};
 
 pub const BEGUN: i64 = 1_789_387_200 * SECOND;
@@ -33,6 +33,15 @@ async fn home_counts_what_is_there_and_lists_the_newest_calls_and_sources() {
     assert_eq!(texts(&page, ".scenarios .res"), ["busy 486 rang after 140 ms", "answered 200 after 3.20 s"]);
     assert_eq!(texts(&page, ".sources tbody b"), ["proxy-1", "sbc-1"]);
     assert_eq!(texts(&page, ".sources .out"), ["complete", "complete"]);
+}
+
+#[tokio::test]
+async fn a_scenario_of_several_kinds_says_how_many_of_each() {
+    let mut site = Site::new().await;
+    site.ingest.add(&forked(BEGUN)).await;
+    let page = site.page("/search").await;
+    assert_eq!(texts(&page, ".sc .kinds > span"), ["SIP 21", "REST 1", "PUSH 1"]);
+    assert_eq!(texts(&page, ".sc .who"), ["alice to bob"]);
 }
 
 #[tokio::test]
@@ -68,6 +77,20 @@ async fn a_fragment_gets_its_error_in_an_alert() {
     let answer = site.ask(request).await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert_eq!(attributes(&answer.html(), "[role=alert]", "class"), ["problem"]);
+}
+
+#[tokio::test]
+async fn a_database_that_is_down_is_a_page_with_a_number_and_without_the_cause() {
+    let site = filled().await;
+    site.store.close().await;
+    for path in ["/", "/search", "/api/v1/scenarios", "/readyz"] {
+        let answer = site.get(path).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{path}: {}", answer.text());
+        assert!(answer.text().contains(answer.header("x-request-id")), "{path}");
+        assert!(!answer.text().to_lowercase().contains("pool"), "{path}: {}", answer.text());
+        assert_eq!(answer.header("retry-after"), "5", "{path}");
+    }
+    assert_eq!(site.get("/healthz").await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -116,6 +116,22 @@ async fn a_message_id_leads_to_its_row() {
 }
 
 #[tokio::test]
+async fn a_log_line_leads_to_its_message_and_a_moment_without_one_is_said() {
+    let mut site = Site::new().await;
+    let ids = site.ingest.add(&call(BEGUN, 1, "alice", "bob", 200, 5)).await;
+    let line =
+        "[2026-09-14T12:00:00.140000Z][180][sip:203.0.113.77:5060;transport=udp][sip:10.0.0.20:5060;transport=tcp]";
+    let ask = async |text: &str| site.get(&format!("/search?q={}", web::params::encode(text))).await;
+    let answer = ask(line).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.text());
+    assert!(answer.header("location").ends_with(&format!("#m{}", ids[3])), "{}", answer.header("location"));
+    let with_call_id = format!("{line}\nSIP/2.0 180 Ringing\r\nCall-ID: 00000001@192.0.2.10\r\n");
+    assert!(ask(&with_call_id).await.header("location").starts_with("/s/"));
+    let later = ask(&line.replace("12:00:00", "12:30:00")).await.html();
+    assert_eq!(texts(&later, ".how p")[0], "Read as log line");
+}
+
+#[tokio::test]
 async fn nothing_found_is_said_with_a_way_out() {
     let site = filled(2).await;
     let page = site.page("/search?q=nobody").await;

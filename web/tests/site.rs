@@ -17,6 +17,7 @@ pub struct Site {
     pub store: Store,
     pub router: Router,
     pub ingest: Ingest,
+    pub stop: tokio_util::sync::CancellationToken,
     _directory: tempfile::TempDir,
 }
 
@@ -30,8 +31,10 @@ impl Site {
     pub async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(&Location::Directory(directory.path().into())).await.unwrap();
-        let router = web::router(store.clone(), Settings::loopback("0.0.0-test"));
-        Self { ingest: Ingest::new(&store), store, router, _directory: directory }
+        let settings = Settings::loopback("0.0.0-test");
+        let stop = settings.stop.clone();
+        let router = web::router(store.clone(), settings);
+        Self { stop, ingest: Ingest::new(&store), store, router, _directory: directory }
     }
 
     pub async fn get(&self, path: &str) -> Answer {

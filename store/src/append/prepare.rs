@@ -176,7 +176,7 @@ impl Prepared {
         sums.parts = parts.into_values().collect();
         if !self.messages.is_empty() {
             let events: Vec<&CallEvent> = self.messages.iter().map(|row| &row.event).collect();
-            sums.outbox = rmp_serde::to_vec_named(&events).ok().map(|bytes| compress::pack_events(&bytes));
+            sums.outbox = rmp_serde::to_vec_named(&events).ok().map(|bytes| compress::pack_quickly(&bytes));
         }
         self.sums = sums;
     }

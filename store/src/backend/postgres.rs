@@ -62,5 +62,10 @@ pub(super) async fn append(store: &Store, streams: Vec<Prepared>) -> Result<Vec<
     // All are tried; the first error is told.
     let outcomes: Vec<Result<Outcome, Error>> =
         futures::stream::iter(streams).map(alone).buffered(AT_ONCE).collect().await;
-    outcomes.into_iter().collect()
+    let outcomes: Result<Vec<Outcome>, Error> = outcomes.into_iter().collect();
+    if outcomes.is_err() {
+        // It may be that somebody dropped a partition that this process knew.
+        store.backend.forget_days();
+    }
+    outcomes
 }

@@ -123,7 +123,7 @@ async fn events(store: &Store, turns: &BTreeMap<i64, (i64, i64)>) -> Result<Vec<
 }
 
 fn unpack(packed: &[u8]) -> Result<Vec<CallEvent>, Error> {
-    let bytes = compress::unpack_events(packed)?;
+    let bytes = compress::unpack_quick(packed)?;
     rmp_serde::from_slice(&bytes).map_err(|why| Error::Damaged(format!("call events of the outbox: {why}")))
 }
 
@@ -147,13 +147,15 @@ pub(super) async fn take(tx: &mut Transaction, owner: &str, rows: &[OutboxRow]) 
         if moved != some.len() as u64 {
             return Ok(false);
         }
+    }
+    for (stream, (from, end)) in &moves {
         with_transaction!(tx, db => {
-            let mut q = QueryBuilder::<Db>::new("delete from outbox where exists (select 1 from (");
-            q.push_values(some, |mut to, (stream, (from, end))| {
-                to.push_bind(stream.0).push_bind(big(from.0)).push_bind(big(end.0));
-            });
-            q.push(") as m where stream_id = m.column1 and end_off > m.column2 and end_off <= m.column3)");
-            q.build().execute(db).await?;
+            sqlx::query("delete from outbox where stream_id = $1 and end_off > $2 and end_off <= $3")
+                .bind(stream.0)
+                .bind(big(from.0))
+                .bind(big(end.0))
+                .execute(db)
+                .await?;
         });
     }
     Ok(true)

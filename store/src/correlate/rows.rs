@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use message::id::CallKey;
 use message::summary::Summary;
-use message::time::Timestamp;
+use message::time::{HOUR, Timestamp};
 use sqlx::QueryBuilder;
 
 use super::{CallUse, KeyUse};
@@ -13,7 +13,7 @@ use crate::backend::{Transaction, with_transaction};
 use crate::statement::push_list;
 use crate::stored::call_key;
 use crate::text::{big, capped};
-use crate::{Error, statement};
+use crate::{Error, compress, statement};
 
 /// A key as it is stored.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +21,7 @@ pub(super) struct KeyRow {
     pub scenario: i64,
     /// Calls that joined by it.
     pub calls: i64,
+    pub last: Timestamp,
 }
 
 /// A key as it is to be stored.
@@ -34,6 +35,13 @@ pub(super) struct NewKey<'a> {
     pub joins: bool,
 }
 
+impl NewKey<'_> {
+    /// Most messages bring nothing new of their keys; `last` is for retention, which counts in days.
+    pub fn changes(&self, row: &KeyRow) -> bool {
+        self.calls > 0 || self.key.last.micros_since(row.last) > HOUR
+    }
+}
+
 /// A scenario that is locked.
 #[derive(Debug)]
 pub(super) struct Kept {
@@ -44,13 +52,13 @@ pub(super) struct Kept {
 pub(super) async fn keys(tx: &mut Transaction, hashes: &[[u8; 16]]) -> Result<HashMap<[u8; 16], KeyRow>, Error> {
     let mut known = HashMap::with_capacity(hashes.len());
     for list in statement::lists(hashes) {
-        let rows: Vec<(Vec<u8>, i64, i64)> = with_transaction!(tx, db => {
-            let mut q = QueryBuilder::<Db>::new("select hash, scenario_id, calls from scenario_key where hash in ");
+        let rows: Vec<(Vec<u8>, i64, i64, i64)> = with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new("select hash, scenario_id, calls, last from scenario_key where hash in ");
             push_list!(q, list.iter().map(|hash| hash.to_vec()));
             q.build_query_as().fetch_all(db).await?
         });
-        for (hash, scenario, calls) in rows {
-            known.insert(call_key(&hash)?.0, KeyRow { scenario, calls });
+        for (hash, scenario, calls, last) in rows {
+            known.insert(call_key(&hash)?.0, KeyRow { scenario, calls, last: Timestamp(last) });
         }
     }
     Ok(known)
@@ -87,7 +95,7 @@ pub(super) async fn lock(tx: &mut Transaction, ids: &[i64]) -> Result<BTreeMap<i
             q.build_query_as().fetch_all(db).await?
         });
         for (id, merged_into, summary) in rows {
-            let summary = message::wire::decode(&summary).unwrap_or_else(|why| {
+            let summary = unpack(&summary).unwrap_or_else(|why| {
                 tracing::error!(scenario = id, error = %why, "the summary of a scenario is unreadable and begins anew");
                 Summary::default()
             });
@@ -208,7 +216,7 @@ pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary)]
                     .push_bind(summary.caller().map(searched))
                     .push_bind(summary.callee().map(searched))
                     .push_bind(summary.answered_by.as_deref().map(searched))
-                    .push_bind(message::wire::encode(summary).unwrap_or_default());
+                    .push_bind(pack(summary));
             });
             q.push(
                 " on conflict (id) do update set first = excluded.first, last = excluded.last,
@@ -263,10 +271,21 @@ pub(super) async fn calls(tx: &mut Transaction, calls: &[(i64, CallUse)]) -> Res
                     joined_sure = coalesce(scenario_call.joined_sure, excluded.joined_sure),
                     joined_stream = coalesce(scenario_call.joined_stream, excluded.joined_stream),
                     joined_off = coalesce(scenario_call.joined_off, excluded.joined_off),
-                    first = case when excluded.first < scenario_call.first then excluded.first else scenario_call.first end",
+                    first = case when excluded.first < scenario_call.first then excluded.first else scenario_call.first end
+                  where excluded.first < scenario_call.first
+                     or (excluded.joined_space is not null and scenario_call.joined_space is null)",
             );
             q.build().execute(db).await?;
         });
     }
     Ok(())
+}
+
+fn pack(summary: &Summary) -> Vec<u8> {
+    compress::pack_quickly(&message::wire::encode(summary).unwrap_or_default())
+}
+
+fn unpack(packed: &[u8]) -> Result<Summary, Error> {
+    let bytes = compress::unpack_quick(packed)?;
+    message::wire::decode(&bytes).map_err(|why| Error::Damaged(format!("the summary of a scenario: {why}")))
 }

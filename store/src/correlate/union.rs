@@ -43,7 +43,8 @@ pub(super) async fn apply(
     lock(tx, &mut groups, &mut kept).await?;
     number(tx, &mut groups).await?;
     // A correlator beside this one may have brought a key first; then its scenario is one of ours.
-    let keys = new_keys(&pieces, &groups, &refused, &uses, &joining);
+    let mut keys = new_keys(&pieces, &groups, &refused, &uses, &joining);
+    keys.retain(|hash, new| known.get(hash).is_none_or(|row| new.changes(row)));
     let found = rows::upsert_keys(tx, now, &keys).await?;
     let places: HashMap<i64, usize> =
         groups.iter().enumerate().filter_map(|(at, group)| Some((*group.ids.first()?, at))).collect();
@@ -66,7 +67,7 @@ async fn joining(
     uses: &BTreeMap<[u8; 16], &KeyUse>,
     known: &HashMap<[u8; 16], KeyRow>,
 ) -> Result<HashMap<[u8; 16], i64>, Error> {
-    // Only calls of a known key can be there; and only a key that others may share can become a hub.
+    // Only calls of a known key can be there.
     let asked: BTreeSet<CallKey> =
         uses.values().filter(|key| known.contains_key(&key.hash)).flat_map(|key| key.calls.iter().copied()).collect();
     let there = rows::scenarios_of_calls(tx, &asked.into_iter().collect::<Vec<_>>()).await?;

@@ -7,6 +7,7 @@ use message::time::Timestamp;
 
 use super::fixture::{self, File, NOON, says};
 use super::store_test;
+use crate::append::Outcome;
 use crate::backend::{columns, with_pool};
 use crate::search::{Filter, MessageFilter};
 use crate::{Error, Location, Store};
@@ -88,6 +89,23 @@ fn what_the_store_does_can_be_done_on_any_thread() {
         Store::open(&Location::Postgres(String::new())).await?.close().await;
         Ok::<_, Error>(())
     });
+}
+
+#[tokio::test]
+async fn a_partition_that_was_dropped_is_made_again() {
+    let (store, schema) = fixture::postgres().await;
+    let mut file = File::new(1);
+    file.log(&store, [says("a", 0, "INVITE")]).await;
+    with_pool!(store.backend, pool => {
+        let text = format!("drop table message_d{:06}", NOON.day().0);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(pool).await.unwrap();
+    });
+    let record = file.record(file.w, &says("a", 1, "BYE"));
+    let batch = file.batch(file.w, vec![record]);
+    assert!(store.append(vec![batch.clone()]).await.is_err());
+    assert!(matches!(store.append(vec![batch]).await.unwrap()[..], [Outcome::Stored { .. }]));
+    store.close().await;
+    schema.drop().await;
 }
 
 store_test! {

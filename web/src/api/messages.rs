@@ -105,7 +105,7 @@ impl MessageJson {
 
 /// A page of messages, by time.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
-pub(super) struct Messages {
+pub(super) struct MessagePage {
     messages: Vec<MessageJson>,
     /// Pass it as `after` for the next page; null at the end.
     next: Option<String>,
@@ -209,7 +209,7 @@ impl MessageQuery {
         ("format" = Option<String>, Query, description = "`json` or `ndjson`; else `Accept` decides"),
     ),
     responses(
-        (status = 200, description = "messages", content((Messages = "application/json"), (MessageJson = "application/x-ndjson"))),
+        (status = 200, description = "messages", content((MessagePage = "application/json"), (MessageJson = "application/x-ndjson"))),
         (status = 400, description = "a parameter cannot be read", body = ApiError),
     )
 )]
@@ -234,7 +234,7 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery, headers: Head
     let next = page.rows.last().filter(|_| page.more).map(|last| cursor::write(last.time, last.id));
     let messages = written(&site.store, &page.rows).await?;
     let searched_to = page.searched_to.map(|at| at.to_string());
-    Ok(Json(Messages { messages, next, searched_to }).into_response())
+    Ok(Json(MessagePage { messages, next, searched_to }).into_response())
 }
 
 /// Streams page by page: memory holds one. If the database fails midway the connection breaks off, so a client cannot take

@@ -64,7 +64,7 @@ pub(super) struct GapJson {
 }
 
 #[derive(Serialize, utoipa::ToSchema, Debug)]
-pub(super) struct Streams {
+pub(super) struct StreamPage {
     streams: Vec<StreamJson>,
     /// Pass it as `after` for the next page; null at the end.
     next: Option<String>,
@@ -123,11 +123,11 @@ impl GapJson {
         ("limit" = Option<u64>, Query, description = "1 to 1000; 100 unless given"),
     ),
     responses(
-        (status = 200, description = "streams by id", body = Streams),
+        (status = 200, description = "streams by id", body = StreamPage),
         (status = 400, description = "a parameter cannot be read", body = ApiError),
     )
 )]
-async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Json<Streams>, Error> {
+async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Json<StreamPage>, Error> {
     let params = super::params(query.as_deref(), &[&["after", "limit"]])?;
     let limit = super::limit(&params)?.unwrap_or(super::LIMIT);
     let after = match params.get("after") {
@@ -138,5 +138,5 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|last| last.stream.to_string());
-    Ok(Json(Streams { streams: rows.iter().map(StreamJson::new).collect(), next }))
+    Ok(Json(StreamPage { streams: rows.iter().map(StreamJson::new).collect(), next }))
 }

@@ -103,11 +103,8 @@ fn arrow(canvas: &mut [char], row: &Row, middle: impl Fn(usize) -> usize) -> Str
     canvas[low + 1..high].fill(line);
     center(canvas, low.midpoint(high), &label);
     let reversed = row.to < row.from;
-    if reversed {
-        canvas[low + 1] = '◀'
-    } else {
-        canvas[high - 1] = '▶'
-    }
+    let (head, at) = if reversed { ('◀', low + 1) } else { ('▶', high - 1) };
+    canvas[at] = head;
     let tag = format!("{kind}{}", row.tag);
     center(canvas, if reversed { high } else { low }, &tag);
     let Some(remark) = &row.remark else { return String::new() };

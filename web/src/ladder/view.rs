@@ -113,7 +113,7 @@ impl View {
                     extend(&mut view.hide, one.split(',').filter_map(Hide::read));
                 }
                 "fold" => view.fold = one != "0",
-                "find" => view.find = one.trim().to_owned(),
+                "find" => one.trim().clone_into(&mut view.find),
                 "cols" => extend(&mut view.cols, many()),
                 "zone" => view.zone = Zone::parse(&one).unwrap_or(Zone::UTC),
                 "page" => view.page = one.parse().ok().filter(|page| *page > 0),

@@ -73,7 +73,7 @@ pub fn duration(micros: i64) -> String {
         let minutes = (us + minute / 2) / minute;
         format!("{minus}{} h {:02} min", minutes / 60, minutes % 60)
     } else {
-        let hours = us / hour;
+        let hours = us.saturating_add(hour / 2) / hour;
         format!("{minus}{} d {} h", hours / 24, hours % 24)
     }
 }
@@ -113,6 +113,7 @@ mod tests {
             (59_950_000, "1 min 00 s"),
             (125_000_000, "2 min 05 s"),
             (10_920_000_000, "3 h 02 min"),
+            (86_399_999_999, "1 d 0 h"),
             (187_200_000_000, "2 d 4 h"),
             (-38_000, "−38 ms"),
         ] {

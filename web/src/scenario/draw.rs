@@ -111,23 +111,12 @@ struct Pages {
 }
 
 pub fn page(picture: Picture) -> Result<String, Error> {
-    let Picture { scenario, messages, all, evidence, view, frame, now } = picture;
-    let flow = flow(&messages);
-    page_of(&scenario, &flow, &messages, all, &evidence, &view, frame, now)
+    page_of(&picture, &flow(&picture.messages))
 }
 
 /// The page of a flow that is made already.
-#[allow(clippy::too_many_arguments)]
-fn page_of(
-    scenario: &Scenario,
-    flow: &Flow,
-    messages: &[Message],
-    all: bool,
-    evidence: &Evidence,
-    view: &View,
-    frame: Frame,
-    now: Timestamp,
-) -> Result<String, Error> {
+fn page_of(picture: &Picture, flow: &Flow) -> Result<String, Error> {
+    let Picture { scenario, messages, all, evidence, view, frame, now } = picture;
     let ladder = layout(flow, messages, view);
     let head = headline(scenario, flow, messages, evidence);
     let id = scenario.row.id.to_string();
@@ -137,7 +126,7 @@ fn page_of(
         version: scenario.row.version,
         title: title(&head),
         last: Clock::of(scenario.row.last, view.zone).to_the_second(),
-        ago: ago(scenario.row.last, now),
+        ago: ago(scenario.row.last, *now),
         joined: joined(scenario, flow, view),
         notice: (!all).then(|| {
             let stored = count(scenario.row.messages);
@@ -153,7 +142,7 @@ fn page_of(
         detail: detail(flow, messages, &ladder, view, &path),
         empty: empty(&ladder, view),
         pages: pages(&ladder, view),
-        frame,
+        frame: frame.clone(),
         id,
         head,
         ladder,
@@ -309,15 +298,8 @@ mod for_tests {
     use super::*;
 
     /// The page of a flow drawn by hand.
-    pub fn page_for_test(
-        scenario: &Scenario,
-        flow: &Flow,
-        messages: &[Message],
-        evidence: &Evidence,
-        view: &View,
-        frame: Frame,
-    ) -> String {
-        page_of(scenario, flow, messages, true, evidence, view, frame, scenario.row.last).unwrap()
+    pub fn page_for_test(picture: &Picture, flow: &Flow) -> String {
+        page_of(picture, flow).unwrap()
     }
 
     pub fn rows_for_test(flow: &Flow, messages: &[Message], view: &View) -> Vec<Row> {

@@ -26,7 +26,7 @@ pub fn pretty(bytes: &[u8]) -> Option<String> {
             }
             '{' | '[' => {
                 out.push(letter);
-                while letters.peek().is_some_and(|next| next.is_ascii_whitespace()) {
+                while letters.peek().is_some_and(char::is_ascii_whitespace) {
                     letters.next();
                 }
                 if let Some(end) = letters.next_if(|next| matches!(next, '}' | ']')) {

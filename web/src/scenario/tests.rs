@@ -7,7 +7,7 @@ use message::time::{SECOND, Timestamp};
 use scraper::{Html, Selector};
 use store::scenario::{Scenario, ScenarioCall, ScenarioRow};
 
-use super::draw::{page_for_test, rows_for_test};
+use super::draw::{Picture, page_for_test, rows_for_test};
 use super::evidence::Evidence;
 use crate::ladder::sample::{NOON, Sample, forked_call};
 use crate::ladder::view::{RowId, View};
@@ -59,8 +59,20 @@ fn frame() -> Frame {
 }
 
 fn html(sample: &Sample, query: &str) -> String {
-    let evidence = Evidence { sources: 4, ..Evidence::default() };
-    page_for_test(&scenario(sample), &sample.flow, &sample.messages, &evidence, &View::parse(query), frame())
+    page_for_test(&picture(sample, query), &sample.flow)
+}
+
+fn picture(sample: &Sample, query: &str) -> Picture {
+    let scenario = scenario(sample);
+    Picture {
+        now: scenario.row.last,
+        scenario,
+        messages: sample.messages.clone(),
+        all: true,
+        evidence: Evidence { sources: 4, ..Evidence::default() },
+        view: View::parse(query),
+        frame: frame(),
+    }
 }
 
 fn page(sample: &Sample, query: &str) -> Html {
@@ -133,13 +145,14 @@ fn the_head_says_what_the_logs_show() {
 #[test]
 fn a_call_joined_by_a_key_says_which_and_links_to_the_message_that_bore_it() {
     let s = forked_call();
-    let mut scenario = scenario(&s);
+    let mut picture = picture(&s, "");
     let joined_by = Some(("X-CID".into(), "6f2a90c1d8@alice-ios".into(), s.messages[4].id));
     let call_id = "other@proxy-1".to_owned();
-    scenario.calls.push(ScenarioCall { call_id, joined_by, ..scenario.calls[0].clone() });
-    let evidence = Evidence { sources: 1, gaps: vec!["9 bytes of sip, copytruncate".into()], ..Evidence::default() };
-    let html = page_for_test(&scenario, &s.flow, &s.messages, &evidence, &View::default(), frame());
-    let page = Html::parse_document(&html);
+    let calls = &mut picture.scenario.calls;
+    calls.push(ScenarioCall { call_id, joined_by, ..calls[0].clone() });
+    let gaps = vec!["9 bytes of sip, copytruncate".into()];
+    picture.evidence = Evidence { sources: 1, gaps, ..Evidence::default() };
+    let page = Html::parse_document(&page_for_test(&picture, &s.flow));
     assert_eq!(texts(&page, ".joined li"), ["other@proxy-1 joined by X-CID 6f2a90c1d8@alice-ios"]);
     assert_eq!(attrs(&page, ".joined a", "href"), [format!("?m={0}#m{0}", s.messages[4].id)]);
     assert_eq!(texts(&page, ".facts div:last-child dd"), ["1 source, 1 gap"]);

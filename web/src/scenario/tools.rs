@@ -106,7 +106,14 @@ fn rows(ladder: &Ladder, base: &View) -> Vec<Chip> {
         let href = link(&View { problems: !base.problems, ..base.clone() });
         let title = "refusals, exchanges without an answer, records that are not whole".to_owned();
         let glyph = Some("g-missing");
-        chips.push(Chip { glyph, bad: true, on: base.problems, title, ..Chip::new(href, "Problems", counts.problems) });
+        chips.push(Chip {
+            glyph,
+            bad: true,
+            on: base.problems,
+            title,
+            key: "!".into(),
+            ..Chip::new(href, "Problems", counts.problems)
+        });
     }
     for (hide, number) in Hide::ALL.into_iter().zip(counts.hide) {
         let on = base.hide.contains(&hide);
@@ -114,11 +121,8 @@ fn rows(ladder: &Ladder, base: &View) -> Vec<Chip> {
             continue;
         }
         let mut hidden = base.hide.clone();
-        if on {
-            hidden.retain(|other| *other != hide)
-        } else {
-            hidden.push(hide)
-        }
+        hidden.retain(|other| *other != hide);
+        hidden.extend((!on).then_some(hide));
         let chip = Chip::new(link(&View { hide: hidden, ..base.clone() }), "Hide", number);
         let code = match hide {
             Hide::Trying => "100",

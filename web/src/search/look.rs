@@ -9,6 +9,7 @@ use store::search::{Filter, MessageFilter};
 use super::PAGE;
 use super::read::{Reading, readings};
 use crate::params::Params;
+use crate::zone::Zone;
 use crate::{Error, Site};
 
 /// What came of it.
@@ -36,10 +37,11 @@ const MOMENT: usize = 100;
 pub async fn look(
     site: &Site,
     text: &str,
+    zone: Zone,
     filter: Filter,
     before: Option<(Timestamp, ScenarioId)>,
 ) -> Result<Look, Error> {
-    let readings = readings(text);
+    let readings = readings(text, zone);
     if readings.is_empty() {
         return Ok(Look::Found(list(site, &filter, before).await?));
     }
@@ -72,7 +74,7 @@ pub(crate) fn classes(text: &str, chosen: Vec<CallClass>) -> Vec<CallClass> {
 
 /// A filter narrowed by the likeliest reading of a text that a filter can say.
 pub(crate) fn narrowed(text: &str, filter: Filter) -> Filter {
-    readings(text).iter().find_map(|reading| with(reading, &filter)).unwrap_or(filter)
+    readings(text, Zone::UTC).iter().find_map(|reading| with(reading, &filter)).unwrap_or(filter)
 }
 
 fn with(reading: &Reading, filter: &Filter) -> Option<Filter> {

@@ -1,9 +1,10 @@
 //! What somebody pasted into the one box: every reading of it, the likeliest first.
 
-use chrono_tz::Tz;
 use message::format::{Format, Line};
 use message::id::{MessageId, ScenarioId};
 use message::time::Timestamp;
+
+use crate::zone::Zone;
 
 /// One way to read a text.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,15 +34,15 @@ impl Reading {
 /// A paste is looked at this far.
 const LONGEST: usize = 64 << 10;
 
-/// All readings; none for a blank text.
-pub fn readings(text: &str) -> Vec<Reading> {
+/// All readings; none for a blank text. A log line without an offset is read in `zone`.
+pub fn readings(text: &str, zone: Zone) -> Vec<Reading> {
     let text = text.trim();
     let text = &text[..text.floor_char_boundary(LONGEST)];
     let mut found = Vec::new();
     if text.is_empty() {
         return found;
     }
-    if let Some(line) = log_line(text) {
+    if let Some(line) = log_line(text, zone) {
         found.extend(call_id_header(text).map(Reading::CallId));
         found.push(Reading::Moment(line));
         return found;
@@ -143,12 +144,12 @@ fn call_id_header(text: &str) -> Option<String> {
 }
 
 /// The time of the first line with our header.
-fn log_line(text: &str) -> Option<Timestamp> {
+fn log_line(text: &str, zone: Zone) -> Option<Timestamp> {
     if !text.contains('[') {
         return None;
     }
     let format = Format::siptrail();
-    text.lines().take(50).find_map(|line| match format.read(line.as_bytes(), Tz::UTC) {
+    text.lines().take(50).find_map(|line| match format.read(line.as_bytes(), zone.tz()) {
         Line::Header(header) => Some(header.time),
         _ => None,
     })
@@ -162,7 +163,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expect: &[Reading]) {
-        assert_eq!(readings(text), expect, "{text}");
+        assert_eq!(readings(text, Zone::UTC), expect, "{text}");
     }
 
     fn user(text: &str) -> Reading {
@@ -216,9 +217,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_paste_is_read_without_a_panic(text in "\\PC{0,80}", tail in "[\\[\\]<>:/?#@m\\-\n]{0,20}") {
-            readings(&text);
-            readings(&format!("{tail}{text}"));
-            readings(&format!("http://{text}{tail}"));
+            readings(&text, Zone::UTC);
+            readings(&format!("{tail}{text}"), Zone::UTC);
+            readings(&format!("http://{text}{tail}"), Zone::UTC);
         }
     }
 }

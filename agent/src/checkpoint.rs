@@ -1,0 +1,203 @@
+//! The state directory: the agent's id, its lock, and a checkpoint that survives a crash at any point.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use message::wire;
+use tracing::warn;
+
+use crate::Error;
+use crate::follow::Saved;
+
+/// The first bytes of a checkpoint: what it is, and its version.
+const MAGIC: &[u8; 8] = b"siptrl\x00\x01";
+const CURRENT: &str = "checkpoint";
+const FORMER: &str = "checkpoint.former";
+const NEXT: &str = "checkpoint.next";
+
+/// A state directory, locked for this agent.
+#[derive(Debug)]
+pub struct StateDirectory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl StateDirectory {
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let fault = |source| Error::State { dir: path.to_path_buf(), source };
+        fs::create_dir_all(path).map_err(fault)?;
+        let lock =
+            OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock")).map_err(fault)?;
+        lock.try_lock().map_err(|_| fault(io::Error::new(io::ErrorKind::ResourceBusy, "another agent uses it")))?;
+        Ok(Self { path: path.to_path_buf(), _lock: lock })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The agent's id: made once, and durable before it is used.
+    pub fn agent_id(&self) -> Result<String, Error> {
+        let fault = |source| Error::State { dir: self.path.clone(), source };
+        let file = self.path.join("id");
+        match fs::read_to_string(&file) {
+            Ok(id) if !id.trim().is_empty() => return Ok(id.trim().to_owned()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(fault(error)),
+        }
+        let id = format!("{:032x}", rand::random::<u128>());
+        replace(&self.path, "id.next", "id", None, id.as_bytes(), Step::Last).map_err(fault)?;
+        Ok(id)
+    }
+
+    /// The checkpoint, or its former generation. What is damaged is thrown away: the collector knows better.
+    pub fn load(&self) -> Saved {
+        for name in [CURRENT, FORMER] {
+            match fs::read(self.path.join(name)) {
+                Ok(bytes) => match decode(&bytes) {
+                    Some(saved) => return saved,
+                    None => warn!(
+                        file = name,
+                        "the checkpoint cannot be read and is thrown away; the collector is asked instead"
+                    ),
+                },
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    warn!(file = name, %error, "the checkpoint cannot be read; the collector is asked instead")
+                }
+            }
+        }
+        Saved::default()
+    }
+}
+
+/// Writes a checkpoint; the former one stays until it is whole.
+pub fn write(directory: &Path, saved: &Saved) -> io::Result<()> {
+    write_up_to(directory, saved, Step::Last)
+}
+
+/// Puts a rejected record aside.
+pub fn quarantine(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let directory = directory.join("quarantine");
+    fs::create_dir_all(&directory)?;
+    let file = File::create(directory.join(name))?;
+    (&file).write_all(bytes)?;
+    file.sync_all()
+}
+
+/// The steps of a write, so that a test can stop behind each.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Step {
+    Written,
+    Synced,
+    Kept,
+    Renamed,
+    Last,
+}
+
+fn write_up_to(directory: &Path, saved: &Saved, last: Step) -> io::Result<()> {
+    replace(directory, NEXT, CURRENT, Some(FORMER), &encode(saved)?, last)
+}
+
+fn replace(
+    directory: &Path,
+    next: &str,
+    current: &str,
+    former: Option<&str>,
+    bytes: &[u8],
+    last: Step,
+) -> io::Result<()> {
+    let path = directory.join(next);
+    let file = File::create(&path)?;
+    (&file).write_all(bytes)?;
+    if last == Step::Written {
+        return Ok(());
+    }
+    file.sync_all()?;
+    if last == Step::Synced {
+        return Ok(());
+    }
+    if let Some(former) = former {
+        match fs::rename(directory.join(current), directory.join(former)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    if last == Step::Kept {
+        return Ok(());
+    }
+    fs::rename(&path, directory.join(current))?;
+    if last == Step::Renamed {
+        return Ok(());
+    }
+    File::open(directory)?.sync_all()
+}
+
+fn encode(saved: &Saved) -> io::Result<Vec<u8>> {
+    let body = wire::encode(saved).map_err(io::Error::other)?;
+    let crc = crc32c::crc32c(&body);
+    Ok([MAGIC.as_slice(), &crc.to_be_bytes(), &body].concat())
+}
+
+fn decode(bytes: &[u8]) -> Option<Saved> {
+    let (crc, body) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
+    (crc32c::crc32c(body) == u32::from_be_bytes(*crc)).then(|| wire::decode(body).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn saved(number: u64) -> Saved {
+        Saved { number, ..Saved::default() }
+    }
+
+    #[test]
+    fn c06_a_crash_at_any_step_leaves_the_old_or_the_new_state() {
+        for last in [Step::Written, Step::Synced, Step::Kept, Step::Renamed, Step::Last] {
+            let dir = tempfile::tempdir().unwrap();
+            write(dir.path(), &saved(1)).unwrap();
+            write_up_to(dir.path(), &saved(2), last).unwrap();
+            let loaded = StateDirectory::open(dir.path()).unwrap().load();
+            let new = last >= Step::Renamed;
+            assert_eq!(loaded, saved(if new { 2 } else { 1 }), "{last:?}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_checkpoint_gives_way_to_the_former_one() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path(), &saved(1)).unwrap();
+        write(dir.path(), &saved(2)).unwrap();
+        let whole = fs::read(dir.path().join(CURRENT)).unwrap();
+        let state = StateDirectory::open(dir.path()).unwrap();
+        for damaged in
+            [Vec::new(), vec![0; whole.len()], whole[..whole.len() - 1].to_vec(), b"siptrl\x00\x02....".to_vec()]
+        {
+            fs::write(dir.path().join(CURRENT), damaged).unwrap();
+            assert_eq!(state.load(), saved(1));
+        }
+        fs::write(dir.path().join(FORMER), "garbage").unwrap();
+        assert_eq!(state.load(), Saved::default());
+    }
+
+    #[test]
+    fn an_id_is_made_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = StateDirectory::open(dir.path()).unwrap().agent_id().unwrap();
+        assert_eq!(id.len(), 32);
+        assert_eq!(StateDirectory::open(dir.path()).unwrap().agent_id().unwrap(), id);
+    }
+
+    #[test]
+    fn two_agents_do_not_share_a_state() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = StateDirectory::open(dir.path()).unwrap();
+        let second = StateDirectory::open(dir.path()).unwrap_err().to_string();
+        assert!(second.contains("another agent uses it"), "{second}");
+        drop(first);
+        assert!(StateDirectory::open(dir.path()).is_ok());
+    }
+}

@@ -1,0 +1,320 @@
+//! The agent's config: which logs, which collector, and the few limits an operator may want to turn.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use message::format::{Definition, Format};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, duration};
+
+/// Everything `etc/agent.toml` may say. A missing key has the value of `Default`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Who this agent is to the collector; none = made once and kept in the state directory.
+    pub id: Option<String>,
+    /// The host's name in the collector; none = the host's own.
+    pub host: Option<String>,
+    /// Directory for the agent's id, its checkpoint and rejected records.
+    pub state: PathBuf,
+    /// Base URL of the collector.
+    pub collector: String,
+    /// Allows plain HTTP to another host.
+    pub insecure: bool,
+    /// File with the bearer token; read again when the collector refuses it.
+    pub token_file: Option<PathBuf>,
+    /// How often directories are listed and idle files looked at.
+    #[serde(with = "duration")]
+    pub poll: Duration,
+    /// An unfinished record is shown as provisional after this time.
+    #[serde(with = "duration")]
+    pub provisional_after: Duration,
+    /// A rotated file counts as closed when it was quiet for so long.
+    #[serde(with = "duration")]
+    pub close_after: Duration,
+    /// Time for what was read to be acknowledged before the agent stops.
+    #[serde(with = "duration")]
+    pub drain: Duration,
+    /// A batch is sent when it holds so many bytes...
+    pub batch_bytes: usize,
+    /// ... or is so old.
+    #[serde(with = "duration")]
+    pub batch_after: Duration,
+    /// Bytes read but not acknowledged; beyond, reading stops and the file is the buffer.
+    pub memory: usize,
+    /// A request without an answer for so long is sent again.
+    #[serde(with = "duration")]
+    pub timeout: Duration,
+    /// A record beyond this many bytes is flagged `oversize`.
+    pub record_limit: u64,
+    #[serde(rename = "format", skip_serializing_if = "BTreeMap::is_empty")]
+    pub formats: BTreeMap<String, FormatTable>,
+    #[serde(rename = "source", skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<Source>,
+}
+
+/// One or several logs that are read the same way.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    pub name: String,
+    /// Files, directories (all regular files in it) and patterns (`*`, `?`, `[...]`, `**`).
+    pub paths: Vec<String>,
+    /// A `[format.NAME]`; none = `siptrail`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// IANA name of the zone for times without offset; none = the host's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    #[serde(default)]
+    pub start: Start,
+}
+
+/// Where a log is read from that was never followed before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    #[default]
+    Beginning,
+    /// What stands there already is recorded as a gap.
+    End,
+}
+
+/// A `[format.NAME]` table: a [`Definition`] without its name.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FormatTable {
+    pub header: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub noise: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            id: None,
+            host: None,
+            state: "/var/lib/siptrail-agent".into(),
+            collector: "http://127.0.0.1:8080".into(),
+            insecure: false,
+            token_file: None,
+            poll: Duration::from_secs(1),
+            provisional_after: Duration::from_secs(1),
+            close_after: Duration::from_secs(60),
+            drain: Duration::from_secs(10),
+            batch_bytes: 4 << 20,
+            batch_after: Duration::from_millis(200),
+            memory: 16 << 20,
+            timeout: Duration::from_secs(30),
+            record_limit: 64 << 20,
+            formats: BTreeMap::new(),
+            sources: Vec::new(),
+        }
+    }
+}
+
+impl Source {
+    /// A source in the default format, in the host's zone, from the beginning.
+    pub fn new(name: impl Into<String>, paths: Vec<String>) -> Self {
+        Self { name: name.into(), paths, format: None, zone: None, start: Start::Beginning }
+    }
+}
+
+impl Config {
+    /// Reads and checks a config file.
+    pub fn load(file: &Path) -> Result<Self, Error> {
+        let text =
+            std::fs::read_to_string(file).map_err(|source| Error::ConfigFile { file: file.to_path_buf(), source })?;
+        Self::parse(&text, file)
+    }
+
+    /// Reads and checks the text of a config file; `file` is only named in errors.
+    pub fn parse(text: &str, file: &Path) -> Result<Self, Error> {
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let at = error.span().map_or(0, |span| span.start);
+            let line = text[..at.min(text.len())].matches('\n').count() + 1;
+            Error::Config { file: file.to_path_buf(), line, key: key_at(text, line), hint: error.message().to_owned() }
+        })?;
+        config.check().map_err(|fault| {
+            let line = text.lines().position(|line| fault.is_in(line)).map_or(1, |at| at + 1);
+            Error::Config { file: file.to_path_buf(), line, key: fault.key.to_owned(), hint: fault.hint }
+        })?;
+        Ok(config)
+    }
+
+    /// What no type can say: names that must exist, limits that must hold.
+    pub fn check(&self) -> Result<(), Fault> {
+        self.check_collector()?;
+        for (key, duration) in [("poll", self.poll), ("batch_after", self.batch_after), ("timeout", self.timeout)] {
+            if duration.is_zero() {
+                return Err(Fault::new(key, key, "must be longer than nothing"));
+            }
+        }
+        for (key, bytes) in [("batch_bytes", self.batch_bytes), ("memory", self.memory)] {
+            if !(64 << 10..=16 << 20).contains(&bytes) {
+                return Err(Fault::new(key, key, "must be between 65536 (64 KiB) and 16777216 (16 MiB)"));
+            }
+        }
+        if self.id.as_deref() == Some("") {
+            return Err(Fault::new("id", "id", "must not be empty; leave it out and one is made"));
+        }
+        for name in self.formats.keys() {
+            self.format(Some(name))?;
+        }
+        for (at, source) in self.sources.iter().enumerate() {
+            if source.name.is_empty() || source.name.contains('/') {
+                return Err(Fault::new(
+                    "name",
+                    &source.name,
+                    "a source's name must not be empty and must hold no slash",
+                ));
+            }
+            if self.sources[..at].iter().any(|other| other.name == source.name) {
+                return Err(Fault::new(
+                    "name",
+                    &source.name,
+                    "two sources have this name; put their paths into one, or rename one",
+                ));
+            }
+            if source.paths.is_empty() || source.paths.iter().any(String::is_empty) {
+                return Err(Fault::new("paths", "paths", "name at least one file, directory or pattern"));
+            }
+            for path in &source.paths {
+                crate::discover::check(path).map_err(|why| Fault::new("paths", path, &why))?;
+            }
+            if let Some(zone) = source.zone.as_deref() {
+                let known = zone.parse::<chrono_tz::Tz>().is_ok();
+                known.then_some(()).ok_or_else(|| {
+                    Fault::new("zone", zone, "no such zone; use an IANA name such as \"Asia/Seoul\" or \"UTC\"")
+                })?;
+            }
+            self.format(source.format.as_deref())?;
+        }
+        Ok(())
+    }
+
+    /// The compiled format of that name; none = `siptrail`.
+    pub fn format(&self, name: Option<&str>) -> Result<Format, Fault> {
+        let Some(name) = name.filter(|name| *name != "siptrail" || self.formats.contains_key("siptrail")) else {
+            return Ok(Format::siptrail());
+        };
+        let table = self.formats.get(name).ok_or_else(|| {
+            Fault::new("format", name, &format!("there is no [format.{name}]; add it, or leave the key out"))
+        })?;
+        let FormatTable { header, time, noise } = table.clone();
+        Format::compile(Definition { name: name.to_owned(), header, time, noise })
+            .map_err(|error| Fault::new("format", &format!("[format.{name}]"), &error.to_string()))
+    }
+
+    fn check_collector(&self) -> Result<(), Fault> {
+        let fault = |hint| Err(Fault::new("collector", &self.collector, hint));
+        let Ok(url) = reqwest::Url::parse(&self.collector) else {
+            return fault("must be a URL such as \"https://siptrail.example.com\"");
+        };
+        let host = url.host_str().unwrap_or_default();
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+        let loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+        match url.scheme() {
+            "https" => Ok(()),
+            "http" if loopback || self.insecure => Ok(()),
+            "http" => fault("plain HTTP goes to this host only; use https, or set insecure = true"),
+            _ => fault("must begin with http:// or https://"),
+        }
+    }
+}
+
+/// A value that cannot stand, and where to look for it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    pub key: &'static str,
+    value: String,
+    pub hint: String,
+}
+
+impl Fault {
+    fn new(key: &'static str, value: &str, hint: &str) -> Self {
+        Self { key, value: value.to_owned(), hint: hint.to_owned() }
+    }
+
+    fn is_in(&self, line: &str) -> bool {
+        !line.trim_start().starts_with('#') && line.contains(self.value.as_str())
+    }
+}
+
+/// The key that stands on a line, or the table it opens.
+fn key_at(text: &str, line: usize) -> String {
+    let line = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    line.split('=').next().unwrap_or_default().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> String {
+        Config::parse(text, Path::new("agent.toml")).map(|_| ()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_example_config_lists_every_key_with_its_default() {
+        let text = include_str!("../../etc/agent.toml");
+        let listed = Config::parse(text, Path::new("etc/agent.toml")).unwrap();
+        assert_eq!(listed, Config::default());
+
+        let default: toml::Table = toml::from_str(&toml::to_string(&Config::default()).unwrap()).unwrap();
+        let written: toml::Table = toml::from_str(text).unwrap();
+        for key in default.keys() {
+            assert!(written.contains_key(key), "{key} is not in etc/agent.toml");
+        }
+        for key in [
+            "id",
+            "host",
+            "token_file",
+            "[[source]]",
+            "paths",
+            "format",
+            "zone",
+            "start",
+            "[format.pbx]",
+            "time",
+            "noise",
+        ] {
+            assert!(text.contains(&format!("# {key}")), "{key} is not shown in etc/agent.toml");
+        }
+    }
+
+    #[test]
+    fn a_wrong_key_is_named_with_its_line() {
+        let text = "poll = \"1s\"\npol = \"2s\"\n";
+        assert!(fault(text).starts_with("agent.toml:2: pol: unknown field `pol`"), "{}", fault(text));
+        assert!(fault("poll = \"1 fortnight\"").starts_with("agent.toml:1: poll: \"1 fortnight\" is no duration"));
+        assert!(fault("poll = [").starts_with("agent.toml:1: poll"));
+    }
+
+    #[test]
+    fn what_does_not_exist_is_named_with_a_hint() {
+        let source = "[[source]]\nname = \"proxy\"\npaths = [\"/var/log/proxy.log\"]\n";
+        let zone = fault(&format!("{source}zone = \"Mars/Olympus\"\n"));
+        assert_eq!(zone, "agent.toml:4: zone: no such zone; use an IANA name such as \"Asia/Seoul\" or \"UTC\"");
+        let format = fault(&format!("{source}format = \"pbx\"\n"));
+        assert_eq!(format, "agent.toml:4: format: there is no [format.pbx]; add it, or leave the key out");
+        let twice = fault(&format!("{source}{source}"));
+        assert!(twice.contains("two sources have this name"), "{twice}");
+    }
+
+    #[test]
+    fn plain_http_stays_on_this_host() {
+        for url in ["http://127.0.0.1:8080", "http://[::1]:1", "http://localhost", "https://siptrail.example.com"] {
+            assert_eq!(Config { collector: url.into(), ..Config::default() }.check(), Ok(()), "{url}");
+        }
+        for url in ["http://siptrail.example.com", "http://127.0.0.1.example.com", "ftp://127.0.0.1", "collector", ""] {
+            assert!(Config { collector: url.into(), ..Config::default() }.check().is_err(), "{url}");
+        }
+        let insecure = Config { collector: "http://192.0.2.1".into(), insecure: true, ..Config::default() };
+        assert_eq!(insecure.check(), Ok(()));
+    }
+}

@@ -1,0 +1,357 @@
+//! Which files there are: patterns, directories and files, and the older rotations of each log beside them.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+
+use glob::Pattern;
+
+use crate::content::{Spot, Stat};
+use crate::logname::{LogName, log_names};
+
+/// A regular file that stands somewhere a source looks.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Entry {
+    pub path: PathBuf,
+    /// Index of the source.
+    pub source: usize,
+    /// Name of the source with the log's name, where the source can match several logs.
+    pub source_name: String,
+    /// Matched by the source itself; else only a rotation of a file that is.
+    pub named: bool,
+    /// Directory and log name: files of one chain are rotations of one log.
+    pub chain: PathBuf,
+    pub name: LogName,
+    pub spot: Spot,
+    pub stat: Stat,
+}
+
+/// What one look at all sources brought.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Listing {
+    /// Oldest first within a chain.
+    pub entries: Vec<Entry>,
+    /// Files and directories that were named and are not there.
+    pub missing: Vec<PathBuf>,
+    /// What cannot be followed, with the reason.
+    pub odd: Vec<(PathBuf, String)>,
+}
+
+/// Where a source looks.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Place {
+    pub source: usize,
+    pub name: String,
+    pub paths: Vec<String>,
+}
+
+/// A pattern that can be read.
+pub fn check(path: &str) -> Result<(), String> {
+    for component in Path::new(path).components() {
+        let text = component.as_os_str().to_string_lossy();
+        if is_pattern(&text) && text != "**" {
+            Pattern::new(&text).map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+pub fn list(places: &[Place]) -> Listing {
+    let mut listing = Listing::default();
+    let mut directories = Directories::default();
+    let mut taken: HashSet<PathBuf> = HashSet::new();
+    for place in places {
+        let several =
+            place.paths.len() > 1 || place.paths.iter().any(|path| is_pattern(path) || Path::new(path).is_dir());
+        let mut found: BTreeMap<PathBuf, String> = BTreeMap::new();
+        for path in &place.paths {
+            find(path, &mut found, &mut listing);
+        }
+        let mut chains: HashMap<PathBuf, String> = HashMap::new();
+        for (path, relative) in &found {
+            let Some((directory, name)) = split(path) else { continue };
+            let log = directories.log_name(directory, name);
+            let chain = directory.join(OsString::from_vec(log.log.clone()));
+            let log_name =
+                Path::new(relative).parent().unwrap_or(Path::new("")).join(OsString::from_vec(log.log.clone()));
+            let source_name =
+                if several { format!("{}/{}", place.name, log_name.display()) } else { place.name.clone() };
+            chains.entry(chain.clone()).or_insert_with(|| source_name.clone());
+            if is_compressed(path) {
+                listing.odd.push((path.clone(), "compressed, which cannot be read yet".to_owned()));
+            } else if taken.insert(path.clone()) {
+                listing.add(path.clone(), place.source, source_name, true, chain, log);
+            }
+        }
+        for (chain, source_name) in chains {
+            let Some((directory, log)) = split(&chain) else { continue };
+            for (name, of) in directories.rotations(directory, log) {
+                let path = directory.join(OsString::from_vec(name));
+                if !is_compressed(&path) && !found.contains_key(&path) && taken.insert(path.clone()) {
+                    listing.add(path, place.source, source_name.clone(), false, chain.clone(), of);
+                }
+            }
+        }
+    }
+    listing.entries.sort_by(|a, b| {
+        a.chain
+            .cmp(&b.chain)
+            .then_with(|| a.name.is_plain().cmp(&b.name.is_plain()))
+            .then_with(|| a.stat.mtime.cmp(&b.stat.mtime))
+            .then_with(|| a.name.age(&b.name))
+            .then_with(|| a.path.cmp(&b.path))
+    });
+    listing
+}
+
+impl Listing {
+    fn add(&mut self, path: PathBuf, source: usize, source_name: String, named: bool, chain: PathBuf, name: LogName) {
+        match fs::metadata(&path) {
+            Ok(meta) if meta.is_file() => {
+                let (spot, stat) = (Spot::of(&meta), Stat::of(&meta));
+                self.entries.push(Entry { path, source, source_name, named, chain, name, spot, stat });
+            }
+            Ok(meta) if named => self.odd.push((path, kind_of(&meta).to_owned())),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => self.odd.push((path, error.to_string())),
+        }
+    }
+}
+
+fn kind_of(meta: &Metadata) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    let kind = meta.file_type();
+    if kind.is_dir() {
+        "a directory"
+    } else if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
+}
+
+fn is_compressed(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz")
+}
+
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?', '['])
+}
+
+fn split(path: &Path) -> Option<(&Path, &[u8])> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    path.file_name().map(|name| (directory, name.as_bytes()))
+}
+
+/// Adds what a path of a config matches, with its name relative to what of the path is no pattern.
+fn find(path: &str, found: &mut BTreeMap<PathBuf, String>, listing: &mut Listing) {
+    let given = Path::new(path);
+    // A file whose name looks like a pattern is taken by its name.
+    if !is_pattern(path) || given.exists() {
+        match fs::metadata(given) {
+            Ok(meta) if meta.is_dir() => {
+                for (name, is_directory) in read_directory(given, listing) {
+                    if !is_directory {
+                        found.insert(given.join(&name), name.to_string_lossy().into_owned());
+                    }
+                }
+            }
+            Ok(_) => {
+                let name = given.file_name().map(|name| name.to_string_lossy().into_owned());
+                found.insert(given.to_path_buf(), name.unwrap_or_default());
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => listing.missing.push(given.to_path_buf()),
+            Err(error) => listing.odd.push((given.to_path_buf(), error.to_string())),
+        }
+        return;
+    }
+    let components: Vec<Component> = given.components().collect();
+    let literal = components.iter().take_while(|part| !is_pattern(&part.as_os_str().to_string_lossy())).count();
+    let root: PathBuf = components[..literal].iter().collect();
+    let before = found.len();
+    walk(&root, &root, &components[literal..], found, listing, 0);
+    if found.len() == before && fs::metadata(if literal == 0 { Path::new(".") } else { &root }).is_err() {
+        listing.missing.push(given.to_path_buf());
+    }
+}
+
+/// `glob` skips names that are not UTF-8; a log may have any name, so directories are walked here.
+fn walk(
+    root: &Path,
+    at: &Path,
+    rest: &[Component],
+    found: &mut BTreeMap<PathBuf, String>,
+    listing: &mut Listing,
+    depth: usize,
+) {
+    let Some((first, after)) = rest.split_first() else {
+        if at.exists() {
+            take(root, at, found);
+        }
+        return;
+    };
+    let text = first.as_os_str().to_string_lossy();
+    if text == "**" {
+        walk(root, at, after, found, listing, depth);
+        // Links are not followed here, so a loop of directories ends; the depth bounds what is left.
+        if depth < 32 {
+            for (name, is_directory) in read_directory(at, listing) {
+                if is_directory {
+                    walk(root, &at.join(name), rest, found, listing, depth + 1);
+                }
+            }
+        }
+        return;
+    }
+    if !is_pattern(&text) {
+        walk(root, &at.join(first), after, found, listing, depth);
+        return;
+    }
+    let Ok(pattern) = Pattern::new(&text) else { return };
+    for (name, _) in read_directory(at, listing) {
+        let shown = name.to_string_lossy();
+        let hidden = shown.starts_with('.') && !text.starts_with('.');
+        if !hidden && pattern.matches(&shown) {
+            let inner = at.join(&name);
+            if after.is_empty() {
+                take(root, &inner, found);
+            } else if inner.is_dir() {
+                walk(root, &inner, after, found, listing, depth);
+            }
+        }
+    }
+}
+
+fn take(root: &Path, path: &Path, found: &mut BTreeMap<PathBuf, String>) {
+    let relative = path.strip_prefix(root).unwrap_or(path);
+    found.insert(path.to_path_buf(), relative.to_string_lossy().into_owned());
+}
+
+/// The names in a directory, each with whether it is a directory itself (a link to one is not).
+fn read_directory(at: &Path, listing: &mut Listing) -> Vec<(OsString, bool)> {
+    let at = if at.as_os_str().is_empty() { Path::new(".") } else { at };
+    match fs::read_dir(at) {
+        Ok(entries) => {
+            let both = |entry: fs::DirEntry| (entry.file_name(), entry.file_type().is_ok_and(|kind| kind.is_dir()));
+            entries.flatten().map(both).collect()
+        }
+        Err(error) => {
+            if error.kind() != io::ErrorKind::NotFound {
+                listing.odd.push((at.to_path_buf(), error.to_string()));
+            }
+            Vec::new()
+        }
+    }
+}
+
+/// The names of the directories of one look, read once.
+#[derive(Default)]
+struct Directories {
+    names: HashMap<PathBuf, HashMap<Vec<u8>, LogName>>,
+}
+
+impl Directories {
+    fn of(&mut self, directory: &Path) -> &HashMap<Vec<u8>, LogName> {
+        self.names.entry(directory.to_path_buf()).or_insert_with(|| {
+            let entries =
+                fs::read_dir(directory).map(|entries| entries.flatten().collect()).unwrap_or_else(|_| Vec::new());
+            let names: Vec<Vec<u8>> = entries.into_iter().map(|entry| entry.file_name().into_vec()).collect();
+            let logs = log_names(&names);
+            names.into_iter().zip(logs).collect()
+        })
+    }
+
+    fn log_name(&mut self, directory: &Path, name: &[u8]) -> LogName {
+        let known = self.of(directory).get(name).cloned();
+        known.unwrap_or_else(|| LogName { log: name.to_vec(), date: None, number: None })
+    }
+
+    fn rotations(&mut self, directory: &Path, log: &[u8]) -> Vec<(Vec<u8>, LogName)> {
+        let all = self.of(directory);
+        all.iter().filter(|(_, name)| name.log == log).map(|(name, of)| (name.clone(), of.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(dir: &Path, files: &[&str], paths: &[&str]) -> Vec<String> {
+        for file in files {
+            let path = dir.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        let paths = paths.iter().map(|path| dir.join(path).to_str().unwrap().to_owned()).collect();
+        let listing = list(&[Place { source: 0, name: "pbx".into(), paths }]);
+        let mut lines: Vec<String> = listing
+            .entries
+            .iter()
+            .map(|entry| {
+                let path = entry.path.strip_prefix(dir).unwrap().display();
+                format!("{path} {}{}", entry.source_name, if entry.named { "" } else { " (rotation)" })
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+
+    #[test]
+    fn a_file_is_one_source_and_its_rotations_stand_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let lines = listed(dir.path(), &["app.log", "app.log.1", "app.log.2.gz", "other.log"], &["app.log"]);
+        assert_eq!(lines, ["app.log pbx", "app.log.1 pbx (rotation)"]);
+    }
+
+    #[test]
+    fn a_pattern_gives_a_source_a_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let lines = listed(dir.path(), &["a/sbc-1.log", "a/sbc-2.log", "b/sbc-1.log", "b/.hidden.log"], &["*/*.log"]);
+        assert_eq!(
+            lines,
+            ["a/sbc-1.log pbx/a/sbc-1.log", "a/sbc-2.log pbx/a/sbc-2.log", "b/sbc-1.log pbx/b/sbc-1.log"]
+        );
+        let deep = listed(dir.path(), &["c/d/x.log"], &["**/x.log"]);
+        assert_eq!(deep, ["c/d/x.log pbx/c/d/x.log"]);
+    }
+
+    #[test]
+    fn a_directory_gives_its_files_and_not_its_directories() {
+        let dir = tempfile::tempdir().unwrap();
+        let lines = listed(dir.path(), &["logs/app.log", "logs/app.log.1", "logs/old/app.log"], &["logs"]);
+        assert_eq!(lines, ["logs/app.log pbx/app.log", "logs/app.log.1 pbx/app.log"]);
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("later/app.log");
+        let place =
+            |path: &Path| [Place { source: 0, name: "pbx".into(), paths: vec![path.to_str().unwrap().to_owned()] }];
+        assert_eq!(list(&place(&path)).missing, std::slice::from_ref(&path));
+        assert_eq!(list(&place(&dir.path().join("later/*.log"))).missing.len(), 1);
+        assert_eq!(list(&place(&dir.path().join("*.log"))), Listing::default());
+    }
+
+    #[test]
+    fn any_name_is_matched() {
+        let dir = tempfile::tempdir().unwrap();
+        let names: [&[u8]; 3] = [b"new\nline.log", b"bad\xff\xfe.log", &[b'x'; 255]];
+        for name in names {
+            fs::write(dir.path().join(OsString::from_vec(name.to_vec())), "x").unwrap();
+        }
+        let all = list(&[Place {
+            source: 0,
+            name: "pbx".into(),
+            paths: vec![dir.path().join("*").to_str().unwrap().to_owned()],
+        }]);
+        assert_eq!(all.entries.len(), 3);
+        assert!(check("/var/log/[").is_err());
+    }
+}

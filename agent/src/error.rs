@@ -1,0 +1,30 @@
+//! What can go wrong with the agent as a whole; trouble with one file or one answer is waited out, not returned.
+
+use std::path::PathBuf;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Exit code 2.
+    #[error("{}:{line}: {key}: {hint}", file.display())]
+    Config { file: PathBuf, line: usize, key: String, hint: String },
+    #[error("cannot read {}: {source}; name another file with --config", file.display())]
+    ConfigFile { file: PathBuf, source: std::io::Error },
+    #[error("cannot use {} for the agent's state: {source}; it must be a directory this user may write to", dir.display())]
+    State { dir: PathBuf, source: std::io::Error },
+    #[error("cannot set up the connection to the collector: {0}")]
+    Connection(String),
+    #[error("cannot start a reader thread: {0}")]
+    Thread(std::io::Error),
+    #[error("cannot wait for signals: {0}")]
+    Signal(std::io::Error),
+}
+
+impl Error {
+    /// 2 for a wrong config, 1 for all else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Config { .. } | Error::ConfigFile { .. } => 2,
+            Error::State { .. } | Error::Connection(_) | Error::Thread(_) | Error::Signal(_) => 1,
+        }
+    }
+}

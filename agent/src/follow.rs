@@ -1,0 +1,430 @@
+//! Every decision about files: which is which, what was rotated, truncated or copied, what to read next and what is lost.
+//!
+//! Pure: [`Follow::step`] takes what was seen and gives what to do; it reads no file, no clock and no socket.
+//!
+//! - [`listing`](self): files come, are renamed and go
+//! - `judge`: is this file a known stream, a copy of one, or new?
+//! - `seek`: streams whose file is gone or was truncated
+//! - `advance`: whose turn it is to be read, and what a turn brought
+//! - `commit`: batches, and what the collector answers
+//! - `saved`: what a checkpoint keeps of all this
+
+mod advance;
+mod commit;
+mod file;
+mod judge;
+mod listing;
+mod saved;
+mod seek;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use message::format::Format;
+use message::id::StreamId;
+use message::span::Cause;
+use message::time::Timestamp;
+use message::wire::{FileIdentity, Position};
+
+use crate::config::Start;
+use crate::content::{Spot, Stat};
+use crate::cursor::{Cursor, Order, Piece, Turn};
+use crate::discover::Listing;
+use crate::guard::{Ask, Look};
+use crate::progress::Progress;
+use crate::stream::{Durable, Home, Stream};
+
+pub use commit::{Outcome, Shipment};
+use file::{File, State};
+pub use saved::Saved;
+
+/// A followed file, by a number of this process.
+pub type FileKey = u64;
+
+/// Files that are read at once at most; the reader threads are fewer, so neither of them waits.
+const READING: usize = 4;
+/// Between two looks before a file counts as truncated: sizes on network file systems lag.
+const DOUBT: Duration = Duration::from_millis(50);
+/// A stream that grew within this time before it was truncated may have lost bytes.
+const GROWING: Duration = Duration::from_secs(1);
+/// Bytes of unfinished records that stay in memory, over all streams.
+const KEPT: usize = 4 << 20;
+
+/// The clocks: monotonic since the start for decisions, wall time only to be reported.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Now {
+    pub mono: Duration,
+    pub wall: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub poll: Duration,
+    pub provisional_after: Duration,
+    pub close_after: Duration,
+    pub memory: usize,
+    pub batch_bytes: usize,
+    pub batch_after: Duration,
+    pub record_limit: u64,
+}
+
+/// A source as following needs it.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub name: String,
+    pub format: Arc<Format>,
+    pub zone: String,
+    pub start: Start,
+}
+
+#[derive(Debug)]
+pub enum Event {
+    /// What the collector and the checkpoint know.
+    Recovered {
+        positions: Vec<Position>,
+        saved: Saved,
+    },
+    /// All sources were listed, and held files were looked at after that.
+    Listed {
+        listing: Listing,
+        held: Vec<(FileKey, Stat)>,
+    },
+    Opened {
+        file: FileKey,
+        opened: Result<(FileIdentity, Spot, Stat), String>,
+    },
+    Looked {
+        file: FileKey,
+        look: Result<Look, String>,
+    },
+    /// How far two files are the same, whether they differ there, and the other one looked at after that.
+    Compared {
+        file: FileKey,
+        same: Result<(u64, bool, Look), String>,
+    },
+    /// The CRC that was asked for.
+    Summed {
+        file: FileKey,
+        crc: Result<u32, String>,
+    },
+    Read {
+        file: FileKey,
+        stream: StreamId,
+        turn: Box<Turn>,
+    },
+    Answered {
+        shipment: Box<Shipment>,
+        outcome: Outcome,
+    },
+    /// What the collector knows of one stream.
+    Positioned {
+        stream: StreamId,
+        position: Option<Box<Position>>,
+    },
+    /// The checkpoint of this number is on disk, or cannot be written.
+    Checkpointed {
+        number: u64,
+    },
+    Tick,
+    /// Read no more; send what is read.
+    Stop,
+}
+
+#[derive(Debug)]
+pub enum Action {
+    List,
+    Open {
+        file: FileKey,
+        path: PathBuf,
+    },
+    Close {
+        file: FileKey,
+    },
+    Look {
+        file: FileKey,
+        ask: Ask,
+    },
+    Compare {
+        file: FileKey,
+        with: FileKey,
+        ask: Ask,
+        from: u64,
+    },
+    Sum {
+        file: FileKey,
+        from: u64,
+        to: u64,
+    },
+    Read {
+        file: FileKey,
+        stream: StreamId,
+        cursor: Box<Cursor>,
+        order: Order,
+    },
+    /// Ask the collector for one stream's position.
+    Ask {
+        stream: StreamId,
+    },
+    /// Keep a record that the collector cannot accept.
+    Quarantine {
+        stream: StreamId,
+        start: u64,
+        bytes: Vec<u8>,
+        why: String,
+    },
+    Checkpoint,
+}
+
+/// The files and streams of an agent.
+#[derive(Debug)]
+pub struct Follow {
+    agent: String,
+    host: String,
+    rules: Rules,
+    sources: Vec<Spec>,
+    now: Now,
+    actions: Vec<Action>,
+
+    files: BTreeMap<FileKey, File>,
+    spots: HashMap<Spot, FileKey>,
+    next_file: FileKey,
+    streams: BTreeMap<StreamId, Stream>,
+    chains: HashMap<PathBuf, Chain>,
+    /// The highest epoch of each inode that was truncated.
+    epochs: HashMap<FileIdentity, u64>,
+    /// Files that brought nothing, with their size then.
+    spent: HashMap<FileIdentity, u64>,
+
+    /// When which file is looked at again.
+    agenda: BTreeSet<(Duration, FileKey)>,
+    /// Files whose turn it is, older ones of a chain first.
+    ready: BTreeSet<(u64, FileKey)>,
+    reading: usize,
+    /// Bytes that are read and not acknowledged.
+    memory: usize,
+    kept: usize,
+
+    /// Something changed that may decide what an unjudged file is, or end a search.
+    unsettled: bool,
+    seeking: BTreeSet<StreamId>,
+    recovered: bool,
+    listings: u64,
+    listing_asked: bool,
+    list_at: Duration,
+    missing: Vec<PathBuf>,
+    odd: Vec<(PathBuf, String)>,
+
+    /// Streams with news, in the order they got them.
+    news: BTreeMap<StreamId, Duration>,
+    batch: u64,
+    batch_limit: usize,
+    records: u64,
+    gaps: u64,
+
+    checkpoint: u64,
+    checkpoint_written: u64,
+    checkpoint_at: Duration,
+    dirty: bool,
+    stopping: bool,
+}
+
+/// The rotations of one log.
+#[derive(Clone, Debug, Default)]
+struct Chain {
+    /// The newest file at the last listing.
+    newest: Option<FileKey>,
+    began: Option<Duration>,
+    /// Between its last two rotations.
+    interval: Duration,
+    /// Rotations that were last written before (nanoseconds of wall time) are of no interest.
+    since: i64,
+    /// Files that are still being caught up with.
+    behind: BTreeSet<FileKey>,
+    /// Files that wait for older ones.
+    waiting: BTreeSet<FileKey>,
+}
+
+impl Follow {
+    pub fn new(agent: String, host: String, rules: Rules, sources: Vec<Spec>) -> Self {
+        let batch_limit = rules.batch_bytes;
+        Self {
+            agent,
+            host,
+            rules,
+            sources,
+            now: Now::default(),
+            actions: Vec::new(),
+            files: BTreeMap::new(),
+            spots: HashMap::new(),
+            next_file: 1,
+            streams: BTreeMap::new(),
+            chains: HashMap::new(),
+            epochs: HashMap::new(),
+            spent: HashMap::new(),
+            agenda: BTreeSet::new(),
+            ready: BTreeSet::new(),
+            reading: 0,
+            memory: 0,
+            kept: 0,
+            unsettled: false,
+            seeking: BTreeSet::new(),
+            recovered: false,
+            listings: 0,
+            listing_asked: false,
+            list_at: Duration::ZERO,
+            missing: Vec::new(),
+            odd: Vec::new(),
+            news: BTreeMap::new(),
+            batch: 0,
+            batch_limit,
+            records: 0,
+            gaps: 0,
+            checkpoint: 0,
+            checkpoint_written: 0,
+            checkpoint_at: Duration::ZERO,
+            dirty: false,
+            stopping: false,
+        }
+    }
+
+    /// Takes what was seen and gives what to do.
+    pub fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
+        self.now = now;
+        match event {
+            Event::Recovered { positions, saved } => self.recovered(positions, saved),
+            Event::Listed { listing, held } => self.listed(listing, held),
+            Event::Opened { file, opened } => self.opened(file, opened),
+            Event::Looked { file, look } => self.looked(file, look),
+            Event::Compared { file, same } => self.compared(file, same),
+            Event::Summed { file, crc } => self.summed(file, crc),
+            Event::Read { file, stream, turn } => self.turned(file, stream, *turn),
+            Event::Answered { shipment, outcome } => self.answered(*shipment, outcome),
+            Event::Positioned { stream, position } => self.positioned(stream, position.map(|boxed| *boxed)),
+            Event::Checkpointed { number } => self.checkpoint_written = self.checkpoint_written.max(number),
+            Event::Tick => {}
+            Event::Stop => self.stopping = true,
+        }
+        self.go_on();
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When `step` must be called again if nothing happens before.
+    pub fn due(&self) -> Duration {
+        let agenda = self.agenda.first().map_or(Duration::MAX, |(due, _)| *due);
+        let list = if self.listing_asked { Duration::MAX } else { self.list_at };
+        let news = self.news_due();
+        let checkpoint = if self.dirty { self.checkpoint_at } else { Duration::MAX };
+        agenda.min(list).min(news).min(checkpoint)
+    }
+
+    /// Nothing is queued or on its way, and no turn is under way.
+    pub fn is_drained(&self) -> bool {
+        self.memory == 0 && self.reading == 0 && self.streams.values().all(|stream| !stream.in_flight)
+    }
+
+    pub fn progress(&self) -> Progress {
+        let followed = self.files.values().filter(|file| !matches!(file.state, State::Spent | State::Held { .. }));
+        let (mut files, mut bytes_known, mut bytes_committed) = (0, 0, 0);
+        for file in followed {
+            files += 1;
+            let w = file.stream().and_then(|id| self.streams.get(&id)).map_or(0, |stream| stream.w);
+            bytes_known += file.stat.size;
+            bytes_committed += w.min(file.stat.size);
+        }
+        let unreadable =
+            self.files.values().filter(|file| file.told_unreadable).map(|file| file.path.clone()).collect();
+        Progress {
+            files,
+            bytes_known,
+            bytes_committed,
+            waiting_for: self.missing.clone(),
+            unreadable,
+            records: self.records,
+            gaps: self.gaps,
+            collector: crate::progress::Collector::Unknown,
+        }
+    }
+
+    /// What is due now: listing, checkpoint, and turns as far as memory allows.
+    fn go_on(&mut self) {
+        if !self.listing_asked && self.now.mono >= self.list_at && !self.stopping {
+            self.listing_asked = true;
+            self.actions.push(Action::List);
+        }
+        if self.dirty && self.now.mono >= self.checkpoint_at {
+            self.dirty = false;
+            self.checkpoint_at = self.now.mono + Duration::from_secs(1);
+            self.actions.push(Action::Checkpoint);
+        }
+        if self.recovered {
+            while std::mem::take(&mut self.unsettled) {
+                self.judge_all();
+                self.give_up_seeking();
+            }
+            self.take_turns();
+        }
+    }
+
+    /// Lists soon: something was renamed, truncated or removed.
+    fn list_now(&mut self) {
+        self.list_at = self.now.mono;
+    }
+
+    fn put_on_agenda(&mut self, file: FileKey, due: Duration) {
+        if let Some(entry) = self.files.get_mut(&file) {
+            if let Some(before) = entry.due.replace(due) {
+                self.agenda.remove(&(before, file));
+            }
+            self.agenda.insert((due, file));
+        }
+    }
+
+    /// Puts a piece into a stream's queue.
+    fn queue(&mut self, stream: StreamId, piece: Piece) {
+        if let Some(stream) = self.streams.get_mut(&stream) {
+            self.memory += stream.push(piece);
+            self.news.entry(stream.id).or_insert(self.now.mono);
+        }
+    }
+
+    /// Makes the gaps of a stream that waited for its cursor.
+    fn make_gaps(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        let causes: Vec<Cause> = stream.gaps.drain(..).collect();
+        let pieces: Vec<Piece> = causes.into_iter().map(|cause| stream.gap(0, cause, None)).collect();
+        pieces.into_iter().for_each(|piece| self.queue(id, piece));
+    }
+
+    fn next_epoch(&mut self, identity: FileIdentity) -> u64 {
+        let known =
+            self.streams.values().filter(|stream| stream.origin == identity).map(|stream| stream.epoch + 1).max();
+        let next = known.max(self.epochs.get(&identity).map(|epoch| epoch + 1)).unwrap_or(0);
+        if next > 0 {
+            self.epochs.insert(identity, next);
+        }
+        next
+    }
+
+    /// Removes streams that are nowhere any more, once all of them is acknowledged.
+    fn drop_settled(&mut self, id: StreamId) {
+        let settled = self.streams.get(&id).is_some_and(|stream| {
+            let silent = stream.queue.is_empty() && !stream.in_flight && !stream.asking;
+            stream.home == Home::Nowhere && silent && stream.gaps.is_empty() && stream.told
+        });
+        if settled {
+            self.streams.remove(&id);
+            self.news.remove(&id);
+            self.dirty = true;
+        }
+    }
+
+    fn is_durable(&self, stream: &Stream) -> bool {
+        match stream.durable {
+            Durable::Yes => true,
+            Durable::No => false,
+            Durable::With(number) => self.checkpoint_written >= number,
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! Batches, and what the collector answers: only what it acknowledged counts.
+
+use std::time::Duration;
+
+use message::id::{Offset, StreamId};
+use message::span::{Cause, SpanKind};
+use message::wire::{Answer, Append, Guard, Position, Refused, StreamAppend, StreamMeta, VERSION, WireSpan};
+use serde_bytes::ByteBuf;
+use tracing::{info, warn};
+
+use super::file::{Open, State};
+use super::{Action, Follow};
+use crate::cursor::Piece;
+use crate::stream::{Stream, Why};
+
+/// After an answer that helps nobody.
+const HOLD: Duration = Duration::from_secs(1);
+/// Another agent has this id.
+const HOLD_LEASE: Duration = Duration::from_secs(10);
+/// The least a batch is halved to.
+const BATCH_MIN: usize = 1024;
+
+/// A batch on its way, with the places where it may be cut.
+#[derive(Debug)]
+pub struct Shipment {
+    pub append: Append,
+    /// For each stream its pieces: number of spans, end, guard, bytes.
+    cuts: Vec<Vec<Cut>>,
+}
+
+#[derive(Debug)]
+struct Cut {
+    spans: usize,
+    end: u64,
+    guard: Guard,
+    bytes: usize,
+}
+
+/// What became of a shipment.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The collector said how far each stream is, and what it refused.
+    Answer(Answer),
+    /// 413.
+    TooLarge,
+}
+
+impl Follow {
+    /// The next batch, if there is enough for one or it has waited long enough.
+    pub fn next_shipment(&mut self, now: Duration) -> Option<Shipment> {
+        let mut waiting = self.sendable(now);
+        waiting.sort_unstable();
+        let oldest = waiting.first()?.0;
+        let streams = waiting.iter().filter_map(|(_, id)| self.streams.get(id));
+        let queued: usize = streams.flat_map(|stream| &stream.queue).map(|piece| piece.bytes).sum();
+        if queued < self.batch_limit && oldest + self.rules.batch_after > now && !self.stopping {
+            return None;
+        }
+        self.batch += 1;
+        let mut append =
+            Append { version: VERSION, agent: self.agent.clone(), lease: 0, batch: self.batch, streams: Vec::new() };
+        let (mut cuts, mut bytes) = (Vec::new(), 0);
+        for (_, id) in waiting {
+            if bytes >= self.batch_limit {
+                break;
+            }
+            let meta = self.streams.get(&id).filter(|stream| !stream.told).and_then(|stream| self.meta(stream));
+            let Some(stream) = self.streams.get_mut(&id) else { continue };
+            let (part, cut) = take(stream, meta, self.batch_limit, &mut bytes);
+            append.streams.push(part);
+            cuts.push(cut);
+            if !stream.has_news() {
+                self.news.remove(&id);
+            }
+        }
+        Some(Shipment { append, cuts })
+    }
+
+    /// Streams with news that may be sent, with the time since when.
+    fn sendable(&self, now: Duration) -> Vec<(Duration, StreamId)> {
+        let may = |stream: &Stream| {
+            !stream.in_flight
+                && !stream.asking
+                && stream.hold_until <= now
+                && self.is_durable(stream)
+                && (stream.told || stream.source.is_some())
+        };
+        let streams = self.news.iter().filter(|(id, _)| self.streams.get(id).is_some_and(may));
+        streams.map(|(id, since)| (*since, *id)).collect()
+    }
+
+    pub(super) fn news_due(&self) -> Duration {
+        let idle = self.news.iter().filter_map(|(id, since)| {
+            let stream =
+                self.streams.get(id).filter(|stream| !stream.in_flight && !stream.asking && self.is_durable(stream))?;
+            Some((*since + self.rules.batch_after).max(stream.hold_until))
+        });
+        idle.min().unwrap_or(Duration::MAX)
+    }
+
+    fn meta(&self, stream: &Stream) -> Option<StreamMeta> {
+        use std::os::unix::ffi::OsStrExt;
+        let spec = self.sources.get(stream.source?)?;
+        Some(StreamMeta {
+            source: stream.source_name.clone(),
+            format: spec.format.definition().clone(),
+            zone: spec.zone.clone(),
+            path: stream.path.as_os_str().as_bytes().to_vec(),
+            host: self.host.clone(),
+            file: stream.origin,
+            epoch: stream.epoch,
+            predecessor: stream.predecessor,
+        })
+    }
+
+    pub(super) fn answered(&mut self, shipment: Shipment, outcome: Outcome) {
+        match outcome {
+            Outcome::TooLarge => self.too_large(shipment),
+            Outcome::Answer(answer) => {
+                let Shipment { append, cuts } = shipment;
+                for (part, cuts) in append.streams.into_iter().zip(cuts) {
+                    let said = answer.streams.iter().find(|said| said.stream == part.stream);
+                    let said = said.map(|said| (said.w.0, said.refused.clone()));
+                    self.answered_stream(part, cuts, said);
+                }
+            }
+        }
+    }
+
+    fn answered_stream(&mut self, part: StreamAppend, cuts: Vec<Cut>, said: Option<(u64, Option<Refused>)>) {
+        let now = self.now.mono;
+        let id = part.stream;
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.in_flight = false;
+        match said {
+            Some((w, None)) if w == part.end.0 => self.committed(part, &cuts),
+            Some((_, Some(Refused::Span { start, text }))) => {
+                warn!(stream = %id, offset = %start, why = text, "the collector cannot accept a span; it is put aside and recorded as a gap");
+                self.give_back(part, cuts, Some((start, text)));
+            }
+            Some((_, Some(Refused::Damaged { .. }))) => {
+                (stream.hold_until, stream.tail_seen) = (now + HOLD, 0);
+                self.give_back(part, cuts, None);
+            }
+            Some((_, Some(Refused::Lease { holder }))) => {
+                warn!(holder, "another agent has this id; nothing is sent");
+                (stream.hold_until, stream.tail_seen) = (now + HOLD_LEASE, 0);
+                self.give_back(part, cuts, None);
+            }
+            other => {
+                let refused = matches!(other, Some((_, Some(Refused::Base | Refused::Straddle))));
+                info!(stream = %id, base = %part.base, refused, "the collector stands elsewhere; it is asked where");
+                self.memory = self.memory.saturating_sub(cuts.iter().map(|cut| cut.bytes).sum());
+                stream.asking = true;
+                self.actions.push(Action::Ask { stream: id });
+            }
+        }
+    }
+
+    fn committed(&mut self, part: StreamAppend, cuts: &[Cut]) {
+        let Some(stream) = self.streams.get_mut(&part.stream) else { return };
+        stream.w = part.end.0;
+        stream.guard = part.guard;
+        stream.told = true;
+        stream.rewound = stream.rewound.filter(|rewound| *rewound > stream.w);
+        self.memory = self.memory.saturating_sub(cuts.iter().map(|cut| cut.bytes).sum());
+        self.records += part.spans.iter().filter(|span| span.kind == SpanKind::Record).count() as u64;
+        self.gaps += part.spans.iter().filter(|span| span.kind == SpanKind::Gap).count() as u64;
+        self.dirty = true;
+        if !stream.has_news() {
+            self.news.remove(&part.stream);
+        }
+        self.let_go(part.stream);
+        self.drop_settled(part.stream);
+    }
+
+    /// Puts what was not stored back in front of the queue; a span that can never be stored becomes a gap.
+    fn give_back(&mut self, part: StreamAppend, cuts: Vec<Cut>, poison: Option<(Offset, String)>) {
+        let now = self.now.mono;
+        let id = part.stream;
+        let mut spans = part.spans;
+        let mut quarantine = None;
+        if let Some((start, why)) = poison {
+            if let Some(span) = spans.iter_mut().find(|span| span.start == start && span.kind != SpanKind::Gap) {
+                quarantine = Some((start, std::mem::take(&mut span.bytes).into_vec(), why));
+                *span = rejected(span);
+            } else if start < part.end {
+                // Not a span of this batch: nothing can be put aside, and sending it again at once helps nobody.
+                if let Some(stream) = self.streams.get_mut(&id) {
+                    stream.hold_until = now + HOLD;
+                }
+            }
+        }
+        let mut spans = spans.into_iter();
+        let pieces = cuts.into_iter().map(|Cut { spans: number, end, guard, bytes }| Piece {
+            spans: spans.by_ref().take(number).collect(),
+            end,
+            guard,
+            bytes,
+        });
+        let pieces: Vec<Piece> = pieces.collect();
+        if let Some(stream) = self.streams.get_mut(&id) {
+            pieces.into_iter().rev().for_each(|piece| stream.queue.push_front(piece));
+            self.news.entry(id).or_insert(now);
+        }
+        if let Some((start, bytes, why)) = quarantine {
+            self.actions.push(Action::Quarantine { stream: id, start: start.0, bytes, why });
+        }
+    }
+
+    /// Smaller batches from now on; a single piece that is too large loses its largest span.
+    fn too_large(&mut self, shipment: Shipment) {
+        let Shipment { append, cuts } = shipment;
+        let single = append.streams.len() == 1 && cuts.first().is_some_and(|cuts| cuts.len() <= 1);
+        let bytes: usize = cuts.iter().flatten().map(|cut| cut.bytes).sum();
+        self.batch_limit = (bytes / 2).min(self.batch_limit).max(BATCH_MIN);
+        warn!(
+            bytes,
+            limit = self.batch_limit,
+            "a batch is too large for the collector or a proxy before it; smaller ones are sent"
+        );
+        for (part, cuts) in append.streams.into_iter().zip(cuts) {
+            if let Some(stream) = self.streams.get_mut(&part.stream) {
+                stream.in_flight = false;
+                // A tail is only a preview: it never makes a batch too large twice.
+                stream.tail = None;
+            }
+            let largest = part.spans.iter().filter(|span| !span.bytes.is_empty()).max_by_key(|span| span.bytes.len());
+            let poison = largest
+                .filter(|_| single && part.tail.is_empty())
+                .map(|span| (span.start, "larger than the collector, or a proxy before it, takes".to_owned()));
+            self.give_back(part, cuts, poison);
+        }
+    }
+
+    /// The collector's watermark wins: goes back or ahead to it.
+    pub(super) fn positioned(&mut self, id: StreamId, position: Option<Position>) {
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.asking = false;
+        let before = stream.done;
+        let (w, guard) = position.as_ref().map_or((0, Guard::default()), |known| (known.w.0, known.guard.clone()));
+        stream.told = position.is_some();
+        self.memory = self.memory.saturating_sub(stream.go_back(w, guard));
+        self.kept = self.kept.saturating_sub(std::mem::take(&mut stream.kept));
+        stream.hold_until = self.now.mono + HOLD / 10;
+        stream.rewound = (w < before).then_some(before).or(stream.rewound);
+        info!(stream = %id, from = before, to = w, "goes to where the collector stands");
+        match stream.file() {
+            Some(key) if self.files.get(&key).is_some_and(|file| file.open == Open::Open) => {
+                if let Some(file) = self.files.get_mut(&key) {
+                    file.state = State::Claimed { stream: id, doubt: None };
+                }
+                // A reader may still be busy with it; then its return brings the look.
+                let due = self.now.mono;
+                self.put_on_agenda(key, due);
+            }
+            Some(key) => {
+                if let Some(file) = self.files.get_mut(&key) {
+                    file.state = State::Fresh;
+                    file.look = None;
+                }
+                self.seek(id, Why::Down, self.listings + 2);
+                self.list_now();
+            }
+            None => self.seek(id, Why::Down, self.listings),
+        }
+        self.news.entry(id).or_insert(self.now.mono);
+    }
+}
+
+/// Takes as many pieces of a stream as a batch may hold, at least one.
+fn take(stream: &mut Stream, meta: Option<StreamMeta>, limit: usize, bytes: &mut usize) -> (StreamAppend, Vec<Cut>) {
+    let base = stream.w;
+    let (mut spans, mut cuts, mut end, mut guard) = (Vec::new(), Vec::new(), base, stream.guard.clone());
+    while let Some(piece) = stream.queue.pop_front() {
+        if !cuts.is_empty() && *bytes + piece.bytes > limit {
+            stream.queue.push_front(piece);
+            break;
+        }
+        *bytes += piece.bytes;
+        (end, guard) = (piece.end, piece.guard.clone());
+        cuts.push(Cut { spans: piece.spans.len(), end: piece.end, guard: piece.guard, bytes: piece.bytes });
+        spans.extend(piece.spans);
+    }
+    let tail = if stream.queue.is_empty() { stream.tail.take().unwrap_or_default() } else { Vec::new() };
+    stream.in_flight = true;
+    let part = StreamAppend {
+        stream: stream.id,
+        meta,
+        base: Offset(base),
+        end: Offset(end),
+        spans,
+        tail,
+        guard,
+        size: stream.size.max(end),
+        read_to: Offset(stream.read_to.max(end)),
+        read_at: stream.read_at,
+        near_misses: stream.near_misses,
+        closed: None,
+        tied: None,
+    };
+    (part, cuts)
+}
+
+/// The gap that stands for a span which the collector cannot accept.
+fn rejected(span: &WireSpan) -> WireSpan {
+    let mut gap = WireSpan::new(span.start, span.len, SpanKind::Gap);
+    gap.hash = span.hash;
+    (gap.cause, gap.lost) = (Some(Cause::Rejected), Some(0));
+    gap.bytes = ByteBuf::new();
+    gap
+}

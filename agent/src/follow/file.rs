@@ -1,0 +1,122 @@
+//! One file: its names, what was last seen of it, and what it was judged to be.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use message::id::StreamId;
+use message::wire::FileIdentity;
+
+use crate::content::{Spot, Stat};
+use crate::guard::Look;
+use crate::stream::Known;
+
+#[derive(Debug)]
+pub(super) struct File {
+    pub source: usize,
+    pub source_name: String,
+    pub chain: PathBuf,
+    pub path: PathBuf,
+    /// Matched by the source, not only a rotation of what is.
+    pub named: bool,
+    /// Its name has neither date nor number.
+    pub plain: bool,
+    /// Listed last time.
+    pub listed: bool,
+    /// There is a newer file of its chain, or it is out of sight.
+    pub rotated: bool,
+    /// Age within its chain, oldest first.
+    pub age: u64,
+    pub spot: Spot,
+    pub identity: Option<FileIdentity>,
+    pub stat: Stat,
+    pub open: Open,
+    /// What is being done with it by a reader; one thing at a time.
+    pub job: Option<Job>,
+    pub state: State,
+    /// The last look while it is not judged yet.
+    pub look: Option<Look>,
+    /// Streams that it is not a copy of.
+    pub cleared: HashSet<StreamId>,
+    /// When it last grew.
+    pub grew_at: Duration,
+    pub due: Option<Duration>,
+    pub told_unreadable: bool,
+    /// Stood there when the agent first looked.
+    pub early: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Open {
+    Closed,
+    Open,
+    /// Not to be tried again before.
+    Failed(Duration),
+}
+
+#[derive(Debug)]
+pub(super) enum Job {
+    Open,
+    Look,
+    Compare { stream: StreamId, known: Known },
+    Sum { stream: StreamId, crc: u32 },
+    Read,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum State {
+    /// Not judged yet.
+    Fresh,
+    /// By its identity it is this stream's file; its content is not tested yet. With the time of the first look that denied it.
+    Claimed {
+        stream: StreamId,
+        doubt: Option<Duration>,
+    },
+    /// All its bytes equal those of this stream, whose own file lives: not read.
+    Held {
+        by: StreamId,
+    },
+    /// A copy that brings nothing, or a rotation from before the agent's time: not read.
+    Spent,
+    Following {
+        stream: StreamId,
+    },
+    /// As `Following`, but it looked truncated.
+    Doubtful {
+        stream: StreamId,
+        since: Duration,
+    },
+}
+
+impl File {
+    pub fn stream(&self) -> Option<StreamId> {
+        match self.state {
+            State::Claimed { stream, .. } | State::Following { stream } | State::Doubtful { stream, .. } => {
+                Some(stream)
+            }
+            State::Fresh | State::Held { .. } | State::Spent => None,
+        }
+    }
+
+    /// Whether other files of the source must wait to be judged until this one is.
+    pub fn is_in_doubt(&self) -> bool {
+        matches!(self.state, State::Claimed { .. } | State::Doubtful { .. })
+    }
+
+    /// Not opened yet: it may be any stream's file.
+    pub fn is_unknown(&self) -> bool {
+        self.state == State::Fresh && self.identity.is_none() && self.listed && !matches!(self.open, Open::Failed(_))
+    }
+
+    /// Still to be judged, and it can be.
+    pub fn is_pending(&self) -> bool {
+        self.state == State::Fresh
+            && !matches!(self.open, Open::Failed(_))
+            && (self.listed || self.open == Open::Open)
+            && (self.stat.size > 0 || self.identity.is_none())
+    }
+
+    pub fn is_deleted(&self) -> bool {
+        self.open == Open::Open && self.stat.links == 0
+    }
+}

@@ -1,0 +1,224 @@
+//! Files come, are renamed and go.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+
+use message::span::Cause;
+use tracing::{info, warn};
+
+use super::file::{File, Job, Open, State};
+use super::{Action, Chain, FileKey, Follow};
+use crate::content::Stat;
+use crate::discover::{Entry, Listing};
+
+/// Kernel clocks are coarse: a file may look a little older than the listing before it.
+const COARSE: i64 = 1_000_000_000;
+
+impl Follow {
+    pub(super) fn listed(&mut self, listing: Listing, held: Vec<(FileKey, Stat)>) {
+        self.listing_asked = false;
+        self.listings += 1;
+        self.list_at = self.now.mono + self.rules.poll;
+        self.unsettled = true;
+        for file in self.files.values_mut() {
+            file.listed = false;
+        }
+        let mut fresh = Vec::new();
+        let mut newest: HashMap<PathBuf, FileKey> = HashMap::new();
+        for (age, entry) in listing.entries.into_iter().enumerate() {
+            let chain = entry.chain.clone();
+            let key = match self.spots.get(&entry.spot).copied().filter(|key| self.files.contains_key(key)) {
+                Some(key) => {
+                    self.seen_again(key, entry, age as u64);
+                    key
+                }
+                None => {
+                    let key = self.seen_first(entry, age as u64);
+                    fresh.push(key);
+                    key
+                }
+            };
+            newest.insert(chain, key);
+        }
+        for (key, stat) in held {
+            self.seen_stat(key, stat);
+        }
+        self.note_missed_files(&fresh);
+        for file in self.files.values_mut() {
+            file.rotated = !file.listed;
+        }
+        for (path, newest) in newest {
+            let others = self.files.iter_mut().filter(|(key, file)| **key != newest && file.chain == path);
+            others.for_each(|(_, file)| file.rotated = true);
+            if let Some(chain) = self.chains.get_mut(&path) {
+                chain.newest = Some(newest);
+            }
+        }
+        self.forget_vanished();
+        self.open_what_is_due();
+        self.tell(listing.missing, listing.odd);
+    }
+
+    fn seen_first(&mut self, entry: Entry, age: u64) -> FileKey {
+        let key = self.next_file;
+        self.next_file += 1;
+        self.chain(&entry);
+        self.spots.insert(entry.spot, key);
+        let file = File {
+            source: entry.source,
+            source_name: entry.source_name,
+            chain: entry.chain,
+            path: entry.path,
+            named: entry.named,
+            plain: entry.name.is_plain(),
+            listed: true,
+            rotated: false,
+            age,
+            spot: entry.spot,
+            identity: None,
+            stat: entry.stat,
+            open: Open::Closed,
+            job: None,
+            state: State::Fresh,
+            look: None,
+            cleared: HashSet::new(),
+            grew_at: self.now.mono,
+            due: None,
+            told_unreadable: false,
+            early: self.listings == 1,
+        };
+        self.files.insert(key, file);
+        key
+    }
+
+    fn seen_again(&mut self, key: FileKey, entry: Entry, age: u64) {
+        self.chain(&entry);
+        let Some(file) = self.files.get_mut(&key) else { return };
+        // A second name of the same inode: the first one stands.
+        if file.listed {
+            return;
+        }
+        file.listed = true;
+        file.age = age;
+        file.plain = entry.name.is_plain();
+        if file.path != entry.path {
+            info!(from = %file.path.display(), to = %entry.path.display(), "a followed file was renamed");
+            (file.path, file.chain) = (entry.path, entry.chain);
+        }
+        if file.open != Open::Open {
+            self.seen_stat(key, entry.stat);
+        }
+    }
+
+    /// Compares what a file is with what it was.
+    fn seen_stat(&mut self, key: FileKey, stat: Stat) {
+        let Some(file) = self.files.get_mut(&key) else { return };
+        let changed = (file.stat.size, file.stat.mtime, file.stat.links) != (stat.size, stat.mtime, stat.links);
+        if !changed {
+            return;
+        }
+        let grew = stat.size != file.stat.size;
+        file.stat = stat;
+        match file.state {
+            State::Held { .. } | State::Spent if grew => {
+                file.state = State::Fresh;
+                file.look = None;
+                file.grew_at = self.now.mono;
+            }
+            State::Fresh => file.look = None,
+            _ => {}
+        }
+        let now = self.now.mono;
+        self.put_on_agenda(key, now);
+    }
+
+    fn chain(&mut self, entry: &Entry) {
+        if self.chains.contains_key(&entry.chain) {
+            return;
+        }
+        let births =
+            self.streams.values().filter(|stream| stream.source_name == entry.source_name).map(|s| s.origin.birth);
+        // A log that was followed before and whose state is lost: what is younger than its youngest known file is new.
+        let since = births.max().map_or(self.now.wall.0.saturating_mul(1000), |birth| birth.saturating_mul(1000));
+        let since = since.saturating_sub(COARSE);
+        self.chains.insert(entry.chain.clone(), Chain { since, ..Chain::default() });
+    }
+
+    /// The newest file of a chain is deleted, and rotations stand there that were never seen: others may have come and gone.
+    fn note_missed_files(&mut self, fresh: &[FileKey]) {
+        for key in fresh {
+            let Some(file) = self.files.get(key).filter(|file| !file.plain) else { continue };
+            let newest =
+                self.chains.get(&file.chain).and_then(|chain| chain.newest).and_then(|key| self.files.get(&key));
+            let lost = newest.filter(|newest| !newest.listed && newest.is_deleted()).and_then(File::stream);
+            if let Some(stream) = lost.and_then(|id| self.streams.get_mut(&id)).filter(|stream| !stream.missed) {
+                warn!(stream = %stream.id, path = %stream.path.display(), "rotations may have come and gone unseen; a gap says so");
+                stream.missed = true;
+                stream.gaps.push(Cause::MissedFiles);
+                let id = stream.id;
+                if stream.cursor.is_some() || stream.closed {
+                    self.make_gaps(id);
+                }
+            }
+        }
+    }
+
+    /// Files that are neither listed nor open are gone, and so are deleted ones that brought nothing.
+    fn forget_vanished(&mut self) {
+        let gone = |file: &File| {
+            let idle = file.job.is_none();
+            idle && !file.listed && (file.open != Open::Open || (file.is_deleted() && file.stream().is_none()))
+        };
+        let keys: Vec<FileKey> = self.files.iter().filter(|(_, file)| gone(file)).map(|(key, _)| *key).collect();
+        for key in keys {
+            let stream = self.files.get(&key).and_then(File::stream);
+            self.forget_file(key);
+            if let Some(stream) = stream.and_then(|id| self.streams.get_mut(&id)) {
+                stream.home = crate::stream::Home::Nowhere;
+                let id = stream.id;
+                self.drop_settled(id);
+            }
+        }
+    }
+
+    pub(super) fn forget_file(&mut self, key: FileKey) {
+        let Some(file) = self.files.remove(&key) else { return };
+        if file.open == Open::Open {
+            self.actions.push(Action::Close { file: key });
+        }
+        if self.spots.get(&file.spot) == Some(&key) {
+            self.spots.remove(&file.spot);
+        }
+        if let Some(due) = file.due {
+            self.agenda.remove(&(due, key));
+        }
+        self.caught_up(&file.chain, key);
+    }
+
+    /// Opens what is not judged yet, and what could not be opened before.
+    fn open_what_is_due(&mut self) {
+        let now = self.now.mono;
+        for (key, file) in &mut self.files {
+            let due = match file.open {
+                Open::Closed => true,
+                Open::Failed(again) => now >= again,
+                Open::Open => false,
+            };
+            if due && file.listed && file.job.is_none() && file.state == State::Fresh {
+                file.job = Some(Job::Open);
+                self.actions.push(Action::Open { file: *key, path: file.path.clone() });
+            }
+        }
+    }
+
+    fn tell(&mut self, missing: Vec<PathBuf>, odd: Vec<(PathBuf, String)>) {
+        for path in missing.iter().filter(|path| !self.missing.contains(path)) {
+            warn!(path = %path.display(), "does not exist yet; it is waited for");
+        }
+        for (path, why) in odd.iter().filter(|odd| !self.odd.contains(odd)) {
+            warn!(path = %path.display(), why, "cannot be followed and is left out");
+        }
+        self.missing = missing;
+        self.odd = odd;
+    }
+}

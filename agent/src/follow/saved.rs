@@ -1,0 +1,201 @@
+//! What a checkpoint keeps: a cache of what the collector knows, and the little that only the agent can know.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use message::id::StreamId;
+use message::wire::{FileIdentity, Guard, Position};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use super::file::File;
+use super::{Chain, Follow, GROWING};
+use crate::stream::{Durable, Home, Seeking, Stream, Why};
+
+/// The content of a checkpoint.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Saved {
+    /// Counts up while an agent runs.
+    pub number: u64,
+    pub streams: Vec<SavedStream>,
+    /// Rotation chains by path, with the time (nanoseconds) before which their rotations are known.
+    pub chains: Vec<(ByteBuf, i64)>,
+    /// Files that bring nothing.
+    pub spent: Vec<SavedFile>,
+    /// The highest epoch of inodes that were truncated.
+    pub epochs: Vec<(FileIdentity, u64)>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SavedStream {
+    pub stream: StreamId,
+    pub origin: FileIdentity,
+    pub lives_in: FileIdentity,
+    pub epoch: u64,
+    pub source: String,
+    pub path: ByteBuf,
+    pub w: u64,
+    pub guard: Guard,
+    pub size: u64,
+    /// Nothing more was expected of it.
+    pub closed: bool,
+    /// It was the last of its chain.
+    pub latest: bool,
+    /// It had grown just before.
+    pub growing: bool,
+    pub marks_from: u64,
+    pub marks: Vec<(u64, u32)>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SavedFile {
+    pub file: FileIdentity,
+    pub size: u64,
+}
+
+impl Follow {
+    /// What is to be kept now. Streams that waited for a checkpoint may be sent once it is on disk.
+    pub fn snapshot(&mut self) -> Saved {
+        self.checkpoint += 1;
+        let number = self.checkpoint;
+        for stream in self.streams.values_mut().filter(|stream| stream.durable == Durable::No) {
+            stream.durable = Durable::With(number);
+        }
+        let chains = self.chains.iter().map(|(path, chain)| {
+            // Before the first listing nothing new is known.
+            let since = if self.listings > 0 { self.now.wall.0.saturating_mul(1000) } else { chain.since };
+            (ByteBuf::from(path.as_os_str().as_bytes()), since)
+        });
+        let there: Vec<FileIdentity> = self.files.values().filter_map(|file| file.identity).collect();
+        self.spent.retain(|identity, _| there.contains(identity));
+        self.epochs.retain(|identity, _| there.contains(identity));
+        Saved {
+            number,
+            streams: self.streams.values().map(|stream| self.saved_stream(stream)).collect(),
+            chains: chains.collect(),
+            spent: self.spent.iter().map(|(file, size)| SavedFile { file: *file, size: *size }).collect(),
+            epochs: self.epochs.iter().map(|(file, epoch)| (*file, *epoch)).collect(),
+        }
+    }
+
+    fn saved_stream(&self, stream: &Stream) -> SavedStream {
+        let file = stream.file().and_then(|key| self.files.get(&key));
+        // A deleted file that was read to its end: nobody will miss it.
+        let drained = file.is_some_and(File::is_deleted) && stream.w == stream.size && stream.queue.is_empty();
+        SavedStream {
+            stream: stream.id,
+            origin: stream.origin,
+            lives_in: stream.lives_in,
+            epoch: stream.epoch,
+            source: stream.source_name.clone(),
+            path: ByteBuf::from(stream.path.as_os_str().as_bytes()),
+            w: stream.w,
+            guard: stream.guard.clone(),
+            size: stream.size,
+            closed: (stream.closed && stream.w == stream.done) || drained,
+            latest: file.is_some_and(|file| !file.rotated),
+            growing: stream.grew_at.is_some_and(|at| self.now.mono.saturating_sub(at) < GROWING),
+            marks_from: stream.marks_from,
+            marks: stream.marks.iter().copied().filter(|(at, _)| *at <= stream.w).collect(),
+        }
+    }
+
+    pub(super) fn recovered(&mut self, positions: Vec<Position>, saved: Saved) {
+        self.recovered = true;
+        self.unsettled = true;
+        self.checkpoint = self.checkpoint.max(saved.number);
+        self.checkpoint_written = self.checkpoint;
+        let only_positions = saved.streams.is_empty();
+        for position in positions {
+            let path = path_of(&position.path);
+            let stream = Stream::known_at(position, path);
+            self.streams.insert(stream.id, stream);
+        }
+        for saved in saved.streams {
+            self.merge(saved);
+        }
+        for (identity, epoch) in saved.epochs {
+            let known = self.epochs.entry(identity).or_default();
+            *known = (*known).max(epoch);
+        }
+        self.spent.extend(saved.spent.into_iter().map(|SavedFile { file, size }| (file, size)));
+        for (path, since) in saved.chains {
+            let since = since.saturating_sub(1_000_000_000);
+            self.chains.insert(path_of(&path), Chain { since, ..Chain::default() });
+        }
+        if only_positions {
+            self.guess_latest();
+        }
+        let names: Vec<String> = self.sources.iter().map(|spec| spec.name.clone()).collect();
+        for stream in self.streams.values_mut() {
+            let of = |name: &String| {
+                stream
+                    .source_name
+                    .strip_prefix(name.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            stream.source = names.iter().position(of);
+            self.seeking.insert(stream.id);
+        }
+    }
+
+    /// Where the checkpoint is lost, the stream of a source whose file was born last is taken for its last.
+    fn guess_latest(&mut self) {
+        let mut last: std::collections::HashMap<String, (i64, u64, StreamId)> = std::collections::HashMap::new();
+        for stream in self.streams.values() {
+            let age = (stream.origin.birth, stream.epoch, stream.id);
+            let known = last.entry(stream.source_name.clone()).or_insert(age);
+            *known = (*known).max(age);
+        }
+        for (_, _, id) in last.into_values() {
+            if let Some(stream) = self.streams.get_mut(&id) {
+                stream.latest = true;
+            }
+        }
+    }
+
+    /// Adds what only the checkpoint knows; the collector's watermark stands.
+    fn merge(&mut self, saved: SavedStream) {
+        let SavedStream {
+            stream: id,
+            origin,
+            lives_in,
+            epoch,
+            source,
+            path,
+            w,
+            guard,
+            size,
+            closed,
+            latest,
+            growing,
+            marks_from,
+            marks,
+        } = saved;
+        let stream = self.streams.entry(id).or_insert_with(|| {
+            // Durable here and unknown there: it was never stored, or the collector has lost it.
+            let mut stream = Stream::new(id, origin, epoch, source, path_of(&path));
+            stream.durable = Durable::Yes;
+            stream.home = Home::Seeking(Seeking { why: Why::Down, listing: 0 });
+            stream
+        });
+        stream.lives_in = lives_in;
+        stream.size = stream.size.max(size);
+        stream.closed |= closed && w >= stream.w && stream.told;
+        (stream.latest, stream.growing) = (latest, growing);
+        if w > stream.w {
+            stream.rewound = Some(w);
+        }
+        if marks_from == stream.marks_from {
+            let own = stream.marks.back().map_or(0, |(at, _)| *at);
+            let older: Vec<(u64, u32)> = marks.into_iter().filter(|(at, _)| *at < own).collect();
+            older.into_iter().rev().for_each(|mark| stream.marks.push_front(mark));
+        }
+        let _ = guard;
+    }
+}
+
+fn path_of(bytes: &[u8]) -> PathBuf {
+    Path::new(&OsString::from_vec(bytes.to_vec())).to_path_buf()
+}

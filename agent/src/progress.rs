@@ -1,0 +1,42 @@
+//! How far the agent is, for a line on a terminal.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Sent through `tokio::sync::watch` whenever something of it changes.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Progress {
+    /// Files that are followed.
+    pub files: usize,
+    /// Bytes in the followed files.
+    pub bytes_known: u64,
+    /// Bytes of them that the collector has.
+    pub bytes_committed: u64,
+    /// Configured paths that do not exist yet.
+    pub waiting_for: Vec<PathBuf>,
+    /// Files that cannot be opened.
+    pub unreadable: Vec<PathBuf>,
+    /// Records acknowledged since the start.
+    pub records: u64,
+    /// Gaps acknowledged since the start.
+    pub gaps: u64,
+    pub collector: Collector,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Collector {
+    /// Not asked yet.
+    #[default]
+    Unknown,
+    Up,
+    Lost {
+        since: Instant,
+    },
+}
+
+impl Progress {
+    /// Everything that was found is at the collector.
+    pub fn is_caught_up(&self) -> bool {
+        self.collector == Collector::Up && self.bytes_committed >= self.bytes_known
+    }
+}

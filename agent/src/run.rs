@@ -1,0 +1,355 @@
+//! The agent at work: gives the decisions of `follow` to readers, collector and disk, and brings back what they say.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use message::id::StreamId;
+use message::time::Timestamp;
+use message::wire::Position;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::checkpoint::{self, StateDirectory};
+use crate::discover::Place;
+use crate::follow::{Action, Event, FileKey, Follow, Now, Rules, Spec};
+use crate::progress::{Collector, Progress};
+use crate::read::{Done, Job, Readers};
+use crate::ship::{Link, Tries, ship};
+use crate::transport::Transport;
+use crate::{Config, Error, zone};
+
+/// Appends on their way at once, over disjoint streams.
+const IN_FLIGHT: usize = 4;
+/// The progress is told at most so often.
+const TELL: Duration = Duration::from_millis(100);
+
+/// Follows the logs of a config until it is cancelled; then sends what is read, for at most `drain`.
+pub async fn run(
+    config: Config,
+    transport: Transport,
+    progress: watch::Sender<Progress>,
+    cancel: CancellationToken,
+) -> Result<(), Error> {
+    let state = StateDirectory::open(&config.state)?;
+    let agent = config.id.clone().map_or_else(|| state.agent_id(), Ok)?;
+    let host = config.host.clone().unwrap_or_else(zone::host_name);
+    let (specs, places) = sources(&config)?;
+    raise_file_limit();
+    let (done, from_readers) = mpsc::unbounded_channel();
+    let (link, links) = mpsc::unbounded_channel();
+    let readers = Readers::start(&done).map_err(Error::Thread)?;
+    info!(agent, sources = specs.len(), "the agent follows logs");
+    let mut running = Running {
+        follow: Follow::new(agent.clone(), host, rules(&config), specs),
+        agent,
+        state,
+        transport,
+        readers,
+        from_readers,
+        links,
+        link,
+        places: Arc::new(places),
+        handles: HashMap::new(),
+        tasks: JoinSet::new(),
+        shipping: 0,
+        writing: false,
+        write_again: false,
+        started: Instant::now(),
+        collector: Collector::Unknown,
+        progress,
+        tell_at: Duration::ZERO,
+    };
+    running.recover();
+    running.run(cancel, config.drain).await;
+    running.end().await;
+    Ok(())
+}
+
+fn rules(config: &Config) -> Rules {
+    Rules {
+        poll: config.poll,
+        provisional_after: config.provisional_after,
+        close_after: config.close_after,
+        memory: config.memory,
+        batch_bytes: config.batch_bytes,
+        batch_after: config.batch_after,
+        record_limit: config.record_limit,
+    }
+}
+
+fn sources(config: &Config) -> Result<(Vec<Spec>, Vec<Place>), Error> {
+    let fault = |fault: crate::config::Fault| Error::Config {
+        file: "config".into(),
+        line: 0,
+        key: fault.key.to_owned(),
+        hint: fault.hint,
+    };
+    config.check().map_err(fault)?;
+    let (mut specs, mut places) = (Vec::new(), Vec::new());
+    for (at, source) in config.sources.iter().enumerate() {
+        let format = Arc::new(config.format(source.format.as_deref()).map_err(fault)?);
+        let zone = source.zone.clone().unwrap_or_else(zone::host_zone);
+        specs.push(Spec { name: source.name.clone(), format, zone, start: source.start });
+        places.push(Place { source: at, name: source.name.clone(), paths: source.paths.clone() });
+    }
+    Ok((specs, places))
+}
+
+/// Rotated and deleted files are held open for a while; the soft limit of most systems is low.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+struct Running {
+    follow: Follow,
+    agent: String,
+    state: StateDirectory,
+    transport: Transport,
+    readers: Readers,
+    from_readers: mpsc::UnboundedReceiver<Done>,
+    links: mpsc::UnboundedReceiver<Link>,
+    link: mpsc::UnboundedSender<Link>,
+    places: Arc<Vec<Place>>,
+    handles: HashMap<FileKey, Arc<File>>,
+    /// Appends, questions and checkpoints on their way; each ends with an event.
+    tasks: JoinSet<Event>,
+    shipping: usize,
+    writing: bool,
+    write_again: bool,
+    started: Instant,
+    collector: Collector,
+    progress: watch::Sender<Progress>,
+    tell_at: Duration,
+}
+
+impl Running {
+    async fn run(&mut self, cancel: CancellationToken, drain: Duration) {
+        let mut stop_at = None;
+        loop {
+            let wait = self.follow.due().saturating_sub(self.started.elapsed()).min(TELL);
+            let event = tokio::select! {
+                biased;
+                () = cancel.cancelled(), if stop_at.is_none() => {
+                    stop_at = Some(Instant::now() + drain);
+                    Event::Stop
+                }
+                Some(done) = self.from_readers.recv() => self.take(done),
+                Some(ended) = self.tasks.join_next() => match ended {
+                    Ok(event) => event,
+                    Err(_) => Event::Tick,
+                },
+                Some(link) = self.links.recv() => {
+                    self.note(link);
+                    Event::Tick
+                }
+                () = tokio::time::sleep(wait) => Event::Tick,
+            };
+            match &event {
+                Event::Answered { .. } => self.shipping -= 1,
+                Event::Checkpointed { .. } => self.writing = false,
+                _ => {}
+            }
+            self.step(event);
+            if stop_at.is_some_and(|at| self.follow.is_drained() || Instant::now() >= at) {
+                return;
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        let now = self.now();
+        for action in self.follow.step(event, now) {
+            self.act(action);
+        }
+        while self.shipping < IN_FLIGHT {
+            let Some(shipment) = self.follow.next_shipment(now.mono) else { break };
+            self.shipping += 1;
+            let (transport, link) = (self.transport.clone(), self.link.clone());
+            self.tasks.spawn(async move {
+                let outcome = ship(&transport, &shipment, &link).await;
+                Event::Answered { shipment: Box::new(shipment), outcome }
+            });
+        }
+        if self.write_again && !self.writing {
+            self.checkpoint();
+        }
+        if now.mono >= self.tell_at {
+            self.tell_at = now.mono + TELL;
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
+        let now = Progress { collector: self.collector, ..self.follow.progress() };
+        self.progress.send_if_modified(|known| {
+            let changed = *known != now;
+            *known = now;
+            changed
+        });
+    }
+
+    fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Now { mono: self.started.elapsed(), wall: Timestamp(i64::try_from(wall.as_micros()).unwrap_or(i64::MAX)) }
+    }
+
+    fn take(&mut self, done: Done) -> Event {
+        if let Some((key, file)) = done.opened {
+            self.handles.insert(key, file);
+        }
+        done.event
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::List => {
+                let held = self.handles.iter().map(|(key, file)| (*key, Arc::clone(file))).collect();
+                self.readers.give(Job::List { places: Arc::clone(&self.places), held });
+            }
+            Action::Open { file, path } => self.readers.give(Job::Open { key: file, path }),
+            Action::Close { file } => {
+                self.handles.remove(&file);
+            }
+            Action::Look { file: key, ask } => {
+                if let Some(file) = self.handle(key) {
+                    self.readers.give(Job::Look { key, file, ask });
+                }
+            }
+            Action::Compare { file: key, with, ask, from } => {
+                if let (Some(file), Some(with)) = (self.handle(key), self.handle(with)) {
+                    self.readers.give(Job::Compare { key, file, with, ask, from });
+                }
+            }
+            Action::Sum { file: key, from, to } => {
+                if let Some(file) = self.handle(key) {
+                    self.readers.give(Job::Sum { key, file, from, to });
+                }
+            }
+            Action::Read { file: key, stream, cursor, order } => {
+                if let Some(file) = self.handle(key) {
+                    self.readers.give(Job::Read { key, file, stream, cursor, order });
+                }
+            }
+            Action::Ask { stream } => {
+                let (transport, agent) = (self.transport.clone(), self.agent.clone());
+                self.tasks.spawn(async move {
+                    let position = ask(&transport, &agent, stream).await.map(Box::new);
+                    Event::Positioned { stream, position }
+                });
+            }
+            Action::Quarantine { stream, start, bytes, why } => {
+                let directory = self.state.path().to_path_buf();
+                self.tasks.spawn_blocking(move || {
+                    let name = format!("{stream}-{start}");
+                    if let Err(error) = checkpoint::quarantine(&directory, &name, &bytes) {
+                        warn!(name, why, %error, "a rejected record cannot be put aside");
+                    }
+                    Event::Tick
+                });
+            }
+            Action::Checkpoint if self.writing => self.write_again = true,
+            Action::Checkpoint => self.checkpoint(),
+        }
+    }
+
+    /// The decisions never ask for a file that is not open.
+    fn handle(&self, key: FileKey) -> Option<Arc<File>> {
+        self.handles.get(&key).map(Arc::clone)
+    }
+
+    fn checkpoint(&mut self) {
+        (self.writing, self.write_again) = (true, false);
+        let saved = self.follow.snapshot();
+        let directory = self.state.path().to_path_buf();
+        self.tasks.spawn_blocking(move || {
+            if let Err(error) = checkpoint::write(&directory, &saved) {
+                warn!(%error, "the checkpoint cannot be written; reading goes on, and it is tried again");
+            }
+            Event::Checkpointed { number: saved.number }
+        });
+    }
+
+    /// Asks the collector how far each stream of this agent is; before that nothing can be read.
+    fn recover(&mut self) {
+        let saved = self.state.load();
+        let (transport, agent, link) = (self.transport.clone(), self.agent.clone(), self.link.clone());
+        self.tasks.spawn(async move {
+            let mut tries = Tries::default();
+            loop {
+                match all_positions(&transport, &agent).await {
+                    Ok(positions) => {
+                        let _ = link.send(Link::Up);
+                        return Event::Recovered { positions, saved };
+                    }
+                    Err(why) => {
+                        let _ = link.send(Link::Down(why));
+                        tokio::time::sleep(tries.backoff()).await;
+                    }
+                }
+            }
+        });
+    }
+
+    /// One line when the collector is lost, one when it is back.
+    fn note(&mut self, link: Link) {
+        match (link, self.collector) {
+            (Link::Down(why), Collector::Up | Collector::Unknown) => {
+                warn!(why, "the collector is lost; files are the buffer until it is back");
+                self.collector = Collector::Lost { since: Instant::now() };
+            }
+            (Link::Up, Collector::Lost { since }) => {
+                info!(seconds = since.elapsed().as_secs(), "the collector is back");
+                self.collector = Collector::Up;
+            }
+            (Link::Up, _) => self.collector = Collector::Up,
+            (Link::Down(_), Collector::Lost { .. }) => {}
+        }
+    }
+
+    /// The last checkpoint, and the last word about the progress.
+    async fn end(mut self) {
+        self.tasks.abort_all();
+        let saved = self.follow.snapshot();
+        let directory = self.state.path().to_path_buf();
+        let written = tokio::task::spawn_blocking(move || checkpoint::write(&directory, &saved)).await;
+        if let Ok(Err(error)) = written {
+            warn!(%error, "the last checkpoint cannot be written; the collector is asked at the next start");
+        }
+        self.tell();
+    }
+}
+
+async fn all_positions(transport: &Transport, agent: &str) -> Result<Vec<Position>, String> {
+    let mut all: Vec<Position> = Vec::new();
+    loop {
+        let after = all.last().map(|last| last.stream);
+        let page = transport.positions(agent, after).await?;
+        let onward = page.positions.first().is_some_and(|first| after.is_none_or(|after| first.stream > after));
+        let more = page.more;
+        all.extend(page.positions);
+        if !more {
+            return Ok(all);
+        }
+        if !onward {
+            return Err("the collector's positions do not go on".into());
+        }
+    }
+}
+
+/// One stream's position, asked until there is an answer.
+async fn ask(transport: &Transport, agent: &str, stream: StreamId) -> Option<Position> {
+    let mut tries = Tries::default();
+    loop {
+        let after = (stream.0 > 0).then(|| StreamId(stream.0 - 1));
+        match transport.positions(agent, after).await {
+            Ok(page) => return page.positions.into_iter().find(|position| position.stream == stream),
+            Err(_) => tokio::time::sleep(tries.backoff()).await,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Brings one batch to the collector: again and again, until an answer says what became of it.
+
+use std::time::Duration;
+
+use rand::Rng;
+use tokio::sync::mpsc;
+
+use crate::follow::{Outcome, Shipment};
+use crate::transport::{Reply, Transport};
+
+const FIRST: Duration = Duration::from_millis(200);
+const LONGEST: Duration = Duration::from_secs(30);
+/// Asked for by the collector at most.
+const LONGEST_ASKED: Duration = Duration::from_secs(300);
+/// Nobody but an operator can help: a wrong token, a version that is not understood.
+const HELD: Duration = Duration::from_secs(30);
+
+/// Whether the collector answers, for one line in the log and in the progress.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Link {
+    Up,
+    /// With the reason.
+    Down(String),
+}
+
+/// Sends until there is an outcome.
+pub async fn ship(transport: &Transport, shipment: &Shipment, link: &mpsc::UnboundedSender<Link>) -> Outcome {
+    let mut tries = Tries::default();
+    loop {
+        let reply = transport.append(&shipment.append).await;
+        match judge(reply, &mut tries) {
+            Step::Done(outcome) => {
+                let _ = link.send(Link::Up);
+                return outcome;
+            }
+            Step::Again { after, why } => {
+                let _ = link.send(Link::Down(why));
+                tokio::time::sleep(after).await;
+            }
+        }
+    }
+}
+
+/// What to do with an answer.
+#[derive(Debug)]
+enum Step {
+    Done(Outcome),
+    Again { after: Duration, why: String },
+}
+
+/// Counts what has failed.
+#[derive(Default)]
+pub struct Tries {
+    failed: u32,
+    damaged: u32,
+}
+
+impl Tries {
+    /// Full jitter: between nothing and a limit that doubles.
+    pub fn backoff(&mut self) -> Duration {
+        let limit = FIRST.saturating_mul(1 << self.failed.min(8)).min(LONGEST);
+        self.failed += 1;
+        rand::rng().random_range(Duration::from_millis(1)..=limit)
+    }
+}
+
+fn judge(reply: Reply, tries: &mut Tries) -> Step {
+    match reply {
+        Reply::Answer(answer) | Reply::Refused { status: 400 | 409, answer: Some(answer), .. }
+            if !answer.streams.is_empty() =>
+        {
+            Step::Done(Outcome::Answer(answer))
+        }
+        Reply::Answer(_) => {
+            Step::Again { after: tries.backoff(), why: "the collector named no stream in its answer".into() }
+        }
+        Reply::Refused { status: 413, .. } => Step::Done(Outcome::TooLarge),
+        Reply::Refused { status: 422, text, .. } => {
+            tries.damaged += 1;
+            let after = if tries.damaged == 1 { Duration::ZERO } else { tries.backoff() };
+            Step::Again { after, why: format!("{text}: the batch was damaged on its way") }
+        }
+        Reply::Refused { status: 400 | 401 | 403, text, .. } => Step::Again { after: HELD, why: text },
+        Reply::Busy { status, retry_after } => {
+            let after = retry_after.map_or_else(|| tries.backoff(), |asked| asked.min(LONGEST_ASKED));
+            Step::Again { after, why: format!("the collector is busy ({status})") }
+        }
+        Reply::Refused { text, .. } | Reply::Lost { text } => Step::Again { after: tries.backoff(), why: text },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn again(reply: Reply, tries: &mut Tries) -> Duration {
+        match judge(reply, tries) {
+            Step::Again { after, .. } => after,
+            Step::Done(outcome) => panic!("{outcome:?}"),
+        }
+    }
+
+    fn refused(status: u16) -> Reply {
+        Reply::Refused { status, text: String::new(), answer: None }
+    }
+
+    #[test]
+    fn what_only_an_operator_can_mend_is_asked_each_30_seconds() {
+        for status in [400, 401, 403] {
+            assert_eq!(again(refused(status), &mut Tries::default()), HELD);
+        }
+    }
+
+    #[test]
+    fn a_damaged_batch_is_sent_again_at_once_and_then_later() {
+        let mut tries = Tries::default();
+        assert_eq!(again(refused(422), &mut tries), Duration::ZERO);
+        assert!(again(refused(422), &mut tries) > Duration::ZERO);
+    }
+
+    #[test]
+    fn retry_after_is_honoured_up_to_five_minutes() {
+        let busy = |seconds| Reply::Busy { status: 503, retry_after: Some(Duration::from_secs(seconds)) };
+        assert_eq!(again(busy(7), &mut Tries::default()), Duration::from_secs(7));
+        assert_eq!(again(busy(86_400), &mut Tries::default()), Duration::from_secs(300));
+    }
+
+    #[test]
+    fn the_backoff_grows_to_30_seconds_and_never_gives_up() {
+        let mut tries = Tries::default();
+        for _ in 0..100 {
+            assert!(again(Reply::Lost { text: String::new() }, &mut tries) <= LONGEST);
+        }
+        assert!(matches!(judge(refused(413), &mut tries), Step::Done(Outcome::TooLarge)));
+    }
+}

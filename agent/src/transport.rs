@@ -1,0 +1,69 @@
+//! The two ways to the collector: HTTP, or a channel to one in the same process.
+
+use std::time::Duration;
+
+use message::id::StreamId;
+use message::wire::{Answer, Append, Positions};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::http;
+
+#[derive(Clone, Debug)]
+pub enum Transport {
+    Http(http::Client),
+    InProcess(mpsc::Sender<Call>),
+}
+
+/// What a collector in the same process is asked. A dropped answer counts as a lost connection.
+#[derive(Debug)]
+pub enum Call {
+    Append(Append, oneshot::Sender<Reply>),
+    /// Streams of `agent` with ids above `after`, by id.
+    Positions {
+        agent: String,
+        after: Option<StreamId>,
+        answer: oneshot::Sender<Result<Positions, String>>,
+    },
+}
+
+/// The same cases as the answers over HTTP.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Reply {
+    /// 200: what is committed. A stream of it may still be refused.
+    Answer(Answer),
+    /// 4xx. 400 and 409 come with the watermarks.
+    Refused { status: u16, text: String, answer: Option<Answer> },
+    /// 429, 503: later, please.
+    Busy { status: u16, retry_after: Option<Duration> },
+    /// No answer, or one that says nothing: nobody knows what was stored.
+    Lost { text: String },
+}
+
+impl Transport {
+    pub(crate) async fn append(&self, append: &Append) -> Reply {
+        match self {
+            Transport::Http(client) => client.append(append).await,
+            Transport::InProcess(calls) => {
+                let (answer, answered) = oneshot::channel();
+                let gone = || Reply::Lost { text: "the collector in this process has stopped".into() };
+                if calls.send(Call::Append(append.clone(), answer)).await.is_err() {
+                    return gone();
+                }
+                answered.await.unwrap_or_else(|_| gone())
+            }
+        }
+    }
+
+    pub(crate) async fn positions(&self, agent: &str, after: Option<StreamId>) -> Result<Positions, String> {
+        match self {
+            Transport::Http(client) => client.positions(agent, after).await,
+            Transport::InProcess(calls) => {
+                let (answer, answered) = oneshot::channel();
+                let gone = || "the collector in this process has stopped".to_owned();
+                let call = Call::Positions { agent: agent.to_owned(), after, answer };
+                calls.send(call).await.map_err(|_| gone())?;
+                answered.await.map_err(|_| gone())?
+            }
+        }
+    }
+}

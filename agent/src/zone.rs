@@ -1,0 +1,39 @@
+//! What the host says of itself: its name and the zone of its clock.
+
+use std::path::Path;
+
+/// The host's name, or `localhost`.
+pub fn host_name() -> String {
+    let name = hostname::get().map(|name| name.to_string_lossy().into_owned());
+    name.ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".into())
+}
+
+/// The IANA name of the host's zone, or `UTC`: `TZ`, else `/etc/timezone`, else where `/etc/localtime` points.
+pub fn host_zone() -> String {
+    let variable = std::env::var("TZ").ok().map(|zone| zone.trim_start_matches(':').to_owned());
+    let file = || std::fs::read_to_string("/etc/timezone").ok().map(|zone| zone.trim().to_owned());
+    let link = || std::fs::read_link("/etc/localtime").ok().and_then(|target| zone_of_link(&target));
+    let known = |zone: &String| zone.parse::<chrono_tz::Tz>().is_ok();
+    variable
+        .filter(known)
+        .or_else(|| file().filter(known))
+        .or_else(|| link().filter(known))
+        .unwrap_or_else(|| "UTC".into())
+}
+
+fn zone_of_link(target: &Path) -> Option<String> {
+    let text = target.to_str()?;
+    text.split_once("zoneinfo/").map(|(_, zone)| zone.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_is_read_from_a_link() {
+        assert_eq!(zone_of_link(Path::new("/usr/share/zoneinfo/Asia/Seoul")).as_deref(), Some("Asia/Seoul"));
+        assert_eq!(zone_of_link(Path::new("/somewhere")), None);
+        assert!(host_zone().parse::<chrono_tz::Tz>().is_ok());
+    }
+}

@@ -1,0 +1,106 @@
+//! The message list of the API: one by one, in the order of time.
+
+use message::id::{CallKey, MessageId};
+use message::record::Message;
+use message::time::{DAY, SECOND, Timestamp};
+
+use crate::backend::with_pool;
+use crate::scenario::Found;
+use crate::scope::Scope;
+use crate::search::{MessageFilter, Page};
+use crate::stored::StoredRow;
+use crate::{Error, Store};
+
+/// The first window of time that is looked at, and the last that has an end.
+const FIRST: i64 = 10 * SECOND;
+const LAST: i64 = 30 * DAY;
+
+impl Store {
+    /// Ascending by (time, stream, offset), behind `after`.
+    pub async fn messages(
+        &self,
+        filter: &MessageFilter,
+        after: Option<(Timestamp, MessageId)>,
+        limit: usize,
+    ) -> Result<Page<Message>, Error> {
+        let Some(scope) = self.scope_of(filter).await? else {
+            return Ok(Page { rows: Vec::new(), more: false, searched_to: None });
+        };
+        let mut rows = if scope.calls.is_some() {
+            self.rows_of(&scope, after, limit + 1).await?
+        } else {
+            self.rows_by_time(scope, after, limit + 1).await?
+        };
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        Ok(Page { rows: self.messages_of(rows).await?, more, searched_to: None })
+    }
+
+    /// None: there can be none.
+    async fn scope_of(&self, filter: &MessageFilter) -> Result<Option<Scope>, Error> {
+        let mut scope = Scope::default();
+        if let Some(mut id) = filter.scenario {
+            let scenario = loop {
+                match self.scenario(id).await? {
+                    Found::Here(scenario) => break scenario,
+                    Found::Merged(into) => id = into,
+                    Found::Nowhere => return Ok(None),
+                }
+            };
+            scope = Scope::of(&scenario);
+        }
+        if let Some(call_id) = &filter.call_id {
+            let call = CallKey::of(call_id.as_bytes());
+            if scope.calls.is_some_and(|calls| !calls.contains(&call)) {
+                return Ok(None);
+            }
+            scope.calls = Some(vec![call]);
+        }
+        scope.from = scope.from.max(filter.from);
+        scope.to = scope.to.into_iter().chain(filter.to).min();
+        scope.kind = filter.kind;
+        scope.method.clone_from(&filter.method);
+        scope.status = filter.status;
+        scope.provisional = filter.provisional;
+        Ok(Some(scope))
+    }
+
+    /// In windows that grow while little is found: no index holds all messages by time.
+    async fn rows_by_time(
+        &self,
+        scope: Scope,
+        after: Option<(Timestamp, MessageId)>,
+        limit: usize,
+    ) -> Result<Vec<StoredRow>, Error> {
+        let from = scope.from.max(after.map(|(time, _)| time));
+        let mut from = match from {
+            Some(from) => from,
+            None => self.earliest().await?,
+        };
+        let mut rows: Vec<StoredRow> = Vec::new();
+        let mut window = FIRST;
+        while rows.len() < limit {
+            let open = window > LAST;
+            let end = Timestamp(from.0.saturating_add(window));
+            let last = open || scope.to.is_some_and(|to| to <= end);
+            let to = if last { scope.to } else { Some(end) };
+            let part = Scope { from: Some(from), to, ..scope.clone() };
+            rows.extend(self.rows_of(&part, after, limit - rows.len()).await?);
+            if last {
+                break;
+            }
+            (from, window) = (end, window * 8);
+        }
+        Ok(rows)
+    }
+
+    async fn earliest(&self) -> Result<Timestamp, Error> {
+        let final_one: Option<i64> = with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select min(first) from call_part").fetch_one(pool).await?
+        });
+        let provisional: Option<i64> = with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select min(ts) from provisional").fetch_one(pool).await?
+        });
+        Ok(Timestamp(final_one.into_iter().chain(provisional).min().unwrap_or(0)))
+    }
+}

@@ -1,0 +1,302 @@
+//! From an entry of the flow to its row: lanes, times, label and remark.
+
+use std::collections::HashMap;
+
+use message::flow::{self, Flow, Half};
+use message::kind::Kind;
+use message::record::Message;
+use message::time::SECOND;
+
+use super::columns::{Columns, colour};
+use super::entry::{Entry, Seen, displayed, is_answer, status};
+use super::row::{Delta, Label, Mark, Remark, Row, Sign};
+use super::view::{RowId, View};
+use super::words::{Clock, duration, seconds, shortened};
+
+/// Letters that fit into the whole width of a ladder of 1,400 px with the detail open.
+const WIDTH: usize = 130;
+/// Letters in a lane of a ladder that scrolls sideways.
+const LEAST_LANE: usize = 17;
+const LONGEST_PATH: usize = 60;
+
+/// What rows need of the whole flow.
+#[derive(Debug)]
+pub struct Drawing<'a> {
+    flow: &'a Flow,
+    messages: &'a [Message],
+    view: &'a View,
+    columns: &'a Columns,
+    /// By transaction: the refusal of its INVITE, which its ACK is for.
+    refusals: HashMap<usize, u16>,
+    /// By leg: the row of the first ringing that reached its caller.
+    rang: HashMap<usize, usize>,
+    /// By node: the first row whose time was repaired, which says by how much.
+    repaired: HashMap<usize, usize>,
+    open: Option<usize>,
+}
+
+impl<'a> Drawing<'a> {
+    /// `open` is the flow's row whose detail is open.
+    pub fn new(
+        flow: &'a Flow,
+        messages: &'a [Message],
+        view: &'a View,
+        columns: &'a Columns,
+        open: Option<usize>,
+    ) -> Self {
+        let mut refusals = HashMap::new();
+        let mut rang = HashMap::new();
+        let mut callers = HashMap::new();
+        let mut repaired = HashMap::new();
+        for (at, row) in flow.rows.iter().enumerate() {
+            let message = &messages[row.message];
+            if let (true, Some(node)) = (row.repaired, shifted(row, flow)) {
+                repaired.entry(node).or_insert(at);
+            }
+            if message.kind != Kind::Sip || message.facts.method != "INVITE" {
+                continue;
+            }
+            match status(message, row.half) {
+                None => drop(callers.entry(row.leg).or_insert(row.from)),
+                Some(180..190) if callers.get(&row.leg) == Some(&row.to) => drop(rang.entry(row.leg).or_insert(at)),
+                Some(300..) => drop(refusals.insert(row.transaction, status(message, row.half).unwrap_or_default())),
+                Some(_) => {}
+            }
+        }
+        Self { flow, messages, view, columns, refusals, rang, repaired, open }
+    }
+
+    pub fn row(&self, entry: &Entry, before: Option<&Entry>, is_open: bool) -> Row {
+        let row = &self.flow.rows[entry.row];
+        let message = &self.messages[entry.message];
+        let lane = |node: usize| self.columns.lanes.get(node).copied().flatten().unwrap_or(0);
+        let (from, to) = (lane(row.from), lane(row.to));
+        let (from_name, to_name) = (&self.flow.nodes[row.from].name, &self.flow.nodes[row.to].name);
+        let (label, remark) = self.words(entry, from, to);
+        let answer = is_answer(message, row.half);
+        Row {
+            id: RowId::new(message.id, row.half),
+            of: entry.row,
+            message: entry.message,
+            transaction: row.transaction,
+            kind: message.kind,
+            tag: self.flow.legs.get(row.leg).map_or(String::new(), |leg| leg.tag.clone()),
+            colour: colour(row.leg),
+            from,
+            to,
+            from_name: from_name.clone(),
+            to_name: to_name.clone(),
+            clock: Clock::of(entry.time, self.view.zone),
+            delta: self.delta(entry, before),
+            answer,
+            status: status(message, row.half),
+            label,
+            remark,
+            provisional: message.provisional,
+            mark: if is_open { Mark::Open } else { self.mark(entry) },
+            last_lane: from == to && from + 1 == self.columns.columns.len() && from > 0,
+        }
+    }
+
+    fn delta(&self, entry: &Entry, before: Option<&Entry>) -> Delta {
+        let row = &self.flow.rows[entry.row];
+        let repaired = row.repaired;
+        let Some(before) = before else { return Delta { text: "0".into(), slow: 0, repaired } };
+        if self.messages[entry.message].provisional {
+            return Delta { text: "provisional".into(), slow: 0, repaired };
+        }
+        // Both halves of an exchange bear the one time that was logged: nothing is known of the time between them.
+        if row.half == Half::Response && before.message == entry.message {
+            return Delta { text: "same line".into(), slow: 0, repaired };
+        }
+        let micros = entry.time.micros_since(before.time);
+        let text = match micros {
+            0 => "+0 ms".to_owned(),
+            1.. => format!("+{}", duration(micros)),
+            _ => duration(micros),
+        };
+        let slow = [SECOND / 5, SECOND, 4 * SECOND].iter().filter(|bound| micros >= **bound).count() as u8;
+        Delta { text, slow, repaired }
+    }
+
+    fn mark(&self, entry: &Entry) -> Mark {
+        let Some(open) = self.open else { return Mark::None };
+        if open == entry.row {
+            return Mark::Transaction;
+        }
+        let (row, open_row) = (&self.flow.rows[entry.row], &self.flow.rows[open]);
+        let together = row.transaction == open_row.transaction
+            || row.cancels == Some(open)
+            || open_row.cancels.is_some_and(|invite| self.flow.rows[invite].transaction == row.transaction)
+            || row.cancels.is_some_and(|invite| self.flow.rows[invite].transaction == open_row.transaction);
+        if together { Mark::Transaction } else { Mark::None }
+    }
+
+    /// Label and remark: what does not fit over its arrow goes beyond the end with more room.
+    fn words(&self, entry: &Entry, from: usize, to: usize) -> (Label, Option<Remark>) {
+        let row = &self.flow.rows[entry.row];
+        let message = &self.messages[entry.message];
+        let lanes = self.columns.columns.len().max(1);
+        let per_lane = (WIDTH / lanes).max(LEAST_LANE.min(WIDTH / lanes.min(10)));
+        let (low, high) = (from.min(to), from.max(to));
+        let hook = low == high;
+        let room_over = if hook { per_lane } else { ((high - low) * per_lane).saturating_sub(2) };
+
+        let (strong, text) = self.label(entry);
+        let sdp = row.half != Half::Response && message.facts.sip.as_ref().is_some_and(|sip| sip.sdp.is_some());
+        let mut used = strong.chars().count() + if sdp { 5 } else { 0 };
+        let mut label = Label { strong, text: String::new(), sdp, small: String::new() };
+        let mut beside: Vec<String> = Vec::new();
+        // Each part as it reads over the arrow, and beside it.
+        let took = self.took(entry);
+        let took = took.map(|took| (format!("· {took}"), format!("{took} after {}", message.facts.method)));
+        for (over, apart) in [(text.clone(), text)].into_iter().filter(|(text, _)| !text.is_empty()).chain(took) {
+            let letters = over.chars().count() + 1;
+            if used + letters <= room_over {
+                used += letters;
+                label.text.push_str(if label.text.is_empty() { "" } else { " " });
+                label.text.push_str(&over);
+            } else {
+                beside.push(apart);
+            }
+        }
+        let (said, sign) = self.remark(entry);
+        beside.extend(said);
+        if beside.is_empty() {
+            return (label, None);
+        }
+        let text = beside.join(", ");
+        let letters = text.chars().count() + 3 + if sign == Sign::None { 0 } else { 2 };
+        let room = |lanes: usize| lanes * per_lane + per_lane / 2;
+        let (left, right) = (room(low), room(lanes - 1 - high));
+        if hook || letters > left.max(right) && used + letters <= room_over {
+            label.small = text;
+            return (label, None);
+        }
+        let right = right >= left;
+        (label, Some(Remark { text, sign, right, lane: if right { high } else { low } }))
+    }
+
+    fn label(&self, entry: &Entry) -> (String, String) {
+        let row = &self.flow.rows[entry.row];
+        let message = &self.messages[entry.message];
+        let facts = &message.facts;
+        if is_answer(message, row.half) {
+            let result = facts.result.as_ref().filter(|_| row.half == Half::Response);
+            let reason = result.map_or(&facts.reason, |result| &result.reason);
+            let Some(status) = status(message, row.half) else { return ("no answer".into(), reason.clone()) };
+            let to = if facts.method == "CANCEL" && message.kind == Kind::Sip { " to CANCEL" } else { "" };
+            return (status.to_string(), format!("{}{to}", shortened(reason, LONGEST_PATH)).trim_start().to_owned());
+        }
+        let text = match message.kind {
+            Kind::Sip if row.from == row.to => "to itself".to_owned(),
+            Kind::Sip if facts.method == "ACK" => {
+                self.refusals.get(&row.transaction).map_or(String::new(), |status| format!("to {status}"))
+            }
+            Kind::Sip => String::new(),
+            Kind::Rest => path(facts.target.as_deref().unwrap_or_default()),
+            Kind::Push => facts.push.as_ref().and_then(|push| push.provider.clone()).unwrap_or_default(),
+            Kind::Media => String::new(),
+        };
+        let method = if facts.method.is_empty() { &message.method } else { &facts.method };
+        (shortened(method, LONGEST_PATH), text)
+    }
+
+    /// Time since the request, of a final answer that has one in another record.
+    fn took(&self, entry: &Entry) -> Option<String> {
+        let row = &self.flow.rows[entry.row];
+        let message = &self.messages[entry.message];
+        let final_answer = row.half == Half::Whole && status(message, row.half).is_some_and(|status| status >= 200);
+        let request = &self.flow.rows[row.pair?];
+        final_answer.then(|| duration(entry.time.micros_since(request.time)))
+    }
+
+    fn remark(&self, entry: &Entry) -> (Vec<String>, Sign) {
+        let row = &self.flow.rows[entry.row];
+        let message = &self.messages[entry.message];
+        let mut said = Vec::new();
+        let mut sign = Sign::None;
+        let mut say = |text: String, with: Sign| {
+            said.push(text);
+            sign = sign.max(with);
+        };
+        match entry.seen {
+            Seen::First => {}
+            Seen::Sighting => say(format!("logged by {} too", message.place.host), Sign::Twice),
+            Seen::Repeat => say("sent again".into(), Sign::Again),
+        }
+        if self.view.fold && !row.sightings.is_empty() {
+            say(sightings(row, self.flow, self.messages), Sign::Twice);
+        }
+        if self.view.fold && !row.repeats.is_empty() {
+            say(sent_again(&since_first(row, self.flow, self.messages)), Sign::Again);
+        }
+        if self.rang.get(&row.leg) == Some(&entry.row)
+            && entry.seen == Seen::First
+            && self.flow.legs.get(row.leg).is_some_and(|leg| leg.parent.is_none())
+            && let Some(request) = row.pair
+        {
+            say(format!("{} after INVITE", duration(row.time.micros_since(self.flow.rows[request].time))), Sign::None);
+        }
+        if row.pair.is_none() && row.half == Half::Whole && is_answer(message, row.half) {
+            say("request not logged".into(), Sign::None);
+        }
+        if let Some(node) = shifted(row, self.flow).filter(|node| self.repaired.get(node) == Some(&entry.row)) {
+            let node = &self.flow.nodes[node];
+            let side = if node.clock_shift > 0 { "behind" } else { "ahead" };
+            let off = duration(node.clock_shift.saturating_abs());
+            say(format!("clock of {} is {off} {side}", node.name), Sign::Clock);
+        }
+        if let Some(remark) = &row.remark {
+            say(remark.clone(), Sign::None);
+        }
+        if message.provisional {
+            say("the rest is not read yet".into(), Sign::None);
+        }
+        (said, sign)
+    }
+}
+
+/// The node of a row whose clock is off.
+fn shifted(row: &flow::Row, flow: &Flow) -> Option<usize> {
+    [row.from, row.to].into_iter().find(|node| flow.nodes[*node].clock_shift != 0)
+}
+
+/// `2 sightings, 4 ms apart`
+fn sightings(row: &flow::Row, flow: &Flow, messages: &[Message]) -> String {
+    format!("{} sightings, {} apart", row.sightings.len() + 1, duration(apart(row, flow, messages)))
+}
+
+/// Microseconds between the first and the last log of one sending, by the times shown.
+pub fn apart(row: &flow::Row, flow: &Flow, messages: &[Message]) -> i64 {
+    let times = || std::iter::once(&row.message).chain(&row.sightings).map(|at| displayed(flow, messages, *at).0);
+    times().max().unwrap_or(0).saturating_sub(times().min().unwrap_or(0))
+}
+
+/// `again at +0.5 s`, `×2 at +0.5, +1.5 s`, `×10 over 31.5 s`
+fn sent_again(since: &[i64]) -> String {
+    match since {
+        [once] if *once >= SECOND / 10 => format!("again at +{} s", seconds(*once)),
+        [once] => format!("again at +{}", duration(*once)),
+        [one, two] if *one >= SECOND / 10 => format!("×2 at +{}, +{} s", seconds(*one), seconds(*two)),
+        many => format!("×{} over {}", many.len(), duration(many.last().copied().unwrap_or(0))),
+    }
+}
+
+/// Microseconds from the first sending to each later one, in order.
+pub fn since_first(row: &flow::Row, flow: &Flow, messages: &[Message]) -> Vec<i64> {
+    let first = displayed(flow, messages, row.message);
+    let since = row.repeats.iter().map(|at| displayed(flow, messages, *at).micros_since(first));
+    let mut since: Vec<i64> = since.collect();
+    since.sort_unstable();
+    since
+}
+
+/// The path of a URL, without scheme, host and query.
+fn path(target: &str) -> String {
+    let rest = match target.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("/", |at| &rest[at..]),
+        None => target,
+    };
+    shortened(rest.split(['?', '#']).next().unwrap_or(rest), LONGEST_PATH)
+}
