@@ -119,7 +119,9 @@ mod tests {
 
     fn declared(lines: &[&str]) -> Declared {
         let mut headers = Headers::new(Protocol::Sip, false);
-        lines.iter().for_each(|line| headers.line(line.as_bytes()));
+        for line in lines {
+            headers.line(line.as_bytes());
+        }
         headers.end();
         headers.declared
     }

@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn lines_of_the_same_logger_have_the_shape() {
         let check = |line: &str, prefix: &str, expect: bool| {
-            assert_eq!(has_shape(line.as_bytes(), shape(prefix.as_bytes())), expect, "{line}")
+            assert_eq!(has_shape(line.as_bytes(), shape(prefix.as_bytes())), expect, "{line}");
         };
         check("12(7) ERROR: tm: no memory", " 2(28536) INFO: {1}<script>: ", true);
         check("v=0", " 2(28536) INFO: {1}<script>: ", false);

@@ -173,10 +173,10 @@ impl Message {
         if body.need == 0 && piece.starts_line {
             return self.body_ended(piece, &body, 0);
         }
-        if let Some(known) = piece.known {
-            if let Some(step) = self.known_inside(piece, &mut body, known) {
-                return step;
-            }
+        if let Some(known) = piece.known
+            && let Some(step) = self.known_inside(piece, &mut body, known)
+        {
+            return step;
         }
         let text = piece.text.len() as u64;
         if body.need <= text && body.need > 0 {

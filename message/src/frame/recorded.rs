@@ -88,8 +88,7 @@ fn the_tail_is_the_last_record(log: &[u8], spans: &[Span]) {
 fn message(log: &[u8], span: &Span) -> (u64, String) {
     let from = span.start.0 + u64::from(span.head);
     let to = span.end().0 - u64::from(span.line_end);
-    let hash = Sha256::digest(&log[from as usize..to as usize]);
-    (to - from, hash.iter().map(|byte| format!("{byte:02x}")).collect())
+    (to - from, format!("{:x}", Sha256::digest(&log[from as usize..to as usize])))
 }
 
 fn written(truth: &str) -> Messages {

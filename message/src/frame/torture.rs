@@ -46,8 +46,8 @@ fn line(log: &[u8], span: &Span) -> String {
     };
     let text = if text.len() > 200 { format!("{} bytes", text.len()) } else { format!("`{}`", text.escape_ascii()) };
     let line_end = if line_end.is_empty() { String::new() } else { format!(" + `{}`", line_end.escape_ascii()) };
-    let flags: String = span.flags.names().iter().map(|flag| format!(", {flag}")).collect();
-    format!("{name}: {text}{line_end}{flags}")
+    let drawn = format!("{name}: {text}{line_end}");
+    [&[drawn.as_str()], &span.flags.names()[..]].concat().join(", ")
 }
 
 fn method(head: &[u8]) -> String {
