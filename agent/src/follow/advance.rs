@@ -154,7 +154,7 @@ impl Follow {
         let sound = matches!(turn.found, Found::More | Found::End | Found::Closed);
         let shrank = sound && turn.stat.size < file.stat.size;
         if sound {
-            file.stat = turn.stat;
+            (file.stat, file.read_stat) = (turn.stat, turn.stat);
         }
         if turn.read > 0 {
             file.grew_at = now;

@@ -29,7 +29,9 @@ pub(super) struct File {
     pub age: u64,
     pub spot: Spot,
     pub identity: Option<FileIdentity>,
+    /// As it was last seen by anyone, and by whoever read it.
     pub stat: Stat,
+    pub read_stat: Stat,
     pub open: Handle,
     /// What is being done with it by a reader; one thing at a time.
     pub job: Option<Job>,

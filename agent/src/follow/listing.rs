@@ -98,6 +98,7 @@ impl Follow {
             spot: entry.spot,
             identity: None,
             stat: entry.stat,
+            read_stat: Stat::default(),
             open: Handle::Closed,
             job: None,
             state: State::Fresh,
@@ -136,8 +137,8 @@ impl Follow {
         let Some(file) = self.files.get_mut(&key) else { return };
         let changed = (file.stat.size, file.stat.mtime, file.stat.links) != (stat.size, stat.mtime, stat.links);
         if !changed {
-            let following = if let State::Following { stream } = file.state { Some(stream) } else { None };
-            if let Some(stream) = following.and_then(|id| self.streams.get_mut(&id)) {
+            let as_read = (file.read_stat.size, file.read_stat.mtime) == (stat.size, stat.mtime);
+            if let Some(stream) = file.stream().filter(|_| as_read).and_then(|id| self.streams.get_mut(&id)) {
                 stream.looked_at = self.now.mono;
             }
             return;
