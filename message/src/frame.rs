@@ -11,6 +11,10 @@ mod message;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
+mod strange;
+#[cfg(test)]
 mod torture;
 
 use std::cell::Cell;
@@ -33,7 +37,7 @@ const FRAGMENT_HEAD: u64 = 1 << 20;
 /// What framing needs to start again at a committed offset and give the same spans.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct Resume {
-    /// The kind of the span before the offset; none at the start of a stream.
+    /// The kind of the span before the offset, blank lines passed over; none at the start of a stream.
     pub before: Option<SpanKind>,
     /// The prefix shape of the last header: its first 256 bytes.
     #[serde(with = "serde_bytes")]
@@ -88,7 +92,10 @@ pub struct Framer {
 enum State {
     Outside,
     /// Lines without a header of their own, from here.
-    Fragment { start: Offset, cap: u64 },
+    Fragment {
+        start: Offset,
+        cap: u64,
+    },
     Message(Message),
 }
 
@@ -196,7 +203,7 @@ impl Framer {
         }
         let at = self.at;
         match &mut self.state {
-            State::Outside if self.long => self.add_noise(self.line, 1),
+            State::Outside if self.long => self.add_noise(),
             State::Outside => {}
             State::Fragment { start, .. } => {
                 let start = *start;
@@ -224,7 +231,15 @@ impl Framer {
             State::Outside => Vec::new(),
             State::Fragment { start, .. } => {
                 let len = self.at.0 + self.seen - start.0;
-                vec![Span { start: *start, len, kind: SpanKind::Fragment, head: 0, line_end: 0, flags: Flags::ORPHAN_FRAGMENT, lines: 0 }]
+                vec![Span {
+                    start: *start,
+                    len,
+                    kind: SpanKind::Fragment,
+                    head: 0,
+                    line_end: 0,
+                    flags: Flags::ORPHAN_FRAGMENT,
+                    lines: 0,
+                }]
             }
             State::Message(message) => vec![message.tail(self.at, self.at.0 + self.seen - self.line.0)],
         }
@@ -319,7 +334,11 @@ impl Framer {
             text => (text, Eol::None),
         };
         let starts_line = !self.long;
-        let (known, shape) = if starts_line { self.judge(text, eol != Eol::None && len <= LINE) } else { (None, &[][..]) };
+        let (known, shape) = if starts_line {
+            self.judge(text, (eol != Eol::None || self.closing) && len <= LINE)
+        } else {
+            (None, &[][..])
+        };
         let last = self.closing && len == rest.len();
         Piece { at: self.at, text, eol, known, shape, starts_line, last, chunk: rest, ended_headers: Cell::new(false) }
     }
@@ -336,7 +355,8 @@ impl Framer {
             }
         }
         let begin = &text[..text.len().min(LINE)];
-        let noise = known::has_shape(begin, &self.shape) || known::is_common_noise(begin) || self.format.is_noise(begin);
+        let noise =
+            known::has_shape(begin, &self.shape) || known::is_common_noise(begin) || self.format.is_noise(begin);
         (noise.then_some(Known::Noise), &[])
     }
 
@@ -375,18 +395,21 @@ impl Framer {
             }
             return;
         }
-        let before = if self.noise.is_some() { Some(SpanKind::Noise) } else { self.before };
-        let cap = match before {
+        let cap = match self.before {
             None | Some(SpanKind::Gap) => FRAGMENT_HEAD,
             Some(SpanKind::Record) => FRAGMENT_BEHIND,
             Some(SpanKind::Noise | SpanKind::Fragment) => 0,
         };
-        let blank = piece.is_blank_line() && before.is_some();
+        let blank = piece.is_blank_line() && self.before.is_some();
         let fits = piece.next().0 - self.line.0 <= cap;
-        if piece.starts_line && piece.known.is_none() && !blank && fits {
+        if blank {
+            // Unknown lines behind it are still lines behind a message.
+            self.noise = Some(self.noise_and_a_line());
+        } else if piece.starts_line && piece.known.is_none() && fits {
+            self.flush_noise(out);
             self.state = State::Fragment { start: self.line, cap };
         } else if piece.eol != Eol::None || piece.last {
-            self.add_noise(self.line, 1);
+            self.add_noise();
         }
     }
 
@@ -402,15 +425,28 @@ impl Framer {
     fn push_fragment(&mut self, start: Offset, end: Offset, flags: Flags, out: &mut Vec<Span>) {
         let flags = flags.with(Flags::ORPHAN_FRAGMENT);
         if end > start {
-            out.push(Span { start, len: end.0 - start.0, kind: SpanKind::Fragment, head: 0, line_end: 0, flags, lines: 0 });
+            out.push(Span {
+                start,
+                len: end.0 - start.0,
+                kind: SpanKind::Fragment,
+                head: 0,
+                line_end: 0,
+                flags,
+                lines: 0,
+            });
             self.before = Some(SpanKind::Fragment);
         }
         self.state = State::Outside;
     }
 
-    fn add_noise(&mut self, start: Offset, lines: u64) {
-        let (start, before) = self.noise.unwrap_or((start, 0));
-        self.noise = Some((start, before + lines));
+    fn add_noise(&mut self) {
+        self.noise = Some(self.noise_and_a_line());
+        self.before = Some(SpanKind::Noise);
+    }
+
+    fn noise_and_a_line(&self) -> (Offset, u64) {
+        let (start, lines) = self.noise.unwrap_or((self.line, 0));
+        (start, lines + 1)
     }
 
     /// Noise up to the line that is being read.
@@ -418,7 +454,6 @@ impl Framer {
         let Some((start, lines)) = self.noise.take() else { return };
         let len = self.line.0 - start.0;
         out.push(Span { start, len, kind: SpanKind::Noise, head: 0, line_end: 0, flags: Flags::NONE, lines });
-        self.before = Some(SpanKind::Noise);
     }
 
     /// Lines are read from `at`, the end of the last span.

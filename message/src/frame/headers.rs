@@ -78,7 +78,10 @@ impl Headers {
             self.folded = true;
             return;
         }
-        let length = std::str::from_utf8(text).ok().filter(|t| t.bytes().all(|b| b.is_ascii_digit())).and_then(|t| t.parse().ok());
+        let length = std::str::from_utf8(text)
+            .ok()
+            .filter(|t| t.bytes().all(|b| b.is_ascii_digit()))
+            .and_then(|t| t.parse().ok());
         let length = length.filter(|n: &u64| *n <= HUGE);
         self.declared = match (self.declared, length) {
             (Declared::Nothing, Some(n)) => Declared::Length(n),
@@ -98,7 +101,8 @@ pub fn protocol_of(line: &[u8]) -> Option<Protocol> {
 }
 
 fn starts(line: &[u8], with: &[u8]) -> bool {
-    line.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with)) && line.get(with.len()).is_some_and(u8::is_ascii_digit)
+    line.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
+        && line.get(with.len()).is_some_and(u8::is_ascii_digit)
 }
 
 /// ` SIP/2.0`, ` HTTP/1.1`, ` HTTP/2` at the end, trailing blanks allowed.

@@ -109,7 +109,16 @@ mod tests {
 
     #[test]
     fn text_in_brackets_is_not_json() {
-        for (line, expect) in [("{", true), ("  {\"a\":1}", true), ("[1]", true), ("[", true), ("[true]", true), ("[main] x", false), ("{x}", false), ("", false)] {
+        for (line, expect) in [
+            ("{", true),
+            ("  {\"a\":1}", true),
+            ("[1]", true),
+            ("[", true),
+            ("[true]", true),
+            ("[main] x", false),
+            ("{x}", false),
+            ("", false),
+        ] {
             assert_eq!(begins(line.as_bytes()), expect, "{line}");
         }
     }

@@ -6,8 +6,22 @@ const SHAPE: usize = 256;
 const LEVEL_WITHIN: usize = 80;
 
 const LEVELS: [&[u8]; 16] = [
-    b"TRACE", b"DEBUG", b"INFO", b"NOTICE", b"WARN", b"WARNING", b"ERROR", b"ERR", b"CRITICAL", b"CRIT", b"ALERT", b"EMERG",
-    b"FATAL", b"SEVERE", b"FINE", b"BUG",
+    b"TRACE",
+    b"DEBUG",
+    b"INFO",
+    b"NOTICE",
+    b"WARN",
+    b"WARNING",
+    b"ERROR",
+    b"ERR",
+    b"CRITICAL",
+    b"CRIT",
+    b"ALERT",
+    b"EMERG",
+    b"FATAL",
+    b"SEVERE",
+    b"FINE",
+    b"BUG",
 ];
 const MONTHS: [&[u8]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
@@ -113,14 +127,21 @@ fn time_of_day_end(text: &[u8]) -> Option<usize> {
     let pair = |at: usize| digit(at) && digit(at + 1);
     (0..text.len()).find_map(|at| {
         let alone = at == 0 || !digit(at - 1);
-        let found = alone && pair(at) && text.get(at + 2) == Some(&b':') && pair(at + 3) && text.get(at + 5) == Some(&b':') && pair(at + 6);
+        let found = alone
+            && pair(at)
+            && text.get(at + 2) == Some(&b':')
+            && pair(at + 3)
+            && text.get(at + 5) == Some(&b':')
+            && pair(at + 6);
         found.then_some(at + 8)
     })
 }
 
 /// The end of the first level word that stands alone.
 fn level_end(text: &[u8]) -> Option<usize> {
-    (0..text.len()).filter(|at| *at == 0 || !text[at - 1].is_ascii_alphanumeric()).find_map(|at| word_at(&text[at..], &LEVELS).map(|len| at + len))
+    (0..text.len())
+        .filter(|at| *at == 0 || !text[at - 1].is_ascii_alphanumeric())
+        .find_map(|at| word_at(&text[at..], &LEVELS).map(|len| at + len))
 }
 
 /// The length of the whole word at the start, if it is one of these, in any case.
@@ -157,7 +178,9 @@ mod tests {
 
     #[test]
     fn lines_of_the_same_logger_have_the_shape() {
-        let check = |line: &str, prefix: &str, expect: bool| assert_eq!(has_shape(line.as_bytes(), shape(prefix.as_bytes())), expect, "{line}");
+        let check = |line: &str, prefix: &str, expect: bool| {
+            assert_eq!(has_shape(line.as_bytes(), shape(prefix.as_bytes())), expect, "{line}")
+        };
         check("12(7) ERROR: tm: no memory", " 2(28536) INFO: {1}<script>: ", true);
         check("v=0", " 2(28536) INFO: {1}<script>: ", false);
         check("2026-01-02 00:00:00.000 WARN x", "2026-11-23 19:53:58.132 INFO - ", true);
@@ -180,7 +203,14 @@ mod tests {
         for line in noise {
             assert!(is_common_noise(line.as_bytes()), "{line}");
         }
-        for line in ["v=0", "2026-11-23", "2026-11-23 20:54:20 no level", "Date: Mon, 23 Nov 2026 20:54:20 GMT INFO", "10(x) INFO:", "Subject: INFO"] {
+        for line in [
+            "v=0",
+            "2026-11-23",
+            "2026-11-23 20:54:20 no level",
+            "Date: Mon, 23 Nov 2026 20:54:20 GMT INFO",
+            "10(x) INFO:",
+            "Subject: INFO",
+        ] {
             assert!(!is_common_noise(line.as_bytes()), "{line}");
         }
     }

@@ -30,16 +30,30 @@ pub struct Message {
 #[derive(Clone, Copy, Debug)]
 enum Phase {
     /// What follows is not known yet; at the first line it may be SIP too.
-    Open { first: bool },
-    Headers { headers: Headers, from: Offset },
+    Open {
+        first: bool,
+    },
+    Headers {
+        headers: Headers,
+        from: Offset,
+    },
     Body(Body),
     /// At the declared end, in a line that goes on.
-    BodyTail { body: Body, end: Offset },
+    BodyTail {
+        body: Body,
+        end: Offset,
+    },
     Json(Json),
     /// Behind the closing bracket, in a line that goes on.
-    JsonTail { end: Offset },
+    JsonTail {
+        end: Offset,
+    },
     /// It ended by its length; another of the same record may follow.
-    After { end: Offset, line_end: u8, blanks: u8 },
+    After {
+        end: Offset,
+        line_end: u8,
+        blanks: u8,
+    },
     /// Until the next known line.
     Text,
 }
@@ -69,7 +83,10 @@ enum Last {
 pub enum Step {
     Goes,
     /// The record is final; the line, or the rest of it from this offset, is not part of it.
-    Ends { span: Span, next: Offset },
+    Ends {
+        span: Span,
+        next: Offset,
+    },
 }
 
 impl Message {
