@@ -65,7 +65,7 @@ impl StateDirectory {
                 },
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
-                    warn!(file = name, %error, "the checkpoint cannot be read; the collector is asked instead")
+                    warn!(file = name, %error, "the checkpoint cannot be read; the collector is asked instead");
                 }
             }
         }

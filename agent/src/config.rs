@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use message::format::{Definition, Format};
+use message::redact;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, duration};
@@ -49,6 +50,8 @@ pub struct Config {
     pub timeout: Duration,
     /// A record beyond this many bytes is flagged `oversize`.
     pub record_limit: u64,
+    /// What is masked before it leaves the host.
+    pub redact: redact::Rules,
     #[serde(rename = "format", skip_serializing_if = "BTreeMap::is_empty")]
     pub formats: BTreeMap<String, FormatTable>,
     #[serde(rename = "source", skip_serializing_if = "Vec::is_empty")]
@@ -104,13 +107,14 @@ impl Default for Config {
             token_file: None,
             poll: Duration::from_secs(1),
             provisional_after: Duration::from_secs(1),
-            close_after: Duration::from_secs(60),
+            close_after: Duration::from_mins(1),
             drain: Duration::from_secs(10),
             batch_bytes: 4 << 20,
             batch_after: Duration::from_millis(200),
             memory: 16 << 20,
             timeout: Duration::from_secs(30),
             record_limit: 64 << 20,
+            redact: redact::Rules::default(),
             formats: BTreeMap::new(),
             sources: Vec::new(),
         }

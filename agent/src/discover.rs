@@ -48,6 +48,15 @@ pub struct Place {
     pub paths: Vec<String>,
 }
 
+/// A log that was seen before: its rotations are looked for even while its own file is away.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Log {
+    /// Directory and log name.
+    pub chain: PathBuf,
+    pub source: usize,
+    pub source_name: String,
+}
+
 /// A pattern that can be read.
 pub fn check(path: &str) -> Result<(), String> {
     for component in Path::new(path).components() {
@@ -59,9 +68,9 @@ pub fn check(path: &str) -> Result<(), String> {
     Ok(())
 }
 
-pub fn list(places: &[Place]) -> Listing {
+pub fn list(places: &[Place], logs: &[Log]) -> Listing {
     let mut listing = Listing::default();
-    let mut directories = Directories::default();
+    let mut directories = Directories::new(places, logs);
     let mut taken: HashSet<PathBuf> = HashSet::new();
     for place in places {
         let several =
@@ -70,7 +79,9 @@ pub fn list(places: &[Place]) -> Listing {
         for path in &place.paths {
             find(path, &mut found, &mut listing);
         }
-        let mut chains: HashMap<PathBuf, String> = HashMap::new();
+        let known = logs.iter().filter(|log| log.source == place.source);
+        let mut chains: HashMap<PathBuf, String> =
+            known.map(|log| (log.chain.clone(), log.source_name.clone())).collect();
         for (path, relative) in &found {
             let Some((directory, name)) = split(path) else { continue };
             let log = directories.log_name(directory, name);
@@ -251,18 +262,28 @@ fn read_directory(at: &Path, listing: &mut Listing) -> Vec<(OsString, bool)> {
 }
 
 /// The names of the directories of one look, read once.
-#[derive(Default)]
 struct Directories {
+    /// Log names that are known by directory, though their files may be away.
+    logs: HashMap<PathBuf, Vec<Vec<u8>>>,
     names: HashMap<PathBuf, HashMap<Vec<u8>, LogName>>,
 }
 
 impl Directories {
+    fn new(places: &[Place], logs: &[Log]) -> Self {
+        let named = places.iter().flat_map(|place| &place.paths).filter(|path| !is_pattern(path)).map(Path::new);
+        let mut known: HashMap<PathBuf, Vec<Vec<u8>>> = HashMap::new();
+        for (directory, name) in named.chain(logs.iter().map(|log| log.chain.as_path())).filter_map(split) {
+            known.entry(directory.to_path_buf()).or_default().push(name.to_vec());
+        }
+        Self { logs: known, names: HashMap::new() }
+    }
+
     fn of(&mut self, directory: &Path) -> &HashMap<Vec<u8>, LogName> {
+        let logs = self.logs.get(directory).map_or(&[] as &[Vec<u8>], Vec::as_slice);
         self.names.entry(directory.to_path_buf()).or_insert_with(|| {
-            let entries =
-                fs::read_dir(directory).map(|entries| entries.flatten().collect()).unwrap_or_else(|_| Vec::new());
-            let names: Vec<Vec<u8>> = entries.into_iter().map(|entry| entry.file_name().into_vec()).collect();
-            let logs = log_names(&names);
+            let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+            let names: Vec<Vec<u8>> = entries.map(|entry| entry.file_name().into_vec()).collect();
+            let logs = log_names(&names, logs);
             names.into_iter().zip(logs).collect()
         })
     }
@@ -289,7 +310,7 @@ mod tests {
             fs::write(path, "x").unwrap();
         }
         let paths = paths.iter().map(|path| dir.join(path).to_str().unwrap().to_owned()).collect();
-        let listing = list(&[Place { source: 0, name: "pbx".into(), paths }]);
+        let listing = list(&[Place { source: 0, name: "pbx".into(), paths }], &[]);
         let mut lines: Vec<String> = listing
             .entries
             .iter()
@@ -334,9 +355,9 @@ mod tests {
         let path = dir.path().join("later/app.log");
         let place =
             |path: &Path| [Place { source: 0, name: "pbx".into(), paths: vec![path.to_str().unwrap().to_owned()] }];
-        assert_eq!(list(&place(&path)).missing, std::slice::from_ref(&path));
-        assert_eq!(list(&place(&dir.path().join("later/*.log"))).missing.len(), 1);
-        assert_eq!(list(&place(&dir.path().join("*.log"))), Listing::default());
+        assert_eq!(list(&place(&path), &[]).missing, std::slice::from_ref(&path));
+        assert_eq!(list(&place(&dir.path().join("later/*.log")), &[]).missing.len(), 1);
+        assert_eq!(list(&place(&dir.path().join("*.log")), &[]), Listing::default());
     }
 
     #[test]
@@ -346,11 +367,10 @@ mod tests {
         for name in names {
             fs::write(dir.path().join(OsString::from_vec(name.to_vec())), "x").unwrap();
         }
-        let all = list(&[Place {
-            source: 0,
-            name: "pbx".into(),
-            paths: vec![dir.path().join("*").to_str().unwrap().to_owned()],
-        }]);
+        let all = list(
+            &[Place { source: 0, name: "pbx".into(), paths: vec![dir.path().join("*").to_str().unwrap().to_owned()] }],
+            &[],
+        );
         assert_eq!(all.entries.len(), 3);
         assert!(check("/var/log/[").is_err());
     }

@@ -42,7 +42,7 @@ mod tests {
             assert_eq!(read(text), Some(Duration::from_millis(millis)));
             assert_eq!(show(Duration::from_millis(millis)), text);
         }
-        assert_eq!(read("2 h"), Some(Duration::from_secs(7_200)));
+        assert_eq!(read("2 h"), Some(Duration::from_hours(2)));
         for text in ["", "1", "s", "-1s", "1.5s", "99999999999999999999s", "18446744073709551615h"] {
             assert_eq!(read(text), None, "{text}");
         }

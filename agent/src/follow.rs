@@ -2,8 +2,8 @@
 //!
 //! Pure: [`Follow::step`] takes what was seen and gives what to do; it reads no file, no clock and no socket.
 //!
-//! - [`listing`](self): files come, are renamed and go
-//! - `judge`: is this file a known stream, a copy of one, or new?
+//! - `listing`: files come, are renamed and go
+//! - `judge`, `copy`: is this file a known stream, a copy of one, or new?
 //! - `seek`: streams whose file is gone or was truncated
 //! - `advance`: whose turn it is to be read, and what a turn brought
 //! - `commit`: batches, and what the collector answers
@@ -11,9 +11,13 @@
 
 mod advance;
 mod commit;
+mod copy;
+mod event;
 mod file;
 mod judge;
 mod listing;
+#[cfg(test)]
+mod model;
 mod saved;
 mod seek;
 
@@ -22,21 +26,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::format::Format;
 use message::id::StreamId;
 use message::span::Cause;
 use message::time::Timestamp;
-use message::wire::{FileIdentity, Position};
+use message::wire::FileIdentity;
 
 use crate::config::Start;
-use crate::content::{Spot, Stat};
-use crate::cursor::{Cursor, Order, Piece, Turn};
-use crate::discover::Listing;
-use crate::guard::{Ask, Look};
+use crate::content::Spot;
+use crate::cursor::Reading;
+use crate::discover::Log;
+use crate::piece::Piece;
 use crate::progress::Progress;
 use crate::stream::{Durable, Home, Stream};
 
 pub use commit::{Outcome, Shipment};
+pub use event::{Action, Event};
 use file::{File, State};
 pub use saved::Saved;
 
@@ -67,114 +71,15 @@ pub struct Rules {
     pub memory: usize,
     pub batch_bytes: usize,
     pub batch_after: Duration,
-    pub record_limit: u64,
 }
 
 /// A source as following needs it.
 #[derive(Clone, Debug)]
 pub struct Spec {
     pub name: String,
-    pub format: Arc<Format>,
+    pub reading: Arc<Reading>,
     pub zone: String,
     pub start: Start,
-}
-
-#[derive(Debug)]
-pub enum Event {
-    /// What the collector and the checkpoint know.
-    Recovered {
-        positions: Vec<Position>,
-        saved: Saved,
-    },
-    /// All sources were listed, and held files were looked at after that.
-    Listed {
-        listing: Listing,
-        held: Vec<(FileKey, Stat)>,
-    },
-    Opened {
-        file: FileKey,
-        opened: Result<(FileIdentity, Spot, Stat), String>,
-    },
-    Looked {
-        file: FileKey,
-        look: Result<Look, String>,
-    },
-    /// How far two files are the same, whether they differ there, and the other one looked at after that.
-    Compared {
-        file: FileKey,
-        same: Result<(u64, bool, Look), String>,
-    },
-    /// The CRC that was asked for.
-    Summed {
-        file: FileKey,
-        crc: Result<u32, String>,
-    },
-    Read {
-        file: FileKey,
-        stream: StreamId,
-        turn: Box<Turn>,
-    },
-    Answered {
-        shipment: Box<Shipment>,
-        outcome: Outcome,
-    },
-    /// What the collector knows of one stream.
-    Positioned {
-        stream: StreamId,
-        position: Option<Box<Position>>,
-    },
-    /// The checkpoint of this number is on disk, or cannot be written.
-    Checkpointed {
-        number: u64,
-    },
-    Tick,
-    /// Read no more; send what is read.
-    Stop,
-}
-
-#[derive(Debug)]
-pub enum Action {
-    List,
-    Open {
-        file: FileKey,
-        path: PathBuf,
-    },
-    Close {
-        file: FileKey,
-    },
-    Look {
-        file: FileKey,
-        ask: Ask,
-    },
-    Compare {
-        file: FileKey,
-        with: FileKey,
-        ask: Ask,
-        from: u64,
-    },
-    Sum {
-        file: FileKey,
-        from: u64,
-        to: u64,
-    },
-    Read {
-        file: FileKey,
-        stream: StreamId,
-        cursor: Box<Cursor>,
-        order: Order,
-    },
-    /// Ask the collector for one stream's position.
-    Ask {
-        stream: StreamId,
-    },
-    /// Keep a record that the collector cannot accept.
-    Quarantine {
-        stream: StreamId,
-        start: u64,
-        bytes: Vec<u8>,
-        why: String,
-    },
-    Checkpoint,
 }
 
 /// The files and streams of an agent.
@@ -196,6 +101,8 @@ pub struct Follow {
     epochs: HashMap<FileIdentity, u64>,
     /// Files that brought nothing, with their size then.
     spent: HashMap<FileIdentity, u64>,
+    /// Streams whose file is gone and of which nothing is missing.
+    settled: BTreeSet<StreamId>,
 
     /// When which file is looked at again.
     agenda: BTreeSet<(Duration, FileKey)>,
@@ -212,6 +119,9 @@ pub struct Follow {
     recovered: bool,
     listings: u64,
     listing_asked: bool,
+    /// When the last listing was asked for, and when the one before that came back was.
+    asked_wall: i64,
+    listed_wall: i64,
     list_at: Duration,
     missing: Vec<PathBuf>,
     odd: Vec<(PathBuf, String)>,
@@ -233,6 +143,9 @@ pub struct Follow {
 /// The rotations of one log.
 #[derive(Clone, Debug, Default)]
 struct Chain {
+    /// Its source, once one of its files was seen.
+    of: Option<(usize, String)>,
+    seen_at: Duration,
     /// The newest file at the last listing.
     newest: Option<FileKey>,
     began: Option<Duration>,
@@ -263,6 +176,7 @@ impl Follow {
             chains: HashMap::new(),
             epochs: HashMap::new(),
             spent: HashMap::new(),
+            settled: BTreeSet::new(),
             agenda: BTreeSet::new(),
             ready: BTreeSet::new(),
             reading: 0,
@@ -273,6 +187,8 @@ impl Follow {
             recovered: false,
             listings: 0,
             listing_asked: false,
+            asked_wall: 0,
+            listed_wall: 0,
             list_at: Duration::ZERO,
             missing: Vec::new(),
             odd: Vec::new(),
@@ -351,7 +267,13 @@ impl Follow {
     fn go_on(&mut self) {
         if !self.listing_asked && self.now.mono >= self.list_at && !self.stopping {
             self.listing_asked = true;
-            self.actions.push(Action::List);
+            self.asked_wall = self.now.wall.0;
+            let log = |(chain, known): (&PathBuf, &Chain)| {
+                let (source, source_name) = known.of.clone()?;
+                Some(Log { chain: chain.clone(), source, source_name })
+            };
+            let logs = self.chains.iter().filter_map(log).collect();
+            self.actions.push(Action::List { logs });
         }
         if self.dirty && self.now.mono >= self.checkpoint_at {
             self.dirty = false;
@@ -394,7 +316,9 @@ impl Follow {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let causes: Vec<Cause> = stream.gaps.drain(..).collect();
         let pieces: Vec<Piece> = causes.into_iter().map(|cause| stream.gap(0, cause, None)).collect();
-        pieces.into_iter().for_each(|piece| self.queue(id, piece));
+        for piece in pieces {
+            self.queue(id, piece);
+        }
     }
 
     fn next_epoch(&mut self, identity: FileIdentity) -> u64 {
@@ -416,6 +340,7 @@ impl Follow {
         if settled {
             self.streams.remove(&id);
             self.news.remove(&id);
+            self.settled.insert(id);
             self.dirty = true;
         }
     }

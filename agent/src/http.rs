@@ -1,6 +1,5 @@
 //! The collector over HTTP: MessagePack, zstd with a checksum, and answers told apart from a proxy's pages.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use message::id::StreamId;
 use message::wire::{self, Answer, Append, CONTENT_TYPE, Positions};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE as TYPE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, Url};
+use serde::Serialize;
 
 use crate::transport::Reply;
 use crate::{Config, Error};
@@ -86,12 +86,20 @@ impl Client {
     }
 }
 
+/// About 5 ms a megabyte, on a thread of the agent's own runtime; at most four are at it at once.
 fn compressed(append: &Append) -> std::io::Result<Vec<u8>> {
-    let plain = wire::encode(append).map_err(std::io::Error::other)?;
-    let mut out = zstd::Encoder::new(Vec::with_capacity(plain.len() / 4), 1)?;
-    out.include_checksum(true)?;
-    out.write_all(&plain)?;
-    out.finish()
+    let bytes: usize = append
+        .streams
+        .iter()
+        .flat_map(|part| part.spans.iter().chain(&part.tail))
+        .map(|span| span.bytes.len() + 256)
+        .sum();
+    let mut plain = Vec::with_capacity(bytes + 4096);
+    append.serialize(&mut rmp_serde::Serializer::new(&mut plain).with_struct_map()).map_err(std::io::Error::other)?;
+    // In one piece: as a stream, zstd copies and searches two windows.
+    let mut zstd = zstd::bulk::Compressor::new(1)?;
+    zstd.include_checksum(true)?;
+    zstd.compress(&plain)
 }
 
 /// What an answer means. Only one that echoes the batch is the collector's own.

@@ -4,7 +4,7 @@
 //! - [`config`], [`options`], [`error`](Error): what an operator says, and what is wrong with it
 //! - `content`, `generation`, `guard`: what a file is, and how it is known again
 //! - `logname`, `discover`: which files there are
-//! - `cursor`: one turn of reading and framing in one file
+//! - `cursor`, `turn`, `piece`: a place in one file, and what a turn of reading and framing makes of it
 //! - `stream`, `follow`: every decision about files and streams; pure
 //! - `read`, [`transport`], [`http`], `ship`, `checkpoint`: the hands
 //! - `run`: puts it all to work; [`progress`]: how far it is
@@ -25,10 +25,12 @@ mod follow;
 mod generation;
 mod guard;
 mod logname;
+mod piece;
 mod read;
 mod run;
 mod ship;
 mod stream;
+mod turn;
 mod zone;
 
 pub use config::{Config, Source, Start};

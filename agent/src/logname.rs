@@ -26,10 +26,11 @@ impl LogName {
     }
 }
 
-/// The log names of all names of one directory.
-pub fn log_names(names: &[Vec<u8>]) -> Vec<LogName> {
+/// The log names of all names of one directory. `logs` are log names that are known though their file may be away:
+/// between a rotation and the next line many loggers have none.
+pub fn log_names(names: &[Vec<u8>], logs: &[Vec<u8>]) -> Vec<LogName> {
     let dated: Vec<(Vec<u8>, Option<Vec<u8>>)> = names.iter().map(|name| without_date(without_gz(name))).collect();
-    let known: HashSet<&[u8]> = dated.iter().map(|(rest, _)| rest.as_slice()).collect();
+    let known: HashSet<&[u8]> = dated.iter().map(|(rest, _)| rest).chain(logs).map(Vec::as_slice).collect();
     dated
         .iter()
         .map(|(rest, date)| match without_number(rest, &known) {
@@ -97,8 +98,7 @@ fn date_len(text: &[u8]) -> usize {
 fn part(text: &[u8], from: usize, want: usize) -> usize {
     let Some(&separator) = text.get(from) else { return 0 };
     let digits = text[from + 1..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let dash =
-        matches!(separator, b'-' | b'_' | b'T') || (separator == b'.' && from == 4 || separator == b'.' && from == 7);
+    let dash = matches!(separator, b'-' | b'_' | b'T') || (separator == b'.' && (from == 4 || from == 7));
     if dash && digits == want { want + 1 } else { 0 }
 }
 
@@ -126,12 +126,12 @@ mod tests {
 
     fn logs(names: &[&str]) -> Vec<String> {
         let names: Vec<Vec<u8>> = names.iter().map(|name| name.as_bytes().to_vec()).collect();
-        log_names(&names).into_iter().map(|name| String::from_utf8(name.log).unwrap()).collect()
+        log_names(&names, &[]).into_iter().map(|name| String::from_utf8(name.log).unwrap()).collect()
     }
 
     fn oldest_first(names: &[&str]) -> Vec<String> {
         let bytes: Vec<Vec<u8>> = names.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let mut both: Vec<_> = log_names(&bytes).into_iter().zip(names).collect();
+        let mut both: Vec<_> = log_names(&bytes, &[]).into_iter().zip(names).collect();
         both.sort_by(|a, b| a.0.age(&b.0));
         both.into_iter().map(|(_, name)| (*name).to_owned()).collect()
     }
@@ -143,6 +143,13 @@ mod tests {
         assert_eq!(logs(&["app.log", "app.log-20261123", "app.log-20261123.gz", "app-20261122.log"]), ["app.log"; 4]);
         assert_eq!(logs(&["app.log", "app.log.2026-11-23-19", "app.log.2026-11-23_19-53"]), ["app.log"; 3]);
         assert_eq!(logs(&["app.2026-11-23.log", "app.2026-11-24.log", "app.2026-11-24.1.log"]), ["app.log"; 3]);
+    }
+
+    #[test]
+    fn a_log_whose_file_is_away_still_has_its_rotations() {
+        let names = [b"app.log.1".to_vec()];
+        assert_eq!(log_names(&names, &[b"app.log".to_vec()])[0].log, b"app.log");
+        assert_eq!(log_names(&names, &[])[0].log, b"app.log.1");
     }
 
     #[test]

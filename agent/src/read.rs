@@ -10,16 +10,17 @@ use message::id::StreamId;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::content::{Content, open};
-use crate::cursor::{Cursor, Order};
-use crate::discover::{Place, list};
+use crate::cursor::Cursor;
+use crate::discover::{Log, Place, list};
 use crate::follow::{Event, FileKey};
 use crate::guard::{Ask, compare, crc_of};
+use crate::turn::Order;
 
 const THREADS: usize = 2;
 
 #[derive(Debug)]
 pub enum Job {
-    List { places: Arc<Vec<Place>>, held: Vec<(FileKey, Arc<File>)> },
+    List { places: Arc<Vec<Place>>, logs: Vec<Log>, held: Vec<(FileKey, Arc<File>)> },
     Open { key: FileKey, path: PathBuf },
     Look { key: FileKey, file: Arc<File>, ask: Ask },
     Compare { key: FileKey, file: Arc<File>, with: Arc<File>, ask: Ask, from: u64 },
@@ -72,8 +73,8 @@ fn work(waiting: &Mutex<Receiver<Job>>, done: &UnboundedSender<Done>) {
 fn run(job: Job, scratch: &mut Vec<u8>) -> Done {
     let text = |error: std::io::Error| error.to_string();
     let event = match job {
-        Job::List { places, held } => {
-            let listing = list(&places);
+        Job::List { places, logs, held } => {
+            let listing = list(&places, &logs);
             // After the listing: a file that is gone from it has its last size here.
             let held = held.into_iter().filter_map(|(key, file)| Some((key, file.stat().ok()?))).collect();
             Event::Listed { listing, held }
@@ -83,7 +84,7 @@ fn run(job: Job, scratch: &mut Vec<u8>) -> Done {
                 let event = Event::Opened { file: key, opened: Ok((identity, spot, stat)) };
                 return Done { event, opened: Some((key, Arc::new(file))) };
             }
-            Err(error) => Event::Opened { file: key, opened: Err(text(error)) },
+            Err(error) => Event::Opened { file: key, opened: Err(error) },
         },
         Job::Look { key, file, ask } => Event::Looked { file: key, look: ask.look(&*file).map_err(text) },
         Job::Compare { key, file, with, ask, from } => {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use message::frame::Limits;
 use message::id::StreamId;
 use message::time::Timestamp;
 use message::wire::Position;
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::checkpoint::{self, StateDirectory};
+use crate::cursor::Reading;
 use crate::discover::Place;
 use crate::follow::{Action, Event, FileKey, Follow, Now, Rules, Spec};
 use crate::progress::{Collector, Progress};
@@ -77,7 +79,6 @@ fn rules(config: &Config) -> Rules {
         memory: config.memory,
         batch_bytes: config.batch_bytes,
         batch_after: config.batch_after,
-        record_limit: config.record_limit,
     }
 }
 
@@ -93,7 +94,9 @@ fn sources(config: &Config) -> Result<(Vec<Spec>, Vec<Place>), Error> {
     for (at, source) in config.sources.iter().enumerate() {
         let format = Arc::new(config.format(source.format.as_deref()).map_err(fault)?);
         let zone = source.zone.clone().unwrap_or_else(zone::host_zone);
-        specs.push(Spec { name: source.name.clone(), format, zone, start: source.start });
+        let limits = Limits { record: config.record_limit };
+        let reading = Arc::new(Reading { format, limits, masks: config.redact.clone() });
+        specs.push(Spec { name: source.name.clone(), reading, zone, start: source.start });
         places.push(Place { source: at, name: source.name.clone(), paths: source.paths.clone() });
     }
     Ok((specs, places))
@@ -208,9 +211,9 @@ impl Running {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::List => {
+            Action::List { logs } => {
                 let held = self.handles.iter().map(|(key, file)| (*key, Arc::clone(file))).collect();
-                self.readers.give(Job::List { places: Arc::clone(&self.places), held });
+                self.readers.give(Job::List { places: Arc::clone(&self.places), logs, held });
             }
             Action::Open { file, path } => self.readers.give(Job::Open { key: file, path }),
             Action::Close { file } => {

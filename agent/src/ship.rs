@@ -11,7 +11,7 @@ use crate::transport::{Reply, Transport};
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(30);
 /// Asked for by the collector at most.
-const LONGEST_ASKED: Duration = Duration::from_secs(300);
+const LONGEST_ASKED: Duration = Duration::from_mins(5);
 /// Nobody but an operator can help: a wrong token, a version that is not understood.
 const HELD: Duration = Duration::from_secs(30);
 
@@ -122,7 +122,7 @@ mod tests {
     fn retry_after_is_honoured_up_to_five_minutes() {
         let busy = |seconds| Reply::Busy { status: 503, retry_after: Some(Duration::from_secs(seconds)) };
         assert_eq!(again(busy(7), &mut Tries::default()), Duration::from_secs(7));
-        assert_eq!(again(busy(86_400), &mut Tries::default()), Duration::from_secs(300));
+        assert_eq!(again(busy(86_400), &mut Tries::default()), Duration::from_mins(5));
     }
 
     #[test]

@@ -10,9 +10,10 @@ use message::span::Cause;
 use message::time::Timestamp;
 use message::wire::{FileIdentity, Guard, Position, WireSpan};
 
-use crate::cursor::{Cursor, Piece};
+use crate::cursor::Cursor;
 use crate::follow::FileKey;
 use crate::guard::{BEFORE, Look};
+use crate::piece::Piece;
 
 /// CRCs that are kept of a stream, so that a copy that ends before what was read is known as one.
 const MARKS: usize = 64;
@@ -63,8 +64,9 @@ pub struct Stream {
     pub read_to: u64,
     pub read_at: Timestamp,
     pub near_misses: u64,
-    /// When it last grew.
+    /// When it last grew, and when its file was last seen as it was read.
     pub grew_at: Option<Duration>,
+    pub looked_at: Duration,
     /// Gaps without length that wait for the cursor.
     pub gaps: Vec<Cause>,
     /// Its last home is a copy: at its end it is closed, with a gap if it was growing when it was truncated.
@@ -177,6 +179,7 @@ impl Stream {
             read_at: Timestamp(0),
             near_misses: 0,
             grew_at: None,
+            looked_at: Duration::ZERO,
             gaps: Vec::new(),
             ending: None,
             closed: false,
@@ -267,6 +270,11 @@ impl Stream {
             guard = Guard { before_len: 0, before, crc: 0, crc_from, resume: Resume::default(), ..guard };
         }
         Piece::gap(at, len, cause, lost, guard)
+    }
+
+    /// Had grown shortly before it was last seen: what came after is not known.
+    pub fn was_growing(&self, within: Duration) -> bool {
+        self.grew_at.is_some_and(|at| self.looked_at.saturating_sub(at) < within)
     }
 
     /// What is queued or was on its way counts no more: goes back to what the collector has. Gives the bytes that were queued.

@@ -4,13 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use message::id::StreamId;
+use message::span::Cause;
 use tracing::warn;
 
-use super::file::{File, Job, Open, State};
+use super::file::{File, Handle, Job, State};
 use super::{Action, DOUBT, FileKey, Follow, KEPT, READING};
-use crate::cursor::{Close, Cursor, Found, Order, Turn};
+use crate::cursor::Cursor;
 use crate::guard::{Ask, HEAD};
 use crate::stream::{Home, Known, Seeking, Stream, Why};
+use crate::turn::{Close, Found, Order, Turn};
 
 /// Bytes of a turn.
 const TURN: usize = 1 << 20;
@@ -66,7 +68,7 @@ impl Follow {
             return;
         }
         let close_after = self.close_after(file);
-        let open = file.open == Open::Open;
+        let open = file.open == Handle::Open;
         let quiet = file.rotated && now.saturating_sub(file.grew_at) >= close_after;
         let Some(stream) = self.streams.get_mut(&id).filter(|stream| !stream.asking) else { return };
         if stream.closed || !open {
@@ -95,7 +97,7 @@ impl Follow {
         if file.stat.size == done {
             return;
         }
-        if file.open == Open::Open {
+        if file.open == Handle::Open {
             self.claim(key, id);
         } else {
             file.state = State::Fresh;
@@ -115,7 +117,7 @@ impl Follow {
             let there = self
                 .files
                 .get(other)
-                .filter(|other| matches!(other.state, State::Following { .. }) && other.open == Open::Open);
+                .filter(|other| matches!(other.state, State::Following { .. }) && other.open == Handle::Open);
             *other != key && there.is_some_and(|other| other.age < file.age)
         };
         chain.behind.iter().any(older)
@@ -128,7 +130,9 @@ impl Follow {
         chain.waiting.remove(&key);
         if chain.behind.remove(&key) {
             let waiting = std::mem::take(&mut chain.waiting);
-            waiting.into_iter().for_each(|waiting| self.put_on_agenda(waiting, now));
+            for waiting in waiting {
+                self.put_on_agenda(waiting, now);
+            }
         }
     }
 
@@ -146,9 +150,11 @@ impl Follow {
         }
         let renamed = turn.stat.ctime != file.stat.ctime && turn.stat.ctime != turn.stat.mtime;
         let unlinked = turn.stat.links < file.stat.links;
-        let failed = matches!(turn.found, Found::Failed(_));
-        if !failed {
-            file.stat = turn.stat;
+        // A file that shrank keeps the size it had: what was not read of it may be lost.
+        let sound = matches!(turn.found, Found::More | Found::End | Found::Closed);
+        let shrank = sound && turn.stat.size < file.stat.size;
+        if sound {
+            (file.stat, file.read_stat) = (turn.stat, turn.stat);
         }
         if turn.read > 0 {
             file.grew_at = now;
@@ -160,12 +166,16 @@ impl Follow {
         if read > 0 {
             stream.grew_at = Some(now);
         }
-        if !failed {
-            stream.size = stat.size;
+        if sound {
+            if shrank {
+                // Cut behind what was read: the bytes between were seen to be there, and are gone.
+                stream.gaps.push(Cause::Copytruncate);
+            }
+            (stream.looked_at, stream.size) = (now, stat.size);
         }
         (stream.read_to, stream.read_at) = (cursor.seen(), self.now.wall);
         stream.near_misses = cursor.near_misses();
-        stream.known = known(&cursor, std::mem::take(&mut stream.known));
+        stream.known = Known { head: cursor.head().to_vec(), at: cursor.seen(), before: cursor.last().to_vec() };
         self.kept = self.kept.saturating_sub(stream.kept);
         if self.kept + cursor.kept() > KEPT {
             cursor.forget();
@@ -179,7 +189,9 @@ impl Follow {
             _ => Some(now),
         };
         stream.cursor = Some(cursor);
-        pieces.into_iter().for_each(|piece| self.queue(id, piece));
+        for piece in pieces {
+            self.queue(id, piece);
+        }
         if let Some(stream) = self.streams.get_mut(&id).filter(|_| tail.is_some()) {
             (stream.tail, stream.tail_seen, stream.tail_at) = (tail, seen, now);
             self.news.entry(id).or_insert(now);
@@ -255,7 +267,7 @@ impl Follow {
             return;
         }
         let Some(key) = stream.file() else { return };
-        let Some(file) = self.files.get_mut(&key).filter(|file| file.open == Open::Open && file.job.is_none()) else {
+        let Some(file) = self.files.get_mut(&key).filter(|file| file.open == Handle::Open && file.job.is_none()) else {
             return;
         };
         if file.is_deleted() {
@@ -268,15 +280,10 @@ impl Follow {
                 self.drop_settled(id);
             }
         } else {
-            file.open = Open::Closed;
+            file.open = Handle::Closed;
             self.actions.push(Action::Close { file: key });
         }
     }
-}
-
-fn known(cursor: &Cursor, before: Known) -> Known {
-    let head = if cursor.head().len() > before.head.len() { cursor.head().to_vec() } else { before.head };
-    Known { head, at: cursor.seen(), before: cursor.last().to_vec() }
 }
 
 /// When the provisional tail is to be told; none where there is nothing new to tell.

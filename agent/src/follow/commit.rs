@@ -8,9 +8,9 @@ use message::wire::{Answer, Append, Guard, Position, Refused, StreamAppend, Stre
 use serde_bytes::ByteBuf;
 use tracing::{info, warn};
 
-use super::file::{Open, State};
+use super::file::{Handle, State};
 use super::{Action, Follow};
-use crate::cursor::Piece;
+use crate::piece::Piece;
 use crate::stream::{Stream, Why};
 
 /// After an answer that helps nobody.
@@ -103,7 +103,7 @@ impl Follow {
         let spec = self.sources.get(stream.source?)?;
         Some(StreamMeta {
             source: stream.source_name.clone(),
-            format: spec.format.definition().clone(),
+            format: spec.reading.format.definition().clone(),
             zone: spec.zone.clone(),
             path: stream.path.as_os_str().as_bytes().to_vec(),
             host: self.host.clone(),
@@ -246,7 +246,7 @@ impl Follow {
         stream.rewound = (w < before).then_some(before).or(stream.rewound);
         info!(stream = %id, from = before, to = w, "goes to where the collector stands");
         match stream.file() {
-            Some(key) if self.files.get(&key).is_some_and(|file| file.open == Open::Open) => {
+            Some(key) if self.files.get(&key).is_some_and(|file| file.open == Handle::Open) => {
                 if let Some(file) = self.files.get_mut(&key) {
                     file.state = State::Claimed { stream: id, doubt: None };
                 }

@@ -29,8 +29,10 @@ pub(super) struct File {
     pub age: u64,
     pub spot: Spot,
     pub identity: Option<FileIdentity>,
+    /// As it was last seen by anyone, and by whoever read it.
     pub stat: Stat,
-    pub open: Open,
+    pub read_stat: Stat,
+    pub open: Handle,
     /// What is being done with it by a reader; one thing at a time.
     pub job: Option<Job>,
     pub state: State,
@@ -47,7 +49,7 @@ pub(super) struct File {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Open {
+pub(super) enum Handle {
     Closed,
     Open,
     /// Not to be tried again before.
@@ -105,18 +107,18 @@ impl File {
 
     /// Not opened yet: it may be any stream's file.
     pub fn is_unknown(&self) -> bool {
-        self.state == State::Fresh && self.identity.is_none() && self.listed && !matches!(self.open, Open::Failed(_))
+        self.state == State::Fresh && self.identity.is_none() && self.listed && !matches!(self.open, Handle::Failed(_))
     }
 
     /// Still to be judged, and it can be.
     pub fn is_pending(&self) -> bool {
         self.state == State::Fresh
-            && !matches!(self.open, Open::Failed(_))
-            && (self.listed || self.open == Open::Open)
+            && !matches!(self.open, Handle::Failed(_))
+            && (self.listed || self.open == Handle::Open)
             && (self.stat.size > 0 || self.identity.is_none())
     }
 
     pub fn is_deleted(&self) -> bool {
-        self.open == Open::Open && self.stat.links == 0
+        self.open == Handle::Open && self.stat.links == 0
     }
 }

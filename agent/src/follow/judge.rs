@@ -1,27 +1,29 @@
 //! Is this file a known stream, a copy of one, equal to one that lives, or new?
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::frame::{Limits, Resume};
+use message::frame::Resume;
 use message::id::StreamId;
 use message::span::Cause;
 use message::wire::FileIdentity;
 use tracing::{info, warn};
 
-use super::file::{File, Job, Open, State};
+use super::file::{File, Handle, Job, State};
 use super::{Action, DOUBT, FileKey, Follow};
 use crate::config::Start;
 use crate::content::{Spot, Stat};
-use crate::cursor::{Cursor, Piece};
+use crate::cursor::Cursor;
 use crate::guard::{Ask, HEAD, Look, guard, is_same};
+use crate::piece::Piece;
 use crate::stream::{Ending, Home, Known, Seeking, Stream, Why};
 
 /// A file that cannot be opened is tried again.
 const OPEN_AGAIN: Duration = Duration::from_secs(5);
 
 impl Follow {
-    pub(super) fn opened(&mut self, key: FileKey, opened: Result<(FileIdentity, Spot, Stat), String>) {
+    pub(super) fn opened(&mut self, key: FileKey, opened: std::io::Result<(FileIdentity, Spot, Stat)>) {
         let now = self.now.mono;
         let Some(file) = self.files.get_mut(&key) else {
             self.actions.push(Action::Close { file: key });
@@ -30,10 +32,12 @@ impl Follow {
         file.job = None;
         self.unsettled = true;
         match opened {
-            Err(why) => {
-                file.open = Open::Failed(now + OPEN_AGAIN);
+            // Renamed or removed since it was listed; the next listing says which.
+            Err(error) if error.kind() == ErrorKind::NotFound => self.list_now(),
+            Err(error) => {
+                file.open = Handle::Failed(now + OPEN_AGAIN);
                 if !std::mem::replace(&mut file.told_unreadable, true) {
-                    warn!(path = %file.path.display(), why, "cannot be opened; it is tried again");
+                    warn!(path = %file.path.display(), %error, "cannot be opened; it is tried again");
                 }
             }
             Ok((_, spot, _)) if spot != file.spot => {
@@ -42,7 +46,7 @@ impl Follow {
                 self.list_now();
             }
             Ok((identity, _, stat)) => {
-                file.open = Open::Open;
+                file.open = Handle::Open;
                 file.told_unreadable = false;
                 file.identity = Some(identity);
                 file.stat = stat;
@@ -77,7 +81,7 @@ impl Follow {
     }
 
     pub(super) fn look(&mut self, key: FileKey, ask: Ask) {
-        let Some(file) = self.files.get_mut(&key).filter(|file| file.job.is_none() && file.open == Open::Open) else {
+        let Some(file) = self.files.get_mut(&key).filter(|file| file.job.is_none() && file.open == Handle::Open) else {
             return;
         };
         file.job = Some(Job::Look);
@@ -97,7 +101,9 @@ impl Follow {
                 return;
             }
         };
-        file.stat = look.stat;
+        if !matches!(file.state, State::Doubtful { .. }) {
+            file.stat = look.stat;
+        }
         match file.state {
             State::Claimed { stream, doubt } => self.tested(key, stream, doubt, look),
             State::Doubtful { stream, .. } => {
@@ -110,7 +116,8 @@ impl Follow {
                     file.state = State::Following { stream };
                     self.put_on_agenda(key, now);
                 } else {
-                    self.truncated(key, stream, look);
+                    let before = std::mem::replace(&mut file.stat, look.stat);
+                    self.truncated(key, stream, look, before);
                 }
             }
             State::Fresh => file.look = Some(look),
@@ -137,7 +144,7 @@ impl Follow {
             }
             Some(_) if file.identity == Some(stream.lives_in) => {
                 info!(path = %file.path.display(), stream = %id, "was truncated or written anew while nobody looked");
-                self.seek(id, Why::Truncated, self.listings);
+                self.seek_copy(id);
                 self.begin(key, &look, Some(id));
             }
             Some(_) => {
@@ -150,18 +157,21 @@ impl Follow {
     /// The file has the stream's bytes: goes on there.
     fn resume(&mut self, key: FileKey, id: StreamId, look: &Look) {
         let now = self.now.mono;
-        let limits = self.limits();
         let (Some(file), Some(stream)) = (self.files.get_mut(&key), self.streams.get_mut(&id)) else { return };
-        let format = Arc::clone(&self.sources[file.source].format);
+        let reading = Arc::clone(&self.sources[file.source].reading);
         let (done, proof) = (stream.done, stream.proof.clone());
         info!(path = %file.path.display(), stream = %id, offset = done, "goes on");
         stream.cursor = Some(match stream.cursor.take() {
             Some(cursor) => cursor.moved(look),
-            None => Cursor::resume(format, limits, done, &proof, look),
+            None => Cursor::resume(&reading, done, &proof, look),
         });
         if matches!(stream.home, Home::Seeking(Seeking { why: Why::Truncated, .. })) && stream.ending.is_none() {
             // Truncated while nobody looked: the copy is complete, and whether bytes are missing can only be guessed.
             stream.ending = Some(Ending { gap: stream.growing });
+        }
+        if matches!(stream.home, Home::Seeking(Seeking { why: Why::Down, .. })) && look.stat.size < stream.size {
+            // Cut behind what was read, while nobody looked.
+            stream.gaps.push(Cause::Copytruncate);
         }
         stream.source = Some(file.source);
         stream.home = Home::In(key);
@@ -189,7 +199,7 @@ impl Follow {
             .collect();
         let waits = |file: &File| {
             file.state == State::Fresh
-                && file.open == Open::Open
+                && file.open == Handle::Open
                 && file.job.is_none()
                 && !doubtful.contains(&file.source)
         };
@@ -222,136 +232,9 @@ impl Follow {
         self.begin(key, &look, None);
     }
 
-    /// Tests the file against a stream whose own file is gone or truncated; true while there is one to test.
-    fn is_copy(&mut self, key: FileKey, look: &Look) -> bool {
-        let Some(file) = self.files.get(&key) else { return false };
-        let source = file.source;
-        let mine = |stream: &&Stream| stream.source.is_none_or(|of| of == source) && !file.cleared.contains(&stream.id);
-        let candidates: Vec<StreamId> =
-            self.seeking.iter().filter_map(|id| self.streams.get(id)).filter(mine).map(|stream| stream.id).collect();
-        for id in candidates {
-            let Some(stream) = self.streams.get(&id) else { continue };
-            let (done, proof) = (stream.done, stream.proof.clone());
-            let size = look.stat.size;
-            let same_head = if stream.known.head.is_empty() {
-                done > 0 && size >= u64::from(proof.head_len) && is_same(&proof_of_head(&proof), 0, look)
-            } else {
-                let both = look.head.len().min(stream.known.head.len());
-                look.head[..both] == stream.known.head[..both]
-            };
-            if !same_head {
-                continue;
-            }
-            let seen = stream.cursor.as_ref().map_or(done, Cursor::seen);
-            let sum = if size >= done {
-                Some((done, proof.crc)).filter(|_| done > stream.marks_from)
-            } else {
-                stream.mark_below(size)
-            };
-            let from = stream.marks_from;
-            match sum {
-                Some((to, crc)) => {
-                    let Some(file) = self.files.get_mut(&key) else { return false };
-                    file.job = Some(Job::Sum { stream: id, crc });
-                    self.actions.push(Action::Sum { file: key, from, to });
-                    return true;
-                }
-                // Nothing of it is final, or nothing since a gap: the head alone must do.
-                None if size >= seen => {
-                    self.claim(key, id);
-                    return true;
-                }
-                None if size <= HEAD as u64 => {
-                    self.spend(key);
-                    return true;
-                }
-                None => {}
-            }
-        }
-        false
-    }
-
-    pub(super) fn summed(&mut self, key: FileKey, crc: Result<u32, String>) {
-        let Some(file) = self.files.get_mut(&key) else { return };
-        self.unsettled = true;
-        let Some(Job::Sum { stream: id, crc: expected }) = file.job.take() else { return };
-        let Some(stream) = self.streams.get(&id).filter(|stream| stream.is_seeking()) else { return };
-        if crc != Ok(expected) {
-            file.cleared.insert(id);
-            return;
-        }
-        let size = file.stat.size;
-        let seen = stream.cursor.as_ref().map_or(stream.done, Cursor::seen);
-        let covered = stream.cursor.as_ref().is_some_and(Cursor::covers);
-        if size >= seen || (size >= stream.done && !covered) {
-            self.claim(key, id);
-        } else {
-            info!(path = %file.path.display(), stream = %id, "is a copy of what was read already");
-            self.spend(key);
-        }
-    }
-
-    /// Tests the file against streams whose own files live; true while there is one to test.
-    fn is_equal(&mut self, key: FileKey, look: &Look) -> bool {
-        let Some(file) = self.files.get(&key) else { return false };
-        let other = self.streams.values().find_map(|stream| {
-            let home = stream.file().filter(|home| *home != key)?;
-            let there =
-                self.files.get(&home).filter(|there| there.open == Open::Open && there.source == file.source)?;
-            let both = look.head.len().min(stream.known.head.len());
-            let equal =
-                both > 0 && look.head[..both] == stream.known.head[..both] && !file.cleared.contains(&stream.id);
-            (equal && !there.is_in_doubt()).then(|| (stream.id, home, stream.known.clone()))
-        });
-        let Some((id, home, known)) = other else { return false };
-        let ask = Ask { head: HEAD, at: known.at };
-        let Some(file) = self.files.get_mut(&key) else { return false };
-        file.job = Some(Job::Compare { stream: id, known });
-        self.actions.push(Action::Compare { file: key, with: home, ask, from: 0 });
-        true
-    }
-
-    pub(super) fn compared(&mut self, key: FileKey, same: Result<(u64, bool, Look), String>) {
-        let now = self.now.mono;
-        let Some(file) = self.files.get_mut(&key) else { return };
-        let Some(Job::Compare { stream: id, known }) = file.job.take() else { return };
-        self.unsettled = true;
-        let (same_to, differs, look) = match same {
-            Ok(same) => same,
-            Err(why) => {
-                warn!(path = %file.path.display(), why, "cannot be compared with another file; it is taken for a log of its own");
-                file.cleared.insert(id);
-                return;
-            }
-        };
-        let Some(home) = self.streams.get(&id).and_then(Stream::file) else { return };
-        if !known.is_same(&look) {
-            // The other file was truncated in between: first that is found out, then what this one is.
-            self.put_on_agenda(home, now);
-            self.doubt(home, id);
-            return;
-        }
-        let gone = self.files.get(&home).is_some_and(File::is_deleted);
-        let Some(stream) = self.streams.get(&id) else { return };
-        let read_all = stream.cursor.as_ref().is_some_and(|cursor| cursor.seen() == look.stat.size);
-        let Some(file) = self.files.get_mut(&key) else { return };
-        let longer = file.stat.size > same_to && look.stat.size == same_to;
-        if differs || (longer && !gone) {
-            file.cleared.insert(id);
-        } else if gone && read_all && same_to == look.stat.size {
-            info!(path = %file.path.display(), stream = %id, "holds all of a deleted file, which goes on there");
-            self.forget_file(home);
-            self.seek(id, Why::Moved, self.listings);
-            self.claim(key, id);
-        } else {
-            file.state = State::Held { by: id };
-        }
-    }
-
     /// Makes a stream of a file. `before` is the stream that was in it until it was truncated.
     pub(super) fn begin(&mut self, key: FileKey, look: &Look, before: Option<StreamId>) {
         let now = self.now.mono;
-        let limits = self.limits();
         let Some((file, identity)) =
             self.files.get(&key).and_then(|file| file.identity.map(|identity| (file, identity)))
         else {
@@ -379,17 +262,17 @@ impl Follow {
         stream.home = Home::In(key);
         stream.size = look.stat.size;
         stream.known = Known { head: look.head.clone(), at: 0, before: Vec::new() };
-        let format = Arc::clone(&spec.format);
+        let reading = Arc::clone(&spec.reading);
         let mut skipped = None;
         stream.cursor = Some(if from_end {
             let size = look.stat.size;
             let behind = guard(&look.head, &[], 0, size, Resume::default());
             let look = Look { before: Vec::new(), ..look.clone() };
-            let cursor = Cursor::resume(format, limits, size, &behind, &look);
+            let cursor = Cursor::resume(&reading, size, &behind, &look);
             skipped = Some(Piece::gap(0, size, Cause::StartAtEnd, Some(0), cursor.guard()));
             cursor
         } else {
-            Cursor::new(format, limits)
+            Cursor::new(&reading, &look.head)
         });
         info!(path = %file.path.display(), stream = %id, source = file.source_name, epoch, "is followed");
         let chain = file.chain.clone();
@@ -401,10 +284,9 @@ impl Follow {
         if let Some(piece) = skipped {
             self.queue(id, piece);
         }
-        if let Some(chain) = self.chains.get_mut(&chain) {
-            if let Some(began) = chain.began.replace(now).filter(|_| self.listings > 1) {
-                chain.interval = now.saturating_sub(began);
-            }
+        let chain = self.chains.entry(chain).or_default();
+        if let Some(began) = chain.began.replace(now).filter(|_| self.listings > 1) {
+            chain.interval = now.saturating_sub(began);
         }
         self.follow(key, id);
         self.put_on_agenda(key, now);
@@ -428,8 +310,8 @@ impl Follow {
         let Some(file) = self.files.get_mut(&key) else { return };
         file.state = State::Spent;
         file.look = None;
-        if file.open == Open::Open {
-            file.open = Open::Closed;
+        if file.open == Handle::Open {
+            file.open = Handle::Closed;
             self.actions.push(Action::Close { file: key });
         }
         if let Some(identity) = file.identity {
@@ -459,13 +341,4 @@ impl Follow {
             file.state = State::Fresh;
         }
     }
-
-    pub(super) fn limits(&self) -> Limits {
-        Limits { record: self.rules.record_limit }
-    }
-}
-
-/// A guard of which only the head counts.
-fn proof_of_head(proof: &message::wire::Guard) -> message::wire::Guard {
-    message::wire::Guard { before_len: 0, before: guard(&[], &[], 0, 0, Resume::default()).before, ..proof.clone() }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use message::span::Cause;
 use tracing::{info, warn};
 
-use super::file::{File, Job, Open, State};
+use super::file::{File, Handle, Job, State};
 use super::{Action, Chain, FileKey, Follow};
 use crate::content::Stat;
 use crate::discover::{Entry, Listing};
@@ -14,12 +15,18 @@ use crate::discover::{Entry, Listing};
 /// Kernel clocks are coarse: a file may look a little older than the listing before it.
 const COARSE: i64 = 1_000_000_000;
 
+/// A log of which no file was seen for so long is forgotten.
+const FORGET: Duration = Duration::from_hours(1);
+
 impl Follow {
     pub(super) fn listed(&mut self, listing: Listing, held: Vec<(FileKey, Stat)>) {
         self.listing_asked = false;
+        self.listed_wall = self.asked_wall;
         self.listings += 1;
         self.list_at = self.now.mono + self.rules.poll;
         self.unsettled = true;
+        // From now on rotations are part of the log: that must be known after a crash.
+        self.dirty |= self.listings == 1;
         for file in self.files.values_mut() {
             file.listed = false;
         }
@@ -44,19 +51,33 @@ impl Follow {
             self.seen_stat(key, stat);
         }
         self.note_missed_files(&fresh);
-        for file in self.files.values_mut() {
-            file.rotated = !file.listed;
-        }
-        for (path, newest) in newest {
-            let others = self.files.iter_mut().filter(|(key, file)| **key != newest && file.chain == path);
-            others.for_each(|(_, file)| file.rotated = true);
-            if let Some(chain) = self.chains.get_mut(&path) {
-                chain.newest = Some(newest);
-            }
-        }
+        self.note_rotated(&newest);
+        // Logs with names that never come again are not looked for for ever.
+        let now = self.now.mono;
+        self.chains.retain(|_, chain| now.saturating_sub(chain.seen_at) < FORGET);
         self.forget_vanished();
         self.open_what_is_due();
         self.tell(listing.missing, listing.odd);
+    }
+
+    /// All but the newest of a chain are rotated, and what is out of sight is too: these may be closed.
+    fn note_rotated(&mut self, newest: &HashMap<PathBuf, FileKey>) {
+        let mut turned = Vec::new();
+        for (key, file) in &mut self.files {
+            let rotated = !file.listed || newest.get(&file.chain) != Some(key);
+            if rotated && !std::mem::replace(&mut file.rotated, rotated) {
+                turned.push(*key);
+            }
+            file.rotated = rotated;
+        }
+        for (path, newest) in newest {
+            if let Some(chain) = self.chains.get_mut(path) {
+                chain.newest = Some(*newest);
+            }
+        }
+        for key in turned {
+            self.put_on_agenda(key, self.now.mono);
+        }
     }
 
     fn seen_first(&mut self, entry: Entry, age: u64) -> FileKey {
@@ -77,7 +98,8 @@ impl Follow {
             spot: entry.spot,
             identity: None,
             stat: entry.stat,
-            open: Open::Closed,
+            read_stat: Stat::default(),
+            open: Handle::Closed,
             job: None,
             state: State::Fresh,
             look: None,
@@ -105,7 +127,7 @@ impl Follow {
             info!(from = %file.path.display(), to = %entry.path.display(), "a followed file was renamed");
             (file.path, file.chain) = (entry.path, entry.chain);
         }
-        if file.open != Open::Open {
+        if file.open != Handle::Open {
             self.seen_stat(key, entry.stat);
         }
     }
@@ -115,6 +137,10 @@ impl Follow {
         let Some(file) = self.files.get_mut(&key) else { return };
         let changed = (file.stat.size, file.stat.mtime, file.stat.links) != (stat.size, stat.mtime, stat.links);
         if !changed {
+            let as_read = (file.read_stat.size, file.read_stat.mtime) == (stat.size, stat.mtime);
+            if let Some(stream) = file.stream().filter(|_| as_read).and_then(|id| self.streams.get_mut(&id)) {
+                stream.looked_at = self.now.mono;
+            }
             return;
         }
         let grew = stat.size != file.stat.size;
@@ -133,7 +159,9 @@ impl Follow {
     }
 
     fn chain(&mut self, entry: &Entry) {
-        if self.chains.contains_key(&entry.chain) {
+        let (now, of) = (self.now.mono, Some((entry.source, entry.source_name.clone())));
+        if let Some(chain) = self.chains.get_mut(&entry.chain) {
+            (chain.seen_at, chain.of) = (now, of);
             return;
         }
         let births =
@@ -141,7 +169,7 @@ impl Follow {
         // A log that was followed before and whose state is lost: what is younger than its youngest known file is new.
         let since = births.max().map_or(self.now.wall.0.saturating_mul(1000), |birth| birth.saturating_mul(1000));
         let since = since.saturating_sub(COARSE);
-        self.chains.insert(entry.chain.clone(), Chain { since, ..Chain::default() });
+        self.chains.insert(entry.chain.clone(), Chain { since, of, seen_at: now, ..Chain::default() });
     }
 
     /// The newest file of a chain is deleted, and rotations stand there that were never seen: others may have come and gone.
@@ -167,7 +195,7 @@ impl Follow {
     fn forget_vanished(&mut self) {
         let gone = |file: &File| {
             let idle = file.job.is_none();
-            idle && !file.listed && (file.open != Open::Open || (file.is_deleted() && file.stream().is_none()))
+            idle && !file.listed && (file.open != Handle::Open || (file.is_deleted() && file.stream().is_none()))
         };
         let keys: Vec<FileKey> = self.files.iter().filter(|(_, file)| gone(file)).map(|(key, _)| *key).collect();
         for key in keys {
@@ -183,7 +211,7 @@ impl Follow {
 
     pub(super) fn forget_file(&mut self, key: FileKey) {
         let Some(file) = self.files.remove(&key) else { return };
-        if file.open == Open::Open {
+        if file.open == Handle::Open {
             self.actions.push(Action::Close { file: key });
         }
         if self.spots.get(&file.spot) == Some(&key) {
@@ -200,9 +228,9 @@ impl Follow {
         let now = self.now.mono;
         for (key, file) in &mut self.files {
             let due = match file.open {
-                Open::Closed => true,
-                Open::Failed(again) => now >= again,
-                Open::Open => false,
+                Handle::Closed => true,
+                Handle::Failed(again) => now >= again,
+                Handle::Open => false,
             };
             if due && file.listed && file.job.is_none() && file.state == State::Fresh {
                 file.job = Some(Job::Open);

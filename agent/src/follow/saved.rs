@@ -1,5 +1,6 @@
 //! What a checkpoint keeps: a cache of what the collector knows, and the little that only the agent can know.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use message::wire::{FileIdentity, Guard, Position};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::file::File;
+use super::file::{File, State};
 use super::{Chain, Follow, GROWING};
 use crate::stream::{Durable, Home, Seeking, Stream, Why};
 
@@ -25,6 +26,8 @@ pub struct Saved {
     pub spent: Vec<SavedFile>,
     /// The highest epoch of inodes that were truncated.
     pub epochs: Vec<(FileIdentity, u64)>,
+    /// Streams whose file is gone and of which nothing is missing.
+    pub settled: BTreeSet<StreamId>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -63,8 +66,10 @@ impl Follow {
             stream.durable = Durable::With(number);
         }
         let chains = self.chains.iter().map(|(path, chain)| {
-            // Before the first listing nothing new is known.
-            let since = if self.listings > 0 { self.now.wall.0.saturating_mul(1000) } else { chain.since };
+            // Before the first listing nothing new is known; what is listed and not judged yet is not known either.
+            let listed = if self.listings > 0 { self.listed_wall.saturating_mul(1000) } else { chain.since };
+            let fresh = self.files.values().filter(|file| file.chain == *path && file.state == State::Fresh);
+            let since = fresh.map(|file| file.stat.mtime).min().map_or(listed, |mtime| mtime.min(listed));
             (ByteBuf::from(path.as_os_str().as_bytes()), since)
         });
         let there: Vec<FileIdentity> = self.files.values().filter_map(|file| file.identity).collect();
@@ -76,6 +81,7 @@ impl Follow {
             chains: chains.collect(),
             spent: self.spent.iter().map(|(file, size)| SavedFile { file: *file, size: *size }).collect(),
             epochs: self.epochs.iter().map(|(file, epoch)| (*file, *epoch)).collect(),
+            settled: self.settled.clone(),
         }
     }
 
@@ -92,10 +98,10 @@ impl Follow {
             path: ByteBuf::from(stream.path.as_os_str().as_bytes()),
             w: stream.w,
             guard: stream.guard.clone(),
-            size: stream.size,
+            size: file.map_or(stream.size, |file| stream.size.max(file.stat.size)),
             closed: (stream.closed && stream.w == stream.done) || drained,
             latest: file.is_some_and(|file| !file.rotated),
-            growing: stream.grew_at.is_some_and(|at| self.now.mono.saturating_sub(at) < GROWING),
+            growing: stream.was_growing(GROWING),
             marks_from: stream.marks_from,
             marks: stream.marks.iter().copied().filter(|(at, _)| *at <= stream.w).collect(),
         }
@@ -106,12 +112,17 @@ impl Follow {
         self.unsettled = true;
         self.checkpoint = self.checkpoint.max(saved.number);
         self.checkpoint_written = self.checkpoint;
-        let only_positions = saved.streams.is_empty();
         for position in positions {
             let path = path_of(&position.path);
-            let stream = Stream::known_at(position, path);
+            let mut stream = Stream::known_at(position, path);
+            if saved.settled.contains(&stream.id) {
+                stream.closed = true;
+                self.settled.insert(stream.id);
+            }
             self.streams.insert(stream.id, stream);
         }
+        let mut unsaved: BTreeSet<StreamId> = self.streams.keys().copied().collect();
+        saved.streams.iter().for_each(|saved| _ = unsaved.remove(&saved.stream));
         for saved in saved.streams {
             self.merge(saved);
         }
@@ -124,9 +135,7 @@ impl Follow {
             let since = since.saturating_sub(1_000_000_000);
             self.chains.insert(path_of(&path), Chain { since, ..Chain::default() });
         }
-        if only_positions {
-            self.guess_latest();
-        }
+        self.guess_latest(&unsaved);
         let names: Vec<String> = self.sources.iter().map(|spec| spec.name.clone()).collect();
         for stream in self.streams.values_mut() {
             let of = |name: &String| {
@@ -140,15 +149,15 @@ impl Follow {
         }
     }
 
-    /// Where the checkpoint is lost, the stream of a source whose file was born last is taken for its last.
-    fn guess_latest(&mut self) {
+    /// Where the checkpoint does not know a stream, and its file was born last of its source, it is taken for the last.
+    fn guess_latest(&mut self, unsaved: &BTreeSet<StreamId>) {
         let mut last: std::collections::HashMap<String, (i64, u64, StreamId)> = std::collections::HashMap::new();
         for stream in self.streams.values() {
             let age = (stream.origin.birth, stream.epoch, stream.id);
             let known = last.entry(stream.source_name.clone()).or_insert(age);
             *known = (*known).max(age);
         }
-        for (_, _, id) in last.into_values() {
+        for (_, _, id) in last.into_values().filter(|(_, _, id)| unsaved.contains(id)) {
             if let Some(stream) = self.streams.get_mut(&id) {
                 stream.latest = true;
             }
@@ -165,7 +174,7 @@ impl Follow {
             source,
             path,
             w,
-            guard,
+            guard: _,
             size,
             closed,
             latest,
@@ -192,7 +201,6 @@ impl Follow {
             let older: Vec<(u64, u32)> = marks.into_iter().filter(|(at, _)| *at < own).collect();
             older.into_iter().rev().for_each(|mark| stream.marks.push_front(mark));
         }
-        let _ = guard;
     }
 }
 

@@ -6,24 +6,29 @@ use tracing::{info, warn};
 
 use super::file::{File, State};
 use super::{FileKey, Follow, GROWING};
-use crate::cursor::Piece;
+use crate::content::Stat;
 use crate::guard::Look;
+use crate::piece::Piece;
 use crate::stream::{Ending, Home, Seeking, Stream, Why};
 
 impl Follow {
-    /// The file holds other bytes than those that were read: its stream goes on in a copy, or ends.
-    pub(super) fn truncated(&mut self, key: FileKey, id: StreamId, look: Look) {
-        let now = self.now.mono;
+    /// The file holds other bytes than those that were read (`before` is what it was last known to be): its stream goes on in a copy, or ends.
+    pub(super) fn truncated(&mut self, key: FileKey, id: StreamId, look: Look, before: Stat) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let seen = stream.cursor.as_ref().map_or(stream.w, crate::cursor::Cursor::seen);
-        let growing = stream.grew_at.is_some_and(|at| now.saturating_sub(at) < GROWING) || stream.size > seen;
+        let unread = before.size > seen && look.stat.size < before.size;
+        let growing = stream.was_growing(GROWING) || stream.size > seen || unread;
         info!(path = %stream.path.display(), stream = %id, seen, growing, "was truncated");
         stream.ending = Some(Ending { gap: growing });
-        // The copy was complete before the truncate: a listing asked for from now on shows it.
+        self.seek_copy(id);
+        self.begin(key, &look, Some(id));
+    }
+
+    /// Looks for a copy of what was truncated. It was complete before the truncate: a listing asked for from now on shows it.
+    pub(super) fn seek_copy(&mut self, id: StreamId) {
         let listing = self.listings + 1 + u64::from(self.listing_asked);
         self.seek(id, Why::Truncated, listing);
         self.list_now();
-        self.begin(key, &look, Some(id));
     }
 
     /// Ends searches that can find nothing any more.
@@ -77,7 +82,9 @@ impl Follow {
             warn!(stream = %id, path = %stream.path.display(), "was growing when it was truncated: bytes may be lost, and a gap says so");
             stream.gaps.push(Cause::Copytruncate);
         }
-        pieces.into_iter().for_each(|piece| self.queue(id, piece));
+        for piece in pieces {
+            self.queue(id, piece);
+        }
         self.make_gaps(id);
     }
 

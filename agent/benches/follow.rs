@@ -1,0 +1,180 @@
+//! Megabytes a CPU second: a log that stands there, followed to a collector that stores nothing.
+//!
+//! `cargo bench -p agent [MEGABYTES]`. The CPU time of the collector's own thread is not counted.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use agent::{Call, Config, Progress, Reply, Source, Transport, http};
+use message::id::{Offset, StreamId};
+use message::wire::{self, Answer, Append, Positions, StreamAnswer};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+fn main() {
+    let megabytes: u64 = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(256);
+    let dir = tempfile::tempdir().expect("a directory for the log");
+    let log = dir.path().join("app.log");
+    let bytes = generate(&log, megabytes << 20);
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    for over_http in [false, true] {
+        let config = Config {
+            state: dir.path().join(format!("state-{over_http}")),
+            id: Some("bench".into()),
+            sources: vec![Source::new("bench", vec![log.display().to_string()])],
+            ..Config::default()
+        };
+        let (wall, cpu) = follow(config, over_http, bytes);
+        let rate = |seconds: f64| bytes as f64 / 1e6 / seconds;
+        let way = if over_http { "read, frame, hash, zstd, HTTP" } else { "read, frame, hash, in process" };
+        let line = format!("{way}: {:.0} MB/s, {:.0} MB a CPU second\n", rate(wall), rate(cpu));
+        std::io::stdout().write_all(line.as_bytes()).expect("standard output");
+    }
+}
+
+/// A SIP log of about 1 KiB a record with a tenth of noise.
+fn generate(path: &Path, size: u64) -> u64 {
+    let mut log = BufWriter::new(File::create(path).expect("a log"));
+    let mut written = 0;
+    for nth in 0_u64.. {
+        let body: String =
+            (0..12).map(|line| format!("a=rtpmap:{} codec-{}/8000\r\n", 96 + line, nth * 31 + line)).collect();
+        let record = format!(
+            "[2026-11-23 19:53:{:02}.{:03}][INVITE][sip:192.0.2.1:5060;transport=tcp][sip:192.0.2.2:5060]\n\
+             INVITE sip:bob-{nth}@example.com SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK{nth:x}\r\n\
+             From: <sip:alice@example.com>;tag={:x}\r\nTo: <sip:bob-{nth}@example.com>\r\nCall-ID: {:016x}@192.0.2.1\r\n\
+             CSeq: {nth} INVITE\r\nContact: <sip:alice@192.0.2.1>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}\n\
+             2026-11-23 19:53:58.132 INFO  [main] one more call was routed to trunk {}\n",
+            nth / 1000 % 60,
+            nth % 1000,
+            nth * 7919,
+            nth.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+            body.len(),
+            nth % 17
+        );
+        log.write_all(record.as_bytes()).expect("a log");
+        written += record.len() as u64;
+        if written >= size {
+            break;
+        }
+    }
+    log.into_inner().expect("a log").sync_all().expect("a log");
+    written
+}
+
+/// Wall and CPU seconds until all is acknowledged.
+fn follow(config: Config, over_http: bool, bytes: u64) -> (f64, f64) {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let (begun, before) = (Instant::now(), cpu());
+    runtime.block_on(async {
+        let transport = if over_http {
+            let config = Config { collector: serve(), ..config.clone() };
+            Transport::Http(http::Client::new(&config).expect("a client"))
+        } else {
+            Transport::InProcess(collect())
+        };
+        let (progress, mut watching) = watch::channel(Progress::default());
+        let cancel = CancellationToken::new();
+        let agent = tokio::spawn(agent::run(config, transport, progress, cancel.clone()));
+        while watching.borrow_and_update().bytes_committed < bytes {
+            tokio::time::timeout(Duration::from_secs(300), watching.changed())
+                .await
+                .expect("progress")
+                .expect("an agent");
+        }
+        cancel.cancel();
+        agent.await.expect("an agent").expect("no error");
+    });
+    (begun.elapsed().as_secs_f64(), cpu() - before)
+}
+
+fn answer(append: &Append) -> Answer {
+    let said = |part: &message::wire::StreamAppend| StreamAnswer {
+        stream: part.stream,
+        w: part.end,
+        part: None,
+        refused: None,
+    };
+    Answer { version: 1, batch: append.batch, lease: 0, streams: append.streams.iter().map(said).collect() }
+}
+
+fn collect() -> mpsc::Sender<Call> {
+    let (calls, mut waiting) = mpsc::channel(4);
+    tokio::spawn(async move {
+        while let Some(call) = waiting.recv().await {
+            match call {
+                Call::Append(append, reply) => _ = reply.send(Reply::Answer(answer(&append))),
+                Call::Positions { answer, .. } => _ = answer.send(Ok(Positions { positions: Vec::new(), more: false })),
+            }
+        }
+    });
+    calls
+}
+
+/// A collector that reads requests and answers; on threads named `server`.
+fn serve() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("a port");
+    let w: Arc<Mutex<HashMap<StreamId, Offset>>> = Arc::default();
+    let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    named("server")
+        .spawn(move || {
+            for connection in listener.incoming().flatten() {
+                let w = Arc::clone(&w);
+                let _ = std::thread::Builder::new().name("server".into()).spawn(move || talk(connection, &w));
+            }
+        })
+        .expect("a thread");
+    format!("http://{address}")
+}
+
+fn talk(connection: TcpStream, w: &Mutex<HashMap<StreamId, Offset>>) -> Option<()> {
+    let mut out = connection.try_clone().ok()?;
+    let mut input = BufReader::new(connection);
+    loop {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            input.read_exact(&mut byte).ok()?;
+            head.push(byte[0]);
+        }
+        let head = String::from_utf8(head).ok()?.to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+        let mut body = vec![0; length];
+        input.read_exact(&mut body).ok()?;
+        let reply = if head.starts_with("get") {
+            wire::encode(&Positions { positions: Vec::new(), more: false }).ok()?
+        } else {
+            let append: Append = wire::decode(&zstd::decode_all(body.as_slice()).ok()?).ok()?;
+            let answer = answer(&append);
+            w.lock().ok()?.extend(answer.streams.iter().map(|said| (said.stream, said.w)));
+            wire::encode(&answer).ok()?
+        };
+        write!(out, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", reply.len()).ok()?;
+        out.write_all(&reply).ok()?;
+    }
+}
+
+/// CPU seconds of all threads but the server's; those of ended threads count too.
+fn cpu() -> f64 {
+    let ticks = |path: &Path| -> Option<(String, f64)> {
+        let text = fs::read_to_string(path).ok()?;
+        let (name, rest) = text.split_once('(')?.1.rsplit_once(')')?;
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        Some((name.to_owned(), fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?))
+    };
+    let all = ticks(Path::new("/proc/self/stat")).map_or(0.0, |(_, ticks)| ticks);
+    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let server: f64 = threads
+        .filter_map(|thread| ticks(&thread.path().join("stat")))
+        .filter(|(name, _)| name == "server")
+        .map(|(_, ticks)| ticks)
+        .sum();
+    (all - server) / 100.0
+}

@@ -1,0 +1,145 @@
+//! Copies: files that hold the bytes of a stream whose own file is gone, truncated, or still lives.
+
+use message::frame::Resume;
+use message::id::StreamId;
+use message::wire::Guard;
+use tracing::{info, warn};
+
+use super::file::{File, Handle, Job, State};
+use super::{Action, FileKey, Follow};
+use crate::cursor::Cursor;
+use crate::guard::{Ask, HEAD, Look, guard, is_same};
+use crate::stream::{Stream, Why};
+
+impl Follow {
+    /// Tests the file against a stream whose own file is gone or truncated; true while there is one to test.
+    pub(super) fn is_copy(&mut self, key: FileKey, look: &Look) -> bool {
+        let Some(file) = self.files.get(&key) else { return false };
+        let source = file.source;
+        let mine = |stream: &&Stream| stream.source.is_none_or(|of| of == source) && !file.cleared.contains(&stream.id);
+        let candidates: Vec<StreamId> =
+            self.seeking.iter().filter_map(|id| self.streams.get(id)).filter(mine).map(|stream| stream.id).collect();
+        for id in candidates {
+            let Some(stream) = self.streams.get(&id) else { continue };
+            let (done, proof) = (stream.done, stream.proof.clone());
+            let size = look.stat.size;
+            let same_head = if stream.known.head.is_empty() {
+                done > 0 && size >= u64::from(proof.head_len) && is_same(&proof_of_head(&proof), 0, look)
+            } else {
+                let both = look.head.len().min(stream.known.head.len());
+                look.head[..both] == stream.known.head[..both]
+            };
+            if !same_head {
+                continue;
+            }
+            let seen = stream.cursor.as_ref().map_or(done, Cursor::seen);
+            let sum = if size >= done {
+                Some((done, proof.crc)).filter(|_| done > stream.marks_from)
+            } else {
+                stream.mark_below(size)
+            };
+            let from = stream.marks_from;
+            match sum {
+                Some((to, crc)) => {
+                    let Some(file) = self.files.get_mut(&key) else { return false };
+                    file.job = Some(Job::Sum { stream: id, crc });
+                    self.actions.push(Action::Sum { file: key, from, to });
+                    return true;
+                }
+                // Nothing of it is final, or nothing since a gap: the head alone must do.
+                None if size >= seen => {
+                    self.claim(key, id);
+                    return true;
+                }
+                None if size <= HEAD as u64 => {
+                    self.spend(key);
+                    return true;
+                }
+                None => {}
+            }
+        }
+        false
+    }
+
+    pub(super) fn summed(&mut self, key: FileKey, crc: Result<u32, String>) {
+        let Some(file) = self.files.get_mut(&key) else { return };
+        self.unsettled = true;
+        let Some(Job::Sum { stream: id, crc: expected }) = file.job.take() else { return };
+        let Some(stream) = self.streams.get(&id).filter(|stream| stream.is_seeking()) else { return };
+        if crc != Ok(expected) {
+            file.cleared.insert(id);
+            return;
+        }
+        let size = file.stat.size;
+        let seen = stream.cursor.as_ref().map_or(stream.done, Cursor::seen);
+        let covered = stream.cursor.as_ref().is_some_and(Cursor::covers);
+        if size >= seen || (size >= stream.done && !covered) {
+            self.claim(key, id);
+        } else {
+            info!(path = %file.path.display(), stream = %id, "is a copy of what was read already");
+            self.spend(key);
+        }
+    }
+
+    /// Tests the file against streams whose own files live; true while there is one to test.
+    pub(super) fn is_equal(&mut self, key: FileKey, look: &Look) -> bool {
+        let Some(file) = self.files.get(&key) else { return false };
+        let other = self.streams.values().find_map(|stream| {
+            let home = stream.file().filter(|home| *home != key)?;
+            let there =
+                self.files.get(&home).filter(|there| there.open == Handle::Open && there.source == file.source)?;
+            let both = look.head.len().min(stream.known.head.len());
+            let equal =
+                both > 0 && look.head[..both] == stream.known.head[..both] && !file.cleared.contains(&stream.id);
+            (equal && !there.is_in_doubt()).then(|| (stream.id, home, stream.known.clone()))
+        });
+        let Some((id, home, known)) = other else { return false };
+        let ask = Ask { head: HEAD, at: known.at };
+        let Some(file) = self.files.get_mut(&key) else { return false };
+        file.job = Some(Job::Compare { stream: id, known });
+        self.actions.push(Action::Compare { file: key, with: home, ask, from: 0 });
+        true
+    }
+
+    pub(super) fn compared(&mut self, key: FileKey, same: Result<(u64, bool, Look), String>) {
+        let now = self.now.mono;
+        let Some(file) = self.files.get_mut(&key) else { return };
+        let Some(Job::Compare { stream: id, known }) = file.job.take() else { return };
+        self.unsettled = true;
+        let (same_to, differs, look) = match same {
+            Ok(same) => same,
+            Err(why) => {
+                warn!(path = %file.path.display(), why, "cannot be compared with another file; it is taken for a log of its own");
+                file.cleared.insert(id);
+                return;
+            }
+        };
+        let Some(home) = self.streams.get(&id).and_then(Stream::file) else { return };
+        if !known.is_same(&look) {
+            // The other file was truncated in between: first that is found out, then what this one is.
+            self.put_on_agenda(home, now);
+            self.doubt(home, id);
+            return;
+        }
+        let gone = self.files.get(&home).is_some_and(File::is_deleted);
+        let Some(stream) = self.streams.get(&id) else { return };
+        let read_all = stream.cursor.as_ref().is_some_and(|cursor| cursor.seen() == look.stat.size);
+        let Some(file) = self.files.get_mut(&key) else { return };
+        let longer = file.stat.size > same_to && look.stat.size == same_to;
+        if differs || (longer && !gone) {
+            file.cleared.insert(id);
+        } else if gone && read_all && same_to == look.stat.size {
+            info!(path = %file.path.display(), stream = %id, "holds all of a deleted file, which goes on there");
+            self.forget_file(home);
+            self.seek(id, Why::Moved, self.listings);
+            self.claim(key, id);
+        } else {
+            file.state = State::Held { by: id };
+        }
+    }
+}
+
+/// A guard of which only the head counts.
+fn proof_of_head(proof: &Guard) -> Guard {
+    Guard { before_len: 0, before: guard(&[], &[], 0, 0, Resume::default()).before, ..proof.clone() }
+}

@@ -1,0 +1,116 @@
+//! What following is told, and what it asks for.
+
+use std::path::PathBuf;
+
+use message::id::StreamId;
+use message::wire::{FileIdentity, Position};
+
+use super::{FileKey, Outcome, Saved, Shipment};
+use crate::content::{Spot, Stat};
+use crate::cursor::Cursor;
+use crate::discover::{Listing, Log};
+use crate::guard::{Ask, Look};
+use crate::turn::{Order, Turn};
+
+/// What was seen.
+#[derive(Debug)]
+pub enum Event {
+    /// What the collector and the checkpoint know.
+    Recovered {
+        positions: Vec<Position>,
+        saved: Saved,
+    },
+    /// All sources were listed, and held files were looked at after that.
+    Listed {
+        listing: Listing,
+        held: Vec<(FileKey, Stat)>,
+    },
+    Opened {
+        file: FileKey,
+        opened: std::io::Result<(FileIdentity, Spot, Stat)>,
+    },
+    Looked {
+        file: FileKey,
+        look: Result<Look, String>,
+    },
+    /// How far two files are the same, whether they differ there, and the other one looked at after that.
+    Compared {
+        file: FileKey,
+        same: Result<(u64, bool, Look), String>,
+    },
+    /// The CRC that was asked for.
+    Summed {
+        file: FileKey,
+        crc: Result<u32, String>,
+    },
+    Read {
+        file: FileKey,
+        stream: StreamId,
+        turn: Box<Turn>,
+    },
+    Answered {
+        shipment: Box<Shipment>,
+        outcome: Outcome,
+    },
+    /// What the collector knows of one stream.
+    Positioned {
+        stream: StreamId,
+        position: Option<Box<Position>>,
+    },
+    /// The checkpoint of this number is on disk, or cannot be written.
+    Checkpointed {
+        number: u64,
+    },
+    Tick,
+    /// Read no more; send what is read.
+    Stop,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Action {
+    /// List all sources, and the rotations of these logs.
+    List {
+        logs: Vec<Log>,
+    },
+    Open {
+        file: FileKey,
+        path: PathBuf,
+    },
+    Close {
+        file: FileKey,
+    },
+    Look {
+        file: FileKey,
+        ask: Ask,
+    },
+    Compare {
+        file: FileKey,
+        with: FileKey,
+        ask: Ask,
+        from: u64,
+    },
+    Sum {
+        file: FileKey,
+        from: u64,
+        to: u64,
+    },
+    Read {
+        file: FileKey,
+        stream: StreamId,
+        cursor: Box<Cursor>,
+        order: Order,
+    },
+    /// Ask the collector for one stream's position.
+    Ask {
+        stream: StreamId,
+    },
+    /// Keep a record that the collector cannot accept.
+    Quarantine {
+        stream: StreamId,
+        start: u64,
+        bytes: Vec<u8>,
+        why: String,
+    },
+    Checkpoint,
+}

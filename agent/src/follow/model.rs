@@ -1,0 +1,117 @@
+//! The decisions against a model: a file system, a writer with all its rotations and a collector, all in memory.
+//!
+//! Every reader's job is done at a moment of the test's choosing, answers come late, twice or never, and the agent dies
+//! and starts again from what it had on disk. Then: spans tile each stream, no record is stored twice, none is missing
+//! unless bytes were destroyed before anyone could read them, and then a gap says so.
+
+mod collector;
+mod disk;
+mod world;
+
+use proptest::prelude::*;
+
+use self::world::World;
+
+const ACTIVE: &str = "app.log";
+
+#[derive(Clone, Debug)]
+enum Op {
+    /// Writes whole records; `cut` of the last one later.
+    Write {
+        records: u8,
+        tear: bool,
+    },
+    /// Renames to `.1`; the writer goes on in the old file until it reopens.
+    Rotate,
+    Reopen,
+    /// Copies to `.1` and truncates; `between` is written after the copy.
+    CopyTruncate {
+        between: bool,
+    },
+    Truncate,
+    /// Deletes what the agent has open, and starts anew.
+    Delete,
+    /// The agent does some of what it wants to do, in any order.
+    Work {
+        steps: u8,
+        pick: u8,
+    },
+    Wait {
+        millis: u16,
+    },
+    /// The next answers are lost after the collector has stored what they answer.
+    LoseAnswers,
+    /// kill -9; the checkpoint may be the last one or lost.
+    Crash {
+        lost: bool,
+    },
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        6 => (1..4_u8, any::<bool>()).prop_map(|(records, tear)| Op::Write { records, tear }),
+        2 => Just(Op::Rotate),
+        2 => Just(Op::Reopen),
+        2 => any::<bool>().prop_map(|between| Op::CopyTruncate { between }),
+        1 => Just(Op::Truncate),
+        1 => Just(Op::Delete),
+        8 => (1..30_u8, any::<u8>()).prop_map(|(steps, pick)| Op::Work { steps, pick }),
+        2 => (0..3000_u16).prop_map(|millis| Op::Wait { millis }),
+        1 => Just(Op::LoseAnswers),
+        1 => any::<bool>().prop_map(|lost| Op::Crash { lost }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_record_is_stored_twice_and_none_is_lost_silently(ops in prop::collection::vec(op(), 1..40)) {
+        let mut world = World::new();
+        for op in ops {
+            world.take(op);
+        }
+        world.settle();
+        world.check();
+    }
+}
+
+/// Runs given operations and checks: for what the random walk has found once.
+fn check(ops: &[Op]) {
+    let mut world = World::new();
+    for op in ops {
+        world.take(op.clone());
+    }
+    world.settle();
+    world.check();
+}
+
+const ALL: Op = Op::Work { steps: 200, pick: 0 };
+const WRITE: Op = Op::Write { records: 2, tear: false };
+
+#[test]
+fn a_rename_loses_nothing() {
+    check(&[WRITE, ALL, Op::Rotate, WRITE, ALL, Op::Reopen, WRITE, ALL]);
+}
+
+#[test]
+fn a_copytruncate_loses_nothing_when_nothing_is_written_between() {
+    check(&[WRITE, ALL, WRITE, Op::CopyTruncate { between: false }, WRITE, ALL]);
+}
+
+#[test]
+fn a_crash_between_rotations_loses_nothing() {
+    check(&[
+        WRITE,
+        ALL,
+        Op::Crash { lost: false },
+        WRITE,
+        Op::Rotate,
+        Op::Reopen,
+        WRITE,
+        Op::Rotate,
+        Op::Reopen,
+        WRITE,
+        ALL,
+    ]);
+}

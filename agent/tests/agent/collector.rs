@@ -1,0 +1,298 @@
+//! A collector in memory: compare-and-set on the watermark, tiles and hashes checked on arrival, and faults on demand.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use agent::{Call, Reply};
+use message::id::{Offset, StreamId};
+use message::span::{Cause, SpanKind};
+use message::wire::{
+    Answer, Append, Guard, Position, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta, WireSpan,
+};
+use tokio::sync::mpsc;
+
+#[derive(Clone, Default)]
+pub struct Collector {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Default)]
+struct Inner {
+    streams: BTreeMap<StreamId, Stored>,
+    faults: VecDeque<Fault>,
+    down: bool,
+    /// Refuses every batch with more bytes.
+    most: Option<usize>,
+    /// Refuses spans that contain this.
+    poison: Option<Vec<u8>>,
+    appends: usize,
+    in_flight: usize,
+    most_in_flight: usize,
+    broken: Vec<String>,
+}
+
+/// What happens to the next append.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fault {
+    /// Stored, but the answer is lost.
+    LoseAnswer,
+    /// Stored by two requests at once.
+    Twice,
+    /// Not stored.
+    LoseRequest,
+    /// Answered late.
+    Slow(Duration),
+    Status(u16),
+    Busy,
+    None,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Stored {
+    pub meta: Option<StreamMeta>,
+    pub w: u64,
+    pub guard: Guard,
+    pub size: u64,
+    pub spans: Vec<WireSpan>,
+    pub tail: Vec<WireSpan>,
+}
+
+impl Collector {
+    /// Answers calls of an agent in this process until it is dropped.
+    pub fn serve(&self) -> mpsc::Sender<Call> {
+        let (calls, mut waiting) = mpsc::channel(16);
+        let collector = self.clone();
+        tokio::spawn(async move {
+            while let Some(call) = waiting.recv().await {
+                let collector = collector.clone();
+                tokio::spawn(async move {
+                    match call {
+                        Call::Append(append, answer) => {
+                            if let Some(reply) = collector.reply(&append).await {
+                                let _ = answer.send(reply);
+                            }
+                        }
+                        Call::Positions { after, answer, .. } => {
+                            let up = !collector.inner().down;
+                            let _ =
+                                answer.send(if up { Ok(collector.positions(after, 3)) } else { Err("down".into()) });
+                        }
+                    }
+                });
+            }
+        });
+        calls
+    }
+
+    async fn reply(&self, append: &Append) -> Option<Reply> {
+        let fault = {
+            let mut inner = self.inner();
+            inner.appends += 1;
+            inner.in_flight += 1;
+            inner.most_in_flight = inner.most_in_flight.max(inner.in_flight);
+            if inner.down { Fault::LoseRequest } else { inner.faults.pop_front().unwrap_or(Fault::None) }
+        };
+        if let Fault::Slow(delay) = fault {
+            tokio::time::sleep(delay).await;
+        }
+        let reply = self.answer(append, fault);
+        self.inner().in_flight -= 1;
+        reply
+    }
+
+    /// What HTTP would answer, with its status.
+    pub fn answer(&self, append: &Append, fault: Fault) -> Option<Reply> {
+        let refused =
+            |status, answer| Some(Reply::Refused { status, text: format!("the collector answered {status}"), answer });
+        let bytes: usize = append.streams.iter().flat_map(|part| &part.spans).map(|span| span.bytes.len()).sum();
+        if self.inner().most.is_some_and(|most| bytes > most) {
+            return refused(413, None);
+        }
+        match fault {
+            Fault::LoseRequest => return None,
+            Fault::Status(status) => return refused(status, None),
+            Fault::Busy => return Some(Reply::Busy { status: 503, retry_after: Some(Duration::ZERO) }),
+            Fault::Twice => {
+                self.store(append);
+            }
+            _ => {}
+        }
+        let answer = self.store(append);
+        if fault == Fault::LoseAnswer {
+            return None;
+        }
+        let poisoned = |said: &StreamAnswer| matches!(said.refused, Some(Refused::Span { .. }));
+        if answer.streams.iter().any(poisoned) {
+            refused(400, Some(answer))
+        } else if answer.streams.iter().any(|said| said.refused.is_some()) {
+            refused(409, Some(answer))
+        } else {
+            Some(Reply::Answer(answer))
+        }
+    }
+
+    /// Stores each stream whole or not at all.
+    pub fn store(&self, append: &Append) -> Answer {
+        let mut inner = self.inner();
+        let streams = append.streams.iter().map(|part| inner.store(part)).collect();
+        Answer { version: 1, batch: append.batch, lease: append.lease, streams }
+    }
+
+    pub fn positions(&self, after: Option<StreamId>, limit: usize) -> Positions {
+        let inner = self.inner();
+        let known = inner.streams.iter().filter(|(id, _)| after.is_none_or(|after| **id > after));
+        let mut positions: Vec<Position> = known
+            .filter_map(|(id, stored)| {
+                let meta = stored.meta.as_ref()?;
+                Some(Position {
+                    stream: *id,
+                    file: meta.file,
+                    epoch: meta.epoch,
+                    w: Offset(stored.w),
+                    guard: stored.guard.clone(),
+                    size: stored.size,
+                    source: meta.source.clone(),
+                    path: meta.path.clone(),
+                    closed: false,
+                })
+            })
+            .collect();
+        let more = positions.len() > limit;
+        positions.truncate(limit);
+        Positions { positions, more }
+    }
+
+    pub fn next(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.inner().faults.extend(faults);
+    }
+
+    pub fn set_down(&self, down: bool) {
+        self.inner().down = down;
+    }
+
+    pub fn set_most(&self, most: usize) {
+        self.inner().most = Some(most);
+    }
+
+    pub fn set_poison(&self, poison: &[u8]) {
+        self.inner().poison = Some(poison.to_vec());
+    }
+
+    pub fn appends(&self) -> usize {
+        self.inner().appends
+    }
+
+    pub fn most_in_flight(&self) -> usize {
+        self.inner().most_in_flight
+    }
+
+    pub fn streams(&self) -> Vec<(StreamId, Stored)> {
+        self.inner().streams.iter().map(|(id, stored)| (*id, stored.clone())).collect()
+    }
+
+    /// What was sent against the rules.
+    pub fn broken(&self) -> Vec<String> {
+        self.inner().broken.clone()
+    }
+
+    /// Records and their bytes, final and provisional.
+    pub fn records(&self) -> Vec<Vec<u8>> {
+        let streams = self.streams();
+        let spans = streams.iter().flat_map(|(_, stored)| stored.spans.iter().chain(&stored.tail));
+        spans.filter(|span| span.kind == SpanKind::Record).map(|span| span.bytes.to_vec()).collect()
+    }
+
+    pub fn gaps(&self) -> Vec<(Cause, u64, u64, Option<u64>)> {
+        let streams = self.streams();
+        let spans = streams.iter().flat_map(|(_, stored)| &stored.spans);
+        spans.filter_map(|span| span.cause.map(|cause| (cause, span.start.0, span.len, span.lost))).collect()
+    }
+
+    /// As if restored from a backup: the stream goes back to the end of its first spans.
+    pub fn rewind(&self, spans: usize) {
+        let mut inner = self.inner();
+        for stored in inner.streams.values_mut() {
+            stored.spans.truncate(spans);
+            stored.tail.clear();
+            stored.w = stored.spans.last().map_or(0, |span| span.end().0);
+            stored.guard = Guard::default();
+        }
+    }
+
+    fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap()
+    }
+}
+
+impl Inner {
+    fn store(&mut self, part: &StreamAppend) -> StreamAnswer {
+        self.look_for_faults(part);
+        let stored = self.streams.entry(part.stream).or_default();
+        let refused = refusal(stored, part, self.poison.as_deref());
+        if refused.is_none() && part.end.0 >= stored.w {
+            let w = stored.w;
+            let made = |span: &WireSpan| {
+                span.len == 0
+                    && stored.spans.iter().any(|s| s.len == 0 && s.start == span.start && s.cause == span.cause)
+            };
+            let new: Vec<WireSpan> =
+                part.spans.iter().filter(|span| span.start.0 >= w && !made(span)).cloned().collect();
+            stored.spans.extend(new);
+            stored.w = part.end.0;
+            (stored.guard, stored.size, stored.tail) = (part.guard.clone(), part.size, part.tail.clone());
+            if let Some(meta) = &part.meta {
+                stored.meta.get_or_insert(meta.clone());
+            }
+        }
+        StreamAnswer { stream: part.stream, w: Offset(stored.w), part: None, refused }
+    }
+
+    fn look_for_faults(&mut self, part: &StreamAppend) {
+        let mut at = part.base;
+        for span in &part.spans {
+            if span.start != at {
+                self.broken.push(format!("{} at {at}: a span starts at {}", part.stream, span.start));
+            }
+            at = span.end();
+        }
+        if at != part.end {
+            self.broken.push(format!("{}: spans end at {at}, not {}", part.stream, part.end));
+        }
+        let mut at = part.end;
+        for span in &part.tail {
+            if span.start != at {
+                self.broken.push(format!("{}: the tail starts at {}, not {at}", part.stream, span.start));
+            }
+            at = span.end();
+        }
+        for span in part.spans.iter().chain(&part.tail) {
+            let whole = matches!(span.kind, SpanKind::Record | SpanKind::Fragment);
+            if whole && span.masked.is_empty() && span.hash != WireSpan::hash_of(&span.bytes) {
+                self.broken.push(format!("{} at {}: another hash", part.stream, span.start));
+            }
+            if whole && span.masked.is_empty() && span.bytes.len() as u64 != span.len {
+                self.broken.push(format!(
+                    "{} at {}: {} bytes for {}",
+                    part.stream,
+                    span.start,
+                    span.bytes.len(),
+                    span.len
+                ));
+            }
+        }
+    }
+}
+
+fn refusal(stored: &Stored, part: &StreamAppend, poison: Option<&[u8]>) -> Option<Refused> {
+    let unknown = stored.meta.is_none() && part.meta.is_none();
+    if part.base.0 > stored.w || unknown {
+        return Some(Refused::Base);
+    }
+    if part.spans.iter().any(|span| span.start.0 < stored.w && span.end().0 > stored.w) {
+        return Some(Refused::Straddle);
+    }
+    let poison = poison?;
+    let poisoned = part.spans.iter().find(|span| span.bytes.windows(poison.len()).any(|window| window == poison));
+    poisoned.map(|span| Refused::Span { start: span.start, text: "poison".into() })
+}

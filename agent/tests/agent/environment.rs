@@ -1,0 +1,199 @@
+//! The environment (E) and hostile logs.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::net::UnixListener;
+
+use agent::Start;
+use message::span::{Cause, SpanKind};
+use rustix::fs::{CWD, Mode, mkfifoat};
+
+use crate::world::{World, eventually, open, record};
+
+#[tokio::test]
+async fn e13_what_is_no_regular_file_is_left_out() {
+    let mut world = World::new(&["*.log"]);
+    mkfifoat(CWD, world.log("fifo.log"), Mode::RWXU).unwrap();
+    let _socket = UnixListener::bind(world.log("socket.log")).unwrap();
+    fs::create_dir(world.log("directory.log")).unwrap();
+    world.append("app.log", 5);
+    world.start();
+    world.exact().await;
+    eventually("one file is followed", || world.progress().files == 1).await;
+}
+
+#[tokio::test]
+async fn e14_any_file_name_is_followed_and_sent_as_bytes() {
+    let mut world = World::new(&["*"]);
+    let names: [&[u8]; 3] = [b"new\nline.log", b"bad\xff\xfe.log", &[b'x'; 255]];
+    for name in names {
+        let log = open(&world.log("").join(OsString::from_vec(name.to_vec())));
+        world.write(&log, 3);
+    }
+    world.start();
+    world.exact().await;
+    let mut paths: Vec<Vec<u8>> =
+        world.collector.streams().into_iter().filter_map(|(_, s)| s.meta.map(|m| m.path)).collect();
+    let mut expected: Vec<Vec<u8>> =
+        names.iter().map(|name| [world.log("").as_os_str().as_bytes(), name].concat()).collect();
+    paths.sort();
+    expected.sort();
+    assert_eq!(paths, expected);
+}
+
+#[tokio::test]
+async fn e15_an_empty_file_is_listed_at_once_and_ten_bytes_are_shown() {
+    let mut world = World::new(&["*.log"]);
+    open(&world.log("empty.log"));
+    let mut short = open(&world.log("short.log"));
+    short.write_all(b"ten bytes\n").unwrap();
+    world.start();
+    eventually("both are listed", || world.collector.streams().len() == 2).await;
+    eventually("the ten bytes were read", || {
+        world.collector.streams().iter().any(|(_, stored)| stored.w == 10 || !stored.tail.is_empty())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn e08_a_file_that_cannot_be_opened_is_pending_and_read_when_it_can() {
+    let mut world = World::new(&["app.log"]);
+    fs::create_dir(world.log("later")).unwrap();
+    let later = world.log("later").join("app.log");
+    world.config.sources[0].paths.push(later.to_str().unwrap().to_owned());
+    world.append("app.log", 5);
+    world.start();
+    world.stored().await;
+    eventually("the missing file is waited for", || world.progress().waiting_for == [later.clone()]).await;
+    world.append("later/app.log", 5);
+    world.exact().await;
+    eventually("it is not waited for any more", || world.progress().waiting_for.is_empty()).await;
+}
+
+#[tokio::test]
+async fn start_at_the_end_is_recorded_as_a_gap() {
+    let mut world = World::new(&["app.log"]);
+    world.config.sources[0].start = Start::End;
+    let old: Vec<u8> = (0..10).flat_map(|nth| record(9000 + nth, 500)).collect();
+    fs::write(world.log("app.log"), &old).unwrap();
+    world.start();
+    eventually("the gap is stored", || !world.collector.gaps().is_empty()).await;
+    world.append("app.log", 5);
+    world.stored().await;
+    assert_eq!(world.collector.gaps(), [(Cause::StartAtEnd, 0, old.len() as u64, Some(0))]);
+    world.check();
+
+    // A file that comes later is read from its beginning.
+    fs::rename(world.log("app.log"), world.log("app.log.1")).unwrap();
+    world.append("app.log", 5);
+    world.stored().await;
+    world.stop().await;
+    world.append("app.log", 5);
+    world.start();
+    world.stored().await;
+    assert_eq!(world.collector.gaps().len(), 1);
+}
+
+#[tokio::test]
+async fn an_unfinished_record_is_shown_and_then_replaced() {
+    let mut world = World::new(&["app.log"]);
+    let mut log = world.append("app.log", 2);
+    let whole = world.record();
+    log.write_all(&whole[..300]).unwrap();
+    world.start();
+    let tail =
+        |world: &World| world.collector.streams().first().map(|(_, stored)| stored.tail.clone()).unwrap_or_default();
+    eventually("the first half is shown", || tail(&world).first().is_some_and(|span| span.len == 300)).await;
+    let start = tail(&world)[0].start;
+    let w = world.collector.streams()[0].1.w;
+    assert_eq!(start.0, w, "the watermark stays at the unfinished record");
+    log.write_all(&whole[300..]).unwrap();
+    world.exact().await;
+    assert!(tail(&world).is_empty());
+    let spans = &world.collector.streams()[0].1.spans;
+    assert_eq!(spans.iter().filter(|span| span.start == start).count(), 1);
+}
+
+#[tokio::test]
+async fn credentials_never_leave_the_host() {
+    let mut world = World::new(&["app.log"]);
+    let mut log = world.append("app.log", 1);
+    let secret = "Digest username=\"alice\", response=\"6629fae49393a05397450978507c4ef1\"";
+    let message = format!("REGISTER sip:example.com SIP/2.0\r\nAuthorization: {secret}\r\nContent-Length: 0\r\n\r\n");
+    write!(log, "[2026-11-23 19:53:58.132][REGISTER][sip:192.0.2.1][sip:192.0.2.2]\n{message}\n").unwrap();
+    world.write(&log, 1);
+    world.start();
+    eventually("all is stored", || world.collector.records().len() == 3).await;
+    let stored = world.collector.streams().remove(0).1;
+    assert!(world.collector.records().iter().all(|record| !record.windows(8).any(|bytes| bytes == b"6629fae4")));
+    let masked: Vec<_> = stored.spans.iter().filter(|span| !span.masked.is_empty()).collect();
+    assert_eq!(masked.len(), 1);
+    let shown = String::from_utf8(masked[0].bytes.to_vec()).unwrap();
+    assert!(shown.contains("Authorization: ~masked~\r\nContent-Length"), "{shown}");
+    assert_eq!(masked[0].masked[0].len_before as usize, secret.len());
+    assert_eq!(masked[0].hash.as_slice(), [0; 16], "a hash would let the value be guessed");
+    assert_eq!(stored.w, log.metadata().unwrap().len(), "lengths are those of the file");
+}
+
+#[tokio::test]
+async fn noise_is_sent_as_length_and_lines_only() {
+    let mut world = World::new(&["app.log"]);
+    let mut log = open(&world.log("app.log"));
+    world.write(&log, 1);
+    for nth in 0..10_000 {
+        writeln!(log, "2026-11-23 19:53:58.132 INFO  [main] a line of no interest {nth}").unwrap();
+    }
+    world.write(&log, 1);
+    world.start();
+    world.exact().await;
+    let spans = &world.collector.streams()[0].1.spans;
+    let noise: Vec<_> = spans.iter().filter(|span| span.kind == SpanKind::Noise).collect();
+    assert_eq!(noise.iter().map(|span| span.lines).sum::<u64>(), 10_000);
+    assert!(noise.iter().all(|span| span.bytes.is_empty()));
+    assert!(spans.len() < 200, "{} spans", spans.len());
+}
+
+#[tokio::test]
+async fn a_line_without_an_end_and_binary_noise_stall_nothing() {
+    let mut world = World::new(&["*.log"]);
+    let mut long = open(&world.log("long.log"));
+    let chunk = vec![b'x'; 1 << 20];
+    (0..100).for_each(|_| long.write_all(&chunk).unwrap());
+    let mut binary = open(&world.log("binary.log"));
+    let bytes: Vec<u8> = (0..4_000_000_u32).map(|nth| (nth.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    binary.write_all(&bytes).unwrap();
+    binary.write_all(b"\n2026-11-23 19:53:58 INFO back to normal\n").unwrap();
+    world.write(&binary, 5);
+    world.append("app.log", 50);
+    let before = resident();
+    world.start();
+    world.stored().await;
+    eventually("the long line is read", || world.progress().bytes_known >= 100 << 20).await;
+    assert_eq!(world.check(), Vec::<usize>::new());
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 64 << 20, "{} MiB more are held", grown >> 20);
+}
+
+#[tokio::test]
+async fn a_record_that_is_too_large_to_send_is_a_gap() {
+    let mut world = World::new(&["app.log"]);
+    let mut log = world.append("app.log", 2);
+    let large = record(7000, 17 << 20);
+    log.write_all(&large).unwrap();
+    world.write(&log, 2);
+    world.start();
+    world.stored().await;
+    assert_eq!(world.check(), Vec::<usize>::new());
+    let gaps = world.collector.gaps();
+    assert_eq!(
+        gaps.iter().map(|(cause, _, len, _)| (*cause, *len)).collect::<Vec<_>>(),
+        [(Cause::Rejected, large.len() as u64)]
+    );
+}
+
+fn resident() -> u64 {
+    let pages = fs::read_to_string("/proc/self/statm").unwrap().split(' ').nth(1).unwrap().parse::<u64>().unwrap();
+    pages * 4096
+}

@@ -1,0 +1,13 @@
+//! The agent with real files against a collector that checks what it is sent. Tests are named by their row of the
+//! torture list (`docs/agent.md`).
+
+// Helpers outside of test functions are test code too.
+#![allow(clippy::unwrap_used)]
+
+mod collector;
+mod crashes;
+mod delivery;
+mod environment;
+mod http;
+mod rotation;
+mod world;
