@@ -92,7 +92,7 @@ mod tests {
     const LOG: &[u8] = b"noise\n 1(2) INFO: [1795463759.100000][INVITE][sip:a][sip:b]\nINVITE sip:b SIP/2.0\r\nContent-Length: 0\r\n\r\n\n\
 more noise\n 1(2) INFO: [1795463759.350000][ACK][sip:a][sip:b]\nACK sip:b SIP/2.0\r\nContent-Length: 0\r\n\r\n\n";
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_recording_is_played_at_its_own_pace_with_its_times_moved() {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("sip.log");

@@ -83,7 +83,7 @@ async fn markup_and_escapes_in_a_display_name_are_text() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("a.log");
     let name = "<script>alert(1)</script>\u{1b}[31m\u{202e}&amp;";
-    std::fs::write(&file, record("markup@x", name) + &record("last@x", "a")).expect("written");
+    std::fs::write(&file, [record("markup@x", name), record("last@x", "a")].concat()).expect("written");
     let siptrail = Siptrail::watch(&dir.path().join("data"), &[&file]);
     holds_calls(&siptrail, &["markup@x", "last@x"]).await;
     let api = siptrail.api().await;
@@ -112,9 +112,10 @@ async fn odd_files_are_told_or_waited_for_and_others_go_on() {
     let logs = dir.path().join("logs");
     std::fs::create_dir_all(logs.join("x.log")).expect("a directory named as a log");
     std::fs::write(logs.join("empty.log"), b"").expect("written");
-    std::fs::write(logs.join("good.log"), record("good@odd", "a") + &record("last@odd", "a")).expect("written");
+    std::fs::write(logs.join("good.log"), [record("good@odd", "a"), record("last@odd", "a")].concat())
+        .expect("written");
     let secret = logs.join("secret.log");
-    std::fs::write(&secret, record("secret@odd", "a") + &record("end@odd", "a")).expect("written");
+    std::fs::write(&secret, [record("secret@odd", "a"), record("end@odd", "a")].concat()).expect("written");
     std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o000)).expect("chmod");
 
     let siptrail = as_nobody(dir.path(), &logs.join("*.log"));

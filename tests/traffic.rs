@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 
-use crate::support::{Siptrail, Truth, differences, entry, eventually, free_port, program};
+use crate::support::{Siptrail, Truth, differences, entry, eventually, free_port, program, signal};
 
 const CALLS: usize = 20;
 const ROTATIONS: usize = 3;
@@ -15,7 +15,10 @@ struct Program(Child);
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        // SIGTERM first: Kamailio's main process then ends its children, which SIGKILL would leave behind.
+        if let Ok(None) = self.0.try_wait() {
+            signal(self.0.id(), rustix::process::Signal::TERM);
+        }
         let _ = self.0.wait();
     }
 }
@@ -70,7 +73,7 @@ struct Lab {
     kamailio: Program,
     /// Asks the writer to reopen the log between two records, and waits for it.
     reopen: mpsc::Sender<mpsc::Sender<()>>,
-    writer: Option<std::thread::JoinHandle<()>>,
+    writer: std::thread::JoinHandle<()>,
     written: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
@@ -101,7 +104,7 @@ impl Lab {
             let (log, written) = (logs.join("kamailio.log"), Arc::clone(&written));
             move || write_log(BufReader::new(stderr), &log, &asked, &written)
         });
-        Self { dir: dir.to_owned(), port, kamailio: Program(child), reopen, writer: Some(writer), written }
+        Self { dir: dir.to_owned(), port, kamailio: Program(child), reopen, writer, written }
     }
 
     /// A SIPp device on a port of its own, for as long as the test lasts.
@@ -160,12 +163,9 @@ impl Lab {
     }
 
     /// Ends the proxy and gives what it had logged.
-    fn stop(mut self) -> Truth {
-        let _ = self.kamailio.0.kill();
-        let _ = self.kamailio.0.wait();
-        if let Some(writer) = self.writer.take() {
-            writer.join().expect("the writer ends");
-        }
+    fn stop(self) -> Truth {
+        drop(self.kamailio);
+        self.writer.join().expect("the writer ends");
         let written = self.written.lock().expect("records");
         written.iter().map(|record| truth(record)).collect()
     }
