@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use agent::{Call, Config, Progress, Reply, Source, Transport, http};
 use message::id::{Offset, StreamId};
-use message::wire::{self, Answer, Append, Positions, StreamAnswer};
+use message::wire::{self, Answer, Append, Positions, StreamAnswer, StreamAppend};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 fn main() {
-    let megabytes: u64 = std::env::args().filter_map(|argument| argument.parse().ok()).next().unwrap_or(256);
+    let megabytes: u64 = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(256);
     let dir = tempfile::tempdir().expect("a directory for the log");
     let log = dir.path().join("app.log");
     let bytes = generate(&log, megabytes << 20);
@@ -42,8 +42,10 @@ fn generate(path: &Path, size: u64) -> u64 {
     let mut log = BufWriter::new(File::create(path).expect("a log"));
     let mut written = 0;
     for nth in 0_u64.. {
-        let body: String =
-            (0..12).map(|line| format!("a=rtpmap:{} codec-{}/8000\r\n", 96 + line, nth * 31 + line)).collect();
+        let mut body = String::new();
+        for line in 0..12 {
+            body += &format!("a=rtpmap:{} codec-{}/8000\r\n", 96 + line, nth * 31 + line);
+        }
         let record = format!(
             "[2026-11-23 19:53:{:02}.{:03}][INVITE][sip:192.0.2.1:5060;transport=tcp][sip:192.0.2.2:5060]\n\
              INVITE sip:bob-{nth}@example.com SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK{nth:x}\r\n\
@@ -83,7 +85,7 @@ fn follow(config: Config, over_http: bool, bytes: u64) -> (f64, f64) {
         let cancel = CancellationToken::new();
         let agent = tokio::spawn(agent::run(config, transport, progress, cancel.clone()));
         while watching.borrow_and_update().bytes_committed < bytes {
-            tokio::time::timeout(Duration::from_secs(300), watching.changed())
+            tokio::time::timeout(Duration::from_mins(5), watching.changed())
                 .await
                 .expect("progress")
                 .expect("an agent");
@@ -95,12 +97,7 @@ fn follow(config: Config, over_http: bool, bytes: u64) -> (f64, f64) {
 }
 
 fn answer(append: &Append) -> Answer {
-    let said = |part: &message::wire::StreamAppend| StreamAnswer {
-        stream: part.stream,
-        w: part.end,
-        part: None,
-        refused: None,
-    };
+    let said = |part: &StreamAppend| StreamAnswer { stream: part.stream, w: part.end, part: None, refused: None };
     Answer { version: 1, batch: append.batch, lease: 0, streams: append.streams.iter().map(said).collect() }
 }
 

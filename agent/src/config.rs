@@ -163,8 +163,12 @@ impl Config {
                 return Err(Fault::new(key, key, "must be between 65536 (64 KiB) and 16777216 (16 MiB)"));
             }
         }
-        if self.id.as_deref() == Some("") {
-            return Err(Fault::new("id", "id", "must not be empty; leave it out and one is made"));
+        if self
+            .id
+            .as_deref()
+            .is_some_and(|id| id.is_empty() || id.chars().count() > 128 || id.contains(char::is_control))
+        {
+            return Err(Fault::new("id", "id", "must be 1 to 128 printable characters; leave it out and one is made"));
         }
         for name in self.formats.keys() {
             self.format(Some(name))?;

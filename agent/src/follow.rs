@@ -30,6 +30,7 @@ use message::id::StreamId;
 use message::span::Cause;
 use message::time::Timestamp;
 use message::wire::FileIdentity;
+use tracing::warn;
 
 use crate::config::Start;
 use crate::content::Spot;
@@ -306,6 +307,12 @@ impl Follow {
     /// Puts a piece into a stream's queue.
     fn queue(&mut self, stream: StreamId, piece: Piece) {
         if let Some(stream) = self.streams.get_mut(&stream) {
+            for span in
+                piece.spans.iter().filter(|span| matches!(span.cause, Some(Cause::Rejected | Cause::StartAtEnd)))
+            {
+                let (path, cause) = (stream.path.display(), span.cause.map(Cause::name));
+                warn!(stream = %stream.id, %path, offset = %span.start, bytes = span.len, cause, "is not sent; a gap says so");
+            }
             self.memory += stream.push(piece);
             self.news.entry(stream.id).or_insert(self.now.mono);
         }

@@ -58,7 +58,7 @@ async fn e15_an_empty_file_is_listed_at_once_and_ten_bytes_are_shown() {
 }
 
 #[tokio::test]
-async fn e08_a_file_that_cannot_be_opened_is_pending_and_read_when_it_can() {
+async fn a_file_that_does_not_exist_yet_is_waited_for() {
     let mut world = World::new(&["app.log"]);
     fs::create_dir(world.log("later")).unwrap();
     let later = world.log("later").join("app.log");
