@@ -215,7 +215,9 @@ fn ago(last: Timestamp, now: Timestamp) -> String {
 }
 
 fn joined(scenario: &Scenario, flow: &Flow, view: &View) -> Vec<Joined> {
-    let calls = scenario.calls.iter().filter_map(|call| Some((call, call.joined_by.as_ref()?)));
+    // A call alone carries its keys, too, but they joined nothing.
+    let several = scenario.calls.len() > 1;
+    let calls = scenario.calls.iter().filter(|_| several).filter_map(|call| Some((call, call.joined_by.as_ref()?)));
     let joined = calls.map(|(call, (space, value, message))| {
         let leg = flow.legs.iter().find(|leg| leg.call_id == call.call_id);
         let open = Some(crate::ladder::view::RowId { message: *message, answer: false });
