@@ -11,7 +11,6 @@ demo: ## recorded calls, played live into a browser page on 127.0.0.1:8480
 test: packages tools ## installs what the tests need, starts it, runs every test
 	scripts/postgres start
 	cargo nextest run --workspace --no-fail-fast
-	cargo test --workspace --doc --quiet
 
 lint: tools ## format, clippy, licences and sources of libraries
 	cargo fmt --all --check

@@ -85,7 +85,7 @@ pub fn span(span: &WireSpan) -> Option<Refused> {
         behind = end;
         unmasked = unmasked - u64::from(mask.len) + u64::from(mask.len_before);
     }
-    if unmasked != span.len { refused("the masks do not add up to the length") } else { None }
+    if unmasked == span.len { None } else { refused("the masks do not add up to the length") }
 }
 
 #[cfg(test)]

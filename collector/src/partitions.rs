@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ingest::now;
 
-const LOOK: Duration = Duration::from_secs(3600);
+const LOOK: Duration = Duration::from_hours(1);
 
 /// Runs until cancelled; on SQLite there is nothing to do.
 pub async fn run(store: Store, cancel: CancellationToken) {

@@ -9,12 +9,15 @@ use message::summary::Summary;
 use message::time::{Day, Timestamp};
 use store::correlate::{CallUse, Component, KeyUse};
 
+/// Keys with their hashes, which are made once.
+type Hashed = Vec<(Key, [u8; 16])>;
+
 /// Joins events to components: calls that share a key, directly or over others. The order of events does not matter
 /// to which calls are together.
 pub fn components(events: &[CallEvent]) -> Vec<Component> {
     let mut forest = Forest::default();
     let mut by_key: HashMap<[u8; 16], usize> = HashMap::new();
-    let mut seen: Vec<(usize, Vec<(Key, [u8; 16])>)> = Vec::with_capacity(events.len());
+    let mut seen: Vec<(usize, Hashed)> = Vec::with_capacity(events.len());
     for event in events {
         let keys: Vec<_> = keys_of(event)
             .into_iter()
@@ -58,7 +61,7 @@ struct Group {
 }
 
 impl Group {
-    fn add(&mut self, event: &CallEvent, keys: Vec<(Key, [u8; 16])>) {
+    fn add(&mut self, event: &CallEvent, keys: Hashed) {
         let message = event.message();
         let carried = keys.get(1).map(|(key, _)| (key.clone(), message));
         for (at, (key, hash)) in keys.into_iter().enumerate() {

@@ -1,6 +1,7 @@
 //! The truth of a log: its records as a multiset of what was written.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
@@ -20,7 +21,10 @@ pub struct Entry {
 pub struct Truth(BTreeMap<Entry, usize>);
 
 pub fn entry(kind: &str, method: &str, call_id: &str, body: &[u8]) -> Entry {
-    let sha256 = Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut sha256 = String::new();
+    for byte in Sha256::digest(body) {
+        let _ = write!(sha256, "{byte:02x}");
+    }
     Entry { kind: kind.to_lowercase(), method: method.into(), call_id: call_id.into(), len: body.len(), sha256 }
 }
 
