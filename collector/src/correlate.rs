@@ -13,7 +13,7 @@ use crate::ingest::now;
 use crate::union::components;
 
 /// How long a stream is ours without another look.
-const LEASE: i64 = 30 * SECOND;
+const LEASE: i64 = 10 * SECOND;
 /// Outbox rows applied in one transaction.
 const ROWS: usize = 32;
 /// The longest wait when nobody rings.

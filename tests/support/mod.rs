@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long anything may take on two busy cores before it counts as never.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Asks until the answer is there; fails with the last refusal.
 pub async fn eventually<T, F, Fut>(what: &str, mut ask: F) -> T
