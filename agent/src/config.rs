@@ -102,7 +102,7 @@ impl Default for Config {
             id: None,
             host: None,
             state: "/var/lib/siptrail-agent".into(),
-            collector: "http://127.0.0.1:8080".into(),
+            collector: "http://127.0.0.1:8480".into(),
             insecure: false,
             token_file: None,
             poll: Duration::from_secs(1),
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn plain_http_stays_on_this_host() {
-        for url in ["http://127.0.0.1:8080", "http://[::1]:1", "http://localhost", "https://siptrail.example.com"] {
+        for url in ["http://127.0.0.1:8480", "http://[::1]:1", "http://localhost", "https://siptrail.example.com"] {
             assert_eq!(Config { collector: url.into(), ..Config::default() }.check(), Ok(()), "{url}");
         }
         for url in ["http://siptrail.example.com", "http://127.0.0.1.example.com", "ftp://127.0.0.1", "collector", ""] {
