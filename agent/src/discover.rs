@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use glob::Pattern;
 
 use crate::content::{Spot, Stat};
-use crate::logname::{LogName, log_names};
+use crate::logname::{Age, LogName, log_names};
 
 /// A regular file that stands somewhere a source looks.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -107,13 +107,11 @@ pub fn list(places: &[Place], logs: &[Log]) -> Listing {
             }
         }
     }
-    listing.entries.sort_by(|a, b| {
-        a.chain
-            .cmp(&b.chain)
-            .then_with(|| a.name.is_plain().cmp(&b.name.is_plain()))
-            .then_with(|| a.stat.mtime.cmp(&b.stat.mtime))
-            .then_with(|| a.name.age(&b.name))
-            .then_with(|| a.path.cmp(&b.path))
+    // Paths are compared as bytes: part by part takes ten times as long.
+    let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
+    listing.entries.sort_by_cached_key(|entry| {
+        let Entry { name, stat, .. } = entry;
+        (bytes(&entry.chain), name.is_plain(), stat.mtime, Age(name.clone()), bytes(&entry.path))
     });
     listing
 }
@@ -265,7 +263,14 @@ fn read_directory(at: &Path, listing: &mut Listing) -> Vec<(OsString, bool)> {
 struct Directories {
     /// Log names that are known by directory, though their files may be away.
     logs: HashMap<PathBuf, Vec<Vec<u8>>>,
-    names: HashMap<PathBuf, HashMap<Vec<u8>, LogName>>,
+    names: HashMap<PathBuf, Names>,
+}
+
+#[derive(Default)]
+struct Names {
+    logs: HashMap<Vec<u8>, LogName>,
+    /// The files of each log.
+    files: HashMap<Vec<u8>, Vec<Vec<u8>>>,
 }
 
 impl Directories {
@@ -278,24 +283,29 @@ impl Directories {
         Self { logs: known, names: HashMap::new() }
     }
 
-    fn of(&mut self, directory: &Path) -> &HashMap<Vec<u8>, LogName> {
+    fn of(&mut self, directory: &Path) -> &Names {
         let logs = self.logs.get(directory).map_or(&[] as &[Vec<u8>], Vec::as_slice);
         self.names.entry(directory.to_path_buf()).or_insert_with(|| {
             let entries = fs::read_dir(directory).into_iter().flatten().flatten();
             let names: Vec<Vec<u8>> = entries.map(|entry| entry.file_name().into_vec()).collect();
-            let logs = log_names(&names, logs);
-            names.into_iter().zip(logs).collect()
+            let mut all = Names::default();
+            for (log, name) in log_names(&names, logs).into_iter().zip(&names) {
+                all.files.entry(log.log.clone()).or_default().push(name.clone());
+                all.logs.insert(name.clone(), log);
+            }
+            all
         })
     }
 
     fn log_name(&mut self, directory: &Path, name: &[u8]) -> LogName {
-        let known = self.of(directory).get(name).cloned();
+        let known = self.of(directory).logs.get(name).cloned();
         known.unwrap_or_else(|| LogName { log: name.to_vec(), date: None, number: None })
     }
 
     fn rotations(&mut self, directory: &Path, log: &[u8]) -> Vec<(Vec<u8>, LogName)> {
         let all = self.of(directory);
-        all.iter().filter(|(_, name)| name.log == log).map(|(name, of)| (name.clone(), of.clone())).collect()
+        let files = all.files.get(log).into_iter().flatten();
+        files.filter_map(|name| Some((name.clone(), all.logs.get(name)?.clone()))).collect()
     }
 }
 

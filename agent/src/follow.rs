@@ -98,8 +98,12 @@ pub struct Follow {
     next_file: FileKey,
     streams: BTreeMap<StreamId, Stream>,
     chains: HashMap<PathBuf, Chain>,
-    /// The highest epoch of each inode that was truncated.
+    /// The highest epoch of each inode.
     epochs: HashMap<FileIdentity, u64>,
+    /// Streams by the files they were ever in.
+    lived: HashMap<FileIdentity, BTreeSet<StreamId>>,
+    /// Sources the collector knew at the start, with the birth of their youngest file (microseconds).
+    births: HashMap<String, i64>,
     /// Files that brought nothing, with their size then.
     spent: HashMap<FileIdentity, u64>,
     /// Streams whose file is gone and of which nothing is missing.
@@ -116,6 +120,8 @@ pub struct Follow {
 
     /// Something changed that may decide what an unjudged file is, or end a search.
     unsettled: bool,
+    /// Not again before: each time all files are gone through.
+    settle_at: Duration,
     seeking: BTreeSet<StreamId>,
     recovered: bool,
     listings: u64,
@@ -127,8 +133,10 @@ pub struct Follow {
     missing: Vec<PathBuf>,
     odd: Vec<(PathBuf, String)>,
 
-    /// Streams with news, in the order they got them.
-    news: BTreeMap<StreamId, Duration>,
+    /// Streams with news that are not on their way, in the order they got them.
+    news: BTreeSet<(Duration, StreamId)>,
+    /// Bytes on their way.
+    shipped: usize,
     batch: u64,
     batch_limit: usize,
     records: u64,
@@ -156,6 +164,7 @@ struct Chain {
     since: i64,
     /// Files that are still being caught up with.
     behind: BTreeSet<FileKey>,
+    files: BTreeSet<FileKey>,
     /// Files that wait for older ones.
     waiting: BTreeSet<FileKey>,
 }
@@ -176,6 +185,8 @@ impl Follow {
             streams: BTreeMap::new(),
             chains: HashMap::new(),
             epochs: HashMap::new(),
+            lived: HashMap::new(),
+            births: HashMap::new(),
             spent: HashMap::new(),
             settled: BTreeSet::new(),
             agenda: BTreeSet::new(),
@@ -184,6 +195,7 @@ impl Follow {
             memory: 0,
             kept: 0,
             unsettled: false,
+            settle_at: Duration::ZERO,
             seeking: BTreeSet::new(),
             recovered: false,
             listings: 0,
@@ -193,7 +205,8 @@ impl Follow {
             list_at: Duration::ZERO,
             missing: Vec::new(),
             odd: Vec::new(),
-            news: BTreeMap::new(),
+            news: BTreeSet::new(),
+            shipped: 0,
             batch: 0,
             batch_limit,
             records: 0,
@@ -233,7 +246,8 @@ impl Follow {
         let list = if self.listing_asked { Duration::MAX } else { self.list_at };
         let news = self.news_due();
         let checkpoint = if self.dirty { self.checkpoint_at } else { Duration::MAX };
-        agenda.min(list).min(news).min(checkpoint)
+        let settle = if self.unsettled && self.recovered { self.settle_at } else { Duration::MAX };
+        agenda.min(list).min(news).min(checkpoint).min(settle)
     }
 
     /// Nothing is queued or on its way, and no turn is under way.
@@ -278,15 +292,27 @@ impl Follow {
         }
         if self.dirty && self.now.mono >= self.checkpoint_at {
             self.dirty = false;
-            self.checkpoint_at = self.now.mono + Duration::from_secs(1);
+            // It is a cache: the more it holds, the rarer it is worth its bytes.
+            let seconds = 1 + self.streams.len() as u64 / 1000;
+            self.checkpoint_at = self.now.mono + Duration::from_secs(seconds);
             self.actions.push(Action::Checkpoint);
         }
         if self.recovered {
-            while std::mem::take(&mut self.unsettled) {
-                self.judge_all();
-                self.give_up_seeking();
-            }
+            self.settle();
             self.take_turns();
+            self.settle();
+        }
+    }
+
+    /// Judges what can be judged now, and ends searches that are over.
+    fn settle(&mut self) {
+        while self.unsettled && self.now.mono >= self.settle_at {
+            self.unsettled = false;
+            self.judge_all();
+            self.give_up_seeking();
+            if self.files.len() > 100 {
+                self.settle_at = self.now.mono + Duration::from_micros(self.files.len() as u64);
+            }
         }
     }
 
@@ -314,7 +340,8 @@ impl Follow {
                 warn!(stream = %stream.id, %path, offset = %span.start, bytes = span.len, cause, "is not sent; a gap says so");
             }
             self.memory += stream.push(piece);
-            self.news.entry(stream.id).or_insert(self.now.mono);
+            let id = stream.id;
+            self.has_news(id);
         }
     }
 
@@ -329,12 +356,8 @@ impl Follow {
     }
 
     fn next_epoch(&mut self, identity: FileIdentity) -> u64 {
-        let known =
-            self.streams.values().filter(|stream| stream.origin == identity).map(|stream| stream.epoch + 1).max();
-        let next = known.max(self.epochs.get(&identity).map(|epoch| epoch + 1)).unwrap_or(0);
-        if next > 0 {
-            self.epochs.insert(identity, next);
-        }
+        let next = self.epochs.get(&identity).map_or(0, |epoch| epoch + 1);
+        self.epochs.insert(identity, next);
         next
     }
 
@@ -345,8 +368,15 @@ impl Follow {
             stream.home == Home::Nowhere && silent && stream.gaps.is_empty() && stream.told
         });
         if settled {
-            self.streams.remove(&id);
-            self.news.remove(&id);
+            self.no_news(id);
+            if let Some(stream) = self.streams.remove(&id)
+                && let Some(lived) = self.lived.get_mut(&stream.lives_in)
+            {
+                lived.remove(&id);
+                if lived.is_empty() {
+                    self.lived.remove(&stream.lives_in);
+                }
+            }
             self.settled.insert(id);
             self.dirty = true;
         }

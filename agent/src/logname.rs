@@ -12,6 +12,22 @@ pub struct LogName {
     pub number: Option<u64>,
 }
 
+/// Orders names by age, oldest first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Age(pub LogName);
+
+impl Ord for Age {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.age(&other.0)
+    }
+}
+
+impl PartialOrd for Age {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 impl LogName {
     /// The name that is written to, as far as names can say.
     pub fn is_plain(&self) -> bool {

@@ -183,18 +183,21 @@ impl Running {
             self.checkpoint();
         }
         if now.mono >= self.tell_at {
-            self.tell_at = now.mono + TELL;
-            self.tell();
+            let files = self.tell();
+            self.tell_at = now.mono + TELL * (1 + files as u32 / 1000);
         }
     }
 
-    fn tell(&self) {
+    /// Gives the number of files: going through them all is not free.
+    fn tell(&self) -> usize {
         let now = Progress { collector: self.collector, ..self.follow.progress() };
+        let files = now.files;
         self.progress.send_if_modified(|known| {
             let changed = *known != now;
             *known = now;
             changed
         });
+        files
     }
 
     fn now(&self) -> Now {

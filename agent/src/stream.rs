@@ -49,6 +49,8 @@ pub struct Stream {
     pub in_flight: bool,
     /// Nothing is sent before.
     pub hold_until: Duration,
+    /// Since when there is something to send.
+    pub news_at: Option<Duration>,
     /// Provisional spans behind the queue, not sent yet.
     pub tail: Option<Vec<WireSpan>>,
     /// `seen` at the last tail, and when that was.
@@ -167,6 +169,7 @@ impl Stream {
             queue: VecDeque::new(),
             in_flight: false,
             hold_until: Duration::ZERO,
+            news_at: None,
             tail: None,
             tail_seen: 0,
             tail_at: Duration::ZERO,

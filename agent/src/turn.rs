@@ -110,10 +110,11 @@ impl<C: Content> Work<'_, C> {
                 found = Found::End;
                 break;
             }
-            let new = self.read()?;
+            let want = self.want();
+            let new = self.read(want)?;
             self.feed()?;
             self.trim(2 * CHUNK);
-            if new < CHUNK {
+            if new < want {
                 found = Found::End;
                 break;
             }
@@ -154,20 +155,26 @@ impl<C: Content> Work<'_, C> {
         Ok(now[..have] == head[..])
     }
 
+    /// A chunk, or what there is and a little more: most looks find a file as it was.
+    fn want(&self) -> usize {
+        let rest = self.turn.stat.size.saturating_sub(self.turn.cursor.seen).saturating_add(4096);
+        rest.min(CHUNK as u64) as usize
+    }
+
     /// Reads a chunk together with the bytes before it: if those changed, so did the file, and nothing of it is taken.
-    fn read(&mut self) -> Result<usize, Found> {
+    fn read(&mut self, want: usize) -> Result<usize, Found> {
         let old = self.buf.len();
         let keep = old.min(BEFORE);
         let mut known = [0; BEFORE];
         known[..keep].copy_from_slice(&self.buf[old - keep..]);
-        self.buf.resize(old + CHUNK, 0);
+        self.buf.resize(old + want, 0);
         let have = self.content.fill(&mut self.buf[old - keep..], self.turn.cursor.seen - keep as u64);
         let seen = self.turn.cursor.seen;
         let looked_at = self.turn.cursor.head.get(usize::try_from(seen).unwrap_or(HEAD)..).unwrap_or_default();
         let same = have.as_ref().is_ok_and(|have| {
             *have >= keep
                 && self.buf[old - keep..old] == known[..keep]
-                && self.buf[old..old - keep + have].starts_with(&looked_at[..looked_at.len().min(CHUNK)])
+                && self.buf[old..old - keep + have].starts_with(&looked_at[..looked_at.len().min(want)])
         });
         if !same {
             self.buf.truncate(old);
@@ -206,7 +213,7 @@ impl<C: Content> Work<'_, C> {
         }
         loop {
             let all_nuls = self.turn.cursor.done.at == self.turn.cursor.seen;
-            if all_nuls && (self.turn.read > 4 * CHUNK as u64 || self.read()? == 0) {
+            if all_nuls && (self.turn.read > 4 * CHUNK as u64 || self.read(self.want())? == 0) {
                 self.restart();
                 return Ok(false);
             }

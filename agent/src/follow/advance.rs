@@ -52,10 +52,6 @@ impl Follow {
             let Some((_, key)) = self.ready.pop_first() else { break };
             self.give_turn(key);
         }
-        if std::mem::take(&mut self.unsettled) {
-            self.judge_all();
-            self.give_up_seeking();
-        }
     }
 
     fn give_turn(&mut self, key: FileKey) {
@@ -194,7 +190,7 @@ impl Follow {
         }
         if let Some(stream) = self.streams.get_mut(&id).filter(|_| tail.is_some()) {
             (stream.tail, stream.tail_seen, stream.tail_at) = (tail, seen, now);
-            self.news.entry(id).or_insert(now);
+            self.has_news(id);
         }
         self.make_gaps(id);
         if renamed || unlinked {

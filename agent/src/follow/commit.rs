@@ -17,6 +17,9 @@ use crate::stream::{Stream, Why};
 const HOLD: Duration = Duration::from_secs(1);
 /// Another agent has this id.
 const HOLD_LEASE: Duration = Duration::from_secs(10);
+/// What a stream and its meta take in a batch, roughly.
+const STREAM: usize = 512;
+const META: usize = 512;
 /// The least a batch is halved to.
 const BATCH_MIN: usize = 1024;
 
@@ -48,11 +51,8 @@ pub enum Outcome {
 impl Follow {
     /// The next batch, if there is enough for one or it has waited long enough.
     pub fn next_shipment(&mut self, now: Duration) -> Option<Shipment> {
-        let mut waiting = self.sendable(now);
-        waiting.sort_unstable();
-        let oldest = waiting.first()?.0;
-        let streams = waiting.iter().filter_map(|(_, id)| self.streams.get(id));
-        let queued: usize = streams.flat_map(|stream| &stream.queue).map(|piece| piece.bytes).sum();
+        let oldest = self.sendable(now).next()?.0;
+        let queued = self.memory.saturating_sub(self.shipped);
         if queued < self.batch_limit && oldest + self.rules.batch_after > now && !self.stopping {
             return None;
         }
@@ -60,42 +60,62 @@ impl Follow {
         let mut append =
             Append { version: VERSION, agent: self.agent.clone(), lease: 0, batch: self.batch, streams: Vec::new() };
         let (mut cuts, mut bytes) = (Vec::new(), 0);
-        for (_, id) in waiting {
-            if bytes >= self.batch_limit {
-                break;
-            }
+        while bytes < self.batch_limit {
+            let Some((since, id)) = self.sendable(now).next() else { break };
+            self.news.remove(&(since, id));
             let meta = self.streams.get(&id).filter(|stream| !stream.told).and_then(|stream| self.meta(stream));
             let Some(stream) = self.streams.get_mut(&id) else { continue };
+            bytes += STREAM + if meta.is_some() { META } else { 0 };
             let (part, cut) = take(stream, meta, self.batch_limit, &mut bytes);
+            stream.news_at = None;
+            self.shipped += cut.iter().map(|cut| cut.bytes).sum::<usize>();
             append.streams.push(part);
             cuts.push(cut);
-            if !stream.has_news() {
-                self.news.remove(&id);
-            }
         }
         Some(Shipment { append, cuts })
     }
 
-    /// Streams with news that may be sent, with the time since when.
-    fn sendable(&self, now: Duration) -> Vec<(Duration, StreamId)> {
-        let may = |stream: &Stream| {
-            !stream.in_flight
-                && !stream.asking
-                && stream.hold_until <= now
-                && self.is_durable(stream)
-                && (stream.told || stream.source.is_some())
+    /// Streams with news that may be sent, with the time since when; those that waited longest first.
+    fn sendable(&self, now: Duration) -> impl Iterator<Item = (Duration, StreamId)> {
+        let may = move |id: &StreamId| {
+            self.streams.get(id).is_some_and(|stream| {
+                stream.hold_until <= now && self.is_durable(stream) && (stream.told || stream.source.is_some())
+            })
         };
-        let streams = self.news.iter().filter(|(id, _)| self.streams.get(id).is_some_and(may));
-        streams.map(|(id, since)| (*since, *id)).collect()
+        self.news.iter().filter(move |(_, id)| may(id)).copied()
     }
 
     pub(super) fn news_due(&self) -> Duration {
-        let idle = self.news.iter().filter_map(|(id, since)| {
-            let stream =
-                self.streams.get(id).filter(|stream| !stream.in_flight && !stream.asking && self.is_durable(stream))?;
-            Some((*since + self.rules.batch_after).max(stream.hold_until))
+        let due = self.news.iter().filter_map(|(since, id)| {
+            let stream = self.streams.get(id).filter(|stream| self.is_durable(stream))?;
+            Some(((*since + self.rules.batch_after).max(stream.hold_until), stream.hold_until > self.now.mono))
         });
-        idle.min().unwrap_or(Duration::MAX)
+        // The first that is not held back is the earliest of all that are not.
+        let mut earliest = Duration::MAX;
+        for (at, held) in due {
+            earliest = earliest.min(at);
+            if !held {
+                break;
+            }
+        }
+        earliest
+    }
+
+    /// Notes that a stream has something to send, if it may; what is on its way comes first.
+    pub(super) fn has_news(&mut self, id: StreamId) {
+        let now = self.now.mono;
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.has_news()) else { return };
+        let since = *stream.news_at.get_or_insert(now);
+        if !stream.in_flight && !stream.asking {
+            self.news.insert((since, id));
+        }
+    }
+
+    /// Nothing of a stream is to be sent for now.
+    pub(super) fn no_news(&mut self, id: StreamId) {
+        if let Some(since) = self.streams.get_mut(&id).and_then(|stream| stream.news_at.take()) {
+            self.news.remove(&(since, id));
+        }
     }
 
     fn meta(&self, stream: &Stream) -> Option<StreamMeta> {
@@ -130,6 +150,7 @@ impl Follow {
     fn answered_stream(&mut self, part: StreamAppend, cuts: Vec<Cut>, said: Option<(u64, Option<Refused>)>) {
         let now = self.now.mono;
         let id = part.stream;
+        self.shipped = self.shipped.saturating_sub(cuts.iter().map(|cut| cut.bytes).sum());
         let Some(stream) = self.streams.get_mut(&id) else { return };
         stream.in_flight = false;
         match said {
@@ -152,6 +173,7 @@ impl Follow {
                 info!(stream = %id, base = %part.base, refused, "the collector stands elsewhere; it is asked where");
                 self.memory = self.memory.saturating_sub(cuts.iter().map(|cut| cut.bytes).sum());
                 stream.asking = true;
+                self.no_news(id);
                 self.actions.push(Action::Ask { stream: id });
             }
         }
@@ -167,9 +189,7 @@ impl Follow {
         self.records += part.spans.iter().filter(|span| span.kind == SpanKind::Record).count() as u64;
         self.gaps += part.spans.iter().filter(|span| span.kind == SpanKind::Gap).count() as u64;
         self.dirty = true;
-        if !stream.has_news() {
-            self.news.remove(&part.stream);
-        }
+        self.has_news(part.stream);
         self.let_go(part.stream);
         self.drop_settled(part.stream);
     }
@@ -201,8 +221,8 @@ impl Follow {
         let pieces: Vec<Piece> = pieces.collect();
         if let Some(stream) = self.streams.get_mut(&id) {
             pieces.into_iter().rev().for_each(|piece| stream.queue.push_front(piece));
-            self.news.entry(id).or_insert(now);
         }
+        self.has_news(id);
         if let Some((start, bytes, why)) = quarantine {
             self.actions.push(Action::Quarantine { stream: id, start: start.0, bytes, why });
         }
@@ -220,6 +240,7 @@ impl Follow {
             "a batch is too large for the collector or a proxy before it; smaller ones are sent"
         );
         for (part, cuts) in append.streams.into_iter().zip(cuts) {
+            self.shipped = self.shipped.saturating_sub(cuts.iter().map(|cut| cut.bytes).sum());
             if let Some(stream) = self.streams.get_mut(&part.stream) {
                 stream.in_flight = false;
                 // A tail is only a preview: it never makes a batch too large twice.
@@ -264,7 +285,7 @@ impl Follow {
             }
             None => self.seek(id, Why::Down, self.listings),
         }
-        self.news.entry(id).or_insert(self.now.mono);
+        self.has_news(id);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Is this file a known stream, a copy of one, equal to one that lives, or new?
 
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +64,10 @@ impl Follow {
 
     /// The youngest stream that lived in this file.
     fn stream_of(&self, identity: FileIdentity) -> Option<StreamId> {
-        let lived = self.streams.values().filter(|stream| stream.lives_in == identity && stream.file().is_none());
+        let ids = self.lived.get(&identity).into_iter().flatten();
+        let lived = ids
+            .filter_map(|id| self.streams.get(id))
+            .filter(|stream| stream.lives_in == identity && stream.file().is_none());
         lived
             .filter(|stream| {
                 self.epochs.get(&stream.origin).is_none_or(|epoch| stream.epoch >= *epoch || stream.origin != identity)
@@ -176,6 +180,7 @@ impl Follow {
         stream.source = Some(file.source);
         stream.home = Home::In(key);
         stream.lives_in = file.identity.unwrap_or(stream.lives_in);
+        self.lived.entry(stream.lives_in).or_default().insert(id);
         stream.closed = false;
         stream.size = look.stat.size;
         stream.unfinished_since = None;
@@ -191,7 +196,7 @@ impl Follow {
 
     /// Judges what waits to be judged, oldest first. While a file of the same source is in doubt, none of it can be.
     pub(super) fn judge_all(&mut self) {
-        let doubtful: Vec<usize> = self
+        let doubtful: BTreeSet<usize> = self
             .files
             .values()
             .filter(|file| file.is_in_doubt() || file.is_unknown())
@@ -247,11 +252,10 @@ impl Follow {
         }
         let epoch = self.next_epoch(identity);
         let Some(file) = self.files.get(&key) else { return };
-        let older = self.files.values().filter(|other| other.chain == file.chain && other.age < file.age);
+        let others = self.chains.get(&file.chain).into_iter().flat_map(|chain| &chain.files);
+        let older = others.filter_map(|other| self.files.get(other)).filter(|other| other.age < file.age);
         let predecessor = before.or_else(|| older.max_by_key(|other| other.age).and_then(File::stream));
-        let fresh_log = file.early
-            && before.is_none()
-            && !self.streams.values().any(|stream| stream.source_name == file.source_name && stream.told);
+        let fresh_log = file.early && before.is_none() && !self.births.contains_key(&file.source_name);
         let spec = &self.sources[file.source];
         let from_end = spec.start == Start::End && fresh_log && epoch == 0 && look.stat.size > 0;
 
@@ -277,7 +281,8 @@ impl Follow {
         info!(path = %file.path.display(), stream = %id, source = file.source_name, epoch, "is followed");
         let chain = file.chain.clone();
         self.streams.insert(id, stream);
-        self.news.entry(id).or_insert(now);
+        self.lived.entry(identity).or_default().insert(id);
+        self.has_news(id);
         if epoch > 0 {
             (self.dirty, self.checkpoint_at) = (true, now);
         }

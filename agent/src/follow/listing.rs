@@ -109,6 +109,7 @@ impl Follow {
             told_unreadable: false,
             early: self.listings == 1,
         };
+        self.chains.entry(file.chain.clone()).or_default().files.insert(key);
         self.files.insert(key, file);
         key
     }
@@ -125,8 +126,17 @@ impl Follow {
         file.plain = entry.name.is_plain();
         if file.path != entry.path {
             info!(from = %file.path.display(), to = %entry.path.display(), "a followed file was renamed");
-            (file.path, file.chain) = (entry.path, entry.chain);
+            file.path = entry.path;
         }
+        if file.chain != entry.chain {
+            let before = std::mem::replace(&mut file.chain, entry.chain.clone());
+            self.caught_up(&before, key);
+            if let Some(chain) = self.chains.get_mut(&before) {
+                chain.files.remove(&key);
+            }
+            self.chains.entry(entry.chain).or_default().files.insert(key);
+        }
+        let Some(file) = self.files.get_mut(&key) else { return };
         if file.open != Handle::Open {
             self.seen_stat(key, entry.stat);
         }
@@ -164,10 +174,9 @@ impl Follow {
             (chain.seen_at, chain.of) = (now, of);
             return;
         }
-        let births =
-            self.streams.values().filter(|stream| stream.source_name == entry.source_name).map(|s| s.origin.birth);
+        let birth = self.births.get(&entry.source_name);
         // A log that was followed before and whose state is lost: what is younger than its youngest known file is new.
-        let since = births.max().map_or(self.now.wall.0.saturating_mul(1000), |birth| birth.saturating_mul(1000));
+        let since = birth.map_or(self.now.wall.0.saturating_mul(1000), |birth| birth.saturating_mul(1000));
         let since = since.saturating_sub(COARSE);
         self.chains.insert(entry.chain.clone(), Chain { since, of, seen_at: now, ..Chain::default() });
     }
@@ -221,6 +230,9 @@ impl Follow {
             self.agenda.remove(&(due, key));
         }
         self.caught_up(&file.chain, key);
+        if let Some(chain) = self.chains.get_mut(&file.chain) {
+            chain.files.remove(&key);
+        }
     }
 
     /// Opens what is not judged yet, and what could not be opened before.

@@ -1,6 +1,6 @@
 //! What a checkpoint keeps: a cache of what the collector knows, and the little that only the agent can know.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -65,22 +65,36 @@ impl Follow {
         for stream in self.streams.values_mut().filter(|stream| stream.durable == Durable::No) {
             stream.durable = Durable::With(number);
         }
+        // What is listed and not judged yet is not known.
+        let mut fresh: HashMap<&Path, i64> = HashMap::new();
+        for file in self.files.values().filter(|file| file.state == State::Fresh) {
+            let oldest = fresh.entry(&file.chain).or_insert(i64::MAX);
+            *oldest = (*oldest).min(file.stat.mtime);
+        }
         let chains = self.chains.iter().map(|(path, chain)| {
-            // Before the first listing nothing new is known; what is listed and not judged yet is not known either.
+            // Before the first listing nothing new is known.
             let listed = if self.listings > 0 { self.listed_wall.saturating_mul(1000) } else { chain.since };
-            let fresh = self.files.values().filter(|file| file.chain == *path && file.state == State::Fresh);
-            let since = fresh.map(|file| file.stat.mtime).min().map_or(listed, |mtime| mtime.min(listed));
+            let since = fresh.get(path.as_path()).map_or(listed, |mtime| listed.min(*mtime));
             (ByteBuf::from(path.as_os_str().as_bytes()), since)
         });
-        let there: Vec<FileIdentity> = self.files.values().filter_map(|file| file.identity).collect();
+        let chains = chains.collect();
+        let there: HashSet<FileIdentity> = self.files.values().filter_map(|file| file.identity).collect();
         self.spent.retain(|identity, _| there.contains(identity));
-        self.epochs.retain(|identity, _| there.contains(identity));
+        // Without generation and birth an inode number comes again: then its epochs tell its files apart.
+        let comes_again = |identity: &FileIdentity| identity.generation == 0 && identity.birth == 0;
+        let lived = &self.lived;
+        self.epochs.retain(|file, _| there.contains(file) || lived.contains_key(file) || comes_again(file));
         Saved {
             number,
             streams: self.streams.values().map(|stream| self.saved_stream(stream)).collect(),
-            chains: chains.collect(),
+            chains,
             spent: self.spent.iter().map(|(file, size)| SavedFile { file: *file, size: *size }).collect(),
-            epochs: self.epochs.iter().map(|(file, epoch)| (*file, *epoch)).collect(),
+            epochs: self
+                .epochs
+                .iter()
+                .filter(|(file, epoch)| **epoch > 0 || comes_again(file))
+                .map(|(file, epoch)| (*file, *epoch))
+                .collect(),
             settled: self.settled.clone(),
         }
     }
@@ -137,6 +151,15 @@ impl Follow {
         }
         self.guess_latest(&unsaved);
         let names: Vec<String> = self.sources.iter().map(|spec| spec.name.clone()).collect();
+        for stream in self.streams.values() {
+            let epoch = self.epochs.entry(stream.origin).or_default();
+            *epoch = (*epoch).max(stream.epoch);
+            self.lived.entry(stream.lives_in).or_default().insert(stream.id);
+            if stream.told {
+                let birth = self.births.entry(stream.source_name.clone()).or_default();
+                *birth = (*birth).max(stream.origin.birth);
+            }
+        }
         for stream in self.streams.values_mut() {
             let of = |name: &String| {
                 stream
@@ -151,7 +174,7 @@ impl Follow {
 
     /// Where the checkpoint does not know a stream, and its file was born last of its source, it is taken for the last.
     fn guess_latest(&mut self, unsaved: &BTreeSet<StreamId>) {
-        let mut last: std::collections::HashMap<String, (i64, u64, StreamId)> = std::collections::HashMap::new();
+        let mut last: HashMap<String, (i64, u64, StreamId)> = HashMap::new();
         for stream in self.streams.values() {
             let age = (stream.origin.birth, stream.epoch, stream.id);
             let known = last.entry(stream.source_name.clone()).or_insert(age);

@@ -1,5 +1,7 @@
 //! Streams whose file is gone or was truncated: what was not found in time is lost, and a gap says so.
 
+use std::collections::{BTreeSet, HashSet};
+
 use message::id::StreamId;
 use message::span::Cause;
 use tracing::{info, warn};
@@ -36,18 +38,18 @@ impl Follow {
         if self.seeking.is_empty() || self.listings == 0 {
             return;
         }
+        let waits = |file: &&File| file.is_pending() || file.is_in_doubt();
+        let waiting: BTreeSet<usize> = self.files.values().filter(waits).map(|file| file.source).collect();
+        let fresh = self.files.values().filter(|file| file.state == State::Fresh);
+        let unknown: HashSet<u64> = fresh.map(|file| file.spot.inode).collect();
+        let listed: HashSet<&str> =
+            self.files.values().filter(|file| file.listed).map(|file| file.source_name.as_str()).collect();
         let over = |stream: &&Stream| {
             let Home::Seeking(Seeking { why, listing }) = stream.home else { return true };
-            let mine = |file: &&File| stream.source.is_none_or(|source| source == file.source);
-            let waits = |file: &File| {
-                file.is_pending()
-                    || file.is_in_doubt()
-                    || (file.state == State::Fresh && file.spot.inode == stream.origin.inode)
-            };
             // A disk that is not mounted yet has not lost its logs: nothing is given up before the log is seen.
-            let there = why != Why::Down
-                || self.files.values().any(|file| file.source_name == stream.source_name && file.listed);
-            self.listings >= listing && there && !self.files.values().filter(mine).any(waits)
+            let there = why != Why::Down || listed.contains(stream.source_name.as_str());
+            let may_come = stream.source.map_or(!waiting.is_empty(), |source| waiting.contains(&source));
+            self.listings >= listing && there && !may_come && !unknown.contains(&stream.origin.inode)
         };
         let ids: Vec<StreamId> =
             self.seeking.iter().filter_map(|id| self.streams.get(id)).filter(over).map(|stream| stream.id).collect();

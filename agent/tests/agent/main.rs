@@ -4,6 +4,7 @@
 // Helpers outside of test functions are test code too.
 #![allow(clippy::unwrap_used)]
 
+mod binary;
 mod collector;
 mod crashes;
 mod delivery;
