@@ -7,6 +7,7 @@ mod headers;
 mod json;
 mod known;
 mod message;
+mod piece;
 
 #[cfg(test)]
 mod laws;
@@ -27,6 +28,7 @@ use crate::format::{Format, Line};
 use crate::id::Offset;
 use crate::span::{Flags, Span, SpanKind};
 use message::{Message, Step};
+use piece::{Eol, Known, Piece};
 
 /// A line beyond this is no header, and is judged by its beginning.
 const LINE: usize = 16 << 10;
@@ -97,73 +99,6 @@ enum State {
         cap: u64,
     },
     Message(Message),
-}
-
-/// How a line, or a piece of one, ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Eol {
-    None,
-    Lf,
-    CrLf,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Known {
-    Header,
-    Noise,
-}
-
-/// A line, or a piece of a long one.
-#[derive(Clone, Debug)]
-struct Piece<'a> {
-    at: Offset,
-    /// Without its line end.
-    text: &'a [u8],
-    eol: Eol,
-    known: Option<Known>,
-    /// Of a header: the shape of its prefix.
-    shape: &'a [u8],
-    starts_line: bool,
-    /// The last of a closed file.
-    last: bool,
-    /// From the piece to the end of the chunk.
-    chunk: &'a [u8],
-    /// Set by the message: this was the blank line behind its headers.
-    ended_headers: Cell<bool>,
-}
-
-impl Piece<'_> {
-    fn next(&self) -> Offset {
-        let eol = match self.eol {
-            Eol::None => 0,
-            Eol::Lf => 1,
-            Eol::CrLf => 2,
-        };
-        self.at.plus(self.text.len() as u64 + eol)
-    }
-
-    /// Longer than a header can be: judged by its beginning, whole or in pieces.
-    fn is_long(&self) -> bool {
-        self.text.len() > LINE
-    }
-
-    fn beginning(&self) -> &[u8] {
-        &self.text[..self.text.len().min(LINE)]
-    }
-
-    fn is_blank_line(&self) -> bool {
-        self.starts_line && !self.is_long() && self.eol != Eol::None && self.text.iter().all(|b| known::is_blank(*b))
-    }
-
-    /// The chunk shows that no line ends `need` bytes from here. What it does not show may be.
-    fn is_no_end(&self, need: u64) -> bool {
-        let Some(rest) = usize::try_from(need).ok().and_then(|need| self.chunk.get(need..)) else { return false };
-        let behind_line = need > 0 && self.chunk[need as usize - 1] == b'\n';
-        match rest.iter().find(|b| !known::is_blank(**b)) {
-            Some(b'\n' | b'\r') | None => false,
-            Some(_) => !behind_line,
-        }
-    }
 }
 
 impl Framer {

@@ -3,7 +3,7 @@
 use super::headers::{Declared, Headers, Protocol, protocol_of};
 use super::json::{self, Json, Scan};
 use super::known::is_blank;
-use super::{Eol, Known, Piece};
+use super::piece::{Eol, Known, Piece};
 use crate::id::Offset;
 use crate::span::{Flags, Span, SpanKind};
 
