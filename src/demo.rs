@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Demo, From};
@@ -10,11 +11,16 @@ use crate::outcome::WrongConfig;
 use crate::player::Recording;
 use crate::{progress, watch};
 
+/// Logs of one recording: they are played side by side.
+type Scene = &'static [(&'static str, &'static [u8])];
+
 /// One proxy alone, then a core proxy and its edge, which both log what passes between them.
-const LOGS: [(&str, &[u8]); 3] = [
-    ("proxy.log", include_bytes!("../tests/logs/kamailio.log")),
-    ("core.log", include_bytes!("../tests/logs/two-servers/core.log")),
-    ("edge.log", include_bytes!("../tests/logs/two-servers/edge.log")),
+const SCENES: [Scene; 2] = [
+    &[("proxy.log", include_bytes!("../tests/logs/kamailio.log"))],
+    &[
+        ("core.log", include_bytes!("../tests/logs/two-servers/core.log")),
+        ("edge.log", include_bytes!("../tests/logs/two-servers/edge.log")),
+    ],
 ];
 
 pub async fn run(asked: Demo) -> anyhow::Result<()> {
@@ -31,9 +37,12 @@ pub async fn run(asked: Demo) -> anyhow::Result<()> {
 }
 
 async fn play(logs: PathBuf, cancel: CancellationToken) {
-    let playing = LOGS.map(|(name, log)| Recording::cut(log, &logs.join(name)).play(collector::ingest::now));
-    let [alone, core, edge] = playing;
-    let all = async { alone.await.and(tokio::try_join!(core, edge).map(|_| ())) };
+    let all = async {
+        for scene in SCENES {
+            play_scene(&logs, scene).await?;
+        }
+        anyhow::Ok(())
+    };
     tokio::select! {
         () = cancel.cancelled() => {}
         result = all => match result {
@@ -41,6 +50,20 @@ async fn play(logs: PathBuf, cancel: CancellationToken) {
             Err(error) => tracing::warn!(error = format!("{error:#}"), "the recording could not be played"),
         }
     }
+}
+
+async fn play_scene(logs: &Path, scene: Scene) -> anyhow::Result<()> {
+    let recordings: Vec<Recording> = scene.iter().map(|(name, log)| Recording::cut(log, &logs.join(name))).collect();
+    let start = collector::ingest::now();
+    let origin = recordings.iter().filter_map(Recording::begins).min().unwrap_or(start);
+    let mut playing = JoinSet::new();
+    for recording in recordings {
+        playing.spawn(recording.play(origin, start));
+    }
+    while let Some(played) = playing.join_next().await {
+        played.context("a player stopped")??;
+    }
+    Ok(())
 }
 
 /// A directory of our own; removed at the end unless the user named it.

@@ -13,7 +13,7 @@ use message::span::{Span, SpanKind};
 use message::time::Timestamp;
 use tokio::io::AsyncWriteExt;
 
-/// A log cut into pieces, each to be written at its time after the start.
+/// A log cut into pieces, each to be written when its record was.
 #[derive(Debug)]
 pub struct Recording {
     path: PathBuf,
@@ -22,8 +22,7 @@ pub struct Recording {
 
 #[derive(Debug)]
 struct Piece {
-    /// After the first record of the log.
-    after: Duration,
+    time: Timestamp,
     before_time: Vec<u8>,
     after_time: Vec<u8>,
 }
@@ -32,16 +31,14 @@ impl Recording {
     /// Cuts a log whose header times are epoch seconds with a fraction.
     pub fn cut(log: &[u8], path: &Path) -> Self {
         let format = Arc::new(Format::siptrail());
-        let mut pieces = Vec::new();
-        let (mut first, mut written) = (None, 0);
+        let (mut pieces, mut written) = (Vec::new(), 0);
         for span in spans(log, &format).into_iter().filter(|span| span.kind == SpanKind::Record) {
             let (start, end) = (span.start.0 as usize, span.end().0 as usize);
             let line = log[start..start + span.head as usize].trim_ascii_end();
             let Line::Header(header) = format.read(line, Tz::UTC) else { continue };
             let time_at = start + header.prefix.len() + 1;
-            let first = *first.get_or_insert(header.time);
             pieces.push(Piece {
-                after: Duration::from_micros(header.time.micros_since(first).unsigned_abs()),
+                time: header.time,
                 before_time: log[written..time_at].to_vec(),
                 after_time: log[time_at + header.time_text.len()..end].to_vec(),
             });
@@ -50,16 +47,22 @@ impl Recording {
         Self { path: path.to_owned(), pieces }
     }
 
-    /// Writes it, each record when its time has come, so that a reader sees it grow.
-    pub async fn play(self, now: impl Fn() -> Timestamp) -> anyhow::Result<()> {
+    /// When its first record was logged.
+    pub fn begins(&self) -> Option<Timestamp> {
+        self.pieces.iter().map(|piece| piece.time).min()
+    }
+
+    /// Writes it, each record when its time has come, so that a reader sees it grow. What was logged at `origin` is
+    /// logged at `start`: logs of one recording take one origin, or the two ends of a message drift apart.
+    pub async fn play(self, origin: Timestamp, start: Timestamp) -> anyhow::Result<()> {
         let told = || format!("cannot write {}", self.path.display());
         let mut file = tokio::fs::File::create(&self.path).await.with_context(told)?;
-        let (begin, start) = (tokio::time::Instant::now(), now());
+        let begin = tokio::time::Instant::now();
         for piece in &self.pieces {
-            tokio::time::sleep_until(begin + piece.after).await;
-            let time = Timestamp(start.0 + i64::try_from(piece.after.as_micros()).unwrap_or(0));
+            let after = piece.time.micros_since(origin).max(0);
+            tokio::time::sleep_until(begin + Duration::from_micros(after.unsigned_abs())).await;
             let mut bytes = piece.before_time.clone();
-            bytes.extend_from_slice(epoch(time).as_bytes());
+            bytes.extend_from_slice(epoch(Timestamp(start.0 + after)).as_bytes());
             bytes.extend_from_slice(&piece.after_time);
             file.write_all(&bytes).await.with_context(told)?;
             file.flush().await.with_context(told)?;
@@ -97,8 +100,9 @@ more noise\n 1(2) INFO: [1795463759.350000][ACK][sip:a][sip:b]\nACK sip:b SIP/2.
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("sip.log");
         let recording = Recording::cut(LOG, &path);
+        let origin = recording.begins().expect("records");
         let began = tokio::time::Instant::now();
-        recording.play(|| Timestamp(2_000_000_000_000_000)).await.expect("played");
+        recording.play(origin, Timestamp(2_000_000_000_000_000)).await.expect("played");
         assert!(began.elapsed() >= Duration::from_millis(250));
         let expected = String::from_utf8_lossy(LOG)
             .replace("1795463759.100000", "2000000000.000000")

@@ -112,6 +112,14 @@ async fn the_demo_plays_its_calls_and_shows_them() {
         if calls.len() == 23 { Ok(()) } else { Err(format!("{} of 23 calls", calls.len())) }
     })
     .await;
+    for call in api.scenarios("&class=call").await.expect("calls") {
+        let at = |name: &str| message::time::parse_rfc3339(call[name].as_str().expect("a time")).expect("a time");
+        let lasted = at("last").micros_since(at("first"));
+        assert!(
+            lasted < message::time::SECOND,
+            "both logs of a call are moved by the same time: {lasted} us in {call}"
+        );
+    }
     let home = api.page("/").await.expect("the home page");
     assert!(home.contains("Siptrail"));
     assert_eq!(demo.stop().await, Some(0));
