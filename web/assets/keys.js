@@ -108,7 +108,8 @@ addEventListener("keydown", (event) => {
   if (off || typing(event.target)) return;
   const link = linked(event.key);
   if (keys[event.key]) keys[event.key]();
-  else if (!(event.key.length === 1 && follow(link))) return;
+  // A key held down must not act again on the page it led to: there its link may lead back.
+  else if (event.repeat || !(event.key.length === 1 && follow(link))) return;
   event.preventDefault();
 });
 

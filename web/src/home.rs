@@ -69,12 +69,17 @@ struct Home {
 fn numbers(totals: &Totals) -> Vec<(String, &'static str, String)> {
     let behind = u64::try_from(totals.size - totals.committed).unwrap_or(0);
     let read = if behind == 0 { "read to the end".into() } else { format!("{} to read", words::size(behind)) };
+    let named = |n: i64, one: &'static str, many: &'static str| if n == 1 { one } else { many };
     vec![
-        (words::count(totals.scenarios), "scenarios", String::new()),
-        (words::count(totals.records), "messages", String::new()),
+        (words::count(totals.scenarios), named(totals.scenarios, "scenario", "scenarios"), String::new()),
+        (words::count(totals.records), named(totals.records, "message", "messages"), String::new()),
         (words::size(u64::try_from(totals.committed).unwrap_or(0)), "of logs", read),
-        (words::count(totals.streams), "files", String::new()),
-        (words::count(totals.gaps), "gaps", if totals.gaps == 0 { "nothing lost".into() } else { String::new() }),
+        (words::count(totals.streams), named(totals.streams, "file", "files"), String::new()),
+        (
+            words::count(totals.gaps),
+            named(totals.gaps, "gap", "gaps"),
+            if totals.gaps == 0 { "nothing lost".into() } else { String::new() },
+        ),
     ]
 }
 
