@@ -71,14 +71,22 @@ impl Place {
             }
             // Only some of it may be stored now: that is the moment to pull the plug.
             self.stored(&api, burst * BURST / 2).await;
-            let both = burst % 6 == 5;
-            if burst % 6 == 1 || both {
-                agent.kill_9();
-                agent = self.start("agent");
-            }
-            if burst % 6 == 3 || both {
-                collector.kill_9();
-                collector = self.start("collector");
+            match burst % 6 {
+                1 => {
+                    agent.kill_9();
+                    agent = self.start("agent");
+                }
+                3 => {
+                    collector.kill_9();
+                    collector = self.start("collector");
+                }
+                5 => {
+                    // Both are gone before either comes back.
+                    agent.kill_9();
+                    collector.kill_9();
+                    (collector, agent) = (self.start("collector"), self.start("agent"));
+                }
+                _ => {}
             }
         }
         let (text, _) = record(CALLS);

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::support::{Siptrail, eventually, signal};
+use crate::support::{Siptrail, eventually};
 
 const MEGABYTE: usize = 1 << 20;
 
@@ -123,7 +123,6 @@ async fn odd_files_are_told_or_waited_for_and_others_go_on() {
     assert!(siptrail.said().iter().any(|line| line.contains("secret.log")), "{:#?}", siptrail.said());
     std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o644)).expect("chmod");
     holds_calls(&siptrail, &["secret@odd", "end@odd"]).await;
-    signal(siptrail.pid(), rustix::process::Signal::TERM);
     assert_eq!(siptrail.stop().await, Some(0));
 }
 

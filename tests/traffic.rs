@@ -71,8 +71,8 @@ struct Lab {
     dir: PathBuf,
     port: u16,
     kamailio: Program,
-    /// Asks the writer to reopen the log between two records, and waits for it.
-    reopen: mpsc::Sender<mpsc::Sender<()>>,
+    /// Asks the writer to reopen the log between two records.
+    reopen: mpsc::Sender<()>,
     writer: std::thread::JoinHandle<()>,
     written: Arc<Mutex<Vec<Vec<u8>>>>,
 }
@@ -156,10 +156,8 @@ impl Lab {
             .output()
             .expect("logrotate runs");
         assert!(out.status.success(), "logrotate: {}", String::from_utf8_lossy(&out.stderr));
-        let (done, reopened) = mpsc::channel();
-        self.reopen.send(done).expect("the writer lives");
         // The writer looks for the wish at the next record; rotation must not wait for one.
-        drop(reopened);
+        self.reopen.send(()).expect("the writer lives");
     }
 
     /// Ends the proxy and gives what it had logged.
@@ -196,12 +194,7 @@ fn is_header(line: &[u8]) -> bool {
 }
 
 /// Copies lines as they come, keeps each record, and reopens the file between two records when asked.
-fn write_log(
-    mut from: impl BufRead,
-    log: &Path,
-    asked: &mpsc::Receiver<mpsc::Sender<()>>,
-    written: &Mutex<Vec<Vec<u8>>>,
-) {
+fn write_log(mut from: impl BufRead, log: &Path, asked: &mpsc::Receiver<()>, written: &Mutex<Vec<Vec<u8>>>) {
     let open = || std::fs::OpenOptions::new().create(true).append(true).open(log).expect("the log opens");
     let (mut file, mut line, mut record) = (open(), Vec::new(), Vec::new());
     while from.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {

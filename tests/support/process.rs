@@ -73,10 +73,6 @@ impl Siptrail {
         Api::at(url)
     }
 
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     pub fn kill_9(mut self) {
         self.child.kill().expect("killed");
         self.child.wait().expect("gone");
