@@ -20,7 +20,7 @@ use crate::piece::{PIECE, Piece};
 const CHUNK: usize = 256 << 10;
 /// What the framer is fed at once: a piece ends at the end of one.
 const SLICE: usize = 32 << 10;
-/// What a closing framer is fed at once.
+/// What a closing framer is fed at once where lines are so long.
 const CLOSING: usize = 1 << 20;
 /// Bytes of an unfinished record that stay in memory between two turns.
 const KEPT: usize = 64 << 10;
@@ -279,13 +279,18 @@ impl<C: Content> Work<'_, C> {
     /// for the end of a line.
     fn whole_lines(&self) -> Result<u64, Found> {
         let (at, seen) = (self.turn.cursor.at, self.turn.cursor.seen);
-        let end = seen.min(at + CLOSING as u64);
-        if end == seen {
-            return Ok(end);
+        let mut end = at;
+        for most in [SLICE, CLOSING] {
+            end = seen.min(at + most as u64);
+            if end == seen {
+                break;
+            }
+            let bytes = self.bytes(at, (end - at) as usize)?;
+            if let Some(last) = bytes.iter().rposition(|byte| *byte == b'\n') {
+                return Ok(at + last as u64 + 1);
+            }
         }
-        let bytes = self.bytes(at, (end - at) as usize)?;
-        let last = bytes.iter().rposition(|byte| *byte == b'\n');
-        Ok(last.map_or(end, |last| at + last as u64 + 1))
+        Ok(end)
     }
 
     fn feed_slice(&mut self, end: u64, spans: &mut Vec<Span>) -> Result<(), Found> {

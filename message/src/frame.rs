@@ -28,7 +28,7 @@ use crate::format::{Format, Line};
 use crate::id::Offset;
 use crate::span::{Flags, Span, SpanKind};
 use message::{Message, Step};
-use piece::{Eol, Known, Piece};
+use piece::{Eol, Known, Piece, is_no_end};
 
 /// A line beyond this is no header, and is judged by its beginning.
 const LINE: usize = 16 << 10;
@@ -51,8 +51,8 @@ pub struct Resume {
 pub enum Next {
     /// The bytes behind the chunk.
     More,
-    /// Go on reading there: a line that was cut, or a length that was wrong. The next chunk should hold at least
-    /// [`Framer::wants`] bytes, if the file has as many.
+    /// Go on reading there: a line that was cut, a length that was wrong, or the place of a declared end, which may lie
+    /// beyond the end of the file. The next chunk should hold at least [`Framer::wants`] bytes, if the file has as many.
     From(Offset),
 }
 
@@ -79,6 +79,8 @@ pub struct Framer {
     line: Offset,
     /// Bytes behind `at` that were seen and hold no line end.
     seen: u64,
+    /// `at` is where a declared end should be; once that is known, lines are read from here.
+    back: Option<Offset>,
     /// The line that `at` is in was judged by its beginning: it is longer than a header can be.
     long: bool,
     /// The file is closed: the end of a chunk ends its last line.
@@ -111,6 +113,7 @@ impl Framer {
             at: start,
             line: start,
             seen: 0,
+            back: None,
             long: false,
             closing: false,
             before: resume.before,
@@ -145,6 +148,7 @@ impl Framer {
                 self.push_fragment(start, at, Flags::NONE, out);
             }
             State::Message(message) => {
+                self.back = None;
                 let Step::Ends { span, next } = message.closed(at) else { return Next::More };
                 self.push_record(span, out);
                 if next < at {
@@ -176,7 +180,10 @@ impl Framer {
                     lines: 0,
                 }]
             }
-            State::Message(message) => vec![message.tail(self.at, self.at.0 + self.seen - self.line.0)],
+            State::Message(message) => {
+                let at = self.back.unwrap_or(self.at);
+                vec![message.tail(at, self.at.0 + self.seen - self.line.0)]
+            }
         }
     }
 
@@ -208,6 +215,9 @@ impl Framer {
         if self.seen > 0 {
             return self.look_for_line_end(chunk);
         }
+        if let Some(back) = self.back.take() {
+            return self.look_at_end(chunk, back, out);
+        }
         let mut rest = chunk;
         while !rest.is_empty() {
             let Some((len, ends)) = self.next_piece(rest) else {
@@ -220,6 +230,10 @@ impl Framer {
                 moved = self.dispatch(&piece, out);
             }
             if let Some(to) = moved {
+                if self.back.is_some() {
+                    self.go_to(to);
+                    return Next::From(to);
+                }
                 let within = to.0.checked_sub(self.at.0).and_then(|ahead| rest.get(ahead as usize..));
                 self.go_to(to);
                 match within {
@@ -262,6 +276,18 @@ impl Framer {
         Next::More
     }
 
+    /// The chunk begins at the byte before a declared end. It can only show that this is none; else lines tell.
+    fn look_at_end(&mut self, chunk: &[u8], back: Offset, out: &mut Vec<Span>) -> Next {
+        if let State::Message(message) = &mut self.state
+            && is_no_end(chunk)
+            && let Step::Ends { span, .. } = message.has_no_end()
+        {
+            self.push_record(span, out);
+        }
+        self.go_to(back);
+        Next::From(back)
+    }
+
     fn piece<'a>(&mut self, rest: &'a [u8], len: usize, ends: bool) -> Piece<'a> {
         let (text, eol) = match &rest[..len] {
             [text @ .., b'\r', b'\n'] if ends => (text, Eol::CrLf),
@@ -298,11 +324,17 @@ impl Framer {
     /// Gives the offset to go on at, where that is not the end of the piece.
     fn dispatch(&mut self, piece: &Piece<'_>, out: &mut Vec<Span>) -> Option<Offset> {
         match &mut self.state {
-            State::Message(message) => {
-                let Step::Ends { span, next } = message.piece(piece) else { return None };
-                self.push_record(span, out);
-                (next != piece.next()).then_some(next)
-            }
+            State::Message(message) => match message.piece(piece) {
+                Step::Goes => None,
+                Step::Look { at } => {
+                    self.back = Some(piece.at);
+                    Some(at)
+                }
+                Step::Ends { span, next } => {
+                    self.push_record(span, out);
+                    (next != piece.next()).then_some(next)
+                }
+            },
             State::Fragment { start, cap } => {
                 let (start, cap) = (*start, *cap);
                 if piece.known.is_none() && piece.next().0 - start.0 <= cap {

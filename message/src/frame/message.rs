@@ -3,7 +3,7 @@
 use super::headers::{Declared, Headers, Protocol, protocol_of};
 use super::json::{self, Json, Scan};
 use super::known::is_blank;
-use super::piece::{Eol, Known, Piece};
+use super::piece::{Eol, Known, Piece, is_no_end};
 use crate::id::Offset;
 use crate::span::{Flags, Span, SpanKind};
 
@@ -86,6 +86,10 @@ pub enum Step {
     Ends {
         span: Span,
         next: Offset,
+    },
+    /// The bytes from here on show whether the declared end is one; then the line is taken again.
+    Look {
+        at: Offset,
     },
 }
 
@@ -202,12 +206,18 @@ impl Message {
     fn known_inside(&mut self, piece: &Piece<'_>, body: &mut Body, known: Known) -> Option<Step> {
         let wait = if body.protocol == Protocol::Sip { WAIT_SIP } else { WAIT_HTTP };
         let first = body.known.is_none();
-        if first && (body.need > wait || (!body.bare_lf && piece.is_no_end(body.need))) {
+        let around = if body.bare_lf { None } else { piece.around(body.need) };
+        if first && (body.need > wait || around.is_some_and(is_no_end)) {
             self.flags = self.flags.with(Flags::LENGTH_MISMATCH);
             return Some(self.ends_before(piece.at));
         }
         if first {
             body.known = Some((piece.at, self.last, self.flags));
+            // With bare LF nobody knows how far on the end is before all lines are counted.
+            if !body.bare_lf && around.is_none() {
+                self.phase = Phase::Body(*body);
+                return Some(Step::Look { at: Offset(piece.at.0 + body.need - 1) });
+            }
         }
         if known == Known::Header {
             self.flags = self.flags.with(Flags::AMBIGUOUS_BOUNDARY);
@@ -338,6 +348,14 @@ impl Message {
             Eol::Lf => 1,
             Eol::CrLf if self.crlf => 2,
             Eol::None | Eol::CrLf => 0,
+        }
+    }
+
+    /// There is no line end at the declared end.
+    pub fn has_no_end(&mut self) -> Step {
+        match self.phase {
+            Phase::Body(body) => self.no_boundary(&body),
+            _ => Step::Goes,
         }
     }
 

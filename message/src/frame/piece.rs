@@ -62,13 +62,18 @@ impl Piece<'_> {
         self.starts_line && !self.is_long() && self.eol != Eol::None && self.text.iter().all(|b| is_blank(*b))
     }
 
-    /// The chunk shows that no line ends `need` bytes from here. What it does not show may be.
-    pub fn is_no_end(&self, need: u64) -> bool {
-        let Some(rest) = usize::try_from(need).ok().and_then(|need| self.chunk.get(need..)) else { return false };
-        let behind_line = need > 0 && self.chunk[need as usize - 1] == b'\n';
-        match rest.iter().find(|b| !is_blank(**b)) {
-            Some(b'\n' | b'\r') | None => false,
-            Some(_) => !behind_line,
-        }
+    /// The chunk from the byte before the place `need` bytes from here, if it reaches so far.
+    pub fn around(&self, need: u64) -> Option<&[u8]> {
+        let before = usize::try_from(need).ok()?.checked_sub(1)?;
+        self.chunk.get(before..).filter(|around| around.len() > 1)
+    }
+}
+
+/// No line ends behind the first of these bytes. Where they do not show it, one may.
+pub fn is_no_end(around: &[u8]) -> bool {
+    let Some((before, rest)) = around.split_first() else { return false };
+    match rest.iter().find(|b| !is_blank(**b)) {
+        Some(b'\n' | b'\r') | None => false,
+        Some(_) => *before != b'\n',
     }
 }
