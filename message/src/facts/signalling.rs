@@ -1,6 +1,7 @@
 //! Facts of a SIP message: one walk over its headers, each read only where something asks for it.
 
 use std::borrow::Cow;
+use std::str::FromStr;
 
 use super::{Facts, Faults, Settings, SipFacts};
 use crate::keys::{self, Found};
@@ -11,6 +12,8 @@ use crate::sip::{self, HEADER_BLOCK, Header, Headers, Name, NameAddr, StartLine,
 const MOST: usize = 128;
 /// Line ends are counted in bodies up to here.
 const MOST_COUNTED: usize = 1 << 20;
+/// Bit of `seen`: a Content-Length was there.
+const LENGTH: u8 = 1 << 6;
 
 pub(super) fn read(method: &str, body: &[u8], settings: &Settings) -> Facts {
     let mut facts = Facts::new(Kind::Sip, method);
@@ -35,7 +38,7 @@ struct Reading<'a, 's> {
     faults: Faults,
     sip: SipFacts,
     keys: Found<'s>,
-    /// Single-valued headers seen, a bit each.
+    /// Headers seen that have one value, a bit each.
     seen: u8,
     cseq_method: Option<Cow<'a, str>>,
     content_type: Option<Cow<'a, str>>,
@@ -104,7 +107,7 @@ impl<'a, 's> Reading<'a, 's> {
             Some(Name::CSeq) if self.first(3) => self.cseq(value()),
             Some(Name::MaxForwards) if self.first(4) => self.max_forwards(&value()),
             Some(Name::ContentLength) => self.length(&value()),
-            Some(Name::Contact) => addresses(&value(), &mut self.sip.contacts, &mut self.faults),
+            Some(Name::Contact) => self.contacts(&value()),
             Some(Name::RecordRoute) => addresses(&value(), &mut self.sip.record_routes, &mut self.faults),
             Some(Name::Route) => addresses(&value(), &mut self.sip.routes, &mut self.faults),
             Some(Name::ContentType) if self.first(5) => self.content_type = Some(value()),
@@ -198,6 +201,16 @@ impl<'a, 's> Reading<'a, 's> {
         }
     }
 
+    /// An element's own `expires` goes up to 2^32 - 1 (RFC 3261, 20.10 and 20.19).
+    fn contacts(&mut self, value: &str) {
+        let before = self.sip.contacts.len();
+        addresses(value, &mut self.sip.contacts, &mut self.faults);
+        let mut seconds = self.sip.contacts[before..].iter().filter_map(|contact| contact.param("expires"));
+        if seconds.any(|seconds| digits::<u32>(seconds).is_none()) {
+            self.faults.note("expires");
+        }
+    }
+
     fn call_id(&mut self, value: &str, facts: &mut Facts) {
         if value.is_empty() || value.contains([' ', '\t']) {
             self.faults.note("call_id");
@@ -230,21 +243,22 @@ impl<'a, 's> Reading<'a, 's> {
     }
 
     fn number(&mut self, value: &str, fault: &str) -> Option<u32> {
-        let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
-        let number = value.parse().ok().filter(|_| digits);
+        let number = digits(value);
         if number.is_none() {
             self.faults.note(fault);
         }
         number
     }
 
+    /// Lengths that contradict each other say nothing (RFC 4475, 3.3.9).
     fn length(&mut self, value: &str) {
-        let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
-        let length = value.parse().ok().filter(|_| digits);
-        if length.is_none() || self.content_length.is_some_and(|old| Some(old) != length) {
+        let length = digits(value);
+        let again = self.seen & LENGTH != 0;
+        self.seen |= LENGTH;
+        self.content_length = length.filter(|_| !again || self.content_length == length);
+        if self.content_length.is_none() {
             self.faults.note("content_length");
         }
-        self.content_length = self.content_length.or(length);
     }
 
     /// The bytes of the body that the length declares. A log that writes LF for CRLF makes a body shorter.
@@ -265,6 +279,11 @@ impl<'a, 's> Reading<'a, 's> {
         }
         body
     }
+}
+
+/// A number of digits alone: no sign, no blank.
+fn digits<T: FromStr>(value: &str) -> Option<T> {
+    value.bytes().all(|b| b.is_ascii_digit()).then(|| value.parse().ok()).flatten()
 }
 
 fn addresses(value: &str, list: &mut Vec<NameAddr>, faults: &mut Faults) {

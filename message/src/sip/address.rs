@@ -43,9 +43,9 @@ fn element_end(text: &str) -> Option<usize> {
 pub(crate) fn name_addr(element: &str, faults: &mut Faults) -> NameAddr {
     let element = element.trim();
     let open = outside_quotes(element, b'<').or_else(|| {
-        // An open quote hides the address: look for it all the same.
+        // An open quote hides the address: look for it all the same. The name may hold a `<`, so the last one counts.
         let hidden = element.starts_with('"');
-        hidden.then(|| faults.note("quote")).and_then(|()| element.find('<'))
+        hidden.then(|| faults.note("quote")).and_then(|()| element.rfind('<'))
     });
     let Some(open) = open else { return bare(element, faults) };
     let display = display(element[..open].trim(), faults);
@@ -127,6 +127,8 @@ mod tests {
     #[test]
     fn broken_addresses_are_understood_as_far_as_they_go() {
         check(r#""Bob <sip:bob@example.com>"#, &[("Bob", "sip:bob@example.com", "")], &["quote"]);
+        let two = r#""Bob <sip:bob@example.com> <sip:b.jones@example.com>"#;
+        check(two, &[("Bob <sip:bob@example.com>", "sip:b.jones@example.com", "")], &["quote"]);
         check(r#""Bob" < sip:bob@example.com >"#, &[("Bob", "sip:bob@example.com", "")], &["uri"]);
         check("<sip:bob@example.com", &[("", "sip:bob@example.com", "")], &["angle"]);
         check("sip:bob@example.com?Route=x", &[("", "sip:bob@example.com?Route=x", "")], &["bare_uri"]);

@@ -1,7 +1,11 @@
 //! Test messages as they are written in the tests: with a margin, so that blanks at both ends of a line can be seen.
 
-use crate::facts::{self, Facts, Settings, SipFacts};
+use super::Headers;
+use crate::event::CallEvent;
+use crate::facts::{self, Facts, Fault, Settings, SipFacts};
+use crate::id::{MessageId, Offset, StreamId};
 use crate::kind::Kind;
+use crate::time::{Day, Timestamp};
 
 /// Lines that begin with `|` behind any indentation, each ended by CRLF. `{length}` stands for the length of the body.
 pub(super) fn message(drawn: &str) -> Vec<u8> {
@@ -30,12 +34,15 @@ pub(super) fn check_bytes(message: &[u8], faults: &[&str]) -> Facts {
     facts
 }
 
-/// The line a fault is about, without its line end.
+/// The first line with a fault of this name, without its line end.
 #[track_caller]
 pub(super) fn line_of(facts: &Facts, fault: &str, drawn: &str) -> String {
+    line_at(facts.faults.iter().find(|f| f.what == fault).expect("the fault was noted"), drawn)
+}
+
+pub(super) fn line_at(fault: &Fault, drawn: &str) -> String {
     let bytes = message(drawn);
-    let at = facts.faults.iter().find(|f| f.what == fault).expect("the fault was noted").at as usize;
-    let line = bytes[at..].split(|b| *b == b'\r').next().unwrap_or_default();
+    let line = bytes[fault.at as usize..].split(|b| *b == b'\r').next().unwrap_or_default();
     String::from_utf8_lossy(line).into_owned()
 }
 
@@ -47,4 +54,18 @@ pub(super) fn sip(facts: &Facts) -> &SipFacts {
 pub(super) fn parties(facts: &Facts) -> (&str, &str, &str, &str) {
     let (from, to) = (sip(facts).from.as_ref().expect("From"), sip(facts).to.as_ref().expect("To"));
     (&from.uri.user, from.tag().unwrap_or("-"), &to.uri.user, to.tag().unwrap_or("-"))
+}
+
+/// The value of the first header of this name as written, without folds.
+#[track_caller]
+pub(super) fn value(drawn: &str, name: &str) -> String {
+    let bytes = message(drawn);
+    let header = Headers::of(&bytes).find(|header| header.name() == name).expect("a header of this name");
+    header.value().into_owned()
+}
+
+/// Caller, callee and target as they are stored and searched.
+pub(super) fn shown(facts: &Facts) -> [String; 3] {
+    let event = CallEvent::of(MessageId::new(StreamId(1), Offset(0)), Day(0), Timestamp(0), "-", "-", facts);
+    [event.from, event.to, event.target].map(Option::unwrap_or_default)
 }

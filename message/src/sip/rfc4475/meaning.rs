@@ -30,7 +30,7 @@ fn rfc4475_3_2_1_a_branch_that_is_only_the_cookie() {
 #[test]
 fn rfc4475_3_3_1_required_header_fields_are_missing() {
     let facts = check(
-        &format!("|INVITE sip:bob@example.com SIP/2.0\n|CSeq: 193942 INVITE\n{VIA}\n|Content-Length: 0\n|\n"),
+        &format!("|INVITE sip:bob@example.com SIP/2.0\n|CSeq: 193942 INVITE\n{VIA}\n|l: 5\n|\n|v=0\n"),
         &["missing_from", "missing_to", "missing_call_id"],
     );
     assert_eq!((facts.method.as_str(), facts.call_id.as_deref(), sip(&facts).cseq), ("INVITE", None, Some(193_942)));
@@ -38,7 +38,7 @@ fn rfc4475_3_3_1_required_header_fields_are_missing() {
 
 #[test]
 fn rfc4475_3_3_2_a_request_uri_of_an_unknown_scheme() {
-    let facts = check(&options("nobodyknowsthisscheme:totallyopaque", ""), &[]);
+    let facts = check(&options("nobodyKnowsThisScheme:totallyopaque", ""), &[]);
     let target = sip(&facts).request_uri.as_ref().unwrap();
     assert_eq!((target.scheme.as_str(), target.user.as_str(), target.host.as_str()), ("nobodyknowsthisscheme", "", ""));
 }
@@ -100,9 +100,13 @@ fn rfc4475_3_3_8_several_values_where_one_is_allowed() {
 
 #[test]
 fn rfc4475_3_3_9_several_content_lengths() {
-    let drawn = options("sip:bob@example.com", "|Content-Length: 13").replace("{length}", "5") + "|There's no w\n";
+    let drawn = options("sip:bob@example.com", "|Content-Length: 13\n|Content-Type: application/sdp")
+        .replace("{length}", "5")
+        + "|v=0\n|s=Who knows how long I am?\n|m=audio 7 RTP/AVP 0\n";
     let facts = check(&drawn, &["content_length"]);
     assert_eq!(line_of(&facts, "content_length", &drawn), "Content-Length: 5");
+    // None of them is believed: the body is all that stands there.
+    assert_eq!(sip(&facts).sdp.as_ref().unwrap().media[0].port, 7);
 }
 
 #[test]
@@ -136,7 +140,7 @@ fn rfc4475_3_3_13_a_parameter_of_the_contact_uri() {
 
 #[test]
 fn rfc4475_3_3_14_a_contact_uri_with_headers() {
-    let facts = check(&register("|Contact: <sip:alice@example.com?Route=%3Csip:x.example.com%3E>"), &[]);
+    let facts = check(&register("|M: <sip:alice@example.com?Route=%3Csip:x.example.com%3E>"), &[]);
     let uri = &sip(&facts).contacts[0].uri;
     assert_eq!(
         (uri.host.as_str(), uri.text.as_str()),
