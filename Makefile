@@ -20,7 +20,9 @@ lint: tools ## format, clippy, licences and sources of libraries
 
 bench: ## figures of docs/performance.md
 	scripts/postgres start
+	scripts/postgres start durable
 	cargo bench --workspace
+	scripts/postgres stop durable
 
 packages:
 	scripts/packages

@@ -16,6 +16,8 @@ use crate::serve::{self, Server};
 
 /// Appends the agent may have waiting; it has four in flight at most.
 const WAITING: usize = 8;
+/// Bytes read ahead of the database: one batch on its way and one behind it, as no network is to be bridged.
+const READ_AHEAD: usize = 8 << 20;
 
 pub async fn run(asked: Watch) -> anyhow::Result<()> {
     let data = match asked.place.data.clone() {
@@ -65,7 +67,7 @@ fn agent_config(data: &std::path::Path, logs: &[PathBuf], from: From) -> Config 
         .zip(logs)
         .map(|(name, log)| Source { start, ..Source::new(name, vec![log.to_string_lossy().into_owned()]) })
         .collect();
-    Config { state: data.join("agent"), sources, ..Config::default() }
+    Config { state: data.join("agent"), sources, memory: READ_AHEAD, ..Config::default() }
 }
 
 /// A source is named after its log: the file's name without extension, or its directory's for a pattern; numbered where

@@ -1,5 +1,6 @@
 //! The two ways to the collector: HTTP, or a channel to one in the same process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use message::id::StreamId;
@@ -17,13 +18,10 @@ pub enum Transport {
 /// What a collector in the same process is asked. A dropped answer counts as a lost connection.
 #[derive(Debug)]
 pub enum Call {
-    Append(Append, oneshot::Sender<Reply>),
+    /// Shared, not copied: the agent keeps a batch until it is acknowledged.
+    Append(Arc<Append>, oneshot::Sender<Reply>),
     /// Streams of `agent` with ids above `after`, by id.
-    Positions {
-        agent: String,
-        after: Option<StreamId>,
-        answer: oneshot::Sender<Result<Positions, String>>,
-    },
+    Positions { agent: String, after: Option<StreamId>, answer: oneshot::Sender<Result<Positions, String>> },
 }
 
 /// The same cases as the answers over HTTP.
@@ -40,13 +38,13 @@ pub enum Reply {
 }
 
 impl Transport {
-    pub(crate) async fn append(&self, append: &Append) -> Reply {
+    pub(crate) async fn append(&self, append: &Arc<Append>) -> Reply {
         match self {
             Transport::Http(client) => client.append(append).await,
             Transport::InProcess(calls) => {
                 let (answer, answered) = oneshot::channel();
                 let gone = || Reply::Lost { text: "the collector in this process has stopped".into() };
-                if calls.send(Call::Append(append.clone(), answer)).await.is_err() {
+                if calls.send(Call::Append(Arc::clone(append), answer)).await.is_err() {
                     return gone();
                 }
                 answered.await.unwrap_or_else(|_| gone())

@@ -1,5 +1,7 @@
 //! The doors for agents over HTTP: `POST /api/v1/append`, `GET /api/v1/positions`.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Query, State};
@@ -34,7 +36,7 @@ async fn append(State(ingest): State<Ingest>, headers: HeaderMap, body: Bytes) -
     };
     let append: Append =
         wire::decode(&unpacked).map_err(|e| Refusal(StatusCode::BAD_REQUEST, format!("append not understood: {e}")))?;
-    let answer = ingest.append(append).await?;
+    let answer = ingest.append(Arc::new(append)).await?;
     Ok((status(&answer), packed(&answer)?).into_response())
 }
 

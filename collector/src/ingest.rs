@@ -40,40 +40,28 @@ impl Ingest {
     }
 
     /// Returns after commit. Each stream is stored whole or refused; an error means that nothing is known of any.
-    pub async fn append(&self, append: Append) -> Result<Answer, Error> {
+    pub async fn append(&self, append: Arc<Append>) -> Result<Answer, Error> {
         check::append(&append)?;
         let (batch, lease) = (append.batch, append.lease);
         let order: Vec<StreamId> = append.streams.iter().map(|s| s.stream).collect();
-        let mut answers: HashMap<StreamId, StreamAnswer> = HashMap::new();
-
-        let mut known = Vec::new();
-        for stream in append.streams {
-            match self.reading(&stream).await? {
-                Some(reading) => known.push((stream, reading)),
-                None => {
-                    let id = stream.stream;
-                    answers.insert(
-                        id,
-                        StreamAnswer {
-                            stream: id,
-                            w: message::id::Offset(0),
-                            part: None,
-                            refused: Some(Refused::Base),
-                        },
-                    );
-                }
-            }
+        let mut readings = Vec::with_capacity(order.len());
+        for stream in &append.streams {
+            readings.push(self.reading(stream).await?);
         }
-        let (settings, agent, received) = (self.settings.clone(), append.agent, now());
+        let (settings, received) = (self.settings.clone(), now());
+        // The batch is let go of here: what waits for the database is only what is stored.
         let parsed = tokio::task::spawn_blocking(move || {
-            known
-                .into_iter()
-                .map(|(stream, reading)| parse_stream(&settings, &reading, &agent, lease, received, stream))
-                .collect::<Vec<_>>()
+            let streams = append.streams.iter().zip(&readings);
+            let parse = |(stream, reading): (&StreamAppend, &Option<Arc<Reading>>)| match reading {
+                Some(reading) => parse_stream(&settings, reading, &append, stream, received),
+                None => Err((stream.stream, Refused::Base)),
+            };
+            streams.map(parse).collect::<Vec<_>>()
         })
         .await
         .map_err(|e| Error::Stopped(e.to_string()))?;
 
+        let mut answers: HashMap<StreamId, StreamAnswer> = HashMap::new();
         let mut incoming: Vec<Incoming> = Vec::new();
         for result in parsed {
             match result {
@@ -134,10 +122,9 @@ fn compile(meta: &StreamMeta) -> Result<Reading, Error> {
 fn parse_stream(
     settings: &Settings,
     reading: &Reading,
-    agent: &str,
-    lease: i64,
+    append: &Append,
+    stream: &StreamAppend,
     received: Timestamp,
-    stream: StreamAppend,
 ) -> Result<Incoming, (StreamId, Refused)> {
     let id = stream.stream;
     if let Some(refused) = stream.spans.iter().chain(&stream.tail).find_map(check::span) {
@@ -145,22 +132,22 @@ fn parse_stream(
     }
     let items = stream
         .spans
-        .into_iter()
+        .iter()
         .map(|span| parse::item(settings, reading, id, received, span))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|refused| (id, refused))?;
     let tail =
-        stream.tail.into_iter().filter_map(|span| parse::provisional(settings, reading, id, received, span)).collect();
+        stream.tail.iter().filter_map(|span| parse::provisional(settings, reading, id, received, span)).collect();
     Ok(Incoming {
-        agent: agent.to_owned(),
-        lease,
+        agent: append.agent.clone(),
+        lease: append.lease,
         stream: id,
-        meta: stream.meta,
+        meta: stream.meta.clone(),
         base: stream.base,
         end: stream.end,
         items,
         tail,
-        guard: stream.guard,
+        guard: stream.guard.clone(),
         size: stream.size,
         read_to: stream.read_to,
         read_at: stream.read_at,

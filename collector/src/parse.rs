@@ -9,7 +9,7 @@ use message::kind;
 use message::span::{Flags, SpanKind};
 use message::time::Timestamp;
 use message::wire::{Refused, StreamMeta, WireSpan};
-use store::append::{FragmentRow, GapRow, Item, MessageRow};
+use store::append::{FragmentRow, GapRow, Item, MessageRow, Packed};
 
 /// How the header lines of one stream are read.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub fn item(
     reading: &Reading,
     stream: StreamId,
     received: Timestamp,
-    span: WireSpan,
+    span: &WireSpan,
 ) -> Result<Item, Refused> {
     Ok(match span.kind {
         SpanKind::Record => Item::Record(Box::new(row(settings, reading, stream, received, span)?)),
@@ -40,12 +40,12 @@ pub fn item(
             start: span.start,
             len: span.len,
             flags: span.flags,
-            raw: span.bytes.into_vec(),
+            raw: Packed::of(&span.bytes),
             of: span.of,
         }),
         SpanKind::Gap => {
             let refused = Refused::Span { start: span.start, text: "a gap without a cause".into() };
-            let hash = span.hash.into_array();
+            let hash = *span.hash;
             Item::Gap(GapRow {
                 start: span.start,
                 len: span.len,
@@ -63,7 +63,7 @@ pub fn provisional(
     reading: &Reading,
     stream: StreamId,
     received: Timestamp,
-    span: WireSpan,
+    span: &WireSpan,
 ) -> Option<MessageRow> {
     (span.kind == SpanKind::Record).then(|| row(settings, reading, stream, received, span).ok()).flatten()
 }
@@ -73,7 +73,7 @@ fn row(
     reading: &Reading,
     stream: StreamId,
     received: Timestamp,
-    span: WireSpan,
+    span: &WireSpan,
 ) -> Result<MessageRow, Refused> {
     let refused = |text: &str| Refused::Span { start: span.start, text: text.to_owned() };
     let (head, end) = (span.head as usize, span.bytes.len().saturating_sub(span.line_end as usize));
@@ -117,9 +117,9 @@ fn row(
         source,
         destination,
         flags,
-        masked_hash: (!span.masked.is_empty()).then(|| span.hash.into_array()),
-        masked: span.masked,
-        raw: span.bytes.into_vec(),
+        masked_hash: (!span.masked.is_empty()).then(|| *span.hash),
+        masked: span.masked.clone(),
+        raw: Packed::of(&span.bytes),
         event,
     })
 }

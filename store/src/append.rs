@@ -13,6 +13,7 @@ use message::span::{Cause, Continues, Flags};
 use message::time::{Day, Timestamp};
 use message::wire::{EndMarker, Guard, StreamMeta};
 
+pub use crate::compress::Packed;
 use crate::{Error, Store};
 
 pub(crate) use prepare::{Prepared, searched};
@@ -72,8 +73,8 @@ pub struct MessageRow {
     pub masked: Vec<Mask>,
     /// HMAC of the file's bytes where they were masked.
     pub masked_hash: Option<[u8; 16]>,
-    /// The whole span as sent, uncompressed.
-    pub raw: Vec<u8>,
+    /// The whole span as sent.
+    pub raw: Packed,
     /// Goes to the outbox, and fills the call part.
     pub event: CallEvent,
 }
@@ -83,7 +84,7 @@ pub struct FragmentRow {
     pub start: Offset,
     pub len: u64,
     pub flags: Flags,
-    pub raw: Vec<u8>,
+    pub raw: Packed,
     pub of: Option<Continues>,
 }
 

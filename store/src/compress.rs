@@ -47,17 +47,27 @@ pub(crate) async fn register(store: &Store) -> Result<(), Error> {
     Ok(())
 }
 
-/// The number of the dictionary, 0 = none, and the bytes to store.
-pub(crate) fn pack(raw: &[u8]) -> (i16, Vec<u8>) {
-    let packed = COMPRESSOR.with_borrow_mut(|slot| {
-        if slot.is_none() {
-            *slot = compressor().ok();
+/// The bytes of a span as they are stored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Packed {
+    /// 0 = none.
+    pub(crate) dictionary: i16,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Packed {
+    /// Takes some microseconds a message.
+    pub fn of(raw: &[u8]) -> Self {
+        let packed = COMPRESSOR.with_borrow_mut(|slot| {
+            if slot.is_none() {
+                *slot = compressor().ok();
+            }
+            slot.as_mut()?.compress(raw).ok()
+        });
+        match packed {
+            Some(bytes) if bytes.len() < raw.len() => Self { dictionary: BUNDLED, bytes },
+            _ => Self { dictionary: 0, bytes: raw.to_vec() },
         }
-        slot.as_mut()?.compress(raw).ok()
-    });
-    match packed {
-        Some(packed) if packed.len() < raw.len() => (BUNDLED, packed),
-        _ => (0, raw.to_vec()),
     }
 }
 
@@ -123,9 +133,9 @@ mod tests {
         #[test]
         fn bytes_come_back_identical(raw in prop::collection::vec(any::<u8>(), 0..2000), times in 1..20usize) {
             let raw = raw.repeat(times);
-            let (dictionary, packed) = pack(&raw);
-            prop_assert!(packed.len() <= raw.len());
-            prop_assert_eq!(unpack(dictionary, packed, raw.len()).unwrap(), raw);
+            let packed = Packed::of(&raw);
+            prop_assert!(packed.bytes.len() <= raw.len());
+            prop_assert_eq!(unpack(packed.dictionary, packed.bytes, raw.len()).unwrap(), raw);
         }
 
         #[test]
@@ -138,8 +148,9 @@ mod tests {
 
     #[test]
     fn what_does_not_shrink_is_kept_as_it_is() {
-        assert_eq!(pack(b"x"), (0, b"x".to_vec()));
-        assert_eq!(pack(b""), (0, Vec::new()));
+        for raw in [&b"x"[..], b""] {
+            assert_eq!(Packed::of(raw), Packed { dictionary: 0, bytes: raw.to_vec() });
+        }
     }
 
     #[test]
@@ -154,8 +165,8 @@ mod tests {
 
     #[test]
     fn no_more_is_unpacked_than_the_row_allows() {
-        let (dictionary, packed) = pack(&[b'a'; 10_000]);
-        assert!(unpack(dictionary, packed, 9_999).is_err());
+        let packed = Packed::of(&[b'a'; 10_000]);
+        assert!(unpack(packed.dictionary, packed.bytes, 9_999).is_err());
         assert!(unpack(77, Vec::new(), 10).is_err());
     }
 }

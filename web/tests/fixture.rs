@@ -11,7 +11,7 @@ use message::summary::Summary;
 use message::time::{SECOND, Timestamp};
 use message::wire::{FileIdentity, Guard, StreamMeta};
 use store::Store;
-use store::append::{Incoming, Item, MessageRow};
+use store::append::{Incoming, Item, MessageRow, Packed};
 use store::correlate::{CallUse, Component, KeyUse, OutboxRow};
 
 /// One record of a host's log.
@@ -124,7 +124,7 @@ fn row(stream: StreamId, start: Offset, record: &Record) -> MessageRow {
         flags: Flags::NONE,
         masked: Vec::new(),
         masked_hash: None,
-        raw,
+        raw: Packed::of(&raw),
         event,
     }
 }

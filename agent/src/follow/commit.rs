@@ -1,5 +1,6 @@
 //! Batches, and what the collector answers: only what it acknowledged counts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use message::id::{Offset, StreamId};
@@ -26,7 +27,7 @@ const BATCH_MIN: usize = 1024;
 /// A batch on its way, with the places where it may be cut.
 #[derive(Debug)]
 pub struct Shipment {
-    pub append: Append,
+    pub append: Arc<Append>,
     /// For each stream its pieces: number of spans, end, guard, bytes.
     cuts: Vec<Vec<Cut>>,
 }
@@ -72,7 +73,7 @@ impl Follow {
             append.streams.push(part);
             cuts.push(cut);
         }
-        Some(Shipment { append, cuts })
+        Some(Shipment { append: Arc::new(append), cuts })
     }
 
     /// Streams with news that may be sent, with the time since when; those that waited longest first.
@@ -138,7 +139,7 @@ impl Follow {
             Outcome::TooLarge => self.too_large(shipment),
             Outcome::Answer(answer) => {
                 let Shipment { append, cuts } = shipment;
-                for (part, cuts) in append.streams.into_iter().zip(cuts) {
+                for (part, cuts) in owned(append).streams.into_iter().zip(cuts) {
                     let said = answer.streams.iter().find(|said| said.stream == part.stream);
                     let said = said.map(|said| (said.w.0, said.refused.clone()));
                     self.answered_stream(part, cuts, said);
@@ -231,6 +232,7 @@ impl Follow {
     /// Smaller batches from now on; a single piece that is too large loses its largest span.
     fn too_large(&mut self, shipment: Shipment) {
         let Shipment { append, cuts } = shipment;
+        let append = owned(append);
         let single = append.streams.len() == 1 && cuts.first().is_some_and(|cuts| cuts.len() <= 1);
         let bytes: usize = cuts.iter().flatten().map(|cut| cut.bytes).sum();
         self.batch_limit = (bytes / 2).min(self.batch_limit).max(BATCH_MIN);
@@ -287,6 +289,11 @@ impl Follow {
         }
         self.has_news(id);
     }
+}
+
+/// The batch back, once it is answered: a collector in this process has let go of it by then.
+fn owned(append: Arc<Append>) -> Append {
+    Arc::unwrap_or_clone(append)
 }
 
 /// Takes as many pieces of a stream as a batch may hold, at least one.

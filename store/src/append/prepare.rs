@@ -234,7 +234,6 @@ fn pack(row: MessageRow, endpoints: &mut BTreeMap<i64, String>) -> PackedMessage
         id
     };
     let (source, destination) = (end(&row.source), end(&row.destination));
-    let (dictionary, raw) = compress::pack(&row.raw);
     let masks = (&row.masked, row.masked_hash);
     let is_masked = !row.masked.is_empty() || row.masked_hash.is_some();
     PackedMessage {
@@ -250,24 +249,23 @@ fn pack(row: MessageRow, endpoints: &mut BTreeMap<i64, String>) -> PackedMessage
         kind: row.kind.code(),
         status: row.status.and_then(|status| i16::try_from(status).ok()),
         flags: row.flags.0 as i16,
-        dictionary,
+        dictionary: row.raw.dictionary,
         call: row.call,
         method: capped(&row.method, 64),
         masked: is_masked.then(|| wire::encode(&masks).unwrap_or_default()),
-        raw,
+        raw: row.raw.bytes,
         event: row.event,
     }
 }
 
 fn pack_fragment(row: FragmentRow) -> PackedFragment {
-    let (dictionary, raw) = compress::pack(&row.raw);
     PackedFragment {
         start: row.start,
         len: row.len,
         flags: row.flags.0 as i16,
         of: row.of.map(|of| (of.stream, of.offset)),
-        dictionary,
-        raw,
+        dictionary: row.raw.dictionary,
+        raw: row.raw.bytes,
     }
 }
 

@@ -20,6 +20,10 @@ use crate::writer::{self, Job};
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 
 const READERS: u32 = 8;
+/// Pages each connection keeps, in KiB (negative: that is how SQLite tells them from a number of pages). What they do not
+/// keep is in the system's cache of the file.
+const WRITER_CACHE: &str = "-16384";
+const READER_CACHE: &str = "-4096";
 /// Jobs that wait for the writer. Each is one request, whose size the caller bounds.
 const QUEUE: usize = 32;
 
@@ -54,7 +58,7 @@ impl Sqlite {
             .busy_timeout(Duration::from_secs(30))
             .statement_cache_capacity(300)
             .pragma("temp_store", "memory")
-            .pragma("cache_size", "-65536");
+            .pragma("cache_size", WRITER_CACHE);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .idle_timeout(None)
@@ -65,7 +69,7 @@ impl Sqlite {
         MIGRATIONS.run(&writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
-            .connect_with(options.read_only(true).create_if_missing(false).pragma("cache_size", "-16384"))
+            .connect_with(options.read_only(true).create_if_missing(false).pragma("cache_size", READER_CACHE))
             .await?;
         let (jobs, waiting) = mpsc::channel(QUEUE);
         Ok(Self { readers, writer, jobs, task: Arc::new(Mutex::new(Task::Waiting(waiting))), lock })

@@ -10,7 +10,7 @@ use message::wire::{Counters, EndMarker};
 use super::fixture::{self, File, NOON, fragment, gap, len, noise, says};
 use super::store_test;
 use crate::Store;
-use crate::append::{Incoming, Item, Outcome};
+use crate::append::{Incoming, Item, Outcome, Packed};
 use crate::backend::with_transaction;
 use crate::search::MessageFilter;
 
@@ -125,10 +125,10 @@ store_test! {
         let (mut items, mut bodies, mut at) = (Vec::new(), Vec::new(), 0);
         for body in [all, Vec::new(), large, b"\0".to_vec(), vec![b'a'; 100_000]] {
             let mut row = file.message(at, &says("a", at as i64, "INVITE"));
-            row.raw.truncate(row.head as usize);
-            row.raw.extend(&body);
-            row.raw.push(b'\n');
-            row.len = row.raw.len() as u64;
+            let head = vec![b'['; row.head as usize];
+            let raw = [head.as_slice(), &body, b"\n"].concat();
+            row.raw = Packed::of(&raw);
+            row.len = raw.len() as u64;
             at += row.len;
             bodies.push(body);
             items.push(Item::Record(Box::new(row)));
@@ -156,7 +156,7 @@ store_test! {
         assert_eq!((got.time, got.kind, got.status, got.flags), (sent.time, Kind::Push, Some(503), sent.flags));
         assert_eq!((got.len, got.head, got.line_end), (sent.len, sent.head, sent.line_end));
         assert_eq!((got.masked, got.call, got.method.as_str()), (sent.masked, sent.call, "503"));
-        assert_eq!((got.source.as_str(), got.raw), ("sip:[2001:db8::1]:5060\u{fffd}", sent.raw));
+        assert_eq!((got.source.as_str(), Packed::of(&got.raw)), ("sip:[2001:db8::1]:5060\u{fffd}", sent.raw));
         assert_eq!((got.place.host.as_str(), got.place.path.as_str()), ("proxy-1", "/var/log/proxy-1.log"));
         assert!(!got.provisional && scenario.is_none());
     }

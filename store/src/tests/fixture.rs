@@ -13,7 +13,7 @@ use message::wire::{FileIdentity, Guard, StreamMeta};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 
-use crate::append::{FragmentRow, GapRow, Incoming, Item, MessageRow, Outcome};
+use crate::append::{FragmentRow, GapRow, Incoming, Item, MessageRow, Outcome, Packed};
 use crate::correlate::{CallUse, Component, Correlated, KeyUse, OutboxRow};
 use crate::{Location, Store};
 
@@ -204,7 +204,7 @@ impl File {
             flags: Flags::AMBIGUOUS_BOUNDARY,
             masked: Vec::new(),
             masked_hash: None,
-            raw: raw.into_bytes(),
+            raw: Packed::of(raw.as_bytes()),
             event: CallEvent {
                 stream,
                 offset: Offset(start),
@@ -240,7 +240,13 @@ pub(crate) fn gap(start: u64, len: u64) -> Item {
 
 pub(crate) fn fragment(start: u64, bytes: &[u8]) -> Item {
     let flags = Flags::ORPHAN_FRAGMENT;
-    Item::Fragment(FragmentRow { start: Offset(start), len: bytes.len() as u64, flags, raw: bytes.into(), of: None })
+    Item::Fragment(FragmentRow {
+        start: Offset(start),
+        len: bytes.len() as u64,
+        flags,
+        raw: Packed::of(bytes),
+        of: None,
+    })
 }
 
 pub(crate) fn len(item: &Item) -> u64 {

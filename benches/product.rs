@@ -1,13 +1,15 @@
-//! The product as a whole: `siptrail watch` on a log of 200 MB, and the page of a ladder of 200 and of 10,000 messages.
+//! The product as a whole: a log of 200 MB into `siptrail watch`, the same through agent and collector over HTTP into
+//! both databases, and the page of a ladder of 200 and of 10,000 messages.
 //!
-//! `cargo bench --bench watch -- [MEGABYTES]`. Times are by the clock on the wall, CPU time is the process's own.
+//! `cargo bench --bench product -- [MEGABYTES]`, after `scripts/postgres start` and `scripts/postgres start durable`.
+//! Times are by the clock on the wall, CPU time is each process's own.
 
 #![allow(clippy::print_stdout, reason = "its figures are what a bench is for")]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,34 +22,103 @@ const ENOUGH: Duration = Duration::from_mins(10);
 fn main() {
     let megabytes: usize = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(200);
     let dir = tempfile::tempdir().expect("a directory");
-    catch_up(dir.path(), megabytes);
+    let load = Load::write(dir.path().join("sip.log"), megabytes);
+    load.watched(&dir.path().join("watch"));
+    load.sent(&dir.path().join("sqlite"), "SQLite", "");
+    for (name, port) in [("PostgreSQL, fsync off", 54_329), ("PostgreSQL, durable", 54_330)] {
+        load.sent_to_postgres(&dir.path().join(port.to_string()), name, port);
+    }
     for messages in [200, 10_000] {
         ladder(dir.path(), messages);
     }
 }
 
-fn catch_up(dir: &Path, megabytes: usize) {
-    let log = dir.join("sip.log");
-    let copies = (megabytes << 20).div_ceil(RECORDED.len());
-    write_calls(&log, copies);
-    let records = copies as u64 * RECORDS;
-    let last = format!("1-{}x16934@127.0.0.1", copies - 1);
-    let bytes = std::fs::metadata(&log).expect("written").len();
-    let began = Instant::now();
-    let watch = Watch::start(&dir.join("data"), &log);
-    let stored = watch.until(|watch| number(&watch.get("/api/v1/streams").1, "\"records\":") >= records, began);
-    let joined = watch.until(|watch| watch.correlated(&last), began);
-    let (cpu, peak) = watch.spent();
-    let per_second = records as f64 / stored.as_secs_f64();
-    println!("watch, {} MB, {records} records, SQLite", bytes / 1_000_000);
-    println!(
-        "  stored      {:.1} s, {per_second:.0} records/s, {:.1} MB/s",
-        stored.as_secs_f64(),
-        bytes as f64 / 1e6 / stored.as_secs_f64()
-    );
-    println!("  correlated  {:.1} s", joined.as_secs_f64());
-    println!("  CPU         {cpu:.1} s");
-    println!("  peak memory {} MB", peak / 1_000_000);
+/// A log whose calls all have Call-IDs of their own.
+struct Load {
+    log: PathBuf,
+    bytes: u64,
+    records: u64,
+    last_call: String,
+}
+
+impl Load {
+    fn write(log: PathBuf, megabytes: usize) -> Self {
+        let copies = (megabytes << 20).div_ceil(RECORDED.len());
+        let mut out = BufWriter::new(File::create(&log).expect("created"));
+        for copy in 0..copies {
+            let mut text = RECORDED.to_owned();
+            for mark in CALL_MARKS {
+                text = text.replace(mark, &format!("-{copy}x{}", &mark[1..]));
+            }
+            out.write_all(text.as_bytes()).expect("written");
+        }
+        out.flush().expect("written");
+        let bytes = std::fs::metadata(&log).expect("written").len();
+        let last_call = format!("1-{}x16934@127.0.0.1", copies - 1);
+        Self { log, bytes, records: copies as u64 * RECORDS, last_call }
+    }
+
+    fn watched(&self, data: &Path) {
+        let began = Instant::now();
+        self.report("watch, SQLite", &Siptrail::watch(data, &self.log), None, began);
+    }
+
+    fn sent_to_postgres(&self, dir: &Path, name: &str, port: u16) {
+        let schema = format!("bench_{}", std::process::id());
+        let sql = |text: String| {
+            let done = Command::new("psql")
+                .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", "siptrail", "-d", "postgres", "-qc", &text])
+                .status();
+            assert!(done.is_ok_and(|status| status.success()), "no PostgreSQL at port {port}: scripts/postgres start");
+        };
+        sql(format!("create schema {schema}"));
+        std::fs::create_dir_all(dir).expect("made");
+        let url = dir.join("url");
+        let text = format!("postgres://siptrail@127.0.0.1:{port}/postgres?options[search_path]={schema}");
+        std::fs::write(&url, text).expect("written");
+        self.sent(dir, name, &format!("postgres_url_file = '{}'\n", url.display()));
+        sql(format!("drop schema {schema} cascade"));
+    }
+
+    /// Through an agent, over HTTP.
+    fn sent(&self, dir: &Path, name: &str, config: &str) {
+        std::fs::create_dir_all(dir).expect("made");
+        let file = dir.join("collector.toml");
+        let data = dir.join("data");
+        std::fs::write(&file, format!("listen = '127.0.0.1:0'\ndata = '{}'\n{config}", data.display()))
+            .expect("written");
+        let collector = Siptrail::collector(&file);
+        let file = dir.join("agent.toml");
+        let config = format!(
+            "state = '{}'\ncollector = 'http://{}'\n[[source]]\nname = 'proxy'\npaths = ['{}']\n",
+            dir.join("agent").display(),
+            collector.address,
+            self.log.display()
+        );
+        std::fs::write(&file, config).expect("written");
+        let began = Instant::now();
+        let agent = Siptrail::agent(&file);
+        self.report(&format!("agent and collector, {name}"), &collector, Some(&agent), began);
+    }
+
+    fn report(&self, name: &str, collector: &Siptrail, agent: Option<&Siptrail>, began: Instant) {
+        let stored = collector.until(|it| number(&it.get("/api/v1/streams").1, "\"records\":") >= self.records, began);
+        let joined = collector.until(|it| it.correlated(&self.last_call), began);
+        let (megabytes, seconds) = (self.bytes as f64 / 1e6, stored.as_secs_f64());
+        println!("{name}: {megabytes:.0} MB, {} records", self.records);
+        println!(
+            "  stored      {seconds:.1} s, {:.0} records/s, {:.1} MB/s",
+            self.records as f64 / seconds,
+            megabytes / seconds
+        );
+        println!("  correlated  {:.1} s", joined.as_secs_f64());
+        let (cpu, peak) = collector.spent();
+        println!("  CPU         {cpu:.1} s, peak memory {} MB", peak / 1_000_000);
+        if let Some(agent) = agent {
+            let (cpu, peak) = agent.spent();
+            println!("  the agent's {cpu:.1} s, peak memory {} MB", peak / 1_000_000);
+        }
+    }
 }
 
 /// First byte and size of a ladder's page: median and worst of 9.
@@ -55,7 +126,7 @@ fn ladder(dir: &Path, messages: usize) {
     let log = dir.join(format!("ladder-{messages}.log"));
     write_one_call(&log, messages);
     let began = Instant::now();
-    let watch = Watch::start(&dir.join(format!("data-{messages}")), &log);
+    let watch = Siptrail::watch(&dir.join(format!("data-{messages}")), &log);
     watch.until(
         |watch| {
             number(&watch.get("/api/v1/streams").1, "\"records\":") >= messages as u64
@@ -71,18 +142,6 @@ fn ladder(dir: &Path, messages: usize) {
         median.as_secs_f64() * 1e3,
         worst.as_secs_f64() * 1e3
     );
-}
-
-fn write_calls(log: &Path, copies: usize) {
-    let mut out = BufWriter::new(File::create(log).expect("created"));
-    for copy in 0..copies {
-        let mut text = RECORDED.to_owned();
-        for mark in CALL_MARKS {
-            text = text.replace(mark, &format!("-{copy}x{}", &mark[1..]));
-        }
-        out.write_all(text.as_bytes()).expect("written");
-    }
-    out.flush().expect("written");
 }
 
 /// One call: an INVITE, its answer and ACK, then INFO and 200 by turns.
@@ -111,22 +170,33 @@ fn write_one_call(log: &Path, messages: usize) {
     out.flush().expect("written");
 }
 
-/// A running `siptrail watch`. Killed when dropped.
-struct Watch {
+/// A running program. Killed when dropped.
+struct Siptrail {
     child: Child,
     address: String,
 }
 
-impl Watch {
-    fn start(data: &Path, log: &Path) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_siptrail"))
-            .args(["watch", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data)
-            .arg(log)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary starts");
+impl Siptrail {
+    fn watch(data: &Path, log: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_siptrail"));
+        command.args(["watch", "--listen", "127.0.0.1:0", "--data"]).arg(data).arg(log);
+        Self::serving(command)
+    }
+
+    fn collector(config: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_siptrail"));
+        command.args(["collector", "--config"]).arg(config);
+        Self::serving(command)
+    }
+
+    fn agent(config: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_siptrail"));
+        command.args(["agent", "--config"]).arg(config).stdout(Stdio::null()).stderr(Stdio::null());
+        Self { child: command.spawn().expect("the binary starts"), address: String::new() }
+    }
+
+    fn serving(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary starts");
         let mut said = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         said.read_line(&mut line).expect("a line");
@@ -192,7 +262,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for Siptrail {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
