@@ -1,6 +1,6 @@
 # Siptrail: `make demo` shows it, `make test` proves it, `make lint` keeps it tidy.
 SHELL := /bin/bash
-.PHONY: demo test lint packages tools bench help
+.PHONY: demo test lint packages bench help
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -8,14 +8,16 @@ help: ## what there is
 demo: ## recorded calls, played live into a browser page on 127.0.0.1:8480
 	cargo run --release --bin siptrail -- demo
 
-test: packages tools ## installs what the tests need, starts it, runs every test
+test: packages ## installs what the tests need, starts it, runs every test
+	scripts/tools nextest
 	scripts/postgres start
 	cargo nextest run --workspace --no-fail-fast
 
-lint: tools ## format, clippy, licences and sources of libraries
+lint: ## format, clippy, licences and sources of libraries
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	scripts/vocabulary
+	scripts/tools deny
 	cargo deny --log-level error check bans licenses sources
 
 bench: ## figures of docs/performance.md
@@ -26,6 +28,3 @@ bench: ## figures of docs/performance.md
 
 packages:
 	scripts/packages
-
-tools:
-	scripts/tools
