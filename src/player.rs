@@ -7,9 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono_tz::Tz;
 use message::format::{Format, Line};
-use message::frame::{Framer, Limits, Next, Resume};
-use message::id::Offset;
-use message::span::{Span, SpanKind};
+use message::frame;
+use message::span::SpanKind;
 use message::time::Timestamp;
 use tokio::io::AsyncWriteExt;
 
@@ -18,6 +17,8 @@ use tokio::io::AsyncWriteExt;
 pub struct Recording {
     path: PathBuf,
     pieces: Vec<Piece>,
+    /// What stands behind the last record.
+    rest: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -32,7 +33,7 @@ impl Recording {
     pub fn cut(log: &[u8], path: &Path) -> Self {
         let format = Arc::new(Format::siptrail());
         let (mut pieces, mut written) = (Vec::new(), 0);
-        for span in spans(log, &format).into_iter().filter(|span| span.kind == SpanKind::Record) {
+        for span in frame::spans(log, &format).into_iter().filter(|span| span.kind == SpanKind::Record) {
             let (start, end) = (span.start.0 as usize, span.end().0 as usize);
             let line = log[start..start + span.head as usize].trim_ascii_end();
             let Line::Header(header) = format.read(line, Tz::UTC) else { continue };
@@ -44,7 +45,7 @@ impl Recording {
             });
             written = end;
         }
-        Self { path: path.to_owned(), pieces }
+        Self { path: path.to_owned(), pieces, rest: log[written..].to_vec() }
     }
 
     /// When its first record was logged.
@@ -67,6 +68,8 @@ impl Recording {
             file.write_all(&bytes).await.with_context(told)?;
             file.flush().await.with_context(told)?;
         }
+        file.write_all(&self.rest).await.with_context(told)?;
+        file.flush().await.with_context(told)?;
         Ok(())
     }
 }
@@ -75,25 +78,12 @@ fn epoch(time: Timestamp) -> String {
     format!("{}.{:06}", time.0.div_euclid(1_000_000), time.0.rem_euclid(1_000_000))
 }
 
-fn spans(log: &[u8], format: &Arc<Format>) -> Vec<Span> {
-    let mut framer = Framer::new(format.clone(), Offset(0), &Resume::default(), Limits::default());
-    let (mut out, mut at) = (Vec::new(), 0);
-    while let Some(rest) = log.get(at..).filter(|rest| !rest.is_empty()) {
-        at = match framer.feed(rest, &mut out) {
-            Next::More => log.len(),
-            Next::From(offset) => offset.0 as usize,
-        };
-    }
-    framer.close(&mut out);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const LOG: &[u8] = b"noise\n 1(2) INFO: [1795463759.100000][INVITE][sip:a][sip:b]\nINVITE sip:b SIP/2.0\r\nContent-Length: 0\r\n\r\n\n\
-more noise\n 1(2) INFO: [1795463759.350000][ACK][sip:a][sip:b]\nACK sip:b SIP/2.0\r\nContent-Length: 0\r\n\r\n\n";
+more noise\n 1(2) INFO: [1795463759.350000][ACK][sip:a][sip:b]\nACK sip:b SIP/2.0\r\nContent-Length: 0\r\n\r\n\n 1(2) INFO: last noise\n";
 
     #[tokio::test]
     async fn a_recording_is_played_at_its_own_pace_with_its_times_moved() {

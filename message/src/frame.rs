@@ -92,6 +92,24 @@ pub struct Framer {
     near_miss_at: Option<Offset>,
 }
 
+/// All spans of a closed file that is in memory as a whole.
+pub fn spans(log: &[u8], format: &Arc<Format>) -> Vec<Span> {
+    let mut framer = Framer::new(format.clone(), Offset(0), &Resume::default(), Limits::default());
+    let (mut out, mut at) = (Vec::new(), 0);
+    loop {
+        while let Some(rest) = log.get(at..).filter(|rest| !rest.is_empty()) {
+            at = match framer.feed(rest, &mut out) {
+                Next::More => log.len(),
+                Next::From(offset) => offset.0 as usize,
+            };
+        }
+        match framer.close(&mut out) {
+            Next::More => return out,
+            Next::From(offset) => at = offset.0 as usize,
+        }
+    }
+}
+
 #[derive(Debug)]
 enum State {
     Outside,
