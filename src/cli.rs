@@ -43,7 +43,11 @@ pub struct Watch {
     #[arg(required = true, value_name = "LOG")]
     pub logs: Vec<PathBuf>,
     #[command(flatten)]
-    pub place: Place,
+    pub pages: Pages,
+    /// Where messages and positions are kept; a second run goes on where the first stopped
+    /// [default: siptrail in the user's data directory]
+    #[arg(long, env = "SIPTRAIL_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// Where to begin in files that were never read before
     #[arg(long, value_enum, default_value_t = From::Beginning)]
     pub from: From,
@@ -60,18 +64,18 @@ pub enum From {
 #[derive(Debug, Args)]
 pub struct Demo {
     #[command(flatten)]
-    pub place: Place,
+    pub pages: Pages,
+    /// A directory for the recorded logs and their messages; it must be empty, and is kept
+    /// [default: one of its own, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Args)]
-pub struct Place {
+pub struct Pages {
     /// Address of the pages; loopback only, as there are no accounts. Port 0 takes a free one
-    #[arg(long, env = "SIPTRAIL_LISTEN", default_value = "127.0.0.1:8480")]
+    #[arg(long, env = "SIPTRAIL_LISTEN", default_value = "127.0.0.1:8480", value_parser = address)]
     pub listen: SocketAddr,
-    /// Where messages and positions are kept; a second run goes on where the first stopped
-    /// [default: siptrail in the user's data directory; for the demo a fresh directory that is removed at the end]
-    #[arg(long, env = "SIPTRAIL_DATA", value_name = "DIR")]
-    pub data: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -79,6 +83,10 @@ pub struct Configured {
     /// The config file (an example with every key and its default: etc/collector.toml)
     #[arg(long, env = "SIPTRAIL_CONFIG", value_name = "FILE")]
     pub config: PathBuf,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "give an address and a port, such as 127.0.0.1:8480".to_owned())
 }
 
 #[cfg(test)]

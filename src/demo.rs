@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{Demo, From};
 use crate::outcome::WrongConfig;
 use crate::player::Recording;
-use crate::{progress, watch};
+use crate::progress;
+use crate::watch::{self, Watch};
 
 /// Logs of one recording: they are played side by side.
 type Scene = &'static [(&'static str, &'static [u8])];
@@ -24,19 +25,20 @@ const SCENES: [Scene; 2] = [
 ];
 
 pub async fn run(asked: Demo) -> anyhow::Result<()> {
-    let fresh = Fresh::make(asked.place.data.as_deref())?;
+    let fresh = Fresh::make(asked.data.as_deref())?;
     let logs = fresh.path.join("logs");
     std::fs::create_dir(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
-    progress::say(&format!("playing recorded calls into {}", logs.display()));
-
     let cancel = watch::until_signal();
-    let player = tokio::spawn(play(logs.clone(), cancel.clone()));
-    let result = watch::follow(&asked.place, fresh.path.join("data"), vec![logs], From::Beginning, cancel).await;
+    let watch =
+        Watch::start(asked.pages.listen, fresh.path.join("data"), std::slice::from_ref(&logs), From::Beginning).await?;
+    let player = tokio::spawn(play(logs, cancel.clone()));
+    let result = watch.follow(cancel).await;
     player.abort();
     result
 }
 
 async fn play(logs: PathBuf, cancel: CancellationToken) {
+    progress::say(&format!("playing recorded calls into {}", logs.display()));
     let all = async {
         for scene in SCENES {
             play_scene(&logs, scene).await?;

@@ -4,8 +4,10 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-pub fn start(verbose: u8) {
+/// `quiet_agent`: what the agent finds is told as progress, so only its warnings are logged.
+pub fn start(verbose: u8, quiet_agent: bool) {
     let level = match verbose {
+        0 if quiet_agent => "info,agent=warn,sqlx=warn,hyper=warn,tower_http=warn",
         0 => "info,sqlx=warn,hyper=warn,tower_http=warn",
         1 => "debug,sqlx=info,hyper=info",
         _ => "trace",

@@ -1,6 +1,7 @@
 //! A collector in this process: store, ingest, correlation and pages behind one listener.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context;
 use collector::Ingest;
@@ -10,6 +11,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::outcome::WrongConfig;
+
+/// Time for requests that are under way when all ends; one that never comes to its end does not hold it up.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Running roles; they end when `cancel` does.
 pub struct Server {
@@ -60,7 +64,11 @@ impl Server {
         let stop = cancel.clone();
         let pages = tokio::spawn(async move {
             let app = app.into_make_service_with_connect_info::<SocketAddr>();
-            let result = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await;
+            let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
+            let result = tokio::select! {
+                result = serving => result,
+                () = async { stop.cancelled().await; tokio::time::sleep(LAST_ANSWERS).await } => Ok(()),
+            };
             partitions.abort();
             result
         });

@@ -1,6 +1,8 @@
 //! `siptrail watch LOG…`: agent, collector and pages in one process on SQLite.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use ::agent::{Call, Config, Progress, Reply, Source, Start, Transport};
 use anyhow::Context;
@@ -9,7 +11,7 @@ use store::Location;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{From, Place, Watch};
+use crate::cli::{self, From};
 use crate::outcome::WrongConfig;
 use crate::progress;
 use crate::serve::{self, Server};
@@ -19,72 +21,97 @@ const WAITING: usize = 8;
 /// Bytes read ahead of the database: one batch on its way and one behind it, as no network is to be bridged.
 const READ_AHEAD: usize = 8 << 20;
 
-pub async fn run(asked: Watch) -> anyhow::Result<()> {
-    let data = match asked.place.data.clone() {
-        Some(data) => data,
-        None => default_data()?,
-    };
+pub async fn run(asked: cli::Watch) -> anyhow::Result<()> {
+    let data = asked.data.map_or_else(default_data, Ok)?;
     let cancel = until_signal();
-    follow(&asked.place, data, asked.logs, asked.from, cancel).await
+    Watch::start(asked.pages.listen, data, &asked.logs, asked.from).await?.follow(cancel).await
 }
 
-/// Follows and serves until cancelled.
-pub async fn follow(
-    place: &Place,
-    data: PathBuf,
-    logs: Vec<PathBuf>,
-    from: From,
-    cancel: CancellationToken,
-) -> anyhow::Result<()> {
-    let listener = serve::bind(place.listen).await?;
-    let location = Location::Directory(data.clone());
-    let serving = CancellationToken::new();
-    let following = logs.iter().map(|log| log.display().to_string()).collect();
-    let config = collector::Config::default();
-    let server = Server::start(listener, location, &config, following, serving.clone()).await?;
-    progress::say(&format!("Siptrail is at http://{}/ (data in {})", server.address, data.display()));
-
-    let config = agent_config(&data, &logs, from);
-    let (calls, answers) = mpsc::channel(WAITING);
-    let bridge = tokio::spawn(answer_calls(server.ingest.clone(), answers));
-    let (tell, told) = watch::channel(Progress::default());
-    let telling = tokio::spawn(progress::tell(told, server.store.clone()));
-    let result = ::agent::run(config, Transport::InProcess(calls), tell, cancel).await;
-    serving.cancel();
-    telling.abort();
-    bridge.await.context("the in-process collector stopped")?;
-    server.finish().await?;
-    result.context("following stopped")
+/// A collector that serves its pages, and what an agent beside it is to follow.
+pub struct Watch {
+    server: Server,
+    serving: CancellationToken,
+    agent: Config,
 }
 
-fn agent_config(data: &std::path::Path, logs: &[PathBuf], from: From) -> Config {
+impl Watch {
+    pub async fn start(listen: SocketAddr, data: PathBuf, logs: &[PathBuf], from: From) -> anyhow::Result<Self> {
+        let agent = agent_config(&data, logs, from)?;
+        let listener = serve::bind(listen).await?;
+        let serving = CancellationToken::new();
+        let following = agent.sources.iter().flat_map(|source| source.paths.clone()).collect();
+        let (location, config) = (Location::Directory(data.clone()), collector::Config::default());
+        let server = Server::start(listener, location, &config, following, serving.clone()).await?;
+        progress::say(&format!("Siptrail is at http://{}/ (data in {})", server.address, data.display()));
+        Ok(Self { server, serving, agent })
+    }
+
+    /// Follows and serves until cancelled.
+    pub async fn follow(self, cancel: CancellationToken) -> anyhow::Result<()> {
+        let (calls, answers) = mpsc::channel(WAITING);
+        let bridge = tokio::spawn(answer_calls(self.server.ingest.clone(), answers));
+        let (tell, told) = watch::channel(Progress::default());
+        let telling = tokio::spawn(progress::tell(told, self.server.store.clone()));
+        let result = ::agent::run(self.agent, Transport::InProcess(calls), tell, cancel).await;
+        self.serving.cancel();
+        telling.abort();
+        bridge.await.context("the in-process collector stopped")?;
+        self.server.finish().await?;
+        result.context("following stopped")
+    }
+}
+
+fn agent_config(data: &Path, logs: &[PathBuf], from: From) -> anyhow::Result<Config> {
     let start = match from {
         From::Beginning => Start::Beginning,
         From::End => Start::End,
     };
-    let sources = names(logs)
+    let logs = logs.iter().map(|log| absolute(log)).collect::<anyhow::Result<BTreeSet<String>>>()?;
+    let sources = names(&logs)
         .into_iter()
         .zip(logs)
-        .map(|(name, log)| Source { start, ..Source::new(name, vec![log.to_string_lossy().into_owned()]) })
+        .map(|(name, log)| Source { start, ..Source::new(name, vec![log]) })
         .collect();
-    Config { state: data.join("agent"), sources, memory: READ_AHEAD, ..Config::default() }
+    let config = Config { state: data.join("agent"), sources, memory: READ_AHEAD, ..Config::default() };
+    match config.check() {
+        Ok(()) => Ok(config),
+        Err(fault) => Err(WrongConfig(format!("cannot follow {}: {}", fault.value, fault.hint)).into()),
+    }
 }
 
-/// A source is named after its log: the file's name without extension, or its directory's for a pattern; numbered where
-/// two would be alike.
-fn names(logs: &[PathBuf]) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for log in logs {
-        let last = log.file_stem().unwrap_or(log.as_os_str()).to_string_lossy().into_owned();
-        let parent = log.parent().and_then(|p| p.file_name()).map(|p| p.to_string_lossy().into_owned());
-        let short = if last.contains(['*', '?', '[']) { parent.unwrap_or(last) } else { last };
-        let short = if short.is_empty() || short == "/" { "log".to_owned() } else { short.replace('/', "-") };
-        let taken = |name: &String| names.contains(name);
-        let numbered = (2..).map(|n| format!("{short}-{n}"));
-        let name = std::iter::once(short.clone()).chain(numbered).find(|name| !taken(name));
-        names.push(name.unwrap_or(short));
+/// The same wherever Siptrail is started: a log must not get another name by it.
+fn absolute(log: &Path) -> anyhow::Result<String> {
+    if log.starts_with("~") {
+        let text = format!("{}: a quoted ~ is not your home directory; write the path out", log.display());
+        return Err(WrongConfig(text).into());
     }
-    names
+    let path = std::path::absolute(log).with_context(|| format!("cannot tell where {} is", log.display()))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+/// A source is named after its log: the file's name without extension, or its directory's for a pattern. Where two would
+/// be alike, with more of their path before it; the order in which they are given does not matter.
+fn names(logs: &BTreeSet<String>) -> Vec<String> {
+    let places: Vec<Vec<&str>> = logs.iter().map(|log| place(log)).collect();
+    let name = |place: &[&str], parts: usize| place[place.len().saturating_sub(parts)..].join("-");
+    let unlike = |place: &Vec<&str>, parts: &usize| {
+        places.iter().filter(|other| name(other, *parts) == name(place, *parts)).count() == 1
+    };
+    let short =
+        |place: &Vec<&str>| (1..=place.len()).find(|parts| unlike(place, parts)).map(|parts| name(place, parts));
+    let numbered =
+        |(at, place): (usize, &Vec<&str>)| short(place).unwrap_or_else(|| format!("{}-{at}", name(place, 1)));
+    places.iter().enumerate().map(numbered).collect()
+}
+
+/// The parts of a path that tell what is followed, a pattern left out.
+fn place(log: &str) -> Vec<&str> {
+    let fixed = log.find(['*', '?', '[']).map_or(log, |at| &log[..log[..at].rfind('/').unwrap_or(0)]);
+    let mut parts: Vec<&str> = fixed.split('/').filter(|part| !part.is_empty()).collect();
+    if let Some(last) = parts.last_mut().filter(|_| fixed == log) {
+        *last = Path::new(*last).file_stem().and_then(|stem| stem.to_str()).unwrap_or(last);
+    }
+    if parts.is_empty() { vec!["log"] } else { parts }
 }
 
 /// What HTTP would do, without HTTP.
@@ -156,8 +183,26 @@ mod tests {
 
     #[test]
     fn a_source_is_named_after_its_log_and_two_never_alike() {
-        let named = |logs: &[&str]| names(&logs.iter().map(PathBuf::from).collect::<Vec<_>>());
+        let named = |logs: &[&str]| names(&logs.iter().map(|log| (*log).to_owned()).collect());
         assert_eq!(named(&["/a/sip.log", "/var/log/app/*.log", "/var/log/kamailio"]), ["sip", "app", "kamailio"]);
-        assert_eq!(named(&["/a/sip.log", "/b/sip.log", "/c/sip.log", "/"]), ["sip", "sip-2", "sip-3", "log"]);
+        assert_eq!(named(&["/b/sip.log", "/a/sip.log", "/"]), ["log", "a-sip", "b-sip"]);
+        assert_eq!(named(&["/srv/a/x/sip.log", "/srv/b/x/sip.log"]), ["a-x-sip", "b-x-sip"]);
+        assert_eq!(named(&["/a/*.log", "/a/*.txt", "/*.log"]), ["log", "a-1", "a-2"]);
+    }
+
+    #[test]
+    fn a_log_is_the_same_from_wherever_it_is_named() {
+        let here = std::env::current_dir().expect("a directory");
+        let named = absolute(Path::new("sip.log")).expect("absolute");
+        assert_eq!(named, here.join("sip.log").to_string_lossy());
+        assert_eq!(absolute(Path::new("./sip.log")).expect("absolute"), named);
+        assert!(absolute(Path::new("~/sip.log")).is_err());
+    }
+
+    #[test]
+    fn a_pattern_that_is_none_is_wrong_usage() {
+        let wrong = agent_config(Path::new("/data"), &[PathBuf::from("/tmp/[z")], From::Beginning).expect_err("wrong");
+        assert!(wrong.downcast_ref::<WrongConfig>().is_some());
+        assert!(wrong.to_string().contains("/tmp/[z"), "{wrong}");
     }
 }

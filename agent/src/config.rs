@@ -239,7 +239,8 @@ impl Config {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
     pub key: &'static str,
-    value: String,
+    /// As it was given.
+    pub value: String,
     pub hint: String,
 }
 

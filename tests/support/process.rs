@@ -1,7 +1,8 @@
 //! The binary as a process.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -12,7 +13,7 @@ use super::{Api, eventually};
 
 /// A running `siptrail` with what it says. Killed when dropped.
 pub struct Siptrail {
-    child: Child,
+    child: Mutex<Child>,
     said: Arc<Mutex<Vec<String>>>,
 }
 
@@ -22,8 +23,13 @@ impl Siptrail {
     }
 
     pub fn spawn(command: &mut Command) -> Self {
+        // The shell of who runs the tests must not decide what is tested.
+        for name in std::env::vars_os().map(|(name, _)| name) {
+            if name.to_string_lossy().starts_with("SIPTRAIL_") || name == "RUST_LOG" {
+                command.env_remove(name);
+            }
+        }
         let mut child = command
-            .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -40,13 +46,19 @@ impl Siptrail {
                 }
             });
         }
-        Self { child, said }
+        Self { child: Mutex::new(child), said }
     }
 
     /// `siptrail watch` on a free port.
     pub fn watch(data: &Path, logs: &[&Path]) -> Self {
-        let mut args =
-            vec!["watch".into(), "--listen".into(), "127.0.0.1:0".into(), "--data".into(), data.display().to_string()];
+        Self::watch_with(&[], data, logs)
+    }
+
+    /// With flags before the command.
+    pub fn watch_with(flags: &[&str], data: &Path, logs: &[&Path]) -> Self {
+        let mut args: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        args.extend(["watch", "--listen", "127.0.0.1:0", "--data"].map(str::to_owned));
+        args.push(data.display().to_string());
         args.extend(logs.iter().map(|log| log.display().to_string()));
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
         Self::start(&args)
@@ -58,9 +70,15 @@ impl Siptrail {
 
     /// Waits for a line that holds this text.
     pub async fn says(&self, text: &str) -> String {
+        let looks_since_end = Cell::new(0);
         eventually(&format!("the program says {text:?}"), || async {
+            let status = self.child.lock().expect("child").try_wait().expect("waited");
             let said = self.said();
-            said.iter().find(|line| line.contains(text)).cloned().ok_or_else(|| format!("it said {said:#?}"))
+            let found = said.iter().find(|line| line.contains(text)).cloned();
+            // Its last words may be still on their way.
+            looks_since_end.set(looks_since_end.get() + u32::from(status.is_some()));
+            assert!(found.is_some() || looks_since_end.get() < 20, "it ended without {text:?}; it said {said:#?}");
+            found.ok_or_else(|| format!("it said {said:#?}"))
         })
         .await
     }
@@ -73,32 +91,29 @@ impl Siptrail {
         Api::at(url)
     }
 
-    pub fn kill_9(mut self) {
-        self.child.kill().expect("killed");
-        self.child.wait().expect("gone");
+    pub fn kill_9(self) {
+        let mut child = self.child.lock().expect("child");
+        child.kill().expect("killed");
+        child.wait().expect("gone");
     }
 
     /// SIGTERM, and its exit code.
-    pub async fn stop(mut self) -> Option<i32> {
-        signal(self.child.id(), Signal::TERM);
-        self.exit().await
-    }
-
-    pub async fn exit(&mut self) -> Option<i32> {
-        let (child, said) = (&mut self.child, self.said.clone());
-        let child = Mutex::new(child);
+    pub async fn stop(self) -> Option<i32> {
+        signal(self.id(), Signal::TERM);
         eventually("the program ends", || async {
-            let ended = child.lock().expect("child").try_wait().expect("waited");
-            ended
-                .map(|status| status.code())
-                .ok_or_else(|| format!("it still runs; it said {:#?}", said.lock().expect("lines")))
+            let ended = self.child.lock().expect("child").try_wait().expect("waited");
+            ended.map(|status| status.code()).ok_or_else(|| format!("it still runs; it said {:#?}", self.said()))
         })
         .await
     }
 
+    fn id(&self) -> u32 {
+        self.child.lock().expect("child").id()
+    }
+
     /// Highest resident memory so far, in bytes.
     pub fn peak_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("status");
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("status");
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("VmHWM");
         line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).expect("a number") * 1024
     }
@@ -106,8 +121,10 @@ impl Siptrail {
 
 impl Drop for Siptrail {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Ok(mut child) = self.child.lock() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -118,5 +135,11 @@ pub fn signal(pid: u32, signal: Signal) {
 
 /// A port nobody listens on now.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port()
+    // SIP is spoken over UDP, pages over TCP: it must be free for both.
+    let free = || {
+        let socket = TcpListener::bind("127.0.0.1:0").ok()?;
+        let address = socket.local_addr().ok()?;
+        UdpSocket::bind(address).ok().map(|_| address.port())
+    };
+    std::iter::repeat_with(free).take(100).flatten().next().expect("a free port")
 }
