@@ -18,7 +18,7 @@ use thirtyfour::{
     WebDriver, WebElement,
 };
 
-use super::support::{Api, Siptrail, eventually, free_port, log, program};
+use super::support::{Api, Siptrail, client, eventually, free_port, log, program};
 
 const LIST: &str = "ol.scenarios a.sc";
 const ROWS: &str = "#flow ol > li[id^=m] > a.m";
@@ -328,7 +328,11 @@ struct Browser {
 impl Browser {
     async fn start() -> Self {
         let port = free_port();
+        let profile = TempDir::new().expect("a profile");
+        let temporary = profile.path().join("tmp");
+        std::fs::create_dir(&temporary).expect("made");
         let chromedriver = Command::new(program("chromedriver", "chromium-driver"))
+            .env("TMPDIR", &temporary)
             .arg(format!("--port={port}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -344,12 +348,11 @@ impl Browser {
         })
         .await;
 
-        let profile = TempDir::new().expect("a profile");
         let mut wanted = DesiredCapabilities::chrome();
         let binary = program("chromium", "chromium");
         wanted.set_binary(binary.to_str().expect("a path in UTF-8")).expect("set");
         wanted.set_browser_log_level(LoggingPrefsLogLevel::All).expect("set");
-        let user_data = format!("--user-data-dir={}", profile.path().display());
+        let user_data = format!("--user-data-dir={}", profile.path().join("profile").display());
         for arg in [
             "--headless",
             "--no-sandbox",
@@ -388,7 +391,7 @@ impl Browser {
     /// A command of the DevTools protocol.
     async fn cdp(&self, command: &str, params: Value) {
         let body = json!({ "cmd": command, "params": params });
-        let answer = reqwest::Client::new().post(format!("{}/goog/cdp/execute", self.url)).json(&body).send().await;
+        let answer = client().post(format!("{}/goog/cdp/execute", self.url)).json(&body).send().await;
         answer.and_then(reqwest::Response::error_for_status).expect("the browser does as it is told");
     }
 
@@ -475,7 +478,7 @@ struct Http(reqwest::Client);
 
 impl Http {
     fn new() -> Self {
-        Self(reqwest::Client::new())
+        Self(client())
     }
 }
 

@@ -1,8 +1,11 @@
 //! The command line as a new user meets it: help, mistakes, and what it says meanwhile.
 
+use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
+
+use serde_json::Value;
 
 use crate::support::{Siptrail, Truth, differences, eventually, log};
 
@@ -101,6 +104,20 @@ async fn a_log_that_does_not_exist_is_said_and_followed_when_it_appears() {
 }
 
 #[tokio::test]
+async fn a_request_that_never_ends_does_not_hold_up_the_end() {
+    let data = tempfile::tempdir().expect("a directory");
+    let siptrail = Siptrail::watch(data.path(), &[Path::new("/nowhere/a.log")]);
+    let api = siptrail.api().await;
+    let address = api.url.trim_start_matches("http://");
+    let mut stalled = std::net::TcpStream::connect(address).expect("connected");
+    stalled
+        .write_all(b"POST /api/v1/append HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc")
+        .expect("sent");
+    api.page("/healthz").await.expect("it answers others");
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
+#[tokio::test]
 async fn the_demo_plays_its_calls_and_shows_them() {
     let dir = tempfile::tempdir().expect("a directory");
     let data = dir.path().join("demo");
@@ -120,6 +137,16 @@ async fn the_demo_plays_its_calls_and_shows_them() {
             "both logs of a call are moved by the same time: {lasted} us in {call}"
         );
     }
+    eventually("nothing is left unfinished", || async {
+        let streams = api.get("/api/v1/streams").await?;
+        let left = |stream: &Value| stream["provisional"] != 0 || stream["lag_bytes"] != 0;
+        if streams["streams"].as_array().is_some_and(|all| !all.iter().any(left)) {
+            Ok(())
+        } else {
+            Err(streams.to_string())
+        }
+    })
+    .await;
     let home = api.page("/").await.expect("the home page");
     assert!(home.contains("Siptrail"));
     assert_eq!(demo.stop().await, Some(0));

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::support::{Api, Database, Siptrail, Truth, differences, entry, eventually, free_port};
 
-/// Calls written in all, in bursts; programs are killed between bursts, while the one before is still on its way.
+/// Calls written in all, in bursts; programs are killed right behind a burst, while it is still on its way.
 const CALLS: usize = 2400;
 const BURST: usize = 100;
+/// Each second burst is followed by a kill.
+const KILLS: usize = CALLS / BURST / 2;
 
 #[tokio::test]
 async fn killed_in_mid_load_on_sqlite_nothing_is_lost_or_repeated() {
@@ -63,14 +65,18 @@ impl Place {
         let mut truth = Vec::new();
         let (mut collector, mut agent) = (self.start("collector"), self.start("agent"));
         let api = Api::at(&self.url);
+        let mut in_flight = 0;
         for burst in 0..CALLS / BURST {
+            // Only some of it may be stored by now.
+            self.stored(&api, burst * BURST / 2).await;
             for call in burst * BURST..(burst + 1) * BURST {
                 let (text, body) = record(call);
                 log.write_all(text.as_bytes()).expect("written");
                 truth.push(entry("SIP", "INVITE", &format!("call-{call}@killed.example.com"), body.as_bytes()));
             }
-            // Only some of it may be stored now: that is the moment to pull the plug.
-            self.stored(&api, burst * BURST / 2).await;
+            if burst % 2 == 1 {
+                in_flight += usize::from(Self::records(&api).await.is_ok_and(|stored| stored < truth.len()));
+            }
             match burst % 6 {
                 1 => {
                     agent.kill_9();
@@ -89,9 +95,10 @@ impl Place {
                 _ => {}
             }
         }
-        let (text, _) = record(CALLS);
+        assert!(in_flight >= KILLS / 2, "records were on their way at {in_flight} of {KILLS} kills");
+        let (text, body) = record(CALLS);
         log.write_all(text.as_bytes()).expect("written");
-        truth.push(entry("SIP", "INVITE", &format!("call-{CALLS}@killed.example.com"), record(CALLS).1.as_bytes()));
+        truth.push(entry("SIP", "INVITE", &format!("call-{CALLS}@killed.example.com"), body.as_bytes()));
         let truth: Truth = truth.into_iter().collect();
         eventually("every record is stored once", || async {
             let wrong = differences(&truth, &api.truth().await?);
@@ -107,17 +114,25 @@ impl Place {
             if found == CALLS + 1 { Ok(()) } else { Err(format!("{found} scenarios")) }
         })
         .await;
+        let streams = api.get("/api/v1/streams").await.expect("streams");
+        for stream in streams["streams"].as_array().expect("streams") {
+            assert_eq!(stream["gaps"].as_array().map(Vec::len), Some(0), "nothing is told as lost: {stream}");
+        }
         assert_eq!(agent.stop().await, Some(0));
         assert_eq!(collector.stop().await, Some(0));
     }
 
     async fn stored(&self, api: &Api, least: usize) {
         eventually("a burst is on its way", || async {
-            let streams = api.get("/api/v1/streams").await?;
-            let records = streams["streams"][0]["records"].as_u64().unwrap_or(0);
-            if records >= least as u64 { Ok(()) } else { Err(format!("{records} of {least}")) }
+            let records = Self::records(api).await?;
+            if records >= least { Ok(()) } else { Err(format!("{records} of {least}")) }
         })
         .await;
+    }
+
+    async fn records(api: &Api) -> Result<usize, String> {
+        let streams = api.get("/api/v1/streams").await?;
+        Ok(streams["streams"][0]["records"].as_u64().unwrap_or(0) as usize)
     }
 }
 

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use crate::support::{Siptrail, eventually};
 
 const MEGABYTE: usize = 1 << 20;
@@ -15,6 +17,12 @@ fn record(call: &str, display: &str) -> String {
          CSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n"
     );
     format!("[2026-11-23 12:00:00.000][INVITE][sip:192.0.2.1:5060][sip:192.0.2.2:5060]\n{message}\n")
+}
+
+async fn only_stream(siptrail: &Siptrail) -> Value {
+    let mut streams = siptrail.api().await.get("/api/v1/streams").await.expect("streams");
+    assert_eq!(streams["streams"].as_array().map(Vec::len), Some(1));
+    streams["streams"][0].take()
 }
 
 async fn holds_calls(siptrail: &Siptrail, calls: &[&str]) {
@@ -42,6 +50,9 @@ async fn a_line_of_100_mb_keeps_memory_flat_and_loses_nothing_beside_it() {
     out.flush().expect("written");
     let siptrail = Siptrail::watch(&dir.path().join("data"), &[&file]);
     holds_calls(&siptrail, &["before@long", "behind@long", "last@long"]).await;
+    let stream = only_stream(&siptrail).await;
+    let long = 100 * MEGABYTE as u64 + 1;
+    assert_eq!((&stream["noise_lines"], stream["noise_bytes"].as_u64()), (&json!(1), Some(long)), "a line of noise");
     let peak = siptrail.peak_memory();
     assert!(peak < 150 * MEGABYTE as u64, "peak memory {} MB", peak / MEGABYTE as u64);
     assert_eq!(siptrail.stop().await, Some(0));
@@ -70,11 +81,15 @@ async fn noise_of_any_bytes_and_impossible_times_are_kept_as_what_they_are() {
     let head = invalid.iter().position(|b| *b == b'\n').expect("a header line") + 1;
     assert_eq!(latin.body, invalid[head..invalid.len() - 1], "bytes that are not UTF-8 come back as they were");
     assert!(latin.json["body"].is_null() && latin.json["body_base64"].is_string());
-    let streams = api.get("/api/v1/streams").await.expect("streams");
-    let stream = &streams["streams"][0];
+    let stream = only_stream(&siptrail).await;
     let sum: u64 =
         ["record_bytes", "noise_bytes", "fragment_bytes", "gap_bytes"].iter().filter_map(|k| stream[*k].as_u64()).sum();
     assert_eq!(Some(sum), stream["watermark"].as_u64(), "every byte is accounted for: {stream}");
+    let impossible = api.messages("").await.expect("messages").into_iter().filter(|m| m.json["source"] == "sip:a");
+    let methods: Vec<String> = impossible.map(|m| m.method).collect();
+    assert!(methods.is_empty(), "a line with an impossible time is no record: {methods:?}");
+    let far = api.messages("&call_id=far@future").await.expect("messages").remove(0);
+    assert_eq!(far.json["time"], "9999-12-31T23:59:59.000000Z", "a strange time is kept as it was logged");
     assert_eq!(siptrail.stop().await, Some(0));
 }
 
@@ -100,6 +115,8 @@ async fn markup_and_escapes_in_a_display_name_are_text() {
         "/".into(),
     ] {
         let html = api.page(&page).await.expect("a page");
+        let shown = html.contains("&lt;script&gt;alert") || html.contains("&#60;script&#62;alert");
+        assert!(shown || !page.starts_with("/s/"), "the name is shown, as text, on {page}");
         assert!(!html.contains("<script>alert"), "{page}");
         assert!(!html.contains('\u{1b}'), "a control byte on {page}");
     }

@@ -9,6 +9,8 @@ use crate::support::{Siptrail, Truth, differences, entry, eventually, free_port,
 
 const CALLS: usize = 20;
 const ROTATIONS: usize = 3;
+/// Records that go into a log after it was renamed.
+const LATE: usize = 5;
 
 /// Killed when dropped.
 struct Program(Child);
@@ -33,11 +35,12 @@ async fn calls_through_a_real_proxy_arrive_whole_while_its_log_is_rotated() {
 
     let devices = [lab.device("answers.xml"), lab.device("rings.xml"), lab.device("rings.xml")];
     lab.register(&devices.each_ref().map(|(port, _)| *port)).await;
-    for _ in 0..ROTATIONS {
-        lab.calls(CALLS / ROTATIONS).await;
-        lab.rotate(&log);
+    let calls = lab.calls(CALLS);
+    for rotation in 1..=ROTATIONS {
+        lab.has_written(rotation * CALLS * 3).await;
+        lab.rotate(&log).await;
     }
-    lab.calls(CALLS - CALLS / ROTATIONS * ROTATIONS).await;
+    finish("calls", calls).await;
     let written = lab.stop();
     assert!(written.len() > CALLS * 15, "real traffic was logged: {} records", written.len());
 
@@ -120,13 +123,22 @@ impl Lab {
         std::fs::write(&list, format!("SEQUENTIAL\n{}\n", lines.join("\n"))).expect("written");
         let mut sipp = self.sipp("register.xml", free_port());
         sipp.arg("-inf").arg(&list).args(["-m", &ports.len().to_string(), "-r", "10"]);
-        finish("registrations", sipp).await;
+        finish("registrations", Program(sipp.spawn().expect("sipp starts"))).await;
     }
 
-    async fn calls(&self, number: usize) {
+    /// Calls that are made while the test goes on.
+    fn calls(&self, number: usize) -> Program {
         let mut sipp = self.sipp("calls.xml", free_port());
         sipp.args(["-m", &number.to_string(), "-r", "10"]);
-        finish("calls", sipp).await;
+        Program(sipp.spawn().expect("sipp starts"))
+    }
+
+    async fn has_written(&self, records: usize) {
+        eventually("traffic goes on", || async {
+            let written = self.written.lock().expect("records").len();
+            if written >= records { Ok(()) } else { Err(format!("{written} of {records} records")) }
+        })
+        .await;
     }
 
     fn sipp(&self, scenario: &str, port: u16) -> Command {
@@ -142,8 +154,8 @@ impl Lab {
         command
     }
 
-    /// `logrotate` renames the log; the writer goes on in the old file until it is asked to reopen.
-    fn rotate(&self, log: &Path) {
+    /// `logrotate` renames the log amid the calls; the writer goes on in the renamed file, and reopens some records later.
+    async fn rotate(&self, log: &Path) {
         let config = self.dir.join("logrotate.conf");
         let text =
             format!("{} {{\n  rotate 10\n  size 1\n  create 0644\n  nocompress\n  missingok\n}}\n", log.display());
@@ -156,7 +168,8 @@ impl Lab {
             .output()
             .expect("logrotate runs");
         assert!(out.status.success(), "logrotate: {}", String::from_utf8_lossy(&out.stderr));
-        // The writer looks for the wish at the next record; rotation must not wait for one.
+        let renamed = self.written.lock().expect("records").len();
+        self.has_written(renamed + LATE).await;
         self.reopen.send(()).expect("the writer lives");
     }
 
@@ -169,8 +182,8 @@ impl Lab {
     }
 }
 
-async fn finish(what: &str, mut command: Command) {
-    let child = Mutex::new(Program(command.spawn().expect("sipp starts")));
+async fn finish(what: &str, program: Program) {
+    let child = Mutex::new(program);
     eventually(what, || async {
         let ended = child.lock().expect("child").0.try_wait().expect("waited");
         match ended {

@@ -5,7 +5,7 @@ mod postgres;
 mod process;
 mod truth;
 
-pub use api::Api;
+pub use api::{Api, client};
 pub use postgres::Database;
 pub use process::{Siptrail, free_port, signal};
 pub use truth::{Entry, Truth, differences, entry};
