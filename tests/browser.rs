@@ -1,24 +1,13 @@
 //! The pages in a real Chromium: keys, live rows, the content security policy, both themes, and no script at all.
 
-use std::future::Future;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::http::{Request, Response};
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
-use thirtyfour::error::{WebDriverErrorInner, WebDriverResult};
-use thirtyfour::session::http::{Body, HttpClient};
-use thirtyfour::{
-    BrowserLogEntry, By, ChromiumLikeCapabilities, DesiredCapabilities, Key, LoggingPrefsLogLevel, TypingData,
-    WebDriver, WebElement,
-};
+use thirtyfour::Key;
 
-use super::support::{Api, Siptrail, client, eventually, free_port, log, program};
+use super::support::{Api, Browser, Siptrail, eventually, log, recorded};
 
 const LIST: &str = "ol.scenarios a.sc";
 const ROWS: &str = "#flow ol > li[id^=m] > a.m";
@@ -41,7 +30,7 @@ async fn a_person_searches_opens_a_ladder_and_reads_a_message_by_keyboard() {
     browser.has(LIST, BOBS).await;
 
     let first = browser.find(LIST).await.attr("href").await.expect("read").expect("a link");
-    let rows = rows(&api, &first).await;
+    let rows = api.rows(&first).await;
     browser.find(&format!("ol.scenarios {READY}")).await;
     browser.press("j").await;
     browser.focused(&format!("ol.scenarios a[href='{first}']")).await;
@@ -71,11 +60,11 @@ async fn a_person_searches_opens_a_ladder_and_reads_a_message_by_keyboard() {
     browser.press("jt").await;
     browser.find(".ladder.faded").await;
     assert!(browser.count("a.m.tx").await.expect("counted") > 1, "an INVITE and its answers are marked");
-    browser.press("2").await;
+    browser.press_once('2').await;
     browser.has(ROWS, 6).await;
     browser.has(&format!("{ROWS}.leg2"), 6).await;
     browser.find(&format!("#flow {READY}")).await;
-    browser.press("0").await;
+    browser.press_once('0').await;
     browser.has(ROWS, rows.len()).await;
     browser.quit().await;
 }
@@ -92,7 +81,7 @@ async fn a_new_row_arrives_live() {
     let id = eventually("the call is there", || async {
         let calls = api.scenarios("&class=call").await?;
         let call = calls.first().ok_or("no call")?;
-        if call["messages"] == 10 { Ok(id(call)) } else { Err(call.to_string()) }
+        if call["messages"] == 10 { Ok(Api::id(call)) } else { Err(call.to_string()) }
     })
     .await;
     let path = format!("/s/{id}");
@@ -100,7 +89,7 @@ async fn a_new_row_arrives_live() {
     let browser = Browser::start().await;
     browser.size(1400, 2000).await;
     browser.open(&api, &path).await;
-    browser.has(ROWS, rows(&api, &path).await.len()).await;
+    browser.has(ROWS, api.rows(&path).await.len()).await;
     browser.run("window.sinceOpened = true").await;
 
     append(&file, &chunks[13..20]);
@@ -131,7 +120,7 @@ async fn a_new_row_arrives_live() {
     })
     .await;
     let order = browser.run("return [...document.querySelectorAll('#flow ol > li[id^=m]')].map((row) => row.id)").await;
-    let wanted: Vec<String> = rows(&api, &path).await.iter().map(|row| format!("m{row}")).collect();
+    let wanted: Vec<String> = api.rows(&path).await.iter().map(|row| format!("m{row}")).collect();
     assert_eq!(order, json!(wanted), "live rows stand where a fresh page has them");
     browser.says_nothing_bad(None).await;
     browser.quit().await;
@@ -141,7 +130,7 @@ async fn a_new_row_arrives_live() {
 async fn no_page_breaks_its_content_security_policy() {
     let (_watched, api) = recorded().await;
     let browser = Browser::start().await;
-    let path = call(&api).await;
+    let path = api.forked_call().await;
 
     browser.open(&api, "/").await;
     browser.find(&format!("ol.scenarios {READY}")).await;
@@ -179,8 +168,8 @@ async fn no_page_breaks_its_content_security_policy() {
 async fn pages_are_drawn_in_light_and_dark() {
     let (_watched, api) = recorded().await;
     let browser = Browser::start().await;
-    let path = call(&api).await;
-    let rows = rows(&api, &path).await;
+    let path = api.forked_call().await;
+    let rows = api.rows(&path).await;
     let shots = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("screenshots");
     std::fs::create_dir_all(&shots).expect("a directory for pictures");
 
@@ -223,7 +212,7 @@ async fn everything_but_live_and_keys_works_without_script() {
     let path = first.attr("href").await.expect("read").expect("a link");
     first.click().await.expect("clicked");
     browser.is_at(&path).await;
-    let rows = rows(&api, &path).await;
+    let rows = api.rows(&path).await;
     browser.has(ROWS, rows.len()).await;
     browser.has(READY, 0).await;
 
@@ -242,22 +231,6 @@ async fn everything_but_live_and_keys_works_without_script() {
     let counted = browser.texts(".tools [role=status]").await.join("");
     assert!(counted.starts_with(&format!("6 of {}", rows.len())), "{counted}");
     browser.quit().await;
-}
-
-/// A collector that has read and correlated all of the recorded log.
-async fn recorded() -> ((Siptrail, TempDir), Api) {
-    let dir = TempDir::new().expect("a directory");
-    let file = dir.path().join("kamailio.log");
-    std::fs::copy(log("kamailio.log"), &file).expect("copied");
-    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&file]);
-    let api = siptrail.api().await;
-    eventually("288 records are correlated", || async {
-        let scenarios = api.scenarios("&class=call,registration").await?;
-        let messages: u64 = scenarios.iter().filter_map(|scenario| scenario["messages"].as_u64()).sum();
-        if messages == 288 { Ok(()) } else { Err(format!("{messages} in {} scenarios", scenarios.len())) }
-    })
-    .await;
-    ((siptrail, dir), api)
 }
 
 /// The recorded log, cut where a record begins; what stands before the first is part of it.
@@ -282,23 +255,6 @@ fn append(file: &Path, chunks: &[Vec<u8>]) {
     file.write_all(&chunks.concat()).expect("appended");
 }
 
-fn id(scenario: &Value) -> String {
-    scenario["id"].as_str().expect("an id").to_owned()
-}
-
-/// The page of a call that was forked to three devices.
-async fn call(api: &Api) -> String {
-    let calls = api.scenarios("").await.expect("scenarios");
-    let forked = calls.iter().find(|call| call["legs"] == 4).expect("a forked call");
-    format!("/s/{}", id(forked))
-}
-
-/// Ids of the rows a scenario's page has, as the API draws them.
-async fn rows(api: &Api, path: &str) -> Vec<String> {
-    let scenario = api.get(&path.replace("/s/", "/api/v1/scenarios/")).await.expect("a scenario");
-    scenario["rows"].as_array().expect("rows").iter().map(id).collect()
-}
-
 /// How many rows there are once the scenario holds this many messages.
 async fn grown(api: &Api, path: &str, messages: u64) -> usize {
     eventually("the scenario grows", || async {
@@ -314,205 +270,4 @@ async fn grown(api: &Api, path: &str, messages: u64) -> usize {
 
 fn row(id: &str) -> String {
     format!("[id='m{id}'] > a.m")
-}
-
-/// A Chromium with its driver; both end with it.
-struct Browser {
-    // Dropped first: ends the session, and with it the browser.
-    driver: WebDriver,
-    _chromedriver: Chromedriver,
-    _profile: TempDir,
-    url: String,
-}
-
-impl Browser {
-    async fn start() -> Self {
-        let port = free_port();
-        let profile = TempDir::new().expect("a profile");
-        let temporary = profile.path().join("tmp");
-        std::fs::create_dir(&temporary).expect("made");
-        let chromedriver = Command::new(program("chromedriver", "chromium-driver"))
-            .env("TMPDIR", &temporary)
-            .arg(format!("--port={port}"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map(Chromedriver)
-            .expect("chromedriver starts");
-        let url = format!("http://127.0.0.1:{port}");
-        let status = Api::at(&url);
-        eventually("chromedriver is ready", || async {
-            let answer = status.get("/status").await?;
-            if answer["value"]["ready"] == true { Ok(()) } else { Err(answer.to_string()) }
-        })
-        .await;
-
-        let mut wanted = DesiredCapabilities::chrome();
-        let binary = program("chromium", "chromium");
-        wanted.set_binary(binary.to_str().expect("a path in UTF-8")).expect("set");
-        wanted.set_browser_log_level(LoggingPrefsLogLevel::All).expect("set");
-        let user_data = format!("--user-data-dir={}", profile.path().join("profile").display());
-        for arg in [
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--hide-scrollbars",
-            "--window-size=1400,1400",
-            &user_data,
-        ] {
-            wanted.add_arg(arg).expect("set");
-        }
-        let driver = WebDriver::builder(&url, wanted).client(Http::new()).await.expect("Chromium starts");
-        let url = format!("{url}/session/{}", driver.session_id());
-        let browser = Self { driver, _chromedriver: chromedriver, _profile: profile, url };
-        browser.size(1400, 1400).await;
-        browser
-    }
-
-    async fn quit(self) {
-        self.driver.quit().await.expect("Chromium ends");
-    }
-
-    async fn open(&self, api: &Api, path: &str) {
-        self.driver.goto(format!("{}{path}", api.url)).await.expect("opened");
-    }
-
-    async fn size(&self, width: u64, height: u64) {
-        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.cdp("Emulation.setDeviceMetricsOverride", metrics).await;
-    }
-
-    /// A command of the DevTools protocol.
-    async fn cdp(&self, command: &str, params: Value) {
-        let body = json!({ "cmd": command, "params": params });
-        let answer = client().post(format!("{}/goog/cdp/execute", self.url)).json(&body).send().await;
-        answer.and_then(reqwest::Response::error_for_status).expect("the browser does as it is told");
-    }
-
-    async fn run(&self, script: &str) -> Value {
-        self.driver.execute(script, vec![]).await.expect("the script runs").json().clone()
-    }
-
-    async fn press(&self, keys: impl Into<TypingData>) {
-        self.driver.action_chain().send_keys(keys).perform().await.expect("pressed");
-    }
-
-    async fn find(&self, css: &str) -> WebElement {
-        eventually(&format!("{css} is there"), || async {
-            self.driver.find(By::Css(css)).await.map_err(|e| e.to_string())
-        })
-        .await
-    }
-
-    async fn count(&self, css: &str) -> Result<usize, String> {
-        self.driver.find_all(By::Css(css)).await.map(|found| found.len()).map_err(|e| e.to_string())
-    }
-
-    async fn has(&self, css: &str, wanted: usize) {
-        eventually(&format!("{wanted} of {css}"), || async {
-            let found = self.count(css).await?;
-            let url = self.driver.current_url().await.map_err(|e| e.to_string())?;
-            if found == wanted { Ok(()) } else { Err(format!("{found} are there, at {url}")) }
-        })
-        .await;
-    }
-
-    async fn texts(&self, css: &str) -> Vec<String> {
-        let script = "return [...document.querySelectorAll(arguments[0])].map((node) => node.innerText.trim())";
-        let found = self.driver.execute(script, vec![json!(css)]).await.expect("the script runs");
-        found.convert().expect("texts")
-    }
-
-    async fn focused(&self, css: &str) {
-        self.find(&format!("{css}:focus")).await;
-    }
-
-    /// Path, query and fragment of the page.
-    async fn is_at(&self, wanted: &str) {
-        eventually(&format!("the page is {wanted}"), || async {
-            let url = self.driver.current_url().await.map_err(|e| e.to_string())?.to_string();
-            if url.splitn(4, '/').nth(3) == wanted.get(1..) { Ok(()) } else { Err(url) }
-        })
-        .await;
-    }
-
-    /// What the browser logged since the last time.
-    async fn log(&self) -> Vec<BrowserLogEntry> {
-        self.driver.browser_log().await.expect("a log")
-    }
-
-    /// No error and no breach of the policy since the last time; a page that is missing is logged as such.
-    async fn says_nothing_bad(&self, missing: Option<&str>) {
-        let expected = |entry: &BrowserLogEntry| {
-            let address = entry.message.split(' ').next().unwrap_or_default();
-            entry.source.as_deref() == Some("network")
-                && missing.is_some_and(|page| address.ends_with(page) && entry.message.contains("404"))
-        };
-        let bad = |entry: &&BrowserLogEntry| {
-            let breach = ["Content Security Policy", "TrustedHTML"].iter().any(|text| entry.message.contains(text));
-            breach || (entry.level == "SEVERE" && !expected(entry))
-        };
-        let entries = self.log().await;
-        let bad: Vec<&BrowserLogEntry> = entries.iter().filter(bad).collect();
-        assert!(bad.is_empty(), "{bad:#?}");
-    }
-}
-
-struct Chromedriver(Child);
-
-impl Drop for Chromedriver {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The tests' own HTTP client, for thirtyfour, which brings none along.
-struct Http(reqwest::Client);
-
-impl Http {
-    fn new() -> Self {
-        Self(client())
-    }
-}
-
-// As `async_trait` writes it.
-impl HttpClient for Http {
-    fn send<'a, 'b, 'c>(
-        &'a self,
-        request: Request<Body<'b>>,
-    ) -> Pin<Box<dyn Future<Output = WebDriverResult<Response<Bytes>>> + Send + 'c>>
-    where
-        'a: 'c,
-        'b: 'c,
-        Self: 'c,
-    {
-        Box::pin(async move {
-            let (parts, body) = request.into_parts();
-            let mut request = self.0.request(parts.method, parts.uri.to_string()).headers(parts.headers);
-            if let Body::Json(json) = body {
-                request = request.json(json);
-            }
-            let failed = |error: reqwest::Error| WebDriverErrorInner::RequestFailed(error.to_string());
-            let answer = request.send().await.map_err(failed)?;
-            let mut response = Response::new(Bytes::new());
-            *response.status_mut() = answer.status();
-            *response.body_mut() = answer.bytes().await.map_err(failed)?;
-            Ok(response)
-        })
-    }
-
-    fn new<'a, 'c>(&'a self) -> Pin<Box<dyn Future<Output = Arc<dyn HttpClient>> + Send + 'c>>
-    where
-        'a: 'c,
-        Self: 'c,
-    {
-        Box::pin(async { Arc::new(Http::new()) as Arc<dyn HttpClient> })
-    }
 }

@@ -1,5 +1,6 @@
 //! The system as a whole: the real binary, real logs, real rotation, real HTTP, PostgreSQL, SIP traffic and a browser.
 
+mod access;
 mod browser;
 mod command_line;
 mod corpus;

@@ -73,6 +73,23 @@ impl Api {
         self.all("scenarios", query).await
     }
 
+    pub fn id(of: &Value) -> String {
+        of["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// The page of a call that was forked to three devices.
+    pub async fn forked_call(&self) -> String {
+        let calls = self.scenarios("").await.expect("scenarios");
+        let forked = calls.iter().find(|call| call["callee"] == "bob").expect("a forked call");
+        format!("/s/{}", Self::id(forked))
+    }
+
+    /// Ids of the rows a scenario's page has, as the API draws them.
+    pub async fn rows(&self, page: &str) -> Vec<String> {
+        let scenario = self.get(&page.replace("/s/", "/api/v1/scenarios/")).await.expect("a scenario");
+        scenario["rows"].as_array().expect("rows").iter().map(Self::id).collect()
+    }
+
     /// What the collector holds, as the truth counts it.
     pub async fn truth(&self) -> Result<Truth, String> {
         Ok(self.messages("").await?.iter().map(Message::entry).collect())

@@ -1,18 +1,22 @@
 //! What the system tests share: the binary as a process, its API, the truth of a log, and waiting.
 
 mod api;
+mod browser;
 mod postgres;
 mod process;
 mod truth;
 
 pub use api::{Api, client};
+pub use browser::Browser;
 pub use postgres::Database;
 pub use process::{Siptrail, free_port, signal};
-pub use truth::{Entry, Truth, differences, entry};
+pub use truth::{Entry, Truth, differences, entry, sha256};
 
 use std::future::Future;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
 
 /// How long anything may take on two busy cores before it counts as never.
 pub const PATIENCE: Duration = Duration::from_mins(3);
@@ -49,4 +53,20 @@ pub fn program(name: &str, package: &str) -> PathBuf {
     found.unwrap_or_else(|| {
         panic!("the test needs {name}: install the Debian package {package}, or run scripts/packages")
     })
+}
+
+/// A collector that has read and correlated all of the recorded log.
+pub async fn recorded() -> ((Siptrail, TempDir), Api) {
+    let dir = TempDir::new().expect("a directory");
+    let file = dir.path().join("kamailio.log");
+    std::fs::copy(log("kamailio.log"), &file).expect("copied");
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&file]);
+    let api = siptrail.api().await;
+    eventually("288 records are correlated", || async {
+        let scenarios = api.scenarios("&class=call,registration").await?;
+        let messages: u64 = scenarios.iter().filter_map(|scenario| scenario["messages"].as_u64()).sum();
+        if messages == 288 { Ok(()) } else { Err(format!("{messages} in {} scenarios", scenarios.len())) }
+    })
+    .await;
+    ((siptrail, dir), api)
 }

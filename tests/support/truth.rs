@@ -21,11 +21,16 @@ pub struct Entry {
 pub struct Truth(BTreeMap<Entry, usize>);
 
 pub fn entry(kind: &str, method: &str, call_id: &str, body: &[u8]) -> Entry {
-    let mut sha256 = String::new();
-    for byte in Sha256::digest(body) {
-        let _ = write!(sha256, "{byte:02x}");
-    }
-    Entry { kind: kind.to_lowercase(), method: method.into(), call_id: call_id.into(), len: body.len(), sha256 }
+    let kind = kind.to_lowercase();
+    Entry { kind, method: method.into(), call_id: call_id.into(), len: body.len(), sha256: sha256(body) }
+}
+
+/// In hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 impl Truth {
