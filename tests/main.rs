@@ -4,6 +4,7 @@ mod access;
 mod browser;
 mod command_line;
 mod corpus;
+mod databases;
 mod durability;
 mod hostile;
 mod house;
