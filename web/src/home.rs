@@ -5,6 +5,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use message::span::Cause;
 use message::time::Timestamp;
 use store::search::Filter;
 use store::stream::{StreamRow, Totals};
@@ -35,6 +36,7 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
     let page = Home {
         numbers: numbers(&totals),
         empty: totals.records == 0,
+        began_at_end: streams.iter().any(|stream| stream.gaps.iter().any(|gap| gap.cause == Cause::StartAtEnd)),
         waiting: (totals.waiting > 0).then(|| words::counted(totals.waiting, "batch").replace("batchs", "batches")),
         sources: streams.iter().map(|stream| Source::new(stream, &frame)).collect(),
         more_sources: (totals.streams > STREAMS as i64).then(|| words::count(totals.streams - STREAMS as i64)),
@@ -54,6 +56,8 @@ struct Home {
     frame: Frame,
     /// Nothing was read yet.
     empty: bool,
+    /// What was there before was left out, as asked.
+    began_at_end: bool,
     /// Number, what it counts, a note.
     numbers: Vec<(String, &'static str, String)>,
     waiting: Option<String>,
@@ -101,7 +105,9 @@ struct Source {
 impl Source {
     fn new(stream: &StreamRow, frame: &Frame) -> Self {
         let behind = stream.size.saturating_sub(stream.w.0);
-        let (state, tone) = match (stream.gaps.len(), behind) {
+        let (skipped, lost): (Vec<_>, Vec<_>) = stream.gaps.iter().partition(|gap| gap.cause == Cause::StartAtEnd);
+        let (state, tone) = match (lost.len(), behind) {
+            (0, 0) if !skipped.is_empty() => ("complete from where reading began".to_owned(), "good"),
             (0, 0) => ("complete".to_owned(), "good"),
             (0, _) if stream.provisional > 0 => ("complete but for an unfinished record".to_owned(), "good"),
             (0, _) => (format!("{} behind", words::size(behind)), ""),

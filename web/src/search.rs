@@ -107,8 +107,8 @@ struct SearchPage {
     faults: Vec<Fault>,
     /// The form is unfolded.
     open: bool,
-    /// Name and link; the one in use is marked.
-    presets: Vec<(&'static str, String)>,
+    /// Name, link, whether it is the one in use: only of "any time" that can be told, as links are absolute.
+    presets: Vec<(&'static str, String, bool)>,
     /// Value, label, checked.
     classes: Vec<(&'static str, &'static str, bool)>,
     kinds: Vec<&'static str>,
@@ -184,7 +184,7 @@ impl Results {
 }
 
 /// Links are absolute: a copied one shows the same tomorrow.
-fn presets(form: &Form, frame: &Frame, now: Timestamp) -> Vec<(&'static str, String)> {
+fn presets(form: &Form, frame: &Frame, now: Timestamp) -> Vec<(&'static str, String, bool)> {
     let zone = frame.zone;
     let second = |at: Timestamp| zone.field(Timestamp(at.0 - at.0.rem_euclid(1_000_000)));
     let today = zone.midnight(now);
@@ -198,5 +198,6 @@ fn presets(form: &Form, frame: &Frame, now: Timestamp) -> Vec<(&'static str, Str
         ("yesterday", since(yesterday).with("to", second(today))),
         ("any time", form.params().without("from").without("to")),
     ];
-    ranges.into_iter().map(|(name, params)| (name, frame.to_with("/search", &params))).collect()
+    let here = form.params();
+    ranges.into_iter().map(|(name, params)| (name, frame.to_with("/search", &params), params == here)).collect()
 }

@@ -76,7 +76,7 @@ impl Form {
             method: text("method"),
             status: text("status"),
             outcome: text("final"),
-            class: class(params),
+            class: params.all("class").collect::<Vec<_>>().join(","),
         }
     }
 
@@ -147,9 +147,6 @@ impl Form {
     }
 
     pub fn has_class(&self, class: CallClass) -> bool {
-        if self.class.is_empty() {
-            return matches!(class, CallClass::Call | CallClass::Other);
-        }
         self.class.split(',').any(|name| name.trim() == class.name())
     }
 
@@ -167,12 +164,6 @@ impl Form {
         };
         params.pairs().iter().filter(|(field, _)| field != "q").map(chip).collect()
     }
-}
-
-/// The boxes as they come say nothing, so that a pasted text is still looked for in every class.
-fn class(params: &Params) -> String {
-    let names = params.all("class").collect::<Vec<_>>().join(",");
-    if names == "call,other" { String::new() } else { names }
 }
 
 fn class_words(names: &str) -> String {
@@ -258,9 +249,11 @@ mod tests {
     }
 
     #[test]
-    fn boxes_as_they_come_are_no_filter() {
-        assert_eq!(Form::read(&Params::parse("class=call&class=other")), Form::default());
-        assert_eq!(Form::read(&Params::parse("class=call")).class, "call");
+    fn ticked_classes_are_a_filter_and_none_is_none() {
+        let form = Form::read(&Params::parse("class=call&class=other"));
+        assert_eq!(form.class, "call,other");
+        assert!(form.has_class(CallClass::Call) && !form.has_class(CallClass::Registration));
+        assert!(!Form::default().has_class(CallClass::Call));
     }
 
     #[test]
