@@ -4,13 +4,11 @@ use std::time::Duration;
 
 use message::time::SECOND;
 use store::Store;
-use store::correlate::OutboxRow;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
 use crate::ingest::now;
-use crate::union::components;
 
 /// How long a stream is ours without another look.
 const LEASE: i64 = 10 * SECOND;
@@ -60,9 +58,7 @@ pub async fn step(store: &Store, owner: &str) -> Result<usize, Error> {
     if rows.is_empty() {
         return Ok(0);
     }
-    let events: Vec<_> = rows.iter().flat_map(|row: &OutboxRow| row.events.iter().cloned()).collect();
-    let components = components(&events);
-    let done = store.correlate(owner, now(), &rows, &components).await?;
+    let done = store.correlate(owner, now(), &rows).await?;
     if done.refused > 0 {
         tracing::warn!(keys = done.refused, "keys that join too many calls were left out of joining");
     }

@@ -4,7 +4,7 @@
 //! - [`config`]: what an operator can set
 //! - [`check`]: is a batch what it claims to be; [`parse`]: from spans to rows
 //! - [`ingest`]: one batch, from wire to commit
-//! - [`union`]: which calls of a batch share keys (pure); [`correlate`]: the loop that applies it
+//! - [`correlate`]: the loop in which calls that share keys become scenarios
 //! - [`partitions`]: day partitions, made ahead
 //! - [`http`]: the doors for agents
 
@@ -15,7 +15,6 @@ pub mod http;
 pub mod ingest;
 pub mod parse;
 pub mod partitions;
-pub mod union;
 
 pub use config::Config;
 pub use ingest::Ingest;

@@ -43,7 +43,7 @@ create index scenario_caller on scenario (caller, first);
 create index scenario_callee on scenario (callee, first);
 create index scenario_merged on scenario (merged_into) where merged_into is not null;
 
--- calls counts the calls that joined by this key; beyond a limit it joins no more.
+-- calls counts the calls that joined by this key; beyond a limit it joins no more. scenario_id 0: it never joined any.
 create table scenario_key (
     hash blob not null,
     scenario_id bigint not null,

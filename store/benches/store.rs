@@ -2,21 +2,18 @@
 //! `cargo bench -p store -- [MESSAGES] [LOG…]`. The messages of the logs are written again and again under new Call-IDs;
 //! without a log they are made. PostgreSQL is `SIPTRAIL_TEST_POSTGRES_URL`, in a schema of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use message::event::{CallClass, CallEvent};
-use message::id::{CallKey, MessageId, Offset, StreamId};
+use message::id::{CallKey, Offset, StreamId};
 use message::keys::Key;
 use message::kind::Kind;
 use message::span::Flags;
-use message::summary::Summary;
 use message::time::{SECOND, Timestamp};
 use message::wire::{FileIdentity, Guard, StreamMeta};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 use store::append::{Incoming, Item, MessageRow, Packed};
-use store::correlate::{CallUse, Component, KeyUse, OutboxRow};
 use store::scenario::Found;
 use store::search::Filter;
 use store::{Location, Store};
@@ -86,14 +83,13 @@ async fn measure(name: &str, store: &Store, messages: usize, samples: &[String])
         if rows.is_empty() {
             break;
         }
-        let components = components(&rows);
-        count += components.len();
         let begun = Instant::now();
-        let done = store.correlate("bench", NOON, &rows, &components).await?;
+        let done = store.correlate("bench", NOON, &rows).await?;
         spent += begun.elapsed();
+        count += done.scenarios.len();
         assert!(done.applied, "the fence was lost");
     }
-    say(name, "components a second: correlate", rate(count, spent));
+    say(name, "scenarios a second, with each batch of theirs: correlate", rate(count, spent));
     say(name, "messages a second: correlate", rate(messages, spent));
     if name == "postgres" {
         // As autovacuum does once a minute.
@@ -249,6 +245,9 @@ fn row(stream: i64, start: u64, number: usize, sample: &str) -> MessageRow {
         [None, Some(100), Some(180), Some(200), None, None, Some(if call.is_multiple_of(500) { 503 } else { 200 })]
             [place];
     let time = Timestamp(NOON.0 + number as i64 * 1000);
+    // Calls in pairs, as a B2BUA makes them.
+    let keys =
+        Key::own(&call_id).into_iter().chain([Key::new("call", format!("pair-{stream}-{}", call / 2))]).collect();
     let (source, destination) = (format!("sip:192.0.2.{}:5060", call % 200), "sip:198.51.100.1:5060".to_string());
     let user = |salt: usize| format!("+1202555{:04}", call.wrapping_mul(31).wrapping_add(salt) % 10_000);
     MessageRow {
@@ -288,37 +287,7 @@ fn row(stream: i64, start: u64, number: usize, sample: &str) -> MessageRow {
             to_tag: false,
             source,
             destination,
-            keys: vec![Key::new("call", format!("pair-{stream}-{}", call / 2))],
+            keys,
         },
     }
-}
-
-/// Calls in pairs, as a B2BUA makes them.
-fn components(rows: &[OutboxRow]) -> Vec<Component> {
-    let mut by_key: BTreeMap<&Key, Vec<&CallEvent>> = BTreeMap::new();
-    for event in rows.iter().flat_map(|row| &row.events) {
-        by_key.entry(&event.keys[0]).or_default().push(event);
-    }
-    by_key.into_iter().map(|(key, events)| component(key, &events)).collect()
-}
-
-fn component(key: &Key, events: &[&CallEvent]) -> Component {
-    let calls: BTreeMap<CallKey, &&CallEvent> = events.iter().map(|event| (event.call, event)).collect();
-    let last = events.iter().map(|event| event.time).max().unwrap_or_default();
-    let used = |key: Key, own: bool, calls: Vec<CallKey>| KeyUse { hash: key.hash(), key, last, own, calls };
-    let mut keys: Vec<KeyUse> =
-        calls.values().map(|event| used(Key::new("call", event.call_id.clone()), true, vec![event.call])).collect();
-    keys.push(used(key.clone(), false, calls.keys().copied().collect()));
-    keys.sort_by_key(|key| key.hash);
-    let days: BTreeSet<_> = events.iter().map(|event| (event.call, event.stream, event.day)).collect();
-    let calls = days.into_iter().map(|(call, stream, day)| CallUse {
-        call,
-        call_id: calls[&call].call_id.clone(),
-        stream,
-        day,
-        class: CallClass::Call,
-        first: calls[&call].time,
-        joined_by: Some((key.clone(), MessageId::new(stream, Offset(0)))),
-    });
-    Component { keys, calls: calls.collect(), summary: Summary::of(events.iter().copied()) }
 }

@@ -100,10 +100,15 @@ pub(crate) fn pack_quickly(raw: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Of bytes packed quickly, or of the first four of them.
+pub(crate) fn unpacked_len(bytes: &[u8]) -> usize {
+    bytes.first_chunk::<4>().map_or(0, |len| u32::from_le_bytes(*len) as usize)
+}
+
 pub(crate) fn unpack_quick(bytes: &[u8]) -> Result<Vec<u8>, Error> {
     let damaged = || Error::Damaged("packed bytes cannot be unpacked".into());
-    let (len, packed) = bytes.split_first_chunk::<4>().ok_or_else(damaged)?;
-    let len = u32::from_le_bytes(*len) as usize;
+    let (_, packed) = bytes.split_first_chunk::<4>().ok_or_else(damaged)?;
+    let len = unpacked_len(bytes);
     if len > MOST_QUICK {
         return Err(damaged());
     }

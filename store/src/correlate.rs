@@ -1,17 +1,20 @@
 //! Correlation as a consumer of the outbox with its own offset: keys become scenarios.
+//!
+//! `outbox` reads what waits, `components` unites its calls over their keys (pure), `union` applies that to what is
+//! known, and `pieces` and `rows` help it to.
 
+mod components;
 mod outbox;
 mod pieces;
 mod rows;
 mod union;
 
-use message::event::{CallClass, CallEvent};
-use message::id::{CallKey, MessageId, Offset, ScenarioId, StreamId};
-use message::keys::Key;
-use message::summary::Summary;
-use message::time::{Day, Timestamp};
+use message::event::CallEvent;
+use message::id::{Offset, ScenarioId, StreamId};
+use message::time::Timestamp;
 
 use crate::{Error, Store};
+use components::components;
 
 /// The call events of one committed batch of one stream.
 #[derive(Clone, Debug)]
@@ -21,39 +24,6 @@ pub struct OutboxRow {
     pub from: Offset,
     pub end: Offset,
     pub events: Vec<CallEvent>,
-}
-
-/// Calls of one batch that share keys.
-#[derive(Clone, Debug)]
-pub struct Component {
-    /// Sorted by hash, each once, the calls' own keys too.
-    pub keys: Vec<KeyUse>,
-    pub calls: Vec<CallUse>,
-    pub summary: Summary,
-}
-
-#[derive(Clone, Debug)]
-pub struct KeyUse {
-    pub key: Key,
-    pub hash: [u8; 16],
-    pub last: Timestamp,
-    /// It names a call's own Call-ID (never refused as a hub).
-    pub own: bool,
-    /// Calls of this component that carry it.
-    pub calls: Vec<CallKey>,
-}
-
-/// A call part of a scenario.
-#[derive(Clone, Debug)]
-pub struct CallUse {
-    pub call: CallKey,
-    pub call_id: String,
-    pub stream: StreamId,
-    pub day: Day,
-    pub class: CallClass,
-    pub first: Timestamp,
-    /// The key by which it joined others, and the message that carried it.
-    pub joined_by: Option<(Key, MessageId)>,
 }
 
 /// What one application of outbox rows did.
@@ -83,19 +53,14 @@ impl Store {
     }
 
     /// Applies rows: keys and calls to scenarios, rows deleted, offsets moved, fenced by owner and offset, in one transaction.
-    pub async fn correlate(
-        &self,
-        owner: &str,
-        now: Timestamp,
-        rows: &[OutboxRow],
-        components: &[Component],
-    ) -> Result<Correlated, Error> {
+    pub async fn correlate(&self, owner: &str, now: Timestamp, rows: &[OutboxRow]) -> Result<Correlated, Error> {
+        let components = components(rows.iter().flat_map(|row| &row.events));
         let mut tx = self.backend.begin().await?;
         if !outbox::take(&mut tx, owner, rows).await? {
             tx.rollback().await?;
             return Ok(Correlated::default());
         }
-        let correlated = union::apply(&mut tx, now, rows, components).await?;
+        let correlated = union::apply(&mut tx, now, rows, &components).await?;
         tx.commit().await?;
         Ok(correlated)
     }

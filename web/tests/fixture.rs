@@ -2,17 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use message::event::{CallClass, CallEvent};
+use message::event::CallEvent;
 use message::facts::{self, Settings};
 use message::id::{MessageId, Offset, StreamId};
 use message::kind::Kind;
 use message::span::Flags;
-use message::summary::Summary;
 use message::time::{SECOND, Timestamp};
 use message::wire::{FileIdentity, Guard, StreamMeta};
 use store::Store;
 use store::append::{Incoming, Item, MessageRow, Packed};
-use store::correlate::{CallUse, Component, KeyUse, OutboxRow};
 
 /// One record of a host's log.
 #[derive(Clone, Debug)]
@@ -86,8 +84,7 @@ impl Ingest {
             if rows.is_empty() {
                 return;
             }
-            let components = components(&rows);
-            let done = self.store.correlate("test", now, &rows, &components).await.expect("correlated");
+            let done = self.store.correlate("test", now, &rows).await.expect("correlated");
             assert!(done.applied);
         }
     }
@@ -167,67 +164,6 @@ fn incoming(
         tied: None,
         received: at,
     }
-}
-
-/// Calls that share keys, found the slow way.
-fn components(rows: &[OutboxRow]) -> Vec<Component> {
-    let mut groups: Vec<Vec<CallEvent>> = Vec::new();
-    for event in rows.iter().flat_map(|row| &row.events) {
-        let joins = |other: &CallEvent| {
-            let daily = event.class.is_daily() && other.day != event.day;
-            (other.call == event.call && !daily) || other.keys.iter().any(|key| event.keys.contains(key))
-        };
-        let (mut mine, others): (Vec<_>, Vec<_>) = groups.into_iter().partition(|group| group.iter().any(joins));
-        let mut merged: Vec<_> = mine.drain(..).flatten().collect();
-        merged.push(event.clone());
-        groups = others;
-        groups.push(merged);
-    }
-    groups.iter().map(|events| component(events)).collect()
-}
-
-fn component(events: &[CallEvent]) -> Component {
-    let mut keys: BTreeMap<[u8; 16], KeyUse> = BTreeMap::new();
-    let mut calls: Vec<CallUse> = Vec::new();
-    for event in events {
-        for key in &event.keys {
-            let own = message::keys::Key::own(&event.call_id).as_ref() == Some(key);
-            let used = keys.entry(key.hash()).or_insert_with(|| KeyUse {
-                key: key.clone(),
-                hash: key.hash(),
-                last: event.time,
-                own,
-                calls: Vec::new(),
-            });
-            used.last = used.last.max(event.time);
-            used.own |= own;
-            if !used.calls.contains(&event.call) {
-                used.calls.push(event.call);
-            }
-        }
-        let same =
-            |call: &&mut CallUse| call.call == event.call && call.stream == event.stream && call.day == event.day;
-        match calls.iter_mut().find(same) {
-            Some(call) => {
-                call.class = call.class.min(event.class);
-                call.first = call.first.min(event.time);
-            }
-            None => calls.push(CallUse {
-                call: event.call,
-                call_id: event.call_id.clone(),
-                stream: event.stream,
-                day: event.day,
-                class: event.class,
-                first: event.time,
-                joined_by: None,
-            }),
-        }
-    }
-    let class = events.iter().map(|event| event.class).min().unwrap_or(CallClass::Other);
-    for call in &mut calls {
-        call.class = class;
-    }
-    Component { keys: keys.into_values().collect(), calls, summary: Summary::of(events) }
 }
 
 /// A SIP message, a response if `start` is a number with its reason.

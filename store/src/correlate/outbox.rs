@@ -13,8 +13,9 @@ use crate::statement::push_list;
 use crate::text::{big, count};
 use crate::{Error, Store, compress, statement};
 
-/// Packed bytes that one call reads, unless one row alone has more.
-const BYTES: i64 = 8 << 20;
+/// Bytes of events, unpacked, that one call reads, unless one row alone has more. In memory they are several times
+/// as large, and all of them are one transaction.
+const BYTES: usize = 4 << 20;
 /// Streams whose rows are named in one statement.
 const STREAMS: usize = 64;
 
@@ -22,7 +23,8 @@ const STREAMS: usize = 64;
 struct Waiting {
     stream_id: i64,
     end_off: i64,
-    bytes: i64,
+    /// The first bytes of the packed events.
+    head: Vec<u8>,
     lease_owner: Option<String>,
     lease_until: i64,
     off: i64,
@@ -37,7 +39,7 @@ pub(super) async fn read(
 ) -> Result<Vec<OutboxRow>, Error> {
     let waiting: Vec<Waiting> = with_pool!(store.backend, pool => {
         sqlx::query_as(
-            "select o.stream_id, o.end_off, cast(length(o.events) as bigint) as bytes, c.lease_owner, c.lease_until, c.off
+            "select o.stream_id, o.end_off, substr(o.events, 1, 4) as head, c.lease_owner, c.lease_until, c.off
              from outbox o join correlation_offset c on c.stream_id = o.stream_id
              where c.lease_owner = $1 or c.lease_until < $2 order by o.made, o.stream_id, o.end_off limit $3",
         )
@@ -52,7 +54,7 @@ pub(super) async fn read(
     let mut bytes = 0;
     let mut mine = true;
     for row in waiting {
-        bytes += row.bytes;
+        bytes += compress::unpacked_len(&row.head);
         if bytes > BYTES && !turns.is_empty() {
             break;
         }

@@ -6,7 +6,8 @@ use message::event::CallEvent;
 use message::id::CallKey;
 use message::summary::Summary;
 
-use super::{CallUse, Component, KeyUse, OutboxRow};
+use super::OutboxRow;
+use super::components::{CallUse, Component, KeyUse};
 
 /// Calls that belong together for certain, and the keys they carry.
 #[derive(Debug)]
@@ -62,9 +63,7 @@ fn fall_apart<'a>(component: &'a Component, refused: &HashSet<[u8; 16]>, rows: &
             calls: Vec::new(),
             summary: Summary::default(),
         });
-        let mut call = call.clone();
-        call.joined_by = call.joined_by.filter(|(key, _)| !refused.contains(&key.hash()));
-        piece.calls.push(call);
+        piece.calls.push(call.clone());
     }
     for key in good() {
         let place = key.calls.iter().find_map(|call| order.get(call));
@@ -94,6 +93,11 @@ pub(super) struct Groups(Vec<usize>);
 impl Groups {
     pub fn new(size: usize) -> Self {
         Self((0..size).collect())
+    }
+
+    pub fn add(&mut self) -> usize {
+        self.0.push(self.0.len());
+        self.0.len() - 1
     }
 
     pub fn root(&mut self, mut of: usize) -> usize {

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use message::id::CallKey;
+use message::id::{CallKey, MessageId};
+use message::keys::Key;
 use message::summary::Summary;
 use message::time::{HOUR, Timestamp};
 use sqlx::QueryBuilder;
 
-use super::{CallUse, KeyUse};
+use super::components::{CallUse, KeyUse};
 use crate::append::searched;
 use crate::backend::{Transaction, with_transaction};
 use crate::statement::push_list;
@@ -15,9 +16,13 @@ use crate::stored::call_key;
 use crate::text::{big, capped};
 use crate::{Error, compress, statement};
 
+/// In place of a scenario's id: the key was refused before it joined anything, and joins nothing.
+pub(super) const NOWHERE: i64 = 0;
+
 /// A key as it is stored.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KeyRow {
+    /// Or nowhere.
     pub scenario: i64,
     /// Calls that joined by it.
     pub calls: i64,
@@ -40,6 +45,14 @@ impl NewKey<'_> {
     pub fn changes(&self, row: &KeyRow) -> bool {
         self.calls > 0 || self.key.last.micros_since(row.last) > HOUR
     }
+}
+
+/// A call in its scenario, and the key by which it came there, with the message that carried it.
+#[derive(Debug)]
+pub(super) struct Placed<'a> {
+    pub scenario: i64,
+    pub call: CallUse,
+    pub joined_by: Option<(&'a Key, MessageId)>,
 }
 
 /// A scenario that is locked.
@@ -126,6 +139,8 @@ pub(super) async fn upsert_keys(
             });
             q.push(
                 " on conflict (hash) do update set calls = scenario_key.calls + excluded.calls,
+                    scenario_id = case when scenario_key.scenario_id = 0 then excluded.scenario_id
+                                  else scenario_key.scenario_id end,
                     last = case when excluded.last > scenario_key.last then excluded.last else scenario_key.last end
                  returning hash, scenario_id",
             );
@@ -234,12 +249,13 @@ pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary)]
 }
 
 /// How a call came to its scenario is kept from the first time it was known.
-pub(super) async fn calls(tx: &mut Transaction, calls: &[(i64, CallUse)]) -> Result<(), Error> {
-    let mut each: BTreeMap<(i64, CallKey, i64, i32), &CallUse> = BTreeMap::new();
-    for (scenario, call) in calls {
-        let known = each.entry((*scenario, call.call, call.stream.0, call.day.0)).or_insert(call);
+pub(super) async fn calls(tx: &mut Transaction, calls: &[Placed<'_>]) -> Result<(), Error> {
+    let mut each: BTreeMap<(i64, CallKey, i64, i32), &Placed<'_>> = BTreeMap::new();
+    for placed in calls {
+        let call = &placed.call;
+        let known = each.entry((placed.scenario, call.call, call.stream.0, call.day.0)).or_insert(placed);
         if known.joined_by.is_none() {
-            *known = call;
+            *known = placed;
         }
     }
     let each: Vec<_> = each.into_iter().collect();
@@ -249,8 +265,7 @@ pub(super) async fn calls(tx: &mut Transaction, calls: &[(i64, CallUse)]) -> Res
                 "insert into scenario_call (scenario_id, call, stream_id, day, class, first, call_id,
                      joined_space, joined_value, joined_sure, joined_stream, joined_off) ",
             );
-            q.push_values(some, |mut to, ((scenario, ..), call)| {
-                let by = call.joined_by.as_ref();
+            q.push_values(some, |mut to, ((scenario, ..), Placed { call, joined_by: by, .. })| {
                 to.push_bind(*scenario)
                     .push_bind(call.call.0.as_slice())
                     .push_bind(call.stream.0)

@@ -2,15 +2,49 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use message::id::{CallKey, ScenarioId};
+use message::id::{CallKey, MessageId, ScenarioId};
+use message::keys::Key;
 use message::summary::Summary;
 use message::time::Timestamp;
 
+use super::components::{CallUse, Component, KeyUse};
 use super::pieces::{Groups, Piece, pieces};
-use super::rows::{self, Kept, KeyRow, NewKey};
-use super::{Component, Correlated, HUB, KeyUse, OutboxRow};
+use super::rows::{self, Kept, KeyRow, NewKey, Placed};
+use super::{Correlated, HUB, OutboxRow};
 use crate::Error;
 use crate::backend::Transaction;
+
+/// A key of these components: what is known of it, and what they bring.
+#[derive(Debug)]
+struct Use<'a> {
+    key: &'a KeyUse,
+    known: Option<KeyRow>,
+    /// Calls that are not in its scenario yet.
+    new: BTreeSet<CallKey>,
+}
+
+impl Use<'_> {
+    /// Where it leads; nowhere if it was refused before it joined anything.
+    fn leads_to(&self) -> Option<i64> {
+        self.known.map(|row| row.scenario).filter(|scenario| *scenario != rows::NOWHERE)
+    }
+
+    fn calls(&self) -> i64 {
+        self.known.map_or(0, |row| row.calls)
+    }
+
+    fn is_refused(&self) -> bool {
+        !self.key.own && !self.new.is_empty() && self.calls() + self.new.len() as i64 > HUB
+    }
+
+    /// Another call than this one carries it, too.
+    fn joins(&self, call: CallKey) -> bool {
+        let before = self.leads_to().map_or(0, |_| self.calls() + i64::from(self.new.contains(&call)));
+        !self.is_refused() && (self.key.calls.len() > 1 || before > 1)
+    }
+}
+
+type Uses<'a> = BTreeMap<[u8; 16], Use<'a>>;
 
 /// Pieces and scenarios that turned out to be one.
 #[derive(Debug, Default)]
@@ -26,25 +60,17 @@ pub(super) async fn apply(
     outbox: &[OutboxRow],
     components: &[Component],
 ) -> Result<Correlated, Error> {
-    let uses: BTreeMap<[u8; 16], &KeyUse> =
-        components.iter().flat_map(|component| &component.keys).map(|key| (key.hash, key)).collect();
-    let known = rows::keys(tx, &uses.keys().copied().collect::<Vec<_>>()).await?;
-    let joining = joining(tx, &uses, &known).await?;
-    let refused: HashSet<[u8; 16]> = uses
-        .values()
-        .filter(|key| !key.own && joining[&key.hash] > 0)
-        .filter(|key| known.get(&key.hash).map_or(0, |row| row.calls) + joining[&key.hash] > HUB)
-        .map(|key| key.hash)
-        .collect();
+    let uses = uses(tx, components).await?;
+    let refused: HashSet<[u8; 16]> = uses.iter().filter(|(_, of)| of.is_refused()).map(|(hash, _)| *hash).collect();
     let pieces = pieces(components, &refused, outbox);
 
     let mut kept: BTreeMap<i64, Kept> = BTreeMap::new();
-    let mut groups = first_groups(&pieces, &known);
+    let mut groups = first_groups(&pieces, &uses);
     lock(tx, &mut groups, &mut kept).await?;
     number(tx, &mut groups).await?;
     // A correlator beside this one may have brought a key first; then its scenario is one of ours.
-    let mut keys = new_keys(&pieces, &groups, &refused, &uses, &joining);
-    keys.retain(|hash, new| known.get(hash).is_none_or(|row| new.changes(row)));
+    let mut keys = new_keys(&pieces, &groups, &uses);
+    keys.retain(|hash, new| uses[hash].known.is_none_or(|row| new.changes(&row)));
     let found = rows::upsert_keys(tx, now, &keys).await?;
     let places: HashMap<i64, usize> =
         groups.iter().enumerate().filter_map(|(at, group)| Some((*group.ids.first()?, at))).collect();
@@ -58,31 +84,32 @@ pub(super) async fn apply(
         groups = merged(groups);
         lock(tx, &mut groups, &mut kept).await?;
     }
-    write(tx, groups, kept, pieces, refused.len() as u64).await
+    write(tx, groups, kept, pieces, &uses, refused.len() as u64).await
 }
 
-/// How many calls each key would bring to its scenario that are not there yet.
-async fn joining(
-    tx: &mut Transaction,
-    uses: &BTreeMap<[u8; 16], &KeyUse>,
-    known: &HashMap<[u8; 16], KeyRow>,
-) -> Result<HashMap<[u8; 16], i64>, Error> {
+async fn uses<'a>(tx: &mut Transaction, components: &'a [Component]) -> Result<Uses<'a>, Error> {
+    let mut uses: Uses<'a> = components
+        .iter()
+        .flat_map(|component| &component.keys)
+        .map(|key| (key.hash, Use { key, known: None, new: key.calls.clone() }))
+        .collect();
+    let known = rows::keys(tx, &uses.keys().copied().collect::<Vec<_>>()).await?;
     // Only calls of a known key can be there.
-    let asked: BTreeSet<CallKey> =
-        uses.values().filter(|key| known.contains_key(&key.hash)).flat_map(|key| key.calls.iter().copied()).collect();
+    let asked: BTreeSet<CallKey> = known.keys().flat_map(|hash| uses[hash].key.calls.iter().copied()).collect();
     let there = rows::scenarios_of_calls(tx, &asked.into_iter().collect::<Vec<_>>()).await?;
-    let new = |key: &KeyUse| {
-        let Some(row) = known.get(&key.hash) else { return key.calls.len() as i64 };
-        let is_there = |call: &CallKey| there.contains(&(*call, row.scenario));
-        key.calls.iter().filter(|call| !is_there(call)).count() as i64
-    };
-    Ok(uses.iter().map(|(hash, key)| (*hash, new(key))).collect())
+    for (hash, row) in known {
+        if let Some(of) = uses.get_mut(&hash) {
+            of.known = Some(row);
+            of.new.retain(|call| !there.contains(&(*call, row.scenario)));
+        }
+    }
+    Ok(uses)
 }
 
 /// A group a piece, joined where they meet in a scenario that is known already.
-fn first_groups(pieces: &[Piece<'_>], known: &HashMap<[u8; 16], KeyRow>) -> Vec<Group> {
+fn first_groups(pieces: &[Piece<'_>], uses: &Uses<'_>) -> Vec<Group> {
     let ids = |piece: &Piece<'_>| -> BTreeSet<i64> {
-        piece.keys.iter().filter_map(|key| known.get(&key.hash)).map(|row| row.scenario).collect()
+        piece.keys.iter().filter_map(|key| uses[&key.hash].leads_to()).collect()
     };
     merged(pieces.iter().enumerate().map(|(at, piece)| Group { pieces: vec![at], ids: ids(piece) }).collect())
 }
@@ -138,28 +165,30 @@ async fn number(tx: &mut Transaction, groups: &mut [Group]) -> Result<(), Error>
 }
 
 /// By hash, the order in which every correlator takes them.
-fn new_keys<'a>(
-    pieces: &[Piece<'a>],
-    groups: &[Group],
-    refused: &HashSet<[u8; 16]>,
-    uses: &BTreeMap<[u8; 16], &'a KeyUse>,
-    joining: &HashMap<[u8; 16], i64>,
-) -> BTreeMap<[u8; 16], NewKey<'a>> {
+fn new_keys<'a>(pieces: &[Piece<'a>], groups: &[Group], uses: &Uses<'a>) -> BTreeMap<[u8; 16], NewKey<'a>> {
     let mut keys = BTreeMap::new();
-    let mut somewhere = 0;
     for group in groups {
         let scenario = group.ids.first().copied().unwrap_or_default();
-        somewhere = scenario;
         for key in group.pieces.iter().flat_map(|piece| &pieces[*piece].keys) {
-            keys.insert(key.hash, NewKey { key, scenario, calls: joining[&key.hash], joins: true });
+            let calls = uses[&key.hash].new.len() as i64;
+            keys.insert(key.hash, NewKey { key, scenario, calls, joins: true });
         }
     }
-    // A refused key is kept for its count alone, wherever it points.
-    for hash in refused {
-        let new = NewKey { key: uses[hash], scenario: somewhere, calls: joining[hash], joins: false };
-        keys.insert(*hash, new);
+    // A refused key is kept for its count alone: it leads nowhere, until a call comes whose own it is.
+    for (hash, of) in uses.iter().filter(|(_, of)| of.is_refused()) {
+        let calls = if of.calls() > HUB { 0 } else { of.new.len() as i64 };
+        keys.insert(*hash, NewKey { key: of.key, scenario: rows::NOWHERE, calls, joins: false });
     }
     keys
+}
+
+/// Why a call is where it is: the first key it carries that another call has, too; else its own, if others named it
+/// before it came. None: it began the scenario.
+fn joined_by<'a>(call: &CallUse, uses: &Uses<'a>) -> Option<(&'a Key, MessageId)> {
+    let by = |(hash, message): ([u8; 16], MessageId)| Some((&uses.get(&hash)?.key.key, message));
+    let own = || uses.get(&call.own.0).filter(|own| own.leads_to().is_some() && own.new.contains(&call.call));
+    let carried = call.carried.iter().find(|(hash, _)| uses.get(hash).is_some_and(|of| of.joins(call.call)));
+    carried.copied().or_else(|| own().map(|_| call.own)).and_then(by)
 }
 
 async fn write(
@@ -167,6 +196,7 @@ async fn write(
     groups: Vec<Group>,
     kept: BTreeMap<i64, Kept>,
     mut pieces: Vec<Piece<'_>>,
+    uses: &Uses<'_>,
     refused: u64,
 ) -> Result<Correlated, Error> {
     let mut moves: Vec<(i64, i64)> = Vec::new();
@@ -192,7 +222,11 @@ async fn write(
         for at in &group.pieces {
             let piece = &mut pieces[*at];
             summary.join(&piece.summary);
-            calls.extend(piece.calls.drain(..).map(|call| (target, call)));
+            calls.extend(piece.calls.drain(..).map(|call| Placed {
+                scenario: target,
+                joined_by: joined_by(&call, uses),
+                call,
+            }));
         }
         scenarios.push((target, summary));
     }

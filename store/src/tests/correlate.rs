@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::fixture::{File, NOON, OWNER, Says, components, correlate, says, scenarios};
+use super::fixture::{File, NOON, OWNER, Says, correlate, says, scenarios};
 use super::store_test;
 use crate::Store;
 use crate::correlate::HUB;
@@ -69,28 +69,28 @@ store_test! {
 
     async fn calls_that_share_a_key_are_one_scenario_in_one_batch_or_in_several(store) {
         let mut file = File::new(1);
-        file.log(&store, [says("a", 0, "INVITE"), says("b", 1, "INVITE").key("call", "a"), says("c", 2, "INVITE")]).await;
+        file.log(&store, [says("call-a", 0, "INVITE"), says("call-b", 1, "INVITE").key("call", "call-a"), says("call-c", 2, "INVITE")]).await;
         correlate(&store, 100).await;
-        assert_eq!(scenarios(&store).await, [vec!["a", "b"], vec!["c"]]);
+        assert_eq!(scenarios(&store).await, [vec!["call-a", "call-b"], vec!["call-c"]]);
         let start = file.w;
-        file.log(&store, [says("d", 3, "INVITE").key("session", "s"), says("c", 4, "INFO").key("session", "s")]).await;
+        file.log(&store, [says("call-d", 3, "INVITE").key("session", "s"), says("call-c", 4, "INFO").key("session", "s")]).await;
         let done = correlate(&store, 100).await;
         assert_eq!(done[0].merged, 0);
-        assert_eq!(scenarios(&store).await, [vec!["a", "b"], vec!["c", "d"]]);
+        assert_eq!(scenarios(&store).await, [vec!["call-a", "call-b"], vec!["call-c", "call-d"]]);
         let page = store.search(&Filter::default(), None, 10).await.unwrap();
         let scenario = here(&store, page.rows[0].id).await;
         let by = (String::from("session"), String::from("s"), MessageId::new(file.stream, Offset(start)));
-        assert_eq!(scenario.calls.iter().find(|call| call.call_id == "d").unwrap().joined_by, Some(by));
+        assert_eq!(scenario.calls.iter().find(|call| call.call_id == "call-d").unwrap().joined_by, Some(by));
         assert_eq!((scenario.row.messages, scenario.row.version), (3, 2));
     }
 
     async fn of_two_scenarios_that_turn_out_to_be_one_the_older_stays(store) {
         let merged = one_by_one(&store, vec![
-            says("a", 0, "INVITE"),
-            says("b", 1, "INVITE").people("carol", "dave"),
-            says("c", 2, "INVITE"),
-            says("c", 3, "INFO").key("call", "b"),
-            says("c", 4, "INFO").key("call", "a"),
+            says("call-a", 0, "INVITE"),
+            says("call-b", 1, "INVITE").people("carol", "dave"),
+            says("call-c", 2, "INVITE"),
+            says("call-c", 3, "INFO").key("call", "call-b"),
+            says("call-c", 4, "INFO").key("call", "call-a"),
         ]).await;
         assert_eq!(merged, [0, 0, 0, 1, 1]);
         let scenario = only(&store).await;
@@ -130,7 +130,7 @@ store_test! {
         let page = store.search(&Filter { call_id: Some("z".into()), ..Filter::default() }, None, 10).await.unwrap();
         let scenario = here(&store, page.rows[0].id).await;
         assert_eq!((scenario.row.messages, scenario.row.first.0), (2, NOON.0 + SECOND));
-        assert_eq!(scenario.calls.iter().map(|call| call.joined_by.as_ref().map(|by| by.0.as_str())).collect::<Vec<_>>(), [None, None]);
+        assert_eq!(scenario.calls.iter().map(|call| call.joined_by.as_ref().map(|by| by.1.as_str())).collect::<Vec<_>>(), [Some("s"); 2]);
     }
 
     async fn a_hub_in_one_batch_does_not_join_either(store) {
@@ -140,15 +140,71 @@ store_test! {
         assert_eq!((done[0].refused, done[0].scenarios.len()), (1, HUB as usize + 1));
     }
 
+    async fn a_refused_key_leads_nowhere_until_the_call_comes_whose_own_it_is(store) {
+        let calls: Vec<&'static str> = (0..=HUB).map(|at| &*format!("member-{at}").leak()).collect();
+        let mut file = File::new(1);
+        let joins = |call| says(call, 0, "INVITE").key("call", "conference-77@pbx");
+        file.log(&store, calls.iter().map(|call| joins(call)).chain([says("zoe-registers", 0, "REGISTER").class(CallClass::Registration)])).await;
+        assert_eq!(correlate(&store, 100).await[0].refused, 1);
+        file.log(&store, [says("conference-77@pbx", 1, "INVITE").people("host", "bob")]).await;
+        correlate(&store, 100).await;
+        file.log(&store, [joins("late")]).await;
+        assert_eq!(correlate(&store, 100).await[0].refused, 1);
+        let all = scenarios(&store).await;
+        assert_eq!((all.len(), all.iter().map(Vec::len).max()), (HUB as usize + 4, Some(1)));
+        let registered = Filter { classes: vec![CallClass::Registration], ..Filter::default() };
+        let rows = store.search(&registered, None, 10).await.unwrap().rows;
+        assert_eq!(rows.iter().map(|row| (row.calls, row.messages)).collect::<Vec<_>>(), [(1, 1)]);
+    }
+
+    async fn a_call_says_by_which_key_it_joined_not_which_it_carries(store) {
+        let joined = async || {
+            let calls = only(&store).await.calls;
+            calls.into_iter().map(|call| (call.call_id, call.joined_by.map(|by| (by.1, by.2.offset.0)))).collect::<Vec<_>>()
+        };
+        let mut file = File::new(1);
+        file.log(&store, [says("a-leg@pbx", 0, "INVITE")]).await;
+        let b_leg = file.w;
+        let says_b = |at| says("b-leg@pbx", at, "INVITE").key("session", "only-its-own").key("call", "a-leg@pbx");
+        file.log(&store, [says_b(1), says_b(2)]).await;
+        correlate(&store, 1).await;
+        let expected = vec![("a-leg@pbx".into(), None), ("b-leg@pbx".into(), Some(("a-leg@pbx".into(), b_leg)))];
+        assert_eq!(joined().await, expected);
+        file.log(&store, [says_b(3), says("a-leg@pbx", 4, "BYE")]).await;
+        correlate(&store, 1).await;
+        assert_eq!(joined().await, expected);
+    }
+
+    async fn in_one_batch_a_call_says_by_which_key_it_joined(store) {
+        let says_b = says("b-leg@pbx", 1, "INVITE").key("session", "only-its-own").key("call", "a-leg@pbx");
+        File::new(1).log(&store, [says("a-leg@pbx", 0, "INVITE"), says_b]).await;
+        correlate(&store, 1).await;
+        let calls = only(&store).await.calls;
+        let by: Vec<_> = calls.iter().map(|call| call.joined_by.as_ref().map(|by| by.1.as_str())).collect();
+        assert_eq!(by, [None, Some("a-leg@pbx")]);
+    }
+
+    async fn a_call_that_was_named_before_it_came_joined_by_its_own_id(store) {
+        let mut file = File::new(1);
+        file.log(&store, [says("b-leg@pbx", 1, "INVITE").key("session", "only-its-own").key("call", "a-leg@pbx")]).await;
+        correlate(&store, 1).await;
+        assert_eq!(only(&store).await.calls[0].joined_by, None);
+        let a_leg = file.w;
+        file.log(&store, [says("a-leg@pbx", 0, "INVITE")]).await;
+        correlate(&store, 1).await;
+        let by = (String::from("call"), String::from("a-leg@pbx"), MessageId::new(file.stream, Offset(a_leg)));
+        assert_eq!(only(&store).await.calls[0].joined_by, Some(by));
+    }
+
     async fn a_calls_own_id_is_never_refused(store) {
         let calls: Vec<&'static str> = (0..HUB - 1).map(|at| &*format!("call-{at}").leak()).collect();
         let mut file = File::new(1);
-        file.log(&store, [says("a", 0, "INVITE")]).await;
-        file.log(&store, calls.iter().map(|call| says(call, 0, "INVITE").key("call", "a"))).await;
+        file.log(&store, [says("call-a", 0, "INVITE")]).await;
+        file.log(&store, calls.iter().map(|call| says(call, 0, "INVITE").key("call", "call-a"))).await;
         correlate(&store, 1).await;
-        file.log(&store, [says("a", 1, "BYE")]).await;
-        file.log(&store, [says("late", 2, "INVITE").key("call", "a")]).await;
-        file.log(&store, [says("a", 3, "BYE")]).await;
+        file.log(&store, [says("call-a", 1, "BYE")]).await;
+        file.log(&store, [says("late", 2, "INVITE").key("call", "call-a")]).await;
+        file.log(&store, [says("call-a", 3, "BYE")]).await;
         let refused: Vec<u64> = correlate(&store, 1).await.iter().map(|done| done.refused).collect();
         assert_eq!(refused, [0, 1, 0]);
         assert_eq!(scenarios(&store).await.iter().map(Vec::len).collect::<Vec<_>>(), [HUB as usize, 1]);
@@ -182,12 +238,12 @@ store_test! {
         file.log(&store, [says("a", 1, "BYE")]).await;
         let rows = store.outbox(OWNER, NOON, SECOND, 100).await.unwrap();
         assert_eq!(rows.len(), 2);
-        assert!(!store.correlate("another", NOON, &rows, &components(&rows)).await.unwrap().applied);
-        assert!(!store.correlate(OWNER, NOON, &rows[1..], &components(&rows[1..])).await.unwrap().applied);
+        assert!(!store.correlate("another", NOON, &rows).await.unwrap().applied);
+        assert!(!store.correlate(OWNER, NOON, &rows[1..]).await.unwrap().applied);
         assert_eq!(store.totals().await.unwrap().scenarios, 0);
-        assert!(store.correlate(OWNER, NOON, &rows[..1], &components(&rows[..1])).await.unwrap().applied);
-        assert!(!store.correlate(OWNER, NOON, &rows, &components(&rows)).await.unwrap().applied);
-        assert!(store.correlate(OWNER, NOON, &rows[1..], &components(&rows[1..])).await.unwrap().applied);
+        assert!(store.correlate(OWNER, NOON, &rows[..1]).await.unwrap().applied);
+        assert!(!store.correlate(OWNER, NOON, &rows).await.unwrap().applied);
+        assert!(store.correlate(OWNER, NOON, &rows[1..]).await.unwrap().applied);
         assert_eq!(only(&store).await.row.messages, 2);
         assert!(store.outbox(OWNER, NOON, SECOND, 100).await.unwrap().is_empty());
     }
@@ -217,6 +273,18 @@ store_test! {
         assert_eq!(page.rows.iter().map(|row| row.messages).collect::<Vec<_>>(), [5, 5]);
     }
 
+    async fn what_is_read_of_the_outbox_at_once_is_bounded_by_what_it_unpacks_to(store) {
+        let mut file = File::new(1);
+        // They pack to next to nothing.
+        let long: &'static str = "session".repeat(100_000).leak();
+        for at in 0..8 {
+            file.log(&store, [says("a", at, "INFO").key(long, "s").key(long, "t")]).await;
+        }
+        let done = correlate(&store, 100).await;
+        assert_eq!(done.len(), 4);
+        assert_eq!(only(&store).await.row.messages, 8);
+    }
+
     async fn correlators_side_by_side_agree(store) {
         // Each stream logs one leg of the same twenty calls.
         let calls: Vec<&'static str> = (0..20).map(|at| &*format!("call-{at}").leak()).collect();
@@ -239,7 +307,7 @@ store_test! {
                         tokio::task::yield_now().await;
                     } else {
                         // A deadlock is an error, and the rows are there for the next try.
-                        let _ = store.correlate(&owner, NOON, &rows, &components(&rows)).await;
+                        let _ = store.correlate(&owner, NOON, &rows).await;
                     }
                 }
             }

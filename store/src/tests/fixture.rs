@@ -3,18 +3,17 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use message::event::{CallClass, CallEvent};
-use message::id::{CallKey, MessageId, Offset, StreamId};
+use message::id::{CallKey, Offset, StreamId};
 use message::keys::Key;
 use message::kind::Kind;
 use message::span::{Cause, Flags};
-use message::summary::Summary;
 use message::time::{SECOND, Timestamp};
 use message::wire::{FileIdentity, Guard, StreamMeta};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 
 use crate::append::{FragmentRow, GapRow, Incoming, Item, MessageRow, Outcome, Packed};
-use crate::correlate::{CallUse, Component, Correlated, KeyUse, OutboxRow};
+use crate::correlate::Correlated;
 use crate::{Location, Store};
 
 /// 2026-11-23 12:00:00 UTC.
@@ -224,7 +223,10 @@ impl File {
                 to_tag: false,
                 source,
                 destination,
-                keys: says.keys.clone(),
+                keys: match says.class.is_daily() {
+                    true => Vec::new(),
+                    false => Key::own(says.call).into_iter().chain(says.keys.clone()).collect(),
+                },
             },
         }
     }
@@ -258,67 +260,6 @@ pub(crate) fn len(item: &Item) -> u64 {
     }
 }
 
-/// What a correlator does: unites the calls of rows over their keys.
-pub(crate) fn components(rows: &[OutboxRow]) -> Vec<Component> {
-    let mut all: Vec<(std::collections::BTreeSet<Key>, Vec<&CallEvent>)> = Vec::new();
-    for event in rows.iter().flat_map(|row| &row.events) {
-        let mut keys = std::collections::BTreeSet::from([own(event)]);
-        if !event.class.is_daily() {
-            keys.extend(event.keys.iter().cloned());
-        }
-        let mut events = vec![event];
-        let (meet, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|(known, _)| !known.is_disjoint(&keys));
-        for (more, others) in meet {
-            keys.extend(more);
-            events.extend(others);
-        }
-        all = rest;
-        all.push((keys, events));
-    }
-    all.into_iter().map(|(keys, events)| component(keys, &events)).collect()
-}
-
-/// A call's own key; that of a day, where its class is filed by day.
-fn own(event: &CallEvent) -> Key {
-    if event.class.is_daily() {
-        return Key::new(&format!("{} {}", event.class.name(), event.time.day().0), event.call_id.clone());
-    }
-    Key::new("call", event.call_id.clone())
-}
-
-fn component(keys: std::collections::BTreeSet<Key>, events: &[&CallEvent]) -> Component {
-    let carries = |event: &&CallEvent, key: &Key| own(event) == *key || event.keys.contains(key);
-    let mut uses: Vec<KeyUse> = keys
-        .iter()
-        .map(|key| {
-            let mut calls: Vec<CallKey> = events.iter().filter(|e| carries(e, key)).map(|e| e.call).collect();
-            calls.sort_unstable();
-            calls.dedup();
-            KeyUse {
-                key: key.clone(),
-                hash: key.hash(),
-                last: events.iter().map(|e| e.time).max().unwrap(),
-                own: events.iter().any(|e| own(e) == *key),
-                calls,
-            }
-        })
-        .collect();
-    uses.sort_by_key(|key| key.hash);
-    let calls = events
-        .iter()
-        .map(|event| CallUse {
-            call: event.call,
-            call_id: event.call_id.clone(),
-            stream: event.stream,
-            day: event.day,
-            class: event.class,
-            first: event.time,
-            joined_by: event.keys.first().map(|key| (key.clone(), MessageId::new(event.stream, event.offset))),
-        })
-        .collect();
-    Component { keys: uses, calls, summary: Summary::of(events.iter().copied()) }
-}
-
 /// Correlates all that waits, `most` rows at a time.
 pub(crate) async fn correlate(store: &Store, most: usize) -> Vec<Correlated> {
     let mut done = Vec::new();
@@ -327,7 +268,7 @@ pub(crate) async fn correlate(store: &Store, most: usize) -> Vec<Correlated> {
         if rows.is_empty() {
             return done;
         }
-        let correlated = store.correlate(OWNER, NOON, &rows, &components(&rows)).await.unwrap();
+        let correlated = store.correlate(OWNER, NOON, &rows).await.unwrap();
         assert!(correlated.applied);
         done.push(correlated);
     }

@@ -14,8 +14,8 @@ use crate::search::MessageFilter;
 async fn filled(store: &Store) -> usize {
     let (mut one, mut two) = (File::new(1), File::new(2));
     for batch in 0..4_i64 {
-        one.log(store, (0..30).map(|at| says("a", batch * 5 + at / 10, "INFO"))).await;
-        two.log(store, (0..20).map(|at| says("b", batch * 5 + at / 7, "INFO").key("call", "a"))).await;
+        one.log(store, (0..30).map(|at| says("a", batch * 5 + at / 10, "INFO").key("session", "both"))).await;
+        two.log(store, (0..20).map(|at| says("b", batch * 5 + at / 7, "INFO").key("session", "both"))).await;
     }
     correlate(store, 100).await;
     let tail = vec![two.message(two.w, &says("b", 7, "BYE"))];

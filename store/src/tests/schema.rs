@@ -75,7 +75,7 @@ fn what_the_store_does_can_be_done_on_any_thread() {
         let id = MessageId::default();
         store.append(Vec::new()).await?;
         store.outbox("", NOON, 0, 0).await?;
-        store.correlate("", NOON, &[], &[]).await?;
+        store.correlate("", NOON, &[]).await?;
         store.scenario(ScenarioId::default()).await?;
         store.message(id).await?;
         store.scenarios_of(&[]).await?;

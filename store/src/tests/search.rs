@@ -28,9 +28,9 @@ async fn filled(store: &Store) {
             says("answered", 0, "INVITE").people("+12025550100", "+12025550199"),
             says("answered", 1, "INVITE").people("+12025550100", "+12025550199").status(200),
             says("answered", 600, "BYE").people("+12025550199", "+12025550100"),
-            says("busy", 10, "INVITE").people("+12025550101", "bob"),
+            says("busy", 10, "INVITE").people("+12025550101", "bob").key("session", "both"),
             says("busy", 11, "INVITE").people("+12025550101", "bob").status(486),
-            says("leg", 12, "INVITE").people("proxy", "carol").key("call", "busy"),
+            says("leg", 12, "INVITE").people("proxy", "carol").key("session", "both"),
             says("lookup", 20, "POST").people("alice", "Bob").kind(Kind::Rest).class(CallClass::Other).status(503),
             says("wake", 30, "PUSH").people("a%", "b_b").kind(Kind::Push),
             says("register", 40, "REGISTER").people("dave", "dave").class(CallClass::Registration),
@@ -107,7 +107,7 @@ store_test! {
 
     async fn what_was_merged_is_never_listed(store) {
         let mut file = File::new(1);
-        for says in [says("a", 0, "INVITE"), says("b", 1, "INVITE"), says("b", 2, "INFO").key("call", "a")] {
+        for says in [says("a", 0, "INVITE").key("session", "s"), says("b", 1, "INVITE"), says("b", 2, "INFO").key("session", "s")] {
             file.log(&store, [says]).await;
             correlate(&store, 10).await;
         }

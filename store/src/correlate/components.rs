@@ -1,87 +1,104 @@
-//! Which calls of a batch share keys: union-find in memory, before any row is touched. Pure.
+//! Which calls share keys: union-find in memory, before any row is touched. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use message::event::CallEvent;
 use message::id::{CallKey, MessageId, StreamId};
 use message::keys::Key;
 use message::summary::Summary;
 use message::time::{Day, Timestamp};
-use store::correlate::{CallUse, Component, KeyUse};
+
+use super::pieces::Groups;
+
+/// Calls of one batch that share keys.
+#[derive(Clone, Debug)]
+pub(super) struct Component {
+    /// Sorted by hash, each once, the calls' own keys too.
+    pub keys: Vec<KeyUse>,
+    pub calls: Vec<CallUse>,
+    pub summary: Summary,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct KeyUse {
+    pub key: Key,
+    pub hash: [u8; 16],
+    pub last: Timestamp,
+    /// It names a call's own Call-ID (never refused as a hub).
+    pub own: bool,
+    /// Calls of this component that carry it.
+    pub calls: BTreeSet<CallKey>,
+}
+
+/// A call part of a scenario.
+#[derive(Clone, Debug)]
+pub(super) struct CallUse {
+    pub call: CallKey,
+    pub call_id: String,
+    pub stream: StreamId,
+    pub day: Day,
+    pub class: message::event::CallClass,
+    pub first: Timestamp,
+    /// The hash of its own key, and its first message.
+    pub own: ([u8; 16], MessageId),
+    /// Hashes of keys that it carries beside its own, each with the first message that carried it.
+    pub carried: Vec<([u8; 16], MessageId)>,
+}
+
+/// Joins events to components: calls that share a key, directly or over others. The order of events does not matter
+/// to which calls are together.
+pub(super) fn components<'a>(events: impl IntoIterator<Item = &'a CallEvent>) -> Vec<Component> {
+    let mut union = Groups::new(0);
+    let mut by_key: HashMap<[u8; 16], usize> = HashMap::new();
+    let mut seen: Vec<(&CallEvent, usize, Hashed)> = Vec::new();
+    for event in events {
+        let keys = hashed(event);
+        let mut places = keys.iter().map(|(_, hash)| *by_key.entry(*hash).or_insert_with(|| union.add()));
+        // The call's own key is always there.
+        let first = places.next();
+        let others: Vec<usize> = places.collect();
+        let first = first.unwrap_or_else(|| union.add());
+        others.into_iter().for_each(|other| union.join(first, other));
+        seen.push((event, first, keys));
+    }
+    let mut gathered: BTreeMap<usize, Gathered> = BTreeMap::new();
+    for (event, place, keys) in seen {
+        gathered.entry(union.root(place)).or_default().add(event, keys);
+    }
+    gathered.into_values().map(Gathered::component).collect()
+}
 
 /// Keys with their hashes, which are made once.
 type Hashed = Vec<(Key, [u8; 16])>;
 
-/// Joins events to components: calls that share a key, directly or over others. The order of events does not matter
-/// to which calls are together.
-pub fn components(events: &[CallEvent]) -> Vec<Component> {
-    let mut forest = Forest::default();
-    let mut by_key: HashMap<[u8; 16], usize> = HashMap::new();
-    let mut seen: Vec<(usize, Hashed)> = Vec::with_capacity(events.len());
-    for event in events {
-        let keys: Vec<_> = keys_of(event)
-            .into_iter()
-            .map(|key| {
-                let hash = key.hash();
-                (key, hash)
-            })
-            .collect();
-        let mut root: Option<usize> = None;
-        for (_, hash) in &keys {
-            let of_key = *by_key.entry(*hash).or_insert_with(|| forest.add());
-            root = Some(root.map_or(of_key, |root| forest.join(root, of_key)));
-        }
-        // keys_of always gives the call's own key first.
-        seen.push((root.unwrap_or_else(|| forest.add()), keys));
-    }
-    let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
-    for (event, (node, keys)) in events.iter().zip(seen) {
-        groups.entry(forest.root(node)).or_default().add(event, keys);
-    }
-    groups.into_values().map(Group::component).collect()
-}
-
 /// The call's own key first, then what it carries. A daily class is its Call-ID and day, and carries nothing.
-fn keys_of(event: &CallEvent) -> Vec<Key> {
+fn hashed(event: &CallEvent) -> Hashed {
+    let with_hash = |key: Key| {
+        let hash = key.hash();
+        (key, hash)
+    };
     if event.class.is_daily() {
-        return vec![Key::new(event.class.name(), format!("{} {}", event.call_id, event.time.day().0))];
+        let day = Key::new(event.class.name(), format!("{} {}", event.call_id, event.time.day().0));
+        return vec![with_hash(day)];
     }
     let own = Key::own(&event.call_id).filter(|own| event.keys.first() == Some(own));
     // A Call-ID that says too little to join others still names its own call.
     let own = own.unwrap_or_else(|| Key::new("own", event.call.to_string()));
-    let carried = event.keys.iter().filter(|key| **key != own).cloned();
-    std::iter::once(own.clone()).chain(carried).collect()
+    let carried: Vec<Key> = event.keys.iter().filter(|key| **key != own).cloned().collect();
+    std::iter::once(own).chain(carried).map(with_hash).collect()
 }
 
 #[derive(Default)]
-struct Group {
+struct Gathered {
     keys: BTreeMap<[u8; 16], KeyUse>,
     calls: BTreeMap<(CallKey, StreamId, Day), CallUse>,
     summary: Summary,
 }
 
-impl Group {
+impl Gathered {
     fn add(&mut self, event: &CallEvent, keys: Hashed) {
         let message = event.message();
-        let carried = keys.get(1).map(|(key, _)| (key.clone(), message));
-        for (at, (key, hash)) in keys.into_iter().enumerate() {
-            self.add_key(key, hash, at == 0, event.call, event.time);
-        }
-        self.add_call(event, carried);
-        self.summary.add(event);
-    }
-
-    fn add_key(&mut self, key: Key, hash: [u8; 16], own: bool, call: CallKey, time: Timestamp) {
-        let entry =
-            self.keys.entry(hash).or_insert_with(|| KeyUse { key, hash, last: time, own: false, calls: Vec::new() });
-        entry.last = entry.last.max(time);
-        entry.own |= own;
-        if !entry.calls.contains(&call) {
-            entry.calls.push(call);
-        }
-    }
-
-    fn add_call(&mut self, event: &CallEvent, carried: Option<(Key, MessageId)>) {
+        let own = keys.first().map_or([0; 16], |(_, hash)| *hash);
         let call = self.calls.entry((event.call, event.stream, event.day)).or_insert_with(|| CallUse {
             call: event.call,
             call_id: event.call_id.clone(),
@@ -89,13 +106,27 @@ impl Group {
             day: event.day,
             class: event.class,
             first: event.time,
-            joined_by: None,
+            own: (own, message),
+            carried: Vec::new(),
         });
         call.first = call.first.min(event.time);
         call.class = call.class.min(event.class);
-        if call.joined_by.is_none() {
-            call.joined_by = carried;
+        for (at, (key, hash)) in keys.into_iter().enumerate() {
+            let used = self.keys.entry(hash).or_insert_with(|| KeyUse {
+                key,
+                hash,
+                last: event.time,
+                own: false,
+                calls: BTreeSet::new(),
+            });
+            used.last = used.last.max(event.time);
+            used.own |= at == 0;
+            // Once a call, whichever of its parts carried it first.
+            if used.calls.insert(event.call) && at > 0 {
+                call.carried.push((hash, message));
+            }
         }
+        self.summary.add(event);
     }
 
     fn component(self) -> Component {
@@ -104,34 +135,6 @@ impl Group {
             calls: self.calls.into_values().collect(),
             summary: self.summary,
         }
-    }
-}
-
-/// Disjoint sets with path halving.
-#[derive(Default)]
-struct Forest {
-    parent: Vec<usize>,
-}
-
-impl Forest {
-    fn add(&mut self) -> usize {
-        self.parent.push(self.parent.len());
-        self.parent.len() - 1
-    }
-
-    fn root(&mut self, mut node: usize) -> usize {
-        while self.parent[node] != node {
-            self.parent[node] = self.parent[self.parent[node]];
-            node = self.parent[node];
-        }
-        node
-    }
-
-    fn join(&mut self, a: usize, b: usize) -> usize {
-        let (a, b) = (self.root(a), self.root(b));
-        let (low, high) = (a.min(b), a.max(b));
-        self.parent[high] = low;
-        low
     }
 }
 
@@ -213,22 +216,21 @@ mod tests {
     }
 
     #[test]
-    fn how_a_call_was_joined_is_kept_with_the_message_that_carried_the_key() {
-        let events = [event(1, "leg-aaa", CallClass::Call, &[]), event(2, "leg-bbb", CallClass::Call, &["leg-aaa"])];
+    fn each_key_a_call_carries_is_kept_with_the_message_that_carried_it_first() {
+        let events = [
+            event(1, "leg-aaa", CallClass::Call, &[]),
+            event(2, "leg-bbb", CallClass::Call, &["session", "leg-aaa"]),
+            event(3, "leg-bbb", CallClass::Call, &["leg-aaa", "ticket"]),
+        ];
         let component = components(&events).remove(0);
-        let joined: Vec<_> = component
-            .calls
-            .iter()
-            .map(|c| (c.call_id.as_str(), c.joined_by.as_ref().map(|(k, m)| (k.value.as_str(), m.offset.0))))
-            .collect();
-        assert!(
-            joined.contains(&("leg-aaa", None)) && joined.contains(&("leg-bbb", Some(("leg-aaa", 2)))),
-            "{joined:?}"
-        );
-        assert!(
-            component.keys.windows(2).all(|pair| pair[0].hash < pair[1].hash),
-            "sorted, so that locks are taken in one order"
-        );
+        let hash = |value: &str| Key::new("call", value).hash();
+        let of = |call_id: &str| component.calls.iter().find(|call| call.call_id == call_id).unwrap();
+        let message = |at: u64| MessageId::new(StreamId(1), Offset(at));
+        assert_eq!(of("leg-aaa").carried, []);
+        let carried = [(hash("session"), message(2)), (hash("leg-aaa"), message(2)), (hash("ticket"), message(3))];
+        assert_eq!((of("leg-bbb").own, &of("leg-bbb").carried[..]), ((hash("leg-bbb"), message(2)), &carried[..]));
+        // Sorted, so that locks are taken in one order.
+        assert!(component.keys.is_sorted_by_key(|key| key.hash));
     }
 
     proptest! {
