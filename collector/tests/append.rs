@@ -192,6 +192,22 @@ async fn after_a_restart_a_stream_is_read_as_its_agent_once_said() {
 }
 
 #[tokio::test]
+async fn a_changed_zone_counts_from_the_batch_that_says_so_and_after_a_restart() {
+    let door = Door::open().await;
+    let len = RECORD.len() as u64;
+    let seoul = StreamMeta { zone: "Asia/Seoul".into(), ..meta() };
+    door.append(vec![stream(1, 0, RECORD)]).await;
+    door.append(vec![StreamAppend { meta: Some(seoul), ..stream(1, len, RECORD) }]).await;
+    let door = door.reopen().await;
+    door.append(vec![StreamAppend { meta: None, ..stream(1, 2 * len, RECORD) }]).await;
+    let page = door.store.messages(&MessageFilter::default(), None, 10).await.expect("messages");
+    let mut hours: Vec<_> = page.rows.iter().map(|m| (m.id.offset.0 / len, m.time.to_string())).collect();
+    hours.sort();
+    let hours: Vec<_> = hours.iter().map(|(at, time)| (*at, &time[11..13])).collect();
+    assert_eq!(hours, [(0, "12"), (1, "03"), (2, "03")]);
+}
+
+#[tokio::test]
 async fn an_unfinished_record_is_shown_and_then_replaced_under_its_own_id() {
     let door = Door::open().await;
     let whole = stream(1, 0, RECORD);

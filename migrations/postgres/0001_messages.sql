@@ -23,7 +23,7 @@ create table source (
     primary key (agent, name)
 );
 
--- Written once. device, inode and generation are unsigned numbers kept in the bits of signed ones.
+-- Written once; host, source, path, format and zone again when the agent says something else. device, inode and generation are unsigned numbers kept in the bits of signed ones.
 create table stream (
     stream_id bigint not null,
     agent text collate "C" not null,

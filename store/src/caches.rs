@@ -1,4 +1,4 @@
-//! What this process knows to be in the database and never to change: bounded, and only ever a saving.
+//! What this process knows to be in the database: bounded, and only ever a saving.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -10,8 +10,8 @@ use message::record::Place;
 /// Shared by all handles of one store.
 #[derive(Debug, Default)]
 pub(crate) struct Caches {
-    /// Streams whose rows are committed.
-    pub streams: Cache<i64, ()>,
+    /// Streams whose rows are committed, with a digest of what their agent said of them.
+    pub streams: Cache<i64, u64>,
     /// End points whose rows are committed.
     pub endpoints: Cache<i64, ()>,
     pub addresses: Cache<i64, Arc<str>>,
@@ -44,6 +44,12 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
             map.clear();
         }
         map.insert(key, value);
+    }
+}
+
+impl<K: Hash + Eq, V> Cache<K, V> {
+    pub fn forget(&self, key: &K) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }
 

@@ -1,4 +1,7 @@
-//! What a batch is the first to speak of: streams and addresses, written before its rows, each once.
+//! What a batch is the first to speak of: streams and addresses, written before its rows, each once. An agent may
+//! say anew where a stream lies and how it is to be read.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use message::time::Timestamp;
 use sqlx::QueryBuilder;
@@ -12,12 +15,13 @@ use crate::{Error, statement};
 /// Streams and addresses that this process has not seen committed yet.
 #[derive(Debug, Default)]
 pub(crate) struct Unknown {
-    streams: Vec<NewStream>,
+    /// With the time at which their batch arrived.
+    streams: Vec<(NewStream, Timestamp)>,
     /// By id: concurrent inserts in different orders would wait for each other.
     endpoints: Vec<(i64, String)>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Hash)]
 struct NewStream {
     id: i64,
     agent: String,
@@ -29,19 +33,20 @@ struct NewStream {
     /// Device, inode, generation, birth, epoch.
     identity: [i64; 5],
     predecessor: Option<i64>,
-    created: Timestamp,
 }
 
 impl Unknown {
     pub fn of<'a>(batch: impl IntoIterator<Item = &'a Prepared>, caches: &Caches) -> Self {
         let mut new = Self::default();
         for prepared in batch {
-            new.streams.extend(NewStream::of(prepared).filter(|stream| !caches.streams.has(&stream.id)));
+            let is_known = |stream: &NewStream| caches.streams.get(&stream.id) == Some(stream.digest());
+            let stream = NewStream::of(prepared).filter(|stream| !is_known(stream));
+            new.streams.extend(stream.map(|stream| (stream, prepared.head.received)));
             let unseen = prepared.endpoints.iter().filter(|(id, _)| !caches.endpoints.has(id));
             new.endpoints.extend(unseen.map(|(id, address)| (*id, address.clone())));
         }
-        new.streams.sort_by_key(|stream| stream.id);
-        new.streams.dedup_by_key(|stream| stream.id);
+        new.streams.sort_by_key(|(stream, _)| stream.id);
+        new.streams.dedup_by_key(|(stream, _)| stream.id);
         new.endpoints.sort();
         new.endpoints.dedup_by_key(|(id, _)| *id);
         new
@@ -52,8 +57,8 @@ impl Unknown {
     }
 
     pub async fn write(&self, tx: &mut Transaction) -> Result<(), Error> {
-        for stream in &self.streams {
-            stream.write(tx).await?;
+        for (stream, created) in &self.streams {
+            stream.write(tx, *created).await?;
         }
         for rows in statement::chunks(&self.endpoints) {
             with_transaction!(tx, db => {
@@ -69,7 +74,10 @@ impl Unknown {
 
     /// To be called once it is committed.
     pub fn keep(&self, caches: &Caches) {
-        self.streams.iter().for_each(|stream| caches.streams.add(stream.id));
+        for (stream, _) in &self.streams {
+            caches.streams.put(stream.id, stream.digest());
+            caches.places.forget(&stream.id);
+        }
         self.endpoints.iter().for_each(|(id, _)| caches.endpoints.add(*id));
     }
 }
@@ -89,11 +97,16 @@ impl NewStream {
             zone: clean(&meta.zone),
             identity: [file.device as i64, file.inode as i64, file.generation as i64, file.birth, big(meta.epoch)],
             predecessor: meta.predecessor.map(|stream| stream.0),
-            created: head.received,
         })
     }
 
-    async fn write(&self, tx: &mut Transaction) -> Result<(), Error> {
+    fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    async fn write(&self, tx: &mut Transaction, created: Timestamp) -> Result<(), Error> {
         with_transaction!(tx, db => {
             sqlx::query("insert into agent (id, name) values ($1, $1) on conflict do nothing")
                 .bind(&self.agent)
@@ -108,7 +121,11 @@ impl NewStream {
             sqlx::query(
                 "insert into stream (stream_id, agent, host, source, path, format, zone,
                      device, inode, generation, birth, epoch, predecessor, created)
-                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) on conflict do nothing",
+                 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+                 on conflict (stream_id) do update set host = excluded.host, source = excluded.source,
+                     path = excluded.path, format = excluded.format, zone = excluded.zone
+                 where stream.host <> excluded.host or stream.source <> excluded.source
+                     or stream.path <> excluded.path or stream.format <> excluded.format or stream.zone <> excluded.zone",
             )
             .bind(self.id)
             .bind(&self.agent)
@@ -123,7 +140,7 @@ impl NewStream {
             .bind(self.identity[3])
             .bind(self.identity[4])
             .bind(self.predecessor)
-            .bind(self.created.0)
+            .bind(created.0)
             .execute(&mut *db)
             .await?;
             sqlx::query(
