@@ -2,14 +2,14 @@
 
 use message::id::Offset;
 use message::span::SpanKind;
-use message::wire::{Append, Refused, StreamAppend, VERSION, WireSpan};
+use message::wire::{Append, MAX_UNPACKED, Refused, StreamAppend, VERSION, WireSpan};
 
 use crate::Error;
 
 /// An agent id is a name for people and logs, not a place to keep things.
 const MAX_AGENT: usize = 128;
-/// Offsets are `bigint` in the database.
-const MAX_OFFSET: u64 = i64::MAX as u64;
+/// A PiB: far beyond any log, and sums of such numbers still are `bigint` in the database.
+const MAX_OFFSET: u64 = 1 << 50;
 
 pub fn append(append: &Append) -> Result<(), Error> {
     let wrong = |what: &str| Err(Error::NotUnderstood(what.to_owned()));
@@ -51,7 +51,7 @@ fn tiles(stream: &StreamAppend) -> Result<(), Error> {
         at = span.end();
     }
     if at.0 > MAX_OFFSET || stream.size > MAX_OFFSET || stream.read_to.0 > MAX_OFFSET {
-        return wrong(at, "offset beyond 63 bits");
+        return wrong(at, "offset beyond 2^50");
     }
     Ok(())
 }
@@ -60,10 +60,13 @@ fn tiles(stream: &StreamAppend) -> Result<(), Error> {
 pub fn span(span: &WireSpan) -> Option<Refused> {
     let refused = |text: &str| Some(Refused::Span { start: span.start, text: text.to_owned() });
     match span.kind {
-        SpanKind::Noise => return None,
+        SpanKind::Noise => return if span.lines <= span.len { None } else { refused("more lines than bytes") },
         SpanKind::Gap => return if span.cause.is_some() { None } else { refused("a gap without a cause") },
         SpanKind::Fragment if span.of.is_some() => return None,
         SpanKind::Fragment | SpanKind::Record => {}
+    }
+    if span.len > MAX_UNPACKED as u64 {
+        return refused("longer than a batch may be");
     }
     let sent = span.bytes.len() as u64;
     if span.masked.is_empty() {
@@ -126,7 +129,9 @@ mod tests {
         assert!(append(&batch(10, &[(10, 5, noise)], 16)).is_err(), "too short");
         assert!(append(&batch(10, &[(10, 0, noise)], 10)).is_err(), "empty noise");
         assert!(append(&batch(10, &[(10, 0, SpanKind::Gap)], 10)).is_ok(), "an empty gap is a mark");
-        assert!(append(&batch(10, &[(10, u64::MAX, noise)], u64::MAX)).is_err(), "beyond 63 bits");
+        assert!(append(&batch(10, &[(10, u64::MAX, noise)], u64::MAX)).is_err(), "beyond 2^50");
+        assert!(append(&batch(0, &[(0, MAX_OFFSET, noise)], MAX_OFFSET)).is_ok());
+        assert!(append(&batch(MAX_OFFSET, &[(MAX_OFFSET, 1, noise)], MAX_OFFSET + 1)).is_err(), "beyond 2^50");
     }
 
     #[test]
@@ -151,6 +156,15 @@ mod tests {
     }
 
     #[test]
+    fn noise_has_no_more_lines_than_bytes() {
+        let mut noise = WireSpan::new(Offset(0), 3, SpanKind::Noise);
+        noise.lines = 3;
+        assert_eq!(span(&noise), None);
+        noise.lines = u64::MAX / 2;
+        assert!(matches!(span(&noise), Some(Refused::Span { .. })));
+    }
+
+    #[test]
     fn masks_must_add_up_to_the_length_in_the_file() {
         let mut record = WireSpan::new(Offset(0), 12, SpanKind::Record);
         record.bytes = serde_bytes::ByteBuf::from(b"A: ~m~ b".to_vec());
@@ -160,5 +174,8 @@ mod tests {
         assert!(span(&record).is_some());
         record.masked[0] = Mask { at: 7, len: 3, len_before: 7 };
         assert!(span(&record).is_some(), "outside");
+        record.masked[0] = Mask { at: 3, len: 3, len_before: u32::MAX };
+        record.len = 8 - 3 + u64::from(u32::MAX);
+        assert!(span(&record).is_some(), "longer than any record");
     }
 }

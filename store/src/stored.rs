@@ -10,6 +10,7 @@ use message::record::{Message, Place};
 use message::redact::Mask;
 use message::span::Flags;
 use message::time::Timestamp;
+use message::wire::MAX_UNPACKED;
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
@@ -139,10 +140,7 @@ fn message(
             masks
         }
     };
-    // What was sent is what lay in the file, with its masked ranges changed in length.
-    let longer = masked.iter().map(|mask| u64::from(mask.len)).sum::<u64>();
-    let most = count(row.len).saturating_add(longer);
-    let raw = compress::unpack(row.dictionary, row.raw, usize::try_from(most).unwrap_or(usize::MAX))?;
+    let raw = compress::unpack(row.dictionary, row.raw, unpacked(count(row.len), &masked))?;
     let (head, line_end) = (count(row.head.into()) as usize, count(row.line_end.into()) as usize);
     if head + line_end > raw.len() {
         return Err(damaged("shorter than its header line"));
@@ -169,4 +167,24 @@ fn message(
         line_end: line_end as u8,
         masked,
     })
+}
+
+/// What was sent is what lay in the file, with its masked ranges changed in length; and no more than can be sent.
+fn unpacked(len: u64, masked: &[Mask]) -> usize {
+    let sum = |of: fn(&Mask) -> u32| masked.iter().map(|mask| u64::from(of(mask))).sum::<u64>();
+    let sent = len.saturating_sub(sum(|mask| mask.len_before)).saturating_add(sum(|mask| mask.len));
+    usize::try_from(sent).unwrap_or(usize::MAX).min(MAX_UNPACKED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_that_claim_terabytes_take_no_memory() {
+        let mask = Mask { at: 0, len: 3, len_before: u32::MAX };
+        assert_eq!(unpacked(100 - 3 + u64::from(u32::MAX), &[mask]), 100);
+        assert_eq!(unpacked(u64::MAX, &[]), MAX_UNPACKED);
+        assert_eq!(unpacked(0, &[mask; 5]), 15);
+    }
 }

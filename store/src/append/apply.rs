@@ -40,7 +40,7 @@ async fn store(tx: &mut Transaction, prepared: &Prepared) -> Result<Outcome, Err
     rows::messages(tx, "message", stream, &prepared.messages).await?;
     rows::call_parts(tx, stream, &prepared.sums.parts).await?;
     rows::fragments(tx, stream, head.received, &prepared.fragments).await?;
-    rows::gaps(tx, stream, head.received, &prepared.gaps).await?;
+    rows::gaps(tx, stream, head.base, head.received, &prepared.gaps).await?;
     rows::clear_tail(tx, stream).await?;
     rows::messages(tx, "provisional", stream, &prepared.tail).await?;
     if let Some(events) = &prepared.sums.outbox {

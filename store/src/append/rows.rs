@@ -1,5 +1,7 @@
 //! The inserts of one append.
 
+use std::collections::BTreeMap;
+
 use message::id::Offset;
 use message::time::{Day, Timestamp};
 use sqlx::QueryBuilder;
@@ -127,10 +129,35 @@ pub(super) async fn fragments(
     Ok(())
 }
 
-/// A gap of no length may be told twice; it is kept and counted once.
-pub(super) async fn gaps(tx: &mut Transaction, stream: i64, noticed: Timestamp, rows: &[GapRow]) -> Result<(), Error> {
-    let mut made = 0;
-    for rows in statement::chunks(rows) {
+/// A gap of no length may be told again, and may then turn out to be longer; it is kept and counted once. Only where
+/// a batch begins can there be one already.
+pub(super) async fn gaps(
+    tx: &mut Transaction,
+    stream: i64,
+    base: Offset,
+    noticed: Timestamp,
+    told: &[GapRow],
+) -> Result<(), Error> {
+    let mut each: BTreeMap<(Offset, i16), &GapRow> = BTreeMap::new();
+    for gap in told {
+        let longest = each.entry((gap.start, gap.cause.code())).or_insert(gap);
+        if gap.len > longest.len {
+            *longest = gap;
+        }
+    }
+    let mut new = each.len();
+    if each.range((base, i16::MIN)..=(base, i16::MAX)).next().is_some() {
+        let known: Vec<i16> = with_transaction!(tx, db => {
+            sqlx::query_scalar("select cause from gap where stream_id = $1 and off = $2")
+                .bind(stream)
+                .bind(big(base.0))
+                .fetch_all(db)
+                .await?
+        });
+        new -= known.iter().filter(|cause| each.contains_key(&(base, **cause))).count();
+    }
+    let rows: Vec<&GapRow> = each.into_values().collect();
+    for rows in statement::chunks(&rows) {
         with_transaction!(tx, db => {
             let mut q =
                 QueryBuilder::<Db>::new("insert into gap (stream_id, off, cause, len, lost, noticed, hash) ");
@@ -143,10 +170,14 @@ pub(super) async fn gaps(tx: &mut Transaction, stream: i64, noticed: Timestamp, 
                     .push_bind(noticed.0)
                     .push_bind(row.hash.map(Vec::from));
             });
-            made += q.push(" on conflict do nothing").build().execute(db).await?.rows_affected();
+            q.push(
+                " on conflict (stream_id, off, cause) do update
+                    set len = excluded.len, lost = excluded.lost, hash = excluded.hash where excluded.len > gap.len",
+            );
+            q.build().execute(db).await?;
         });
     }
-    let again = rows.len() as i64 - made as i64;
+    let again = (told.len() - new) as i64;
     if again > 0 {
         with_transaction!(tx, db => {
             sqlx::query("update stream_offset set gaps = gaps - $2 where stream_id = $1")

@@ -93,6 +93,23 @@ store_test! {
         assert!(store.streams(None, 10).await.unwrap().is_empty());
     }
 
+    async fn what_an_agent_says_anew_of_a_stream_is_kept(store) {
+        let file = File::new(1);
+        store.append(vec![file.batch(0, vec![noise(0, 7)])]).await.unwrap();
+        let record = file.record(7, &says("a", 0, "INVITE"));
+        store.append(vec![file.batch(7, vec![record])]).await.unwrap();
+        let path = async || store.message(MessageId::new(StreamId(1), Offset(7))).await.unwrap().unwrap().0.place.path.clone();
+        assert_eq!(path().await, "/var/log/proxy-1.log");
+        let mut batch = file.batch(store.watermark(StreamId(1)).await.unwrap().0, Vec::new());
+        let meta = batch.meta.as_mut().unwrap();
+        (meta.zone, meta.source, meta.path) = ("Asia/Seoul".into(), "edge".into(), b"/var/log/edge.log".to_vec());
+        meta.format.time = Some("%d/%m/%Y %H:%M:%S".into());
+        let said = meta.clone();
+        store.append(vec![batch]).await.unwrap();
+        assert_eq!(store.stream_meta(StreamId(1)).await.unwrap(), Some(said));
+        assert_eq!(path().await, "/var/log/edge.log");
+    }
+
     async fn an_old_lease_is_refused_and_a_new_one_takes_over(store) {
         let file = File { lease: 7, ..File::new(1) };
         store.append(vec![file.batch(0, vec![noise(0, 7)])]).await.unwrap();
@@ -161,6 +178,15 @@ store_test! {
         assert!(!got.provisional && scenario.is_none());
     }
 
+    async fn a_row_whose_masks_claim_terabytes_is_read(store) {
+        let file = File::new(1);
+        let mut row = file.message(0, &says("a", 0, "INVITE"));
+        row.masked = vec![Mask { at: 0, len: 0, len_before: u32::MAX }; 20_000];
+        row.len += 20_000 * u64::from(u32::MAX);
+        store.append(vec![file.batch(0, vec![Item::Record(Box::new(row))])]).await.unwrap();
+        assert_eq!(stored(&store).await.len(), 1);
+    }
+
     async fn counters_add_up_to_the_watermark(store) {
         let file = File::new(1);
         let record = file.record(0, &says("a", 0, "INVITE"));
@@ -183,6 +209,16 @@ store_test! {
         }
         let row = store.streams(None, 10).await.unwrap().remove(0);
         assert_eq!((row.gaps.len(), row.counters.gaps), (1, 1));
+    }
+
+    async fn a_gap_that_turns_out_to_be_longer_grows_and_is_counted_once(store) {
+        let file = File::new(1);
+        store.append(vec![file.batch(0, vec![noise(0, 170), gap(170, 0)])]).await.unwrap();
+        store.append(vec![file.batch(170, vec![gap(170, 0), gap(170, 50)])]).await.unwrap();
+        store.append(vec![file.batch(220, vec![gap(220, 0), gap(220, 7), noise(227, 3)])]).await.unwrap();
+        let row = store.streams(None, 10).await.unwrap().remove(0);
+        assert_eq!(row.gaps.iter().map(|gap| (gap.start.0, gap.len)).collect::<Vec<_>>(), [(170, 50), (220, 7)]);
+        assert_eq!((row.counters.gaps, row.counters.gap_bytes, row.counters.bytes()), (2, 57, row.w.0));
     }
 
     async fn the_provisional_tail_is_replaced_by_each_append(store) {
