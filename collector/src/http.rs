@@ -1,10 +1,11 @@
 //! The doors for agents over HTTP: `POST /api/v1/append`, `GET /api/v1/positions`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -12,52 +13,123 @@ use message::id::StreamId;
 use message::wire::{self, Answer, Append, CONTENT_TYPE, MAX_COMPRESSED, MAX_UNPACKED, Refused};
 use serde::Deserialize;
 
+use crate::room::Room;
 use crate::{Error, Ingest};
 
 const MOST_POSITIONS: usize = 1000;
+/// Bodies on their way here, and batches on their way into the database: they never wait for each other in a circle.
+const BODIES: usize = 16 << 20;
+const BATCHES: usize = 64 << 20;
+/// A body that takes longer keeps room from others; its agent sends it again.
+const ARRIVES: Duration = Duration::from_secs(60);
 
-pub fn router(ingest: Ingest) -> Router {
-    Router::new()
-        .route("/api/v1/append", post(append))
-        .route("/api/v1/positions", get(positions))
-        .layer(DefaultBodyLimit::max(MAX_COMPRESSED))
-        .with_state(ingest)
+#[derive(Clone)]
+struct Door {
+    ingest: Ingest,
+    bodies: Room,
+    batches: Room,
 }
 
-async fn append(State(ingest): State<Ingest>, headers: HeaderMap, body: Bytes) -> Result<Response, Refusal> {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    if kind != CONTENT_TYPE {
-        return Err(Refusal(StatusCode::BAD_REQUEST, format!("content-type must be {CONTENT_TYPE}")));
+pub fn router(ingest: Ingest) -> Router {
+    Router::new().route("/api/v1/append", post(append)).route("/api/v1/positions", get(positions)).with_state(Door {
+        ingest,
+        bodies: Room::of(BODIES),
+        batches: Room::of(BATCHES),
+    })
+}
+
+async fn append(State(door): State<Door>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
+    let packing = Packing::of(&headers)?;
+    let claimed = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let len = claimed.unwrap_or(MAX_COMPRESSED);
+    if len > MAX_COMPRESSED {
+        return Err(too_large(MAX_COMPRESSED));
     }
-    let unpacked = match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
-        None | Some(b"identity") => body.to_vec(),
-        Some(b"zstd") => unpack(&body)?,
-        Some(_) => return Err(Refusal(StatusCode::BAD_REQUEST, "content-encoding must be zstd or identity".into())),
-    };
-    let append: Append =
-        wire::decode(&unpacked).map_err(|e| Refusal(StatusCode::BAD_REQUEST, format!("append not understood: {e}")))?;
-    let answer = ingest.append(Arc::new(append)).await?;
+    let packed_room = door.bodies.take(len).await.ok_or_else(busy)?;
+    let body = read(body).await?;
+    let most = packing.unpacked(&body)?;
+    let room = door.batches.take(most).await.ok_or_else(busy)?;
+    // A task of its own: what has begun ends, and holds its room until then, though the agent goes away.
+    let answer = tokio::spawn(async move {
+        let append = tokio::task::spawn_blocking(move || packing.decode(body, most)).await;
+        drop(packed_room);
+        let answer = door.ingest.append(Arc::new(append.map_err(stopped)??)).await?;
+        drop(room);
+        Ok::<_, Refusal>(answer)
+    });
+    let answer = answer.await.map_err(stopped)??;
     Ok((status(&answer), packed(&answer)?).into_response())
 }
 
-/// Bounded: a claimed size takes no memory.
-fn unpack(body: &[u8]) -> Result<Vec<u8>, Refusal> {
-    use std::io::Read;
-    let damaged = |e: std::io::Error| Refusal(StatusCode::UNPROCESSABLE_ENTITY, format!("zstd: {e}"));
-    let mut out = Vec::with_capacity(body.len().saturating_mul(4).min(MAX_UNPACKED));
-    let reader = zstd::Decoder::with_buffer(body).map_err(damaged)?;
-    reader.take(MAX_UNPACKED as u64 + 1).read_to_end(&mut out).map_err(damaged)?;
-    if out.len() > MAX_UNPACKED {
-        return Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, format!("more than {MAX_UNPACKED} bytes unpacked")));
+async fn read(body: Body) -> Result<Bytes, Refusal> {
+    let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
+    let body = tokio::time::timeout(ARRIVES, axum::body::to_bytes(body, MAX_COMPRESSED)).await.map_err(late)?;
+    body.map_err(|error| {
+        let limit = std::error::Error::source(&error).is_some_and(|why| why.is::<http_body_util::LengthLimitError>());
+        if limit { too_large(MAX_COMPRESSED) } else { Refusal::new(StatusCode::BAD_REQUEST, "the body broke off") }
+    })
+}
+
+/// How a body is packed.
+#[derive(Clone, Copy)]
+enum Packing {
+    Plain,
+    Zstd,
+}
+
+impl Packing {
+    fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let wrong = |text: String| Err(Refusal::new(StatusCode::BAD_REQUEST, text));
+        if kind != CONTENT_TYPE {
+            return wrong(format!("content-type must be {CONTENT_TYPE}"));
+        }
+        match headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+            None | Some(b"identity") => Ok(Self::Plain),
+            Some(b"zstd") => Ok(Self::Zstd),
+            Some(_) => wrong("content-encoding must be zstd or identity".into()),
+        }
     }
-    Ok(out)
+
+    /// The most that a body may unpack to: what it says, or what is allowed.
+    fn unpacked(self, body: &[u8]) -> Result<usize, Refusal> {
+        let says = match self {
+            Self::Plain => Some(body.len() as u64),
+            Self::Zstd => zstd::zstd_safe::get_frame_content_size(body).ok().flatten(),
+        };
+        let most = says.map_or(MAX_UNPACKED, |says| usize::try_from(says).unwrap_or(usize::MAX));
+        if most > MAX_UNPACKED { Err(too_large(MAX_UNPACKED)) } else { Ok(most) }
+    }
+
+    fn decode(self, body: Bytes, most: usize) -> Result<Append, Refusal> {
+        let unpacked;
+        let bytes = match self {
+            Self::Plain => &body[..],
+            Self::Zstd => {
+                unpacked = unpack(&body, most)?;
+                &unpacked[..]
+            }
+        };
+        let wrong = |e| Refusal::new(StatusCode::BAD_REQUEST, format!("append not understood: {e}"));
+        wire::decode(bytes).map_err(wrong)
+    }
+}
+
+/// Bounded: a claimed size takes no memory.
+fn unpack(body: &[u8], most: usize) -> Result<Vec<u8>, Refusal> {
+    use std::io::Read;
+    let damaged = |e: std::io::Error| Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, format!("zstd: {e}"));
+    let mut out = Vec::with_capacity(most.min(body.len().saturating_mul(16)));
+    let reader = zstd::Decoder::with_buffer(body).map_err(damaged)?;
+    reader.take(most as u64 + 1).read_to_end(&mut out).map_err(damaged)?;
+    if out.len() > most { Err(too_large(most)) } else { Ok(out) }
 }
 
 /// One status for the batch; what became of each stream stands in the body.
 fn status(answer: &Answer) -> StatusCode {
     let worst = answer.streams.iter().filter_map(|s| s.refused.as_ref()).map(|refused| match refused {
         Refused::Lease { .. } => (3, StatusCode::CONFLICT),
-        Refused::Span { .. } => (2, StatusCode::BAD_REQUEST),
+        Refused::Span { .. } | Refused::Meta { .. } => (2, StatusCode::BAD_REQUEST),
         Refused::Base | Refused::Straddle => (1, StatusCode::CONFLICT),
         Refused::Damaged { .. } => (0, StatusCode::UNPROCESSABLE_ENTITY),
     });
@@ -71,41 +143,69 @@ struct PositionsQuery {
     limit: Option<usize>,
 }
 
-async fn positions(State(ingest): State<Ingest>, Query(query): Query<PositionsQuery>) -> Result<Response, Refusal> {
+async fn positions(State(door): State<Door>, Query(query): Query<PositionsQuery>) -> Result<Response, Refusal> {
     let limit = query.limit.unwrap_or(MOST_POSITIONS).clamp(1, MOST_POSITIONS);
-    Ok(packed(&ingest.positions(&query.agent, query.after, limit).await?)?.into_response())
+    Ok(packed(&door.ingest.positions(&query.agent, query.after, limit).await?)?.into_response())
 }
 
 fn packed<T: serde::Serialize>(value: &T) -> Result<impl IntoResponse + use<T>, Refusal> {
-    let bytes = wire::encode(value).map_err(|e| Refusal(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?;
+    let bytes = wire::encode(value).map_err(|e| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], Body::from(bytes)))
 }
 
 /// 400: not understood, nothing to retry as it is. 503: send it again.
 pub fn status_of(error: &Error) -> StatusCode {
     match error {
-        Error::NotUnderstood(_) | Error::Format { .. } => StatusCode::BAD_REQUEST,
+        Error::NotUnderstood(_) => StatusCode::BAD_REQUEST,
         Error::Store(_) | Error::Stopped(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
 /// A plain sentence for the agent's log; the cause of a 5xx stays in ours.
 #[derive(Debug)]
-struct Refusal(StatusCode, String);
+struct Refusal {
+    status: StatusCode,
+    text: String,
+    /// Seconds.
+    retry_after: Option<u32>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { status, text: text.into(), retry_after: None }
+    }
+}
+
+fn busy() -> Refusal {
+    let text = "too much is on its way into the database already";
+    Refusal { retry_after: Some(1), ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, text) }
+}
+
+fn too_large(most: usize) -> Refusal {
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, format!("more than {most} bytes"))
+}
+
+fn stopped(error: tokio::task::JoinError) -> Refusal {
+    Error::Stopped(error.to_string()).into()
+}
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let status = status_of(&error);
         if status.is_client_error() {
-            return Self(status, error.to_string());
+            return Self::new(status, error.to_string());
         }
         tracing::warn!(error = %error, "a batch could not be stored; its agent will send it again");
-        Self(status, "the database does not answer as it should".into())
+        Self::new(status, "the database does not answer as it should")
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        (self.0, self.1).into_response()
+        let mut response = (self.status, self.text).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
     }
 }

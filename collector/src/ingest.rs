@@ -8,7 +8,7 @@ use message::facts::Settings;
 use message::format::Format;
 use message::id::StreamId;
 use message::time::Timestamp;
-use message::wire::{Answer, Append, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta, VERSION};
+use message::wire::{self, Answer, Append, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta, VERSION};
 use store::Store;
 use store::append::{Incoming, Outcome};
 use tokio::sync::Notify;
@@ -18,13 +18,15 @@ use crate::{Config, Error, check, parse};
 
 /// Streams whose format and zone are kept in memory; beyond it they are read again from the store.
 const CACHED_STREAMS: usize = 100_000;
+/// A stranger may make a new one for each stream.
+const CACHED_FORMATS: usize = 1000;
 
 /// The door every agent's bytes go through. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Ingest {
     store: Store,
     settings: Arc<Settings>,
-    readings: Arc<Mutex<HashMap<StreamId, Arc<Reading>>>>,
+    readings: Arc<Mutex<Readings>>,
     /// Rung after each commit, so that correlation need not wait for its next look.
     stored: Arc<Notify>,
 }
@@ -52,9 +54,9 @@ impl Ingest {
         // The batch is let go of here: what waits for the database is only what is stored.
         let parsed = tokio::task::spawn_blocking(move || {
             let streams = append.streams.iter().zip(&readings);
-            let parse = |(stream, reading): (&StreamAppend, &Option<Arc<Reading>>)| match reading {
-                Some(reading) => parse_stream(&settings, reading, &append, stream, received),
-                None => Err((stream.stream, Refused::Base)),
+            let parse = |(stream, reading): (&StreamAppend, &Result<Arc<Reading>, Refused>)| match reading {
+                Ok(reading) => parse_stream(&settings, reading, &append, stream, received),
+                Err(refused) => Err((stream.stream, refused.clone())),
             };
             streams.map(parse).collect::<Vec<_>>()
         })
@@ -86,37 +88,57 @@ impl Ingest {
         Ok(self.store.positions(agent, after, limit).await?)
     }
 
-    /// How to read a stream: from its meta, from memory, or from the store. None: nobody told us of it.
-    async fn reading(&self, stream: &StreamAppend) -> Result<Option<Arc<Reading>>, Error> {
-        let cached = self.lock().get(&stream.stream).cloned();
-        let reading = match (&stream.meta, cached) {
-            (Some(meta), Some(cached)) if cached.is_of(meta) => return Ok(Some(cached)),
-            (Some(meta), _) => compile(meta)?,
-            (None, Some(cached)) => return Ok(Some(cached)),
+    /// How to read a stream: from its meta, from memory, or from the store. Refused: nobody told us of it, or what was
+    /// told cannot be followed.
+    async fn reading(&self, stream: &StreamAppend) -> Result<Result<Arc<Reading>, Refused>, Error> {
+        let cached = self.lock().streams.get(&stream.stream).cloned();
+        let stored;
+        let meta = match (&stream.meta, cached) {
+            (Some(meta), Some(cached)) if cached.is_of(meta) => return Ok(Ok(cached)),
+            (Some(meta), _) => meta,
+            (None, Some(cached)) => return Ok(Ok(cached)),
             (None, None) => match self.store.stream_meta(stream.stream).await? {
-                Some(meta) => compile(&meta)?,
-                None => return Ok(None),
+                Some(meta) => {
+                    stored = meta;
+                    &stored
+                }
+                None => return Ok(Err(Refused::Base)),
             },
         };
-        let reading = Arc::new(reading);
-        let mut readings = self.lock();
-        if readings.len() >= CACHED_STREAMS {
-            readings.clear();
-        }
-        readings.insert(stream.stream, reading.clone());
-        Ok(Some(reading))
+        Ok(self.lock().compile(stream.stream, meta))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<StreamId, Arc<Reading>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Readings> {
         self.readings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn compile(meta: &StreamMeta) -> Result<Reading, Error> {
-    let wrong = |what: String| Error::Format { source_name: meta.source.clone(), what };
-    let format = Format::compile(meta.format.clone()).map_err(|e| wrong(e.to_string()))?;
-    let zone = meta.zone.parse().map_err(|_| wrong(format!("zone {:?} is no IANA name", meta.zone)))?;
-    Ok(Reading { source: meta.source.clone(), format, zone })
+/// How streams are read. Many streams have few formats, and a compiled one is large.
+#[derive(Debug, Default)]
+struct Readings {
+    streams: HashMap<StreamId, Arc<Reading>>,
+    /// By their encoded definitions.
+    formats: HashMap<Vec<u8>, Arc<Format>>,
+}
+
+impl Readings {
+    fn compile(&mut self, stream: StreamId, meta: &StreamMeta) -> Result<Arc<Reading>, Refused> {
+        if self.streams.len() >= CACHED_STREAMS || self.formats.len() >= CACHED_FORMATS {
+            *self = Self::default();
+        }
+        self.streams.remove(&stream);
+        let wrong = |what: String| Refused::Meta { text: format!("source {}: {what}", meta.source) };
+        let definition = wire::encode(&meta.format).map_err(|e| wrong(e.to_string()))?;
+        let format = match self.formats.get(&definition) {
+            Some(format) => Arc::clone(format),
+            None => Arc::new(Format::compile(meta.format.clone()).map_err(|e| wrong(format!("format: {e}")))?),
+        };
+        let zone = meta.zone.parse().map_err(|_| wrong(format!("zone {:?} is no IANA name", meta.zone)))?;
+        let reading = Arc::new(Reading { source: meta.source.clone(), format: Arc::clone(&format), zone });
+        self.formats.insert(definition, format);
+        self.streams.insert(stream, Arc::clone(&reading));
+        Ok(reading)
+    }
 }
 
 fn parse_stream(

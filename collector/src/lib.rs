@@ -6,7 +6,7 @@
 //! - [`ingest`]: one batch, from wire to commit
 //! - [`correlate`]: the loop in which calls that share keys become scenarios
 //! - [`partitions`]: day partitions, made ahead
-//! - [`http`]: the doors for agents
+//! - [`http`]: the doors for agents; `room`: how many bytes may come through at once
 
 pub mod check;
 pub mod config;
@@ -15,6 +15,7 @@ pub mod http;
 pub mod ingest;
 pub mod parse;
 pub mod partitions;
+mod room;
 
 pub use config::Config;
 pub use ingest::Ingest;
@@ -26,8 +27,6 @@ pub enum Error {
     /// The version or encoding was not understood: nothing of it was stored.
     #[error("append not understood: {0}")]
     NotUnderstood(String),
-    #[error("format of source {source_name}: {what}")]
-    Format { source_name: String, what: String },
     #[error("parsing stopped: {0}")]
     Stopped(String),
 }

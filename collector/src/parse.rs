@@ -1,5 +1,7 @@
 //! From spans to rows: the header's fields, the kind, and what the message says. Pure.
 
+use std::sync::Arc;
+
 use chrono_tz::Tz;
 use message::event::CallEvent;
 use message::facts::{self, Facts, Settings};
@@ -15,7 +17,7 @@ use store::append::{FragmentRow, GapRow, Item, MessageRow, Packed};
 #[derive(Clone, Debug)]
 pub struct Reading {
     pub source: String,
-    pub format: Format,
+    pub format: Arc<Format>,
     pub zone: Tz,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderValue, Request, StatusCode};
 use collector::{Config, Ingest, http};
 use http_body_util::BodyExt;
 use message::format::Format;
@@ -164,6 +164,51 @@ async fn a_record_whose_first_line_is_no_header_is_400_and_named() {
     assert_eq!(status, StatusCode::BAD_REQUEST);
     assert!(matches!(refused(&answer, 1), Some(Refused::Span { start: Offset(0), .. })), "{answer:?}");
     assert!(door.stored().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_stream_that_cannot_be_read_as_told_is_400_and_the_others_are_stored() {
+    let door = Door::open().await;
+    let mars = StreamMeta { zone: "Mars/Base".into(), ..meta() };
+    let mut strange = meta();
+    strange.format.header = "{nothing}".into();
+    let (status, answer) = door
+        .append(vec![
+            StreamAppend { meta: Some(mars), ..stream(1, 0, RECORD) },
+            stream(2, 0, RECORD),
+            StreamAppend { meta: Some(strange), ..stream(3, 0, RECORD) },
+        ])
+        .await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let says = |id, what: &str| matches!(refused(&answer, id), Some(Refused::Meta { text }) if text.contains(what));
+    assert!(says(1, "Mars/Base") && says(3, "format"), "{answer:?}");
+    assert_eq!((refused(&answer, 2), answer.streams[1].w), (None, Offset(RECORD.len() as u64)));
+    // Once it is told right, nothing is lost.
+    assert_eq!(door.append(vec![stream(1, 0, RECORD)]).await.0, StatusCode::OK);
+    assert_eq!(door.stored().await.len(), 2);
+}
+
+#[tokio::test]
+async fn batches_beyond_what_there_is_room_for_are_503_and_asked_for_again() {
+    let door = Door::open().await;
+    let post = |body: Body| {
+        Request::post("/api/v1/append").header("content-type", CONTENT_TYPE).body(body).expect("a request")
+    };
+    // Without a length it may be the largest there is, and these never end.
+    let endless = || Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut waiting = Box::pin(door.app.clone().oneshot(post(endless())));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        held.push(waiting);
+    }
+    let refused = door.app.clone().oneshot(post(Body::from("x"))).await.expect("an answer");
+    assert_eq!(
+        (refused.status(), &refused.headers()["retry-after"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &HeaderValue::from_static("1"))
+    );
+    drop(held);
+    assert_eq!(door.append(vec![stream(1, 0, RECORD)]).await.0, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -241,6 +241,9 @@ pub enum Refused {
     Lease { holder: i64 },
     /// This span cannot be accepted (400).
     Span { start: Offset, text: String },
+    /// How the stream is to be read cannot be followed (400), such as a zone that is not known here: hold this stream,
+    /// send its `meta` again later. Nothing is wrong with its bytes.
+    Meta { text: String },
     /// A span's bytes do not match its hash: damaged on the way (422), send again.
     Damaged { start: Offset },
 }

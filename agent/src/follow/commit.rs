@@ -18,6 +18,8 @@ use crate::stream::{Stream, Why};
 const HOLD: Duration = Duration::from_secs(1);
 /// Another agent has this id.
 const HOLD_LEASE: Duration = Duration::from_secs(10);
+/// The collector cannot follow how a stream is to be read: only an operator can help.
+const HOLD_META: Duration = Duration::from_secs(30);
 /// What a stream and its meta take in a batch, roughly.
 const STREAM: usize = 512;
 const META: usize = 512;
@@ -159,6 +161,12 @@ impl Follow {
             Some((_, Some(Refused::Span { start, text }))) => {
                 warn!(stream = %id, offset = %start, why = text, "the collector cannot accept a span; it is put aside and recorded as a gap");
                 self.give_back(part, cuts, Some((start, text)));
+            }
+            Some((_, Some(Refused::Meta { text }))) => {
+                warn!(stream = %id, why = text, "the collector cannot read this stream as it is told to; it is held back and tried again");
+                (stream.hold_until, stream.tail_seen) = (now + HOLD_META, 0);
+                stream.told &= stream.source.is_none();
+                self.give_back(part, cuts, None);
             }
             Some((_, Some(Refused::Damaged { .. }))) => {
                 (stream.hold_until, stream.tail_seen) = (now + HOLD, 0);
