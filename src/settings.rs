@@ -38,14 +38,52 @@ mod tests {
         assert!(fault.starts_with("collector.toml:1: listen: "), "{fault}");
     }
 
+    const EXAMPLE: &str = include_str!("../etc/collector.toml");
+
+    fn example(text: &str) -> collector::Config {
+        parse(text, Path::new("etc/collector.toml")).expect("the example is right")
+    }
+
     #[test]
     fn the_example_lists_every_key_with_its_default() {
-        let text = include_str!("../etc/collector.toml");
-        let read: collector::Config = parse(text, Path::new("etc/collector.toml")).expect("the example is right");
-        assert_eq!(read, collector::Config::default());
+        assert_eq!(example(EXAMPLE), collector::Config::default());
         let all = toml::Table::try_from(collector::Config::default()).expect("a table");
-        for key in all.keys().chain(["postgres_url_file".to_owned()].iter()) {
-            assert!(text.contains(key.as_str()), "{key} is not in etc/collector.toml");
-        }
+        let written = EXAMPLE.parse().expect("a table");
+        // These begin a table each, so they stand as examples at the end.
+        assert_eq!(missing(&all, &written, ""), ["key", "kind"]);
+    }
+
+    /// Keys of `all` that `written` has not, tables within tables too.
+    fn missing(all: &toml::Table, written: &toml::Table, path: &str) -> Vec<String> {
+        let of = |(key, value): (&String, &toml::Value)| match (value, written.get(key)) {
+            (_, None) => vec![format!("{path}{key}")],
+            (toml::Value::Table(all), Some(toml::Value::Table(written))) => {
+                missing(all, written, &format!("{path}{key}."))
+            }
+            (value, Some(written)) => {
+                if value == written {
+                    Vec::new()
+                } else {
+                    vec![format!("{path}{key}")]
+                }
+            }
+        };
+        all.iter().flat_map(of).collect()
+    }
+
+    #[test]
+    fn what_the_example_only_shows_can_be_used() {
+        let is_example = |line: &str| {
+            let name = line.trim_start_matches("[[").split([' ', ']']).next().unwrap_or_default();
+            let key = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            key && (line.starts_with("[[") || line[name.len()..].starts_with(" = "))
+        };
+        let uncommented: Vec<&str> = EXAMPLE
+            .lines()
+            .map(|line| line.strip_prefix("# ").filter(|example| is_example(example)).unwrap_or(line))
+            .collect();
+        let config = example(&uncommented.join("\n"));
+        assert_eq!((config.kind.len(), config.key.len()), (1, 2));
+        assert!(config.postgres_url_file.is_some());
     }
 }
