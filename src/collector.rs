@@ -1,25 +1,33 @@
 //! `siptrail collector --config FILE`: the server that agents send to and browsers open.
 
-use anyhow::Context;
+use std::path::Path;
+
 use store::Location;
 
 use crate::cli::Configured;
+use crate::outcome::WrongConfig;
 use crate::serve::{self, Server};
 use crate::{progress, settings, watch};
 
 pub async fn run(asked: Configured) -> anyhow::Result<()> {
     let config: collector::Config = settings::read(&asked.config)?;
+    let place = asked.config.display();
     let location = match &config.postgres_url_file {
-        Some(file) => {
-            let url = std::fs::read_to_string(file)
-                .with_context(|| format!("cannot read the PostgreSQL URL from {}", file.display()))?;
-            Location::Postgres(url.trim().to_owned())
-        }
+        Some(file) => postgres(file).map_err(|what| WrongConfig(format!("{place}: postgres_url_file: {what}")))?,
         None => Location::Directory(config.data.clone()),
     };
     let cancel = watch::until_signal();
-    let listener = serve::bind(config.listen).await?;
+    let listener = serve::bind(config.listen, &format!("`listen` in {place}")).await?;
     let server = Server::start(listener, location, &config, Vec::new(), cancel.clone()).await?;
     progress::say(&format!("Siptrail is at http://{}/", server.address));
     server.finish().await
+}
+
+fn postgres(file: &Path) -> Result<Location, String> {
+    let name = file.display();
+    let url = std::fs::read_to_string(file).map_err(|why| format!("cannot read {name}: {why}"))?;
+    match url.trim() {
+        "" => Err(format!("{name} is empty; it should hold the URL of a database")),
+        url => Location::postgres(url).map_err(|why| format!("{name}: {why}")),
+    }
 }

@@ -24,18 +24,18 @@ pub struct Server {
     correlation: JoinHandle<()>,
 }
 
-/// Binds before the database is opened, so that a taken port is told at once.
-pub async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+/// Binds before the database is opened, so that a taken port is told at once. `asked` is where the address was set.
+pub async fn bind(listen: SocketAddr, asked: &str) -> anyhow::Result<TcpListener> {
     if !listen.ip().is_loopback() {
         return Err(anyhow::Error::new(WrongConfig(format!(
-            "cannot listen on {listen}: there are no accounts yet, so only loopback addresses are served; \
+            "{asked}: cannot listen on {listen}: there are no accounts yet, so only loopback addresses are served; \
              use 127.0.0.1:{} and reach it through ssh -L",
             listen.port()
         ))));
     }
     TcpListener::bind(listen).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
-            "{listen} is in use; is another siptrail running? Choose another address with --listen, port 0 takes a free one"
+            "{listen} is in use; is another siptrail running? Choose another address with {asked}, port 0 takes a free one"
         ),
         _ => anyhow::Error::new(error).context(format!("cannot listen on {listen}")),
     })
@@ -52,7 +52,7 @@ impl Server {
         let address = listener.local_addr().context("the listener has no address")?;
         let store = Store::open(&location).await?.with_settings(config.settings());
         let ingest = Ingest::new(store.clone(), config);
-        let owner = format!("{}-{}", std::process::id(), address.port());
+        let owner = store.correlator(&format!("{}-{}", std::process::id(), address.port()));
         let correlation =
             tokio::spawn(collector::correlate::run(store.clone(), owner, ingest.stored(), cancel.clone()));
         let partitions = tokio::spawn(collector::partitions::run(store.clone(), cancel.clone()));

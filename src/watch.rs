@@ -37,7 +37,7 @@ pub struct Watch {
 impl Watch {
     pub async fn start(listen: SocketAddr, data: PathBuf, logs: &[PathBuf], from: From) -> anyhow::Result<Self> {
         let agent = agent_config(&data, logs, from)?;
-        let listener = serve::bind(listen).await?;
+        let listener = serve::bind(listen, "--listen").await?;
         let serving = CancellationToken::new();
         let following = agent.sources.iter().flat_map(|source| source.paths.clone()).collect();
         let (location, config) = (Location::Directory(data.clone()), collector::Config::default());

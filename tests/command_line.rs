@@ -69,6 +69,37 @@ fn a_taken_port_is_told_with_a_way_out() {
     assert!(said.contains(&format!("{listen} is in use")) && said.contains("--listen"), "{said}");
 }
 
+#[test]
+fn what_is_wrong_in_a_collectors_config_is_named_by_file_and_key() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (file, url) = (dir.path().join("collector.toml"), dir.path().join("url"));
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let with = |config: String| {
+        std::fs::write(&file, config).expect("written");
+        let out = run(&["collector", "--config", &file.display().to_string()]);
+        (out.status.code(), text(&out.stderr))
+    };
+    let named = |key: &str| format!("{key} in {}", file.display());
+    let (code, said) = with("listen = \"0.0.0.0:8480\"\n".into());
+    assert!(code == Some(2) && said.contains(&named("`listen`")), "{said}");
+    let (code, said) = with(format!("listen = \"{}\"\n", taken.local_addr().expect("an address")));
+    assert!(code == Some(1) && said.contains(&named("`listen`")) && !said.contains("--listen"), "{said}");
+
+    let database = || with(format!("listen = \"127.0.0.1:0\"\npostgres_url_file = \"{}\"\n", url.display()));
+    for (holds, wanted) in [(None, "cannot read"), (Some("\n"), "is empty"), (Some("db.example.com"), "postgres://")] {
+        if let Some(holds) = holds {
+            std::fs::write(&url, holds).expect("written");
+        }
+        let (code, said) = database();
+        assert!(code == Some(2) && said.contains("collector.toml: postgres_url_file: "), "{said}");
+        assert!(said.contains(&url.display().to_string()) && said.contains(wanted), "{said}");
+    }
+    std::fs::write(&url, "postgres://siptrail:secret@127.0.0.1:1/calls\n").expect("written");
+    let (code, said) = database();
+    assert!(code == Some(1) && said.contains("PostgreSQL at 127.0.0.1:1, database calls"), "{said}");
+    assert!(said.matches("refused").count() == 1 && !said.contains("secret"), "{said}");
+}
+
 #[tokio::test]
 async fn a_data_directory_belongs_to_one_process_and_must_be_writable() {
     let data = tempfile::tempdir().expect("a directory");

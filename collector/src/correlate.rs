@@ -50,6 +50,10 @@ pub async fn run(store: Store, owner: String, stored: std::sync::Arc<Notify>, ca
             () = tokio::time::sleep(wait) => {}
         }
     }
+    // If it cannot be said, the leases end by themselves.
+    if let Err(error) = store.leave_outbox(&owner).await {
+        tracing::debug!(error = %error, "the leases of correlation were not given back");
+    }
 }
 
 /// Applies what waits in the outbox once; gives the number of rows applied.

@@ -43,7 +43,7 @@ async fn run(messages: usize, samples: &[String]) -> Result<(), Fault> {
     let url = url();
     let pool = PgPoolOptions::new().max_connections(1).connect(&url).await?;
     sqlx::raw_sql("drop schema if exists bench cascade; create schema bench").execute(&pool).await?;
-    let post = Store::open(&Location::Postgres(format!("{url}?options[search_path]=bench"))).await?;
+    let post = Store::open(&Location::postgres(&format!("{url}?options[search_path]=bench"))?).await?;
     measure("postgres", &post, messages, samples).await?;
     post.close().await;
     let bytes = tables(&pool, messages).await?;

@@ -75,7 +75,7 @@ impl Backend {
     pub async fn open(location: &Location) -> Result<Self, Error> {
         match location {
             Location::Directory(path) => Ok(Self::Sqlite(Sqlite::open(path).await?)),
-            Location::Postgres(url) => Ok(Self::Postgres(Postgres::open(url).await?)),
+            Location::Postgres(options) => Ok(Self::Postgres(Postgres::open(options).await?)),
         }
     }
 
@@ -131,6 +131,14 @@ impl Backend {
         match self {
             Self::Sqlite(_) => "+",
             Self::Postgres(_) => "",
+        }
+    }
+
+    /// The lock on a directory keeps all others out, so that what one process left is the next one's at once.
+    pub fn correlator(&self, process: &str) -> String {
+        match self {
+            Self::Sqlite(_) => "the only one".into(),
+            Self::Postgres(_) => process.into(),
         }
     }
 

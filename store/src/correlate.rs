@@ -52,6 +52,17 @@ impl Store {
         outbox::read(self, owner, now, lease_micros, most).await
     }
 
+    /// Gives the leases of a correlator back, so that the next one need not wait for their end.
+    pub async fn leave_outbox(&self, owner: &str) -> Result<(), Error> {
+        outbox::leave(self, owner).await
+    }
+
+    /// Under which name the correlator of this process takes leases: `process`, or the same after each start where the
+    /// database belongs to one process anyway.
+    pub fn correlator(&self, process: &str) -> String {
+        self.backend.correlator(process)
+    }
+
     /// Applies rows: keys and calls to scenarios, rows deleted, offsets moved, fenced by owner and offset, in one transaction.
     pub async fn correlate(&self, owner: &str, now: Timestamp, rows: &[OutboxRow]) -> Result<Correlated, Error> {
         let components = components(rows.iter().flat_map(|row| &row.events));

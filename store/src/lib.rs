@@ -25,22 +25,36 @@ mod writer;
 pub use error::Error;
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use message::facts::Settings;
 use message::time::Timestamp;
+use sqlx::postgres::PgConnectOptions;
 
 use backend::Backend;
 use caches::Caches;
 
 /// Where the rows are.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub enum Location {
     /// SQLite in this directory, which belongs to this process while it is open.
     Directory(PathBuf),
-    /// A PostgreSQL URL.
-    Postgres(String),
+    Postgres(Box<PgConnectOptions>),
+}
+
+impl Location {
+    /// A database by its URL: `postgres://user:password@host:5432/database`. The error does not repeat the URL.
+    pub fn postgres(url: &str) -> Result<Self, Error> {
+        let scheme = ["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme));
+        let wrong = |what: String| Error::Url { what };
+        if !scheme {
+            return Err(wrong("it begins with neither postgres:// nor postgresql://".into()));
+        }
+        let options = PgConnectOptions::from_str(url).map_err(|why| wrong(why.to_string()))?;
+        Ok(Self::Postgres(Box::new(options)))
+    }
 }
 
 /// A handle to the database; cheap to clone.

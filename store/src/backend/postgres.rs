@@ -1,18 +1,20 @@
 //! PostgreSQL: a pool, read committed.
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::Connection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 
 use crate::append::known::Unknown;
 use crate::append::{Outcome, Prepared, apply};
 use crate::{Error, Store};
 
 const CONNECTIONS: u32 = 16;
+/// A server that is there answers within.
+const ANSWERS: Duration = Duration::from_secs(10);
 /// Streams of one batch that are stored at the same time.
 const AT_ONCE: usize = 4;
 
@@ -24,8 +26,9 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    pub async fn open(url: &str) -> Result<Self, Error> {
-        let options = PgConnectOptions::from_str(url)?.statement_cache_capacity(300).application_name("siptrail");
+    pub async fn open(options: &PgConnectOptions) -> Result<Self, Error> {
+        let options = options.clone().statement_cache_capacity(300).application_name("siptrail");
+        reach(&options).await?;
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(Duration::from_secs(30))
@@ -42,6 +45,21 @@ impl Postgres {
         lock.commit().await?;
         Ok(Self { pool, days: Arc::default() })
     }
+}
+
+/// A pool asks for half a minute before it says that it waited in vain; one connection says at once why it is refused.
+async fn reach(options: &PgConnectOptions) -> Result<(), Error> {
+    let what = match tokio::time::timeout(ANSWERS, PgConnection::connect_with(options)).await {
+        Ok(Ok(connection)) => return Ok(connection.close().await?),
+        Ok(Err(why)) => why.to_string(),
+        Err(_) => format!("no answer within {} seconds", ANSWERS.as_secs()),
+    };
+    Err(Error::Unreachable {
+        host: options.get_host().to_owned(),
+        port: options.get_port(),
+        database: options.get_database().unwrap_or_else(|| options.get_username()).to_owned(),
+        what,
+    })
 }
 
 /// One transaction a stream; what is new of streams and end points is committed before.

@@ -98,6 +98,17 @@ async fn lease(
     Ok(held)
 }
 
+pub(super) async fn leave(store: &Store, owner: &str) -> Result<(), Error> {
+    let mut tx = store.backend.begin().await?;
+    with_transaction!(&mut tx, db => {
+        sqlx::query("update correlation_offset set lease_until = 0 where lease_owner = $1")
+            .bind(owner)
+            .execute(db)
+            .await?;
+    });
+    tx.commit().await
+}
+
 async fn events(store: &Store, turns: &BTreeMap<i64, (i64, i64)>) -> Result<Vec<OutboxRow>, Error> {
     let streams: Vec<(&i64, &(i64, i64))> = turns.iter().collect();
     let mut rows: Vec<OutboxRow> = Vec::new();

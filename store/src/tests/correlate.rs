@@ -261,6 +261,15 @@ store_test! {
         assert_eq!(store.outbox("two", later(19), 10 * SECOND, 100).await.unwrap().len(), 2);
     }
 
+    async fn a_lease_that_was_given_back_is_free_at_once(store) {
+        File::new(1).log(&store, [says("a", 0, "INVITE")]).await;
+        assert_eq!(store.outbox("one", NOON, 10 * SECOND, 100).await.unwrap().len(), 1);
+        store.leave_outbox("two").await.unwrap();
+        assert!(store.outbox("two", NOON, 10 * SECOND, 100).await.unwrap().is_empty());
+        store.leave_outbox("one").await.unwrap();
+        assert_eq!(store.outbox("two", NOON, 10 * SECOND, 100).await.unwrap().len(), 1);
+    }
+
     async fn the_outbox_is_read_in_order_and_in_parts(store) {
         let (mut one, mut two) = (File::new(1), File::new(2));
         for at in 0..5 {

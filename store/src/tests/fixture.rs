@@ -49,7 +49,7 @@ pub(crate) async fn postgres() -> (Store, Schema) {
     let name = format!("test_{}_{nanos}", std::process::id());
     sqlx::raw_sql(AssertSqlSafe(format!("create schema {name}"))).execute(&pool).await.unwrap();
     let join = if url.contains('?') { '&' } else { '?' };
-    let location = Location::Postgres(format!("{url}{join}options[search_path]={name}"));
+    let location = Location::postgres(&format!("{url}{join}options[search_path]={name}")).unwrap();
     (Store::open(&location).await.unwrap(), Schema { name, pool })
 }
 

@@ -76,6 +76,7 @@ fn what_the_store_does_can_be_done_on_any_thread() {
         store.append(Vec::new()).await?;
         store.outbox("", NOON, 0, 0).await?;
         store.correlate("", NOON, &[]).await?;
+        store.leave_outbox("").await?;
         store.scenario(ScenarioId::default()).await?;
         store.message(id).await?;
         store.scenarios_of(&[]).await?;
@@ -86,7 +87,7 @@ fn what_the_store_does_can_be_done_on_any_thread() {
         store.totals().await?;
         store.positions("", None, 0).await?;
         store.keep_partitions(NOON).await?;
-        Store::open(&Location::Postgres(String::new())).await?.close().await;
+        Store::open(&Location::Postgres(Box::default())).await?.close().await;
         Ok::<_, Error>(())
     });
 }
@@ -130,6 +131,36 @@ async fn what_was_acknowledged_is_there_after_opening_again() {
     assert_eq!(store.totals().await.unwrap().records, 1);
     file.log(&store, [says("a", 1, "BYE")]).await;
     assert_eq!(store.totals().await.unwrap().records, 2);
+}
+
+#[tokio::test]
+async fn after_a_kill_the_next_process_on_a_directory_correlates_at_once() {
+    let (store, directory) = fixture::sqlite().await;
+    File::new(1).log(&store, [says("a", 0, "INVITE")]).await;
+    let name = store.correlator("1-8480");
+    assert_eq!(store.outbox(&name, NOON, 10_000_000, 100).await.unwrap().len(), 1);
+    store.close().await;
+    let store = Store::open(&Location::Directory(directory.path().into())).await.unwrap();
+    let name = store.correlator("2-8481");
+    assert_eq!(store.outbox(&name, NOON, 10_000_000, 100).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_answer_is_named_without_its_password() {
+    let url = "postgres://siptrail:secret@127.0.0.1:1/calls";
+    let error = Store::open(&Location::postgres(url).unwrap()).await.unwrap_err();
+    assert!(std::error::Error::source(&error).is_none(), "its cause is told once");
+    let text = error.to_string();
+    assert!(text.starts_with("PostgreSQL at 127.0.0.1:1, database calls: "), "{text}");
+    assert!(text.contains("refused") && !text.contains("secret"), "{text}");
+}
+
+#[test]
+fn what_is_no_postgresql_url_is_told_without_repeating_it() {
+    for wrong in ["", "secret", "http://secret@127.0.0.1/x", "postgres://u:secret@127.0.0.1:port/x"] {
+        let text = Location::postgres(wrong).unwrap_err().to_string();
+        assert!(text.contains("postgres://") && !text.contains("secret"), "{text}");
+    }
 }
 
 #[tokio::test]
