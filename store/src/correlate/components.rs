@@ -58,7 +58,9 @@ pub(super) fn components<'a>(events: impl IntoIterator<Item = &'a CallEvent>) ->
         let first = places.next();
         let others: Vec<usize> = places.collect();
         let first = first.unwrap_or_else(|| union.add());
-        others.into_iter().for_each(|other| union.join(first, other));
+        for other in others {
+            union.join(first, other);
+        }
         seen.push((event, first, keys));
     }
     let mut gathered: BTreeMap<usize, Gathered> = BTreeMap::new();
