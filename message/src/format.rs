@@ -10,6 +10,7 @@ use chrono_tz::Tz;
 use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
+use crate::sip::is_token;
 use crate::time::Timestamp;
 use template::Template;
 use timestamp::Times;
@@ -186,8 +187,7 @@ fn noise_pattern(pattern: &str) -> Result<Regex, String> {
 
 /// A token of RFC 3261 section 25.1, of 1 to 32 bytes.
 fn is_method(text: &[u8]) -> bool {
-    (1..=LONGEST_METHOD).contains(&text.len())
-        && text.iter().all(|b| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(b))
+    text.len() <= LONGEST_METHOD && is_token(text)
 }
 
 fn without_cr(line: &[u8]) -> &[u8] {

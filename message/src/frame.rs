@@ -3,6 +3,8 @@
 //! It works line by line. A line that a chunk cuts is asked for again as a whole, once it is complete, so no byte is
 //! looked at more than about twice however small the chunks are.
 
+mod bare_lf;
+mod body;
 mod headers;
 mod json;
 mod known;
@@ -11,6 +13,8 @@ mod piece;
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod line_ends;
 #[cfg(test)]
 mod recorded;
 #[cfg(test)]
@@ -314,7 +318,7 @@ impl Framer {
         };
         let starts_line = !self.long;
         let (known, shape) = if starts_line {
-            self.judge(text, (eol != Eol::None || self.closing) && len <= LINE)
+            self.judge(text, (eol != Eol::None || self.closing) && text.len() <= LINE)
         } else {
             (None, &[][..])
         };
@@ -325,7 +329,7 @@ impl Framer {
     fn judge<'a>(&mut self, text: &'a [u8], whole: bool) -> (Option<Known>, &'a [u8]) {
         if whole && self.format.candidate(text) {
             match self.format.read(text, Tz::UTC) {
-                Line::Header(header) => return (Some(Known::Header), known::shape(header.prefix)),
+                Line::Header(header) => return (Some(Known::Header), known::shape(text, header.prefix.len())),
                 Line::NearMiss if self.near_miss_at.is_none_or(|at| at < self.at) => {
                     self.near_misses += 1;
                     self.near_miss_at = Some(self.at);

@@ -1,6 +1,7 @@
 //! The header block of a SIP or HTTP message, a line at a time: only its declared length matters here.
 
 use super::known::is_blank;
+use crate::sip::{Name, is_token};
 
 /// SIP reads `l:` too (RFC 3261, 20.14).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,6 +101,26 @@ pub fn protocol_of(line: &[u8]) -> Option<Protocol> {
     (starts(line, b"HTTP/") || ends_with_version(tail, b" HTTP/")).then_some(Protocol::Http)
 }
 
+/// Is it a start line and nothing else, though it looks like noise? `INFO sip:bob@example.com SIP/2.0` is.
+pub fn is_start_line(line: &[u8]) -> bool {
+    if protocol_of(line).is_none() {
+        return false;
+    }
+    let mut words = line.trim_ascii_end().split(|b| *b == b' ');
+    let (method, uri, version) = (words.next().unwrap_or_default(), words.next(), words.next());
+    let is_request = version.is_some() && words.next().is_none();
+    starts(method, b"SIP/")
+        || starts(method, b"HTTP/")
+        || (is_request && is_token(method) && uri.is_some_and(|uri| uri.iter().any(|b| b":/*".contains(b))))
+}
+
+/// Is it a header line, though it looks like noise? `Warning: 399 …` is; `WARNING:` is how loggers write.
+pub fn is_header_line(line: &[u8]) -> bool {
+    let Some(colon) = memchr::memchr(b':', &line[..line.len().min(64)]) else { return false };
+    let name = line[..colon].trim_ascii_end();
+    Name::of(name).is_some_and(|known| name == known.text().as_bytes() || !name.iter().any(u8::is_ascii_uppercase))
+}
+
 fn starts(line: &[u8], with: &[u8]) -> bool {
     line.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
         && line.get(with.len()).is_some_and(u8::is_ascii_digit)
@@ -138,6 +159,30 @@ mod tests {
         assert_eq!(declared(&["Content-Length: 7", " 8"]), Declared::Unusable);
         assert_eq!(declared(&["Content-Length:"]), Declared::Unusable);
         assert_eq!(declared(&["Via: x", "Subject: Content-Length: 3"]), Declared::Nothing);
+    }
+
+    #[test]
+    fn start_and_header_lines_are_known_among_lines_of_a_logger() {
+        for (line, expect) in [
+            ("INFO sip:bob@example.com SIP/2.0", true),
+            ("SIP/2.0 200 OK", true),
+            ("HTTP/1.1 200 OK", true),
+            ("INFO * HTTP/1.1", true),
+            ("INFO speaks SIP/2.0", false),
+            ("INFO app - sent BYE sip:bob@example.com SIP/2.0", false),
+            ("INFO sip:bob@example.com", false),
+        ] {
+            assert_eq!(is_start_line(line.as_bytes()), expect, "{line}");
+        }
+        for (line, expect) in [
+            ("Warning: 399 a \"b\"", true),
+            ("warning : 299", true),
+            ("WARNING: x", false),
+            ("Info: x", false),
+            ("Warning", false),
+        ] {
+            assert_eq!(is_header_line(line.as_bytes()), expect, "{line}");
+        }
     }
 
     #[test]

@@ -26,16 +26,24 @@ const LEVELS: [&[u8]; 16] = [
 const MONTHS: [&[u8]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
-/// The shape of a record's own header prefix: the prefix up to its first time of day, else up to its first level word,
-/// else all of it.
-pub fn shape(prefix: &[u8]) -> &[u8] {
-    let end = time_of_day_end(prefix).or_else(|| level_end(prefix)).unwrap_or(prefix.len());
-    let shape = &prefix[..end.min(SHAPE)];
+/// The shape of a record's own header prefix, the first bytes of its line: the prefix up to its first time of day, else
+/// up to its first level word, else all of it. A level word alone would match too much: the byte behind it belongs to it.
+pub fn shape(line: &[u8], prefix: usize) -> &[u8] {
+    let text = &line[..prefix];
+    let end = time_of_day_end(text).or_else(|| level_shape_end(line, prefix)).unwrap_or(prefix);
+    let shape = &line[..end.min(SHAPE)];
     // Blanks alone would make noise of every indented line.
     if shape.iter().all(|b| is_blank(*b)) { &[] } else { shape }
 }
 
-/// Digits match any digits, a level word any level word, a month any month, blanks any blanks, the rest itself.
+fn level_shape_end(line: &[u8], prefix: usize) -> Option<usize> {
+    let end = level_end(&line[..prefix])?;
+    let alone = line[..end].trim_ascii_start().iter().all(u8::is_ascii_alphabetic);
+    Some(if alone { (end + 1).min(line.len()) } else { end })
+}
+
+/// Digits match any digits, a level word any level word of the same case (`INFO`, `Info`, `info`), a month any month,
+/// blanks any blanks, the rest itself.
 pub fn has_shape(line: &[u8], shape: &[u8]) -> bool {
     if shape.is_empty() {
         return false;
@@ -47,7 +55,8 @@ pub fn has_shape(line: &[u8], shape: &[u8]) -> bool {
         } else if is_blank(*first) {
             (run(shape, is_blank), run(line, is_blank))
         } else if let Some(word) = word_at(shape, &LEVELS) {
-            (word, word_at(line, &LEVELS).unwrap_or(0))
+            let level = word_at(line, &LEVELS).filter(|len| case(&line[..*len]) == case(&shape[..word]));
+            (word, level.unwrap_or(0))
         } else if let Some(month) = word_at(shape, &MONTHS) {
             (month, word_at(line, &MONTHS).unwrap_or(0))
         } else if first.is_ascii_alphabetic() {
@@ -151,6 +160,24 @@ fn word_at(text: &[u8], words: &[&[u8]]) -> Option<usize> {
     known.then_some(len)
 }
 
+#[derive(PartialEq)]
+enum Case {
+    Upper,
+    Lower,
+    Capital,
+    Mixed,
+}
+
+fn case(word: &[u8]) -> Case {
+    let lower = |text: &[u8]| text.iter().all(u8::is_ascii_lowercase);
+    match word {
+        word if lower(word) => Case::Lower,
+        word if word.iter().all(u8::is_ascii_uppercase) => Case::Upper,
+        [_, rest @ ..] if lower(rest) => Case::Capital,
+        _ => Case::Mixed,
+    }
+}
+
 fn run(text: &[u8], is: impl Fn(u8) -> bool) -> usize {
     text.iter().take_while(|b| is(**b)).count()
 }
@@ -167,19 +194,35 @@ mod tests {
         std::str::from_utf8(bytes).expect("text")
     }
 
+    /// Of the prefix of a header line.
+    fn shape_of(prefix: &str) -> String {
+        let line = format!("{prefix}[1795463450][BYE][a][b]");
+        text(shape(line.as_bytes(), prefix.len())).to_owned()
+    }
+
     #[test]
     fn a_shape_ends_with_the_first_time_of_day_or_level_word() {
-        let check = |prefix: &str, expect: &str| assert_eq!(text(shape(prefix.as_bytes())), expect);
+        let check = |prefix: &str, expect: &str| assert_eq!(shape_of(prefix), expect);
         check("2026-11-23 19:53:58.132 INFO  [Thread-0] c.e.Transport - ", "2026-11-23 19:53:58");
         check(" 2(28536) INFO: {1}<script>: ", " 2(28536) INFO");
         check("myapp[7]: ", "myapp[7]: ");
+        check("[INFO ] app: ", "[INFO");
         check("    ", "");
+    }
+
+    #[test]
+    fn a_level_word_alone_keeps_the_byte_behind_it() {
+        for (prefix, expect) in
+            [("INFO:root:", "INFO:"), (" info: ", " info:"), ("INFO  [main] ", "INFO "), ("INFO", "INFO[")]
+        {
+            assert_eq!(shape_of(prefix), expect);
+        }
     }
 
     #[test]
     fn lines_of_the_same_logger_have_the_shape() {
         let check = |line: &str, prefix: &str, expect: bool| {
-            assert_eq!(has_shape(line.as_bytes(), shape(prefix.as_bytes())), expect, "{line}");
+            assert_eq!(has_shape(line.as_bytes(), shape_of(prefix).as_bytes()), expect, "{line}");
         };
         check("12(7) ERROR: tm: no memory", " 2(28536) INFO: {1}<script>: ", true);
         check("v=0", " 2(28536) INFO: {1}<script>: ", false);
@@ -188,6 +231,13 @@ mod tests {
         check("Dec  1 01:02:03 host app", "Nov 23 19:53:58 host app: ", true);
         check("myapp[12]: x", "myapp[7]: ", true);
         check("myapplication", "myapp[7]: ", false);
+        check("WARNING:urllib3:x", "INFO:root:", true);
+        for line in ["INFO sip:bob@example.com SIP/2.0", "Info: x", "warning: x", "Alert-Info: x", "INFO"] {
+            check(line, "INFO:root:", false);
+        }
+        check("error: x", "info: ", true);
+        check("Alert-Info: x", "Info: ", false);
+        check("ERROR [main] x", "INFO  [main] ", true);
     }
 
     #[test]

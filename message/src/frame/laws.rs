@@ -67,7 +67,7 @@ fn tiles(spans: &[Span], len: usize) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-const PIECES: [&str; 35] = [
+const PIECES: [&str; 51] = [
     "[2026-11-23 19:53:58.132][INVITE][sip:a][sip:b]\n",
     "[1795463450.798149][200][sip:a][sip:[2001:db8::1]:5060]\r\n",
     " 2(28536) INFO: {1}<script>: [1795463450.798149][INVITE][sip:a][sip:b]\n",
@@ -103,6 +103,22 @@ const PIECES: [&str; 35] = [
     "caf\u{e9}\u{1F600}",
     "\0\0\0",
     "\"",
+    "INFO:root:[1795463450][INFO][sip:a][sip:b]\n",
+    "info: [1795463450][POST][http://a][https://b]\n",
+    "Info: [1795463450][200][http://a][https://b]\r\n",
+    "WARNING:root:noise\n",
+    "warn: noise\n",
+    "INFO sip:b SIP/2.0\r\n",
+    "info: sip:b SIP/2.0\n",
+    "Alert-Info: <http://a>\r\n",
+    "Warning: 399 a \"b\"\n",
+    "POST /v1 HTTP/1.1\n",
+    "HTTP/1.1 200 OK\n",
+    "Content-Length: 12\n",
+    "Content-Length: 5\n",
+    "Content-Length: 90\n",
+    "{\n  \"a\": 1\n}\n",
+    "  \"a\": 1\n",
 ];
 
 fn logs() -> impl Strategy<Value = Vec<u8>> {
@@ -115,11 +131,47 @@ fn logs() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
+/// Records with LF everywhere whose lengths may count them once, twice, or wrongly.
+fn lf_logs() -> impl Strategy<Value = Vec<u8>> {
+    const LINES: [&str; 12] = [
+        "v=0\n",
+        "\n",
+        " \n",
+        "{\n",
+        "}\n",
+        "}",
+        "a: 1\r\n",
+        "text",
+        "Warning: x\n",
+        PIECES[0],
+        PIECES[4],
+        "HTTP/1.1 200 OK\n",
+    ];
+    let start = prop::sample::select(vec!["INFO sip:b SIP/2.0", "POST / HTTP/1.1"]);
+    let body = prop::collection::vec(prop::sample::select(LINES.to_vec()), 0..6).prop_map(|lines| lines.concat());
+    let record = (prop::sample::select(PIECES[..4].to_vec()), start, body, 0..12_usize, any::<bool>());
+    let record = record.prop_map(|(header, start, body, off, end)| {
+        let length = body.len() + off;
+        format!("{header}{start}\nContent-Length: {length}\n\n{body}{}", if end { "\n" } else { "" })
+    });
+    prop::collection::vec(record, 1..6).prop_map(|records| records.concat().into_bytes())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
 
     #[test]
     fn spans_tile_and_any_split_gives_the_same(log in logs(), sizes in prop::collection::vec(1..5000usize, 1..6)) {
+        let whole = frame(&log, &[usize::MAX / 2]);
+        tiles(&whole, log.len())?;
+        prop_assert_eq!(&frame(&log, &sizes), &whole);
+    }
+
+    #[test]
+    fn bodies_behind_bare_lf_tile_and_any_split_gives_the_same(
+        log in lf_logs(),
+        sizes in prop::collection::vec(1..60usize, 1..6),
+    ) {
         let whole = frame(&log, &[usize::MAX / 2]);
         tiles(&whole, log.len())?;
         prop_assert_eq!(&frame(&log, &sizes), &whole);

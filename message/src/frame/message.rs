@@ -1,15 +1,14 @@
 //! One unfinished record: where its message ends, decided line by line.
 
-use super::headers::{Declared, Headers, Protocol, protocol_of};
+use super::bare_lf::TwoWays;
+use super::body::Body;
+use super::headers::{Declared, Headers, Protocol, is_header_line, is_start_line, protocol_of};
 use super::json::{self, Json, Scan};
 use super::known::is_blank;
-use super::piece::{Eol, Known, Piece, is_no_end};
+use super::piece::{Eol, Known, Piece};
 use crate::id::Offset;
 use crate::span::{Flags, Span, SpanKind};
 
-/// How far beyond a known line a declared end may lie.
-const WAIT_SIP: u64 = 64 << 10;
-const WAIT_HTTP: u64 = 1 << 20;
 /// A header block beyond this is text.
 const HEADER_BLOCK: u64 = 64 << 10;
 /// Blank lines behind a message that could still be followed by another of the same record.
@@ -21,14 +20,14 @@ pub struct Message {
     pub head: u32,
     /// The header line ended in CRLF.
     crlf: bool,
-    flags: Flags,
-    phase: Phase,
+    pub(super) flags: Flags,
+    pub(super) phase: Phase,
     /// How the last line ended.
-    last: Last,
+    pub(super) last: Last,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Phase {
+pub(super) enum Phase {
     /// What follows is not known yet; at the first line it may be SIP too.
     Open {
         first: bool,
@@ -38,6 +37,8 @@ enum Phase {
         from: Offset,
     },
     Body(Body),
+    /// A body whose line ends may stand for one octet or for two.
+    TwoWays(TwoWays),
     /// At the declared end, in a line that goes on.
     BodyTail {
         body: Body,
@@ -58,24 +59,22 @@ enum Phase {
     Text,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Body {
-    protocol: Protocol,
-    bare_lf: bool,
-    /// Octets still to come.
-    need: u64,
-    /// The first known line inside, how the line before it ended, and the flags before it.
-    known: Option<(Offset, Last, Flags)>,
-}
-
 /// How the line before here ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Last {
+pub enum Last {
     /// The header line of the record.
     Head,
     /// The blank line that ends the header block: it belongs to the message.
     EndOfHeaders,
     Line(Eol),
+}
+
+/// A known line inside a body, how the line before it ended, and the flags before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Before {
+    pub at: Offset,
+    pub last: Last,
+    pub flags: Flags,
 }
 
 /// What a piece of a line did to the message.
@@ -101,6 +100,9 @@ impl Message {
 
     /// Takes a piece of a line; a whole one, but for lines too long to be judged whole.
     pub fn piece(&mut self, piece: &Piece<'_>) -> Step {
+        if self.claims(piece) {
+            return self.piece(&Piece { known: None, ..piece.clone() });
+        }
         let step = self.turn(piece);
         if step == Step::Goes {
             self.last = if piece.ended_headers.get() { Last::EndOfHeaders } else { Last::Line(piece.eol) };
@@ -108,11 +110,22 @@ impl Message {
         step
     }
 
+    /// It looks like noise, and is a line of the message: a logger that begins its lines with `INFO ` logs a SIP INFO.
+    fn claims(&self, piece: &Piece<'_>) -> bool {
+        piece.known == Some(Known::Noise)
+            && match self.phase {
+                Phase::Open { first: true } => is_start_line(piece.beginning()),
+                Phase::Headers { .. } => is_header_line(piece.beginning()),
+                _ => false,
+            }
+    }
+
     fn turn(&mut self, piece: &Piece<'_>) -> Step {
         match self.phase {
             Phase::Open { first } => self.open(piece, first),
             Phase::Headers { headers, from } => self.headers(piece, headers, from),
             Phase::Body(body) => self.body(piece, body),
+            Phase::TwoWays(ways) => self.two_ways(piece, ways),
             Phase::BodyTail { body, end } => self.body_tail(piece, &body, end),
             Phase::Json(json) => self.json(piece, json),
             Phase::JsonTail { end } => self.json_tail(piece, end),
@@ -122,7 +135,7 @@ impl Message {
         }
     }
 
-    fn open(&mut self, piece: &Piece<'_>, first: bool) -> Step {
+    pub(super) fn open(&mut self, piece: &Piece<'_>, first: bool) -> Step {
         if piece.known.is_some() {
             return self.ends_before(piece.at);
         }
@@ -173,113 +186,6 @@ impl Message {
         Step::Goes
     }
 
-    fn body(&mut self, piece: &Piece<'_>, mut body: Body) -> Step {
-        if body.need == 0 && piece.starts_line {
-            return self.body_ended(piece, &body, 0);
-        }
-        if let Some(known) = piece.known
-            && let Some(step) = self.known_inside(piece, &mut body, known)
-        {
-            return step;
-        }
-        let text = piece.text.len() as u64;
-        if body.need <= text && body.need > 0 {
-            return self.body_ended(piece, &body, body.need);
-        }
-        body.need -= text;
-        let units = match piece.eol {
-            Eol::None => 0,
-            Eol::Lf => 1 + u64::from(body.bare_lf),
-            Eol::CrLf => 2,
-        };
-        if body.need < units {
-            // The end lies inside the line end: what is left of it is the logger's.
-            let end = piece.at.plus(text + u64::from(piece.eol == Eol::CrLf));
-            return self.ended(&body, end, 1);
-        }
-        body.need -= units;
-        self.phase = Phase::Body(body);
-        Step::Goes
-    }
-
-    /// A known line before the declared end: body, if that end turns out to be one.
-    fn known_inside(&mut self, piece: &Piece<'_>, body: &mut Body, known: Known) -> Option<Step> {
-        let wait = if body.protocol == Protocol::Sip { WAIT_SIP } else { WAIT_HTTP };
-        let first = body.known.is_none();
-        let around = if body.bare_lf { None } else { piece.around(body.need) };
-        if first && (body.need > wait || around.is_some_and(is_no_end)) {
-            self.flags = self.flags.with(Flags::LENGTH_MISMATCH);
-            return Some(self.ends_before(piece.at));
-        }
-        if first {
-            body.known = Some((piece.at, self.last, self.flags));
-            // With bare LF nobody knows how far on the end is before all lines are counted.
-            if !body.bare_lf && around.is_none() {
-                self.phase = Phase::Body(*body);
-                return Some(Step::Look { at: Offset(piece.at.0 + body.need - 1) });
-            }
-        }
-        if known == Known::Header {
-            self.flags = self.flags.with(Flags::AMBIGUOUS_BOUNDARY);
-        }
-        None
-    }
-
-    /// The declared end lies `into` bytes into this piece: is it a boundary?
-    fn body_ended(&mut self, piece: &Piece<'_>, body: &Body, into: u64) -> Step {
-        let end = piece.at.plus(into);
-        if into == 0 {
-            let another = body.protocol == Protocol::Http
-                && piece.known.is_none()
-                && (protocol_of(piece.beginning()) == Some(Protocol::Http) || json::begins(piece.text));
-            if piece.known.is_some() {
-                return self.finish(end, 0, end);
-            }
-            if another {
-                return self.open(piece, false);
-            }
-        }
-        let rest = Piece { text: &piece.text[into as usize..], at: end, ..piece.clone() };
-        self.body_tail(&rest, body, end)
-    }
-
-    /// Behind the declared end only blanks may follow in its line.
-    fn body_tail(&mut self, piece: &Piece<'_>, body: &Body, end: Offset) -> Step {
-        if !piece.text.iter().all(|b| is_blank(*b)) {
-            return self.no_boundary(body);
-        }
-        if piece.eol == Eol::None && !piece.last {
-            self.phase = Phase::BodyTail { body: *body, end };
-            return Step::Goes;
-        }
-        let line_end = if piece.text.is_empty() && piece.at == end { self.line_end(piece.eol) } else { 0 };
-        self.ended(body, end, line_end)
-    }
-
-    /// Ended by its length: final for SIP, for HTTP when the next line shows that nothing of it follows.
-    fn ended(&mut self, body: &Body, end: Offset, line_end: u8) -> Step {
-        if body.protocol == Protocol::Sip {
-            return self.finish(end, line_end, end.plus(u64::from(line_end)));
-        }
-        self.phase = Phase::After { end, line_end, blanks: 0 };
-        Step::Goes
-    }
-
-    fn no_boundary(&mut self, body: &Body) -> Step {
-        self.flags = self.flags.with(Flags::LENGTH_MISMATCH);
-        match body.known {
-            Some((at, last, flags)) => {
-                self.last = last;
-                self.flags = flags.with(Flags::LENGTH_MISMATCH);
-                self.ends_before(at)
-            }
-            None => {
-                self.phase = Phase::Text;
-                Step::Goes
-            }
-        }
-    }
-
     fn json(&mut self, piece: &Piece<'_>, mut json: Json) -> Step {
         if piece.known.is_some() {
             return self.ends_before(piece.at);
@@ -297,7 +203,7 @@ impl Message {
 
     fn json_tail(&mut self, piece: &Piece<'_>, end: Offset) -> Step {
         if !piece.text.iter().all(|b| is_blank(*b)) {
-            self.flags = self.flags.with(Flags::LENGTH_MISMATCH);
+            // `[1] hello` is text that declares no length.
             self.phase = Phase::Text;
         } else if piece.eol == Eol::None && !piece.last {
             self.phase = Phase::JsonTail { end };
@@ -308,7 +214,7 @@ impl Message {
         Step::Goes
     }
 
-    fn after(&mut self, piece: &Piece<'_>, end: Offset, line_end: u8, blanks: u8) -> Step {
+    pub(super) fn after(&mut self, piece: &Piece<'_>, end: Offset, line_end: u8, blanks: u8) -> Step {
         if piece.known.is_none() {
             if piece.is_blank_line() && blanks < BLANK_LINES {
                 self.phase = Phase::After { end, line_end, blanks: blanks + 1 };
@@ -322,7 +228,7 @@ impl Message {
     }
 
     /// The next known line ends it (rules 2 and 3).
-    fn ends_before(&mut self, at: Offset) -> Step {
+    pub(super) fn ends_before(&mut self, at: Offset) -> Step {
         if let Phase::After { end, line_end, .. } = self.phase {
             return self.finish(end, line_end, end.plus(u64::from(line_end)));
         }
@@ -343,7 +249,7 @@ impl Message {
     }
 
     /// The logger's: one LF, or CRLF if the header line ended so.
-    fn line_end(&self, eol: Eol) -> u8 {
+    pub(super) fn line_end(&self, eol: Eol) -> u8 {
         match eol {
             Eol::Lf => 1,
             Eol::CrLf if self.crlf => 2,
@@ -354,7 +260,7 @@ impl Message {
     /// There is no line end at the declared end.
     pub fn has_no_end(&mut self) -> Step {
         match self.phase {
-            Phase::Body(body) => self.no_boundary(&body),
+            Phase::Body(body) => self.no_boundary(body.known),
             _ => Step::Goes,
         }
     }
@@ -364,7 +270,12 @@ impl Message {
         match self.phase {
             Phase::Body(body) if body.need == 0 => return self.finish(at, 0, at),
             Phase::Body(body) => {
-                if let step @ Step::Ends { .. } = self.no_boundary(&body) {
+                if let step @ Step::Ends { .. } = self.no_boundary(body.known) {
+                    return step;
+                }
+            }
+            Phase::TwoWays(ways) => {
+                if let step @ Step::Ends { .. } = self.ways_closed(ways, at) {
                     return step;
                 }
             }
@@ -379,6 +290,7 @@ impl Message {
         let (end, line_end) = match self.phase {
             Phase::After { end, line_end, .. } => (end, line_end),
             Phase::BodyTail { end, .. } | Phase::JsonTail { end } => (end, 0),
+            Phase::TwoWays(ways) => ways.provisional().unwrap_or((at.plus(partial), 0)),
             _ if partial > 0 => (at.plus(partial), 0),
             Phase::Body(_) => (at, 0),
             _ => self.as_if_ended(at),
@@ -386,7 +298,7 @@ impl Message {
         self.span(end, line_end)
     }
 
-    fn finish(&self, end: Offset, line_end: u8, next: Offset) -> Step {
+    pub(super) fn finish(&self, end: Offset, line_end: u8, next: Offset) -> Step {
         let span = self.span(end, line_end);
         Step::Ends { span, next: next.max(span.end()) }
     }

@@ -267,3 +267,44 @@ fn a29_a_strange_time_is_data() {
     assert_eq!(spans.len(), times.len());
     assert!(spans.iter().all(|span| span.kind == SpanKind::Record));
 }
+
+#[test]
+fn a_prefix_that_is_a_level_word_makes_no_noise_of_messages() {
+    let prefix = "[1795463450][INFO][sip:a][sip:b]\n";
+    let info = "INFO sip:bob@example.com SIP/2.0\r\nAlert-Info: <http://a>\r\nError-Info: b\r\nWarning: 399 c\r\nContent-Length: 0\r\n\r\n\n";
+    let body = info.trim_end_matches('\n').as_bytes().escape_ascii().to_string() + "\\n";
+    for (logger, noise) in [
+        ("INFO:root:", "WARNING:root:low\n"),
+        ("info: ", "warn: low\n"),
+        ("Info: ", "Warning: low\n"),
+        ("INFO ", "DEBUG low\n"),
+        ("INFO", "WARN[low]\n"),
+    ] {
+        let drawn = draw(format!("{logger}{prefix}{info}{noise}{logger}{prefix}{noise}"));
+        let lines = noise.as_bytes().escape_ascii();
+        assert_eq!(
+            drawn,
+            format!("INFO: `{body}` + `\\n`\nnoise 1: `{lines}`\nINFO: ``\nnoise 1: `{lines}`"),
+            "{logger}"
+        );
+    }
+}
+
+#[test]
+fn a_header_line_of_16_kib_is_the_longest() {
+    for (longer, records) in [(0, 1), (1, 0)] {
+        for eol in ["\n", "\r\n"] {
+            let prefix = "x".repeat(LINE + longer - (BYE.len() - 1));
+            let spans = frame(format!("{prefix}{}{eol}", BYE.trim_end()).as_bytes(), &[usize::MAX / 2]);
+            assert_eq!(spans.iter().filter(|span| span.kind == SpanKind::Record).count(), records, "{longer}{eol:?}");
+        }
+    }
+}
+
+#[test]
+fn text_that_starts_as_json_declares_no_length() {
+    insta::assert_snapshot!(draw(format!("{PUSH}[1] hello\n{NOISE}")), @r"
+    PUSH: `[1] hello` + `\n`, ambiguous_boundary
+    noise 1: `2026-11-23 19:54:02.000 INFO app - tick\n`
+    ");
+}
