@@ -353,11 +353,12 @@ impl<C: Content> Work<'_, C> {
         let whole = span.kind != SpanKind::Noise && span.len <= RECORD_MAX;
         if whole {
             let bytes = self.bytes(span.start.0, span.len as usize)?;
+            let cut = span.kind == SpanKind::Fragment && done.before.last() != Some(&b'\n');
             done.step(&bytes);
             if closing && is_cut(span, &bytes) {
                 out.flags = out.flags.with(Flags::CUT_BY_ROTATION);
             }
-            fill(&mut out, span, &bytes, &self.turn.cursor.reading.masks);
+            fill(&mut out, span, &bytes, cut, &self.turn.cursor.reading.masks);
         } else {
             let mut hash = (span.kind != SpanKind::Noise).then(Sha256::new);
             let mut at = span.start.0;
@@ -409,7 +410,7 @@ impl<C: Content> Work<'_, C> {
         let cursor = &self.turn.cursor;
         let small = cursor.seen - cursor.done.at <= TAIL_MAX && cursor.at >= cursor.seen;
         let spans = if small && !cursor.leading { cursor.framer.tail() } else { Vec::new() };
-        let mut scratch = Done::default();
+        let mut scratch = Done { before: cursor.done.before.clone(), ..Done::default() };
         spans.iter().map(|span| self.material(span, &mut scratch, false).ok()).collect::<Option<Vec<_>>>()
     }
 
@@ -437,11 +438,11 @@ impl Done {
     }
 }
 
-/// Hash, masks and bytes of a record or fragment.
-fn fill(out: &mut WireSpan, span: &Span, bytes: &[u8], rules: &redact::Rules) {
+/// Hash, masks and bytes of a record or fragment; `cut`: it begins inside a line.
+fn fill(out: &mut WireSpan, span: &Span, bytes: &[u8], cut: bool, rules: &redact::Rules) {
     out.head = span.head;
     out.line_end = span.line_end;
-    match redact::mask(bytes, span.head, rules) {
+    match redact::mask(bytes, span.head, cut, rules) {
         // A hash of the file's bytes would let the masked values be guessed; a keyed one comes with `verify`.
         Some((shown, masked)) => (out.bytes, out.masked) = (ByteBuf::from(shown), masked),
         None => (out.bytes, out.hash) = (ByteBuf::from(bytes.to_vec()), WireSpan::hash_of(bytes)),

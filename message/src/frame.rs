@@ -31,6 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::format::{Format, Line};
 use crate::id::Offset;
 use crate::span::{Flags, Span, SpanKind};
+pub(crate) use headers::is_start_line;
 use message::{Message, Step};
 use piece::{Eol, Known, Piece, is_no_end};
 

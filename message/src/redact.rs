@@ -3,6 +3,9 @@
 use memchr::memchr;
 use serde::{Deserialize, Serialize};
 
+use crate::frame::is_start_line;
+use crate::sip::is_token;
+
 /// A range of the *masked* bytes that stands for `len_before` bytes of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Mask {
@@ -34,17 +37,20 @@ const MASKED: &[u8] = b"~masked~";
 /// Masks the value of each line `Name: value` with a name of `rules`, its folded lines included, its line end not.
 ///
 /// `bytes` are those of a record, whose header line of `head` bytes (line end included) is left alone, or of a fragment (`head` 0).
+/// `cut`: they begin inside a line, as the head of a stream may; the name of that line stands where nobody looks, so all of
+/// it is masked, unless it is a start line or shows a name of its own.
 /// Every line is looked at, not only header blocks: a fragment has no block to find, and a record may hold several messages.
 /// None where nothing is masked. A JSON log of headers is not looked into.
-pub fn mask(bytes: &[u8], head: u32, rules: &Rules) -> Option<(Vec<u8>, Vec<Mask>)> {
+pub fn mask(bytes: &[u8], head: u32, cut: bool, rules: &Rules) -> Option<(Vec<u8>, Vec<Mask>)> {
     let first_letters = first_letters(rules);
     let (mut sent, mut masks) = (Vec::new(), Vec::new());
     let mut copied = 0;
     let mut line = bytes.len().min(head as usize);
     while let Some(&first) = bytes.get(line) {
-        if first_letters[usize::from(first)]
-            && let Some(value) = value_start(&bytes[line..], rules).map(|at| line + at)
-        {
+        let named = || value_start(&bytes[line..], rules).map(|at| line + at);
+        let rest_of_a_value = cut && line == 0 && !is_whole(bytes, rules);
+        let value = if rest_of_a_value { Some(0) } else { first_letters[usize::from(first)].then(named).flatten() };
+        if let Some(value) = value {
             let end = value_end(bytes, value);
             if end > value {
                 sent.extend_from_slice(&bytes[copied..value]);
@@ -89,6 +95,21 @@ fn value_start(line: &[u8], rules: &Rules) -> Option<usize> {
     })
 }
 
+/// Is the first line a start line or `Name: value`? What ends as a masked name does may be the rest of that name.
+fn is_whole(bytes: &[u8], rules: &Rules) -> bool {
+    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default().trim_ascii_end();
+    if is_start_line(line) {
+        return true;
+    }
+    let Some(colon) = memchr(b':', line) else { return false };
+    let (name, after) = (line[..colon].trim_ascii_end(), line.get(colon + 1));
+    let rest_of = |masked: &String| {
+        let ends = masked.len().checked_sub(name.len()).and_then(|at| masked.as_bytes().get(at..));
+        ends.is_some_and(|end| end.eq_ignore_ascii_case(name))
+    };
+    is_token(name) && matches!(after, None | Some(b' ' | b'\t')) && !rules.headers.iter().any(rest_of)
+}
+
 /// Where the value ends: before the line end that no folded line follows.
 fn value_end(bytes: &[u8], value: usize) -> usize {
     let mut at = value;
@@ -121,7 +142,7 @@ mod tests {
     }
 
     fn masked_behind(input: &str, head: usize) -> String {
-        mask(input.as_bytes(), head as u32, &Rules::default())
+        mask(input.as_bytes(), head as u32, false, &Rules::default())
             .map_or("(as it was)".into(), |(sent, _)| String::from_utf8(sent).unwrap())
     }
 
@@ -181,22 +202,62 @@ mod tests {
         }
     }
 
+    fn masked_cut(input: &str) -> String {
+        mask(input.as_bytes(), 0, true, &Rules::default())
+            .map_or("(as it was)".into(), |(sent, _)| String::from_utf8(sent).unwrap())
+    }
+
+    #[test]
+    fn the_rest_of_a_line_that_a_rotation_cut_is_masked() {
+        for rest in [
+            "ponse=\"6629\"",
+            "YWxpY2U6",
+            " nc=1,\r\n\tresponse=\"6629\"",
+            "ation: Digest 1",
+            ": a",
+            "ie: a=b",
+            "sip:a\", response=1",
+        ] {
+            let expect = "~masked~\r\nContent-Length: 0\r\n\r\n";
+            assert_eq!(masked_cut(&format!("{rest}\r\nContent-Length: 0\r\n\r\n")), expect, "{rest}");
+        }
+        assert_eq!(masked_cut("secret"), "~masked~");
+        assert_eq!(masked_cut("Cookie: a\nCookie: b\n"), "~masked~\nCookie: ~masked~\n");
+    }
+
+    #[test]
+    fn a_whole_line_at_the_head_of_a_stream_stays() {
+        for input in [
+            "INVITE sip:bob@example.com SIP/2.0\r\nVia: x\r\n",
+            "HTTP/1.1 200 OK\r\n",
+            "Via: SIP/2.0/UDP 192.0.2.1\r\n",
+            "X-Ticket: 7\n",
+            "Subject:\n",
+            "\r\nv=0\r\n",
+        ] {
+            assert_eq!(masked_cut(input), "(as it was)", "{input:?}");
+        }
+    }
+
     #[test]
     fn a_mask_tells_its_place_as_sent_and_its_length_in_the_file() {
-        let (_, masks) = mask(b"Cookie: a\r\nVia: x\r\nCookie: abcdefghijkl\r\n", 0, &Rules::default()).unwrap();
+        let (_, masks) = mask(b"Cookie: a\r\nVia: x\r\nCookie: abcdefghijkl\r\n", 0, false, &Rules::default()).unwrap();
         assert_eq!(masks, [Mask { at: 8, len: 8, len_before: 1 }, Mask { at: 34, len: 8, len_before: 12 }]);
     }
 
     #[test]
     fn bytes_that_are_no_text_are_masked_and_kept_alike() {
-        let (sent, _) = mask(b"\xff\0\nCookie: \xff\0\xed\xa0\x80\n\xe9\n", 0, &Rules::default()).unwrap();
+        let (sent, _) = mask(b"\xff\0\nCookie: \xff\0\xed\xa0\x80\n\xe9\n", 0, false, &Rules::default()).unwrap();
         assert_eq!(sent, b"\xff\0\nCookie: ~masked~\n\xe9\n");
     }
 
     #[test]
     fn more_headers_are_a_setting_and_a_misspelt_setting_is_an_error() {
         let rules: Rules = serde_json::from_str(r#"{"headers":["X-Api-Key",""]}"#).unwrap();
-        assert_eq!(mask(b"x-api-key: 1\nCookie: 2\n", 0, &rules).unwrap().0, b"x-api-key: ~masked~\nCookie: 2\n");
+        assert_eq!(
+            mask(b"x-api-key: 1\nCookie: 2\n", 0, false, &rules).unwrap().0,
+            b"x-api-key: ~masked~\nCookie: 2\n"
+        );
         assert!(serde_json::from_str::<Rules>(r#"{"header":[]}"#).is_err());
         assert_eq!(serde_json::from_str::<Rules>("{}").unwrap(), Rules::default());
     }
@@ -209,9 +270,10 @@ mod tests {
                 0..40,
             ),
             head in 0_u32..20,
+            cut in any::<bool>(),
         ) {
             let bytes = parts.concat().into_bytes();
-            if let Some((sent, masks)) = mask(&bytes, head, &Rules::default()) {
+            if let Some((sent, masks)) = mask(&bytes, head, cut, &Rules::default()) {
                 let (mut from, mut of_file) = (0, 0);
                 for m in &masks {
                     let kept = &sent[from..m.at as usize];
@@ -222,7 +284,7 @@ mod tests {
                 }
                 prop_assert_eq!(&sent[from..], &bytes[of_file..]);
                 // Masking what is masked changes nothing.
-                let again = mask(&sent, head, &Rules::default()).map(|(again, _)| again);
+                let again = mask(&sent, head, cut, &Rules::default()).map(|(again, _)| again);
                 prop_assert_eq!(again, Some(sent));
             }
         }

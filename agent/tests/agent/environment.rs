@@ -138,6 +138,19 @@ async fn credentials_never_leave_the_host() {
 }
 
 #[tokio::test]
+async fn credentials_whose_line_a_rotation_cut_never_leave_the_host() {
+    let mut world = World::new(&["app.log"]);
+    let mut log = open(&world.log("app.log"));
+    write!(log, "ponse=\"6629fae49393a05397450978507c4ef1\"\r\nContent-Length: 0\r\n\r\n\n").unwrap();
+    world.write(&log, 1);
+    world.start();
+    eventually("all is stored", || world.collector.records().len() == 1).await;
+    let spans = world.collector.streams().remove(0).1.spans;
+    assert_eq!((spans[0].kind, spans[0].masked.len()), (SpanKind::Fragment, 1));
+    assert_eq!(spans[0].bytes.to_vec(), b"~masked~\r\nContent-Length: 0\r\n\r\n\n");
+}
+
+#[tokio::test]
 async fn noise_is_sent_as_length_and_lines_only() {
     let mut world = World::new(&["app.log"]);
     let mut log = open(&world.log("app.log"));
