@@ -134,3 +134,41 @@ fn cseq(facts: &Facts) -> Option<u32> {
 fn text(field: &[u8]) -> String {
     String::from_utf8_lossy(field).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// The records of a log, as an agent sends them.
+    fn records(log: &str) -> Vec<MessageRow> {
+        let format = Format::siptrail();
+        let reading = Reading { source: "proxy".into(), format: format.clone(), zone: Tz::UTC };
+        let spans = message::frame::spans(log.as_bytes(), &Arc::new(format));
+        let sent = spans.iter().map(|span| {
+            let mut sent = WireSpan::new(span.start, span.len, span.kind);
+            (sent.head, sent.line_end, sent.flags) = (span.head, span.line_end, span.flags);
+            sent.bytes = log.as_bytes()[span.start.0 as usize..span.end().0 as usize].to_vec().into();
+            sent
+        });
+        let rows = sent.filter_map(|span| {
+            match item(&Settings::default(), &reading, StreamId(1), Timestamp(0), &span).expect("a span that is good") {
+                Item::Record(row) => Some(*row),
+                _ => None,
+            }
+        });
+        rows.collect()
+    }
+
+    #[test]
+    fn a25_records_of_two_writers_that_mix_their_lines_are_suspect() {
+        let header = |method: &str| format!("[2026-11-23 19:53:58.132][{method}][sip:192.0.2.1][sip:192.0.2.7]\n");
+        let message = |method: &str| format!("{method} sip:bob@example.com SIP/2.0\r\nContent-Length: 0\r\n\r\n\n");
+        let (invite, bye) = (message("INVITE"), message("BYE"));
+        let mixed = records(&format!("{}{}{invite}{bye}", header("INVITE"), header("BYE")));
+        assert_eq!(mixed.iter().map(|row| row.flags).collect::<Vec<_>>(), [Flags::INTERLEAVE_SUSPECT; 2]);
+        let whole = records(&format!("{}{invite}{}{bye}", header("INVITE"), header("BYE")));
+        assert_eq!(whole.iter().map(|row| row.flags).collect::<Vec<_>>(), [Flags::NONE; 2]);
+    }
+}
