@@ -185,8 +185,8 @@ impl<'s> Found<'s> {
 
     /// The `Replaces` that a transfer target will be sent: `<sip:bob@example.com?Replaces=ID%3Bto-tag%3D1>` (RFC 3891, 5).
     fn refer_to(&mut self, value: &str) {
-        let Some((_, headers)) = value.split_once('?') else { return };
-        let headers = headers.split('>').next().unwrap_or("");
+        let address = sip::name_addr(value, &mut sip::Faults::default());
+        let Some((_, headers)) = address.uri.text.split_once('?') else { return };
         for (name, value) in headers.split('&').filter_map(|header| header.split_once('=')) {
             if name.eq_ignore_ascii_case("Replaces") {
                 let decoded = percent_encoding::percent_decode_str(value).decode_utf8_lossy();
@@ -248,6 +248,8 @@ mod tests {
         check("Join: 42@a.example ;to-tag=1", &[("call", "42@a.example")]);
         check("Target-Dialog: 42@a.example;local-tag=1", &[("call", "42@a.example")]);
         check("r: \"B\" <sip:b@example.com?a=b&Replaces=42%40a.example%3Bto-tag%3D1>", &[("call", "42@a.example")]);
+        check("Refer-To: \"Bob?\" <sip:b@example.com?Replaces=42%40a.example>", &[("call", "42@a.example")]);
+        check("Refer-To: sip:b@example.com?Replaces=42%40a.example", &[("call", "42@a.example")]);
         check("Refer-To: <sip:b@example.com>", &[]);
         check("b: <sip:c@example.com>;Call-ID=\"42@a.example\";cid=\"77@part.example\"", &[("call", "42@a.example")]);
         check("X-CID: own-call@example.com", &[]);

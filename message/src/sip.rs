@@ -6,8 +6,6 @@
 
 use std::borrow::Cow;
 
-use crate::facts::Faults;
-
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
@@ -20,6 +18,7 @@ mod rfc4475;
 mod rfc5118;
 
 mod address;
+mod fault;
 mod headers;
 mod host;
 mod name;
@@ -29,11 +28,14 @@ mod start_line;
 mod uri;
 mod via;
 
+pub use fault::Fault;
 pub use headers::{HEADER_BLOCK, Header, Headers};
 pub use name::Name;
 pub use start_line::StartLine;
 
 pub(crate) use address::{elements, name_addr};
+pub(crate) use fault::Faults;
+pub(crate) use host::is_number;
 pub(crate) use params::parameter;
 pub(crate) use sdp::sdp_of;
 

@@ -1,9 +1,10 @@
 //! Facts of REST, push and media records: HTTP text or bare JSON, with the URL in the header of the record.
 
-use super::{ExchangeResult, Facts, Faults, Pointer, PushFacts, Settings};
+use super::{ExchangeResult, Facts, Pointer, PushFacts, Settings};
 use crate::keys::{self, CALL, Found};
 use crate::kind::{Kind, status_code};
 use crate::rest::{self, HttpStart, Part, Scalar};
+use crate::sip::Faults;
 
 /// JSON values one behind the other that are looked at.
 const MOST_VALUES: usize = 8;

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use super::{Facts, Faults, Settings, SipFacts};
+use super::{Facts, Settings, SipFacts};
 use crate::keys::{self, Found};
 use crate::kind::Kind;
+use crate::sip::Faults;
 use crate::sip::{self, HEADER_BLOCK, Header, Headers, Name, NameAddr, StartLine, Uri, Via};
 
 /// A list of more elements is hostile; the rest is told and left out.

@@ -1,7 +1,6 @@
 //! Which addresses are devices of a person: who opens a dialog with one Via, and where INVITEs to a contact end.
 
 use std::collections::{BTreeSet, HashMap};
-use std::net::IpAddr;
 
 use crate::facts::SipFacts;
 use crate::flow::number::{ByNumber, Numbers};
@@ -11,7 +10,7 @@ use crate::legs::tree::{Sets, Tree};
 use crate::node::address::Address;
 use crate::node::base::Bases;
 use crate::node::logger::Loggers;
-use crate::sip::{NameAddr, Uri};
+use crate::sip::{NameAddr, Uri, is_number};
 
 /// Devices and the addresses they speak from.
 #[derive(Default)]
@@ -126,7 +125,7 @@ fn far_ends<'a>(
         let claim = claims.entry(to).or_default();
         claim.persons.insert(person);
         claim.contacts.insert(contact(uri));
-        claim.sure |= is_contact(uri);
+        claim.sure |= uri.is_contact();
     }
     for fold in folds {
         let message = fold.first.message;
@@ -150,18 +149,6 @@ fn passes_on(sip: &SipFacts, uri: Option<&Uri>, sender: &Address) -> bool {
         asked || is_sender(&contact.uri) || !is_number(&contact.uri.host)
     };
     sip.contacts.first().is_some_and(|contact| !own(contact)) || sip.record_routes.iter().any(|r| is_sender(&r.uri))
-}
-
-/// The URI of one device rather than that of a person.
-fn is_contact(uri: &Uri) -> bool {
-    let marks = ["ob", "gr", "pn-prid", "alias"];
-    is_number(&uri.host)
-        || uri.host.ends_with(".invalid")
-        || uri.params.iter().any(|(name, _)| marks.contains(&name.as_str()))
-}
-
-fn is_number(host: &str) -> bool {
-    host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
 }
 
 fn contact(uri: &Uri) -> (&str, &str, Option<u16>) {

@@ -4,7 +4,7 @@ use memchr::{memchr, memchr3};
 
 use super::params::{behind_quotes, outside_quotes, params, unquoted};
 use super::{NameAddr, Uri};
-use crate::facts::Faults;
+use crate::sip::Faults;
 
 /// Splits a header value at commas outside quotes and angle brackets; blank elements are left out.
 pub(crate) fn elements(value: &str) -> impl Iterator<Item = &str> {

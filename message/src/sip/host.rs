@@ -1,8 +1,8 @@
 //! Host and port, as in URIs and Via: names, IPv4, IPv6 in brackets (RFC 3261, 25.1; RFC 5118).
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
-use crate::facts::Faults;
+use crate::sip::Faults;
 
 /// The host in lower case (IPv6 keeps its brackets) and the port. Blanks around the colon are allowed.
 pub(crate) fn host_and_port(text: &str, faults: &mut Faults) -> (String, Option<u16>) {
@@ -31,6 +31,11 @@ pub(crate) fn host_and_port(text: &str, faults: &mut Faults) -> (String, Option<
 pub(crate) fn bracketed(address: &str) -> String {
     let bare = address.contains(':') && !address.starts_with('[');
     if bare { format!("[{}]", address.to_ascii_lowercase()) } else { address.to_ascii_lowercase() }
+}
+
+/// An address rather than a name.
+pub(crate) fn is_number(host: &str) -> bool {
+    host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
 }
 
 fn check_ipv6(host: &str, faults: &mut Faults) {

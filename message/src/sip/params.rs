@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-use crate::facts::Faults;
+use crate::sip::Faults;
 
 /// No header of a real message comes near this; more are a fault, so that memory follows the message.
 const MOST: usize = 64;

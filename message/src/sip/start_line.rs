@@ -1,7 +1,7 @@
 //! The first line of a SIP message (RFC 3261, 7.1 and 7.2), with odd spacing and any version.
 
 use super::is_token;
-use crate::facts::Faults;
+use crate::sip::Faults;
 
 /// What the first line says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,9 +1,9 @@
 //! URIs: sip, sips and tel in full, others as far as user and host can be told.
 
 use super::Uri;
-use super::host::host_and_port;
+use super::host::{host_and_port, is_number};
 use super::params::params;
-use crate::facts::Faults;
+use crate::sip::Faults;
 
 impl Uri {
     pub(crate) fn read(text: &str, faults: &mut Faults) -> Self {
@@ -25,6 +25,14 @@ impl Uri {
         }
         whole.clone_into(&mut uri.text);
         uri
+    }
+
+    /// That of one device rather than of a person.
+    pub(crate) fn is_contact(&self) -> bool {
+        let marks = ["ob", "gr", "pn-prid", "alias"];
+        is_number(&self.host)
+            || self.host.ends_with(".invalid")
+            || self.params.iter().any(|(name, _)| marks.contains(&name.as_str()))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Via;
 use super::host::{bracketed, host_and_port};
 use super::params::{name_and_value, pieces};
-use crate::facts::Faults;
+use crate::sip::Faults;
 
 /// What every branch of RFC 3261 begins with.
 const COOKIE: &str = "z9hG4bK";
