@@ -86,6 +86,37 @@ pub struct CallEvent {
     pub source: String,
     pub destination: String,
     pub keys: Vec<Key>,
+    /// Of an INVITE that opens a dialog.
+    #[serde(default)]
+    pub hop: Option<Hop>,
+    /// Of a 2xx to INVITE: the user of its first Contact.
+    #[serde(default)]
+    pub answered_by: Option<String>,
+}
+
+/// Where an INVITE came from and whom it asks for: what forks are told from.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Hop {
+    /// Branch of the Via below the top one, or empty.
+    pub below: String,
+    pub cseq: Option<u32>,
+    /// Request-URI as `user@host:port`, without what follows.
+    pub uri: String,
+    /// The Request-URI is that of one device rather than of a person.
+    pub device: bool,
+}
+
+impl Hop {
+    fn of(sip: &SipFacts) -> Self {
+        let uri = sip.request_uri.as_ref();
+        let target = |uri: &Uri| format!("{}@{}:{}", uri.user, uri.host, uri.port.unwrap_or_default());
+        Self {
+            below: sip.vias.get(1).map_or_else(String::new, |via| shown(&via.branch)),
+            cseq: sip.cseq,
+            uri: uri.map_or_else(String::new, |uri| shown(&target(uri))),
+            device: uri.is_some_and(Uri::is_contact),
+        }
+    }
 }
 
 impl CallEvent {
@@ -100,6 +131,8 @@ impl CallEvent {
         let own = facts.call_id.as_deref().and_then(Key::own);
         let keys = if class.is_daily() { Vec::new() } else { own.into_iter().chain(facts.keys.clone()).collect() };
         let sip = facts.sip.as_deref();
+        let invite = sip.filter(|_| facts.kind == Kind::Sip && facts.method == "INVITE");
+        let answer = invite.filter(|_| facts.response && facts.status.is_some_and(|status| status / 100 == 2));
         Self {
             stream: message.stream,
             offset: message.offset,
@@ -123,6 +156,8 @@ impl CallEvent {
             source: source.replace('\0', "\u{fffd}"),
             destination: destination.replace('\0', "\u{fffd}"),
             keys,
+            hop: invite.filter(|sip| !facts.response && !has_to_tag(sip)).map(Hop::of),
+            answered_by: answer.and_then(|sip| sip.contacts.first()).and_then(|contact| user(&contact.uri)),
         }
     }
 
@@ -232,6 +267,26 @@ mod tests {
         assert_eq!((event.target.as_deref(), event.branch.as_str(), event.to_tag), (Some("+8210"), "z9hG4bK1", false));
         assert_eq!(event.keys, [Key::new("call", "call-1@a"), Key::new("call", "a-leg-1@a")]);
         assert_eq!((event.call, event.call_id.as_str()), (CallKey::of(b"call-1@a"), "call-1@a"));
+    }
+
+    #[test]
+    fn an_invite_tells_its_hop_and_an_answer_who_answered() {
+        let hop = event(&sip("INVITE sip:bob@192.0.2.21:5080;ob SIP/2.0\nVia: SIP/2.0/UDP a;branch=z9hG4bK2\n\
+             Via: SIP/2.0/UDP b;branch=z9hG4bK1\nTo: <sip:bob@example.com>\nCSeq: 7 INVITE\n\n"))
+        .hop
+        .unwrap();
+        assert_eq!((&*hop.below, hop.cseq, &*hop.uri, hop.device), ("z9hG4bK1", Some(7), "bob@192.0.2.21:5080", true));
+        let answer = |status: u16| {
+            event(&sip(&format!(
+                "SIP/2.0 {status} x\nCSeq: 7 INVITE\nTo: <sip:bob@a>;tag=1\nm: <sip:carol@192.0.2.3>\n\n"
+            )))
+        };
+        assert_eq!((answer(200).answered_by.as_deref(), answer(302).answered_by), (Some("carol"), None));
+        assert_eq!(
+            event(&sip("INVITE sip:b SIP/2.0\nTo: <sip:b>;tag=1\nCSeq: 8 INVITE\n\n")).hop,
+            None,
+            "within a dialog"
+        );
     }
 
     #[test]

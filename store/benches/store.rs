@@ -288,6 +288,8 @@ fn row(stream: i64, start: u64, number: usize, sample: &str) -> MessageRow {
             source,
             destination,
             keys,
+            hop: None,
+            answered_by: None,
         },
     }
 }

@@ -175,6 +175,8 @@ mod tests {
             } else {
                 Key::own(call_id).into_iter().chain(keys.iter().map(|value| Key::new("call", *value))).collect()
             },
+            hop: None,
+            answered_by: None,
         }
     }
 

@@ -227,6 +227,8 @@ impl File {
                     true => Vec::new(),
                     false => Key::own(says.call).into_iter().chain(says.keys.clone()).collect(),
                 },
+                hop: None,
+                answered_by: None,
             },
         }
     }
