@@ -5,11 +5,17 @@ mod pair;
 pub(crate) mod scene;
 
 #[cfg(test)]
+mod clocks;
+#[cfg(test)]
 mod draw;
+#[cfg(test)]
+mod endings;
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod recorded;
+#[cfg(test)]
+mod requests;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]
@@ -53,6 +59,8 @@ pub struct Node {
     pub name: String,
     /// Second line: address or platform.
     pub detail: String,
+    /// What it calls itself: the first User-Agent (Server in responses) it sent.
+    pub user_agent: Option<String>,
     pub kind: NodeKind,
     /// The person a device belongs to (user part of its AOR).
     pub person: Option<String>,
@@ -92,6 +100,9 @@ pub struct Leg {
     pub rang: Option<Timestamp>,
     pub final_status: Option<(u16, Timestamp)>,
     pub outcome: Outcome,
+    /// Where the outcome is `Unknown` since nothing answers: the node that had to, whose log holds none of its own
+    /// answers here. Then their absence says nothing.
+    pub blind: Option<usize>,
     /// Rows on it.
     pub rows: usize,
 }
@@ -120,6 +131,7 @@ pub enum Outcome {
     /// Any other final refusal.
     Refused(u16),
     Unreachable,
+    /// A push was sent, and until the call was over its device neither registered nor responded.
     NeverWoke,
     /// A second 2xx, then its BYE.
     AnsweredTooHungUp,
@@ -208,7 +220,7 @@ pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
     let branches = Branches::of(&scene, &folds, &tree, &bases, &pairs.of);
     let machines = Machines { bases: &bases, loggers: &loggers, tree: &tree, legs: branches.to(&tree) };
     let mut columns = node::columns(&scene, &folds, &machines, &ordered.shift, resolver);
-    let legs = legs::legs(&scene, &folds, &tree, &branches, &mut columns);
+    let legs = legs::legs(&scene, &folds, &machines, &branches, &mut columns);
     let (caller, callee) = parties(&scene, &folds);
     let mut transactions = Numbers::default();
     let rows_of: Vec<_> = folds.iter().map(|fold| fold.first.message).collect();

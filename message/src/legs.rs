@@ -1,9 +1,12 @@
 //! Legs: one dialog or fork branch within a call; one leg for one device.
 
+mod blind;
 mod branching;
 mod course;
 mod fork;
 mod identity;
+mod plain;
+mod platform;
 mod push;
 mod seating;
 pub(crate) mod tree;
@@ -18,11 +21,11 @@ use tree::Tree;
 use crate::event::{CallClass, class_of};
 use crate::flow::number::{ByNumber, NumberSet};
 use crate::flow::scene::Scene;
-use crate::flow::{Fork, Leg, Node, NodeKind, Outcome, PushState};
+use crate::flow::{Fork, Leg, Node, NodeKind, PushState};
 use crate::fold::Fold;
 use crate::kind::Kind;
-use crate::node::Columns;
 use crate::node::base::Bases;
+use crate::node::{Columns, Machines};
 
 /// Which legs there are, before it is known where their messages are drawn.
 pub(crate) struct Branches<'a> {
@@ -68,7 +71,14 @@ impl<'a> Branches<'a> {
 }
 
 /// Marks the columns of devices with their legs.
-pub(crate) fn legs(scene: &Scene, folds: &[Fold], tree: &Tree, branches: &Branches, columns: &mut Columns) -> Legs {
+pub(crate) fn legs(
+    scene: &Scene,
+    folds: &[Fold],
+    machines: &Machines,
+    branches: &Branches,
+    columns: &mut Columns,
+) -> Legs {
+    let tree = machines.tree;
     let Branches { identities, pushes, branching } = branches;
     let seating = Seating::of(scene, folds, tree, branching, identities, columns);
     let tags = Tags::of(scene, folds, tree, branching);
@@ -94,7 +104,12 @@ pub(crate) fn legs(scene: &Scene, folds: &[Fold], tree: &Tree, branches: &Branch
             begun: None,
             rang: courses.legs[index].rang,
             final_status: courses.legs[index].ended,
-            outcome: courses.outcome(branching, index),
+            outcome: courses.outcome(
+                branching,
+                index,
+                matches!(states[index].0, PushState::Sent(_) | PushState::Accepted(..)),
+            ),
+            blind: None,
             rows: 0,
         };
         describe(&mut leg, scene, folds, tree, &branching.legs[index].attempts, &columns.nodes);
@@ -113,10 +128,9 @@ pub(crate) fn legs(scene: &Scene, folds: &[Fold], tree: &Tree, branches: &Branch
         if let Some(to) = facts.sip.as_ref().and_then(|sip| sip.to.as_ref()).filter(|_| leg.target.is_empty()) {
             leg.target.clone_from(&to.uri.text);
         }
-        if leg.class != CallClass::Call {
-            end_plainly(leg, fold, scene);
-        }
     }
+    plain::end(scene, folds, branching, &of, &mut legs);
+    blind::mark(scene, folds, machines, branching, columns, &mut legs);
     let forks =
         fork::forks(folds, &fork::Ground { tree, branching, seating: &seating, of: &of, legs: &legs, states: &states });
     mark_nodes(scene, folds, &legs, columns);
@@ -161,22 +175,8 @@ fn describe(leg: &mut Leg, scene: &Scene, folds: &[Fold], tree: &Tree, attempts:
     if let Some(facts) = facts {
         leg.class = class_of(facts);
     }
-    leg.user_agent = device.map(|device| device.detail.clone()).filter(|_| device.is_some_and(|device| device.spoke));
-    leg.platform = leg.user_agent.as_deref().and_then(platform).map(str::to_owned);
-}
-
-/// A leg without INVITE ends with the last final response on it.
-fn end_plainly(leg: &mut Leg, fold: &Fold, scene: &Scene) {
-    if let Some(status) = fold.first.status(scene.messages).filter(|status| *status >= 200) {
-        leg.final_status = Some((status, fold.first.time));
-        leg.outcome = if status < 300 { Outcome::Answered } else { Outcome::Refused(status) };
-    }
-}
-
-fn platform(user_agent: &str) -> Option<&'static str> {
-    let agent = user_agent.to_ascii_lowercase();
-    let known = [("iphone", "iOS"), ("ipad", "iOS"), ("ios", "iOS"), ("android", "Android")];
-    known.into_iter().find(|(word, _)| agent.contains(word)).map(|(_, name)| name)
+    leg.user_agent = device.and_then(|device| device.user_agent.clone());
+    leg.platform = leg.user_agent.as_deref().and_then(platform::of).map(str::to_owned);
 }
 
 fn mark_nodes(scene: &Scene, folds: &[Fold], legs: &[Leg], columns: &mut Columns) {

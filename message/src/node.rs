@@ -144,6 +144,7 @@ pub(crate) fn columns(
         nodes[place[index]] = Some(Node {
             name,
             detail,
+            user_agent: draft.user_agent.clone(),
             kind: draft.kind,
             person: draft.person.clone(),
             leg: None,

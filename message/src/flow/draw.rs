@@ -29,6 +29,9 @@ pub fn draw(flow: &Flow, messages: &[Message]) -> String {
         if let Some((status, time)) = leg.final_status {
             text += &format!(", {status} {}", since(time));
         }
+        if let Some(blind) = leg.blind {
+            text += &format!(", {} logs none of its answers", flow.nodes[blind].name);
+        }
         match leg.push {
             PushState::NotNeeded => {}
             PushState::Sent(_) => text += ", push sent",

@@ -1,9 +1,9 @@
 //! Which response answers which request, and what a CANCEL cancels.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use super::Half;
-use super::number::ByNumber;
+use super::number::{ByNumber, NumberSet};
 use super::scene::Scene;
 use crate::fold::Fold;
 use crate::kind::Kind;
@@ -25,13 +25,13 @@ pub fn pairs(scene: &Scene, folds: &[Fold]) -> Pairs {
         Pairs { of: vec![None; folds.len()], cancels: vec![None; folds.len()], remarks: vec![None; folds.len()] };
     let mut requests: ByNumber<(usize, u8), usize> = ByNumber::default();
     let mut answers: ByNumber<usize, usize> = ByNumber::default();
-    let mut waiting: ByNumber<(Kind, usize, usize), VecDeque<usize>> = ByNumber::default();
+    let mut waiting: ByNumber<(usize, usize), Waiting> = ByNumber::default();
     for (index, fold) in folds.iter().enumerate() {
         let (piece, message) = (fold.first, fold.first.message);
         let response = piece.is_response(scene.messages);
         let transaction = scene.transaction[message];
-        let kind = scene.messages[message].kind;
-        if kind != Kind::Sip {
+        if scene.messages[message].kind != Kind::Sip {
+            let target = scene.messages[message].facts.target.as_deref();
             let (from, to) = scene.ends(piece);
             let request = match (response, piece.half) {
                 (false, Half::Request) => {
@@ -40,10 +40,10 @@ pub fn pairs(scene: &Scene, folds: &[Fold]) -> Pairs {
                 }
                 (true, Half::Response) => requests.get(&(transaction, 0)).copied(),
                 (false, _) => {
-                    waiting.entry((kind, from, to)).or_default().push_back(index);
+                    waiting.entry((from, to)).or_default().ask(index, target);
                     None
                 }
-                (true, _) => waiting.get_mut(&(kind, to, from)).and_then(VecDeque::pop_front),
+                (true, _) => waiting.get_mut(&(to, from)).and_then(|waiting| waiting.answer(target)),
             };
             pairs.join(request, index, false);
             continue;
@@ -70,6 +70,34 @@ pub fn pairs(scene: &Scene, folds: &[Fold]) -> Pairs {
         }
     }
     pairs
+}
+
+/// Requests between two machines that no answer was found for, oldest first.
+#[derive(Default)]
+struct Waiting<'a> {
+    all: VecDeque<usize>,
+    of: HashMap<&'a str, VecDeque<usize>>,
+    answered: NumberSet<usize>,
+}
+
+impl<'a> Waiting<'a> {
+    fn ask(&mut self, request: usize, target: Option<&'a str>) {
+        self.all.push_back(request);
+        if let Some(target) = target {
+            self.of.entry(target).or_default().push_back(request);
+        }
+    }
+
+    /// The oldest request to what the response names, else the oldest. Of whatever kind: a status line alone does not
+    /// say that it answers a push.
+    fn answer(&mut self, target: Option<&str>) -> Option<usize> {
+        let answered = &mut self.answered;
+        let mut oldest = |queue: &mut VecDeque<usize>| {
+            std::iter::from_fn(|| queue.pop_front()).find(|request| answered.insert(*request))
+        };
+        let named = target.and_then(|target| self.of.get_mut(target)).and_then(&mut oldest);
+        named.or_else(|| oldest(&mut self.all))
+    }
 }
 
 impl Pairs {

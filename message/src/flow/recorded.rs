@@ -138,7 +138,7 @@ fn a_call_to_somebody_without_a_device_shows_what_was_logged_and_no_more() {
     | 127.0.0.1:5070 (server) lab
     | 127.0.0.1:9070 (outside) REST
     | fcm.example.net (outside) push
-    A: sip:dave@127.0.0.1:5070 Open, push sent, 4 rows
+    A: sip:dave@127.0.0.1:5070 Unknown, 127.0.0.1:5070 logs none of its answers, push sent, 4 rows
          0 ms  A  #0 alice -> 127.0.0.1:5070: INVITE
      1.139 ms  A  #1 127.0.0.1:5070 -> 127.0.0.1:9070: GET
      1.139 ms  A  #1 127.0.0.1:9070 -> 127.0.0.1:5070: 200 GET
@@ -220,7 +220,7 @@ fn registrations_are_no_calls() {
     assert_snapshot!(drawn(&messages), @r"
     | bob (device A) Lab Device 5081
     | 127.0.0.1:5070 (server) lab
-    A: sip:bob@127.0.0.1 Unknown, 1 rows
+    A: sip:bob@127.0.0.1 Unknown, 127.0.0.1:5070 logs none of its answers, 1 rows
          0 ms  A  #0 bob -> 127.0.0.1:5070: REGISTER
     ");
 }

@@ -245,7 +245,7 @@ fn a_repeat_that_both_ends_log_is_one_repeat() {
     ), @r"
     | 10.0.0.1 (server) 
     | 10.0.0.2 (server) 
-    A: sip:bob@example.com Open, 1 rows
+    A: sip:bob@example.com Unknown, 10.0.0.2 logs none of its answers, 1 rows
          0 ms  A  #0 10.0.0.1 -> 10.0.0.2: INVITE, 2 sightings 1 ms apart, x2 over 500 ms (1 seen twice)
     ");
 }
@@ -305,7 +305,7 @@ fn an_exchange_in_one_record_is_two_rows_of_one_time() {
     | alice (device A) 192.0.2.10:5060
     | 10.0.0.2 (server) 
     | api.example.com (outside) REST
-    A: sip:bob@example.com Open, 5 rows
+    A: sip:bob@example.com Unknown, 10.0.0.2 logs none of its answers, 5 rows
          0 ms  A  #0 alice -> 10.0.0.2: INVITE
          5 ms  A  #1 10.0.0.2 -> api.example.com: POST
          5 ms  A  #1 api.example.com -> 10.0.0.2: 404 POST
@@ -492,7 +492,7 @@ fn strangers_of_one_network_share_a_column() {
     | outside: 203.0.113.0/24 (outside) 2 addresses
     | 10.0.0.1 (server) 
     | 198.51.100.9 (outside) outside
-    A: sip:bob@example.com Unknown, 3 rows
+    A: sip:bob@example.com Unknown, 10.0.0.1 logs none of its answers, 3 rows
          0 ms  A  #0 outside: 203.0.113.0/24 -> 10.0.0.1: OPTIONS
          1 ms  A  #1 outside: 203.0.113.0/24 -> 10.0.0.1: OPTIONS
          2 ms  A  #2 198.51.100.9 -> 10.0.0.1: OPTIONS

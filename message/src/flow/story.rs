@@ -51,6 +51,8 @@ fn record(line: &str, index: usize) -> Message {
     let subject = rest.first().filter(|word| !word.contains('=') || word.starts_with("sip:")).copied();
     let (kind, body) = match *what {
         "GET" | "POST" => (Kind::Rest, value("body").unwrap_or_default().to_owned()),
+        // A status line, blanks as `_`.
+        "HTTP" => (Kind::Rest, value("body").unwrap_or_default().replace('_', " ") + "\r\n\r\n"),
         "PUSH" => (Kind::Push, value("body").unwrap_or_default().to_owned()),
         method => (Kind::Sip, sip(method, subject.unwrap_or("INVITE"), from, &value, headers)),
     };

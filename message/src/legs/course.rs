@@ -23,6 +23,8 @@ pub struct Course {
     cancelled: bool,
     elsewhere: bool,
     hung_up: bool,
+    /// Something responded to its INVITE.
+    heard: bool,
 }
 
 /// By leg.
@@ -79,7 +81,8 @@ impl Courses {
         courses
     }
 
-    pub fn outcome(&self, branching: &Branching, leg: usize) -> Outcome {
+    /// `never_woke`: a push to its device was sent, and no REGISTER came since.
+    pub fn outcome(&self, branching: &Branching, leg: usize, never_woke: bool) -> Outcome {
         let (course, branched) = (&self.legs[leg], &branching.legs[leg]);
         let winner = self.winner.get(&branched.call);
         if let Some((winner, _)) = winner {
@@ -99,6 +102,7 @@ impl Courses {
             Some((487, _)) => Outcome::Released,
             Some((408, _)) => Outcome::Unreachable,
             Some((status, _)) => Outcome::Refused(status),
+            None if never_woke && !course.heard && self.over.contains(&branched.call) => Outcome::NeverWoke,
             None if course.cancelled => Outcome::Cancelled,
             None if still_rings(course, winner) => Outcome::StillRinging,
             None if branched.attempts.is_empty() || self.over.contains(&branched.call) => Outcome::Unknown,
@@ -113,6 +117,7 @@ fn still_rings(course: &Course, winner: Option<&(usize, Timestamp)>) -> bool {
 
 fn note(scene: &Scene, fold: &Fold, attempt: &mut Course, leg: &mut Course) {
     let (message, time) = (fold.first.message, fold.first.time);
+    leg.heard |= scene.invite_status(fold.first).is_some();
     match (scene.invite_status(fold.first), scene.verb[message]) {
         (Some(180 | 183), _) => {
             leg.rang.get_or_insert(time);

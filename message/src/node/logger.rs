@@ -1,15 +1,19 @@
 //! Which machine writes a log: the one that takes part in all that the log tells.
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use crate::flow::number::{ByNumber, NumberSet};
-use crate::flow::scene::Scene;
+use crate::flow::scene::{Scene, to_tag};
 use crate::kind::Kind;
 use crate::node::base::Bases;
 use crate::time::Timestamp;
 
 /// A log of more machines than this is a capture, not a server's own log.
 const MOST: usize = 8;
+
+/// More logs of one message than this say nothing new of who writes them.
+const LOGS: usize = 4;
 
 /// The machines that write each source.
 pub struct Loggers {
@@ -20,7 +24,8 @@ pub struct Loggers {
 
 impl Loggers {
     /// Takes for each source the machine that most of its messages touch, then one for those left, and so on. Where two
-    /// touch equally many: not the one that another agent's log is of, then the one where the Vias say a proxy stands.
+    /// touch equally many: not the one that another agent's log is of, or a log that holds the same messages (a machine logs
+    /// a message once), then the one where the Vias say a proxy stands.
     pub fn of(scene: &Scene, bases: &Bases) -> Self {
         let mut logs: Vec<Log> = (0..scene.sources).map(|source| Log { source, ..Log::default() }).collect();
         for (index, source) in scene.source.iter().enumerate() {
@@ -35,7 +40,8 @@ impl Loggers {
         // What is clear is told first, so that it helps with the rest.
         logs.sort_by_key(|log| (log.unclear, log.first, log.source));
         let mut loggers = Self { pairs: NumberSet::default(), source: vec![None; bases.count()] };
-        let mut agents: Vec<Option<&str>> = vec![None; bases.count()];
+        let mut taken: Vec<Option<(&str, usize)>> = vec![None; bases.count()];
+        let twice = logged_twice(scene);
         for Log { source, messages: mut left, .. } in logs {
             for _ in 0..MOST {
                 let Some(&message) = left.first() else { break };
@@ -43,12 +49,14 @@ impl Loggers {
                 let named = |base: usize| &scene.addresses[bases.address[base]];
                 let best = touched(scene, bases, &left).filter(|(base, _)| !named(*base).host.is_empty()).max_by_key(
                     |(base, by)| {
-                        let free = agents[*base].is_none_or(|other| other == agent);
+                        let free = taken[*base].is_none_or(|(other, log)| {
+                            other == agent && !twice.contains(&(source.min(log), source.max(log)))
+                        });
                         (by.touching, free, by.hints, Reverse(named(*base)))
                     },
                 );
                 let Some((base, _)) = best else { break };
-                agents[base].get_or_insert(agent);
+                taken[base].get_or_insert((agent, source));
                 loggers.pairs.insert((source, base));
                 loggers.source[base] = loggers.source[base].into_iter().chain([source]).min();
                 left.retain(|&m| bases.of[scene.from[m]] != base && bases.of[scene.to[m]] != base);
@@ -92,6 +100,26 @@ fn touched(scene: &Scene, bases: &Bases, left: &[usize]) -> impl Iterator<Item =
         touched.entry(if sender_logs(scene, message) { from } else { to }).or_default().hints += 1;
     }
     touched.into_iter().collect::<Vec<_>>().into_iter()
+}
+
+/// Pairs of sources that hold one and the same message, the lesser first.
+fn logged_twice(scene: &Scene) -> NumberSet<(usize, usize)> {
+    let mut logs: HashMap<(usize, u8, Option<u16>, Option<&str>), Vec<usize>> = HashMap::new();
+    let mut twice = NumberSet::default();
+    if scene.sources < 2 {
+        return twice;
+    }
+    for (index, message) in scene.messages.iter().enumerate() {
+        let Some(sip) = scene.sip(index) else { continue };
+        let status = message.facts.status.filter(|_| message.facts.response);
+        let logs = logs.entry((scene.transaction[index], scene.part(index), status, to_tag(sip))).or_default();
+        let source = scene.source[index];
+        if logs.len() < LOGS && !logs.contains(&source) {
+            twice.extend(logs.iter().map(|other| (source.min(*other), source.max(*other))));
+            logs.push(source);
+        }
+    }
+    twice
 }
 
 /// A request with one Via comes from a user agent, one with more from a proxy; responses the other way.

@@ -17,8 +17,10 @@ const LOGS: usize = 4;
 pub struct Sample {
     /// Of messages that both logged, sender and receiver.
     pub sightings: Vec<i64>,
-    /// The least over requests and their responses, and over what a proxy passed on.
-    pub least: Option<i64>,
+    /// The least over what a proxy passed on: its way through the machine is short.
+    pub passed_on: Option<i64>,
+    /// The least over requests and their responses: that may take as long as somebody thinks.
+    pub answered: Option<i64>,
 }
 
 /// By (source of the cause, source of the effect).
@@ -58,22 +60,38 @@ pub fn samples(scene: &Scene, pieces: &[Piece], bases: &Bases, loggers: &Loggers
             (None, None) => None,
         };
         for &cause in causes.into_iter().flatten() {
-            note(scene, pieces, cause, effect, &mut samples);
+            note(
+                scene,
+                pieces,
+                cause,
+                effect,
+                |sample| {
+                    if answer.is_some() { &mut sample.answered } else { &mut sample.passed_on }
+                },
+                &mut samples,
+            );
         }
         if let (Some(status), Some(below)) = (answer, scene.below[message]) {
             for &passed_on in answers.get(&(below, status, to_tag(sip))).into_iter().flatten() {
-                note(scene, pieces, effect, passed_on, &mut samples);
+                note(scene, pieces, effect, passed_on, |sample| &mut sample.passed_on, &mut samples);
             }
         }
     }
     samples
 }
 
-fn note(scene: &Scene, pieces: &[Piece], cause: usize, effect: usize, samples: &mut Samples) {
+fn note(
+    scene: &Scene,
+    pieces: &[Piece],
+    cause: usize,
+    effect: usize,
+    which: impl Fn(&mut Sample) -> &mut Option<i64>,
+    samples: &mut Samples,
+) {
     let pair = (scene.source[pieces[cause].message], scene.source[pieces[effect].message]);
     if pair.0 != pair.1 {
         let gap = pieces[effect].time.micros_since(pieces[cause].time);
-        let least = &mut samples.entry(pair).or_default().least;
+        let least = which(samples.entry(pair).or_default());
         *least = Some(least.map_or(gap, |old| old.min(gap)));
     }
 }

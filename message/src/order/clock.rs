@@ -4,6 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::cause::{Sample, Samples};
 use crate::flow::scene::Scene;
+use crate::time::SECOND;
+
+const MILLISECOND: i64 = SECOND / 1000;
 
 /// By source: microseconds to add to its times. 0 for all whose receipts are later than the sendings they tell of.
 ///
@@ -16,6 +19,7 @@ pub fn shifts(scene: &Scene, samples: &Samples) -> Vec<i64> {
         near.entry(cause).or_default().insert(effect);
         near.entry(effect).or_default().insert(cause);
     }
+    let ticks = ticks(scene);
     let mut done = vec![false; scene.sources];
     let mut queue = VecDeque::new();
     for start in upstream(scene) {
@@ -26,7 +30,8 @@ pub fn shifts(scene: &Scene, samples: &Samples) -> Vec<i64> {
         while let Some(known) = queue.pop_front() {
             for &other in near.get(&known).into_iter().flatten() {
                 if !std::mem::replace(&mut done[other], true) {
-                    let ahead = ahead(samples.get(&(known, other)), samples.get(&(other, known)));
+                    let tick = ticks[known].max(ticks[other]);
+                    let ahead = ahead(samples.get(&(known, other)), samples.get(&(other, known)), tick);
                     shift[other] = shift[known].saturating_sub(ahead);
                     queue.push_back(other);
                 }
@@ -36,21 +41,34 @@ pub fn shifts(scene: &Scene, samples: &Samples) -> Vec<i64> {
     shift
 }
 
-/// By how much the other clock is ahead of the known one; 0 while nothing is impossible.
-fn ahead(there: Option<&Sample>, back: Option<&Sample>) -> i64 {
-    let medians = (there.and_then(|s| median(&s.sightings)), back.and_then(|s| median(&s.sightings)));
-    let least = (there.and_then(|s| s.least), back.and_then(|s| s.least));
+/// By how much the other clock is ahead of the known one; 0 while nothing is impossible. What lies less than a tick
+/// before its cause is only written coarser.
+fn ahead(there: Option<&Sample>, back: Option<&Sample>, tick: i64) -> i64 {
+    let of = |measure: fn(&Sample) -> Option<i64>| (there.and_then(measure), back.and_then(measure));
+    let least = |sample: &Sample| sample.passed_on.into_iter().chain(sample.answered).min();
+    let impossible = |gap: &i64| *gap < -tick;
+    let medians = of(|sample| median(&sample.sightings));
     let seen = medians.0.is_some() || medians.1.is_some();
-    let (there, back) = if seen { medians } else { least };
-    let impossible = there.is_some_and(|gap| gap < 0) || back.is_some_and(|gap| gap < 0);
-    match (there, back) {
-        _ if !impossible => 0,
+    let (told, ways) = if seen { (medians, medians) } else { (of(least), of(|sample| sample.passed_on)) };
+    match (told.0.filter(impossible), told.1.filter(impossible), ways) {
+        (None, None, _) => 0,
         // Both hold way and offset, once with either sign.
-        (Some(there), Some(back)) => (there.saturating_sub(back)) / 2,
-        (Some(there), None) => there,
-        (None, Some(back)) => back.saturating_neg(),
-        (None, None) => 0,
+        (_, _, (Some(there), Some(back))) => (there.saturating_sub(back)) / 2,
+        (Some(there), ..) => there,
+        (None, Some(back), _) => back.saturating_neg(),
     }
+}
+
+/// By source: how fine its times are. One second where all that it logged is whole seconds, else a millisecond.
+fn ticks(scene: &Scene) -> Vec<i64> {
+    let mut counts = vec![0; scene.sources];
+    let mut whole = vec![true; scene.sources];
+    for (message, source) in scene.messages.iter().zip(&scene.source) {
+        counts[*source] += 1;
+        whole[*source] &= message.time.0 % SECOND == 0;
+    }
+    let tick = |(count, whole): (usize, bool)| if whole && count > 1 { SECOND } else { MILLISECOND };
+    counts.into_iter().zip(whole).map(tick).collect()
 }
 
 fn median(gaps: &[i64]) -> Option<i64> {

@@ -30,6 +30,7 @@ impl Sample {
             sample.flow.nodes.push(Node {
                 name: name.into(),
                 detail: if person.is_some() { "App 7.4" } else { "192.0.2.10" }.into(),
+                user_agent: person.map(|_| "App 7.4".into()),
                 kind: if person.is_some() { NodeKind::Device } else { NodeKind::Server },
                 person: person.map(String::from),
                 leg: None,
@@ -62,6 +63,7 @@ impl Sample {
             rang: None,
             final_status: None,
             outcome: Outcome::Open,
+            blind: None,
             rows: 0,
         });
         at

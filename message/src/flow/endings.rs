@@ -1,0 +1,80 @@
+//! How legs end, and where nobody can tell.
+
+use super::story::story;
+use super::{Outcome, PushState, flow};
+
+#[track_caller]
+fn check(lines: &str, expect: &[(&str, Outcome)]) {
+    let flow = flow(&story(lines));
+    let outcomes: Vec<_> = flow.legs.iter().map(|leg| (leg.tag.as_str(), leg.outcome)).collect();
+    assert_eq!(outcomes, expect, "{lines}");
+}
+
+#[test]
+fn a_request_that_is_refused_ends_its_leg() {
+    for method in ["MESSAGE", "REFER", "INFO", "PUBLISH"] {
+        check(
+            &format!(
+                "0 core alice>core {method} sip:bob@example.com via=a1
+                 1 core core>alice 404 {method} via=a1 tag=x"
+            ),
+            &[("A", Outcome::Refused(404))],
+        );
+    }
+    check("0 core core>api POST body={\"callId\":\"call-a\",\"status\":503}", &[("A", Outcome::Refused(503))]);
+}
+
+#[test]
+fn an_answer_to_something_else_ends_no_leg() {
+    check(
+        "0 core alice>core MESSAGE sip:bob@example.com via=a1
+         1 core core>alice 100 MESSAGE via=a1
+         2 core core>api POST body={\"callId\":\"call-a\",\"status\":503}
+         3 core core>alice BYE sip:alice@192.0.2.10 via=c1
+         4 core alice>core 200 BYE via=c1",
+        &[("A", Outcome::Unknown)],
+    );
+}
+
+const PUSHED: &str = "0 core alice>core INVITE sip:bob@example.com via=a1
+    1 core core>alice 100 INVITE via=a1
+    5 core core>fcm PUSH body={\"callId\":\"call-a\",\"token\":\"tok-bob-1\",\"status\":200}
+    6 core core>bob1 INVITE sip:bob@192.0.2.21:5060;pn-prid=tok-bob-1 via=c1,a1
+    6 core core>bob2 INVITE sip:bob@192.0.2.22:5060 via=c2,a1
+    90 core bob2>core 486 INVITE via=c2,a1 tag=b2";
+
+#[test]
+fn a_device_that_slept_through_the_call_never_woke() {
+    let over = "9000 core alice>core CANCEL sip:bob@example.com via=a1
+        9001 core core>bob1 CANCEL sip:bob@192.0.2.21:5060 via=c1
+        9002 core core>alice 487 INVITE via=a1 tag=p";
+    let check = |lines: &str, expect| {
+        let flow = flow(&story(lines));
+        let leg = flow.legs.iter().find(|leg| matches!(leg.push, PushState::Accepted(..) | PushState::Woke(..)));
+        assert_eq!(leg.map(|leg| leg.outcome), Some(expect), "{lines}");
+    };
+    check(PUSHED, Outcome::Open);
+    check(&format!("{PUSHED}\n{over}"), Outcome::NeverWoke);
+    let woke = "4100 core bob1>core REGISTER sip:example.com via=r1 call=reg-1 from=bob to=bob contact=<sip:bob@192.0.2.21:5060;pn-prid=tok-bob-1>";
+    check(&format!("{PUSHED}\n{woke}\n{over}"), Outcome::Cancelled);
+    let rang = "4200 core bob1>core 180 INVITE via=c1,a1 tag=b1";
+    check(&format!("{PUSHED}\n{rang}\n{over}"), Outcome::Cancelled);
+}
+
+#[test]
+fn a_log_without_answers_of_its_own_cannot_tell_that_there_was_none() {
+    let blind = |lines: &str| {
+        let flow = flow(&story(lines));
+        let leg = &flow.legs[0];
+        (leg.outcome, leg.blind.map(|node| flow.nodes[node].name.clone()))
+    };
+    let proxy = || Some("10.0.0.2".to_owned());
+    let invite = "0 core alice>core INVITE sip:bob@example.com via=a1";
+    let register = "0 core bob1>core REGISTER sip:example.com via=r1 from=bob to=bob";
+    assert_eq!(blind(invite), (Outcome::Unknown, proxy()));
+    assert_eq!(blind(register), (Outcome::Unknown, proxy()));
+    assert_eq!(blind(&format!("{invite}\n1 core core>alice 100 INVITE via=a1")), (Outcome::Open, None));
+    assert_eq!(blind(&format!("{register}\n1 core core>bob1 401 REGISTER via=r1 from=bob to=bob")).1, None);
+    let passed_on = format!("{invite}\n1 core core>bob1 INVITE sip:bob@192.0.2.21 via=c1,a1");
+    assert_eq!(blind(&passed_on), (Outcome::Open, None), "its log would hold what the device responds");
+}

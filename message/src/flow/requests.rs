@@ -1,0 +1,42 @@
+//! REST and push: which response answers which request.
+
+use super::flow;
+use super::story::story;
+
+/// By row: the method or status, and the row it is paired with.
+#[track_caller]
+fn check(lines: &str, expect: &[Option<usize>]) {
+    let pairs: Vec<_> = flow(&story(lines)).rows.iter().map(|row| row.pair).collect();
+    assert_eq!(pairs, expect, "{lines}");
+}
+
+#[test]
+fn a_response_in_a_record_of_its_own_answers_the_request_it_names() {
+    check(
+        "0 core core>https://api.example.com/a GET
+         1 core core>https://api.example.com/b GET
+         2 core https://api.example.com/b>core HTTP body=HTTP/1.1_200_OK
+         3 core https://api.example.com/a>core HTTP body=HTTP/1.1_503_No",
+        &[Some(3), Some(2), Some(1), Some(0)],
+    );
+}
+
+#[test]
+fn a_response_that_names_nothing_answers_the_oldest_request() {
+    check(
+        "0 core core>https://api.example.com/a GET
+         1 core core>https://api.example.com/b GET
+         2 core https://api.example.com>core HTTP body=HTTP/1.1_200_OK
+         3 core https://api.example.com>core HTTP body=HTTP/1.1_503_No",
+        &[Some(2), Some(3), Some(0), Some(1)],
+    );
+}
+
+#[test]
+fn a_status_line_answers_a_push_too() {
+    check(
+        "0 core core>fcm PUSH body={\"to\":\"bob\"}
+         1 core fcm>core HTTP body=HTTP/1.1_410_Gone",
+        &[Some(1), Some(0)],
+    );
+}
