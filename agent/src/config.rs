@@ -192,7 +192,7 @@ impl Config {
                 return Err(Fault::new("paths", "paths", "name at least one file, directory or pattern"));
             }
             for path in &source.paths {
-                crate::discover::check(path).map_err(|why| Fault::new("paths", path, &why))?;
+                crate::place::check(path).map_err(|why| Fault::new("paths", path, &why))?;
             }
             if let Some(zone) = source.zone.as_deref() {
                 let known = zone.parse::<chrono_tz::Tz>().is_ok();

@@ -11,6 +11,7 @@ use glob::Pattern;
 
 use crate::content::{Spot, Stat};
 use crate::logname::{Age, LogName, log_names};
+use crate::place::{Place, is_pattern, split};
 
 /// A regular file that stands somewhere a source looks.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,14 +41,6 @@ pub struct Listing {
     pub odd: Vec<(PathBuf, String)>,
 }
 
-/// Where a source looks.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Place {
-    pub source: usize,
-    pub name: String,
-    pub paths: Vec<String>,
-}
-
 /// A log that was seen before: its rotations are looked for even while its own file is away.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Log {
@@ -55,17 +48,6 @@ pub struct Log {
     pub chain: PathBuf,
     pub source: usize,
     pub source_name: String,
-}
-
-/// A pattern that can be read.
-pub fn check(path: &str) -> Result<(), String> {
-    for component in Path::new(path).components() {
-        let text = component.as_os_str().to_string_lossy();
-        if is_pattern(&text) && text != "**" {
-            Pattern::new(&text).map_err(|error| error.to_string())?;
-        }
-    }
-    Ok(())
 }
 
 pub fn list(places: &[Place], logs: &[Log]) -> Listing {
@@ -147,15 +129,6 @@ fn kind_of(meta: &Metadata) -> &'static str {
 
 fn is_compressed(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "gz")
-}
-
-fn is_pattern(text: &str) -> bool {
-    text.contains(['*', '?', '['])
-}
-
-fn split(path: &Path) -> Option<(&Path, &[u8])> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    path.file_name().map(|name| (directory, name.as_bytes()))
 }
 
 /// Adds what a path of a config matches, with its name relative to what of the path is no pattern.
@@ -382,6 +355,5 @@ mod tests {
             &[],
         );
         assert_eq!(all.entries.len(), 3);
-        assert!(check("/var/log/[").is_err());
     }
 }

@@ -37,6 +37,7 @@ use crate::content::Spot;
 use crate::cursor::Reading;
 use crate::discover::Log;
 use crate::piece::Piece;
+use crate::place::Place;
 use crate::progress::Progress;
 use crate::stream::{Durable, Home, Stream};
 
@@ -77,7 +78,7 @@ pub struct Rules {
 /// A source as following needs it.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    pub name: String,
+    pub place: Place,
     pub reading: Arc<Reading>,
     pub zone: String,
     pub start: Start,
@@ -126,7 +127,8 @@ pub struct Follow {
     recovered: bool,
     listings: u64,
     listing_asked: bool,
-    /// When the last listing was asked for, and when the one before that came back was.
+    /// When the agent began, when the last listing was asked for, and when the one before that came back was.
+    began_wall: Option<i64>,
     asked_wall: i64,
     listed_wall: i64,
     list_at: Duration,
@@ -200,6 +202,7 @@ impl Follow {
             recovered: false,
             listings: 0,
             listing_asked: false,
+            began_wall: None,
             asked_wall: 0,
             listed_wall: 0,
             list_at: Duration::ZERO,
@@ -222,6 +225,7 @@ impl Follow {
     /// Takes what was seen and gives what to do.
     pub fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
         self.now = now;
+        self.began_wall.get_or_insert(now.wall.0);
         match event {
             Event::Recovered { positions, saved } => self.recovered(positions, saved),
             Event::Listed { listing, held } => self.listed(listing, held),
@@ -242,12 +246,20 @@ impl Follow {
 
     /// When `step` must be called again if nothing happens before.
     pub fn due(&self) -> Duration {
+        if !self.recovered {
+            return Duration::MAX;
+        }
         let agenda = self.agenda.first().map_or(Duration::MAX, |(due, _)| *due);
         let list = if self.listing_asked { Duration::MAX } else { self.list_at };
         let news = self.news_due();
         let checkpoint = if self.dirty { self.checkpoint_at } else { Duration::MAX };
-        let settle = if self.unsettled && self.recovered { self.settle_at } else { Duration::MAX };
+        let settle = if self.unsettled { self.settle_at } else { Duration::MAX };
         agenda.min(list).min(news).min(checkpoint).min(settle)
+    }
+
+    /// What the collector and the checkpoint know was taken in: before that there is nothing worth a checkpoint.
+    pub fn is_recovered(&self) -> bool {
+        self.recovered
     }
 
     /// Nothing is queued or on its way, and no turn is under way.
@@ -280,6 +292,10 @@ impl Follow {
 
     /// What is due now: listing, checkpoint, and turns as far as memory allows.
     fn go_on(&mut self) {
+        // What a file is cannot be told before it is known which streams there are.
+        if !self.recovered {
+            return;
+        }
         if !self.listing_asked && self.now.mono >= self.list_at && !self.stopping {
             self.listing_asked = true;
             self.asked_wall = self.now.wall.0;
@@ -297,11 +313,9 @@ impl Follow {
             self.checkpoint_at = self.now.mono + Duration::from_secs(seconds);
             self.actions.push(Action::Checkpoint);
         }
-        if self.recovered {
-            self.settle();
-            self.take_turns();
-            self.settle();
-        }
+        self.settle();
+        self.take_turns();
+        self.settle();
     }
 
     /// Judges what can be judged now, and ends searches that are over.
@@ -349,6 +363,10 @@ impl Follow {
     fn make_gaps(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let causes: Vec<Cause> = stream.gaps.drain(..).collect();
+        for cause in &causes {
+            let (path, offset) = (stream.path.display(), stream.done);
+            warn!(stream = %id, %path, offset, %cause, "bytes may be lost here, and a gap says so");
+        }
         let pieces: Vec<Piece> = causes.into_iter().map(|cause| stream.gap(0, cause, None)).collect();
         for piece in pieces {
             self.queue(id, piece);

@@ -3,7 +3,7 @@
 //! Read in this order:
 //! - [`config`], [`options`], [`error`](Error): what an operator says, and what is wrong with it
 //! - `content`, `generation`, `guard`: what a file is, and how it is known again
-//! - `logname`, `discover`: which files there are
+//! - `logname`, `place`, `discover`: which files there are
 //! - `cursor`, `turn`, `piece`: a place in one file, and what a turn of reading and framing makes of it
 //! - `stream`, `follow`: every decision about files and streams; pure
 //! - `read`, [`transport`], [`http`], `ship`, `checkpoint`: the hands
@@ -26,6 +26,7 @@ mod generation;
 mod guard;
 mod logname;
 mod piece;
+mod place;
 mod read;
 mod run;
 mod ship;

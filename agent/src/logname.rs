@@ -56,6 +56,15 @@ pub fn log_names(names: &[Vec<u8>], logs: &[Vec<u8>]) -> Vec<LogName> {
         .collect()
 }
 
+/// The names of logs of which a file of this name may be a rotation, itself first.
+pub fn possible_logs(name: &[u8]) -> Vec<Vec<u8>> {
+    let (undated, _) = without_date(without_gz(name));
+    let mut logs = vec![name.to_vec(), without_gz(name).to_vec(), undated.clone()];
+    logs.extend(without_numbers(&undated).map(|(rest, _)| rest));
+    logs.dedup();
+    logs
+}
+
 fn without_gz(name: &[u8]) -> &[u8] {
     name.strip_suffix(b".gz").filter(|rest| !rest.is_empty()).unwrap_or(name)
 }
@@ -120,20 +129,26 @@ fn part(text: &[u8], from: usize, want: usize) -> usize {
 
 /// Takes away a number with the separator before it if the rest is the name of a file here.
 fn without_number(name: &[u8], known: &HashSet<&[u8]>) -> Option<(Vec<u8>, u64)> {
+    without_numbers(name).find(|(rest, _)| known.contains(rest.as_slice()))
+}
+
+/// The name less each number in it, with the separator before it; the last number first.
+fn without_numbers(name: &[u8]) -> impl Iterator<Item = (Vec<u8>, u64)> {
     let mut end = name.len();
-    while end > 0 {
-        let Some(last) = name[..end].iter().rposition(u8::is_ascii_digit) else { break };
-        let first = name[..last].iter().rposition(|byte| !byte.is_ascii_digit()).map_or(0, |at| at + 1);
-        if first > 0 && is_separator(name[first - 1]) {
-            let rest = [&name[..first - 1], &name[last + 1..]].concat();
-            let number = std::str::from_utf8(&name[first..=last]).ok().and_then(|digits| digits.parse().ok());
-            if let Some(number) = number.filter(|_| known.contains(rest.as_slice())) {
-                return Some((rest, number));
+    std::iter::from_fn(move || {
+        while let Some(last) = name[..end].iter().rposition(u8::is_ascii_digit) {
+            let first = name[..last].iter().rposition(|byte| !byte.is_ascii_digit()).map_or(0, |at| at + 1);
+            end = first;
+            if first > 0 && is_separator(name[first - 1]) {
+                let rest = [&name[..first - 1], &name[last + 1..]].concat();
+                let number = std::str::from_utf8(&name[first..=last]).ok().and_then(|digits| digits.parse().ok());
+                if let Some(number) = number {
+                    return Some((rest, number));
+                }
             }
         }
-        end = first;
-    }
-    None
+        None
+    })
 }
 
 #[cfg(test)]

@@ -11,9 +11,10 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::content::{Content, open};
 use crate::cursor::Cursor;
-use crate::discover::{Log, Place, list};
+use crate::discover::{Log, list};
 use crate::follow::{Event, FileKey};
 use crate::guard::{Ask, compare, crc_of};
+use crate::place::Place;
 use crate::turn::Order;
 
 const THREADS: usize = 2;

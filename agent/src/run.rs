@@ -16,8 +16,8 @@ use tracing::{info, warn};
 
 use crate::checkpoint::{self, StateDirectory};
 use crate::cursor::Reading;
-use crate::discover::Place;
 use crate::follow::{Action, Event, FileKey, Follow, Now, Rules, Spec};
+use crate::place::Place;
 use crate::progress::{Collector, Progress};
 use crate::read::{Done, Job, Readers};
 use crate::ship::{Link, Tries, ship};
@@ -96,8 +96,9 @@ fn sources(config: &Config) -> Result<(Vec<Spec>, Vec<Place>), Error> {
         let zone = source.zone.clone().unwrap_or_else(zone::host_zone);
         let limits = Limits { record: config.record_limit };
         let reading = Arc::new(Reading { format, limits, masks: config.redact.clone() });
-        specs.push(Spec { name: source.name.clone(), reading, zone, start: source.start });
-        places.push(Place { source: at, name: source.name.clone(), paths: source.paths.clone() });
+        let place = Place::new(at, &source.name, &source.paths);
+        places.push(place.clone());
+        specs.push(Spec { place, reading, zone, start: source.start });
     }
     Ok((specs, places))
 }
@@ -321,6 +322,11 @@ impl Running {
     /// The last checkpoint, and the last word about the progress.
     async fn end(mut self) {
         self.tasks.abort_all();
+        if !self.follow.is_recovered() {
+            // The checkpoint on disk knows more.
+            self.tell();
+            return;
+        }
         let saved = self.follow.snapshot();
         let directory = self.state.path().to_path_buf();
         let written = tokio::task::spawn_blocking(move || checkpoint::write(&directory, &saved)).await;

@@ -34,6 +34,8 @@ pub struct Stream {
     pub home: Home,
     /// The collector knows its meta.
     pub told: bool,
+    /// It has its meta as it is now: what a config says may change with each start of the agent.
+    pub meta_told: bool,
     /// A checkpoint that names its epoch must be on disk before the first send: the number of that checkpoint.
     pub durable: Durable,
     /// The committed offset, and the guard there.
@@ -160,6 +162,7 @@ impl Stream {
             predecessor: None,
             home: Home::Nowhere,
             told: false,
+            meta_told: false,
             durable: if epoch == 0 { Durable::Yes } else { Durable::No },
             w: 0,
             guard: Guard::default(),

@@ -82,7 +82,7 @@ impl Follow {
         self.reading += 1;
         self.actions.push(Action::Read { file: key, stream: id, cursor: Box::new(cursor), order });
         if let Some(file) = self.files.get_mut(&key) {
-            file.job = Some(Job::Read);
+            file.job = Some(Job::Read { most: file.most });
         }
     }
 
@@ -136,7 +136,7 @@ impl Follow {
         self.reading = self.reading.saturating_sub(1);
         let now = self.now.mono;
         let Some(file) = self.files.get_mut(&key) else { return };
-        file.job = None;
+        let Some(Job::Read { most }) = file.job.take() else { return };
         let void =
             self.streams.get(&id).is_none_or(|stream| stream.asking) || file.state != State::Following { stream: id };
         if void {
@@ -148,14 +148,19 @@ impl Follow {
         let unlinked = turn.stat.links < file.stat.links;
         // A file that shrank keeps the size it had: what was not read of it may be lost.
         let sound = matches!(turn.found, Found::More | Found::End | Found::Closed);
-        let shrank = sound && turn.stat.size < file.stat.size;
+        // What was seen since the turn was given may be younger than what the turn saw: it says nothing here.
+        let shrank = sound && turn.stat.size < most;
         if sound {
             (file.stat, file.read_stat) = (turn.stat, turn.stat);
+            file.most = file.most.max(turn.stat.size);
         }
         if turn.read > 0 {
             file.grew_at = now;
         }
         let chain = file.chain.clone();
+        if shrank {
+            self.holds_now(key, turn.stat.size);
+        }
         let Turn { mut cursor, pieces, found, stat, read, tail } = turn;
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let before = stream.done;
@@ -225,6 +230,14 @@ impl Follow {
                 }
                 self.put_on_agenda(key, now + Duration::from_secs(1));
             }
+        }
+    }
+
+    /// The file was truncated to this: what a listing under way has seen may be older.
+    pub(super) fn holds_now(&mut self, key: FileKey, size: u64) {
+        let listing = self.listings + u64::from(self.listing_asked);
+        if let Some(file) = self.files.get_mut(&key) {
+            (file.most, file.most_from) = (size, listing);
         }
     }
 

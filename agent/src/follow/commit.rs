@@ -66,7 +66,7 @@ impl Follow {
         while bytes < self.batch_limit {
             let Some((since, id)) = self.sendable(now).next() else { break };
             self.news.remove(&(since, id));
-            let meta = self.streams.get(&id).filter(|stream| !stream.told).and_then(|stream| self.meta(stream));
+            let meta = self.streams.get(&id).filter(|stream| !stream.meta_told).and_then(|stream| self.meta(stream));
             let Some(stream) = self.streams.get_mut(&id) else { continue };
             bytes += STREAM + if meta.is_some() { META } else { 0 };
             let (part, cut) = take(stream, meta, self.batch_limit, &mut bytes);
@@ -193,6 +193,7 @@ impl Follow {
         stream.w = part.end.0;
         stream.guard = part.guard;
         stream.told = true;
+        stream.meta_told |= part.meta.is_some();
         stream.rewound = stream.rewound.filter(|rewound| *rewound > stream.w);
         self.memory = self.memory.saturating_sub(cuts.iter().map(|cut| cut.bytes).sum());
         self.records += part.spans.iter().filter(|span| span.kind == SpanKind::Record).count() as u64;
@@ -271,6 +272,7 @@ impl Follow {
         let before = stream.done;
         let (w, guard) = position.as_ref().map_or((0, Guard::default()), |known| (known.w.0, known.guard.clone()));
         stream.told = position.is_some();
+        stream.meta_told &= stream.told;
         self.memory = self.memory.saturating_sub(stream.go_back(w, guard));
         self.kept = self.kept.saturating_sub(std::mem::take(&mut stream.kept));
         stream.hold_until = self.now.mono + HOLD / 10;

@@ -32,6 +32,10 @@ impl Follow {
             if !same_head {
                 continue;
             }
+            if self.is_taken(id) {
+                // One after the other, the oldest first: it goes on in one file only.
+                return true;
+            }
             let seen = stream.cursor.as_ref().map_or(done, Cursor::seen);
             let sum = if size >= done {
                 Some((done, proof.crc)).filter(|_| done > stream.marks_from)
@@ -79,6 +83,12 @@ impl Follow {
             info!(path = %file.path.display(), stream = %id, "is a copy of what was read already");
             self.spend(key);
         }
+    }
+
+    /// A file is this stream's already, or it is being tested whether it is.
+    fn is_taken(&self, id: StreamId) -> bool {
+        let summed = |file: &File| matches!(file.job, Some(Job::Sum { stream, .. }) if stream == id);
+        self.files.values().any(|file| file.stream() == Some(id) || summed(file))
     }
 
     /// Tests the file against streams whose own files live; true while there is one to test.

@@ -32,6 +32,10 @@ pub(super) struct File {
     /// As it was last seen by anyone, and by whoever read it.
     pub stat: Stat,
     pub read_stat: Stat,
+    /// The largest size that was seen since it was last truncated.
+    pub most: u64,
+    /// Listings up to this number say nothing about that.
+    pub most_from: u64,
     pub open: Handle,
     /// What is being done with it by a reader; one thing at a time.
     pub job: Option<Job>,
@@ -60,9 +64,18 @@ pub(super) enum Handle {
 pub(super) enum Job {
     Open,
     Look,
-    Compare { stream: StreamId, known: Known },
-    Sum { stream: StreamId, crc: u32 },
-    Read,
+    Compare {
+        stream: StreamId,
+        known: Known,
+    },
+    Sum {
+        stream: StreamId,
+        crc: u32,
+    },
+    /// With the largest size that was known when it was given: a turn that finds less has found a truncate.
+    Read {
+        most: u64,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,7 +1,8 @@
 //! Is this file a known stream, a copy of one, equal to one that lives, or new?
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,6 +52,7 @@ impl Follow {
                 file.told_unreadable = false;
                 file.identity = Some(identity);
                 file.stat = stat;
+                file.most = file.most.max(stat.size);
                 if self.spent.get(&identity) == Some(&stat.size) {
                     self.spend(key);
                 } else if let Some(stream) = self.stream_of(identity) {
@@ -107,6 +109,7 @@ impl Follow {
         };
         if !matches!(file.state, State::Doubtful { .. }) {
             file.stat = look.stat;
+            file.most = file.most.max(look.stat.size);
         }
         match file.state {
             State::Claimed { stream, doubt } => self.tested(key, stream, doubt, look),
@@ -120,7 +123,8 @@ impl Follow {
                     file.state = State::Following { stream };
                     self.put_on_agenda(key, now);
                 } else {
-                    let before = std::mem::replace(&mut file.stat, look.stat);
+                    file.stat = look.stat;
+                    let before = file.most;
                     self.truncated(key, stream, look, before);
                 }
             }
@@ -177,7 +181,12 @@ impl Follow {
             // Cut behind what was read, while nobody looked.
             stream.gaps.push(Cause::Copytruncate);
         }
+        if stream.source.is_none() {
+            // Its path is named no more: the file was moved, or is a copy somewhere else.
+            stream.path.clone_from(&file.path);
+        }
         stream.source = Some(file.source);
+        stream.source_name.clone_from(&file.source_name);
         stream.home = Home::In(key);
         stream.lives_in = file.identity.unwrap_or(stream.lives_in);
         self.lived.entry(stream.lives_in).or_default().insert(id);
@@ -202,14 +211,19 @@ impl Follow {
             .filter(|file| file.is_in_doubt() || file.is_unknown())
             .map(|file| file.source)
             .collect();
-        let waits = |file: &File| {
-            file.state == State::Fresh
-                && file.open == Handle::Open
-                && file.job.is_none()
-                && !doubtful.contains(&file.source)
+        let waits =
+            |file: &&File| file.state == State::Fresh && file.open == Handle::Open && !doubtful.contains(&file.source);
+        // A younger file of a log waits for the look at an older one.
+        let mut oldest_looked: HashMap<&Path, u64> = HashMap::new();
+        for file in self.files.values().filter(waits).filter(|file| matches!(file.job, Some(Job::Look))) {
+            let oldest = oldest_looked.entry(&file.chain).or_insert(file.age);
+            *oldest = (*oldest).min(file.age);
+        }
+        let turn = |file: &&File| {
+            file.job.is_none() && oldest_looked.get(file.chain.as_path()).is_none_or(|oldest| file.age < *oldest)
         };
-        let mut keys: Vec<(u64, FileKey)> =
-            self.files.iter().filter(|(_, file)| waits(file)).map(|(key, file)| (file.age, *key)).collect();
+        let there = self.files.iter().filter(|(_, file)| waits(file) && turn(file));
+        let mut keys: Vec<(u64, FileKey)> = there.map(|(key, file)| (file.age, *key)).collect();
         keys.sort_unstable();
         for (_, key) in keys {
             self.judge(key);
@@ -280,6 +294,7 @@ impl Follow {
         });
         info!(path = %file.path.display(), stream = %id, source = file.source_name, epoch, "is followed");
         let chain = file.chain.clone();
+        self.holds_now(key, look.stat.size);
         self.streams.insert(id, stream);
         self.lived.entry(identity).or_default().insert(id);
         self.has_news(id);

@@ -99,6 +99,8 @@ impl Follow {
             identity: None,
             stat: entry.stat,
             read_stat: Stat::default(),
+            most: entry.stat.size,
+            most_from: 0,
             open: Handle::Closed,
             job: None,
             state: State::Fresh,
@@ -155,6 +157,9 @@ impl Follow {
         }
         let grew = stat.size != file.stat.size;
         file.stat = stat;
+        if self.listings > file.most_from {
+            file.most = file.most.max(stat.size);
+        }
         match file.state {
             State::Held { .. } | State::Spent if grew => {
                 file.state = State::Fresh;
@@ -176,7 +181,9 @@ impl Follow {
         }
         let birth = self.births.get(&entry.source_name);
         // A log that was followed before and whose state is lost: what is younger than its youngest known file is new.
-        let since = birth.map_or(self.now.wall.0.saturating_mul(1000), |birth| birth.saturating_mul(1000));
+        // The collector may have answered long after the agent began: what was rotated in between is of interest.
+        let first = if self.listings > 1 { None } else { self.began_wall };
+        let since = birth.copied().or(first).unwrap_or(self.now.wall.0).saturating_mul(1000);
         let since = since.saturating_sub(COARSE);
         self.chains.insert(entry.chain.clone(), Chain { since, of, seen_at: now, ..Chain::default() });
     }
@@ -189,7 +196,6 @@ impl Follow {
                 self.chains.get(&file.chain).and_then(|chain| chain.newest).and_then(|key| self.files.get(&key));
             let lost = newest.filter(|newest| !newest.listed && newest.is_deleted()).and_then(File::stream);
             if let Some(stream) = lost.and_then(|id| self.streams.get_mut(&id)).filter(|stream| !stream.missed) {
-                warn!(stream = %stream.id, path = %stream.path.display(), "rotations may have come and gone unseen; a gap says so");
                 stream.missed = true;
                 stream.gaps.push(Cause::MissedFiles);
                 let id = stream.id;

@@ -12,6 +12,7 @@ use serde_bytes::ByteBuf;
 
 use super::file::{File, State};
 use super::{Chain, Follow, GROWING};
+use crate::place::Place;
 use crate::stream::{Durable, Home, Seeking, Stream, Why};
 
 /// The content of a checkpoint.
@@ -78,12 +79,7 @@ impl Follow {
             (ByteBuf::from(path.as_os_str().as_bytes()), since)
         });
         let chains = chains.collect();
-        let there: HashSet<FileIdentity> = self.files.values().filter_map(|file| file.identity).collect();
-        self.spent.retain(|identity, _| there.contains(identity));
-        // Without generation and birth an inode number comes again: then its epochs tell its files apart.
-        let comes_again = |identity: &FileIdentity| identity.generation == 0 && identity.birth == 0;
-        let lived = &self.lived;
-        self.epochs.retain(|file, _| there.contains(file) || lived.contains_key(file) || comes_again(file));
+        self.forget_identities();
         Saved {
             number,
             streams: self.streams.values().map(|stream| self.saved_stream(stream)).collect(),
@@ -97,6 +93,17 @@ impl Follow {
                 .collect(),
             settled: self.settled.clone(),
         }
+    }
+
+    /// Forgets what is known of files that are gone. A listed file may not be opened yet, and a disk not mounted.
+    fn forget_identities(&mut self) {
+        let inodes: HashSet<u64> = self.files.values().map(|file| file.spot.inode).collect();
+        let devices: HashSet<u64> =
+            self.files.values().filter_map(|file| file.identity).map(|identity| identity.device).collect();
+        let may_come = |file: &FileIdentity| inodes.contains(&file.inode) || !devices.contains(&file.device);
+        self.spent.retain(|file, _| may_come(file));
+        let lived = &self.lived;
+        self.epochs.retain(|file, _| may_come(file) || lived.contains_key(file) || comes_again(file));
     }
 
     fn saved_stream(&self, stream: &Stream) -> SavedStream {
@@ -150,7 +157,6 @@ impl Follow {
             self.chains.insert(path_of(&path), Chain { since, ..Chain::default() });
         }
         self.guess_latest(&unsaved);
-        let names: Vec<String> = self.sources.iter().map(|spec| spec.name.clone()).collect();
         for stream in self.streams.values() {
             let epoch = self.epochs.entry(stream.origin).or_default();
             *epoch = (*epoch).max(stream.epoch);
@@ -160,14 +166,9 @@ impl Follow {
                 *birth = (*birth).max(stream.origin.birth);
             }
         }
+        let places: Vec<&Place> = self.sources.iter().map(|spec| &spec.place).collect();
         for stream in self.streams.values_mut() {
-            let of = |name: &String| {
-                stream
-                    .source_name
-                    .strip_prefix(name.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            };
-            stream.source = names.iter().position(of);
+            stream.source = source_of(&places, stream);
             self.seeking.insert(stream.id);
         }
     }
@@ -225,6 +226,21 @@ impl Follow {
             older.into_iter().rev().for_each(|mark| stream.marks.push_front(mark));
         }
     }
+}
+
+/// Without generation and birth an inode number comes again: then its epochs tell its files apart.
+fn comes_again(identity: &FileIdentity) -> bool {
+    identity.generation == 0 && identity.birth == 0
+}
+
+/// The source that names the stream's path, under whatever name; none where the config names it no more.
+fn source_of(places: &[&Place], stream: &Stream) -> Option<usize> {
+    let own = |place: &Place| {
+        let rest = stream.source_name.strip_prefix(place.name.as_str());
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let naming = places.iter().filter(|place| place.names(&stream.path));
+    naming.max_by_key(|place| (own(place), std::cmp::Reverse(place.source))).map(|place| place.source)
 }
 
 fn path_of(bytes: &[u8]) -> PathBuf {

@@ -1,6 +1,7 @@
 //! Streams whose file is gone or was truncated: what was not found in time is lost, and a gap says so.
 
 use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
 
 use message::id::StreamId;
 use message::span::Cause;
@@ -8,17 +9,17 @@ use tracing::{info, warn};
 
 use super::file::{File, State};
 use super::{FileKey, Follow, GROWING};
-use crate::content::Stat;
 use crate::guard::Look;
 use crate::piece::Piece;
+use crate::place::possible_chains;
 use crate::stream::{Ending, Home, Seeking, Stream, Why};
 
 impl Follow {
-    /// The file holds other bytes than those that were read (`before` is what it was last known to be): its stream goes on in a copy, or ends.
-    pub(super) fn truncated(&mut self, key: FileKey, id: StreamId, look: Look, before: Stat) {
+    /// The file holds other bytes than those that were read (`before` is the largest size it was known to have): its stream goes on in a copy, or ends.
+    pub(super) fn truncated(&mut self, key: FileKey, id: StreamId, look: Look, before: u64) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         let seen = stream.cursor.as_ref().map_or(stream.w, crate::cursor::Cursor::seen);
-        let unread = before.size > seen && look.stat.size < before.size;
+        let unread = before > seen && look.stat.size < before;
         let growing = stream.was_growing(GROWING) || stream.size > seen || unread;
         info!(path = %stream.path.display(), stream = %id, seen, growing, "was truncated");
         stream.ending = Some(Ending { gap: growing });
@@ -42,14 +43,16 @@ impl Follow {
         let waiting: BTreeSet<usize> = self.files.values().filter(waits).map(|file| file.source).collect();
         let fresh = self.files.values().filter(|file| file.state == State::Fresh);
         let unknown: HashSet<u64> = fresh.map(|file| file.spot.inode).collect();
-        let listed: HashSet<&str> =
-            self.files.values().filter(|file| file.listed).map(|file| file.source_name.as_str()).collect();
+        let listed: HashSet<&Path> =
+            self.files.values().filter(|file| file.listed).map(|file| file.chain.as_path()).collect();
         let over = |stream: &&Stream| {
             let Home::Seeking(Seeking { why, listing }) = stream.home else { return true };
-            // A disk that is not mounted yet has not lost its logs: nothing is given up before the log is seen.
-            let there = why != Why::Down || listed.contains(stream.source_name.as_str());
             let may_come = stream.source.map_or(!waiting.is_empty(), |source| waiting.contains(&source));
-            self.listings >= listing && there && !may_come && !unknown.contains(&stream.origin.inode)
+            let in_vain = self.listings >= listing && !may_come && !unknown.contains(&stream.origin.inode);
+            // A disk that is not mounted yet has not lost its logs: nothing is given up before the log is seen. And a
+            // log that no source names any more is nobody's concern.
+            let seen = || possible_chains(&stream.path).iter().any(|chain| listed.contains(chain.as_path()));
+            in_vain && (why != Why::Down || (stream.source.is_some() && seen()))
         };
         let ids: Vec<StreamId> =
             self.seeking.iter().filter_map(|id| self.streams.get(id)).filter(over).map(|stream| stream.id).collect();
@@ -81,7 +84,6 @@ impl Follow {
         let lost = |piece: &Piece| piece.spans.iter().any(|span| span.cause == Some(Cause::Copytruncate));
         gap &= !pieces.iter().any(lost);
         if gap {
-            warn!(stream = %id, path = %stream.path.display(), "was growing when it was truncated: bytes may be lost, and a gap says so");
             stream.gaps.push(Cause::Copytruncate);
         }
         for piece in pieces {
@@ -117,7 +119,6 @@ impl Follow {
     pub(super) fn ended(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
         if stream.ending.take().is_some_and(|ending| ending.gap) {
-            warn!(stream = %id, path = %stream.path.display(), "was growing when it was truncated: bytes may be lost, and a gap says so");
             stream.gaps.push(Cause::Copytruncate);
         }
         self.make_gaps(id);

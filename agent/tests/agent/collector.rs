@@ -22,11 +22,14 @@ struct Inner {
     streams: BTreeMap<StreamId, Stored>,
     faults: VecDeque<Fault>,
     down: bool,
+    /// Positions are told so late.
+    slow_positions: Duration,
     /// Refuses every batch with more bytes.
     most: Option<usize>,
     /// Refuses spans that contain this.
     poison: Option<Vec<u8>>,
     appends: usize,
+    metas: usize,
     in_flight: usize,
     most_in_flight: usize,
     broken: Vec<String>,
@@ -74,6 +77,8 @@ impl Collector {
                             }
                         }
                         Call::Positions { after, answer, .. } => {
+                            let slow = collector.inner().slow_positions;
+                            tokio::time::sleep(slow).await;
                             let up = !collector.inner().down;
                             let _ =
                                 answer.send(if up { Ok(collector.positions(after, 3)) } else { Err("down".into()) });
@@ -171,6 +176,11 @@ impl Collector {
         self.inner().down = down;
     }
 
+    /// A collector that takes its time to say how far each stream is.
+    pub fn set_slow_positions(&self, slow: Duration) {
+        self.inner().slow_positions = slow;
+    }
+
     pub fn set_most(&self, most: usize) {
         self.inner().most = Some(most);
     }
@@ -181,6 +191,11 @@ impl Collector {
 
     pub fn appends(&self) -> usize {
         self.inner().appends
+    }
+
+    /// How often a stream's meta was told.
+    pub fn metas(&self) -> usize {
+        self.inner().metas
     }
 
     pub fn most_in_flight(&self) -> usize {
@@ -242,7 +257,8 @@ impl Inner {
             stored.w = part.end.0;
             (stored.guard, stored.size, stored.tail) = (part.guard.clone(), part.size, part.tail.clone());
             if let Some(meta) = &part.meta {
-                stored.meta.get_or_insert(meta.clone());
+                self.metas += 1;
+                stored.meta = Some(meta.clone());
             }
         }
         StreamAnswer { stream: part.stream, w: Offset(stored.w), part: None, refused }

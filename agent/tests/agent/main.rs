@@ -10,5 +10,6 @@ mod crashes;
 mod delivery;
 mod environment;
 mod http;
+mod restarts;
 mod rotation;
 mod world;

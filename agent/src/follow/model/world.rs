@@ -27,6 +27,7 @@ use crate::follow::file::File;
 use crate::follow::{Action, Event, FileKey, Follow, GROWING, Now, Outcome, Rules, Saved, Shipment, Spec};
 use crate::guard::{compare, crc_of};
 use crate::logname::log_names;
+use crate::place::Place;
 
 pub struct World {
     names: BTreeMap<String, Memory>,
@@ -412,7 +413,8 @@ fn follow() -> Follow {
     };
     let format = Arc::new(Format::siptrail());
     let reading = Arc::new(Reading { format, limits: Limits::default(), masks: redact::Rules::default() });
-    let spec = Spec { name: "app".into(), reading, zone: "UTC".into(), start: Start::Beginning };
+    let place = Place::new(0, "app", &["/log/app.log".to_owned()]);
+    let spec = Spec { place, reading, zone: "UTC".into(), start: Start::Beginning };
     Follow::new("agent".into(), "host".into(), rules, vec![spec])
 }
 
