@@ -23,17 +23,11 @@ impl Follow {
             let Some(stream) = self.streams.get(&id) else { continue };
             let (done, proof) = (stream.done, stream.proof.clone());
             let size = look.stat.size;
-            let same_head = if stream.known.head.is_empty() {
-                done > 0 && size >= u64::from(proof.head_len) && is_same(&proof_of_head(&proof), 0, look)
-            } else {
-                let both = look.head.len().min(stream.known.head.len());
-                look.head[..both] == stream.known.head[..both]
-            };
-            if !same_head {
+            if !has_head(stream, look) {
                 continue;
             }
             if self.is_taken(id) {
-                // One after the other, the oldest first: it goes on in one file only.
+                // It goes on in one file only.
                 return true;
             }
             let seen = stream.cursor.as_ref().map_or(done, Cursor::seen);
@@ -85,6 +79,20 @@ impl Follow {
         }
     }
 
+    /// Another file that is not judged yet begins alike and holds more: of copies the longest is judged first, and what
+    /// equals it is held.
+    pub(super) fn is_shorter(&self, key: FileKey, look: &Look) -> bool {
+        let rank = |key: FileKey, file: &File| (file.stat.size, file.plain && file.named, std::cmp::Reverse(key));
+        let Some(own) = self.files.get(&key) else { return false };
+        self.files.iter().any(|(other, file)| {
+            file.state == State::Fresh
+                && file.open == Handle::Open
+                && file.source == own.source
+                && rank(*other, file) > rank(key, own)
+                && file.look.as_ref().is_some_and(|other| begin_alike(&other.head, &look.head))
+        })
+    }
+
     /// A file is this stream's already, or it is being tested whether it is.
     fn is_taken(&self, id: StreamId) -> bool {
         let summed = |file: &File| matches!(file.job, Some(Job::Sum { stream, .. }) if stream == id);
@@ -98,9 +106,10 @@ impl Follow {
             let home = stream.file().filter(|home| *home != key)?;
             let there =
                 self.files.get(&home).filter(|there| there.open == Handle::Open && there.source == file.source)?;
-            let both = look.head.len().min(stream.known.head.len());
-            let equal =
-                both > 0 && look.head[..both] == stream.known.head[..both] && !file.cleared.contains(&stream.id);
+            // Of a file that was not read yet nothing is known.
+            let unread = stream.known.head.is_empty() && there.chain == file.chain;
+            let alike = unread || begin_alike(&look.head, &stream.known.head);
+            let equal = alike && !file.cleared.contains(&stream.id);
             (equal && !there.is_in_doubt()).then(|| (stream.id, home, stream.known.clone()))
         });
         let Some((id, home, known)) = other else { return false };
@@ -136,7 +145,7 @@ impl Follow {
         let read_all = stream.cursor.as_ref().is_some_and(|cursor| cursor.seen() == look.stat.size);
         let Some(file) = self.files.get_mut(&key) else { return };
         let longer = file.stat.size > same_to && look.stat.size == same_to;
-        if differs || (longer && !gone) {
+        if differs || same_to == 0 || (longer && !gone) {
             file.cleared.insert(id);
         } else if gone && read_all && same_to == look.stat.size {
             info!(path = %file.path.display(), stream = %id, "holds all of a deleted file, which goes on there");
@@ -147,6 +156,25 @@ impl Follow {
             file.state = State::Held { by: id };
         }
     }
+}
+
+/// The file begins as the stream did.
+fn has_head(stream: &Stream, look: &Look) -> bool {
+    if stream.known.head.is_empty() {
+        let proof = &stream.proof;
+        // A guard behind a gap that covers all may have no head: it would fit any file.
+        stream.done > 0
+            && proof.head_len > 0
+            && look.stat.size >= u64::from(proof.head_len)
+            && is_same(&proof_of_head(proof), 0, look)
+    } else {
+        begin_alike(&look.head, &stream.known.head)
+    }
+}
+
+fn begin_alike(a: &[u8], b: &[u8]) -> bool {
+    let both = a.len().min(b.len());
+    both > 0 && a[..both] == b[..both]
 }
 
 /// A guard of which only the head counts.

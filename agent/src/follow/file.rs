@@ -123,6 +123,11 @@ impl File {
         self.state == State::Fresh && self.identity.is_none() && self.listed && !matches!(self.open, Handle::Failed(_))
     }
 
+    /// Opened and not seen yet.
+    pub fn is_looked_at(&self) -> bool {
+        self.state == State::Fresh && matches!(self.job, Some(Job::Look))
+    }
+
     /// Still to be judged, and it can be.
     pub fn is_pending(&self) -> bool {
         self.state == State::Fresh

@@ -1,8 +1,7 @@
 //! Is this file a known stream, a copy of one, equal to one that lives, or new?
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::io::ErrorKind;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -205,25 +204,16 @@ impl Follow {
 
     /// Judges what waits to be judged, oldest first. While a file of the same source is in doubt, none of it can be.
     pub(super) fn judge_all(&mut self) {
-        let doubtful: BTreeSet<usize> = self
-            .files
-            .values()
-            .filter(|file| file.is_in_doubt() || file.is_unknown())
-            .map(|file| file.source)
-            .collect();
-        let waits =
-            |file: &&File| file.state == State::Fresh && file.open == Handle::Open && !doubtful.contains(&file.source);
-        // A younger file of a log waits for the look at an older one.
-        let mut oldest_looked: HashMap<&Path, u64> = HashMap::new();
-        for file in self.files.values().filter(waits).filter(|file| matches!(file.job, Some(Job::Look))) {
-            let oldest = oldest_looked.entry(&file.chain).or_insert(file.age);
-            *oldest = (*oldest).min(file.age);
-        }
-        let turn = |file: &&File| {
-            file.job.is_none() && oldest_looked.get(file.chain.as_path()).is_none_or(|oldest| file.age < *oldest)
+        let in_doubt = |file: &&File| file.is_in_doubt() || file.is_unknown() || file.is_looked_at();
+        let doubtful: BTreeSet<usize> = self.files.values().filter(in_doubt).map(|file| file.source).collect();
+        let waits = |file: &File| {
+            file.state == State::Fresh
+                && file.open == Handle::Open
+                && file.job.is_none()
+                && !doubtful.contains(&file.source)
         };
-        let there = self.files.iter().filter(|(_, file)| waits(file) && turn(file));
-        let mut keys: Vec<(u64, FileKey)> = there.map(|(key, file)| (file.age, *key)).collect();
+        let mut keys: Vec<(u64, FileKey)> =
+            self.files.iter().filter(|(_, file)| waits(file)).map(|(key, file)| (file.age, *key)).collect();
         keys.sort_unstable();
         for (_, key) in keys {
             self.judge(key);
@@ -245,7 +235,7 @@ impl Follow {
             }
             return;
         }
-        if self.is_copy(key, &look) || self.is_equal(key, &look) {
+        if self.is_shorter(key, &look) || self.is_copy(key, &look) || self.is_equal(key, &look) {
             return;
         }
         self.begin(key, &look, None);
@@ -355,10 +345,18 @@ impl Follow {
             self.seeking.insert(id);
             self.unsettled = true;
         }
-        // What was held as equal to it may be where it goes on.
-        let held = |file: &&mut File| file.state == State::Held { by: id };
-        for file in self.files.values_mut().filter(held) {
-            file.state = State::Fresh;
+        // What was held as equal to it may be where it goes on; what ends before that brings nothing.
+        let done = self.streams.get(&id).map_or(0, |stream| stream.done);
+        let mut spent = Vec::new();
+        for (key, file) in self.files.iter_mut().filter(|(_, file)| file.state == State::Held { by: id }) {
+            if file.stat.size < done {
+                spent.push(*key);
+            } else {
+                file.state = State::Fresh;
+            }
+        }
+        for key in spent {
+            self.spend(key);
         }
     }
 }

@@ -1,12 +1,14 @@
 //! The decisions against a model: a file system, a writer with all its rotations and a collector, all in memory.
 //!
-//! Every reader's job is done at a moment of the test's choosing, answers come late, twice or never, and the agent dies
-//! and starts again from what it had on disk. Then: spans tile each stream, no record is stored twice, none is missing
+//! Every reader's job is done at a moment of the test's choosing, and told at another; answers come late, twice or never,
+//! and the agent dies and starts again from what it had on disk. Then: spans tile each stream, no record is stored twice, none is missing
 //! unless bytes were destroyed before anyone could read them, and then a gap says so.
 
+mod check;
 mod collector;
 mod disk;
 mod world;
+mod writer;
 
 use proptest::prelude::*;
 
@@ -23,7 +25,11 @@ enum Op {
     },
     /// Renames to `.1`; the writer goes on in the old file until it reopens.
     Rotate,
+    /// Renames to a dated name.
+    RotateDated,
     Reopen,
+    /// Copies to `.1`; the file goes on.
+    Copy,
     /// Copies to `.1` and truncates; `between` is written after the copy.
     CopyTruncate {
         between: bool,
@@ -51,7 +57,9 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => (1..4_u8, any::<bool>()).prop_map(|(records, tear)| Op::Write { records, tear }),
         2 => Just(Op::Rotate),
+        1 => Just(Op::RotateDated),
         2 => Just(Op::Reopen),
+        1 => Just(Op::Copy),
         2 => any::<bool>().prop_map(|between| Op::CopyTruncate { between }),
         1 => Just(Op::Truncate),
         1 => Just(Op::Delete),
@@ -63,27 +71,31 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, max_shrink_iters: 4000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_record_is_stored_twice_and_none_is_lost_silently(ops in prop::collection::vec(op(), 1..40)) {
-        let mut world = World::new();
-        for op in ops {
-            world.take(op);
-        }
-        world.settle();
-        world.check();
+    fn no_record_is_stored_twice_and_none_is_lost_silently(
+        ops in prop::collection::vec(op(), 1..40),
+        all_named in any::<bool>(),
+    ) {
+        run(&ops, all_named);
     }
+}
+
+fn run(ops: &[Op], all_named: bool) {
+    let mut world = World::new(all_named);
+    for op in ops {
+        world.take(op);
+    }
+    world.settle();
+    world.check();
 }
 
 /// Runs given operations and checks: for what the random walk has found once.
 fn check(ops: &[Op]) {
-    let mut world = World::new();
-    for op in ops {
-        world.take(op.clone());
+    for all_named in [false, true] {
+        run(ops, all_named);
     }
-    world.settle();
-    world.check();
 }
 
 const ALL: Op = Op::Work { steps: 200, pick: 0 };
@@ -111,6 +123,31 @@ fn a_crash_between_rotations_loses_nothing() {
         WRITE,
         Op::Rotate,
         Op::Reopen,
+        WRITE,
+        ALL,
+    ]);
+}
+
+#[test]
+fn a_copy_that_brings_nothing_is_known_after_a_crash() {
+    check(&[
+        WRITE,
+        ALL,
+        Op::Copy,
+        WRITE,
+        ALL,
+        Op::Wait { millis: 2000 },
+        ALL,
+        Op::Truncate,
+        WRITE,
+        ALL,
+        Op::Wait { millis: 2000 },
+        ALL,
+        Op::Crash { lost: false },
+        ALL,
+        Op::Wait { millis: 2000 },
+        ALL,
+        Op::Crash { lost: false },
         WRITE,
         ALL,
     ]);

@@ -1,12 +1,17 @@
-//! Files in memory.
+//! Files in memory, and the directory they are in.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use message::wire::FileIdentity;
 
+use super::ACTIVE;
 use crate::content::{Content, Spot, Stat};
+use crate::discover::{Entry, Listing};
+use crate::logname::log_names;
 
 #[derive(Debug)]
 pub struct Inode {
@@ -19,6 +24,76 @@ pub struct Inode {
 
 #[derive(Clone)]
 pub struct Memory(pub Rc<RefCell<Inode>>);
+
+/// One directory.
+pub struct Disk {
+    pub names: BTreeMap<String, Memory>,
+    inodes: u64,
+    /// The source names rotations too, as a directory or a pattern does.
+    all_named: bool,
+}
+
+impl Disk {
+    pub fn new(all_named: bool) -> Self {
+        Self { names: BTreeMap::new(), inodes: 0, all_named }
+    }
+
+    pub fn make(&mut self, data: Vec<u8>, wall: i64) -> Memory {
+        self.inodes += 1;
+        let identity = FileIdentity { device: 1, inode: self.inodes, generation: self.inodes, birth: wall };
+        let now = wall * 1000;
+        Memory(Rc::new(RefCell::new(Inode { identity, data, links: 1, mtime: now, ctime: now })))
+    }
+
+    pub fn rename(&mut self, from: &str, to: &str, wall: i64) {
+        if let Some(file) = self.names.remove(from) {
+            file.0.borrow_mut().ctime = wall * 1000;
+            self.names.insert(to.into(), file);
+        }
+    }
+
+    /// Makes room at `.1`.
+    pub fn shift(&mut self, wall: i64) {
+        let old = self.names.keys().filter_map(|name| name.strip_prefix(ACTIVE)?.strip_prefix('.')?.parse().ok());
+        let mut numbers: Vec<u64> = old.collect();
+        numbers.sort_unstable();
+        for number in numbers.into_iter().rev() {
+            self.rename(&format!("{ACTIVE}.{number}"), &format!("{ACTIVE}.{}", number + 1), wall);
+        }
+    }
+
+    pub fn at(&self, path: &std::path::Path) -> Option<Memory> {
+        self.names.get(path.to_str()?.trim_start_matches("/log/")).cloned()
+    }
+
+    /// What a look at the directory brings.
+    pub fn listing(&self) -> Listing {
+        let names: Vec<Vec<u8>> = self.names.keys().map(|name| name.as_bytes().to_vec()).collect();
+        let entries =
+            self.names.iter().zip(log_names(&names, &[ACTIVE.as_bytes().to_vec()])).map(|((path, file), name)| Entry {
+                path: PathBuf::from(format!("/log/{path}")),
+                source: 0,
+                source_name: "app".into(),
+                named: self.all_named || path == ACTIVE,
+                chain: PathBuf::from("/log/app.log"),
+                name,
+                spot: spot(file.0.borrow().identity),
+                stat: file.stat().unwrap(),
+            });
+        let mut entries: Vec<Entry> = entries.collect();
+        entries.sort_by(|a, b| {
+            let key = |entry: &Entry| (entry.name.is_plain(), entry.stat.mtime);
+            key(a).cmp(&key(b)).then_with(|| a.name.age(&b.name))
+        });
+        Listing { entries, missing: Vec::new(), odd: Vec::new() }
+    }
+}
+
+impl Memory {
+    pub fn holds(&self, bytes: &[u8]) -> bool {
+        self.0.borrow().data.windows(bytes.len()).any(|window| window == bytes)
+    }
+}
 
 impl Content for Memory {
     fn stat(&self) -> io::Result<Stat> {

@@ -1,0 +1,85 @@
+//! What must hold in the end.
+
+use std::collections::{BTreeSet, HashMap};
+
+use message::span::SpanKind;
+use message::wire::WireSpan;
+
+use super::world::World;
+use super::writer::number_of;
+
+impl World {
+    /// Records that the collector has whole and final.
+    pub fn stored(&self) -> BTreeSet<usize> {
+        let spans = self.collector.values().flat_map(|stored| &stored.spans);
+        let whole = spans.filter(|span| span.kind == SpanKind::Record).filter(|span| self.is_whole(span));
+        whole.map(|span| number_of(&span.bytes)).collect()
+    }
+
+    fn is_whole(&self, span: &WireSpan) -> bool {
+        self.records.get(number_of(&span.bytes)).is_some_and(|record| **record == **span.bytes)
+    }
+
+    pub fn check(&self) {
+        let mut found: HashMap<usize, u32> = HashMap::new();
+        let mut gaps = Vec::new();
+        for stored in self.collector.values() {
+            let mut spans: Vec<&WireSpan> = stored.spans.iter().collect();
+            spans.sort_by_key(|span| (span.start, span.len));
+            let mut at = 0;
+            for span in &spans {
+                assert_eq!(span.start.0, at, "spans tile what is stored: {:?}", self.outline());
+                at = span.end().0;
+            }
+            assert_eq!(at, stored.w, "and all of it");
+            for span in spans.into_iter().chain(&stored.tail) {
+                match span.kind {
+                    SpanKind::Record if self.is_whole(span) => *found.entry(number_of(&span.bytes)).or_default() += 1,
+                    SpanKind::Record => {
+                        let nth = number_of(&span.bytes);
+                        let cut = self.destroyed.contains(&nth);
+                        assert!(cut, "record {nth} is not as it was written: {:#?}", self.outline());
+                    }
+                    SpanKind::Gap => gaps.push(span.cause),
+                    SpanKind::Noise | SpanKind::Fragment => {}
+                }
+            }
+        }
+        let twice = found.iter().filter(|(nth, times)| **times > 1 && !self.repeatable.contains(nth));
+        let twice: Vec<&usize> = twice.map(|(nth, _)| nth).collect();
+        assert!(twice.is_empty(), "records {twice:?} are stored twice: {:#?}", self.outline());
+        let missing: Vec<usize> = (0..self.records.len()).filter(|nth| !found.contains_key(nth)).collect();
+        let spared: Vec<&usize> = missing.iter().filter(|nth| !self.destroyed.contains(nth)).collect();
+        assert!(spared.is_empty(), "records {spared:?} are missing: {:#?}", self.outline());
+        let loud: Vec<&usize> = missing.iter().filter(|nth| !self.silent.contains(nth)).collect();
+        assert!(loud.is_empty() || !gaps.is_empty(), "records {loud:?} are lost without a word: {:#?}", self.outline());
+        // A deleted file and a rotation between two looks: more may have come and gone. After a crash nobody knows
+        // which gaps were made already.
+        let allowed = (self.truncated + 2 * self.deleted) as usize * (1 + self.crashes);
+        assert!(gaps.len() <= allowed, "{gaps:?} for {} truncates: {:#?}", self.truncated, self.outline());
+    }
+
+    /// What is stored, for a failed assertion.
+    pub fn outline(&self) -> Vec<String> {
+        let files = self.disk.names.iter().map(|(name, file)| {
+            format!("{name} inode {} {} bytes", file.0.borrow().identity.inode, file.0.borrow().data.len())
+        });
+        let streams = self.collector.iter().map(|(id, stored)| {
+            let spans: Vec<String> = stored
+                .spans
+                .iter()
+                .chain(&stored.tail)
+                .map(|span| match span.kind {
+                    SpanKind::Record => format!("record {}", number_of(&span.bytes)),
+                    _ => format!("{:?} {}+{} {:?}", span.kind, span.start, span.len, span.cause),
+                })
+                .collect();
+            let inode = stored.position.as_ref().map(|position| (position.file.inode, position.epoch));
+            format!("{id} {inode:?} to {}: {}", stored.w, spans.join(", "))
+        });
+        let follow = self.follow.files.iter().map(|(key, file)| {
+            format!("file {key} {} {:?} {:?} {}", file.path.display(), file.state, file.open, file.stat.size)
+        });
+        files.chain(streams).chain(follow).collect()
+    }
+}
