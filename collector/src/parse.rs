@@ -144,7 +144,7 @@ mod tests {
     /// The records of a log, as an agent sends them.
     fn records(log: &str) -> Vec<MessageRow> {
         let format = Format::siptrail();
-        let reading = Reading { source: "proxy".into(), format: format.clone(), zone: Tz::UTC };
+        let reading = Reading { source: "proxy".into(), format: format.clone().into(), zone: Tz::UTC };
         let spans = message::frame::spans(log.as_bytes(), &Arc::new(format));
         let sent = spans.iter().map(|span| {
             let mut sent = WireSpan::new(span.start, span.len, span.kind);
