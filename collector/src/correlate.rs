@@ -62,9 +62,10 @@ pub async fn step(store: &Store, owner: &str) -> Result<usize, Error> {
     if rows.is_empty() {
         return Ok(0);
     }
-    let done = store.correlate(owner, now(), &rows).await?;
+    let count = rows.len();
+    let done = store.correlate(owner, now(), rows).await?;
     if done.refused > 0 {
         tracing::warn!(keys = done.refused, "keys that join too many calls were left out of joining");
     }
-    Ok(if done.applied { rows.len() } else { 0 })
+    Ok(if done.applied { count } else { 0 })
 }

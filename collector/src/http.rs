@@ -9,6 +9,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use http_body_util::LengthLimitError;
 use message::id::StreamId;
 use message::wire::{self, Answer, Append, CONTENT_TYPE, MAX_COMPRESSED, MAX_UNPACKED, Refused};
 use serde::Deserialize;
@@ -21,7 +22,7 @@ const MOST_POSITIONS: usize = 1000;
 const BODIES: usize = 16 << 20;
 const BATCHES: usize = 64 << 20;
 /// A body that takes longer keeps room from others; its agent sends it again.
-const ARRIVES: Duration = Duration::from_secs(60);
+const ARRIVES: Duration = Duration::from_mins(1);
 
 #[derive(Clone)]
 struct Door {
@@ -65,7 +66,7 @@ async fn read(body: Body) -> Result<Bytes, Refusal> {
     let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
     let body = tokio::time::timeout(ARRIVES, axum::body::to_bytes(body, MAX_COMPRESSED)).await.map_err(late)?;
     body.map_err(|error| {
-        let limit = std::error::Error::source(&error).is_some_and(|why| why.is::<http_body_util::LengthLimitError>());
+        let limit = std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
         if limit { too_large(MAX_COMPRESSED) } else { Refusal::new(StatusCode::BAD_REQUEST, "the body broke off") }
     })
 }

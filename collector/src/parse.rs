@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use message::event::CallEvent;
 use message::facts::{self, Facts, Settings};
 use message::format::{Format, Header, Line};
-use message::id::{CallKey, MessageId, StreamId};
+use message::id::{MessageId, StreamId};
 use message::kind;
 use message::span::{Flags, SpanKind};
 use message::time::Timestamp;
@@ -111,7 +111,7 @@ fn row(
         len: span.len,
         head: span.head,
         line_end: span.line_end,
-        call: CallKey::of(event.call_id.as_bytes()),
+        call: event.call,
         kind,
         method,
         status: facts.status,

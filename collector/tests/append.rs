@@ -253,6 +253,18 @@ async fn a_changed_zone_counts_from_the_batch_that_says_so_and_after_a_restart()
 }
 
 #[tokio::test]
+async fn a_call_id_without_end_is_found_whole_and_in_its_scenario() {
+    let door = Door::open().await;
+    let call_id = format!("{}@example.com", "x".repeat(600));
+    door.append(vec![stream(1, 0, &RECORD.replace("call-1@example.com", &call_id))]).await;
+    collector::correlate::step(&door.store, "one").await.expect("correlated");
+    let filter = MessageFilter { call_id: Some(call_id), ..MessageFilter::default() };
+    let found = door.store.messages(&filter, None, 10).await.expect("messages").rows;
+    let (_, scenario) = door.store.message(found[0].id).await.expect("a message").expect("stored");
+    assert!(scenario.is_some());
+}
+
+#[tokio::test]
 async fn an_unfinished_record_is_shown_and_then_replaced_under_its_own_id() {
     let door = Door::open().await;
     let whole = stream(1, 0, RECORD);

@@ -124,16 +124,16 @@ impl CallEvent {
     ///
     /// `call_id` names its call: the Call-ID; without one the first key as `space:value`; without that the message's id,
     /// so that each such message is a call of its own. `keys` begin with the call's own (`Key::own`); where a day
-    /// bounds the scenario (`CallClass::is_daily`) there are none.
+    /// bounds the scenario (`CallClass::is_daily`) there are none, or its own alone where that is in doubt.
     pub fn of(message: MessageId, day: Day, time: Timestamp, source: &str, destination: &str, facts: &Facts) -> Self {
         let class = class_of(facts);
         let name = call_name(message, facts);
         let own = facts.call_id.as_deref().and_then(Key::own);
-        let keys = if class.is_daily() { Vec::new() } else { own.into_iter().chain(facts.keys.clone()).collect() };
+        let carried = if class.is_daily() { Vec::new() } else { facts.keys.clone() };
         let sip = facts.sip.as_deref();
         let invite = sip.filter(|_| facts.kind == Kind::Sip && facts.method == "INVITE");
         let answer = invite.filter(|_| facts.response && facts.status.is_some_and(|status| status / 100 == 2));
-        Self {
+        let mut event = Self {
             stream: message.stream,
             offset: message.offset,
             call: CallKey::of(name.as_bytes()),
@@ -155,10 +155,21 @@ impl CallEvent {
             to_tag: sip.is_some_and(has_to_tag),
             source: source.replace('\0', "\u{fffd}"),
             destination: destination.replace('\0', "\u{fffd}"),
-            keys,
+            keys: own.into_iter().chain(carried).collect(),
             hop: invite.filter(|sip| !facts.response && !has_to_tag(sip)).map(Hop::of),
             answered_by: answer.and_then(|sip| sip.contacts.first()).and_then(|contact| user(&contact.uri)),
+        };
+        if event.class.is_daily() && !event.is_in_doubt() {
+            event.keys.clear();
         }
+        event
+    }
+
+    /// It is filed by day, and may be of a call all the same: a response to OPTIONS or NOTIFY does not say whether its
+    /// request was inside a dialog, as a UAS adds a To-tag to any. It is, where its Call-ID is that of a call.
+    pub fn is_in_doubt(&self) -> bool {
+        let asked = matches!(self.method.as_str(), "OPTIONS" | "NOTIFY");
+        asked && self.class.is_daily() && self.response && self.to_tag
     }
 
     pub fn message(&self) -> MessageId {
@@ -169,8 +180,7 @@ impl CallEvent {
 /// How the call of a message is filed.
 ///
 /// A response does not say all that its request said: one to OPTIONS counts as a keepalive though its request may have
-/// had a To-tag, one to NOTIFY as a subscription though its event may have been `refer`. Where their Call-ID is that of
-/// a call, they belong to it.
+/// had a To-tag, one to NOTIFY as a subscription though its event may have been `refer` (`CallEvent::is_in_doubt`).
 pub fn class_of(facts: &Facts) -> CallClass {
     let Some(sip) = facts.sip.as_deref().filter(|_| facts.kind == Kind::Sip) else {
         return if facts.call_id.is_some() { CallClass::Call } else { CallClass::Other };
@@ -293,6 +303,26 @@ mod tests {
     fn a_daily_scenario_is_joined_by_no_key() {
         let facts = sip("REGISTER sip:a SIP/2.0\nCall-ID: reg-17@a\nX-CID: a-leg-1@a\n\n");
         assert_eq!((facts.keys.len(), event(&facts).keys), (1, Vec::new()));
+    }
+
+    #[test]
+    fn a_response_to_options_or_notify_may_be_of_a_call_and_names_it() {
+        let own = [Key::new("call", "call-17@a")];
+        for (method, to, doubt) in [
+            ("OPTIONS", "<sip:a>;tag=1", true),
+            ("NOTIFY", "<sip:a>;tag=1", true),
+            ("OPTIONS", "<sip:a>", false),
+            ("SUBSCRIBE", "<sip:a>;tag=1", false),
+            ("REGISTER", "<sip:a>;tag=1", false),
+        ] {
+            let text = format!("SIP/2.0 200 OK\nTo: {to}\nCSeq: 1 {method}\nCall-ID: call-17@a\nX-CID: other-1@a\n\n");
+            let event = event(&sip(&text));
+            assert_eq!(
+                (event.is_in_doubt(), event.keys.as_slice()),
+                (doubt, if doubt { &own[..] } else { &[] }),
+                "{method}"
+            );
+        }
     }
 
     #[test]

@@ -84,7 +84,8 @@ create table dictionary (
     primary key (id)
 );
 
--- raw is the whole span as sent: header line, message, line end. masked is null, or masks and HMAC.
+-- raw is the whole span as sent: header line, message, line end. masked is empty, or masks and HMAC. No column is null,
+-- which spares a bitmap a row: cseq -1 and status 0 say that there is none.
 create table message (
     ts bigint not null,
     stream_id bigint not null,
@@ -94,15 +95,15 @@ create table message (
     dst bigint not null,
     day integer not null,
     head integer not null,
-    cseq integer,
+    cseq integer not null,
     line_end smallint not null,
     kind smallint not null,
-    status smallint,
+    status smallint not null,
     flags smallint not null,
     dictionary smallint not null,
     call bytea not null,
     method text collate "C" not null,
-    masked bytea,
+    masked bytea not null,
     raw bytea not null
 ) partition by range (day);
 create index message_call on message (call);
@@ -178,15 +179,15 @@ create table provisional (
     dst bigint not null,
     day integer not null,
     head integer not null,
-    cseq integer,
+    cseq integer not null,
     line_end smallint not null,
     kind smallint not null,
-    status smallint,
+    status smallint not null,
     flags smallint not null,
     dictionary smallint not null,
     call bytea not null,
     method text collate "C" not null,
-    masked bytea,
+    masked bytea not null,
     raw bytea not null,
     primary key (stream_id, off)
 );

@@ -76,7 +76,7 @@ create table endpoint (
     id bigint not null,
     address text not null,
     primary key (id)
-);
+) without rowid;
 
 create table dictionary (
     id smallint not null,
@@ -84,7 +84,8 @@ create table dictionary (
     primary key (id)
 );
 
--- raw is the whole span as sent: header line, message, line end. masked is null, or masks and HMAC.
+-- raw is the whole span as sent: header line, message, line end. masked is empty, or masks and HMAC. No column is null,
+-- which spares a bitmap a row: cseq -1 and status 0 say that there is none.
 create table message (
     id integer not null,
     ts bigint not null,
@@ -95,21 +96,20 @@ create table message (
     dst bigint not null,
     day integer not null,
     head integer not null,
-    cseq integer,
+    cseq integer not null,
     line_end smallint not null,
     kind smallint not null,
-    status smallint,
+    status smallint not null,
     flags smallint not null,
     dictionary smallint not null,
     call blob not null,
     method text not null,
-    masked blob,
+    masked blob not null,
     raw blob not null,
     primary key (id)
 );
 create index message_call on message (call);
 create index message_position on message (stream_id, off);
-create index message_ts on message (ts);
 
 -- The bytes of a record over 1 MiB, in pieces.
 create table part (
@@ -178,15 +178,15 @@ create table provisional (
     dst bigint not null,
     day integer not null,
     head integer not null,
-    cseq integer,
+    cseq integer not null,
     line_end smallint not null,
     kind smallint not null,
-    status smallint,
+    status smallint not null,
     flags smallint not null,
     dictionary smallint not null,
     call blob not null,
     method text not null,
-    masked blob,
+    masked blob not null,
     raw blob not null,
     primary key (stream_id, off)
 );
@@ -210,7 +210,16 @@ create table correlation_offset (
     primary key (stream_id)
 );
 
--- Which messages (by id) lie on which day: for retention and time windows.
+-- Within which times the messages of a range of ids lie: some bytes for hundreds of them, where an index takes 19 for each.
+create table message_mark (
+    min_id integer not null,
+    max_id bigint not null,
+    min_ts bigint not null,
+    max_ts bigint not null,
+    primary key (min_id)
+);
+
+-- Which messages (by id) lie on which day: for retention.
 create table day_mark (
     day integer not null,
     min_id bigint not null,

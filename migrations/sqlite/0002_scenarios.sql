@@ -51,7 +51,7 @@ create table scenario_key (
     calls bigint not null,
     space text not null,
     primary key (hash)
-);
+) without rowid;
 create index scenario_key_scenario on scenario_key (scenario_id);
 
 -- joined_*: the key by which a call came to its scenario, and the message that carried it.
@@ -69,5 +69,5 @@ create table scenario_call (
     joined_stream bigint,
     joined_off bigint,
     primary key (scenario_id, call, stream_id, day)
-);
+) without rowid;
 create index scenario_call_call on scenario_call (call);

@@ -84,7 +84,7 @@ async fn measure(name: &str, store: &Store, messages: usize, samples: &[String])
             break;
         }
         let begun = Instant::now();
-        let done = store.correlate("bench", NOON, &rows).await?;
+        let done = store.correlate("bench", NOON, rows).await?;
         spent += begun.elapsed();
         count += done.scenarios.len();
         assert!(done.applied, "the fence was lost");

@@ -16,7 +16,7 @@ use message::wire::{EndMarker, Guard, StreamMeta};
 pub use crate::compress::Packed;
 use crate::{Error, Store};
 
-pub(crate) use prepare::{Prepared, searched};
+pub(crate) use prepare::{Prepared, searched, unpack_events};
 pub(crate) use rows::COLUMNS;
 
 /// One stream of a batch, parsed.

@@ -134,6 +134,15 @@ impl Backend {
         }
     }
 
+    /// Messages by time: what stands after `from`, up to a condition on `max_ts` and `min_ts` where there are marks of
+    /// times. PostgreSQL keeps those of each block range itself.
+    pub fn messages_by_time(&self) -> (&'static str, bool) {
+        match self {
+            Self::Sqlite(_) => ("message_mark cross join message on message.id between min_id and max_id", true),
+            Self::Postgres(_) => ("message", false),
+        }
+    }
+
     /// The lock on a directory keeps all others out, so that what one process left is the next one's at once.
     pub fn correlator(&self, process: &str) -> String {
         match self {
@@ -195,11 +204,11 @@ impl Transaction {
         })
     }
 
-    /// Notes which messages lie on which day, where no partition says so. `days` are those of the messages just
-    /// stored, in the order they were stored.
-    pub async fn mark_days(&mut self, days: &[Day]) -> Result<(), Error> {
+    /// Notes days and times of the messages just stored, in the order they were stored, where no partition and no block
+    /// range says so.
+    pub async fn mark(&mut self, stored: &[(Day, Timestamp)]) -> Result<(), Error> {
         match self {
-            Self::Sqlite(tx) => sqlite::mark_days(tx, days).await,
+            Self::Sqlite(tx) => sqlite::mark(tx, stored).await,
             Self::Postgres(_) => Ok(()),
         }
     }

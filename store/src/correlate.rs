@@ -1,9 +1,10 @@
 //! Correlation as a consumer of the outbox with its own offset: keys become scenarios.
 //!
-//! `outbox` reads what waits, `components` unites its calls over their keys (pure), `union` applies that to what is
+//! `outbox` reads what waits, `doubt` decides what its messages did not, `components` unites its calls over their keys (pure), `union` applies that to what is
 //! known, and `pieces` and `rows` help it to.
 
 mod components;
+mod doubt;
 mod outbox;
 mod pieces;
 mod rows;
@@ -64,14 +65,15 @@ impl Store {
     }
 
     /// Applies rows: keys and calls to scenarios, rows deleted, offsets moved, fenced by owner and offset, in one transaction.
-    pub async fn correlate(&self, owner: &str, now: Timestamp, rows: &[OutboxRow]) -> Result<Correlated, Error> {
+    pub async fn correlate(&self, owner: &str, now: Timestamp, mut rows: Vec<OutboxRow>) -> Result<Correlated, Error> {
+        doubt::settle(self, &mut rows).await?;
         let components = components(rows.iter().flat_map(|row| &row.events));
         let mut tx = self.backend.begin().await?;
-        if !outbox::take(&mut tx, owner, rows).await? {
+        if !outbox::take(&mut tx, owner, &rows).await? {
             tx.rollback().await?;
             return Ok(Correlated::default());
         }
-        let correlated = union::apply(&mut tx, now, rows, &components).await?;
+        let correlated = union::apply(&mut tx, now, &rows, &components).await?;
         tx.commit().await?;
         Ok(correlated)
     }

@@ -11,7 +11,7 @@ use crate::search::{MessageFilter, Page};
 use crate::stored::StoredRow;
 use crate::{Error, Store};
 
-/// The first window of time that is looked at, and the last that has an end.
+/// The first window of time that is looked at, and one that is too long: then it is asked where calls begin.
 const FIRST: i64 = 10 * SECOND;
 const LAST: i64 = 30 * DAY;
 
@@ -80,18 +80,27 @@ impl Store {
         let mut rows: Vec<StoredRow> = Vec::new();
         let mut window = FIRST;
         while rows.len() < limit {
-            let open = window > LAST;
-            let end = Timestamp(from.0.saturating_add(window));
-            let last = open || scope.to.is_some_and(|to| to <= end);
-            let to = if last { scope.to } else { Some(end) };
-            let part = Scope { from: Some(from), to, ..scope.clone() };
-            rows.extend(self.rows_of(&part, after, limit - rows.len()).await?);
-            if last {
-                break;
+            let mut end = Some(Timestamp(from.0.saturating_add(window)));
+            window *= 8;
+            if window > LAST {
+                // On to where the next call begins, which may be decades later: the clock of one message may be wrong.
+                (end, window) = (self.next_call(end).await?, FIRST);
             }
-            (from, window) = (end, window * 8);
+            let last = end.is_none() || scope.to.is_some_and(|to| Some(to) <= end);
+            let part = Scope { from: Some(from), to: if last { scope.to } else { end }, ..scope.clone() };
+            rows.extend(self.rows_of(&part, after, limit - rows.len()).await?);
+            let Some(end) = end.filter(|_| !last) else { break };
+            from = end;
         }
         Ok(rows)
+    }
+
+    /// When the first call begins that does so at `time` or later.
+    async fn next_call(&self, time: Option<Timestamp>) -> Result<Option<Timestamp>, Error> {
+        let first: Option<i64> = with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select min(first) from call_part where first >= $1").bind(time.map(|at| at.0)).fetch_one(pool).await?
+        });
+        Ok(first.map(Timestamp))
     }
 
     async fn earliest(&self) -> Result<Timestamp, Error> {

@@ -1,6 +1,6 @@
 //! Scenarios, their calls and their messages.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use message::event::CallClass;
 use message::id::{CallKey, MessageId, Offset, ScenarioId, StreamId};
@@ -162,37 +162,9 @@ impl Store {
     }
 
     /// The scenarios of messages, for lists of messages; those not correlated yet are left out.
-    pub async fn scenarios_of(&self, messages: &[MessageId]) -> Result<Vec<(MessageId, ScenarioId)>, Error> {
-        let wanted: HashSet<MessageId> = messages.iter().copied().collect();
-        let mut sightings = Vec::new();
-        for chunk in messages.chunks(1024) {
-            let mut streams: Vec<i64> = chunk.iter().map(|id| id.stream.0).collect();
-            streams.sort_unstable();
-            streams.dedup();
-            let offsets: Vec<i64> = chunk.iter().map(|id| big(id.offset.0)).collect();
-            for streams in statement::lists(&streams) {
-                for offsets in statement::lists(&offsets) {
-                    let rows: Vec<(i64, i64, i64, Vec<u8>)> = with_pool!(self.backend, pool => {
-                        let mut q = QueryBuilder::<Db>::new("");
-                        for table in ["message", "provisional"] {
-                            q.push(format_args!("select stream_id, off, ts, call from {table} where stream_id in "));
-                            push_list!(q, &streams);
-                            q.push(" and off in ");
-                            push_list!(q, &offsets);
-                            q.push(if table == "message" { " union all " } else { "" });
-                        }
-                        q.build_query_as().fetch_all(pool).await?
-                    });
-                    for (stream, off, ts, call) in rows {
-                        let id = MessageId::new(StreamId(stream), Offset(count(off)));
-                        if wanted.contains(&id) {
-                            sightings.push(Sighting { id, time: Timestamp(ts), call: call_key(&call)? });
-                        }
-                    }
-                }
-            }
-        }
-        self.owners(&sightings).await
+    pub async fn scenarios_of(&self, messages: &[Message]) -> Result<Vec<(MessageId, ScenarioId)>, Error> {
+        let sighting = |message: &Message| Sighting { id: message.id, time: message.time, call: message.call };
+        self.owners(&messages.iter().map(sighting).collect::<Vec<_>>()).await
     }
 
     /// Version and merged-into of each scenario being watched: the live view's query, four short statements however

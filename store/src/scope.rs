@@ -91,7 +91,15 @@ impl Store {
                     q.push(" union all ");
                 }
                 q.push("select ").push(append::COLUMNS);
-                q.push(format_args!(", cast({sign} as bigint) as provisional from {table} where 1 = 1"));
+                let by_time = scope.from.filter(|_| *sign == 0 && calls.is_none());
+                let (from, marked) = if by_time.is_some() { self.backend.messages_by_time() } else { (*table, false) };
+                q.push(format_args!(", cast({sign} as bigint) as provisional from {from} where 1 = 1"));
+                if let Some(from) = by_time.filter(|_| marked) {
+                    q.push(" and max_ts >= ").push_bind(from.0);
+                    if let Some(to) = scope.to {
+                        q.push(" and min_ts < ").push_bind(to.0);
+                    }
+                }
                 if let Some(calls) = &calls {
                     q.push(" and call in ");
                     push_list!(q, calls);

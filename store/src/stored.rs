@@ -30,12 +30,12 @@ pub(crate) struct StoredRow {
     pub head: i32,
     pub line_end: i16,
     pub kind: i16,
-    pub status: Option<i16>,
+    pub status: i16,
     pub flags: i16,
     pub dictionary: i16,
     pub call: Vec<u8>,
     pub method: String,
-    pub masked: Option<Vec<u8>>,
+    pub masked: Vec<u8>,
     pub raw: Vec<u8>,
     pub provisional: i64,
 }
@@ -132,13 +132,9 @@ fn message(
     let id = row.id();
     let damaged = |what: &str| Error::Damaged(format!("message {id}: {what}"));
     let kind = Kind::from_code(row.kind).ok_or_else(|| damaged("unknown kind"))?;
-    let masked = match &row.masked {
-        None => Vec::new(),
-        Some(bytes) => {
-            let (masks, _): (Vec<Mask>, Option<[u8; 16]>) =
-                message::wire::decode(bytes).map_err(|_| damaged("unreadable masks"))?;
-            masks
-        }
+    let (masked, _): (Vec<Mask>, Option<[u8; 16]>) = match row.masked.as_slice() {
+        [] => (Vec::new(), None),
+        bytes => message::wire::decode(bytes).map_err(|_| damaged("unreadable masks"))?,
     };
     let raw = compress::unpack(row.dictionary, row.raw, unpacked(count(row.len), &masked))?;
     let (head, line_end) = (count(row.head.into()) as usize, count(row.line_end.into()) as usize);
@@ -147,7 +143,7 @@ fn message(
     }
     let address = |id: i64| addresses.get(&id).map(ToString::to_string).unwrap_or_default();
     let (source, destination) = (address(row.src), address(row.dst));
-    let status = row.status.and_then(|status| u16::try_from(status).ok());
+    let status = u16::try_from(row.status).ok().filter(|status| *status > 0);
     Ok(Message {
         id,
         time: Timestamp(row.ts),

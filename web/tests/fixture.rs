@@ -84,7 +84,7 @@ impl Ingest {
             if rows.is_empty() {
                 return;
             }
-            let done = self.store.correlate("test", now, &rows).await.expect("correlated");
+            let done = self.store.correlate("test", now, rows).await.expect("correlated");
             assert!(done.applied);
         }
     }

@@ -27,7 +27,7 @@ pub(crate) async fn stream(tx: &mut Transaction, prepared: &Prepared) -> Result<
     if w < head.base {
         return Ok(Outcome::Base { w });
     }
-    let Some(rest) = prepared.behind(w) else {
+    let Some(rest) = prepared.behind(w)? else {
         return Ok(Outcome::Straddle { w });
     };
     // Another sender of the same bytes may be faster than this one; then it is asked to look again.

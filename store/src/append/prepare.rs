@@ -1,6 +1,6 @@
 //! A stream of a batch made ready for its rows, before any transaction: packed, hashed and counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use message::event::CallEvent;
 use message::id::{CallKey, EndpointId, Offset, StreamId};
@@ -9,8 +9,8 @@ use message::time::{Day, Timestamp};
 use message::wire::{self, Counters};
 
 use super::{FragmentRow, GapRow, Incoming, Item, MessageRow};
-use crate::compress;
 use crate::text::{big, capped, clean};
+use crate::{Error, compress};
 
 /// One stream of a batch, ready to be stored.
 #[derive(Debug, Clone)]
@@ -57,17 +57,19 @@ pub(crate) struct PackedMessage {
     pub source: i64,
     pub destination: i64,
     pub head: i32,
-    pub cseq: Option<i32>,
+    /// -1 where there is none.
+    pub cseq: i32,
     pub line_end: i16,
     pub kind: i16,
-    pub status: Option<i16>,
+    /// 0 where there is none.
+    pub status: i16,
     pub flags: i16,
     pub dictionary: i16,
     pub call: CallKey,
     pub method: String,
-    pub masked: Option<Vec<u8>>,
+    /// Empty where nothing is masked.
+    pub masked: Vec<u8>,
     pub raw: Vec<u8>,
-    event: CallEvent,
 }
 
 #[derive(Debug, Clone)]
@@ -112,11 +114,14 @@ impl Prepared {
             sums: Sums::default(),
             head: incoming,
         };
+        let mut addresses = Addresses::default();
+        let mut events = Vec::new();
         for item in items {
-            prepared.add(item);
+            prepared.add(item, &mut addresses, &mut events);
         }
-        prepared.tail = tail.into_iter().map(|row| pack(row, &mut prepared.endpoints)).collect();
-        prepared.sum_up();
+        prepared.tail = tail.into_iter().map(|row| pack(row, &mut addresses).0).collect();
+        prepared.endpoints = addresses.0.into_iter().map(|(address, id)| (id, clean(&address))).collect();
+        prepared.sum_up(&events);
         prepared
     }
 
@@ -126,26 +131,35 @@ impl Prepared {
     }
 
     /// What starts at or after `w`; none where an item lies on both sides of it.
-    pub fn behind(&self, w: Offset) -> Option<Self> {
+    pub fn behind(&self, w: Offset) -> Result<Option<Self>, Error> {
         if self.spans.iter().any(|span| span.start < w && span.start.plus(span.len) > w) {
-            return None;
+            return Ok(None);
         }
-        let mut rest = self.clone();
-        rest.head.base = w;
-        rest.spans.retain(|span| span.start >= w);
-        rest.messages.retain(|row| row.start >= w);
-        rest.fragments.retain(|row| row.start >= w);
-        rest.gaps.retain(|row| row.start >= w);
-        rest.sum_up();
-        Some(rest)
+        let mut events = self.sums.outbox.as_deref().map_or_else(|| Ok(Vec::new()), unpack_events)?;
+        events.retain(|event| event.offset >= w);
+        let mut rest = Self {
+            head: Incoming { base: w, ..self.head.clone() },
+            guard: self.guard.clone(),
+            end_counters: self.end_counters.clone(),
+            spans: self.spans.iter().filter(|span| span.start >= w).copied().collect(),
+            messages: self.messages.iter().filter(|row| row.start >= w).cloned().collect(),
+            fragments: self.fragments.iter().filter(|row| row.start >= w).cloned().collect(),
+            gaps: self.gaps.iter().filter(|row| row.start >= w).cloned().collect(),
+            tail: self.tail.clone(),
+            endpoints: BTreeMap::new(),
+            sums: Sums::default(),
+        };
+        rest.sum_up(&events);
+        Ok(Some(rest))
     }
 
-    fn add(&mut self, item: Item) {
+    fn add(&mut self, item: Item, addresses: &mut Addresses, events: &mut Vec<CallEvent>) {
         let span = match item {
             Item::Record(row) => {
                 let span = Span { start: row.start, len: row.len, kind: SpanKind::Record, lines: 0 };
-                let row = pack(*row, &mut self.endpoints);
+                let (row, event) = pack(*row, addresses);
                 self.messages.push(row);
+                events.push(event);
                 span
             }
             Item::Noise { start, len, lines } => Span { start, len, kind: SpanKind::Noise, lines },
@@ -163,45 +177,78 @@ impl Prepared {
         self.spans.push(span);
     }
 
-    fn sum_up(&mut self) {
+    /// `events` are those of the messages, in their order.
+    fn sum_up(&mut self, events: &[CallEvent]) {
         let mut sums = Sums::default();
         for span in &self.spans {
             sums.counters.add(span.kind, span.len, span.lines);
         }
         sums.last_event = self.messages.iter().map(|row| row.time.clamped(self.head.received).0).max();
-        let mut parts: BTreeMap<(CallKey, Day), CallPart> = BTreeMap::new();
-        for row in &self.messages {
-            parts.entry((row.call, row.day)).and_modify(|part| part.add(row)).or_insert_with(|| CallPart::of(row));
+        let mut parts: HashMap<(CallKey, Day), CallPart> = HashMap::new();
+        for (row, event) in self.messages.iter().zip(events) {
+            let part = parts.entry((row.call, row.day)).or_insert_with(|| CallPart::of(row, event));
+            part.add(row, event);
         }
         sums.parts = parts.into_values().collect();
-        if !self.messages.is_empty() {
-            let events: Vec<&CallEvent> = self.messages.iter().map(|row| &row.event).collect();
-            sums.outbox = rmp_serde::to_vec_named(&events).ok().map(|bytes| compress::pack_quickly(&bytes));
-        }
+        // In the order of their key, in which every writer takes them.
+        sums.parts.sort_unstable_by_key(|part| (part.call, part.day));
+        sums.outbox = (!events.is_empty()).then(|| pack_events(events));
         self.sums = sums;
     }
 }
 
+/// Ids of the addresses of one batch: few, and each hashed once.
+#[derive(Default)]
+struct Addresses(HashMap<String, i64>);
+
+impl Addresses {
+    fn id(&mut self, address: String) -> i64 {
+        if let Some(id) = self.0.get(&address) {
+            return *id;
+        }
+        let id = EndpointId::of(&address).0;
+        self.0.insert(address, id);
+        id
+    }
+}
+
+/// About so many bytes an event, so that the buffer need not grow.
+const EVENT: usize = 256;
+
+/// Without names: in an outbox they would be a third.
+fn pack_events(events: &[CallEvent]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(events.len() * EVENT);
+    // Writing to memory, of values that have a form in MessagePack, does not fail.
+    if rmp_serde::encode::write(&mut bytes, events).is_err() {
+        bytes.clear();
+    }
+    compress::pack_quickly(&bytes)
+}
+
+/// Of an outbox row.
+pub(crate) fn unpack_events(packed: &[u8]) -> Result<Vec<CallEvent>, Error> {
+    let bytes = compress::unpack_quick(packed)?;
+    rmp_serde::from_slice(&bytes).map_err(|why| Error::Damaged(format!("call events of the outbox: {why}")))
+}
+
 impl CallPart {
-    fn of(row: &PackedMessage) -> Self {
-        let mut part = Self {
+    /// To be filled by `add`.
+    fn of(row: &PackedMessage, event: &CallEvent) -> Self {
+        Self {
             call: row.call,
             day: row.day,
             first: row.time,
             last: row.time,
             n: 0,
-            call_id: capped(&row.event.call_id, 1024),
+            call_id: capped(&event.call_id, 1024),
             from: None,
             to: None,
-            first_method: capped(&row.event.method, 64),
+            first_method: capped(&event.method, 64),
             status: None,
-        };
-        part.add(row);
-        part
+        }
     }
 
-    fn add(&mut self, row: &PackedMessage) {
-        let event = &row.event;
+    fn add(&mut self, row: &PackedMessage, event: &CallEvent) {
         if row.time < self.first {
             self.first = row.time;
             self.first_method = capped(&event.method, 64);
@@ -214,10 +261,8 @@ impl CallPart {
         }
         self.last = self.last.max(row.time);
         self.n += 1;
-        if let Some(status) = row.status.filter(|status| *status >= 200)
-            && self.status.is_none_or(|(at, _)| at <= row.time)
-        {
-            self.status = Some((row.time, status));
+        if row.status >= 200 && self.status.is_none_or(|(at, _)| at <= row.time) {
+            self.status = Some((row.time, row.status));
         }
     }
 }
@@ -227,16 +272,11 @@ pub(crate) fn searched(text: &str) -> String {
     capped(text, 256)
 }
 
-fn pack(row: MessageRow, endpoints: &mut BTreeMap<i64, String>) -> PackedMessage {
-    let mut end = |address: &str| {
-        let id = EndpointId::of(address).0;
-        endpoints.entry(id).or_insert_with(|| clean(address));
-        id
-    };
-    let (source, destination) = (end(&row.source), end(&row.destination));
+fn pack(row: MessageRow, addresses: &mut Addresses) -> (PackedMessage, CallEvent) {
+    let (source, destination) = (addresses.id(row.source), addresses.id(row.destination));
     let masks = (&row.masked, row.masked_hash);
     let is_masked = !row.masked.is_empty() || row.masked_hash.is_some();
-    PackedMessage {
+    let packed = PackedMessage {
         time: row.time,
         day: row.day,
         start: row.start,
@@ -244,18 +284,18 @@ fn pack(row: MessageRow, endpoints: &mut BTreeMap<i64, String>) -> PackedMessage
         source,
         destination,
         head: i32::try_from(row.head).unwrap_or(i32::MAX),
-        cseq: row.cseq.map(|cseq| cseq as i32),
+        cseq: row.cseq.map_or(-1, |cseq| cseq as i32),
         line_end: i16::from(row.line_end),
         kind: row.kind.code(),
-        status: row.status.and_then(|status| i16::try_from(status).ok()),
+        status: row.status.and_then(|status| i16::try_from(status).ok()).unwrap_or(0),
         flags: row.flags.0 as i16,
         dictionary: row.raw.dictionary,
         call: row.call,
         method: capped(&row.method, 64),
-        masked: is_masked.then(|| wire::encode(&masks).unwrap_or_default()),
+        masked: if is_masked { wire::encode(&masks).unwrap_or_default() } else { Vec::new() },
         raw: row.raw.bytes,
-        event: row.event,
-    }
+    };
+    (packed, row.event)
 }
 
 fn pack_fragment(row: FragmentRow) -> PackedFragment {

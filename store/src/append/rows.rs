@@ -44,7 +44,7 @@ pub(super) async fn messages(
                     .push_bind(row.dictionary)
                     .push_bind(row.call.0.as_slice())
                     .push_bind(row.method.as_str())
-                    .push_bind(row.masked.as_deref())
+                    .push_bind(row.masked.as_slice())
                     .push_bind(row.raw.as_slice());
             });
             if table == "provisional" {
@@ -54,8 +54,8 @@ pub(super) async fn messages(
         });
     }
     if table == "message" {
-        let days: Vec<Day> = rows.iter().map(|row| row.day).collect();
-        tx.mark_days(&days).await?;
+        let stored: Vec<(Day, Timestamp)> = rows.iter().map(|row| (row.day, row.time)).collect();
+        tx.mark(&stored).await?;
     }
     Ok(())
 }

@@ -1,12 +1,13 @@
 //! SQLite: one directory, one process, one writer.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::time::Day;
+use message::time::{Day, Timestamp};
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -126,26 +127,60 @@ fn lock(directory: &Path) -> Result<File, Error> {
     }
 }
 
+/// Messages that one mark of times covers at least, and at most. Batches are of one stream, so their times are near.
+const MARKED: i64 = 256;
+const MARK: usize = 1024;
+
 /// Messages get ascending ids, and nobody else writes: so the last of them has the highest id there is.
-pub(super) async fn mark_days(tx: &mut sqlx::SqliteConnection, days: &[Day]) -> Result<(), Error> {
-    if days.is_empty() {
+pub(super) async fn mark(tx: &mut sqlx::SqliteConnection, stored: &[(Day, Timestamp)]) -> Result<(), Error> {
+    if stored.is_empty() {
         return Ok(());
     }
     let last: i64 = sqlx::query_scalar("select max(id) from message").fetch_one(&mut *tx).await?;
-    let before = last - days.len() as i64;
-    let mut at = 0;
-    while at < days.len() {
-        let run = days[at..].iter().take_while(|day| **day == days[at]).count();
+    let first = last - stored.len() as i64 + 1;
+    mark_days(tx, first, stored).await?;
+    mark_times(tx, first, stored).await
+}
+
+async fn mark_days(tx: &mut sqlx::SqliteConnection, first: i64, stored: &[(Day, Timestamp)]) -> Result<(), Error> {
+    let mut days: BTreeMap<Day, (i64, i64)> = BTreeMap::new();
+    for (id, (day, _)) in (first..).zip(stored) {
+        days.entry(*day).or_insert((id, id)).1 = id;
+    }
+    for (day, (first, last)) in days {
         sqlx::query(
             "insert into day_mark (day, min_id, max_id) values ($1, $2, $3)
              on conflict (day) do update set min_id = min(min_id, excluded.min_id), max_id = max(max_id, excluded.max_id)",
         )
-        .bind(days[at].0)
-        .bind(before + 1 + at as i64)
-        .bind(before + (at + run) as i64)
+        .bind(day.0)
+        .bind(first)
+        .bind(last)
         .execute(&mut *tx)
         .await?;
-        at += run;
+    }
+    Ok(())
+}
+
+async fn mark_times(tx: &mut sqlx::SqliteConnection, first: i64, stored: &[(Day, Timestamp)]) -> Result<(), Error> {
+    let newest: Option<i64> = sqlx::query_scalar("select max(min_id) from message_mark").fetch_one(&mut *tx).await?;
+    // A small one goes on.
+    let mut begins = newest.filter(|begins| first - begins < MARKED).unwrap_or(first);
+    let mut at = first;
+    for some in stored.chunks(MARK) {
+        let times = || some.iter().map(|(_, time)| time.0);
+        at += some.len() as i64;
+        sqlx::query(
+            "insert into message_mark (min_id, max_id, min_ts, max_ts) values ($1, $2, $3, $4)
+             on conflict (min_id) do update set max_id = excluded.max_id,
+                 min_ts = min(min_ts, excluded.min_ts), max_ts = max(max_ts, excluded.max_ts)",
+        )
+        .bind(begins)
+        .bind(at - 1)
+        .bind(times().min())
+        .bind(times().max())
+        .execute(&mut *tx)
+        .await?;
+        begins = at;
     }
     Ok(())
 }

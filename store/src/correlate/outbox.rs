@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use message::event::CallEvent;
 use message::id::{Offset, StreamId};
 use message::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::OutboxRow;
+use crate::append::unpack_events;
 use crate::backend::{Transaction, with_pool, with_transaction};
 use crate::statement::push_list;
 use crate::text::{big, count};
@@ -129,15 +129,15 @@ async fn events(store: &Store, turns: &BTreeMap<i64, (i64, i64)>) -> Result<Vec<
                 Some(before) if before.stream.0 == stream => before.end,
                 _ => Offset(count(turns.get(&stream).map_or(0, |(_, off)| *off))),
             };
-            rows.push(OutboxRow { stream: StreamId(stream), from, end: Offset(count(end)), events: unpack(&packed)? });
+            rows.push(OutboxRow {
+                stream: StreamId(stream),
+                from,
+                end: Offset(count(end)),
+                events: unpack_events(&packed)?,
+            });
         }
     }
     Ok(rows)
-}
-
-fn unpack(packed: &[u8]) -> Result<Vec<CallEvent>, Error> {
-    let bytes = compress::unpack_quick(packed)?;
-    rmp_serde::from_slice(&bytes).map_err(|why| Error::Damaged(format!("call events of the outbox: {why}")))
 }
 
 /// Moves the offsets of all streams of these rows and deletes the rows. False: one of them is not where it was, or

@@ -296,8 +296,9 @@ pub(super) async fn calls(tx: &mut Transaction, calls: &[Placed<'_>]) -> Result<
     Ok(())
 }
 
+/// Without names: they would be as long as what they name.
 fn pack(summary: &Summary) -> Vec<u8> {
-    compress::pack_quickly(&message::wire::encode(summary).unwrap_or_default())
+    compress::pack_quickly(&rmp_serde::to_vec(summary).unwrap_or_default())
 }
 
 fn unpack(packed: &[u8]) -> Result<Summary, Error> {

@@ -227,9 +227,24 @@ store_test! {
             for message in messages {
                 assert_eq!(message.time.day(), row.first.day());
                 assert_eq!(store.message(message.id).await.unwrap().unwrap().1, Some(row.id));
-                assert_eq!(store.scenarios_of(&[message.id]).await.unwrap(), [(message.id, row.id)]);
+                assert_eq!(store.scenarios_of(std::slice::from_ref(&message)).await.unwrap(), [(message.id, row.id)]);
             }
         }
+    }
+
+    async fn a_response_to_options_inside_a_call_is_of_the_call(store) {
+        let mut file = File::new(1);
+        let answers = |call, at| says(call, at, "OPTIONS").class(CallClass::Keepalive).status(200).tagged();
+        file.log(&store, [says("call-a", 0, "INVITE"), says("call-a", 1, "OPTIONS"), answers("call-a", 2)]).await;
+        correlate(&store, 1).await;
+        file.log(&store, [answers("call-a", 3), answers("ping-1", 3)]).await;
+        correlate(&store, 1).await;
+        assert_eq!(only(&store).await.row.messages, 4);
+        assert_eq!(only(&store).await.row.status, None);
+        assert_eq!(scenarios(&store).await, [vec!["call-a"], vec!["ping-1"]]);
+        // Not seen again as a call of its own, however it is asked for.
+        let pings = Filter { classes: vec![CallClass::Keepalive], ..Filter::default() };
+        assert_eq!(store.search(&pings, None, 10).await.unwrap().rows.iter().map(|row| row.messages).collect::<Vec<_>>(), [1]);
     }
 
     async fn rows_are_applied_once_and_a_lost_fence_changes_nothing(store) {
@@ -238,12 +253,12 @@ store_test! {
         file.log(&store, [says("a", 1, "BYE")]).await;
         let rows = store.outbox(OWNER, NOON, SECOND, 100).await.unwrap();
         assert_eq!(rows.len(), 2);
-        assert!(!store.correlate("another", NOON, &rows).await.unwrap().applied);
-        assert!(!store.correlate(OWNER, NOON, &rows[1..]).await.unwrap().applied);
+        assert!(!store.correlate("another", NOON, rows.clone()).await.unwrap().applied);
+        assert!(!store.correlate(OWNER, NOON, rows[1..].to_vec()).await.unwrap().applied);
         assert_eq!(store.totals().await.unwrap().scenarios, 0);
-        assert!(store.correlate(OWNER, NOON, &rows[..1]).await.unwrap().applied);
-        assert!(!store.correlate(OWNER, NOON, &rows).await.unwrap().applied);
-        assert!(store.correlate(OWNER, NOON, &rows[1..]).await.unwrap().applied);
+        assert!(store.correlate(OWNER, NOON, rows[..1].to_vec()).await.unwrap().applied);
+        assert!(!store.correlate(OWNER, NOON, rows.clone()).await.unwrap().applied);
+        assert!(store.correlate(OWNER, NOON, rows[1..].to_vec()).await.unwrap().applied);
         assert_eq!(only(&store).await.row.messages, 2);
         assert!(store.outbox(OWNER, NOON, SECOND, 100).await.unwrap().is_empty());
     }
@@ -316,7 +331,7 @@ store_test! {
                         tokio::task::yield_now().await;
                     } else {
                         // A deadlock is an error, and the rows are there for the next try.
-                        let _ = store.correlate(&owner, NOON, &rows).await;
+                        let _ = store.correlate(&owner, NOON, rows).await;
                     }
                 }
             }

@@ -73,6 +73,7 @@ pub(crate) struct Says {
     pub from: Option<&'static str>,
     pub to: Option<&'static str>,
     pub keys: Vec<Key>,
+    pub to_tag: bool,
 }
 
 /// A request of a call, so many seconds after noon, from alice to bob.
@@ -87,6 +88,7 @@ pub(crate) fn says(call: &'static str, at: i64, method: &'static str) -> Says {
         from: Some("alice"),
         to: Some("bob"),
         keys: Vec::new(),
+        to_tag: false,
     }
 }
 
@@ -108,6 +110,11 @@ impl Says {
 
     pub fn kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
+        self
+    }
+
+    pub fn tagged(mut self) -> Self {
+        self.to_tag = true;
         self
     }
 
@@ -220,12 +227,13 @@ impl File {
                 to: says.to.map(Into::into),
                 target: None,
                 branch: String::new(),
-                to_tag: false,
+                to_tag: says.to_tag,
                 source,
                 destination,
-                keys: match says.class.is_daily() {
-                    true => Vec::new(),
-                    false => Key::own(says.call).into_iter().chain(says.keys.clone()).collect(),
+                keys: if says.class.is_daily() && !says.to_tag {
+                    Vec::new()
+                } else {
+                    Key::own(says.call).into_iter().chain(says.keys.clone()).collect()
                 },
                 hop: None,
                 answered_by: None,
@@ -270,7 +278,7 @@ pub(crate) async fn correlate(store: &Store, most: usize) -> Vec<Correlated> {
         if rows.is_empty() {
             return done;
         }
-        let correlated = store.correlate(OWNER, NOON, &rows).await.unwrap();
+        let correlated = store.correlate(OWNER, NOON, rows).await.unwrap();
         assert!(correlated.applied);
         done.push(correlated);
     }

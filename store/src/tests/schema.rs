@@ -19,8 +19,10 @@ async fn both_migrations_have_the_same_tables_columns_and_keys() {
     let (lite, post) = (columns(&lite.backend).await, columns(&post.backend).await);
     let (lite, post): (BTreeSet<_>, BTreeSet<_>) = (lite.into_iter().collect(), post.into_iter().collect());
     let only: Vec<_> = lite.symmetric_difference(&post).cloned().collect();
-    // SQLite has no partitions: its messages are numbered, and their days marked.
-    assert_eq!(only, ["day_mark.day key", "day_mark.max_id", "day_mark.min_id", "message.id key"]);
+    // SQLite has no partitions and no block ranges: its messages are numbered, and their days and times marked.
+    let marks = ["max_id", "max_ts", "min_id key", "min_ts"].map(|column| format!("message_mark.{column}"));
+    let expected = ["day_mark.day key", "day_mark.max_id", "day_mark.min_id", "message.id key"].map(String::from);
+    assert_eq!(only, [&expected[..], &marks[..]].concat());
     assert!(lite.len() > 150);
     schema.drop().await;
 }
@@ -75,7 +77,7 @@ fn what_the_store_does_can_be_done_on_any_thread() {
         let id = MessageId::default();
         store.append(Vec::new()).await?;
         store.outbox("", NOON, 0, 0).await?;
-        store.correlate("", NOON, &[]).await?;
+        store.correlate("", NOON, Vec::new()).await?;
         store.leave_outbox("").await?;
         store.scenario(ScenarioId::default()).await?;
         store.message(id).await?;
@@ -183,15 +185,28 @@ async fn a_directory_that_cannot_be_made_is_named() {
 }
 
 #[tokio::test]
-async fn days_of_messages_are_marked_where_there_are_no_partitions() {
+async fn days_and_times_of_messages_are_marked_where_nothing_else_says_so() {
     let (store, _directory) = fixture::sqlite().await;
     let mut file = File::new(1);
     for at in [-90_000, 0, -90_000] {
-        file.log(&store, [says("a", at, "INVITE"), says("a", at, "BYE")]).await;
+        file.log(&store, [says("a", at, "INVITE"), says("a", 5, "INFO"), says("a", at, "BYE")]).await;
     }
-    let marks: Vec<(i32, i64, i64)> = with_pool!(store.backend, pool => {
+    let days: Vec<(i32, i64, i64)> = with_pool!(store.backend, pool => {
         sqlx::query_as("select day, min_id, max_id from day_mark order by day").fetch_all(pool).await.unwrap()
     });
     let today = NOON.day().0;
-    assert_eq!(marks, [(today - 1, 1, 6), (today, 3, 4)]);
+    assert_eq!(days, [(today - 1, 1, 9), (today, 2, 8)]);
+    file.log(&store, (0..3000).map(|at| says("a", at, "INFO"))).await;
+    file.log(&store, [says("a", 3000, "BYE")]).await;
+    let times: Vec<(i64, i64, i64, i64)> = with_pool!(store.backend, pool => {
+        sqlx::query_as("select min_id, max_id, min_ts, max_ts from message_mark order by min_id").fetch_all(pool).await.unwrap()
+    });
+    let at = |second: i64| NOON.0 + second * message::time::SECOND;
+    let expected = [
+        (1, 1033, at(-90_000), at(1023)),
+        (1034, 2057, at(1024), at(2047)),
+        (2058, 3009, at(2048), at(2999)),
+        (3010, 3010, at(3000), at(3000)),
+    ];
+    assert_eq!(times, expected);
 }

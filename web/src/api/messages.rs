@@ -261,8 +261,7 @@ fn lines(store: Store, filter: MessageFilter, mut after: Option<(Timestamp, Mess
 }
 
 async fn written(store: &Store, messages: &[Message]) -> Result<Vec<MessageJson>, store::Error> {
-    let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
-    let scenarios: HashMap<_, _> = store.scenarios_of(&ids).await?.into_iter().collect();
+    let scenarios: HashMap<_, _> = store.scenarios_of(messages).await?.into_iter().collect();
     Ok(messages.iter().map(|message| MessageJson::new(message, scenarios.get(&message.id).copied())).collect())
 }
 

@@ -115,8 +115,7 @@ async fn moment(site: &Site, time: Timestamp) -> Result<Look, Error> {
     let filter =
         MessageFilter { from: Some(time), to: Some(Timestamp(time.0.saturating_add(1))), ..MessageFilter::default() };
     let messages = site.store.messages(&filter, None, MOMENT).await?.rows;
-    let ids: Vec<MessageId> = messages.iter().map(|message| message.id).collect();
-    let mut scenarios = site.store.scenarios_of(&ids).await?;
+    let mut scenarios = site.store.scenarios_of(&messages).await?;
     if let [(message, scenario)] = scenarios.as_slice() {
         return Ok(opened(*scenario, *message));
     }
