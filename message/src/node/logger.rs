@@ -104,7 +104,7 @@ fn touched(scene: &Scene, bases: &Bases, left: &[usize]) -> impl Iterator<Item =
 
 /// Pairs of sources that hold one and the same message, the lesser first.
 fn logged_twice(scene: &Scene) -> NumberSet<(usize, usize)> {
-    let mut logs: HashMap<(usize, u8, Option<u16>, Option<&str>), Vec<usize>> = HashMap::new();
+    let mut logs: HashMap<_, Vec<usize>> = HashMap::new();
     let mut twice = NumberSet::default();
     if scene.sources < 2 {
         return twice;
