@@ -166,9 +166,9 @@ impl Config {
         if self
             .id
             .as_deref()
-            .is_some_and(|id| id.is_empty() || id.chars().count() > 128 || id.contains(char::is_control))
+            .is_some_and(|id| id.is_empty() || id.len() > 128 || id.contains(char::is_control))
         {
-            return Err(Fault::new("id", "id", "must be 1 to 128 printable characters; leave it out and one is made"));
+            return Err(Fault::new("id", "id", "must be 1 to 128 bytes of printable characters; leave it out and one is made"));
         }
         for name in self.formats.keys() {
             self.format(Some(name))?;
@@ -223,16 +223,20 @@ impl Config {
         let Ok(url) = reqwest::Url::parse(&self.collector) else {
             return fault("must be a URL such as \"https://siptrail.example.com\"");
         };
-        let host = url.host_str().unwrap_or_default();
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-        let loopback = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
         match url.scheme() {
             "https" => Ok(()),
-            "http" if loopback || self.insecure => Ok(()),
+            "http" if is_local(&url) || self.insecure => Ok(()),
             "http" => fault("plain HTTP goes to this host only; use https, or set insecure = true"),
             _ => fault("must begin with http:// or https://"),
         }
     }
+}
+
+/// The URL is one of this host.
+pub(crate) fn is_local(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// A value that cannot stand, and where to look for it.

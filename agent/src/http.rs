@@ -1,6 +1,7 @@
 //! The collector over HTTP: MessagePack, zstd with a checksum, and answers told apart from a proxy's pages.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use message::id::StreamId;
@@ -9,6 +10,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE as T
 use reqwest::{RequestBuilder, Response, Url};
 use serde::Serialize;
 
+use crate::config::is_local;
 use crate::transport::Reply;
 use crate::{Config, Error};
 
@@ -16,6 +18,10 @@ use crate::{Config, Error};
 const SLOWEST: usize = 64 << 10;
 /// An answer names each stream with a few numbers; a page is cut.
 const ANSWER_MAX: usize = 4 << 20;
+/// As much of a refusal is told.
+const TEXT_MAX: usize = 300;
+/// Memory for packing that is kept between two batches.
+const PLAIN_KEPT: usize = 5 << 20;
 /// Positions asked for at once.
 const PAGE: usize = 1000;
 
@@ -25,7 +31,11 @@ pub struct Client {
     token_file: Option<PathBuf>,
     timeout: Duration,
     http: reqwest::Client,
+    packers: Arc<Mutex<Vec<Packer>>>,
 }
+
+/// A batch as it is sent.
+pub(crate) type Load = Vec<u8>;
 
 impl Client {
     /// A client for the collector of this config. For `https` the process must have a rustls provider installed.
@@ -35,28 +45,51 @@ impl Client {
         if !base.path().ends_with('/') {
             base.set_path(&format!("{}/", base.path()));
         }
-        let http = reqwest::Client::builder()
+        // Plain HTTP goes to this host only, whatever the environment says of proxies.
+        let builder = reqwest::Client::builder();
+        let builder = if base.scheme() == "http" || is_local(&base) { builder.no_proxy() } else { builder };
+        let http = builder
             .connect_timeout(config.timeout.min(Duration::from_secs(10)))
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("siptrail-agent/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| fault(cause(&error)))?;
-        Ok(Self { base, token_file: config.token_file.clone(), timeout: config.timeout, http })
+        let packers = Arc::default();
+        Ok(Self { base, token_file: config.token_file.clone(), timeout: config.timeout, http, packers })
     }
 
-    pub(crate) async fn append(&self, append: &Append) -> Reply {
-        let batch = append.batch;
-        let body = match compressed(append) {
-            Ok(body) => body,
-            Err(error) => return Reply::Lost { text: format!("cannot encode a batch: {error}") },
+    pub(crate) async fn append(&self, append: &Arc<Append>, load: &mut Option<Load>) -> Reply {
+        let body = match load {
+            Some(load) => load.clone(),
+            None => match self.packed(append).await {
+                Ok(packed) => load.insert(packed).clone(),
+                Err(error) => return Reply::Lost { text: format!("cannot encode a batch: {error}") },
+            },
         };
         let timeout = self.timeout + Duration::from_secs((body.len() / SLOWEST) as u64);
         let Ok(url) = self.base.join("api/v1/append") else { return Reply::Lost { text: "no such address".into() } };
         let request = self.http.post(url).header(TYPE, CONTENT_TYPE).header(CONTENT_ENCODING, "zstd");
-        match self.authorized(request).await.timeout(timeout).body(body).send().await {
-            Ok(response) => reply(response, batch).await,
+        let request = match self.authorized(request).await {
+            Ok(request) => request,
+            Err(text) => return Reply::Lost { text },
+        };
+        match request.timeout(timeout).body(body).send().await {
+            Ok(response) => reply(response, append).await,
             Err(error) => Reply::Lost { text: cause(&error) },
         }
+    }
+
+    /// About 5 ms a megabyte, on a thread for such work; at most four are at it at once.
+    async fn packed(&self, append: &Arc<Append>) -> Result<Load, String> {
+        let (packers, append) = (Arc::clone(&self.packers), Arc::clone(append));
+        let packed = tokio::task::spawn_blocking(move || {
+            let kept = packers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut packer = kept.map_or_else(Packer::new, Ok)?;
+            let load = packer.pack(&append)?;
+            packers.lock().unwrap_or_else(PoisonError::into_inner).push(packer);
+            Ok::<_, std::io::Error>(load)
+        });
+        packed.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 
     pub(crate) async fn positions(&self, agent: &str, after: Option<StreamId>) -> Result<Positions, String> {
@@ -66,44 +99,59 @@ impl Client {
             url.query_pairs_mut().append_pair("after", &after.to_string());
         }
         let request = self.http.get(url).header(ACCEPT, CONTENT_TYPE).timeout(self.timeout);
-        let response = self.authorized(request).await.send().await.map_err(|error| cause(&error))?;
-        let status = response.status();
+        let response = self.authorized(request).await?.send().await.map_err(|error| cause(&error))?;
+        let status = response.status().as_u16();
         if status != 200 {
-            return Err(format!("the collector answered {status} when asked for positions"));
+            let body = body(response, ANSWER_MAX).await.unwrap_or_default();
+            return Err(format!("{} (asked for positions)", refusal(status, &body)));
         }
         let body = body(response, 64 << 20).await?;
         wire::decode(&body).map_err(|error| format!("the positions cannot be read: {error}"))
     }
 
     /// The token is read for each request, so a new one needs no restart.
-    async fn authorized(&self, request: RequestBuilder) -> RequestBuilder {
-        let Some(file) = &self.token_file else { return request };
+    async fn authorized(&self, request: RequestBuilder) -> Result<RequestBuilder, String> {
+        let Some(file) = &self.token_file else { return Ok(request) };
         match tokio::fs::read_to_string(file).await {
-            Ok(token) => request.header(AUTHORIZATION, format!("Bearer {}", token.trim())),
-            // Without it the collector refuses, which is told and waited out like any refusal.
-            Err(_) => request,
+            Ok(token) => Ok(request.header(AUTHORIZATION, format!("Bearer {}", token.trim()))),
+            Err(error) => Err(format!("cannot read the token file {}: {error}", file.display())),
         }
     }
 }
 
-/// About 5 ms a megabyte, on a thread of the agent's own runtime; at most four are at it at once.
-fn compressed(append: &Append) -> std::io::Result<Vec<u8>> {
-    let bytes: usize = append
-        .streams
-        .iter()
-        .flat_map(|part| part.spans.iter().chain(&part.tail))
-        .map(|span| span.bytes.len() + 256)
-        .sum();
-    let mut plain = Vec::with_capacity(bytes + 4096);
-    append.serialize(&mut rmp_serde::Serializer::new(&mut plain).with_struct_map()).map_err(std::io::Error::other)?;
-    // In one piece: as a stream, zstd copies and searches two windows.
-    let mut zstd = zstd::bulk::Compressor::new(1)?;
-    zstd.include_checksum(true)?;
-    zstd.compress(&plain)
+/// Packs batches; kept from one to the next for its memory.
+struct Packer {
+    plain: Vec<u8>,
+    zstd: zstd::bulk::Compressor<'static>,
 }
 
-/// What an answer means. Only one that echoes the batch is the collector's own.
-async fn reply(response: Response, batch: u64) -> Reply {
+impl std::fmt::Debug for Packer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Packer").finish_non_exhaustive()
+    }
+}
+
+impl Packer {
+    fn new() -> std::io::Result<Self> {
+        // In one piece: as a stream, zstd copies and searches two windows.
+        let mut zstd = zstd::bulk::Compressor::new(1)?;
+        zstd.include_checksum(true)?;
+        Ok(Self { plain: Vec::new(), zstd })
+    }
+
+    fn pack(&mut self, append: &Append) -> std::io::Result<Load> {
+        self.plain.clear();
+        let mut out = rmp_serde::Serializer::new(&mut self.plain).with_struct_map();
+        append.serialize(&mut out).map_err(std::io::Error::other)?;
+        let mut load = self.zstd.compress(&self.plain)?;
+        load.shrink_to_fit();
+        self.plain.shrink_to(PLAIN_KEPT);
+        Ok(load)
+    }
+}
+
+/// What an answer means. Only one that echoes batch and lease is the collector's own.
+async fn reply(response: Response, asked: &Append) -> Reply {
     let status = response.status().as_u16();
     let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     if status == 429 || status == 503 {
@@ -113,13 +161,29 @@ async fn reply(response: Response, batch: u64) -> Reply {
         Ok(body) => body,
         Err(text) => return Reply::Lost { text },
     };
-    let answer = wire::decode::<Answer>(&body).ok().filter(|answer| answer.batch == batch);
+    let own = |answer: &Answer| answer.batch == asked.batch && answer.lease == asked.lease;
+    let answer = wire::decode::<Answer>(&body).ok().filter(own);
     match (status, answer) {
         (200, Some(answer)) => Reply::Answer(answer),
         (200, None) => Reply::Lost { text: "200 without this batch's number: not the collector's answer".into() },
-        (400..=499, answer) => Reply::Refused { status, text: format!("the collector answered {status}"), answer },
-        _ => Reply::Lost { text: format!("the collector answered {status}") },
+        (400..=499, Some(answer)) => {
+            Reply::Refused { status, text: format!("the collector answered {status}"), answer: Some(answer) }
+        }
+        (400..=499, None) => Reply::Refused { status, text: refusal(status, &body), answer: None },
+        _ => Reply::Lost { text: refusal(status, &body) },
     }
+}
+
+/// The status with what the answer says, as far as it is a short text; whoever wrote it may be a stranger.
+fn refusal(status: u16, body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&body[..body.len().min(TEXT_MAX)]);
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.is_empty() {
+        return format!("the collector answered {status}");
+    }
+    let more = if body.len() > TEXT_MAX { " …" } else { "" };
+    format!("the collector answered {status}: {text}{more}")
 }
 
 async fn body(mut response: Response, most: usize) -> Result<Vec<u8>, String> {
@@ -140,4 +204,17 @@ fn cause(error: &reqwest::Error) -> String {
         inner = source;
     }
     if error.is_timeout() { format!("no answer in time: {inner}") } else { inner.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_why_in_one_short_line() {
+        assert_eq!(refusal(400, b"version 9 is\nnot understood\x1b[31m\n"), "the collector answered 400: version 9 is not understood [31m");
+        assert_eq!(refusal(404, b""), "the collector answered 404");
+        let long = refusal(500, "x".repeat(9000).as_bytes());
+        assert!(long.len() < 350 && long.ends_with('…'), "{long}");
+    }
 }

@@ -6,7 +6,7 @@
 //! - `logname`, `place`, `discover`: which files there are
 //! - `cursor`, `turn`, `piece`: a place in one file, and what a turn of reading and framing makes of it
 //! - `stream`, `follow`: every decision about files and streams; pure
-//! - `read`, [`transport`], [`http`], `ship`, `checkpoint`: the hands
+//! - `read`, [`transport`], [`http`], `ship`, `link`, `checkpoint`: the hands
 //! - `run`: puts it all to work; [`progress`]: how far it is
 
 pub mod config;
@@ -24,6 +24,7 @@ mod duration;
 mod follow;
 mod generation;
 mod guard;
+mod link;
 mod logname;
 mod piece;
 mod place;

@@ -10,10 +10,12 @@ pub struct Progress {
     pub files: usize,
     /// Bytes in the followed files.
     pub bytes_known: u64,
-    /// Bytes of them that the collector has.
+    /// Bytes of them that the collector has, be it as an unfinished record.
     pub bytes_committed: u64,
     /// Configured paths that do not exist yet.
     pub waiting_for: Vec<PathBuf>,
+    /// Configured patterns and directories in which there is no file yet.
+    pub empty: Vec<PathBuf>,
     /// Files that cannot be opened.
     pub unreadable: Vec<PathBuf>,
     /// Records acknowledged since the start.
@@ -32,11 +34,4 @@ pub enum Collector {
     Lost {
         since: Instant,
     },
-}
-
-impl Progress {
-    /// Everything that was found is at the collector.
-    pub fn is_caught_up(&self) -> bool {
-        self.collector == Collector::Up && self.bytes_committed >= self.bytes_known
-    }
 }

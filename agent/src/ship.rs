@@ -6,6 +6,7 @@ use rand::Rng;
 use tokio::sync::mpsc;
 
 use crate::follow::{Outcome, Shipment};
+use crate::link::Word;
 use crate::transport::{Reply, Transport};
 
 const FIRST: Duration = Duration::from_millis(200);
@@ -15,26 +16,19 @@ const LONGEST_ASKED: Duration = Duration::from_mins(5);
 /// Nobody but an operator can help: a wrong token, a version that is not understood.
 const HELD: Duration = Duration::from_secs(30);
 
-/// Whether the collector answers, for one line in the log and in the progress.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Link {
-    Up,
-    /// With the reason.
-    Down(String),
-}
-
 /// Sends until there is an outcome.
-pub async fn ship(transport: &Transport, shipment: &Shipment, link: &mpsc::UnboundedSender<Link>) -> Outcome {
+pub async fn ship(transport: &Transport, shipment: &Shipment, words: &mpsc::UnboundedSender<Word>) -> Outcome {
     let mut tries = Tries::default();
+    let mut load = None;
     loop {
-        let reply = transport.append(&shipment.append).await;
+        let reply = transport.append(&shipment.append, &mut load).await;
         match judge(reply, &mut tries) {
             Step::Done(outcome) => {
-                let _ = link.send(Link::Up);
+                let _ = words.send(Word::Up);
                 return outcome;
             }
-            Step::Again { after, why } => {
-                let _ = link.send(Link::Down(why));
+            Step::Again { after, word } => {
+                let _ = words.send(word);
                 tokio::time::sleep(after).await;
             }
         }
@@ -45,7 +39,7 @@ pub async fn ship(transport: &Transport, shipment: &Shipment, link: &mpsc::Unbou
 #[derive(Debug)]
 enum Step {
     Done(Outcome),
-    Again { after: Duration, why: String },
+    Again { after: Duration, word: Word },
 }
 
 /// Counts what has failed.
@@ -72,20 +66,23 @@ fn judge(reply: Reply, tries: &mut Tries) -> Step {
             Step::Done(Outcome::Answer(answer))
         }
         Reply::Answer(_) => {
-            Step::Again { after: tries.backoff(), why: "the collector named no stream in its answer".into() }
+            let why = "the collector named no stream in its answer".to_owned();
+            Step::Again { after: tries.backoff(), word: Word::Down(why) }
         }
         Reply::Refused { status: 413, .. } => Step::Done(Outcome::TooLarge),
         Reply::Refused { status: 422, text, .. } => {
             tries.damaged += 1;
             let after = if tries.damaged == 1 { Duration::ZERO } else { tries.backoff() };
-            Step::Again { after, why: format!("{text}: the batch was damaged on its way") }
+            Step::Again { after, word: Word::Down(format!("{text}: the batch was damaged on its way")) }
         }
-        Reply::Refused { status: 400 | 401 | 403, text, .. } => Step::Again { after: HELD, why: text },
+        Reply::Refused { status: 400 | 401 | 403, text, .. } => Step::Again { after: HELD, word: Word::Refused(text) },
         Reply::Busy { status, retry_after } => {
             let after = retry_after.map_or_else(|| tries.backoff(), |asked| asked.min(LONGEST_ASKED));
-            Step::Again { after, why: format!("the collector is busy ({status})") }
+            Step::Again { after, word: Word::Busy(format!("the collector is busy ({status})")) }
         }
-        Reply::Refused { text, .. } | Reply::Lost { text } => Step::Again { after: tries.backoff(), why: text },
+        Reply::Refused { text, .. } | Reply::Lost { text } => {
+            Step::Again { after: tries.backoff(), word: Word::Down(text) }
+        }
     }
 }
 

@@ -38,9 +38,10 @@ pub enum Reply {
 }
 
 impl Transport {
-    pub(crate) async fn append(&self, append: &Arc<Append>) -> Reply {
+    /// `load` keeps what was packed for the next try.
+    pub(crate) async fn append(&self, append: &Arc<Append>, load: &mut Option<http::Load>) -> Reply {
         match self {
-            Transport::Http(client) => client.append(append).await,
+            Transport::Http(client) => client.append(append, load).await,
             Transport::InProcess(calls) => {
                 let (answer, answered) = oneshot::channel();
                 let gone = || Reply::Lost { text: "the collector in this process has stopped".into() };

@@ -204,8 +204,8 @@ impl Framer {
                 }]
             }
             State::Message(message) => {
-                let at = self.back.unwrap_or(self.at);
-                vec![message.tail(at, self.at.0 + self.seen - self.line.0)]
+                let line = self.back.unwrap_or(self.line);
+                vec![message.tail(line, self.at.0 + self.seen - self.line.0)]
             }
         }
     }

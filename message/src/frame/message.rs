@@ -285,7 +285,7 @@ impl Message {
         self.ends_before(at)
     }
 
-    /// What it would be if the bytes ended here; `partial`: inside a line.
+    /// What it would be if the bytes ended `partial` bytes behind `at`, the start of a line.
     pub fn tail(&self, at: Offset, partial: u64) -> Span {
         let (end, line_end) = match self.phase {
             Phase::After { end, line_end, .. } => (end, line_end),

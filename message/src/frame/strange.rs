@@ -308,3 +308,17 @@ fn text_that_starts_as_json_declares_no_length() {
     noise 1: `2026-11-23 19:54:02.000 INFO app - tick\n`
     ");
 }
+
+#[test]
+fn a28_an_unfinished_line_longer_than_a_header_is_provisional_as_far_as_it_is_there() {
+    let mut framer = framer();
+    let log = format!("[1795463450][PUSH][http://a][http://b]\n{{\"x\":\"{}", "y".repeat(20_000));
+    for to in [100, 15_000, 17_000, log.len()] {
+        let mut framer = self::framer();
+        grow(&mut framer, log.as_bytes(), 0, to);
+        assert_eq!(framer.tail()[0].len, to as u64, "of {to} bytes");
+    }
+    grow(&mut framer, log.as_bytes(), 0, 17_000);
+    grow(&mut framer, log.as_bytes(), 17_000, log.len());
+    assert_eq!(framer.tail()[0].len, log.len() as u64, "in two reads");
+}
