@@ -46,6 +46,7 @@ struct Teller {
     began: Instant,
     last_line: Option<Instant>,
     missing: BTreeSet<PathBuf>,
+    empty: BTreeSet<PathBuf>,
     files: usize,
     behind: bool,
     caught_up_now: bool,
@@ -53,7 +54,15 @@ struct Teller {
 
 impl Teller {
     fn new(now: Instant) -> Self {
-        Self { began: now, last_line: None, missing: BTreeSet::new(), files: 0, behind: false, caught_up_now: false }
+        Self {
+            began: now,
+            last_line: None,
+            missing: BTreeSet::new(),
+            empty: BTreeSet::new(),
+            files: 0,
+            behind: false,
+            caught_up_now: false,
+        }
     }
 
     fn lines(&mut self, progress: &Progress, now: Instant) -> Vec<String> {
@@ -66,6 +75,11 @@ impl Teller {
             lines.push(format!("{} is there now", path.display()));
         }
         self.missing = missing;
+        let empty: BTreeSet<PathBuf> = progress.empty.iter().cloned().collect();
+        for path in empty.difference(&self.empty) {
+            lines.push(format!("{} matches no file yet; what appears is followed", path.display()));
+        }
+        self.empty = empty;
         if progress.files != self.files {
             self.files = progress.files;
             lines.push(format!("following {} file{}", self.files, if self.files == 1 { "" } else { "s" }));
@@ -145,6 +159,14 @@ mod tests {
         assert!(teller.lines(&waiting, teller.began).is_empty());
         waiting.waiting_for.clear();
         assert_eq!(teller.lines(&waiting, teller.began), ["/x/a.log is there now"]);
+    }
+
+    #[test]
+    fn a_pattern_without_a_file_is_told_once() {
+        let mut teller = Teller::new(Instant::now());
+        let waiting = Progress { empty: vec![PathBuf::from("/x/*.log")], ..Progress::default() };
+        assert_eq!(teller.lines(&waiting, teller.began), ["/x/*.log matches no file yet; what appears is followed"]);
+        assert!(teller.lines(&waiting, teller.began).is_empty());
     }
 
     #[test]

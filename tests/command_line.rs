@@ -135,6 +135,38 @@ async fn a_log_that_does_not_exist_is_said_and_followed_when_it_appears() {
 }
 
 #[tokio::test]
+async fn a_glob_that_matches_nothing_is_said_and_what_appears_is_followed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&dir.path().join("*.log")]);
+    let api = siptrail.api().await;
+    siptrail.says("*.log matches no file yet; what appears is followed").await;
+    std::fs::copy(log("kamailio.log"), dir.path().join("sip.log")).expect("copied");
+    siptrail.says("following 1 file").await;
+    eventually("the log is read", || async {
+        let found = api.messages("").await?.len();
+        if found == 288 { Ok(()) } else { Err(format!("{found} of 288")) }
+    })
+    .await;
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_log_is_followed_by_its_bare_name() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::copy(log("kamailio.log"), dir.path().join("sip.log")).expect("copied");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siptrail"));
+    command.current_dir(dir.path()).args(["watch", "--listen", "127.0.0.1:0", "--data", "data", "sip.log"]);
+    let siptrail = Siptrail::spawn(&mut command);
+    let api = siptrail.api().await;
+    eventually("the log is read", || async {
+        let found = api.messages("").await?.len();
+        if found == 288 { Ok(()) } else { Err(format!("{found} of 288")) }
+    })
+    .await;
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
+#[tokio::test]
 async fn a_request_that_never_ends_does_not_hold_up_the_end() {
     let data = tempfile::tempdir().expect("a directory");
     let siptrail = Siptrail::watch(data.path(), &[Path::new("/nowhere/a.log")]);

@@ -59,6 +59,33 @@ async fn a_line_of_100_mb_keeps_memory_flat_and_loses_nothing_beside_it() {
 }
 
 #[tokio::test]
+async fn many_large_records_that_are_unfinished_all_appear_and_memory_stays_flat() {
+    const FILES: usize = 40;
+    let dir = tempfile::tempdir().expect("a directory");
+    let logs = dir.path().join("logs");
+    std::fs::create_dir(&logs).expect("made");
+    for number in 0..FILES {
+        // A JSON value that has not come to its end.
+        let text = format!(
+            "[2026-11-23 12:00:00.000][PUSH][http://192.0.2.1][https://push.example.com/send]\n{{\"callId\":\"{number}@many\",\"x\":\"{}",
+            "y".repeat(900_000)
+        );
+        std::fs::write(logs.join(format!("app-{number}.log")), text).expect("written");
+    }
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&logs]);
+    let api = siptrail.api().await;
+    eventually("each is shown as provisional", || async {
+        let streams = api.all("streams", "").await?;
+        let found = streams.iter().filter(|stream| stream["provisional"] == 1).count();
+        if found == FILES { Ok(()) } else { Err(format!("{found} of {FILES}")) }
+    })
+    .await;
+    let peak = siptrail.peak_memory();
+    assert!(peak < 150 * MEGABYTE as u64, "peak memory {} MB", peak / MEGABYTE as u64);
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
+#[tokio::test]
 async fn noise_of_any_bytes_and_impossible_times_are_kept_as_what_they_are() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = dir.path().join("a.log");

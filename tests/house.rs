@@ -43,7 +43,7 @@ fn crates_depend_on_each_other_as_the_architecture_says() {
 #[test]
 fn example_configs_are_read_by_the_programs_they_are_for() {
     let etc = |file: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("etc").join(file);
-    agent::Config::load(&etc("agent.toml")).expect("etc/agent.toml");
+    agent::Config::load(&etc("agent.toml"), |_| {}).expect("etc/agent.toml");
     let text = std::fs::read_to_string(etc("collector.toml")).expect("etc/collector.toml");
     let config: collector::Config = toml::from_str(&text).expect("etc/collector.toml");
     assert_eq!(config, collector::Config::default());

@@ -129,23 +129,30 @@ impl Source {
 }
 
 impl Config {
-    /// Reads and checks a config file.
-    pub fn load(file: &Path) -> Result<Self, Error> {
+    /// Reads and checks a config file, with what was set elsewhere laid over it.
+    pub fn load(file: &Path, over: impl FnOnce(&mut Self)) -> Result<Self, Error> {
         let text =
             std::fs::read_to_string(file).map_err(|source| Error::ConfigFile { file: file.to_path_buf(), source })?;
-        Self::parse(&text, file)
+        Self::read(&text, file, over)
     }
 
     /// Reads and checks the text of a config file; `file` is only named in errors.
     pub fn parse(text: &str, file: &Path) -> Result<Self, Error> {
-        let config: Self = toml::from_str(text).map_err(|error| {
+        Self::read(text, file, |_| {})
+    }
+
+    fn read(text: &str, file: &Path, over: impl FnOnce(&mut Self)) -> Result<Self, Error> {
+        let mut config: Self = toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             let line = text[..at.min(text.len())].matches('\n').count() + 1;
             Error::Config { file: file.to_path_buf(), line, key: key_at(text, line), hint: error.message().to_owned() }
         })?;
-        config.check().map_err(|fault| {
-            let line = text.lines().position(|line| fault.is_in(line)).map_or(1, |at| at + 1);
-            Error::Config { file: file.to_path_buf(), line, key: fault.key.to_owned(), hint: fault.hint }
+        over(&mut config);
+        config.check().map_err(|fault| match text.lines().position(|line| fault.is_in(line)) {
+            Some(at) => {
+                Error::Config { file: file.to_path_buf(), line: at + 1, key: fault.key.to_owned(), hint: fault.hint }
+            }
+            None => Error::Setting { key: fault.key.to_owned(), value: fault.value, hint: fault.hint },
         })?;
         Ok(config)
     }
@@ -163,12 +170,12 @@ impl Config {
                 return Err(Fault::new(key, key, "must be between 65536 (64 KiB) and 16777216 (16 MiB)"));
             }
         }
-        if self
-            .id
-            .as_deref()
-            .is_some_and(|id| id.is_empty() || id.len() > 128 || id.contains(char::is_control))
-        {
-            return Err(Fault::new("id", "id", "must be 1 to 128 bytes of printable characters; leave it out and one is made"));
+        if self.id.as_deref().is_some_and(|id| id.is_empty() || id.len() > 128 || id.contains(char::is_control)) {
+            return Err(Fault::new(
+                "id",
+                "id",
+                "must be 1 to 128 bytes of printable characters; leave it out and one is made",
+            ));
         }
         for name in self.formats.keys() {
             self.format(Some(name))?;

@@ -37,6 +37,8 @@ pub struct Listing {
     pub entries: Vec<Entry>,
     /// Files and directories that were named and are not there.
     pub missing: Vec<PathBuf>,
+    /// Patterns and directories in which there is no file yet.
+    pub empty: Vec<PathBuf>,
     /// What cannot be followed, with the reason.
     pub odd: Vec<(PathBuf, String)>,
 }
@@ -59,7 +61,12 @@ pub fn list(places: &[Place], logs: &[Log]) -> Listing {
             place.paths.len() > 1 || place.paths.iter().any(|path| is_pattern(path) || Path::new(path).is_dir());
         let mut found: BTreeMap<PathBuf, String> = BTreeMap::new();
         for path in &place.paths {
-            find(path, &mut found, &mut listing);
+            let (mut here, told) = (BTreeMap::new(), listing.missing.len() + listing.odd.len());
+            find(path, &mut here, &mut listing);
+            if here.is_empty() && listing.missing.len() + listing.odd.len() == told {
+                listing.empty.push(PathBuf::from(path));
+            }
+            found.extend(here);
         }
         let known = logs.iter().filter(|log| log.source == place.source);
         let mut chains: HashMap<PathBuf, String> =
@@ -340,7 +347,8 @@ mod tests {
             |path: &Path| [Place { source: 0, name: "pbx".into(), paths: vec![path.to_str().unwrap().to_owned()] }];
         assert_eq!(list(&place(&path), &[]).missing, std::slice::from_ref(&path));
         assert_eq!(list(&place(&dir.path().join("later/*.log")), &[]).missing.len(), 1);
-        assert_eq!(list(&place(&dir.path().join("*.log")), &[]), Listing::default());
+        let none = dir.path().join("*.log");
+        assert_eq!(list(&place(&none), &[]), Listing { empty: vec![none], ..Listing::default() });
     }
 
     #[test]

@@ -7,6 +7,12 @@ pub enum Error {
     /// Exit code 2.
     #[error("{}:{line}: {key}: {hint}", file.display())]
     Config { file: PathBuf, line: usize, key: String, hint: String },
+    /// A flag or a variable, or a key that is not there. Exit code 2.
+    #[error("{key} = {value:?}: {hint}")]
+    Setting { key: String, value: String, hint: String },
+    /// Exit code 2.
+    #[error("{}: no [[source]]: name the logs to follow, as etc/agent.toml shows", .0.display())]
+    NoSource(PathBuf),
     #[error("cannot read {}: {source}; name another file with --config", file.display())]
     ConfigFile { file: PathBuf, source: std::io::Error },
     #[error("cannot use {} for the agent's state: {source}; it must be a directory this user may write to", dir.display())]
@@ -23,7 +29,7 @@ impl Error {
     /// 2 for a wrong config, 1 for all else.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Config { .. } | Error::ConfigFile { .. } => 2,
+            Error::Config { .. } | Error::Setting { .. } | Error::NoSource(_) | Error::ConfigFile { .. } => 2,
             Error::State { .. } | Error::Connection(_) | Error::Thread(_) | Error::Signal(_) => 1,
         }
     }

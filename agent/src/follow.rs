@@ -141,6 +141,12 @@ pub struct Follow {
     shipped: usize,
     batch: u64,
     batch_limit: usize,
+    /// Streams committed since the limit was set.
+    small_batches: u32,
+    /// Bytes of tails that wait, at most.
+    tails: usize,
+    /// Patterns and directories without a file.
+    empty: Vec<PathBuf>,
     records: u64,
     gaps: u64,
 
@@ -212,6 +218,9 @@ impl Follow {
             shipped: 0,
             batch: 0,
             batch_limit,
+            small_batches: 0,
+            tails: 0,
+            empty: Vec::new(),
             records: 0,
             gaps: 0,
             checkpoint: 0,
@@ -283,6 +292,7 @@ impl Follow {
             bytes_known,
             bytes_committed,
             waiting_for: self.missing.clone(),
+            empty: self.empty.clone(),
             unreadable,
             records: self.records,
             gaps: self.gaps,

@@ -212,7 +212,10 @@ mod tests {
 
     #[test]
     fn a_refusal_says_why_in_one_short_line() {
-        assert_eq!(refusal(400, b"version 9 is\nnot understood\x1b[31m\n"), "the collector answered 400: version 9 is not understood [31m");
+        assert_eq!(
+            refusal(400, b"version 9 is\nnot understood\x1b[31m\n"),
+            "the collector answered 400: version 9 is not understood [31m"
+        );
         assert_eq!(refusal(404, b""), "the collector answered 404");
         let long = refusal(500, "x".repeat(9000).as_bytes());
         assert!(long.len() < 350 && long.ends_with('…'), "{long}");

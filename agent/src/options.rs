@@ -26,18 +26,13 @@ pub struct Options {
 
 impl Options {
     pub fn load(self) -> Result<Config, Error> {
-        let mut config = Config::load(&self.config)?;
-        config.collector = self.collector.unwrap_or(config.collector);
-        config.state = self.state.unwrap_or(config.state);
-        config.id = self.id.or(config.id);
-        config.token_file = self.token_file.or(config.token_file);
-        config.check().map_err(|fault| Error::Config {
-            file: "command line".into(),
-            line: 0,
-            key: fault.key.to_owned(),
-            hint: fault.hint,
+        let config = Config::load(&self.config, |config| {
+            self.collector.into_iter().for_each(|collector| config.collector = collector);
+            self.state.into_iter().for_each(|state| config.state = state);
+            config.id = self.id.or(config.id.take());
+            config.token_file = self.token_file.or(config.token_file.take());
         })?;
-        Ok(config)
+        if config.sources.is_empty() { Err(Error::NoSource(self.config)) } else { Ok(config) }
     }
 }
 
@@ -45,18 +40,42 @@ impl Options {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+    fn options(text: &str) -> (Options, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
         let config = dir.path().join("agent.toml");
-        std::fs::write(&config, "id = \"from-file\"\nstate = \"/tmp/from-file\"\n").unwrap();
-        let options = Options { config, collector: None, state: None, id: Some("from-flag".into()), token_file: None };
-        let loaded = options.clone().load().unwrap();
-        assert_eq!(loaded.id.as_deref(), Some("from-flag"));
-        assert_eq!(loaded.state, PathBuf::from("/tmp/from-file"));
-        assert_eq!(loaded.collector, Config::default().collector);
+        std::fs::write(&config, text).unwrap();
+        (Options { config, collector: None, state: None, id: None, token_file: None }, dir)
+    }
 
-        let wrong = Options { collector: Some("http://192.0.2.1".into()), ..options };
-        assert_eq!(wrong.load().unwrap_err().exit_code(), 2);
+    const SOURCE: &str = "[[source]]\nname = \"sip\"\npaths = [\"/x/*.log\"]\n";
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let text =
+            format!("id = \"from-file\"\nstate = \"/tmp/from-file\"\ncollector = \"http://192.0.2.1\"\n{SOURCE}");
+        let (options, _dir) = options(&text);
+        let said = options.clone().load().unwrap_err().to_string();
+        assert!(said.contains("agent.toml:3: collector: "), "{said}");
+        let flags = Options { id: Some("from-flag".into()), collector: Some("http://127.0.0.1:1".into()), ..options };
+        let loaded = flags.load().unwrap();
+        assert_eq!(loaded.id.as_deref(), Some("from-flag"));
+        assert_eq!((loaded.state, loaded.collector), (PathBuf::from("/tmp/from-file"), "http://127.0.0.1:1".into()));
+        assert_eq!(loaded.timeout, Config::default().timeout);
+    }
+
+    #[test]
+    fn a_wrong_flag_is_named_with_its_value() {
+        let (options, _dir) = options(SOURCE);
+        let wrong = Options { collector: Some("http://192.0.2.1".into()), ..options }.load().unwrap_err();
+        assert_eq!(wrong.exit_code(), 2);
+        assert!(wrong.to_string().starts_with("collector = \"http://192.0.2.1\": plain HTTP"), "{wrong}");
+    }
+
+    #[test]
+    fn an_agent_without_a_source_does_not_start() {
+        let (options, _dir) = options("id = \"pbx\"\n");
+        let wrong = options.load().unwrap_err();
+        assert_eq!(wrong.exit_code(), 2);
+        assert!(wrong.to_string().contains("no [[source]]"), "{wrong}");
     }
 }

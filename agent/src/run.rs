@@ -17,10 +17,11 @@ use tracing::{info, warn};
 use crate::checkpoint::{self, StateDirectory};
 use crate::cursor::Reading;
 use crate::follow::{Action, Event, FileKey, Follow, Now, Rules, Spec};
+use crate::link::{Link, Said, Word};
 use crate::place::Place;
-use crate::progress::{Collector, Progress};
+use crate::progress::Progress;
 use crate::read::{Done, Job, Readers};
-use crate::ship::{Link, Tries, ship};
+use crate::ship::{Tries, ship};
 use crate::transport::Transport;
 use crate::{Config, Error, zone};
 
@@ -42,7 +43,7 @@ pub async fn run(
     let (specs, places) = sources(&config)?;
     raise_file_limit();
     let (done, from_readers) = mpsc::unbounded_channel();
-    let (link, links) = mpsc::unbounded_channel();
+    let (word, words) = mpsc::unbounded_channel();
     let readers = Readers::start(&done).map_err(Error::Thread)?;
     info!(agent, sources = specs.len(), "the agent follows logs");
     let mut running = Running {
@@ -52,8 +53,9 @@ pub async fn run(
         transport,
         readers,
         from_readers,
-        links,
-        link,
+        words,
+        word,
+        link: Link::default(),
         places: Arc::new(places),
         handles: HashMap::new(),
         tasks: JoinSet::new(),
@@ -61,7 +63,6 @@ pub async fn run(
         writing: false,
         write_again: false,
         started: Instant::now(),
-        collector: Collector::Unknown,
         progress,
         tell_at: Duration::ZERO,
     };
@@ -117,8 +118,9 @@ struct Running {
     transport: Transport,
     readers: Readers,
     from_readers: mpsc::UnboundedReceiver<Done>,
-    links: mpsc::UnboundedReceiver<Link>,
-    link: mpsc::UnboundedSender<Link>,
+    words: mpsc::UnboundedReceiver<Word>,
+    word: mpsc::UnboundedSender<Word>,
+    link: Link,
     places: Arc<Vec<Place>>,
     handles: HashMap<FileKey, Arc<File>>,
     /// Appends, questions and checkpoints on their way; each ends with an event.
@@ -127,7 +129,6 @@ struct Running {
     writing: bool,
     write_again: bool,
     started: Instant,
-    collector: Collector,
     progress: watch::Sender<Progress>,
     tell_at: Duration,
 }
@@ -146,10 +147,14 @@ impl Running {
                 Some(done) = self.from_readers.recv() => self.take(done),
                 Some(ended) = self.tasks.join_next() => match ended {
                     Ok(event) => event,
-                    Err(_) => Event::Tick,
+                    // What it carried is lost with it: going on would leave its stream waiting for ever.
+                    Err(ended) => match ended.try_into_panic() {
+                        Ok(panic) => std::panic::resume_unwind(panic),
+                        Err(_) => Event::Tick,
+                    },
                 },
-                Some(link) = self.links.recv() => {
-                    self.note(link);
+                Some(word) = self.words.recv() => {
+                    self.note(word);
                     Event::Tick
                 }
                 () = tokio::time::sleep(wait) => Event::Tick,
@@ -174,9 +179,9 @@ impl Running {
         while self.shipping < IN_FLIGHT {
             let Some(shipment) = self.follow.next_shipment(now.mono) else { break };
             self.shipping += 1;
-            let (transport, link) = (self.transport.clone(), self.link.clone());
+            let (transport, word) = (self.transport.clone(), self.word.clone());
             self.tasks.spawn(async move {
-                let outcome = ship(&transport, &shipment, &link).await;
+                let outcome = ship(&transport, &shipment, &word).await;
                 Event::Answered { shipment: Box::new(shipment), outcome }
             });
         }
@@ -191,7 +196,7 @@ impl Running {
 
     /// Gives the number of files: going through them all is not free.
     fn tell(&self) -> usize {
-        let now = Progress { collector: self.collector, ..self.follow.progress() };
+        let now = Progress { collector: self.link.collector(), ..self.follow.progress() };
         let files = now.files;
         self.progress.send_if_modified(|known| {
             let changed = *known != now;
@@ -285,17 +290,17 @@ impl Running {
     /// Asks the collector how far each stream of this agent is; before that nothing can be read.
     fn recover(&mut self) {
         let saved = self.state.load();
-        let (transport, agent, link) = (self.transport.clone(), self.agent.clone(), self.link.clone());
+        let (transport, agent, word) = (self.transport.clone(), self.agent.clone(), self.word.clone());
         self.tasks.spawn(async move {
             let mut tries = Tries::default();
             loop {
                 match all_positions(&transport, &agent).await {
                     Ok(positions) => {
-                        let _ = link.send(Link::Up);
+                        let _ = word.send(Word::Up);
                         return Event::Recovered { positions, saved };
                     }
                     Err(why) => {
-                        let _ = link.send(Link::Down(why));
+                        let _ = word.send(Word::Down(why));
                         tokio::time::sleep(tries.backoff()).await;
                     }
                 }
@@ -304,18 +309,11 @@ impl Running {
     }
 
     /// One line when the collector is lost, one when it is back.
-    fn note(&mut self, link: Link) {
-        match (link, self.collector) {
-            (Link::Down(why), Collector::Up | Collector::Unknown) => {
-                warn!(why, "the collector is lost; files are the buffer until it is back");
-                self.collector = Collector::Lost { since: Instant::now() };
-            }
-            (Link::Up, Collector::Lost { since }) => {
-                info!(seconds = since.elapsed().as_secs(), "the collector is back");
-                self.collector = Collector::Up;
-            }
-            (Link::Up, _) => self.collector = Collector::Up,
-            (Link::Down(_), Collector::Lost { .. }) => {}
+    fn note(&mut self, word: Word) {
+        match self.link.hear(word, Instant::now()) {
+            Some(Said::Lost(why)) => warn!(why, "the collector is lost; files are the buffer until it is back"),
+            Some(Said::Back { after }) => info!(seconds = after.as_secs(), "the collector is back"),
+            None => {}
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use message::id::StreamId;
 use message::span::Cause;
+use message::wire::WireSpan;
 use tracing::warn;
 
 use super::file::{File, Handle, Job, State};
@@ -20,6 +21,8 @@ const TURN: usize = 1 << 20;
 const HOT: Duration = Duration::from_millis(2);
 /// ... and a file that was quiet for so long only with each listing.
 const COLD: Duration = Duration::from_secs(2);
+/// Bytes of provisional tails that wait to be sent, over all streams: they are previews, and never stop the reading.
+const TAILS_MAX: usize = 4 << 20;
 /// Between two provisional tails of a stream.
 const TAILS: Duration = Duration::from_secs(1);
 
@@ -193,9 +196,16 @@ impl Follow {
         for piece in pieces {
             self.queue(id, piece);
         }
-        if let Some(stream) = self.streams.get_mut(&id).filter(|_| tail.is_some()) {
-            (stream.tail, stream.tail_seen, stream.tail_at) = (tail, seen, now);
-            self.has_news(id);
+        if let Some(tail) = tail {
+            let fits = self.holds_tail(bytes_of(&tail));
+            if let Some(stream) = self.streams.get_mut(&id) {
+                stream.tail_at = now;
+                // One too many is asked for again a little later.
+                if fits {
+                    (stream.tail, stream.tail_seen) = (Some(tail), seen);
+                    self.has_news(id);
+                }
+            }
         }
         self.make_gaps(id);
         if renamed || unlinked {
@@ -249,6 +259,17 @@ impl Follow {
         self.put_on_agenda(key, since + DOUBT);
     }
 
+    /// Whether previews may take so much more memory.
+    fn holds_tail(&mut self, bytes: usize) -> bool {
+        self.tails += bytes;
+        if self.tails > TAILS_MAX {
+            // Most were sent, or replaced, since this was counted.
+            self.tails =
+                bytes + self.streams.values().filter_map(|stream| stream.tail.as_deref()).map(bytes_of).sum::<usize>();
+        }
+        self.tails <= TAILS_MAX
+    }
+
     /// At its end: when to look again. The quieter it was, the later.
     fn rest(&mut self, key: FileKey, id: StreamId) {
         let now = self.now.mono;
@@ -295,9 +316,14 @@ impl Follow {
     }
 }
 
+/// What spans take in a batch, roughly.
+pub(super) fn bytes_of(spans: &[WireSpan]) -> usize {
+    spans.iter().map(|span| span.bytes.len() + 64).sum()
+}
+
 /// When the provisional tail is to be told; none where there is nothing new to tell.
 fn tail_due(stream: &Stream, seen: u64, after: Duration) -> Option<Duration> {
     let since = stream.unfinished_since.filter(|_| stream.tail_seen != seen)?;
-    let last = if stream.tail_seen == 0 { Duration::ZERO } else { stream.tail_at + TAILS };
+    let last = if stream.tail_at.is_zero() { Duration::ZERO } else { stream.tail_at + TAILS };
     Some((since + after).max(last))
 }

@@ -9,6 +9,7 @@ use message::wire::{Answer, Append, Guard, Position, Refused, StreamAppend, Stre
 use serde_bytes::ByteBuf;
 use tracing::{info, warn};
 
+use super::advance::bytes_of;
 use super::file::{Handle, State};
 use super::{Action, Follow};
 use crate::piece::Piece;
@@ -23,6 +24,8 @@ const HOLD_META: Duration = Duration::from_secs(30);
 /// What a stream and its meta take in a batch, roughly.
 const STREAM: usize = 512;
 const META: usize = 512;
+/// Streams committed in halved batches before larger ones are tried.
+const TRY_LARGER: u32 = 256;
 /// The least a batch is halved to.
 const BATCH_MIN: usize = 1024;
 
@@ -199,9 +202,20 @@ impl Follow {
         self.records += part.spans.iter().filter(|span| span.kind == SpanKind::Record).count() as u64;
         self.gaps += part.spans.iter().filter(|span| span.kind == SpanKind::Gap).count() as u64;
         self.dirty = true;
+        self.grow_batches();
         self.has_news(part.stream);
         self.let_go(part.stream);
         self.drop_settled(part.stream);
+    }
+
+    /// What was too large may have been a passing thing: after many that were taken, larger ones are tried again.
+    fn grow_batches(&mut self) {
+        if self.batch_limit < self.rules.batch_bytes {
+            self.small_batches += 1;
+            if self.small_batches >= TRY_LARGER {
+                (self.small_batches, self.batch_limit) = (0, (self.batch_limit * 2).min(self.rules.batch_bytes));
+            }
+        }
     }
 
     /// Puts what was not stored back in front of the queue; a span that can never be stored becomes a gap.
@@ -243,7 +257,9 @@ impl Follow {
         let Shipment { append, cuts } = shipment;
         let append = owned(append);
         let single = append.streams.len() == 1 && cuts.first().is_some_and(|cuts| cuts.len() <= 1);
-        let bytes: usize = cuts.iter().flatten().map(|cut| cut.bytes).sum();
+        let tails: usize = append.streams.iter().map(|part| bytes_of(&part.tail)).sum();
+        let bytes = tails + cuts.iter().flatten().map(|cut| cut.bytes).sum::<usize>();
+        self.small_batches = 0;
         self.batch_limit = (bytes / 2).min(self.batch_limit).max(BATCH_MIN);
         warn!(
             bytes,
@@ -320,7 +336,10 @@ fn take(stream: &mut Stream, meta: Option<StreamMeta>, limit: usize, bytes: &mut
         cuts.push(Cut { spans: piece.spans.len(), end: piece.end, guard: piece.guard, bytes: piece.bytes });
         spans.extend(piece.spans);
     }
-    let tail = if stream.queue.is_empty() { stream.tail.take().unwrap_or_default() } else { Vec::new() };
+    // A tail waits for the next batch where it does not fit, unless it is all that this one would hold.
+    let fits = |tail: &mut Vec<WireSpan>| cuts.is_empty() || *bytes + bytes_of(tail) <= limit;
+    let tail = stream.tail.take_if(|tail| stream.queue.is_empty() && fits(tail)).unwrap_or_default();
+    *bytes += bytes_of(&tail);
     stream.in_flight = true;
     let part = StreamAppend {
         stream: stream.id,

@@ -57,6 +57,7 @@ impl Follow {
         self.chains.retain(|_, chain| now.saturating_sub(chain.seen_at) < FORGET);
         self.forget_vanished();
         self.open_what_is_due();
+        self.empty = listing.empty;
         self.tell(listing.missing, listing.odd);
     }
 
@@ -259,7 +260,7 @@ impl Follow {
 
     fn tell(&mut self, missing: Vec<PathBuf>, odd: Vec<(PathBuf, String)>) {
         for path in missing.iter().filter(|path| !self.missing.contains(path)) {
-            warn!(path = %path.display(), "does not exist yet; it is waited for");
+            info!(path = %path.display(), "a path of the config does not exist yet; it is waited for");
         }
         for (path, why) in odd.iter().filter(|odd| !self.odd.contains(odd)) {
             warn!(path = %path.display(), why, "cannot be followed and is left out");

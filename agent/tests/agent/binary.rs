@@ -21,7 +21,7 @@ fn a_wrong_config_ends_with_2_and_says_where_and_what() {
 
 #[test]
 fn a_state_that_cannot_be_used_ends_with_1() {
-    let ended = run("state = \"/proc/siptrail\"\n");
+    let ended = run("state = \"/proc/siptrail\"\n[[source]]\nname = \"pbx\"\npaths = [\"/x/*.log\"]\n");
     assert_eq!(ended.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&ended.stderr).contains("cannot use /proc/siptrail for the agent's state"));
 }

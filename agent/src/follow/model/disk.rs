@@ -85,7 +85,7 @@ impl Disk {
             let key = |entry: &Entry| (entry.name.is_plain(), entry.stat.mtime);
             key(a).cmp(&key(b)).then_with(|| a.name.age(&b.name))
         });
-        Listing { entries, missing: Vec::new(), odd: Vec::new() }
+        Listing { entries, ..Listing::default() }
     }
 }
 
