@@ -68,6 +68,7 @@ impl Load {
         let sql = |text: String| {
             let done = Command::new("psql")
                 .args(["-h", "127.0.0.1", "-p", &port.to_string(), "-U", "siptrail", "-d", "postgres", "-qc", &text])
+                .stderr(Stdio::null())
                 .status();
             assert!(done.is_ok_and(|status| status.success()), "no PostgreSQL at port {port}: scripts/postgres start");
         };
