@@ -140,6 +140,31 @@ async fn a_batch_is_answered_with_its_watermark_and_stored_once_though_sent_twic
 }
 
 #[tokio::test]
+async fn c03_of_half_a_request_nothing_is_stored_and_of_the_whole_one_all() {
+    let door = Door::open().await;
+    let append = Append {
+        version: wire::VERSION,
+        agent: "agent-1".into(),
+        lease: 0,
+        batch: 7,
+        streams: vec![stream(1, 0, RECORD)],
+    };
+    let whole = wire::encode(&append).expect("encoded");
+    let half = whole[..whole.len() / 2].to_vec();
+    // The agent dies amid its request: the connection ends without the rest of the body.
+    let broken = futures::stream::iter([Ok(half), Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset))]);
+    let request = Request::post("/api/v1/append").header("content-type", CONTENT_TYPE);
+    let request = request.body(Body::from_stream(broken)).expect("a request");
+    let response = door.app.clone().oneshot(request).await.expect("an answer");
+    assert!(response.status().is_client_error(), "{}", response.status());
+    assert!(door.stored().await.is_empty());
+    assert_eq!(door.store.watermark(StreamId(1)).await.expect("a watermark"), Offset(0));
+
+    let (status, _) = door.append(vec![stream(1, 0, RECORD)]).await;
+    assert_eq!((status, door.stored().await), (StatusCode::OK, vec![(0, false)]));
+}
+
+#[tokio::test]
 async fn bytes_damaged_on_the_way_are_422_and_the_other_streams_are_stored() {
     let door = Door::open().await;
     let mut damaged = stream(1, 0, RECORD);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,7 +111,8 @@ impl Sqlite {
 fn lock(directory: &Path) -> Result<File, Error> {
     let error = |what: String| Error::Directory { path: directory.display().to_string(), what };
     let says = |does: &str, why: &dyn Display| error(format!("{does}: {why}"));
-    std::fs::create_dir_all(directory).map_err(|why| says("cannot be made", &why))?;
+    // What people say to each other is nobody else's.
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|why| says("cannot be made", &why))?;
     let file = File::options()
         .create(true)
         .truncate(false)
