@@ -29,9 +29,9 @@ pub fn outcome(row: &ScenarioRow) -> Outcome {
         Some(status @ 500..=599) => (reason(status), "bad"),
         Some(status) => (reason(status), ""),
         None if call && row.answered.is_some() => ("answered", "good"),
-        None if call && row.rang.is_some() => ("rang, no final answer", ""),
+        None if call && row.rang.is_some() => ("rang, no final answer logged", ""),
         None if matches!(row.class, CallClass::Other) => ("no status", ""),
-        None => ("no final answer", ""),
+        None => ("no final answer logged", ""),
     };
     Outcome { text: text.into(), tone }
 }
