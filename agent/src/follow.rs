@@ -21,7 +21,7 @@ mod model;
 mod saved;
 mod seek;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,7 +133,7 @@ pub struct Follow {
     listed_wall: i64,
     list_at: Duration,
     missing: Vec<PathBuf>,
-    odd: Vec<(PathBuf, String)>,
+    odd: HashSet<(PathBuf, String)>,
 
     /// Streams with news that are not on their way, in the order they got them.
     news: BTreeSet<(Duration, StreamId)>,
@@ -213,7 +213,7 @@ impl Follow {
             listed_wall: 0,
             list_at: Duration::ZERO,
             missing: Vec::new(),
-            odd: Vec::new(),
+            odd: HashSet::new(),
             news: BTreeSet::new(),
             shipped: 0,
             batch: 0,

@@ -8,7 +8,8 @@ pub fn host_name() -> String {
     name.ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".into())
 }
 
-/// The IANA name of the host's zone, or `UTC`: `TZ`, else `/etc/timezone`, else where `/etc/localtime` points.
+/// The IANA name of the host's zone, or `UTC`: `TZ`, else where `/etc/localtime` points, as for all who log,
+/// else `/etc/timezone`.
 pub fn host_zone() -> String {
     let variable = std::env::var("TZ").ok().map(|zone| zone.trim_start_matches(':').to_owned());
     let file = || std::fs::read_to_string("/etc/timezone").ok().map(|zone| zone.trim().to_owned());
@@ -16,8 +17,8 @@ pub fn host_zone() -> String {
     let known = |zone: &String| zone.parse::<chrono_tz::Tz>().is_ok();
     variable
         .filter(known)
-        .or_else(|| file().filter(known))
         .or_else(|| link().filter(known))
+        .or_else(|| file().filter(known))
         .unwrap_or_else(|| "UTC".into())
 }
 

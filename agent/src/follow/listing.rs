@@ -1,7 +1,7 @@
 //! Files come, are renamed and go.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use message::span::Cause;
@@ -262,10 +262,15 @@ impl Follow {
         for path in missing.iter().filter(|path| !self.missing.contains(path)) {
             info!(path = %path.display(), "a path of the config does not exist yet; it is waited for");
         }
+        // One line a directory and reason: there may be thousands of archives.
+        let mut new: HashMap<(Option<&Path>, &str), (&Path, usize)> = HashMap::new();
         for (path, why) in odd.iter().filter(|odd| !self.odd.contains(odd)) {
-            warn!(path = %path.display(), why, "cannot be followed and is left out");
+            new.entry((path.parent(), why)).or_insert((path, 0)).1 += 1;
+        }
+        for ((_, why), (path, files)) in new {
+            warn!(path = %path.display(), files, why, "cannot be followed and is left out");
         }
         self.missing = missing;
-        self.odd = odd;
+        self.odd = odd.into_iter().collect();
     }
 }
