@@ -246,6 +246,7 @@ store_test! {
     async fn an_append_killed_before_its_commit_leaves_nothing(store) {
         let file = File::new(1);
         let prepared = crate::append::Prepared::of(file.batch(0, five(&file).0));
+        store.backend.ensure_days(prepared.days().collect()).await.unwrap();
         let mut tx = store.backend.begin().await.unwrap();
         crate::append::known::Unknown::of([&prepared], &store.caches).write(&mut tx).await.unwrap();
         let outcome = crate::append::apply::stream(&mut tx, &prepared).await.unwrap();
