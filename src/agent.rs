@@ -4,12 +4,12 @@ use ::agent::{Error, Options, Progress, Transport, http};
 use tokio::sync::watch;
 
 use crate::outcome::WrongConfig;
-use crate::watch::until_signal;
+use crate::stop;
 
 pub async fn run(asked: Options) -> anyhow::Result<()> {
     let config = asked.load().map_err(told)?;
     let transport = Transport::Http(http::Client::new(&config).map_err(told)?);
-    ::agent::run(config, transport, watch::Sender::new(Progress::default()), until_signal()).await.map_err(told)
+    ::agent::run(config, transport, watch::Sender::new(Progress::default()), stop::until_signal()).await.map_err(told)
 }
 
 fn told(error: Error) -> anyhow::Error {

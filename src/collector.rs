@@ -7,7 +7,7 @@ use store::Location;
 use crate::cli::Configured;
 use crate::outcome::WrongConfig;
 use crate::serve::{self, Server};
-use crate::{progress, settings, watch};
+use crate::{progress, settings, stop};
 
 pub async fn run(asked: Configured) -> anyhow::Result<()> {
     let config: collector::Config = settings::read(&asked.config)?;
@@ -16,7 +16,7 @@ pub async fn run(asked: Configured) -> anyhow::Result<()> {
         Some(file) => postgres(file).map_err(|what| WrongConfig(format!("{place}: postgres_url_file: {what}")))?,
         None => Location::Directory(config.data.clone()),
     };
-    let cancel = watch::until_signal();
+    let cancel = stop::until_signal();
     let listener = serve::bind(config.listen, &format!("`listen` in {place}")).await?;
     let server = Server::start(listener, location, &config, Vec::new(), cancel.clone()).await?;
     progress::say(&format!("Siptrail is at http://{}/", server.address));

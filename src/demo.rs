@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{Demo, From};
 use crate::outcome::WrongConfig;
 use crate::player::Recording;
-use crate::progress;
-use crate::watch::{self, Watch};
+use crate::watch::Watch;
+use crate::{progress, stop};
 
 /// Logs of one recording: they are played side by side.
 type Scene = &'static [(&'static str, &'static [u8])];
@@ -27,14 +27,24 @@ const SCENES: [Scene; 2] = [
 pub async fn run(asked: Demo) -> anyhow::Result<()> {
     let fresh = Fresh::make(asked.data.as_deref())?;
     let logs = fresh.path.join("logs");
-    std::fs::create_dir(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
-    let cancel = watch::until_signal();
+    make_logs(&logs)?;
+    let cancel = stop::until_signal();
     let watch =
         Watch::start(asked.pages.listen, fresh.path.join("data"), std::slice::from_ref(&logs), From::Beginning).await?;
     let player = tokio::spawn(play(logs, cancel.clone()));
     let result = watch.follow(cancel).await;
     player.abort();
     result
+}
+
+/// Empty ones at first, so that all of them are followed when the first record is written.
+fn make_logs(logs: &Path) -> anyhow::Result<()> {
+    let told = || format!("cannot make {}", logs.display());
+    std::fs::create_dir(logs).with_context(told)?;
+    for (name, _) in SCENES.into_iter().flatten() {
+        std::fs::File::create(logs.join(name)).with_context(told)?;
+    }
+    Ok(())
 }
 
 async fn play(logs: PathBuf, cancel: CancellationToken) {

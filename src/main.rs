@@ -1,7 +1,7 @@
 //! The binary `siptrail`: wires the libraries together and nothing else.
 //!
-//! [`cli`] says what can be asked; [`watch`], [`demo`], [`collector`], [`agent`] do it; [`serve`], [`settings`],
-//! [`progress`] and [`outcome`] are what they share.
+//! [`cli`] says what can be asked; [`watch`] of [`sources`], [`demo`] with its [`player`], [`collector`], [`agent`] do
+//! it; [`serve`], [`settings`], [`progress`], [`stop`] and [`outcome`] are what they share.
 
 mod agent;
 mod cli;
@@ -13,6 +13,8 @@ mod player;
 mod progress;
 mod serve;
 mod settings;
+mod sources;
+mod stop;
 mod watch;
 
 use std::process::ExitCode;

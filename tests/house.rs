@@ -48,3 +48,32 @@ fn example_configs_are_read_by_the_programs_they_are_for() {
     let config: collector::Config = toml::from_str(&text).expect("etc/collector.toml");
     assert_eq!(config, collector::Config::default());
 }
+
+/// What always holds is shown by tests; one that is renamed takes its line with it.
+#[test]
+fn tests_that_the_architecture_names_are_there() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let is_name = |name: &&str| {
+        name.matches('_').count() > 2 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+    };
+    let named: BTreeSet<&str> = text.split('`').skip(1).step_by(2).filter(is_name).collect();
+    assert!(named.len() > 40, "only {} names of tests in ARCHITECTURE.md", named.len());
+    let code = code_of(root);
+    let missing: Vec<&str> = named.into_iter().filter(|name| !code.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md names tests that are not there: {missing:#?}");
+}
+
+/// All Rust of the house, one behind the other.
+fn code_of(root: &std::path::Path) -> String {
+    let (mut code, mut left) = (String::new(), Vec::new());
+    left.extend(ARROWS.iter().map(|(name, _)| root.join(name)).chain([root.join("src"), root.join("tests")]));
+    while let Some(place) = left.pop() {
+        if place.is_dir() {
+            left.extend(std::fs::read_dir(&place).expect("a directory").map(|entry| entry.expect("an entry").path()));
+        } else if place.extension().is_some_and(|extension| extension == "rs") {
+            code += &std::fs::read_to_string(&place).expect("Rust");
+        }
+    }
+    code
+}
