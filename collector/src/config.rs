@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use message::facts::{Pointer, Settings};
-use message::{keys, kind};
+use message::kind::KindRule;
+use message::settings::KeyRule;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -19,9 +20,9 @@ pub struct Config {
     /// Names under which browsers may ask for the pages, beside the address itself.
     pub hosts: Vec<String>,
     /// `[[kind]]`: decides before the built-in rules what kind a record is.
-    pub kind: Vec<kind::Rule>,
+    pub kind: Vec<KindRule>,
     /// `[[key]]`: the operator's own key spaces, beside the default ones.
-    pub key: Vec<keys::Rule>,
+    pub key: Vec<KeyRule>,
     /// `[reading]`: where Call-IDs, statuses and devices stand in headers, queries and JSON.
     pub reading: Reading,
 }

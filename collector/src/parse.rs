@@ -92,7 +92,7 @@ fn row(
     let Header { time, ambiguous_time, .. } = header;
     let (method, source, destination) = (text(header.method), text(header.source), text(header.destination));
     let body = &span.bytes[head..end];
-    let (kind, guessed) = kind::decide(settings, &reading.source, &method, &source, &destination, body);
+    let (kind, guessed) = kind::decide(&settings.kind, &reading.source, &method, &source, &destination, body);
     let facts = facts::read(kind, &method, &source, &destination, body, settings);
     let mut flags = span.flags;
     for (set, flag) in [

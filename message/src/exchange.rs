@@ -1,8 +1,17 @@
 //! A record that holds request and result splits into two halves on read.
 
-use crate::flow::Half;
 use crate::record::Message;
 use crate::time::Timestamp;
+
+/// Which half of an exchange logged as one record a row is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Half {
+    #[default]
+    Whole,
+    Request,
+    /// Its id ends in `r`.
+    Response,
+}
 
 /// One sending that a record tells of: the record itself, or one half of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

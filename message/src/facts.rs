@@ -5,11 +5,10 @@ use crate::kind::{self, Kind};
 use crate::sip;
 
 mod exchange;
-mod settings;
 mod signalling;
 
+pub use crate::settings::{Pattern, Pointer, Settings, SettingsError};
 pub use crate::sip::Fault;
-pub use settings::{Pattern, Pointer, Settings, SettingsError};
 
 /// What was understood of one message. Parsing never fails: what is odd stands in `faults`.
 #[derive(Clone, PartialEq, Debug)]
@@ -217,7 +216,7 @@ Content-Length: 0
             let fields: Vec<_> = header.trim_end_matches(']').split("][").collect();
             let [_, method, source, destination] = fields[..] else { panic!("four fields: {header}") };
             let settings = Settings::default();
-            let (kind, guessed) = kind::decide(&settings, "proxy", method, source, destination, body.as_bytes());
+            let (kind, guessed) = kind::decide(&settings.kind, "proxy", method, source, destination, body.as_bytes());
             let facts = read(kind, method, source, destination, body.as_bytes(), &settings);
             assert!(!guessed && !facts.interleaved(method) && facts.faults.is_empty());
             let (call, status) = (facts.call_id.unwrap(), facts.status.map_or("-".into(), |s| s.to_string()));

@@ -1,16 +1,14 @@
 //! Folding on read: sender's and receiver's sighting of one message, and retransmissions.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 
+use crate::address::Address;
 use crate::exchange::Piece;
-use crate::flow::Half;
-use crate::flow::number::{ByNumber, NumberSet, Numbers};
-use crate::flow::scene::{Scene, to_tag};
 use crate::kind::Kind;
-use crate::node::address::Address;
-use crate::node::base::Bases;
-use crate::record::Message;
+use crate::number::{ByNumber, NumberSet};
+use crate::scene::Scene;
+use crate::scene::base::Bases;
+use crate::scene::same::Sameness;
 use crate::time::{SECOND, Timestamp};
 
 /// Two logs of one sending are no further apart than this, after clock repair.
@@ -145,120 +143,4 @@ fn is_private(ip: IpAddr) -> bool {
         IpAddr::V4(ip) => ip.is_private() || ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64,
         IpAddr::V6(ip) => ip.octets()[0] & 0xfe == 0xfc,
     }
-}
-
-/// What does not change between the sender's and the receiver's log of a message; its direction is compared apart.
-#[derive(PartialEq, Eq, Hash)]
-enum Identity<'a> {
-    Sip {
-        transaction: usize,
-        branch: &'a str,
-        method: &'a str,
-        status: Option<u16>,
-        tag: Option<&'a str>,
-        content: u64,
-    },
-    Other {
-        kind: Kind,
-        response: bool,
-        method: &'a str,
-        status: Option<u16>,
-        target: Option<&'a str>,
-        content: u64,
-    },
-}
-
-/// By message: a number for all that are one message but for their hop's marks; none for what is never the same as
-/// another (MEDIA, and what could not be read).
-pub(crate) struct Sameness {
-    whole: Vec<Option<usize>>,
-    response: Vec<Option<usize>>,
-}
-
-impl Sameness {
-    pub fn new(scene: &Scene, pieces: &[Piece]) -> Self {
-        let mut numbers = Numbers::with_room(pieces.len());
-        let mut content = Content::default();
-        let mut same = Self { whole: vec![None; scene.messages.len()], response: vec![None; scene.messages.len()] };
-        for piece in pieces {
-            let number = identity(scene, *piece, &mut content).map(|identity| numbers.of(identity));
-            same.half(*piece)[piece.message] = number;
-        }
-        same
-    }
-
-    pub fn of(&self, piece: Piece) -> Option<usize> {
-        if piece.half == Half::Response { self.response[piece.message] } else { self.whole[piece.message] }
-    }
-
-    fn half(&mut self, piece: Piece) -> &mut Vec<Option<usize>> {
-        if piece.half == Half::Response { &mut self.response } else { &mut self.whole }
-    }
-}
-
-fn identity<'a>(scene: &Scene<'a>, piece: Piece, content: &mut Content) -> Option<Identity<'a>> {
-    let message = &scene.messages[piece.message];
-    let facts = &message.facts;
-    let status = piece.status(scene.messages);
-    match (facts.kind, &facts.sip) {
-        (Kind::Sip, Some(sip)) => Some(Identity::Sip {
-            transaction: scene.transaction[piece.message],
-            branch: sip.vias.first().map_or("", |via| via.branch.as_str()),
-            method: &facts.method,
-            status,
-            tag: to_tag(sip),
-            content: content.of_sip(message, status),
-        }),
-        (Kind::Rest | Kind::Push, _) => Some(Identity::Other {
-            kind: facts.kind,
-            response: piece.is_response(scene.messages),
-            method: &facts.method,
-            status,
-            target: facts.target.as_deref(),
-            content: content.of(message.body()),
-        }),
-        _ => None,
-    }
-}
-
-/// Hashes of text without line ends: one logger keeps CRLF, another writes LF and adds one of its own.
-#[derive(Default)]
-struct Content {
-    lines: Vec<u8>,
-}
-
-impl Content {
-    /// The body, and RSeq of a reliable provisional response (RFC 3262): a second 183 with other SDP is no repeat.
-    fn of_sip(&mut self, message: &Message, status: Option<u16>) -> u64 {
-        let text = message.body();
-        let end = head_end(text);
-        let mut rseq: &[u8] = &[];
-        if matches!(status, Some(101..=199)) {
-            let of_rseq = |line: &&[u8]| line.get(..5).is_some_and(|name| name.eq_ignore_ascii_case(b"rseq:"));
-            rseq = text[..end].split(|byte| *byte == b'\n').find(of_rseq).unwrap_or_default();
-        }
-        self.of(&text[end..]) ^ self.of(rseq).rotate_left(1)
-    }
-
-    fn of(&mut self, text: &[u8]) -> u64 {
-        let text = text.trim_ascii();
-        if text.is_empty() {
-            return 0;
-        }
-        self.lines.clear();
-        for line in text.split(|byte| *byte == b'\n') {
-            self.lines.extend_from_slice(line.trim_ascii_end());
-            self.lines.push(b'\n');
-        }
-        let mut hasher = DefaultHasher::new();
-        hasher.write(&self.lines);
-        hasher.finish()
-    }
-}
-
-fn head_end(text: &[u8]) -> usize {
-    let breaks = memchr::memchr_iter(b'\n', text);
-    let mut ends =
-        breaks.map(|at| at + 1).filter(|at| text[*at..].starts_with(b"\n") || text[*at..].starts_with(b"\r\n"));
-    ends.next().unwrap_or(text.len())
 }

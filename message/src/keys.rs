@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::facts::{Pattern, Pointer, Settings};
 use crate::id::first_16;
+use crate::settings::{KeyRule, Settings};
 use crate::sip::{self, Name};
 
 /// A (space, value) pair. Two calls that share one belong together.
@@ -47,28 +47,6 @@ pub const CALL: &str = "call";
 const SESSION: &str = "session";
 const CHARGING: &str = "charging";
 const TRACE: &str = "trace";
-
-/// `[[key]]` of the config: a key space of the operator's own, from a header, a JSON body or a query.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rule {
-    pub space: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub header: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub json: Option<Pointer>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub query: Option<String>,
-    /// The part of the value that counts: the first group, else all that matches. No match, no key.
-    #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
-    pub pattern: Option<Pattern>,
-    #[serde(default = "sure")]
-    pub sure: bool,
-}
-
-fn sure() -> bool {
-    true
-}
 
 /// A longer value is a text that happens to stand in the place of a key.
 const LONGEST: usize = 1024;
@@ -127,7 +105,7 @@ impl<'s> Found<'s> {
         self.add_as(space, written, true);
     }
 
-    pub(crate) fn add_by(&mut self, rule: &Rule, written: &str) {
+    pub(crate) fn add_by(&mut self, rule: &KeyRule, written: &str) {
         let part = rule.pattern.as_ref().map_or(Some(written), |pattern| pattern.find(written));
         if let Some(part) = part {
             self.add_as(&rule.space, part, rule.sure);

@@ -5,8 +5,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::Settings;
-
 /// What kind of message a record holds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -60,7 +58,7 @@ impl FromStr for Kind {
 /// `[[kind]]` of the config: what the operator knows better. A key that is absent matches anything.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Rule {
+pub struct KindRule {
     /// Name of the source, method and destination of the header; `*` stands for any text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
@@ -93,16 +91,16 @@ const SIP: [&str; 14] = [
 /// Decides the kind of a record; true: nothing decided and REST was assumed.
 ///
 /// The first that decides: a rule of the config, the header's method, the message's first line, the scheme of the
-/// destination, that of the source. `source_name` is the source's name, `source` and `destination` are the header's.
+/// destination, that of the source. `rules` are those of the config, `source_name` is the source's name, `source` and `destination` are the header's.
 pub fn decide(
-    settings: &Settings,
+    rules: &[KindRule],
     source_name: &str,
     method: &str,
     source: &str,
     destination: &str,
     body: &[u8],
 ) -> (Kind, bool) {
-    let ruled = settings.kind.iter().find(|rule| rule.matches(source_name, method, destination)).map(|rule| rule.is);
+    let ruled = rules.iter().find(|rule| rule.matches(source_name, method, destination)).map(|rule| rule.is);
     let kind = ruled
         .or_else(|| by_method(method))
         .or_else(|| by_first_line(body))
@@ -111,7 +109,7 @@ pub fn decide(
     (kind.unwrap_or(Kind::Rest), kind.is_none())
 }
 
-impl Rule {
+impl KindRule {
     fn matches(&self, source_name: &str, method: &str, destination: &str) -> bool {
         let fits = |pattern: &Option<String>, text| pattern.as_ref().is_none_or(|pattern| glob(pattern, text));
         fits(&self.source, source_name) && fits(&self.method, method) && fits(&self.destination, destination)
@@ -209,7 +207,7 @@ mod tests {
     #[track_caller]
     fn check(method: &str, source: &str, destination: &str, body: &str, expect: (Kind, bool)) {
         assert_eq!(
-            decide(&Settings::default(), "proxy", method, source, destination, body.as_bytes()),
+            decide(&[], "proxy", method, source, destination, body.as_bytes()),
             expect,
             "{method} {destination}"
         );
@@ -241,14 +239,14 @@ mod tests {
 
     #[test]
     fn a_rule_of_the_config_decides_first() {
-        let rule = Rule {
+        let rule = KindRule {
             source: Some("proxy*".into()),
             method: Some("POST".into()),
             destination: Some("https://fcm.*/send".into()),
             is: Kind::Push,
         };
-        let settings = Settings { kind: vec![rule], ..Settings::default() };
-        let of = |source, method, destination| decide(&settings, source, method, "-", destination, b"").0;
+        let rules = [rule];
+        let of = |source, method, destination| decide(&rules, source, method, "-", destination, b"").0;
         assert_eq!(of("proxy-1", "POST", "https://fcm.example.com/v1/send"), Kind::Push);
         assert_eq!(of("app", "POST", "https://fcm.example.com/v1/send"), Kind::Rest);
         assert_eq!(of("proxy-1", "PUT", "https://fcm.example.com/v1/send"), Kind::Rest);

@@ -5,27 +5,28 @@ mod branching;
 mod course;
 mod fork;
 mod identity;
+mod leg;
 mod plain;
 mod platform;
 mod push;
 mod seating;
-pub(crate) mod tree;
 
 use branching::{Branching, Ground};
 use course::{Courses, Tags};
 use identity::Identities;
 use push::{Push, Wakes};
 use seating::Seating;
-use tree::Tree;
+
+pub use leg::{Branch, Fork, Leg, Outcome, PushState};
 
 use crate::event::{CallClass, class_of};
-use crate::flow::number::{ByNumber, NumberSet};
-use crate::flow::scene::Scene;
-use crate::flow::{Fork, Leg, Node, NodeKind, PushState};
 use crate::fold::Fold;
 use crate::kind::Kind;
-use crate::node::base::Bases;
-use crate::node::{Columns, Machines};
+use crate::node::{Columns, Machines, Node, NodeKind};
+use crate::number::{ByNumber, NumberSet};
+use crate::scene::Scene;
+use crate::scene::base::Bases;
+use crate::tree::Tree;
 
 /// Which legs there are, before it is known where their messages are drawn.
 pub(crate) struct Branches<'a> {

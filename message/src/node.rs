@@ -4,33 +4,55 @@
 //! contact end, is a device of a person. All else is a peer outside, named by its host. Ports of one host are columns
 //! of their own only when they talk to each other, and where they are devices.
 
-pub mod address;
 mod alias;
-pub(crate) mod base;
 mod column;
 mod device;
-pub(crate) mod logger;
 mod name;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use address::Address;
-use base::Bases;
 pub(crate) use column::opener;
 use device::Devices;
 pub(crate) use device::user;
-use logger::Loggers;
 
-use crate::flow::number::{ByNumber, Numbers};
-use crate::flow::scene::Scene;
-use crate::flow::{Node, NodeKind};
+use crate::address::Address;
 use crate::fold::Fold;
 use crate::kind::Kind;
-use crate::legs::tree::Tree;
+use crate::number::{ByNumber, Numbers};
+use crate::scene::Scene;
+use crate::scene::base::Bases;
+use crate::scene::logger::Loggers;
+use crate::tree::Tree;
 
 /// Gives a machine the name that the operator chose, by the source that logged it (its name) and its address.
 pub type Resolver<'a> = &'a dyn Fn(&str, &Address) -> Option<String>;
+
+/// A column: a server that logs, a device of a person, or a peer outside.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Node {
+    pub name: String,
+    /// Second line: address or platform.
+    pub detail: String,
+    /// What it calls itself: the first User-Agent (Server in responses) it sent.
+    pub user_agent: Option<String>,
+    pub kind: NodeKind,
+    /// The person a device belongs to (user part of its AOR).
+    pub person: Option<String>,
+    /// The leg whose device this is.
+    pub leg: Option<usize>,
+    /// False: a device that was addressed and never sent anything (dashed lane).
+    pub spoke: bool,
+    /// Microseconds its displayed times were shifted by.
+    pub clock_shift: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum NodeKind {
+    Server,
+    Device,
+    External,
+}
 
 /// The columns, left to right, and which addresses they are.
 pub(crate) struct Columns {

@@ -5,10 +5,10 @@ mod clock;
 mod ties;
 
 use crate::exchange::Piece;
-use crate::flow::scene::Scene;
-use crate::fold::Sameness;
-use crate::node::base::Bases;
-use crate::node::logger::Loggers;
+use crate::scene::Scene;
+use crate::scene::base::Bases;
+use crate::scene::logger::Loggers;
+use crate::scene::same::Sameness;
 
 /// Pieces in display order, and by how much the times of each source were moved.
 pub(crate) struct Ordered {

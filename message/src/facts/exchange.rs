@@ -1,9 +1,10 @@
 //! Facts of REST, push and media records: HTTP text or bare JSON, with the URL in the header of the record.
 
-use super::{ExchangeResult, Facts, Pointer, PushFacts, Settings};
+use super::{ExchangeResult, Facts, PushFacts};
 use crate::keys::{self, CALL, Found};
 use crate::kind::{Kind, status_code};
 use crate::rest::{self, HttpStart, Part, Scalar};
+use crate::settings::{KeyRule, Pointer, Settings};
 use crate::sip::Faults;
 
 /// JSON values one behind the other that are looked at.
@@ -90,7 +91,7 @@ enum Place<'s> {
     Token,
     Device,
     User,
-    Own(&'s keys::Rule),
+    Own(&'s KeyRule),
 }
 
 impl<'s> Reading<'s> {

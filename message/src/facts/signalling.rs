@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use super::{Facts, Settings, SipFacts};
+use super::{Facts, SipFacts};
 use crate::keys::{self, Found};
 use crate::kind::Kind;
+use crate::settings::Settings;
 use crate::sip::Faults;
 use crate::sip::{self, HEADER_BLOCK, Header, Headers, Name, NameAddr, StartLine, Uri, Via};
 

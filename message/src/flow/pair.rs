@@ -2,11 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::Half;
-use super::number::{ByNumber, NumberSet};
-use super::scene::Scene;
+use crate::exchange::Half;
 use crate::fold::Fold;
 use crate::kind::Kind;
+use crate::number::{ByNumber, NumberSet};
+use crate::scene::Scene;
 
 /// As `Scene::part` says.
 const CANCEL: u8 = 1;

@@ -1,11 +1,11 @@
 //! Legs that nothing answered in a log that holds no answer of its own machine: nobody can tell.
 
 use super::branching::Branching;
-use crate::flow::number::ByNumber;
-use crate::flow::scene::Scene;
-use crate::flow::{Leg, Outcome};
+use super::leg::{Leg, Outcome};
 use crate::fold::Fold;
 use crate::node::{Columns, Machines};
+use crate::number::ByNumber;
+use crate::scene::Scene;
 
 /// A log cannot prove the absence of what it never holds. A machine that took the first request of a leg and is seen
 /// to send no response at all may have answered it all the same.

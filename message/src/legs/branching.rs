@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::identity::Identities;
-use super::tree::Tree;
-use crate::flow::number::ByNumber;
-use crate::node::base::Bases;
+use crate::number::ByNumber;
+use crate::scene::base::Bases;
 use crate::time::Timestamp;
+use crate::tree::Tree;
 
 /// Forks within forks beyond this depth stay on their leg: Vias of a stranger do not decide how long a tag is.
 const DEEPEST: usize = 4;

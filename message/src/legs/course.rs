@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use super::branching::Branching;
-use super::tree::Tree;
+use super::leg::Outcome;
 use crate::exchange::Piece;
-use crate::flow::Outcome;
-use crate::flow::number::{ByNumber, NumberSet};
-use crate::flow::scene::{Scene, Verb, to_tag};
 use crate::fold::Fold;
+use crate::number::{ByNumber, NumberSet};
+use crate::scene::{Scene, Verb, to_tag};
 use crate::time::{SECOND, Timestamp};
+use crate::tree::Tree;
 
 /// A device that says 180 this long after the answer has not heard of it.
 const STILL: i64 = SECOND;

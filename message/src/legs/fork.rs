@@ -1,11 +1,11 @@
 //! Fork rows: a node sends one INVITE to several targets.
 
 use super::branching::{Branching, Forking};
+use super::leg::{Branch, Fork, Leg, PushState};
 use super::seating::Seating;
-use super::tree::Tree;
-use crate::flow::{Branch, Fork, Leg, PushState};
 use crate::fold::Fold;
 use crate::time::Timestamp;
+use crate::tree::Tree;
 
 /// What fork rows are read from. `of` is the leg of each row, `states` the push of each leg and when it was sent.
 pub struct Ground<'a> {

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use super::tree::{Sets, Tree};
 use crate::facts::PushFacts;
-use crate::flow::number::Numbers;
-use crate::flow::scene::{Scene, Verb};
 use crate::fold::Fold;
+use crate::number::{Numbers, Sets};
+use crate::scene::{Scene, Verb};
 use crate::sip::{NameAddr, Uri};
 use crate::time::Timestamp;
+use crate::tree::Tree;
 
 /// What a device can be known by; those that stand in one message are one device.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

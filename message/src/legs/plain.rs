@@ -1,10 +1,10 @@
 //! Legs without an INVITE: a registration, a MESSAGE, a REST call alone.
 
 use super::branching::Branching;
-use crate::flow::scene::{Scene, Verb};
-use crate::flow::{Leg, Outcome};
+use super::leg::{Leg, Outcome};
 use crate::fold::Fold;
 use crate::kind::Kind;
+use crate::scene::{Scene, Verb};
 
 /// Each ends with the last final response to what it opened with; `of` is the leg of each fold.
 pub fn end(scene: &Scene, folds: &[Fold], branching: &Branching, of: &[usize], legs: &mut [Leg]) {

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::identity::Identities;
-use crate::flow::PushState;
-use crate::flow::number::ByNumber;
-use crate::flow::scene::Scene;
+use super::leg::PushState;
 use crate::fold::Fold;
 use crate::kind::Kind;
+use crate::number::ByNumber;
+use crate::scene::Scene;
 use crate::time::Timestamp;
 
 /// A request to a push gateway.

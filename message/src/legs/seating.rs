@@ -3,14 +3,15 @@
 use super::branching::Branching;
 use super::course::Tags;
 use super::identity::Identities;
+use super::leg::PushState;
 use super::push::{Push, Wakes};
-use super::tree::Tree;
-use crate::flow::number::{ByNumber, NumberSet};
-use crate::flow::scene::{Scene, from_tag, to_tag};
-use crate::flow::{NodeKind, PushState};
 use crate::fold::Fold;
 use crate::node::Columns;
+use crate::node::NodeKind;
+use crate::number::{ByNumber, NumberSet};
+use crate::scene::{Scene, from_tag, to_tag};
 use crate::time::Timestamp;
+use crate::tree::Tree;
 
 /// Where a message sits, also when its branch does not say it.
 pub struct Seating<'a> {

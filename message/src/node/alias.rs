@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::flow::scene::Scene;
+use crate::exchange::Half;
 use crate::fold::Fold;
-use crate::legs::tree::Sets;
-use crate::node::base::Bases;
+use crate::number::Sets;
+use crate::scene::Scene;
+use crate::scene::base::Bases;
 
 /// By base: the base that stands for it. Two are one where the two logs of a message name it so, and neither is
 /// named otherwise as well: a name that stands for several machines is none of them.
@@ -15,7 +16,7 @@ pub fn aliases(scene: &Scene, folds: &[Fold], bases: &Bases) -> Vec<usize> {
         let (from, to) = scene.ends(fold.first);
         for sighting in &fold.sightings {
             let (other_from, other_to) = match fold.first.half {
-                crate::flow::Half::Response => (scene.to[*sighting], scene.from[*sighting]),
+                Half::Response => (scene.to[*sighting], scene.from[*sighting]),
                 _ => (scene.from[*sighting], scene.to[*sighting]),
             };
             for (one, other) in [(from, other_from), (to, other_to)] {

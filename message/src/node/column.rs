@@ -2,10 +2,10 @@
 
 use super::Draft;
 use super::device::user;
-use crate::flow::NodeKind;
-use crate::flow::scene::{Scene, Verb};
 use crate::fold::Fold;
 use crate::kind::Kind;
+use crate::node::NodeKind;
+use crate::scene::{Scene, Verb};
 
 /// Drafts from left to right. Servers stand as the first INVITEs come by them; gateways of REST and push after the
 /// last server that asks one.

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::address::Address;
 use crate::facts::SipFacts;
-use crate::flow::number::{ByNumber, Numbers};
-use crate::flow::scene::Scene;
 use crate::fold::Fold;
-use crate::legs::tree::{Sets, Tree};
-use crate::node::address::Address;
-use crate::node::base::Bases;
-use crate::node::logger::Loggers;
+use crate::number::{ByNumber, Numbers, Sets};
+use crate::scene::Scene;
+use crate::scene::base::Bases;
+use crate::scene::logger::Loggers;
 use crate::sip::{NameAddr, Uri, is_number};
+use crate::tree::Tree;
 
 /// Devices and the addresses they speak from.
 #[derive(Default)]

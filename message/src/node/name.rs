@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Draft, Resolver};
-use crate::flow::NodeKind;
-use crate::flow::scene::Scene;
+use crate::node::NodeKind;
+use crate::scene::Scene;
 
 /// Longest name of a product that stands in a column's name.
 const PRODUCT: usize = 20;

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use crate::exchange::Piece;
-use crate::flow::number::ByNumber;
-use crate::flow::scene::{Scene, to_tag};
-use crate::fold::Sameness;
-use crate::node::base::Bases;
-use crate::node::logger::Loggers;
+use crate::number::ByNumber;
+use crate::scene::base::Bases;
+use crate::scene::logger::Loggers;
+use crate::scene::same::Sameness;
+use crate::scene::{Scene, to_tag};
 
 /// More logs of one message than this say nothing new of their clocks.
 const LOGS: usize = 4;

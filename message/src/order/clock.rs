@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::cause::{Sample, Samples};
-use crate::flow::scene::Scene;
+use crate::scene::Scene;
 use crate::time::SECOND;
 
 const MILLISECOND: i64 = SECOND / 1000;

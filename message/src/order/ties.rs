@@ -5,7 +5,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::ops::Range;
 
 use crate::exchange::Piece;
-use crate::flow::scene::{Scene, to_tag};
+use crate::scene::{Scene, to_tag};
 
 /// Reorders runs of equal time so that a request stands before its response, 100 before 180 before 200, and what a
 /// proxy received before what it passed on. All else keeps the order of the file.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::facts::Pointer;
+use crate::settings::Pointer;
 
 /// A value that is neither object nor array.
 #[derive(Clone, PartialEq, Debug)]

@@ -44,7 +44,7 @@ fn lines() -> impl Strategy<Value = String> {
 
 fn all_kinds(method: &str, destination: &str, body: &[u8]) -> Vec<Facts> {
     let settings = Settings::default();
-    let _ = decide(&settings, "proxy", method, destination, destination, body);
+    let _ = decide(&settings.kind, "proxy", method, destination, destination, body);
     Kind::ALL.iter().map(|kind| facts::read(*kind, method, destination, destination, body, &settings)).collect()
 }
 

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{CAP, insert, short};
+use crate::address::Address;
 use crate::event::CallEvent;
 use crate::kind::Kind;
-use crate::node::address::Address;
 
 /// Values stand as short hashes; sets are capped.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]

@@ -1,4 +1,4 @@
-//! Small numbers in place of values that are compared again and again.
+//! Small numbers in place of values that are compared again and again, and sets of such numbers.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hash, Hasher};
@@ -68,5 +68,29 @@ impl Hasher for Mixer {
 
     fn finish(&self) -> u64 {
         self.0 ^ (self.0 >> 32)
+    }
+}
+
+/// Disjoint sets.
+#[derive(Default, Debug)]
+pub struct Sets(Vec<usize>);
+
+impl Sets {
+    pub fn find(&mut self, mut of: usize) -> usize {
+        while self.0.len() <= of {
+            self.0.push(self.0.len());
+        }
+        while self.0[of] != of {
+            self.0[of] = self.0[self.0[of]];
+            of = self.0[of];
+        }
+        of
+    }
+
+    /// False when both were in one set.
+    pub fn join(&mut self, one: usize, other: usize) -> bool {
+        let (one, other) = (self.find(one), self.find(other));
+        self.0[one.max(other)] = one.min(other);
+        one != other
     }
 }

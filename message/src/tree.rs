@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use crate::flow::number::{ByNumber, NumberSet, Numbers};
-use crate::flow::scene::{Scene, Verb};
 use crate::fold::Fold;
 use crate::id::CallKey;
-use crate::node::base::Bases;
+use crate::number::{ByNumber, NumberSet, Numbers, Sets};
+use crate::scene::base::Bases;
+use crate::scene::{Scene, Verb};
 use crate::sip::Uri;
 use crate::time::Timestamp;
 
@@ -120,29 +120,5 @@ impl<'a> Tree<'a> {
             self.attempts[child].parent = Some(parent);
             self.attempts[parent].children.push(child);
         }
-    }
-}
-
-/// Disjoint sets.
-#[derive(Default, Debug)]
-pub struct Sets(Vec<usize>);
-
-impl Sets {
-    pub fn find(&mut self, mut of: usize) -> usize {
-        while self.0.len() <= of {
-            self.0.push(self.0.len());
-        }
-        while self.0[of] != of {
-            self.0[of] = self.0[self.0[of]];
-            of = self.0[of];
-        }
-        of
-    }
-
-    /// False when both were in one set.
-    pub fn join(&mut self, one: usize, other: usize) -> bool {
-        let (one, other) = (self.find(one), self.find(other));
-        self.0[one.max(other)] = one.min(other);
-        one != other
     }
 }

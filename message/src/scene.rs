@@ -1,15 +1,18 @@
 //! What every step reads of the messages, looked up once: sources, addresses, transactions.
 
+pub mod base;
+pub mod logger;
+pub mod same;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::exchange::Piece;
+use crate::address::Address;
+use crate::exchange::{Half, Piece};
 use crate::facts::SipFacts;
-use crate::flow::Half;
-use crate::flow::number::{ByNumber, Numbers};
 use crate::id::CallKey;
 use crate::kind::Kind;
-use crate::node::address::Address;
+use crate::number::{ByNumber, Numbers};
 use crate::record::{Message, Place};
 use crate::sip::Via;
 

@@ -3,10 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use crate::flow::number::{ByNumber, NumberSet};
-use crate::flow::scene::{Scene, to_tag};
+use super::base::Bases;
+use super::{Scene, to_tag};
 use crate::kind::Kind;
-use crate::node::base::Bases;
+use crate::number::{ByNumber, NumberSet};
 use crate::time::Timestamp;
 
 /// A log of more machines than this is a capture, not a server's own log.

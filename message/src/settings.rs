@@ -5,16 +5,16 @@ use std::fmt;
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::{keys, kind};
+use crate::kind::KindRule;
 
 /// Part of the collector's config; `Default` holds the shipped defaults, an absent key means its default.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// `[[kind]]`: the first that matches decides.
-    pub kind: Vec<kind::Rule>,
+    pub kind: Vec<KindRule>,
     /// `[[key]]`: the operator's own key spaces.
-    pub key: Vec<keys::Rule>,
+    pub key: Vec<KeyRule>,
     /// Trace ids of `traceparent` join calls (likely, not sure).
     pub trace: bool,
     /// Headers, SIP or HTTP, that hold the Call-ID of a call.
@@ -58,6 +58,28 @@ impl Default for Settings {
             users: pointers(&["/user", "/to", "/data/user"]),
         }
     }
+}
+
+/// `[[key]]` of the config: a key space of the operator's own, from a header, a JSON body or a query.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyRule {
+    pub space: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<Pointer>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// The part of the value that counts: the first group, else all that matches. No match, no key.
+    #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<Pattern>,
+    #[serde(default = "sure")]
+    pub sure: bool,
+}
+
+fn sure() -> bool {
+    true
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

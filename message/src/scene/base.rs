@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::flow::number::Numbers;
-use crate::flow::scene::Scene;
+use super::Scene;
+use crate::number::Numbers;
 
 /// Machines, before devices and names are known.
 pub struct Bases {
