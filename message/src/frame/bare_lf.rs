@@ -6,8 +6,7 @@
 use super::headers::{Protocol, protocol_of};
 use super::json;
 use super::known::is_blank;
-use super::message::Before;
-use super::piece::{Eol, Piece};
+use super::piece::{Before, Eol, Piece};
 use crate::id::Offset;
 
 #[derive(Clone, Copy, Debug)]

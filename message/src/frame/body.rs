@@ -4,24 +4,14 @@ use super::bare_lf::{Choice, TwoWays};
 use super::headers::{Protocol, protocol_of};
 use super::json;
 use super::known::is_blank;
-use super::message::{Before, Message, Phase, Step};
-use super::piece::{Eol, Known, Piece, is_no_end};
+use super::message::{Body, Message, Phase, Step};
+use super::piece::{Before, Eol, Known, Piece, is_no_end};
 use crate::id::Offset;
 use crate::span::Flags;
 
 /// How far beyond a known line a declared end may lie.
 const WAIT_SIP: u64 = 64 << 10;
 const WAIT_HTTP: u64 = 1 << 20;
-
-#[derive(Clone, Copy, Debug)]
-pub struct Body {
-    pub protocol: Protocol,
-    pub bare_lf: bool,
-    /// Octets still to come.
-    pub need: u64,
-    /// The first known line inside.
-    pub known: Option<Before>,
-}
 
 impl Message {
     pub(super) fn body(&mut self, piece: &Piece<'_>, mut body: Body) -> Step {

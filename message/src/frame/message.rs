@@ -1,11 +1,10 @@
 //! One unfinished record: where its message ends, decided line by line.
 
 use super::bare_lf::TwoWays;
-use super::body::Body;
 use super::headers::{Declared, Headers, Protocol, is_header_line, is_start_line, protocol_of};
 use super::json::{self, Json, Scan};
 use super::known::is_blank;
-use super::piece::{Eol, Known, Piece};
+use super::piece::{Before, Eol, Known, Last, Piece};
 use crate::id::Offset;
 use crate::span::{Flags, Span, SpanKind};
 
@@ -59,22 +58,15 @@ pub(super) enum Phase {
     Text,
 }
 
-/// How the line before here ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Last {
-    /// The header line of the record.
-    Head,
-    /// The blank line that ends the header block: it belongs to the message.
-    EndOfHeaders,
-    Line(Eol),
-}
-
-/// A known line inside a body, how the line before it ended, and the flags before it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Before {
-    pub at: Offset,
-    pub last: Last,
-    pub flags: Flags,
+/// A body with a declared length.
+#[derive(Clone, Copy, Debug)]
+pub struct Body {
+    pub protocol: Protocol,
+    pub bare_lf: bool,
+    /// Octets still to come.
+    pub need: u64,
+    /// The first known line inside.
+    pub known: Option<Before>,
 }
 
 /// What a piece of a line did to the message.

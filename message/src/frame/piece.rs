@@ -5,6 +5,7 @@ use std::cell::Cell;
 use super::LINE;
 use super::known::is_blank;
 use crate::id::Offset;
+use crate::span::Flags;
 
 /// A line, or a piece of a long one.
 #[derive(Clone, Debug)]
@@ -37,6 +38,24 @@ pub enum Eol {
 pub enum Known {
     Header,
     Noise,
+}
+
+/// How the line before here ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Last {
+    /// The header line of the record.
+    Head,
+    /// The blank line that ends the header block: it belongs to the message.
+    EndOfHeaders,
+    Line(Eol),
+}
+
+/// A known line inside a body, how the line before it ended, and the flags before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Before {
+    pub at: Offset,
+    pub last: Last,
+    pub flags: Flags,
 }
 
 impl Piece<'_> {
