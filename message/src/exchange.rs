@@ -13,9 +13,9 @@ pub enum Half {
     Response,
 }
 
-/// One sending that a record tells of: the record itself, or one half of it.
+/// What one log tells of one sending: a record, or one half of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Piece {
+pub struct Sighting {
     /// Index into the messages given.
     pub message: usize,
     pub half: Half,
@@ -23,8 +23,8 @@ pub struct Piece {
     pub time: Timestamp,
 }
 
-impl Piece {
-    /// The status this piece shows; none for a request.
+impl Sighting {
+    /// The status this sighting shows; none for a request.
     pub fn status(self, messages: &[Message]) -> Option<u16> {
         let facts = &messages[self.message].facts;
         match self.half {
@@ -45,19 +45,19 @@ impl Piece {
 
 /// Splits what holds two halves. A result without a status (0, −1) says that no answer came: only the request half
 /// is drawn. A record without a result stays whole.
-pub fn split(messages: &[Message]) -> Vec<Piece> {
-    let mut pieces = Vec::with_capacity(messages.len());
+pub fn split(messages: &[Message]) -> Vec<Sighting> {
+    let mut sightings = Vec::with_capacity(messages.len());
     for (index, message) in messages.iter().enumerate() {
-        let piece = |half| Piece { message: index, half, time: message.time };
+        let sighting = |half| Sighting { message: index, half, time: message.time };
         match &message.facts.result {
-            None => pieces.push(piece(Half::Whole)),
+            None => sightings.push(sighting(Half::Whole)),
             Some(result) => {
-                pieces.push(piece(Half::Request));
+                sightings.push(sighting(Half::Request));
                 if result.status.is_some() {
-                    pieces.push(piece(Half::Response));
+                    sightings.push(sighting(Half::Response));
                 }
             }
         }
     }
-    pieces
+    sightings
 }

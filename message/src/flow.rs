@@ -94,10 +94,10 @@ pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
     let scene = Scene::of(messages);
     let bases = Bases::of(&scene);
     let loggers = Loggers::of(&scene, &bases);
-    let pieces = exchange::split(messages);
-    let same = Sameness::new(&scene, &pieces);
-    let ordered = order::order(&scene, pieces, &bases, &loggers, &same);
-    let folds = fold::fold(&scene, &ordered.pieces, &bases, &same);
+    let sightings = exchange::split(messages);
+    let same = Sameness::new(&scene, &sightings);
+    let ordered = order::order(&scene, sightings, &bases, &loggers, &same);
+    let folds = fold::fold(&scene, &ordered.sightings, &bases, &same);
     let tree = Tree::of(&scene, &folds, &bases);
     let pairs = pair::pairs(&scene, &folds);
     let branches = Branches::of(&scene, &folds, &tree, &bases, &pairs.of);

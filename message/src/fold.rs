@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::address::Address;
-use crate::exchange::Piece;
+use crate::exchange::Sighting;
 use crate::kind::Kind;
 use crate::number::{ByNumber, NumberSet};
 use crate::scene::Scene;
@@ -19,7 +19,7 @@ const BACK: usize = 16;
 /// One line of the ladder, still without its place on it.
 #[derive(Debug)]
 pub(crate) struct Fold {
-    pub first: Piece,
+    pub first: Sighting,
     /// Messages that are other logs of the first sending.
     pub sightings: Vec<usize>,
     /// Messages of later sendings, one each.
@@ -28,32 +28,36 @@ pub(crate) struct Fold {
     pub repeat_sightings: Vec<usize>,
 }
 
-/// Folds pieces that stand in display order; each ends up in exactly one fold.
+/// Folds sightings that stand in display order; each ends up in exactly one fold.
 ///
 /// SIP: what comes again from the same source is a retransmission. REST and push know none: asked twice is two rows.
-pub(crate) fn fold(scene: &Scene, pieces: &[Piece], bases: &Bases, same: &Sameness) -> Vec<Fold> {
+pub(crate) fn fold(scene: &Scene, sightings: &[Sighting], bases: &Bases, same: &Sameness) -> Vec<Fold> {
     let mut folding =
         Folding { scene, bases, folds: Vec::new(), ways: Vec::new(), seen: NumberSet::default(), sendings: 0 };
     let mut exact: ByNumber<(usize, usize, usize), usize> = ByNumber::default();
-    let mut near: ByNumber<usize, Vec<(Piece, usize)>> = ByNumber::default();
-    for &piece in pieces {
-        let Some(key) = same.of(piece) else {
-            folding.open(piece);
+    let mut near: ByNumber<usize, Vec<(Sighting, usize)>> = ByNumber::default();
+    for &sighting in sightings {
+        let Some(key) = same.of(sighting) else {
+            folding.open(sighting);
             continue;
         };
-        let (from, to) = scene.ends(piece);
+        let (from, to) = scene.ends(sighting);
         let ends = (key, bases.of[from], bases.of[to]);
         let way = exact.get(&ends).copied().or_else(|| {
             let ways = near.get(&key)?;
-            ways.iter().rev().take(BACK).find(|(other, _)| folding.may_be_one_hop(piece, *other)).map(|(_, way)| *way)
+            ways.iter()
+                .rev()
+                .take(BACK)
+                .find(|(other, _)| folding.may_be_one_hop(sighting, *other))
+                .map(|(_, way)| *way)
         });
         let way = way.unwrap_or_else(|| {
             folding.ways.push(Vec::new());
-            near.entry(key).or_default().push((piece, folding.ways.len() - 1));
+            near.entry(key).or_default().push((sighting, folding.ways.len() - 1));
             folding.ways.len() - 1
         });
         exact.entry(ends).or_insert(way);
-        folding.place(piece, way);
+        folding.place(sighting, way);
     }
     folding.folds
 }
@@ -78,11 +82,11 @@ struct Folding<'a> {
 }
 
 impl Folding<'_> {
-    fn place(&mut self, piece: Piece, way: usize) {
-        let source = self.scene.source[piece.message];
-        let repeats = self.scene.messages[piece.message].kind == Kind::Sip;
+    fn place(&mut self, sighting: Sighting, way: usize) {
+        let source = self.scene.source[sighting.message];
+        let repeats = self.scene.messages[sighting.message].kind == Kind::Sip;
         let mut unseen = self.ways[way].iter().rev().take(BACK).filter(|sending| {
-            piece.time.micros_since(sending.time).abs() <= APART && !self.seen.contains(&(sending.id, source))
+            sighting.time.micros_since(sending.time).abs() <= APART && !self.seen.contains(&(sending.id, source))
         });
         // A repeat of SIP is near its own sending; of equal REST requests the oldest has waited longest.
         let sighted = if repeats { unseen.next() } else { unseen.next_back() };
@@ -91,29 +95,29 @@ impl Folding<'_> {
             (Some((id, fold, first)), _) => {
                 let fold = &mut self.folds[fold];
                 let logs = if first { &mut fold.sightings } else { &mut fold.repeat_sightings };
-                logs.push(piece.message);
+                logs.push(sighting.message);
                 self.seen.insert((id, source));
                 return;
             }
             (None, Some(sending)) if repeats => {
-                self.folds[sending.fold].repeats.push(piece.message);
+                self.folds[sending.fold].repeats.push(sighting.message);
                 (self.sendings, sending.fold, false)
             }
-            _ => (self.sendings, self.open(piece), true),
+            _ => (self.sendings, self.open(sighting), true),
         };
         self.sendings += 1;
         self.seen.insert((sending, source));
-        self.ways[way].push(Sending { id: sending, time: piece.time, fold, first });
+        self.ways[way].push(Sending { id: sending, time: sighting.time, fold, first });
     }
 
-    fn open(&mut self, first: Piece) -> usize {
+    fn open(&mut self, first: Sighting) -> usize {
         self.folds.push(Fold { first, sightings: Vec::new(), repeats: Vec::new(), repeat_sightings: Vec::new() });
         self.folds.len() - 1
     }
 
     /// Two sources may name one machine in two ways: by name and by number, or by the numbers before and behind a NAT.
     /// A message that was passed on has other machines at both ends.
-    fn may_be_one_hop(&self, one: Piece, other: Piece) -> bool {
+    fn may_be_one_hop(&self, one: Sighting, other: Sighting) -> bool {
         if self.scene.source[one.message] == self.scene.source[other.message] {
             return false;
         }

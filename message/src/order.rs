@@ -4,16 +4,16 @@ mod cause;
 mod clock;
 mod ties;
 
-use crate::exchange::Piece;
+use crate::exchange::Sighting;
 use crate::scene::Scene;
 use crate::scene::base::Bases;
 use crate::scene::logger::Loggers;
 use crate::scene::same::Sameness;
 
-/// Pieces in display order, and by how much the times of each source were moved.
+/// Sightings in display order, and by how much the times of each source were moved.
 pub(crate) struct Ordered {
     /// With repaired times.
-    pub pieces: Vec<Piece>,
+    pub sightings: Vec<Sighting>,
     /// By source: microseconds added to its times.
     pub shift: Vec<i64>,
 }
@@ -21,24 +21,24 @@ pub(crate) struct Ordered {
 /// Repairs the clocks and sorts. Stored times are not touched.
 pub(crate) fn order(
     scene: &Scene,
-    mut pieces: Vec<Piece>,
+    mut sightings: Vec<Sighting>,
     bases: &Bases,
     loggers: &Loggers,
     same: &Sameness,
 ) -> Ordered {
-    pieces.sort_unstable_by_key(|piece| position(scene, *piece));
-    let shift = clock::shifts(scene, &cause::samples(scene, &pieces, bases, loggers, same));
-    for piece in &mut pieces {
-        piece.time.0 = piece.time.0.saturating_add(shift[scene.source[piece.message]]);
+    sightings.sort_unstable_by_key(|sighting| position(scene, *sighting));
+    let shift = clock::shifts(scene, &cause::samples(scene, &sightings, bases, loggers, same));
+    for sighting in &mut sightings {
+        sighting.time.0 = sighting.time.0.saturating_add(shift[scene.source[sighting.message]]);
     }
     if shift.iter().any(|shift| *shift != 0) {
-        pieces.sort_unstable_by_key(|piece| position(scene, *piece));
+        sightings.sort_unstable_by_key(|sighting| position(scene, *sighting));
     }
-    ties::untie(scene, &mut pieces);
-    Ordered { pieces, shift }
+    ties::untie(scene, &mut sightings);
+    Ordered { sightings, shift }
 }
 
 /// The order that does not depend on arrival.
-fn position(scene: &Scene, piece: Piece) -> impl Ord + use<> {
-    (piece.time, scene.messages[piece.message].id, piece.half, piece.message)
+fn position(scene: &Scene, sighting: Sighting) -> impl Ord + use<> {
+    (sighting.time, scene.messages[sighting.message].id, sighting.half, sighting.message)
 }

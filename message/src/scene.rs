@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::address::Address;
-use crate::exchange::{Half, Piece};
+use crate::exchange::{Half, Sighting};
 use crate::facts::SipFacts;
 use crate::id::CallKey;
 use crate::kind::Kind;
@@ -95,10 +95,10 @@ impl<'a> Scene<'a> {
         }
     }
 
-    /// Sender and receiver of a piece: the response half of an exchange goes back.
-    pub fn ends(&self, piece: Piece) -> (usize, usize) {
-        let (from, to) = (self.from[piece.message], self.to[piece.message]);
-        if piece.half == Half::Response { (to, from) } else { (from, to) }
+    /// Sender and receiver of a sighting: the response half of an exchange goes back.
+    pub fn ends(&self, sighting: Sighting) -> (usize, usize) {
+        let (from, to) = (self.from[sighting.message], self.to[sighting.message]);
+        if sighting.half == Half::Response { (to, from) } else { (from, to) }
     }
 
     pub fn sip(&self, message: usize) -> Option<&'a SipFacts> {
@@ -119,13 +119,13 @@ impl<'a> Scene<'a> {
     }
 
     /// A SIP request that opens something: it has no To-tag.
-    pub fn opens(&self, piece: Piece) -> bool {
-        !piece.is_response(self.messages) && self.sip(piece.message).is_some_and(|sip| to_tag(sip).is_none())
+    pub fn opens(&self, sighting: Sighting) -> bool {
+        !sighting.is_response(self.messages) && self.sip(sighting.message).is_some_and(|sip| to_tag(sip).is_none())
     }
 
     /// The status of a response to INVITE.
-    pub fn invite_status(&self, piece: Piece) -> Option<u16> {
-        piece.status(self.messages).filter(|_| self.verb[piece.message] == Verb::Invite)
+    pub fn invite_status(&self, sighting: Sighting) -> Option<u16> {
+        sighting.status(self.messages).filter(|_| self.verb[sighting.message] == Verb::Invite)
     }
 }
 

@@ -27,13 +27,13 @@ pub fn pairs(scene: &Scene, folds: &[Fold]) -> Pairs {
     let mut answers: ByNumber<usize, usize> = ByNumber::default();
     let mut waiting: ByNumber<(usize, usize), Waiting> = ByNumber::default();
     for (index, fold) in folds.iter().enumerate() {
-        let (piece, message) = (fold.first, fold.first.message);
-        let response = piece.is_response(scene.messages);
+        let (sighting, message) = (fold.first, fold.first.message);
+        let response = sighting.is_response(scene.messages);
         let transaction = scene.transaction[message];
         if scene.messages[message].kind != Kind::Sip {
             let target = scene.messages[message].facts.target.as_deref();
-            let (from, to) = scene.ends(piece);
-            let request = match (response, piece.half) {
+            let (from, to) = scene.ends(sighting);
+            let request = match (response, sighting.half) {
                 (false, Half::Request) => {
                     requests.insert((transaction, 0), index);
                     None
@@ -51,9 +51,9 @@ pub fn pairs(scene: &Scene, folds: &[Fold]) -> Pairs {
         let part = scene.part(message);
         if response {
             let request = requests.get(&(transaction, part)).copied();
-            let is_final = piece.status(scene.messages).is_some_and(|status| status >= 200);
+            let is_final = sighting.status(scene.messages).is_some_and(|status| status >= 200);
             pairs.join(request, index, is_final);
-            if matches!(scene.invite_status(piece), Some(200..=299)) {
+            if matches!(scene.invite_status(sighting), Some(200..=299)) {
                 answers.entry(transaction).or_insert(index);
                 if requests.contains_key(&(transaction, CANCEL)) {
                     pairs.cross(index);

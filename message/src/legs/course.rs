@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::branching::Branching;
 use super::leg::Outcome;
-use crate::exchange::Piece;
+use crate::exchange::Sighting;
 use crate::fold::Fold;
 use crate::number::{ByNumber, NumberSet};
 use crate::scene::{Scene, Verb, to_tag};
@@ -53,18 +53,18 @@ impl Courses {
         };
         let mut inner: ByNumber<usize, (usize, Timestamp)> = ByNumber::default();
         for (fold, &leg) in folds.iter().zip(leg_of) {
-            let (piece, call) = (fold.first, tree.call[fold.first.message]);
-            let attempt = tree.of.get(&scene.transaction[piece.message]).copied();
+            let (sighting, call) = (fold.first, tree.call[fold.first.message]);
+            let attempt = tree.of.get(&scene.transaction[sighting.message]).copied();
             if let Some(attempt) = attempt {
                 note(scene, fold, &mut attempts[attempt], &mut courses.legs[leg]);
-                if matches!(scene.invite_status(piece), Some(200..=299)) {
-                    let leg = tags.leg(scene, tree, piece).or(branching.of[attempt]).unwrap_or(leg);
+                if matches!(scene.invite_status(sighting), Some(200..=299)) {
+                    let leg = tags.leg(scene, tree, sighting).or(branching.of[attempt]).unwrap_or(leg);
                     let at_caller = tree.attempts[attempt].parent.is_none() && tree.attempts[attempt].fold.is_some();
                     let first = if at_caller { &mut courses.winner } else { &mut inner };
-                    first.entry(call).or_insert((leg, piece.time));
+                    first.entry(call).or_insert((leg, sighting.time));
                 }
             }
-            if scene.verb[piece.message] == Verb::Bye {
+            if scene.verb[sighting.message] == Verb::Bye {
                 courses.legs[leg].hung_up = true;
                 courses.over.insert(call);
             }
@@ -199,7 +199,7 @@ impl<'a> Tags<'a> {
         self.0.get(&(call, tag?)).copied()
     }
 
-    fn leg(&self, scene: &Scene<'a>, tree: &Tree, piece: Piece) -> Option<usize> {
-        self.find(tree.call[piece.message], scene.sip(piece.message).and_then(to_tag))
+    fn leg(&self, scene: &Scene<'a>, tree: &Tree, sighting: Sighting) -> Option<usize> {
+        self.find(tree.call[sighting.message], scene.sip(sighting.message).and_then(to_tag))
     }
 }

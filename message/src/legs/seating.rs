@@ -76,9 +76,9 @@ impl<'a> Seating<'a> {
 
     /// Its INVITE branch; else the tag of its dialog; else its device; else the trunk.
     pub fn leg(&self, scene: &Scene, folds: &[Fold], fold: usize, tags: &Tags) -> usize {
-        let piece = folds[fold].first;
-        let call = self.tree.call[piece.message];
-        let transaction = scene.transaction[piece.message];
+        let sighting = folds[fold].first;
+        let call = self.tree.call[sighting.message];
+        let transaction = scene.transaction[sighting.message];
         if let Some(leg) = self.tree.of.get(&transaction).and_then(|attempt| self.branching.of[*attempt]) {
             return leg;
         }
@@ -86,9 +86,9 @@ impl<'a> Seating<'a> {
             return *leg;
         }
         let Some(&trunk) = self.trunk.get(&call) else { return 0 };
-        let (from, to) = scene.ends(piece);
+        let (from, to) = scene.ends(sighting);
         let (from, to) = (self.columns.of[from], self.columns.of[to]);
-        let Some(sip) = scene.sip(piece.message) else { return trunk };
+        let Some(sip) = scene.sip(sighting.message) else { return trunk };
         let tagged = tags.find(call, to_tag(sip)).or_else(|| tags.find(call, from_tag(sip)));
         let Some(tagged) = tagged else {
             let at = |node| self.column.get(&(call, node)).copied();

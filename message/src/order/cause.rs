@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::exchange::Piece;
+use crate::exchange::Sighting;
 use crate::number::ByNumber;
 use crate::scene::base::Bases;
 use crate::scene::logger::Loggers;
@@ -16,7 +16,7 @@ const LOGS: usize = 4;
 #[derive(Default)]
 pub struct Sample {
     /// Of messages that both logged, sender and receiver.
-    pub sightings: Vec<i64>,
+    pub by_both: Vec<i64>,
     /// The least over what a proxy passed on: its way through the machine is short.
     pub passed_on: Option<i64>,
     /// The least over requests and their responses: that may take as long as somebody thinks.
@@ -29,31 +29,31 @@ pub type Samples = HashMap<(usize, usize), Sample>;
 /// The first logs of one thing, at most one a source.
 type Logs = Vec<usize>;
 
-/// `pieces` are in the order of their logged times.
-pub fn samples(scene: &Scene, pieces: &[Piece], bases: &Bases, loggers: &Loggers, same: &Sameness) -> Samples {
+/// `sightings` are in the order of their logged times.
+pub fn samples(scene: &Scene, sightings: &[Sighting], bases: &Bases, loggers: &Loggers, same: &Sameness) -> Samples {
     let mut samples = Samples::new();
     if scene.sources < 2 {
         return samples;
     }
-    sightings(scene, pieces, bases, loggers, same, &mut samples);
+    logged_by_both(scene, sightings, bases, loggers, same, &mut samples);
     let mut requests: ByNumber<(usize, u8), Logs> = ByNumber::default();
     let mut answers: HashMap<(usize, u16, Option<&str>), Logs> = HashMap::new();
-    for (index, piece) in pieces.iter().enumerate() {
-        let (message, transaction) = (piece.message, scene.transaction[piece.message]);
+    for (index, sighting) in sightings.iter().enumerate() {
+        let (message, transaction) = (sighting.message, scene.transaction[sighting.message]);
         let Some(sip) = scene.sip(message) else { continue };
-        let logs = match piece.status(scene.messages) {
+        let logs = match sighting.status(scene.messages) {
             None => requests.entry((transaction, scene.part(message))).or_default(),
             Some(status) => answers.entry((transaction, status, to_tag(sip))).or_default(),
         };
-        let seen = |log: &usize| scene.source[pieces[*log].message] == scene.source[message];
+        let seen = |log: &usize| scene.source[sightings[*log].message] == scene.source[message];
         if logs.len() < LOGS && !logs.iter().any(seen) {
             logs.push(index);
         }
     }
-    for (effect, piece) in pieces.iter().enumerate() {
-        let message = piece.message;
+    for (effect, sighting) in sightings.iter().enumerate() {
+        let message = sighting.message;
         let Some(sip) = scene.sip(message) else { continue };
-        let answer = piece.status(scene.messages);
+        let answer = sighting.status(scene.messages);
         let causes = match (answer, scene.below[message]) {
             (Some(_), _) => requests.get(&(scene.transaction[message], scene.part(message))),
             (None, Some(below)) => requests.get(&(below, scene.part(message))),
@@ -62,7 +62,7 @@ pub fn samples(scene: &Scene, pieces: &[Piece], bases: &Bases, loggers: &Loggers
         for &cause in causes.into_iter().flatten() {
             note(
                 scene,
-                pieces,
+                sightings,
                 cause,
                 effect,
                 |sample| {
@@ -73,7 +73,7 @@ pub fn samples(scene: &Scene, pieces: &[Piece], bases: &Bases, loggers: &Loggers
         }
         if let (Some(status), Some(below)) = (answer, scene.below[message]) {
             for &passed_on in answers.get(&(below, status, to_tag(sip))).into_iter().flatten() {
-                note(scene, pieces, effect, passed_on, |sample| &mut sample.passed_on, &mut samples);
+                note(scene, sightings, effect, passed_on, |sample| &mut sample.passed_on, &mut samples);
             }
         }
     }
@@ -82,38 +82,38 @@ pub fn samples(scene: &Scene, pieces: &[Piece], bases: &Bases, loggers: &Loggers
 
 fn note(
     scene: &Scene,
-    pieces: &[Piece],
+    sightings: &[Sighting],
     cause: usize,
     effect: usize,
     which: impl Fn(&mut Sample) -> &mut Option<i64>,
     samples: &mut Samples,
 ) {
-    let pair = (scene.source[pieces[cause].message], scene.source[pieces[effect].message]);
+    let pair = (scene.source[sightings[cause].message], scene.source[sightings[effect].message]);
     if pair.0 != pair.1 {
-        let gap = pieces[effect].time.micros_since(pieces[cause].time);
+        let gap = sightings[effect].time.micros_since(sightings[cause].time);
         let least = which(samples.entry(pair).or_default());
         *least = Some(least.map_or(gap, |old| old.min(gap)));
     }
 }
 
 /// The first sending of each message in its sender's and in its receiver's log.
-fn sightings(
+fn logged_by_both(
     scene: &Scene,
-    pieces: &[Piece],
+    sightings: &[Sighting],
     bases: &Bases,
     loggers: &Loggers,
     same: &Sameness,
     samples: &mut Samples,
 ) {
     let mut logs: ByNumber<usize, (Logs, Logs)> = ByNumber::default();
-    for (index, piece) in pieces.iter().enumerate() {
-        let Some(key) = same.of(*piece) else { continue };
-        let source = scene.source[piece.message];
-        let (from, to) = scene.ends(*piece);
+    for (index, sighting) in sightings.iter().enumerate() {
+        let Some(key) = same.of(*sighting) else { continue };
+        let source = scene.source[sighting.message];
+        let (from, to) = scene.ends(*sighting);
         let (from, to) = (bases.of[from], bases.of[to]);
         let (sent, received) = logs.entry(key).or_default();
         let fresh =
-            |logs: &Logs| logs.len() < LOGS && !logs.iter().any(|log| scene.source[pieces[*log].message] == source);
+            |logs: &Logs| logs.len() < LOGS && !logs.iter().any(|log| scene.source[sightings[*log].message] == source);
         match (loggers.writes(from, source), loggers.writes(to, source)) {
             (true, false) if fresh(sent) => sent.push(index),
             (false, true) if fresh(received) => received.push(index),
@@ -122,10 +122,10 @@ fn sightings(
     }
     for (sent, received) in logs.values() {
         for (&cause, &effect) in sent.iter().flat_map(|cause| received.iter().map(move |effect| (cause, effect))) {
-            let pair = (scene.source[pieces[cause].message], scene.source[pieces[effect].message]);
+            let pair = (scene.source[sightings[cause].message], scene.source[sightings[effect].message]);
             if pair.0 != pair.1 {
-                let gap = pieces[effect].time.micros_since(pieces[cause].time);
-                samples.entry(pair).or_default().sightings.push(gap);
+                let gap = sightings[effect].time.micros_since(sightings[cause].time);
+                samples.entry(pair).or_default().by_both.push(gap);
             }
         }
     }

@@ -47,7 +47,7 @@ fn ahead(there: Option<&Sample>, back: Option<&Sample>, tick: i64) -> i64 {
     let of = |measure: fn(&Sample) -> Option<i64>| (there.and_then(measure), back.and_then(measure));
     let least = |sample: &Sample| sample.passed_on.into_iter().chain(sample.answered).min();
     let impossible = |gap: &i64| *gap < -tick;
-    let medians = of(|sample| median(&sample.sightings));
+    let medians = of(|sample| median(&sample.by_both));
     let seen = medians.0.is_some() || medians.1.is_some();
     let (told, ways) = if seen { (medians, medians) } else { (of(least), of(|sample| sample.passed_on)) };
     match (told.0.filter(impossible), told.1.filter(impossible), ways) {

@@ -4,24 +4,24 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::ops::Range;
 
-use crate::exchange::Piece;
+use crate::exchange::Sighting;
 use crate::scene::{Scene, to_tag};
 
 /// Reorders runs of equal time so that a request stands before its response, 100 before 180 before 200, and what a
 /// proxy received before what it passed on. All else keeps the order of the file.
-pub fn untie(scene: &Scene, pieces: &mut [Piece]) {
+pub fn untie(scene: &Scene, sightings: &mut [Sighting]) {
     let mut start = 0;
-    while start < pieces.len() {
-        let time = pieces[start].time;
-        let end = start + pieces[start..].partition_point(|piece| piece.time == time);
+    while start < sightings.len() {
+        let time = sightings[start].time;
+        let end = start + sightings[start..].partition_point(|sighting| sighting.time == time);
         if end - start > 1 {
-            untie_run(scene, &mut pieces[start..end]);
+            untie_run(scene, &mut sightings[start..end]);
         }
         start = end;
     }
 }
 
-fn untie_run(scene: &Scene, run: &mut [Piece]) {
+fn untie_run(scene: &Scene, run: &mut [Sighting]) {
     let edges = edges(scene, run);
     if edges.iter().all(|(cause, effect)| cause < effect) {
         return;
@@ -50,7 +50,7 @@ fn untie_run(scene: &Scene, run: &mut [Piece]) {
     run.copy_from_slice(&sorted);
 }
 
-fn edges(scene: &Scene, run: &[Piece]) -> Vec<(usize, usize)> {
+fn edges(scene: &Scene, run: &[Sighting]) -> Vec<(usize, usize)> {
     let mut edges = Vec::new();
     let mut of: HashMap<usize, Range<usize>> = HashMap::new();
     let mut by_transaction: Vec<usize> = (0..run.len()).filter(|i| scene.sip(run[*i].message).is_some()).collect();
@@ -66,10 +66,10 @@ fn edges(scene: &Scene, run: &[Piece]) -> Vec<(usize, usize)> {
         passed_on.entry(what(scene, run[index], scene.transaction[run[index].message])).or_insert(index);
     }
     for &index in &by_transaction {
-        let piece = run[index];
-        let Some(below) = scene.below[piece.message] else { continue };
-        match passed_on.get(&what(scene, piece, below)) {
-            Some(&other) if piece.is_response(scene.messages) => edges.push((index, other)),
+        let sighting = run[index];
+        let Some(below) = scene.below[sighting.message] else { continue };
+        match passed_on.get(&what(scene, sighting, below)) {
+            Some(&other) if sighting.is_response(scene.messages) => edges.push((index, other)),
             Some(&other) => edges.push((other, index)),
             None => {}
         }
@@ -78,16 +78,20 @@ fn edges(scene: &Scene, run: &[Piece]) -> Vec<(usize, usize)> {
 }
 
 /// What stays the same when a proxy passes a message on.
-fn what<'a>(scene: &Scene<'a>, piece: Piece, transaction: usize) -> (usize, &'a str, Option<u16>, Option<&'a str>) {
-    let tag = scene.sip(piece.message).and_then(to_tag);
-    (transaction, scene.method(piece.message), piece.status(scene.messages), tag)
+fn what<'a>(
+    scene: &Scene<'a>,
+    sighting: Sighting,
+    transaction: usize,
+) -> (usize, &'a str, Option<u16>, Option<&'a str>) {
+    let tag = scene.sip(sighting.message).and_then(to_tag);
+    (transaction, scene.method(sighting.message), sighting.status(scene.messages), tag)
 }
 
 /// Request, 100, 180, final, ACK; CANCEL after its INVITE and before what answers it.
-fn within(scene: &Scene, run: &[Piece], members: &[usize], edges: &mut Vec<(usize, usize)>) {
+fn within(scene: &Scene, run: &[Sighting], members: &[usize], edges: &mut Vec<(usize, usize)>) {
     let step = |i: &usize| {
-        let piece = run[*i];
-        match (scene.method(piece.message), piece.status(scene.messages)) {
+        let sighting = run[*i];
+        match (scene.method(sighting.message), sighting.status(scene.messages)) {
             ("ACK", _) => 6,
             ("CANCEL", None) => 2,
             ("CANCEL", Some(_)) => 5,

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hasher};
 
 use super::{Scene, to_tag};
-use crate::exchange::{Half, Piece};
+use crate::exchange::{Half, Sighting};
 use crate::kind::Kind;
 use crate::number::Numbers;
 use crate::record::Message;
@@ -37,33 +37,33 @@ pub(crate) struct Sameness {
 }
 
 impl Sameness {
-    pub fn new(scene: &Scene, pieces: &[Piece]) -> Self {
-        let mut numbers = Numbers::with_room(pieces.len());
+    pub fn new(scene: &Scene, sightings: &[Sighting]) -> Self {
+        let mut numbers = Numbers::with_room(sightings.len());
         let mut content = Content::default();
         let mut same = Self { whole: vec![None; scene.messages.len()], response: vec![None; scene.messages.len()] };
-        for piece in pieces {
-            let number = identity(scene, *piece, &mut content).map(|identity| numbers.of(identity));
-            same.half(*piece)[piece.message] = number;
+        for sighting in sightings {
+            let number = identity(scene, *sighting, &mut content).map(|identity| numbers.of(identity));
+            same.half(*sighting)[sighting.message] = number;
         }
         same
     }
 
-    pub fn of(&self, piece: Piece) -> Option<usize> {
-        if piece.half == Half::Response { self.response[piece.message] } else { self.whole[piece.message] }
+    pub fn of(&self, sighting: Sighting) -> Option<usize> {
+        if sighting.half == Half::Response { self.response[sighting.message] } else { self.whole[sighting.message] }
     }
 
-    fn half(&mut self, piece: Piece) -> &mut Vec<Option<usize>> {
-        if piece.half == Half::Response { &mut self.response } else { &mut self.whole }
+    fn half(&mut self, sighting: Sighting) -> &mut Vec<Option<usize>> {
+        if sighting.half == Half::Response { &mut self.response } else { &mut self.whole }
     }
 }
 
-fn identity<'a>(scene: &Scene<'a>, piece: Piece, content: &mut Content) -> Option<Identity<'a>> {
-    let message = &scene.messages[piece.message];
+fn identity<'a>(scene: &Scene<'a>, sighting: Sighting, content: &mut Content) -> Option<Identity<'a>> {
+    let message = &scene.messages[sighting.message];
     let facts = &message.facts;
-    let status = piece.status(scene.messages);
+    let status = sighting.status(scene.messages);
     match (facts.kind, &facts.sip) {
         (Kind::Sip, Some(sip)) => Some(Identity::Sip {
-            transaction: scene.transaction[piece.message],
+            transaction: scene.transaction[sighting.message],
             branch: sip.vias.first().map_or("", |via| via.branch.as_str()),
             method: &facts.method,
             status,
@@ -72,7 +72,7 @@ fn identity<'a>(scene: &Scene<'a>, piece: Piece, content: &mut Content) -> Optio
         }),
         (Kind::Rest | Kind::Push, _) => Some(Identity::Other {
             kind: facts.kind,
-            response: piece.is_response(scene.messages),
+            response: sighting.is_response(scene.messages),
             method: &facts.method,
             status,
             target: facts.target.as_deref(),
