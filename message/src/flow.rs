@@ -1,32 +1,15 @@
 //! The flow of one scenario: messages folded and ordered, with their nodes and legs. Pages and judge read this value.
 
-mod pair;
-
-#[cfg(test)]
-mod clocks;
-#[cfg(test)]
-mod draw;
-#[cfg(test)]
-mod endings;
-#[cfg(test)]
-mod laws;
-#[cfg(test)]
-mod recorded;
-#[cfg(test)]
-mod requests;
-#[cfg(test)]
-mod stories;
-#[cfg(test)]
-mod story;
-
 pub use crate::exchange::Half;
+pub use crate::legs::{Branch, Fork, Leg, Outcome, PushState};
+pub use crate::node::{Node, NodeKind};
+
 use crate::fold::{self, Fold};
 use crate::kind::Kind;
 use crate::legs::{self, Branches};
-pub use crate::legs::{Branch, Fork, Leg, Outcome, PushState};
 use crate::node::{self, Machines, Resolver, user};
-pub use crate::node::{Node, NodeKind};
 use crate::number::Numbers;
+use crate::pair;
 use crate::record::Message;
 use crate::scene::Scene;
 use crate::scene::base::Bases;

@@ -10,7 +10,8 @@
 //! - `event`, `summary`: what ingest tells correlation; what a list shows of a scenario
 //! - `record`, `exchange`: one stored message; one that holds request and result, as two halves
 //! - `scene`: what every step reads of the messages: transactions, machines, who writes which log
-//! - `order`, `fold`, `tree`: repaired time, cause before effect; sightings and repeats as one; which INVITE came from which
+//! - `order`, `fold`: repaired time, cause before effect; sightings and repeats as one
+//! - `pair`, `tree`: which response answers which request; which INVITE came from which
 //! - `node`, `legs`, `flow`: the columns; who was tried, who rang, who won; one scenario as one picture
 
 pub mod address;
@@ -28,6 +29,7 @@ pub mod legs;
 pub mod node;
 mod number;
 mod order;
+mod pair;
 pub mod record;
 pub mod redact;
 pub mod rest;

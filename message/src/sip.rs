@@ -6,17 +6,6 @@
 
 use std::borrow::Cow;
 
-#[cfg(test)]
-mod laws;
-#[cfg(test)]
-mod margin;
-#[cfg(test)]
-mod rfc3665;
-#[cfg(test)]
-mod rfc4475;
-#[cfg(test)]
-mod rfc5118;
-
 mod address;
 mod fault;
 mod headers;

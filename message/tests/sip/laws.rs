@@ -1,11 +1,10 @@
 //! Laws of reading a message: nothing panics, no byte is lost, line ends do not matter.
 
+use message::event::class_of;
+use message::facts::{self, Facts, Settings};
+use message::kind::{Kind, decide};
+use message::sip::{HEADER_BLOCK, Headers};
 use proptest::prelude::*;
-
-use super::{HEADER_BLOCK, Headers};
-use crate::event::class_of;
-use crate::facts::{self, Facts, Settings};
-use crate::kind::{Kind, decide};
 
 const INVITE: &str = "INVITE sip:bob@example.com;x=1 SIP/2.0\nVia: SIP/2.0/UDP [2001:db8::1]:5060;branch=z9hG4bK1;rport,\n \
     SIP/2.0/TCP b.example.com;branch=z9hG4bK2\nf: \"A \\\"l\\\" <x>\" <sip:alice@example.com>;tag=1\n\

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::facts::{Settings, read};
-use crate::id::{CallKey, MessageId, Offset, StreamId};
-use crate::kind::Kind;
-use crate::record::{Message, Place};
-use crate::span::Flags;
-use crate::time::Timestamp;
+use message::facts::{Settings, read};
+use message::id::{CallKey, MessageId, Offset, StreamId};
+use message::kind::Kind;
+use message::record::{Message, Place};
+use message::span::Flags;
+use message::time::Timestamp;
 
 /// Reads lines of `ms log from>to what key=value … | Header: value`.
 ///

@@ -1,7 +1,8 @@
 //! How legs end, and where nobody can tell.
 
+use message::flow::{Outcome, PushState, flow};
+
 use super::story::story;
-use super::{Outcome, PushState, flow};
 
 #[track_caller]
 fn check(lines: &str, expect: &[(&str, Outcome)]) {

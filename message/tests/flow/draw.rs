@@ -1,8 +1,16 @@
 //! A flow as text, for snapshots.
 
-use super::{Flow, Half, NodeKind, PushState, Row};
-use crate::record::Message;
-use crate::time::Timestamp;
+use message::flow::{Flow, Half, NodeKind, PushState, Row, flow};
+use message::record::Message;
+use message::time::Timestamp;
+
+use super::story::story;
+
+/// The flow of a story, drawn.
+pub fn drawn(lines: &str) -> String {
+    let messages = story(lines);
+    draw(&flow(&messages), &messages)
+}
 
 /// Columns, then legs, then rows with fork rows between them. Times count from the first row.
 pub fn draw(flow: &Flow, messages: &[Message]) -> String {
@@ -43,7 +51,7 @@ pub fn draw(flow: &Flow, messages: &[Message]) -> String {
     }
     for (index, row) in flow.rows.iter().enumerate() {
         for fork in flow.forks.iter().filter(|fork| fork.before == index) {
-            let branch = |branch: &super::Branch| {
+            let branch = |branch: &message::flow::Branch| {
                 let (then, push) =
                     (if branch.then { "then " } else { "" }, if branch.by_push { " by push" } else { "" });
                 format!("{then}{} {}{push}", flow.legs[branch.leg].tag, flow.nodes[branch.node].name)

@@ -1,7 +1,8 @@
 //! RFC 4475, 3.2 to 3.4: the grammar is right, the meaning asks for care.
 
-use crate::event::{CallClass, class_of};
-use crate::sip::margin::{check, line_of, parties, sip};
+use message::event::{CallClass, class_of};
+
+use crate::margin::{check, line_of, parties, sip};
 
 const DIALOG: &str = "
     |To: <sip:bob@example.com>

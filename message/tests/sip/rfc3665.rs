@@ -7,9 +7,9 @@
 
 use std::fmt::Write as _;
 
-use super::NameAddr;
-use crate::facts::{self, Facts, Settings};
-use crate::kind::Kind;
+use message::facts::{self, Facts, Settings};
+use message::kind::Kind;
+use message::sip::NameAddr;
 
 mod established;
 mod registration;

@@ -1,11 +1,11 @@
 //! Test messages as they are written in the tests: with a margin, so that blanks at both ends of a line can be seen.
 
-use super::Headers;
-use crate::event::CallEvent;
-use crate::facts::{self, Facts, Fault, Settings, SipFacts};
-use crate::id::{MessageId, Offset, StreamId};
-use crate::kind::Kind;
-use crate::time::{Day, Timestamp};
+use message::event::CallEvent;
+use message::facts::{self, Facts, Fault, Settings, SipFacts};
+use message::id::{MessageId, Offset, StreamId};
+use message::kind::Kind;
+use message::sip::Headers;
+use message::time::{Day, Timestamp};
 
 /// Lines that begin with `|` behind any indentation, each ended by CRLF. `{length}` stands for the length of the body.
 pub(super) fn message(drawn: &str) -> Vec<u8> {

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use insta::assert_snapshot;
+use message::facts::{Settings, read};
+use message::flow::{Flow, NodeKind, Outcome, flow};
+use message::id::{CallKey, MessageId, Offset, StreamId};
+use message::kind::{Kind, is_sip_method, status_code};
+use message::record::{Message, Place};
+use message::span::Flags;
+use message::time::Timestamp;
 use regex::bytes::Regex;
 
 use super::draw::draw;
-use super::{Flow, NodeKind, Outcome, flow};
-use crate::facts::{Settings, read};
-use crate::id::{CallKey, MessageId, Offset, StreamId};
-use crate::kind::{Kind, is_sip_method, status_code};
-use crate::record::{Message, Place};
-use crate::span::Flags;
-use crate::time::Timestamp;
 
 /// Records of a log of Kamailio: what stands between its header and the next line of the logger.
 fn log(name: &str, stream: i64) -> Vec<Message> {

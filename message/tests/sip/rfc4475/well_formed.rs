@@ -1,7 +1,8 @@
 //! RFC 4475, 3.1.1.1 to 3.1.1.6: odd blanks, characters and escapes in messages that are valid. None has a fault.
 
-use crate::event::{CallClass, class_of};
-use crate::sip::margin::{check, parties, shown, sip, value};
+use message::event::{CallClass, class_of};
+
+use crate::margin::{check, parties, shown, sip, value};
 
 #[test]
 fn rfc4475_3_1_1_1_a_short_tortuous_invite() {

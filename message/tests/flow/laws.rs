@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
+use message::flow::{Flow, Half, flow};
+use message::id::Offset;
+use message::record::Message;
 use proptest::prelude::*;
 
 use super::draw::draw;
 use super::story::story;
-use super::{Flow, Half, flow};
-use crate::id::Offset;
-use crate::record::Message;
 
 /// How often each message stands in the flow, by its half.
 fn places(flow: &Flow, count: usize) -> Vec<HashMap<Half, usize>> {

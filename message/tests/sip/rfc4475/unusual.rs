@@ -1,7 +1,8 @@
 //! RFC 4475, 3.1.1.7 to 3.1.1.13: long, many and rare values in messages that are valid.
 
-use crate::sip::Headers;
-use crate::sip::margin::{check, check_bytes, message, parties, sip};
+use message::sip::Headers;
+
+use crate::margin::{check, check_bytes, message, parties, sip};
 
 #[test]
 fn rfc4475_3_1_1_7_long_values_in_header_fields() {

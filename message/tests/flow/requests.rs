@@ -1,6 +1,7 @@
 //! REST and push: which response answers which request.
 
-use super::flow;
+use message::flow::flow;
+
 use super::story::story;
 
 /// By row: the method or status, and the row it is paired with.

@@ -1,6 +1,6 @@
 //! RFC 4475, 3.1.2: messages that break the grammar. All that can be understood is, and what is wrong is told.
 
-use crate::sip::margin::{check, line_at, line_of, parties, shown, sip};
+use crate::margin::{check, line_at, line_of, parties, shown, sip};
 
 /// A request that is right but for the lines given.
 fn request(start: &str, lines: &[&str]) -> String {

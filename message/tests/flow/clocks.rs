@@ -1,0 +1,154 @@
+//! Clocks of several logs, and which machine writes them.
+
+use insta::assert_snapshot;
+use message::flow::{Flow, flow};
+
+use super::draw::drawn;
+use super::story::story;
+
+fn shifts(flow: &Flow) -> Vec<(&str, i64)> {
+    flow.nodes.iter().map(|node| (node.name.as_str(), node.clock_shift)).filter(|(_, shift)| *shift != 0).collect()
+}
+
+#[test]
+fn a_coarser_logger_is_no_wrong_clock() {
+    let flow = flow(&story(
+        "0.7 edge edge>core INVITE sip:bob@example.com via=e1,a1
+         0 core edge>core INVITE sip:bob@example.com via=e1,a1
+         1 core core>edge 100 INVITE via=e1,a1
+         1.3 edge core>edge 100 INVITE via=e1,a1",
+    ));
+    assert_eq!(shifts(&flow), []);
+    assert!(flow.rows.iter().all(|row| !row.repaired && row.sightings.len() == 1));
+}
+
+#[test]
+fn a_logger_of_whole_seconds_is_no_wrong_clock() {
+    let flow = flow(&story(
+        "1500.7 edge edge>core INVITE sip:bob@example.com via=e1,a1
+         1000 core edge>core INVITE sip:bob@example.com via=e1,a1
+         1000 core core>edge 100 INVITE via=e1,a1
+         1503 edge core>edge 100 INVITE via=e1,a1",
+    ));
+    assert_eq!(shifts(&flow), []);
+}
+
+#[test]
+fn the_time_that_an_answer_takes_says_nothing_of_clocks() {
+    let flow = flow(&story(
+        "0 edge edge>core INVITE sip:bob@example.com via=e1,a1
+         -38 core core>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,e1,a1
+         4900 core bob1>core 200 INVITE via=c1,e1,a1 tag=b1
+         5000 edge core>edge 200 INVITE via=e1,a1 tag=b1
+         5001 edge edge>alice 200 INVITE via=a1 tag=b1",
+    ));
+    let core = shifts(&flow);
+    assert!(matches!(core[..], [("10.0.0.2", 38_000..70_000)]), "{core:?}");
+}
+
+#[test]
+fn two_logs_of_one_agent_that_hold_the_same_messages_are_of_two_machines() {
+    let mut messages = story(
+        "0 edge alice>edge INVITE sip:bob@example.com via=a1
+         1 edge edge>core INVITE sip:bob@example.com via=e1,a1
+         -36 core edge>core INVITE sip:bob@example.com via=e1,a1
+         -30 core core>edge 486 INVITE via=e1,a1 tag=c
+         8 edge core>edge 486 INVITE via=e1,a1 tag=c
+         9 edge edge>alice 486 INVITE via=a1 tag=c",
+    );
+    for message in &mut messages {
+        let mut place = (*message.place).clone();
+        place.agent = "lab".to_owned();
+        message.place = place.into();
+    }
+    let places: Vec<_> =
+        ["edge", "core"].map(|name| messages.iter().find(|m| m.place.source == name).unwrap().place.clone()).into();
+    for message in &mut messages {
+        message.place = places.iter().find(|place| place.source == message.place.source).unwrap().clone();
+    }
+    let flow = flow(&messages);
+    let kinds: Vec<_> = flow.nodes.iter().map(|node| (node.name.as_str(), format!("{:?}", node.kind))).collect();
+    assert!(kinds.contains(&("10.0.0.2", "Server".to_owned())), "{kinds:?}");
+    assert_eq!(shifts(&flow), [("10.0.0.2", 37_500)]);
+}
+
+#[test]
+fn a_clock_38_ms_behind_is_repaired_on_display_only() {
+    let lines = "0 edge alice>edge INVITE sip:bob@example.com via=a1
+         1 edge edge>core INVITE sip:bob@example.com via=e1,a1
+         -36 core edge>core INVITE sip:bob@example.com via=e1,a1
+         -35 core core>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,e1,a1
+         20 core bob1>core 180 INVITE via=c1,e1,a1 tag=b1
+         21 core core>edge 180 INVITE via=e1,a1 tag=b1
+         60 edge core>edge 180 INVITE via=e1,a1 tag=b1
+         61 edge edge>alice 180 INVITE via=a1 tag=b1";
+    assert_snapshot!(drawn(lines), @r"
+    | alice (device A) 192.0.2.10:5060
+    | 10.0.0.1 (server) 
+    | 10.0.0.2 (server clock +38 ms) 
+    | bob (device A) 192.0.2.21:5060
+    A: bob Open, rang 58 ms, 6 rows
+         0 ms  A  #0 alice -> 10.0.0.1: INVITE
+         1 ms  A  #1 10.0.0.1 -> 10.0.0.2: INVITE, 2 sightings 1 ms apart
+         3 ms* A  #2 10.0.0.2 -> bob: INVITE
+        58 ms* A  #2 bob -> 10.0.0.2: 180 INVITE
+        59 ms* A  #1 10.0.0.2 -> 10.0.0.1: 180 INVITE, 2 sightings 1 ms apart
+        61 ms  A  #0 10.0.0.1 -> alice: 180 INVITE
+    ");
+    let messages = story(lines);
+    let drawn = flow(&messages);
+    assert!(drawn.rows.iter().any(|row| row.repaired));
+    assert_eq!(drawn.times[2].micros_since(messages[2].time), 38_000);
+}
+
+#[test]
+fn clocks_that_show_nothing_impossible_are_left_alone() {
+    let messages = story(
+        "0 edge edge>core INVITE sip:bob@example.com via=e1,a1
+         300 core edge>core INVITE sip:bob@example.com via=e1,a1
+         301 core core>edge 100 INVITE via=e1,a1
+         302 edge core>edge 100 INVITE via=e1,a1",
+    );
+    assert!(flow(&messages).rows.iter().all(|row| !row.repaired && row.sightings.len() == 1));
+}
+
+#[test]
+fn a_response_logged_before_its_request_elsewhere_moves_the_later_source() {
+    assert_snapshot!(drawn(
+        "0 edge alice>edge INVITE sip:bob@example.com via=a1
+         1 edge edge>core INVITE sip:bob@example.com via=e1,a1
+         -40 core core>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,e1,a1
+         -10 core bob1>core 180 INVITE via=c1,e1,a1 tag=b1"
+    ), @r"
+    | alice (device A) 192.0.2.10:5060
+    | 10.0.0.1 (server) 
+    | 10.0.0.2 (server clock +41 ms) 
+    | bob (device A) 192.0.2.21:5060
+    A: bob Open, rang 31 ms, 4 rows
+         0 ms  A  #0 alice -> 10.0.0.1: INVITE
+         1 ms  A  #1 10.0.0.1 -> 10.0.0.2: INVITE
+         1 ms* A  #2 10.0.0.2 -> bob: INVITE
+        31 ms* A  #2 bob -> 10.0.0.2: 180 INVITE
+    ");
+}
+
+#[test]
+fn of_one_millisecond_the_cause_stands_first() {
+    assert_snapshot!(drawn(
+        "0 core core>alice 200 INVITE via=a1 tag=b
+         0 core core>alice 180 INVITE via=a1 tag=b
+         0 core core>alice 100 INVITE via=a1
+         0 core core>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,a1
+         0 core alice>core INVITE sip:bob@example.com via=a1"
+    ), @r"
+    | alice (device A) 192.0.2.10:5060
+    | 10.0.0.2 (server) 
+    | bob (device A silent) 192.0.2.21:5060
+    A: bob Answered, rang 0 ms, 200 0 ms, 5 rows
+         0 ms  A  #0 alice -> 10.0.0.2: INVITE
+         0 ms  A  #0 10.0.0.2 -> alice: 100 INVITE
+         0 ms  A  #0 10.0.0.2 -> alice: 180 INVITE
+         0 ms  A  #0 10.0.0.2 -> alice: 200 INVITE
+         0 ms  A  #1 10.0.0.2 -> bob: INVITE
+    ");
+}

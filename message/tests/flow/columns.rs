@@ -1,0 +1,70 @@
+//! Which address is which column, and what stands at its head.
+
+use insta::assert_snapshot;
+use message::flow::flow_named;
+
+use super::draw::drawn;
+use super::story::story;
+
+#[test]
+fn a_message_to_itself_stays_in_its_column() {
+    assert_snapshot!(drawn(
+        "0 core alice>core INVITE sip:bob@example.com via=a1
+         1 core core>core INVITE sip:carol@example.com via=c1,a1
+         2 core core>carol INVITE sip:carol@192.0.2.30:5060 via=c2,c1,a1 provisional"
+    ), @r"
+    | alice (device A) 192.0.2.10:5060
+    | 10.0.0.2 (server) 
+    | carol (device A silent) 192.0.2.30:5060
+    A: carol Open, 3 rows
+         0 ms  A  #0 alice -> 10.0.0.2: INVITE
+         1 ms  A  #1 10.0.0.2 to itself: INVITE
+         2 ms  A  #2 10.0.0.2 -> carol: INVITE, provisional
+    ");
+}
+
+#[test]
+fn a_machine_under_a_name_and_a_number_is_one_column() {
+    assert_snapshot!(drawn(
+        "0 edge alice>edge INVITE sip:bob@example.com via=a1
+         1 edge edge>sip:core.example.com INVITE sip:bob@example.com via=e1,a1
+         2 core sip:10.0.0.1:43210>core INVITE sip:bob@example.com via=e1,a1
+         3 core core>bob1 INVITE sip:bob@192.0.2.21 via=c1,e1,a1"
+    ), @r"
+    | alice (device A) 192.0.2.10:5060
+    | 10.0.0.1 (server) 
+    | core.example.com (server) 
+    | bob (device A silent) 192.0.2.21:5060
+    A: bob Open, 3 rows
+         0 ms  A  #0 alice -> 10.0.0.1: INVITE
+         1 ms  A  #1 10.0.0.1 -> core.example.com: INVITE, 2 sightings 1 ms apart
+         3 ms  A  #2 core.example.com -> bob: INVITE
+    ");
+}
+
+#[test]
+fn strangers_of_one_network_share_a_column() {
+    assert_snapshot!(drawn(
+        "0 edge sip:203.0.113.7>edge OPTIONS sip:edge.example.com via=x1
+         1 edge sip:203.0.113.9>edge OPTIONS sip:edge.example.com via=x2
+         2 edge sip:198.51.100.9>edge OPTIONS sip:edge.example.com via=x3"
+    ), @r"
+    | outside: 203.0.113.0/24 (outside) 2 addresses
+    | 10.0.0.1 (server) 
+    | 198.51.100.9 (outside) outside
+    A: sip:bob@example.com Unknown, 10.0.0.1 logs none of its answers, 3 rows
+         0 ms  A  #0 outside: 203.0.113.0/24 -> 10.0.0.1: OPTIONS
+         1 ms  A  #1 outside: 203.0.113.0/24 -> 10.0.0.1: OPTIONS
+         2 ms  A  #2 198.51.100.9 -> 10.0.0.1: OPTIONS
+    ");
+}
+
+#[test]
+fn machines_are_named_by_the_operator() {
+    let messages = story("0 core alice>core INVITE sip:bob@example.com via=a1");
+    let named = flow_named(&messages, &|source, address| {
+        (source == "core" && address.host == "10.0.0.2").then(|| "proxy-1".to_owned())
+    });
+    assert_eq!(named.nodes[1].name, "proxy-1");
+    assert_eq!(named.nodes[1].detail, "10.0.0.2");
+}

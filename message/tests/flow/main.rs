@@ -1,0 +1,16 @@
+//! Scenarios as pictures: stories written for one question each, recorded logs, and the laws that hold for any.
+
+// Helpers outside of test functions are test code too.
+#![allow(clippy::unwrap_used)]
+
+mod calls;
+mod clocks;
+mod columns;
+mod draw;
+mod endings;
+mod forks;
+mod laws;
+mod recorded;
+mod repeats;
+mod requests;
+mod story;
