@@ -1,6 +1,7 @@
 //! The house keeps its own rules: who depends on whom, and that its examples are true.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -38,6 +39,57 @@ fn crates_depend_on_each_other_as_the_architecture_says() {
             assert!(NOT_PURE.iter().all(|n| !names.contains(n)), "message is pure: {names:?}");
         }
     }
+}
+
+/// The list at the head of `message/src/lib.rs` is the order in which the crate is read; its tests may know all of it.
+#[test]
+fn modules_of_message_know_only_those_listed_before_them() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("message/src");
+    let lib = read(&src.join("lib.rs"));
+    let order: Vec<&str> = lib
+        .lines()
+        .filter(|line| line.starts_with("//! - "))
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+        .collect();
+    let declared =
+        lib.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'));
+    assert_eq!(declared.collect::<BTreeSet<_>>(), order.iter().copied().collect(), "each module is listed once");
+    for (at, module) in order.iter().enumerate() {
+        for file in files(&src, module) {
+            let code = read(&file);
+            let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            for known in crate_paths(code) {
+                let place = order.iter().position(|other| *other == known);
+                assert!(place.is_some_and(|place| place <= at), "{}: {module} knows {known}", file.display());
+            }
+        }
+    }
+}
+
+/// The code of a module: `a.rs` and what lies in `a/`, without files that are tests alone.
+fn files(src: &Path, module: &str) -> Vec<PathBuf> {
+    let own = src.join(format!("{module}.rs"));
+    let tests = read(&own);
+    let tests: Vec<_> = tests.split("#[cfg(test)]\nmod ").skip(1).filter_map(|rest| rest.split(';').next()).collect();
+    let folder = std::fs::read_dir(src.join(module)).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<_> =
+        folder.filter(|path| !tests.iter().any(|test| path.file_stem().is_some_and(|stem| stem == *test))).collect();
+    files.push(own);
+    files
+}
+
+/// The modules named by `crate::a…` and `crate::{a, b::c}`.
+fn crate_paths(code: &str) -> BTreeSet<String> {
+    let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let named = |path: &str| match path.strip_prefix('{') {
+        None => vec![name(path)],
+        Some(list) => list.split('}').next().unwrap_or_default().split(',').map(|path| name(path.trim())).collect(),
+    };
+    code.split("crate::").skip(1).flat_map(named).filter(|name| !name.is_empty()).collect()
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 #[test]
