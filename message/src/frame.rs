@@ -18,6 +18,8 @@ mod line_ends;
 #[cfg(test)]
 mod recorded;
 #[cfg(test)]
+mod rules;
+#[cfg(test)]
 mod strange;
 #[cfg(test)]
 mod torture;

@@ -214,6 +214,26 @@ mod tests {
     }
 
     #[test]
+    fn each_method_that_decides_is_known_in_any_case() {
+        for (kind, methods) in [
+            (Kind::Sip, "INVITE ACK BYE CANCEL REGISTER PRACK UPDATE INFO REFER SUBSCRIBE NOTIFY MESSAGE PUBLISH"),
+            (Kind::Rest, "GET POST PUT PATCH DELETE HEAD"),
+            (Kind::Push, "PUSH APNS FCM HMS WEBPUSH"),
+            (Kind::Media, "MEDIA RTP RTCP"),
+        ] {
+            // What stands around it says otherwise.
+            let scheme = if kind == Kind::Sip { "https://a" } else { "sip:a" };
+            for method in methods.split(' ') {
+                check(method, scheme, scheme, "", (kind, false));
+                check(&method.to_ascii_lowercase(), scheme, scheme, "", (kind, false));
+            }
+        }
+        for open in ["OPTIONS", "100", "699", "TRACE", "INVITED"] {
+            check(open, "-", "-", "", (Kind::Rest, true));
+        }
+    }
+
+    #[test]
     fn the_method_decides_before_line_and_scheme() {
         check("INVITE", "-", "http://a", "", (Kind::Sip, false));
         check("POST", "-", "sip:a", "INVITE sip:a SIP/2.0", (Kind::Rest, false));

@@ -382,6 +382,26 @@ mod tests {
     }
 
     #[test]
+    fn calls_and_keys_are_found_at_configured_pointers_headers_and_query_parameters() {
+        let settings = r#"{"call_ids":["/meta/call"],"call_headers":["X-Leg"],"call_queries":["cid"],"key":[
+            {"space":"ticket","json":"/meta/ticket"},
+            {"space":"order","header":"X-Order"},
+            {"space":"job","query":"job","match":"id-(\\d+)"}]}"#;
+        let settings: Settings = serde_json::from_str(settings).unwrap();
+        let body = "POST /v1?job=id-100200 HTTP/1.1\r\nX-Order: order-17\r\n\r\n{\"meta\":{\"call\":\"c1-4711@a\",\"ticket\":\"T-100200\"}}";
+        for kind in [Kind::Rest, Kind::Push] {
+            let facts = read(kind, "POST", "-", "https://api.example.com", body.as_bytes(), &settings);
+            let keys: Vec<_> = facts.keys.iter().map(|key| (&*key.space, &*key.value)).collect();
+            assert_eq!(facts.call_id.as_deref(), Some("c1-4711@a"), "{kind}");
+            assert_eq!(keys, [("order", "order-17"), ("ticket", "T-100200"), ("job", "100200")], "{kind}");
+        }
+        for body in ["POST / HTTP/1.1\r\nX-Leg: c1-4711@a\r\n\r\n", "POST /v1?cid=c1-4711%40a HTTP/1.1\r\n\r\n"] {
+            let facts = read(Kind::Rest, "POST", "-", "-", body.as_bytes(), &settings);
+            assert_eq!(facts.call_id.as_deref(), Some("c1-4711@a"), "{body}");
+        }
+    }
+
+    #[test]
     fn a_media_report_belongs_to_its_call() {
         let facts = read_at(Kind::Media, "RTCP", "rtp:192.0.2.1:4000", r#"{"callId":"c1-4711@a","lost":3,"status":7}"#);
         assert_eq!((facts.method.as_str(), facts.call_id.as_deref(), facts.result), ("RTCP", Some("c1-4711@a"), None));

@@ -253,10 +253,12 @@ mod tests {
         for line in noise {
             assert!(is_common_noise(line.as_bytes()), "{line}");
         }
+        let far = format!("2026-11-23 20:54:20 {} INFO", "x".repeat(60));
         for line in [
             "v=0",
             "2026-11-23",
             "2026-11-23 20:54:20 no level",
+            &far,
             "Date: Mon, 23 Nov 2026 20:54:20 GMT INFO",
             "10(x) INFO:",
             "Subject: INFO",

@@ -28,6 +28,19 @@ fn a14_a_chunked_message_runs_to_the_next_known_line() {
 }
 
 #[test]
+fn a21_a_character_may_lie_across_chunks_of_http() {
+    let smile = "\u{1F600}".as_bytes();
+    let (first, last) = smile.split_at(2);
+    let chunked = [b"2\r\n", first, b"\r\n2\r\n", last, b"\r\n0\r\n\r\n"].concat();
+    let message = [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", &*chunked].concat();
+    let log = [POST.as_bytes(), &message, b"\n", BYE.as_bytes()].concat();
+    draw(&log);
+    let record = frame(&log, &[usize::MAX / 2])[0];
+    let logged = &log[record.head as usize..(record.len - u64::from(record.line_end)) as usize];
+    assert_eq!((logged, record.flags), (&*message, Flags::AMBIGUOUS_BOUNDARY));
+}
+
+#[test]
 fn a15_a_body_without_a_last_newline_is_final_at_the_closed_end() {
     let log = format!("{INVITE}{}", sip("v=0"));
     let mut framer = framer();
@@ -75,6 +88,9 @@ fn a17_a_header_line_may_end_in_crlf() {
     ");
     let spans = frame(log.as_bytes(), &[7]);
     assert_eq!(u64::from(spans[1].head), BYE.len() as u64 + 1, "the CR is in the header line");
+    let line = &log.as_bytes()[spans[1].start.0 as usize..][..spans[1].head as usize - 1];
+    let Line::Header(header) = Format::siptrail().read(line, Tz::UTC) else { panic!("a header") };
+    assert!(line.ends_with(b"\r") && header.destination == b"sip:192.0.2.7:5060", "and not in the destination");
 }
 
 #[test]
@@ -91,6 +107,12 @@ fn a18_an_ipv6_address_and_a_blank_are_a_field_and_an_empty_one_is_not() {
     let mut framer = framer();
     grow(&mut framer, log.as_bytes(), 0, log.len());
     assert_eq!(framer.near_misses(), 1);
+    for (line, source) in [(v6, &b"sip:[2001:db8::1]:5060"[..]), (blank, b"sip:a b")] {
+        let Line::Header(header) = Format::siptrail().read(line.trim_end().as_bytes(), Tz::UTC) else {
+            panic!("{line}")
+        };
+        assert_eq!((header.source, header.destination), (source, &b"sip:b"[..]));
+    }
 }
 
 #[test]
@@ -105,7 +127,9 @@ fn a19_a_line_with_brackets_is_not_a_header() {
         let kinds = |log: String| frame(log.as_bytes(), &[4096]).iter().map(|span| span.kind).collect::<Vec<_>>();
         assert_eq!(kinds(format!("{NOISE}{line}")), [SpanKind::Noise], "{line}");
         assert_eq!(kinds(format!("{INVITE}{}\n{NOISE}", sip(&line))), [SpanKind::Record, SpanKind::Noise], "{line}");
-        draw(format!("{PUSH}{line}{NOISE}{line}"));
+        let log = format!("{PUSH}{line}{NOISE}{line}");
+        draw(&log);
+        assert_eq!(kinds(log), [SpanKind::Record, SpanKind::Noise], "{line}");
     }
 }
 
@@ -265,7 +289,17 @@ fn a29_a_strange_time_is_data() {
     let log: String = times.map(|time| format!("[{time}][BYE][sip:a][sip:b]\n")).concat();
     let spans = frame(log.as_bytes(), &[11]);
     assert_eq!(spans.len(), times.len());
-    assert!(spans.iter().all(|span| span.kind == SpanKind::Record));
+    let bye = |seconds: usize| "[".len() + seconds + "][BYE][sip:a][sip:b]\n".len();
+    let mut start = 0;
+    for (span, time) in spans.iter().zip(times) {
+        let len = bye(time.len()) as u64;
+        assert_eq!(
+            (span.kind, span.start.0, span.len, span.flags),
+            (SpanKind::Record, start, len, Flags::NONE),
+            "{time}"
+        );
+        start += len;
+    }
 }
 
 #[test]

@@ -97,6 +97,11 @@ fn a02_two_cuts_anywhere_change_nothing() {
     let log = format!("é {INVITE}{}\r\n{POST}{{\"a\":\n\"é\"}}\n{NOISE}", sip("s=é\r\n"));
     let log = log.replace("5060]\n", "5060]\r\n").into_bytes();
     let whole = frame(&log, &[log.len()]);
+    insta::assert_snapshot!(draw(&log), @r#"
+    INVITE: `INVITE sip:bob@example.com SIP/2.0\r\nContent-Length: 6\r\n\r\ns=\xc3\xa9\r\n` + `\r\n`
+    POST: `{\"a\":\n\"\xc3\xa9\"}` + `\n`
+    noise 1: `2026-11-23 19:54:02.000 INFO app - tick\n`
+    "#);
     for first in 1..log.len() {
         for second in 1..log.len() - first {
             assert_eq!(frame(&log, &[first, second, log.len()]), whole, "cut at {first} and {}", first + second);
