@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use crate::sip;
+
 /// Where a message came from or went to. Without a port the default of the scheme is meant.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Address {
@@ -26,13 +28,13 @@ impl Address {
             "sips" | "tls" => 5061,
             _ => 5060,
         };
-        let (host, port) = split_port(authority);
-        Self { host: host.to_ascii_lowercase(), port: port.unwrap_or(default) }
+        let (host, port) = sip::split_host(authority);
+        let port = port.strip_prefix(':').and_then(|port| port.parse().ok());
+        Self { host: bare(host).to_ascii_lowercase(), port: port.unwrap_or(default) }
     }
 
     pub fn new(host: &str, port: Option<u16>) -> Self {
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        Self { host: host.to_ascii_lowercase(), port: port.unwrap_or(5060) }
+        Self { host: bare(host).to_ascii_lowercase(), port: port.unwrap_or(5060) }
     }
 
     pub fn ip(&self) -> Option<IpAddr> {
@@ -57,20 +59,10 @@ fn scheme_of(text: &str) -> (&str, &str) {
     }
 }
 
-fn split_port(authority: &str) -> (&str, Option<u16>) {
-    if let Some(rest) = authority.strip_prefix('[') {
-        let (host, tail) = rest.split_once(']').unwrap_or((rest, ""));
-        return (host.split('%').next().unwrap_or(host), tail.strip_prefix(':').and_then(|port| port.parse().ok()));
-    }
-    match authority.rsplit_once(':') {
-        // An IPv6 address without brackets has no port.
-        Some((host, _)) if host.contains(':') => (authority, None),
-        Some((host, port)) => match port.parse() {
-            Ok(port) => (host, Some(port)),
-            Err(_) => (host, None),
-        },
-        None => (authority, None),
-    }
+/// Without the brackets and the zone of an IPv6 address.
+fn bare(host: &str) -> &str {
+    let Some(inside) = host.strip_prefix('[') else { return host };
+    inside.split(['%', ']']).next().unwrap_or(inside)
 }
 
 /// `192.0.2.1:5060`, `[2001:db8::1]:5060`.
@@ -103,6 +95,8 @@ mod tests {
         check("tcp:192.0.2.1:5060", "192.0.2.1:5060");
         check("192.0.2.1:99999", "192.0.2.1:5060");
         check("sip:bob@192.0.2.1", "192.0.2.1:5060");
+        check("[fe80::1%eth0]:5080", "[fe80::1]:5080");
+        check("sip:[2001:db8::1", "[2001:db8::1]:5060");
         check("", ":5060");
     }
 }

@@ -8,4 +8,4 @@ mod url;
 
 pub use http::{Http, HttpStart, Part, parts};
 pub(crate) use json::{Scalar, pick};
-pub(crate) use url::{host, path_and_query, query};
+pub(crate) use url::{path_and_query, query};

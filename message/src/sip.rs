@@ -24,7 +24,7 @@ pub use start_line::StartLine;
 
 pub(crate) use address::{elements, name_addr};
 pub(crate) use fault::Faults;
-pub(crate) use host::is_number;
+pub(crate) use host::{is_number, split as split_host};
 pub(crate) use params::parameter;
 pub(crate) use sdp::sdp_of;
 

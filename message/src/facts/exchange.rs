@@ -1,6 +1,7 @@
 //! Facts of REST, push and media records: HTTP text or bare JSON, with the URL in the header of the record.
 
 use super::{ExchangeResult, Facts, PushFacts};
+use crate::address::Address;
 use crate::keys::{self, CALL, Found};
 use crate::kind::{Kind, status_code};
 use crate::rest::{self, HttpStart, Part, Scalar};
@@ -237,7 +238,7 @@ impl<'s> Reading<'s> {
         let mut push = std::mem::take(&mut self.push);
         let path = target.split('?').next().unwrap_or("");
         let provider = provider_of_method(method)
-            .or_else(|| rest::host(url).and_then(|host| provider_of_host(&host)))
+            .or_else(|| provider_of_host(&Address::read(url).host))
             .or_else(|| path.starts_with("/3/device/").then_some("apns"));
         push.provider = provider.map(str::to_owned).or(push.provider);
         if let Some(token) = path.strip_prefix("/3/device/").filter(|token| !token.is_empty()) {
@@ -366,7 +367,9 @@ mod tests {
             push("POST", "https://fcm.googleapis.com/v1/projects/x/messages:send", r#"{"message":{"token":"f1:A"}}"#),
             owned("fcm", "f1:A", "")
         );
-        assert_eq!(push("PUSH", "https://fcm.example.com/send", r#"{"to":"dave"}"#), owned("fcm", "", "dave"));
+        for gateway in ["https://fcm.example.com/send", "https://u@FCM.example.com:443", "fcm.example.com:443"] {
+            assert_eq!(push("PUSH", gateway, r#"{"to":"dave"}"#), owned("fcm", "", "dave"), "{gateway}");
+        }
         assert_eq!(push("FCM", "-", &format!(r#"{{"to":"{long}"}}"#)), owned("fcm", &long, ""));
         assert_eq!(
             push(

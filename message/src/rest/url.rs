@@ -16,15 +16,6 @@ pub(crate) fn path_and_query(url: &str) -> Option<&str> {
     named.then_some(path)
 }
 
-/// The host in lower case, without user and port.
-pub(crate) fn host(url: &str) -> Option<String> {
-    let (_, rest) = url.split_once("://")?;
-    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let end = if host.starts_with('[') { host.find(']').map(|at| at + 1) } else { host.find(':') };
-    Some(host[..end.unwrap_or(host.len())].to_ascii_lowercase())
-}
-
 /// The parameters of a target's query, percent-decoded. A plus sign stays: Call-IDs hold it, and never a blank.
 pub(crate) fn query(target: &str) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
     let query = target.split('#').next().and_then(|t| t.split_once('?')).map_or("", |(_, query)| query);
@@ -45,9 +36,6 @@ mod tests {
         assert_eq!(path_and_query("https://a.example.com"), Some("/"));
         assert_eq!(path_and_query("/3/device/ab"), Some("/3/device/ab"));
         assert_eq!(path_and_query("-"), None);
-        assert_eq!(host("https://u@A.example.com:8443/v1").as_deref(), Some("a.example.com"));
-        assert_eq!(host("http://[2001:DB8::1]:80/").as_deref(), Some("[2001:db8::1]"));
-        assert_eq!(host("-"), None);
     }
 
     #[test]

@@ -6,25 +6,26 @@ use crate::sip::Faults;
 
 /// The host in lower case (IPv6 keeps its brackets) and the port. Blanks around the colon are allowed.
 pub(crate) fn host_and_port(text: &str, faults: &mut Faults) -> (String, Option<u16>) {
-    let text = text.trim();
-    let (host, rest) = if text.starts_with('[') {
-        let end = text.find(']').map_or(text.len(), |at| at + 1);
-        check_ipv6(&text[..end], faults);
-        text.split_at(end)
-    } else {
-        match text.matches(':').count() {
-            0 | 1 => text.split_at(text.find(':').unwrap_or(text.len())),
-            _ => {
-                faults.note("ipv6_brackets");
-                (text, "")
-            }
-        }
-    };
+    let (host, rest) = split(text.trim());
     let host = host.trim_end();
-    if !host.starts_with('[') && !host.contains(':') && !is_name(host) {
+    if host.starts_with('[') {
+        check_ipv6(host, faults);
+    } else if host.contains(':') {
+        faults.note("ipv6_brackets");
+    } else if !is_name(host) {
         faults.note("host");
     }
     (host.to_ascii_lowercase(), port(rest.trim(), faults))
+}
+
+/// The host as written, IPv6 with its brackets, and what follows it. An IPv6 address without brackets has no port.
+pub(crate) fn split(authority: &str) -> (&str, &str) {
+    let end = if authority.starts_with('[') {
+        authority.find(']').map(|at| at + 1)
+    } else {
+        authority.find(':').filter(|at| !authority[at + 1..].contains(':'))
+    };
+    authority.split_at(end.unwrap_or(authority.len()))
 }
 
 /// An address as it stands in `received`: IPv6 gets brackets if it has none.
