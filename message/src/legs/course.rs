@@ -97,7 +97,8 @@ impl Courses {
         match course.ended {
             Some((200..=299, _)) if course.hung_up => Outcome::AnsweredTooHungUp,
             Some((200..=299, _)) => Outcome::Unknown,
-            _ if course.elsewhere => Outcome::AnsweredElsewhere,
+            // A refusal that crossed the CANCEL is the device's own word.
+            None | Some((408 | 487, _)) if course.elsewhere => Outcome::AnsweredElsewhere,
             Some((487, _)) if branched.parent.is_none() && course.cancelled => Outcome::Cancelled,
             Some((487, _)) => Outcome::Released,
             Some((408, _)) => Outcome::Unreachable,

@@ -79,3 +79,17 @@ fn a_log_without_answers_of_its_own_cannot_tell_that_there_was_none() {
     let passed_on = format!("{invite}\n1 core core>bob1 INVITE sip:bob@192.0.2.21 via=c1,a1");
     assert_eq!(blind(&passed_on), (Outcome::Open, None), "its log would hold what the device responds");
 }
+
+#[test]
+fn a_device_that_refused_was_not_answered_elsewhere() {
+    check(
+        "0 core alice>core INVITE sip:bob@example.com via=a1
+         1 core core>bob1 INVITE sip:bob@192.0.2.21 via=c1,a1
+         1 core core>bob2 INVITE sip:bob@192.0.2.22 via=c2,a1
+         900 core bob1>core 200 INVITE via=c1,a1 tag=b1
+         901 core core>alice 200 INVITE via=a1 tag=b1
+         902 core core>bob2 CANCEL sip:bob@192.0.2.22 via=c2 | Reason: SIP;cause=200
+         903 core bob2>core 603 INVITE via=c2,a1 tag=b2",
+        &[("A", Outcome::Answered), ("B1", Outcome::Answered), ("B2", Outcome::Refused(603))],
+    );
+}
