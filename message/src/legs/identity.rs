@@ -1,6 +1,9 @@
 //! Which messages speak of one device: instance, push token, GRUU, contact.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+
+use percent_encoding::percent_decode_str;
 
 use crate::facts::PushFacts;
 use crate::fold::Fold;
@@ -11,12 +14,12 @@ use crate::time::Timestamp;
 use crate::tree::Tree;
 
 /// What a device can be known by; those that stand in one message are one device.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash)]
 enum Mark<'a> {
     /// RFC 5626.
     Instance(&'a str),
-    /// RFC 8599, or the token of a push.
-    Token(&'a str),
+    /// RFC 8599, without the escapes of its URI; or the token of a push.
+    Token(Cow<'a, str>),
     /// RFC 5627.
     Gruu(&'a str),
     Device(&'a str),
@@ -100,7 +103,7 @@ impl<'a> Identities<'a> {
         let device = self.marks.of(Mark::Contact(&uri.user, &uri.host, uri.port));
         for (name, value) in uri.params.iter().filter(|(_, value)| !value.is_empty()) {
             match name.as_str() {
-                "pn-prid" => self.join(device, Mark::Token(value)),
+                "pn-prid" => self.join(device, Mark::Token(percent_decode_str(value).decode_utf8_lossy())),
                 "gr" => self.join(device, Mark::Gruu(value)),
                 _ => {}
             }
@@ -117,11 +120,10 @@ impl<'a> Identities<'a> {
     }
 
     fn push(&mut self, push: &'a PushFacts) -> Option<usize> {
-        let token = push.token.as_deref().map(|token| self.marks.of(Mark::Token(token)));
-        let Some(device) = push.device.as_deref() else { return token };
-        let device_mark = Mark::Device(device);
-        let device = token.unwrap_or_else(|| self.marks.of(device_mark));
-        self.join(device, device_mark);
+        let token = push.token.as_deref().map(|token| self.marks.of(Mark::Token(token.into())));
+        let Some(named) = push.device.as_deref() else { return token };
+        let device = token.unwrap_or_else(|| self.marks.of(Mark::Device(named)));
+        self.join(device, Mark::Device(named));
         Some(device)
     }
 

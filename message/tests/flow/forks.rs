@@ -198,3 +198,15 @@ fn forks_behind_a_fork_are_numbered_below_it() {
          2 ms  B1.2 #4 10.0.0.1 -> bob 192.0.2.22: INVITE
     ");
 }
+
+/// In a URI the token is escaped where its characters ask for it (RFC 3261, 25.1); in a push it is not.
+#[test]
+fn the_token_of_a_push_is_that_of_its_contact_however_it_is_escaped() {
+    let lines = "0 core alice>core INVITE sip:bob@example.com via=a1
+        5 core core>fcm PUSH body={\"callId\":\"call-a\",\"token\":\"f1:A/b=\",\"status\":200}
+        6 core core>bob1 INVITE sip:bob@192.0.2.21;pn-prid=f1%3aA/b%3D via=c1,a1
+        6 core core>bob2 INVITE sip:bob@192.0.2.22 via=c2,a1";
+    let pushes: Vec<_> =
+        flow(&story(lines)).legs.iter().map(|leg| matches!(leg.push, PushState::Accepted(..))).collect();
+    assert_eq!(pushes, [false, true, false]);
+}
