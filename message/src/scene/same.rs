@@ -7,6 +7,10 @@ use crate::exchange::{Half, Sighting};
 use crate::kind::Kind;
 use crate::number::Numbers;
 use crate::record::Message;
+use crate::rest::{self, HttpStart, Part};
+
+/// Headers by which a request of REST or push, and its response, is known at both ends.
+const IDS: [&[u8]; 2] = [b"x-request-id", b"apns-id"];
 
 /// What does not change between the sender's and the receiver's log of a message; its direction is compared apart.
 #[derive(PartialEq, Eq, Hash)]
@@ -76,7 +80,7 @@ fn identity<'a>(scene: &Scene<'a>, sighting: Sighting, content: &mut Content) ->
             method: &facts.method,
             status,
             target: facts.target.as_deref(),
-            content: content.of(message.body()),
+            content: content.of_rest(message.body(), sighting.is_response(scene.messages)),
         }),
         _ => None,
     }
@@ -99,6 +103,22 @@ impl Content {
             rseq = text[..end].split(|byte| *byte == b'\n').find(of_rseq).unwrap_or_default();
         }
         self.of(&text[end..]) ^ self.of(rseq).rotate_left(1)
+    }
+
+    /// The id that its sender gave it, else the body of the HTTP message, else all of the record.
+    fn of_rest(&mut self, text: &[u8], response: bool) -> u64 {
+        let parts = rest::parts(text);
+        let mut parts = parts.iter().filter_map(|part| match part {
+            Part::Http(http) if matches!(http.start, HttpStart::Response { .. }) == response => Some(http),
+            _ => None,
+        });
+        // Of responses the last: what came before it was interim.
+        let Some(http) = (if response { parts.next_back() } else { parts.next() }) else { return self.of(text) };
+        let is_id = |name: &[u8]| IDS.iter().any(|id| id.eq_ignore_ascii_case(name));
+        match http.headers.clone().find(|header| is_id(header.name_bytes())) {
+            Some(id) => self.of(id.value().as_bytes()).rotate_left(1),
+            None => self.of(http.body),
+        }
     }
 
     fn of(&mut self, text: &[u8]) -> u64 {

@@ -72,3 +72,66 @@ fn an_exchange_in_one_record_is_two_rows_of_one_time() {
          7 ms  A  #3 10.0.0.2 -> api.example.com: GET
     ");
 }
+
+/// By row: how many other logs of it there are.
+#[track_caller]
+fn check_sightings(lines: &str, expect: &[usize]) {
+    let sightings: Vec<_> = flow(&story(lines)).rows.iter().map(|row| row.sightings.len()).collect();
+    assert_eq!(sightings, expect, "{lines}");
+}
+
+#[test]
+fn a_rest_request_that_both_ends_log_is_known_by_its_id() {
+    check_sightings(
+        "0 edge edge>core POST body={\"a\":1} | X-Request-ID: r-1 | Host: core
+         1 core edge>core POST body={\"a\":~masked~} | x-request-id: r-1 | Host: core | X-Forwarded-For: 10.0.0.1",
+        &[1],
+    );
+    check_sightings(
+        "0 edge edge>core POST body={\"a\":1} | X-Request-ID: r-1
+         1 core edge>core POST body={\"a\":1} | X-Request-ID: r-2",
+        &[0, 0],
+    );
+    check_sightings(
+        "0 edge edge>core PUSH body={\"a\":1} | apns-id: p-1
+         1 core edge>core PUSH body={\"a\":1} | apns-id: p-1 | Via: 2 edge",
+        &[1],
+    );
+}
+
+#[test]
+fn a_rest_request_without_an_id_is_known_by_its_body() {
+    check_sightings(
+        "0 edge edge>core POST body={\"a\":1} | Host: core
+         1 core edge>core POST body={\"a\":1} | Host: core | X-Forwarded-For: 10.0.0.1",
+        &[1],
+    );
+    check_sightings(
+        "0 edge edge>core POST body={\"a\":1} | Host: core
+         1 core edge>core POST body={\"a\":2} | Host: core",
+        &[0, 0],
+    );
+}
+
+#[test]
+fn logs_more_than_5_s_apart_are_no_sightings() {
+    let logged = |later: &str| {
+        format!(
+            "0 edge edge>core INVITE sip:bob@example.com via=e1,a1
+             {later} core edge>core INVITE sip:bob@example.com via=e1,a1"
+        )
+    };
+    check_sightings(&logged("5000"), &[1]);
+    check_sightings(&logged("5001"), &[0]);
+}
+
+#[test]
+fn another_status_or_tag_is_another_message() {
+    check_sightings(
+        "0 edge core>edge 180 INVITE via=e1,a1 tag=b1
+         1 core core>edge 180 INVITE via=e1,a1 tag=b2
+         2 core core>edge 183 INVITE via=e1,a1 tag=b1
+         3 core core>edge 180 INVITE via=e2,a1 tag=b1",
+        &[0, 0, 0, 0],
+    );
+}

@@ -11,7 +11,8 @@ use message::time::Timestamp;
 
 /// Reads lines of `ms log from>to what key=value … | Header: value`.
 ///
-/// `what` is a SIP method with its URI, a status with the method it answers, or `GET`, `POST`, `PUSH`. Keys: `via`
+/// `what` is a SIP method with its URI, a status with the method it answers, or `GET`, `POST`, `PUSH`, with
+/// headers as HTTP text. Keys: `via`
 /// (branches from the top, joined by `,`), `call`, `from`, `to`, `ftag`, `tag` (of To), `cseq`, `contact`, `body`.
 pub fn story(lines: &str) -> Vec<Message> {
     let mut messages: Vec<Message> = Vec::new();
@@ -50,6 +51,11 @@ fn record(line: &str, index: usize) -> Message {
     let value = |name: &str| rest.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='));
     let subject = rest.first().filter(|word| !word.contains('=') || word.starts_with("sip:")).copied();
     let (kind, body) = match *what {
+        "GET" | "POST" | "PUSH" if !headers.is_empty() => {
+            let (kind, verb) = if *what == "PUSH" { (Kind::Push, "POST") } else { (Kind::Rest, *what) };
+            let (headers, body) = (headers.replace(" | ", "\r\n"), value("body").unwrap_or_default());
+            (kind, format!("{verb} /v1/calls HTTP/1.1\r\n{headers}\r\n\r\n{body}"))
+        }
         "GET" | "POST" => (Kind::Rest, value("body").unwrap_or_default().to_owned()),
         // A status line, blanks as `_`.
         "HTTP" => (Kind::Rest, value("body").unwrap_or_default().replace('_', " ") + "\r\n\r\n"),
