@@ -10,6 +10,7 @@ mod compress;
 pub mod correlate;
 mod error;
 mod messages;
+mod owner;
 pub mod position;
 pub mod scenario;
 mod scope;
@@ -20,6 +21,7 @@ pub mod stream;
 #[cfg(test)]
 mod tests;
 mod text;
+mod version;
 mod writer;
 
 pub use error::Error;

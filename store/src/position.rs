@@ -10,10 +10,8 @@ use crate::{Error, Store};
 #[derive(sqlx::FromRow)]
 struct Row {
     stream_id: i64,
-    device: i64,
-    inode: i64,
-    generation: i64,
-    birth: i64,
+    #[sqlx(flatten)]
+    file: FileColumns,
     epoch: i64,
     off: i64,
     guard: Option<Vec<u8>>,
@@ -77,12 +75,29 @@ struct MetaRow {
     path: Vec<u8>,
     format: Vec<u8>,
     zone: String,
+    #[sqlx(flatten)]
+    file: FileColumns,
+    epoch: i64,
+    predecessor: Option<i64>,
+}
+
+#[derive(sqlx::FromRow)]
+struct FileColumns {
     device: i64,
     inode: i64,
     generation: i64,
     birth: i64,
-    epoch: i64,
-    predecessor: Option<i64>,
+}
+
+impl FileColumns {
+    fn read(self) -> FileIdentity {
+        FileIdentity {
+            device: self.device as u64,
+            inode: self.inode as u64,
+            generation: self.generation as u64,
+            birth: self.birth,
+        }
+    }
 }
 
 fn meta(stream: StreamId, row: MetaRow) -> Result<StreamMeta, Error> {
@@ -92,12 +107,7 @@ fn meta(stream: StreamId, row: MetaRow) -> Result<StreamMeta, Error> {
         zone: row.zone,
         path: row.path,
         host: row.host,
-        file: FileIdentity {
-            device: row.device as u64,
-            inode: row.inode as u64,
-            generation: row.generation as u64,
-            birth: row.birth,
-        },
+        file: row.file.read(),
         epoch: count(row.epoch),
         predecessor: row.predecessor.map(StreamId),
     })
@@ -113,12 +123,7 @@ fn position(row: Row) -> Result<Position, Error> {
     };
     Ok(Position {
         stream: StreamId(row.stream_id),
-        file: FileIdentity {
-            device: row.device as u64,
-            inode: row.inode as u64,
-            generation: row.generation as u64,
-            birth: row.birth,
-        },
+        file: row.file.read(),
         epoch: count(row.epoch),
         w: Offset(count(row.off)),
         guard,

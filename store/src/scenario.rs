@@ -1,6 +1,6 @@
 //! Scenarios, their calls and their messages.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use message::event::CallClass;
 use message::id::{CallKey, MessageId, Offset, ScenarioId, StreamId};
@@ -10,10 +10,9 @@ use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
 use crate::scope::Scope;
-use crate::statement::push_list;
-use crate::stored::{StoredRow, call_key};
-use crate::text::{big, count};
-use crate::{Error, Store, statement};
+use crate::stored::call_key;
+use crate::text::count;
+use crate::{Error, Store};
 
 /// What the list shows of a scenario.
 #[derive(Clone, PartialEq, Debug)]
@@ -143,133 +142,6 @@ impl Store {
         let rows = self.rows_of(&scope, after, limit).await?;
         self.messages_of(rows).await
     }
-
-    /// One message, final or provisional, and the scenario it belongs to, if it is correlated yet.
-    pub async fn message(&self, id: MessageId) -> Result<Option<(Message, Option<ScenarioId>)>, Error> {
-        let row: Option<StoredRow> = with_pool!(self.backend, pool => {
-            let mut q = QueryBuilder::<Db>::new("");
-            for (table, sign) in [("message", 0), ("provisional", 1)] {
-                q.push("select ").push(crate::append::COLUMNS);
-                q.push(format_args!(", cast({sign} as bigint) as provisional from {table} where stream_id = "));
-                q.push_bind(id.stream.0).push(" and off = ").push_bind(big(id.offset.0));
-                q.push(if sign == 0 { " union all " } else { " order by provisional limit 1" });
-            }
-            q.build_query_as().fetch_optional(pool).await?
-        });
-        let Some(row) = row else { return Ok(None) };
-        let scenario = self.owners(&[Sighting::of(&row)?]).await?.pop().map(|(_, scenario)| scenario);
-        Ok(self.messages_of(vec![row]).await?.pop().map(|message| (message, scenario)))
-    }
-
-    /// The scenarios of messages, for lists of messages; those not correlated yet are left out.
-    pub async fn scenarios_of(&self, messages: &[Message]) -> Result<Vec<(MessageId, ScenarioId)>, Error> {
-        let sighting = |message: &Message| Sighting { id: message.id, time: message.time, call: message.call };
-        self.owners(&messages.iter().map(sighting).collect::<Vec<_>>()).await
-    }
-
-    /// Version and merged-into of each scenario being watched: the live view's query, four short statements however
-    /// many are watched. A version is compared for being different, not greater: it is the scenario's own, which
-    /// rises with each correlated batch, plus the tail marks of the streams that log its calls or hold provisional
-    /// rows of them. A stream's mark rises whenever its provisional rows change, whichever call they are of.
-    pub async fn versions(&self, ids: &[ScenarioId]) -> Result<Vec<(ScenarioId, i64, Option<ScenarioId>)>, Error> {
-        let mut versions = Vec::new();
-        for ids in statement::lists(&ids.iter().map(|id| id.0).collect::<Vec<_>>()) {
-            let rows: Vec<(i64, i64, Option<i64>)> = with_pool!(self.backend, pool => {
-                let mut q = QueryBuilder::<Db>::new("select id, version, merged_into from scenario where id in ");
-                push_list!(q, &ids);
-                q.push(" order by id");
-                q.build_query_as().fetch_all(pool).await?
-            });
-            let marks = self.tail_marks(&ids).await?;
-            versions.extend(rows.into_iter().map(|(id, version, into)| {
-                (ScenarioId(id), version + marks.get(&id).copied().unwrap_or(0), into.map(ScenarioId))
-            }));
-        }
-        Ok(versions)
-    }
-
-    /// Sums of the tail marks of each scenario's streams.
-    async fn tail_marks(&self, ids: &[i64]) -> Result<HashMap<i64, i64>, Error> {
-        let calls: Vec<(i64, Vec<u8>, i64)> = with_pool!(self.backend, pool => {
-            let mut q =
-                QueryBuilder::<Db>::new("select distinct scenario_id, call, stream_id from scenario_call where scenario_id in ");
-            push_list!(q, ids);
-            q.build_query_as().fetch_all(pool).await?
-        });
-        let mut streams: HashMap<i64, BTreeSet<i64>> = HashMap::new();
-        let mut owners: HashMap<Vec<u8>, i64> = HashMap::new();
-        for (scenario, call, stream) in calls {
-            streams.entry(scenario).or_default().insert(stream);
-            owners.insert(call, scenario);
-        }
-        for keys in statement::lists(&owners.keys().cloned().collect::<Vec<_>>()) {
-            let tails: Vec<(Vec<u8>, i64)> = with_pool!(self.backend, pool => {
-                let mut q = QueryBuilder::<Db>::new("select call, stream_id from provisional where call in ");
-                push_list!(q, &keys);
-                q.build_query_as().fetch_all(pool).await?
-            });
-            for (call, stream) in tails {
-                if let Some(scenario) = owners.get(&call) {
-                    streams.entry(*scenario).or_default().insert(stream);
-                }
-            }
-        }
-        let all: Vec<i64> = streams.values().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
-        let mut marks: HashMap<i64, i64> = HashMap::new();
-        for list in statement::lists(&all) {
-            let rows: Vec<(i64, i64)> = with_pool!(self.backend, pool => {
-                let mut q = QueryBuilder::<Db>::new("select stream_id, tail_mark from stream_offset where stream_id in ");
-                push_list!(q, &list);
-                q.build_query_as().fetch_all(pool).await?
-            });
-            marks.extend(rows);
-        }
-        let sum = |of: &BTreeSet<i64>| of.iter().filter_map(|stream| marks.get(stream)).sum();
-        Ok(streams.iter().map(|(scenario, of)| (*scenario, sum(of))).collect())
-    }
-
-    /// Which scenario owns the call of each message. Of a call that is filed by day, the one of the message's day.
-    pub(crate) async fn owners(&self, sightings: &[Sighting]) -> Result<Vec<(MessageId, ScenarioId)>, Error> {
-        let mut calls: Vec<CallKey> = sightings.iter().map(|s| s.call).collect();
-        calls.sort_unstable();
-        calls.dedup();
-        let mut owners: HashMap<CallKey, Vec<(ScenarioId, Option<Day>)>> = HashMap::new();
-        for list in statement::lists(&calls) {
-            let rows: Vec<(Vec<u8>, i64, i16, i64)> = with_pool!(self.backend, pool => {
-                let mut q = QueryBuilder::<Db>::new(
-                    "select distinct c.call, s.id, s.kind, s.first from scenario_call c
-                     join scenario s on s.id = c.scenario_id where c.call in ",
-                );
-                push_list!(q, list.iter().map(|call| call.0.to_vec()));
-                q.build_query_as().fetch_all(pool).await?
-            });
-            for (call, id, kind, first) in rows {
-                let day = class_of(kind)?.is_daily().then(|| Timestamp(first).day());
-                owners.entry(call_key(&call)?).or_default().push((ScenarioId(id), day));
-            }
-        }
-        let owner = |sighting: &Sighting| {
-            let of = owners.get(&sighting.call)?;
-            let day = Some(sighting.time.day());
-            let found = of.iter().find(|(_, d)| *d == day).or_else(|| of.iter().find(|(_, d)| d.is_none()))?;
-            Some((sighting.id, found.0))
-        };
-        Ok(sightings.iter().filter_map(owner).collect())
-    }
-}
-
-/// What is needed of a message to find its scenario.
-#[derive(Debug)]
-pub(crate) struct Sighting {
-    pub id: MessageId,
-    pub time: Timestamp,
-    pub call: CallKey,
-}
-
-impl Sighting {
-    fn of(row: &StoredRow) -> Result<Self, Error> {
-        Ok(Self { id: row.id(), time: Timestamp(row.ts), call: call_key(&row.call)? })
-    }
 }
 
 impl ScenarioColumns {
@@ -298,7 +170,7 @@ impl ScenarioColumns {
     }
 }
 
-fn class_of(code: i16) -> Result<CallClass, Error> {
+pub(crate) fn class_of(code: i16) -> Result<CallClass, Error> {
     CallClass::from_code(code).ok_or_else(|| Error::Damaged(format!("class {code} of a scenario")))
 }
 

@@ -14,6 +14,23 @@ use crate::stored::StoredRow;
 use crate::text::big;
 use crate::{Error, Store, append, statement};
 
+/// ` and …` for the kind, method and status that messages of this filter have.
+macro_rules! push_matching {
+    ($query:expr, $filter:expr) => {{
+        if let Some(kind) = $filter.kind {
+            $query.push(" and kind = ").push_bind(kind.code());
+        }
+        if let Some(method) = &$filter.method {
+            $query.push(" and method = ").push_bind(method);
+        }
+        if let Some((least, most)) = $filter.status {
+            $query.push(" and status between ").push_bind(i32::from(least)).push(" and ").push_bind(i32::from(most));
+        }
+    }};
+}
+
+pub(crate) use push_matching;
+
 /// A list longer than this is no help to the database.
 const LIST: usize = 1024;
 
@@ -118,15 +135,7 @@ impl Store {
                 if let Some(to) = scope.to {
                     q.push(" and ts < ").push_bind(to.0);
                 }
-                if let Some(kind) = scope.kind {
-                    q.push(" and kind = ").push_bind(kind.code());
-                }
-                if let Some(method) = &scope.method {
-                    q.push(" and method = ").push_bind(method);
-                }
-                if let Some((least, most)) = scope.status {
-                    q.push(" and status between ").push_bind(i32::from(least)).push(" and ").push_bind(i32::from(most));
-                }
+                push_matching!(q, scope);
                 if let Some((time, id)) = after {
                     q.push(" and ts >= ").push_bind(time.0);
                     q.push(" and (ts, stream_id, off) > (").push_bind(time.0).push(", ").push_bind(id.stream.0);

@@ -10,6 +10,7 @@ use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
 use crate::scenario::{self, ScenarioColumns, ScenarioRow};
+use crate::scope::push_matching;
 use crate::statement::push_list;
 use crate::text::after_prefix;
 use crate::{Error, Store, append, statement};
@@ -268,16 +269,7 @@ impl Store {
                     push_list!(q, &list);
                     q.push(" and day in ");
                     push_list!(q, &days);
-                    if let Some(kind) = filter.kind {
-                        q.push(" and kind = ").push_bind(kind.code());
-                    }
-                    if let Some(method) = &filter.method {
-                        q.push(" and method = ").push_bind(method);
-                    }
-                    if let Some((least, most)) = filter.status {
-                        q.push(" and status between ").push_bind(i32::from(least));
-                        q.push(" and ").push_bind(i32::from(most));
-                    }
+                    push_matching!(q, filter);
                     q.build_query_as().fetch_all(pool).await?
                 });
                 meet.extend(found);
