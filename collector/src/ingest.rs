@@ -175,7 +175,6 @@ fn parse_stream(
         read_at: stream.read_at,
         near_misses: stream.near_misses,
         closed: stream.closed,
-        tied: stream.tied,
         received,
     })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono_tz::Tz;
 use message::event::CallEvent;
-use message::facts::{self, Facts, Settings};
+use message::facts::{self, Settings};
 use message::format::{Format, Header, Line};
 use message::id::{MessageId, StreamId};
 use message::kind;
@@ -115,7 +115,6 @@ fn row(
         kind,
         method,
         status: facts.status,
-        cseq: cseq(&facts),
         source,
         destination,
         flags,
@@ -124,10 +123,6 @@ fn row(
         raw: Packed::of(&span.bytes),
         event,
     })
-}
-
-fn cseq(facts: &Facts) -> Option<u32> {
-    facts.sip.as_ref().and_then(|sip| sip.cseq)
 }
 
 /// Header fields are text for people; the bytes stay in the stored line.

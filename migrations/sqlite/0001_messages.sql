@@ -43,7 +43,7 @@ create table stream (
 );
 create index stream_agent on stream (agent, stream_id);
 
--- All that moves with the watermark.
+-- All that moves with the watermark. end_*: what its agent counted of a closed file, to be compared with what is stored.
 create table stream_offset (
     stream_id bigint not null,
     off bigint not null,
@@ -85,7 +85,7 @@ create table dictionary (
 );
 
 -- raw is the whole span as sent: header line, message, line end. masked is empty, or masks and HMAC. No column is null,
--- which spares a bitmap a row: cseq -1 and status 0 say that there is none.
+-- which spares a bitmap a row: status 0 says that there is none.
 create table message (
     id integer not null,
     ts bigint not null,
@@ -96,7 +96,6 @@ create table message (
     dst bigint not null,
     day integer not null,
     head integer not null,
-    cseq integer not null,
     line_end smallint not null,
     kind smallint not null,
     status smallint not null,
@@ -134,23 +133,16 @@ create table fragment (
     raw blob not null,
     primary key (stream_id, off)
 );
-create index fragment_received on fragment (received);
 
--- A call as one stream saw it on one day. Searches group by call.
+-- A call as one stream saw it on one day: where it lies, and whose it is. All else is said of its scenario.
 create table call_part (
     first bigint not null,
-    last bigint not null,
     stream_id bigint not null,
-    n bigint not null,
-    status_ts bigint,
     day integer not null,
-    status smallint,
     call blob not null,
-    call_id text not null,
     from_user text,
     to_user text,
-    first_method text not null,
-    primary key (call, stream_id, day)
+    primary key (call, day, stream_id)
 );
 create index call_part_from on call_part (from_user, first);
 create index call_part_to on call_part (to_user, first);
@@ -178,7 +170,6 @@ create table provisional (
     dst bigint not null,
     day integer not null,
     head integer not null,
-    cseq integer not null,
     line_end smallint not null,
     kind smallint not null,
     status smallint not null,

@@ -44,30 +44,30 @@ create index scenario_callee on scenario (callee, first);
 create index scenario_merged on scenario (merged_into) where merged_into is not null;
 
 -- calls counts the calls that joined by this key; beyond a limit it joins no more. scenario_id 0: it never joined any.
+-- last is for retention.
 create table scenario_key (
-    hash blob not null,
     scenario_id bigint not null,
     last bigint not null,
     calls bigint not null,
-    space text not null,
+    hash blob not null,
     primary key (hash)
 ) without rowid;
 create index scenario_key_scenario on scenario_key (scenario_id);
 
--- joined_*: the key by which a call came to its scenario, and the message that carried it.
+-- joined_*: the key by which a call came to its scenario, whether it is sure or only likely, and the message that carried it.
 create table scenario_call (
     scenario_id bigint not null,
-    call blob not null,
     stream_id bigint not null,
+    first bigint not null,
+    joined_stream bigint,
+    joined_off bigint,
     day integer not null,
     class smallint not null,
-    first bigint not null,
+    joined_sure smallint,
+    call blob not null,
     call_id text not null,
     joined_space text,
     joined_value text,
-    joined_sure smallint,
-    joined_stream bigint,
-    joined_off bigint,
-    primary key (scenario_id, call, stream_id, day)
+    primary key (scenario_id, stream_id, day, call)
 ) without rowid;
 create index scenario_call_call on scenario_call (call);

@@ -228,7 +228,6 @@ fn batch(stream: i64, base: u64, end: u64, items: Vec<Item>) -> Incoming {
         read_at: NOON,
         near_misses: 0,
         closed: None,
-        tied: None,
         received: NOON,
     }
 }
@@ -261,7 +260,6 @@ fn row(stream: i64, start: u64, number: usize, sample: &str) -> MessageRow {
         kind: Kind::Sip,
         method: status.map_or_else(|| method.into(), |status: u16| status.to_string()),
         status,
-        cseq: Some(1),
         source: source.clone(),
         destination: destination.clone(),
         flags: Flags::NONE,

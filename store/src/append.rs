@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod known;
 pub(crate) mod prepare;
 mod rows;
+mod sums;
 
 use message::event::CallEvent;
 use message::id::{CallKey, Offset, StreamId};
@@ -16,8 +17,9 @@ use message::wire::{EndMarker, Guard, StreamMeta};
 pub use crate::compress::Packed;
 use crate::{Error, Store};
 
-pub(crate) use prepare::{Prepared, searched, unpack_events};
+pub(crate) use prepare::Prepared;
 pub(crate) use rows::COLUMNS;
+pub(crate) use sums::{searched, unpack_events};
 
 /// One stream of a batch, parsed.
 #[derive(Clone, Debug)]
@@ -38,7 +40,6 @@ pub struct Incoming {
     pub read_at: Timestamp,
     pub near_misses: u64,
     pub closed: Option<EndMarker>,
-    pub tied: Option<u32>,
     /// The collector's clock at arrival.
     pub received: Timestamp,
 }
@@ -66,7 +67,6 @@ pub struct MessageRow {
     /// Field 2 of the header, as logged.
     pub method: String,
     pub status: Option<u16>,
-    pub cseq: Option<u32>,
     pub source: String,
     pub destination: String,
     pub flags: Flags,

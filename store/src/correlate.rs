@@ -1,10 +1,11 @@
 //! Correlation as a consumer of the outbox with its own offset: keys become scenarios.
 //!
-//! `outbox` reads what waits, `doubt` decides what its messages did not, `components` unites its calls over their keys (pure), `union` applies that to what is
-//! known, and `pieces` and `rows` help it to.
+//! `outbox` reads what waits, `doubt` decides what its messages did not, `components` unites its calls over their keys
+//! (pure), `union` applies that to what is known, and `pieces`, `keys` and `rows` help it to.
 
 mod components;
 mod doubt;
+mod keys;
 mod outbox;
 mod pieces;
 mod rows;

@@ -3,6 +3,7 @@
 mod append;
 mod correlate;
 mod fixture;
+mod outbox;
 mod read;
 mod schema;
 mod search;

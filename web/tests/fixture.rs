@@ -115,7 +115,6 @@ fn row(stream: StreamId, start: Offset, record: &Record) -> MessageRow {
         kind: record.kind,
         method: record.method.clone(),
         status: facts.status,
-        cseq: facts.sip.as_ref().and_then(|sip| sip.cseq),
         source: record.from.clone(),
         destination: record.to.clone(),
         flags: Flags::NONE,
@@ -161,7 +160,6 @@ fn incoming(
         read_at: at,
         near_misses: 0,
         closed: None,
-        tied: None,
         received: at,
     }
 }

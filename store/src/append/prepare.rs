@@ -8,9 +8,10 @@ use message::span::SpanKind;
 use message::time::{Day, Timestamp};
 use message::wire::{self, Counters};
 
+use super::sums::{Sums, unpack_events};
 use super::{FragmentRow, GapRow, Incoming, Item, MessageRow};
+use crate::Error;
 use crate::text::{big, capped, clean};
-use crate::{Error, compress};
 
 /// One stream of a batch, ready to be stored.
 #[derive(Debug, Clone)]
@@ -27,16 +28,6 @@ pub(crate) struct Prepared {
     /// Addresses of all its messages, each once, by id.
     pub endpoints: BTreeMap<i64, String>,
     pub sums: Sums,
-}
-
-/// What follows from the rows taken together.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Sums {
-    pub counters: Counters,
-    pub last_event: Option<i64>,
-    pub parts: Vec<CallPart>,
-    /// Packed call events; none where there are none.
-    pub outbox: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,8 +48,6 @@ pub(crate) struct PackedMessage {
     pub source: i64,
     pub destination: i64,
     pub head: i32,
-    /// -1 where there is none.
-    pub cseq: i32,
     pub line_end: i16,
     pub kind: i16,
     /// 0 where there is none.
@@ -80,22 +69,6 @@ pub(crate) struct PackedFragment {
     pub of: Option<(StreamId, Offset)>,
     pub dictionary: i16,
     pub raw: Vec<u8>,
-}
-
-/// A call as this stream saw it on one day of this batch.
-#[derive(Debug, Clone)]
-pub(crate) struct CallPart {
-    pub call: CallKey,
-    pub day: Day,
-    pub first: Timestamp,
-    pub last: Timestamp,
-    pub n: i64,
-    pub call_id: String,
-    pub from: Option<String>,
-    pub to: Option<String>,
-    pub first_method: String,
-    /// The last final status.
-    pub status: Option<(Timestamp, i16)>,
 }
 
 impl Prepared {
@@ -179,21 +152,11 @@ impl Prepared {
 
     /// `events` are those of the messages, in their order.
     fn sum_up(&mut self, events: &[CallEvent]) {
-        let mut sums = Sums::default();
+        let mut counters = Counters::default();
         for span in &self.spans {
-            sums.counters.add(span.kind, span.len, span.lines);
+            counters.add(span.kind, span.len, span.lines);
         }
-        sums.last_event = self.messages.iter().map(|row| row.time.clamped(self.head.received).0).max();
-        let mut parts: HashMap<(CallKey, Day), CallPart> = HashMap::new();
-        for (row, event) in self.messages.iter().zip(events) {
-            let part = parts.entry((row.call, row.day)).or_insert_with(|| CallPart::of(row, event));
-            part.add(row, event);
-        }
-        sums.parts = parts.into_values().collect();
-        // In the order of their key, in which every writer takes them.
-        sums.parts.sort_unstable_by_key(|part| (part.call, part.day));
-        sums.outbox = (!events.is_empty()).then(|| pack_events(events));
-        self.sums = sums;
+        self.sums = Sums::of(counters, &self.messages, events, self.head.received);
     }
 }
 
@@ -212,66 +175,6 @@ impl Addresses {
     }
 }
 
-/// About so many bytes an event, so that the buffer need not grow.
-const EVENT: usize = 256;
-
-/// Without names: in an outbox they would be a third.
-fn pack_events(events: &[CallEvent]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(events.len() * EVENT);
-    // Writing to memory, of values that have a form in MessagePack, does not fail.
-    if rmp_serde::encode::write(&mut bytes, events).is_err() {
-        bytes.clear();
-    }
-    compress::pack_quickly(&bytes)
-}
-
-/// Of an outbox row.
-pub(crate) fn unpack_events(packed: &[u8]) -> Result<Vec<CallEvent>, Error> {
-    let bytes = compress::unpack_quick(packed)?;
-    rmp_serde::from_slice(&bytes).map_err(|why| Error::Damaged(format!("call events of the outbox: {why}")))
-}
-
-impl CallPart {
-    /// To be filled by `add`.
-    fn of(row: &PackedMessage, event: &CallEvent) -> Self {
-        Self {
-            call: row.call,
-            day: row.day,
-            first: row.time,
-            last: row.time,
-            n: 0,
-            call_id: capped(&event.call_id, 1024),
-            from: None,
-            to: None,
-            first_method: capped(&event.method, 64),
-            status: None,
-        }
-    }
-
-    fn add(&mut self, row: &PackedMessage, event: &CallEvent) {
-        if row.time < self.first {
-            self.first = row.time;
-            self.first_method = capped(&event.method, 64);
-        }
-        if self.from.is_none() {
-            self.from = event.from.as_deref().map(searched);
-        }
-        if self.to.is_none() {
-            self.to = event.to.as_deref().or(event.target.as_deref()).map(searched);
-        }
-        self.last = self.last.max(row.time);
-        self.n += 1;
-        if row.status >= 200 && self.status.is_none_or(|(at, _)| at <= row.time) {
-            self.status = Some((row.time, row.status));
-        }
-    }
-}
-
-/// Text with an index: PostgreSQL refuses index entries of more than 2,700 bytes.
-pub(crate) fn searched(text: &str) -> String {
-    capped(text, 256)
-}
-
 fn pack(row: MessageRow, addresses: &mut Addresses) -> (PackedMessage, CallEvent) {
     let (source, destination) = (addresses.id(row.source), addresses.id(row.destination));
     let masks = (&row.masked, row.masked_hash);
@@ -284,7 +187,6 @@ fn pack(row: MessageRow, addresses: &mut Addresses) -> (PackedMessage, CallEvent
         source,
         destination,
         head: i32::try_from(row.head).unwrap_or(i32::MAX),
-        cseq: row.cseq.map_or(-1, |cseq| cseq as i32),
         line_end: i16::from(row.line_end),
         kind: row.kind.code(),
         status: row.status.and_then(|status| i16::try_from(status).ok()).unwrap_or(0),

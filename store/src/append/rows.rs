@@ -7,14 +7,15 @@ use message::time::{Day, Timestamp};
 use sqlx::QueryBuilder;
 
 use super::GapRow;
-use super::prepare::{CallPart, PackedFragment, PackedMessage};
+use super::prepare::{PackedFragment, PackedMessage};
+use super::sums::CallPart;
 use crate::backend::{Transaction, with_transaction};
 use crate::text::big;
 use crate::{Error, statement};
 
 /// Columns of `message` and `provisional`, in the order in which they are bound and read.
-pub(crate) const COLUMNS: &str = "ts, stream_id, off, len, src, dst, day, head, cseq, line_end, kind, status, flags, \
-    dictionary, call, method, masked, raw";
+pub(crate) const COLUMNS: &str = "ts, stream_id, off, len, src, dst, day, head, line_end, kind, status, flags, dictionary, \
+    call, method, masked, raw";
 
 /// Into `message` or `provisional`.
 pub(super) async fn messages(
@@ -36,7 +37,6 @@ pub(super) async fn messages(
                     .push_bind(row.destination)
                     .push_bind(row.day.0)
                     .push_bind(row.head)
-                    .push_bind(row.cseq)
                     .push_bind(row.line_end)
                     .push_bind(row.kind)
                     .push_bind(row.status)
@@ -60,40 +60,28 @@ pub(super) async fn messages(
     Ok(())
 }
 
+/// Most batches tell nothing new of a call that is there already.
 pub(super) async fn call_parts(tx: &mut Transaction, stream: i64, parts: &[CallPart]) -> Result<(), Error> {
     for parts in statement::chunks(parts) {
         with_transaction!(tx, db => {
-            let mut q = QueryBuilder::<Db>::new(
-                "insert into call_part (call, stream_id, day, first, last, n, call_id, from_user, to_user,
-                     first_method, status, status_ts) ",
-            );
+            let mut q =
+                QueryBuilder::<Db>::new("insert into call_part (call, stream_id, day, first, from_user, to_user) ");
             q.push_values(parts, |mut to, part| {
                 to.push_bind(part.call.0.as_slice())
                     .push_bind(stream)
                     .push_bind(part.day.0)
                     .push_bind(part.first.0)
-                    .push_bind(part.last.0)
-                    .push_bind(part.n)
-                    .push_bind(part.call_id.as_str())
                     .push_bind(part.from.as_deref())
-                    .push_bind(part.to.as_deref())
-                    .push_bind(part.first_method.as_str())
-                    .push_bind(part.status.map(|(_, status)| status))
-                    .push_bind(part.status.map(|(at, _)| at.0));
+                    .push_bind(part.to.as_deref());
             });
             q.push(
-                " on conflict (call, stream_id, day) do update set
-                    first_method = case when excluded.first < call_part.first then excluded.first_method
-                                   else call_part.first_method end,
+                " on conflict (call, day, stream_id) do update set
                     first = case when excluded.first < call_part.first then excluded.first else call_part.first end,
-                    last = case when excluded.last > call_part.last then excluded.last else call_part.last end,
-                    n = call_part.n + excluded.n,
                     from_user = coalesce(call_part.from_user, excluded.from_user),
-                    to_user = coalesce(call_part.to_user, excluded.to_user),
-                    status = case when call_part.status_ts > excluded.status_ts then call_part.status
-                             else coalesce(excluded.status, call_part.status) end,
-                    status_ts = case when call_part.status_ts > excluded.status_ts then call_part.status_ts
-                                else coalesce(excluded.status_ts, call_part.status_ts) end",
+                    to_user = coalesce(call_part.to_user, excluded.to_user)
+                  where excluded.first < call_part.first
+                     or (call_part.from_user is null and excluded.from_user is not null)
+                     or (call_part.to_user is null and excluded.to_user is not null)",
             );
             q.build().execute(db).await?;
         });

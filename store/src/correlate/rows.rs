@@ -1,51 +1,19 @@
-//! The statements of one correlation.
+//! Scenarios and their calls as rows: the statements of one correlation.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use message::id::{CallKey, MessageId};
 use message::keys::Key;
 use message::summary::Summary;
-use message::time::{HOUR, Timestamp};
 use sqlx::QueryBuilder;
 
-use super::components::{CallUse, KeyUse};
+use super::components::CallUse;
 use crate::append::searched;
 use crate::backend::{Transaction, with_transaction};
 use crate::statement::push_list;
 use crate::stored::call_key;
 use crate::text::{big, capped};
 use crate::{Error, compress, statement};
-
-/// In place of a scenario's id: the key was refused before it joined anything, and joins nothing.
-pub(super) const NOWHERE: i64 = 0;
-
-/// A key as it is stored.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct KeyRow {
-    /// Or nowhere.
-    pub scenario: i64,
-    /// Calls that joined by it.
-    pub calls: i64,
-    pub last: Timestamp,
-}
-
-/// A key as it is to be stored.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct NewKey<'a> {
-    pub key: &'a KeyUse,
-    pub scenario: i64,
-    /// Calls that it brings.
-    pub calls: i64,
-    /// False: refused, only counted.
-    pub joins: bool,
-}
-
-impl NewKey<'_> {
-    /// Most messages bring nothing new of their keys; `last` is for retention, which counts in days.
-    pub fn changes(&self, row: &KeyRow) -> bool {
-        self.calls > 0 || self.key.last.micros_since(row.last) > HOUR
-    }
-}
 
 /// A call in its scenario, and the key by which it came there, with the message that carried it.
 #[derive(Debug)]
@@ -60,21 +28,6 @@ pub(super) struct Placed<'a> {
 pub(super) struct Kept {
     pub merged_into: Option<i64>,
     pub summary: Summary,
-}
-
-pub(super) async fn keys(tx: &mut Transaction, hashes: &[[u8; 16]]) -> Result<HashMap<[u8; 16], KeyRow>, Error> {
-    let mut known = HashMap::with_capacity(hashes.len());
-    for list in statement::lists(hashes) {
-        let rows: Vec<(Vec<u8>, i64, i64, i64)> = with_transaction!(tx, db => {
-            let mut q = QueryBuilder::<Db>::new("select hash, scenario_id, calls, last from scenario_key where hash in ");
-            push_list!(q, list.iter().map(|hash| hash.to_vec()));
-            q.build_query_as().fetch_all(db).await?
-        });
-        for (hash, scenario, calls, last) in rows {
-            known.insert(call_key(&hash)?.0, KeyRow { scenario, calls, last: Timestamp(last) });
-        }
-    }
-    Ok(known)
 }
 
 /// Which scenarios hold these calls already.
@@ -116,41 +69,6 @@ pub(super) async fn lock(tx: &mut Transaction, ids: &[i64]) -> Result<BTreeMap<i
         }
     }
     Ok(kept)
-}
-
-/// Inserts what is new, and says for all of them to which scenario they lead.
-pub(super) async fn upsert_keys(
-    tx: &mut Transaction,
-    now: Timestamp,
-    keys: &BTreeMap<[u8; 16], NewKey<'_>>,
-) -> Result<Vec<([u8; 16], i64)>, Error> {
-    let keys: Vec<&NewKey<'_>> = keys.values().collect();
-    let mut found = Vec::with_capacity(keys.len());
-    for some in statement::chunks(&keys) {
-        let rows: Vec<(Vec<u8>, i64)> = with_transaction!(tx, db => {
-            let mut q = QueryBuilder::<Db>::new("insert into scenario_key (hash, scenario_id, last, calls, space) ");
-            q.push_values(some, |mut to, new| {
-                to.push_bind(new.key.hash.as_slice())
-                    .push_bind(new.scenario)
-                    // A clock that is ahead must not keep a key for ever.
-                    .push_bind(new.key.last.min(now).0)
-                    .push_bind(new.calls)
-                    .push_bind(capped(&new.key.key.space, 64));
-            });
-            q.push(
-                " on conflict (hash) do update set calls = scenario_key.calls + excluded.calls,
-                    scenario_id = case when scenario_key.scenario_id = 0 then excluded.scenario_id
-                                  else scenario_key.scenario_id end,
-                    last = case when excluded.last > scenario_key.last then excluded.last else scenario_key.last end
-                 returning hash, scenario_id",
-            );
-            q.build_query_as().fetch_all(db).await?
-        });
-        for (hash, scenario) in rows {
-            found.push((call_key(&hash)?.0, scenario));
-        }
-    }
-    Ok(found)
 }
 
 /// Keys and calls of `moves` (from, to) go over; the scenarios in `gone` stay as signposts.
@@ -280,7 +198,7 @@ pub(super) async fn calls(tx: &mut Transaction, calls: &[Placed<'_>]) -> Result<
                     .push_bind(by.map(|(_, id)| big(id.offset.0)));
             });
             q.push(
-                " on conflict (scenario_id, call, stream_id, day) do update set
+                " on conflict (scenario_id, stream_id, day, call) do update set
                     joined_space = coalesce(scenario_call.joined_space, excluded.joined_space),
                     joined_value = coalesce(scenario_call.joined_value, excluded.joined_value),
                     joined_sure = coalesce(scenario_call.joined_sure, excluded.joined_sure),

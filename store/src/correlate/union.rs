@@ -8,8 +8,9 @@ use message::summary::Summary;
 use message::time::Timestamp;
 
 use super::components::{CallUse, Component, KeyUse};
+use super::keys::{self, KeyRow, NewKey};
 use super::pieces::{Groups, Piece, pieces};
-use super::rows::{self, Kept, KeyRow, NewKey, Placed};
+use super::rows::{self, Kept, Placed};
 use super::{Correlated, HUB, OutboxRow};
 use crate::Error;
 use crate::backend::Transaction;
@@ -26,7 +27,7 @@ struct Use<'a> {
 impl Use<'_> {
     /// Where it leads; nowhere if it was refused before it joined anything.
     fn leads_to(&self) -> Option<i64> {
-        self.known.map(|row| row.scenario).filter(|scenario| *scenario != rows::NOWHERE)
+        self.known.map(|row| row.scenario).filter(|scenario| *scenario != keys::NOWHERE)
     }
 
     fn calls(&self) -> i64 {
@@ -69,14 +70,14 @@ pub(super) async fn apply(
     lock(tx, &mut groups, &mut kept).await?;
     number(tx, &mut groups).await?;
     // A correlator beside this one may have brought a key first; then its scenario is one of ours.
-    let mut keys = new_keys(&pieces, &groups, &uses);
-    keys.retain(|hash, new| uses[hash].known.is_none_or(|row| new.changes(&row)));
-    let found = rows::upsert_keys(tx, now, &keys).await?;
+    let mut new = new_keys(&pieces, &groups, &uses);
+    new.retain(|hash, key| uses[hash].known.is_none_or(|row| key.changes(&row)));
+    let found = keys::upsert(tx, now, &new).await?;
     let places: HashMap<i64, usize> =
         groups.iter().enumerate().filter_map(|(at, group)| Some((*group.ids.first()?, at))).collect();
     let mut surprised = false;
     for (hash, scenario) in found {
-        if let Some(at) = keys.get(&hash).filter(|key| key.joins).and_then(|key| places.get(&key.scenario)) {
+        if let Some(at) = new.get(&hash).filter(|key| key.joins).and_then(|key| places.get(&key.scenario)) {
             surprised |= groups[*at].ids.insert(scenario);
         }
     }
@@ -93,7 +94,7 @@ async fn uses<'a>(tx: &mut Transaction, components: &'a [Component]) -> Result<U
         .flat_map(|component| &component.keys)
         .map(|key| (key.hash, Use { key, known: None, new: key.calls.clone() }))
         .collect();
-    let known = rows::keys(tx, &uses.keys().copied().collect::<Vec<_>>()).await?;
+    let known = keys::read(tx, &uses.keys().copied().collect::<Vec<_>>()).await?;
     // Only calls of a known key can be there.
     let asked: BTreeSet<CallKey> = known.keys().flat_map(|hash| uses[hash].key.calls.iter().copied()).collect();
     let there = rows::scenarios_of_calls(tx, &asked.into_iter().collect::<Vec<_>>()).await?;
@@ -177,7 +178,7 @@ fn new_keys<'a>(pieces: &[Piece<'a>], groups: &[Group], uses: &Uses<'a>) -> BTre
     // A refused key is kept for its count alone: it leads nowhere, until a call comes whose own it is.
     for (hash, of) in uses.iter().filter(|(_, of)| of.is_refused()) {
         let calls = if of.calls() > HUB { 0 } else { of.new.len() as i64 };
-        keys.insert(*hash, NewKey { key: of.key, scenario: rows::NOWHERE, calls, joins: false });
+        keys.insert(*hash, NewKey { key: of.key, scenario: keys::NOWHERE, calls, joins: false });
     }
     keys
 }

@@ -4,15 +4,15 @@ use message::id::{MessageId, Offset, StreamId};
 use message::kind::Kind;
 use message::redact::Mask;
 use message::span::Flags;
-use message::time::{Day, Timestamp};
+use message::time::{Day, SECOND, Timestamp};
 use message::wire::{Counters, EndMarker};
 
-use super::fixture::{self, File, NOON, fragment, gap, len, noise, says};
+use super::fixture::{self, File, NOON, Says, fragment, gap, len, noise, says};
 use super::store_test;
 use crate::Store;
 use crate::append::{Incoming, Item, Outcome, Packed};
 use crate::backend::with_transaction;
-use crate::search::MessageFilter;
+use crate::search::{Filter, MessageFilter};
 
 async fn stored(store: &Store) -> Vec<MessageId> {
     let filter = MessageFilter::default();
@@ -245,6 +245,8 @@ store_test! {
 
     async fn an_append_killed_before_its_commit_leaves_nothing(store) {
         let file = File::new(1);
+        // Opening made those of the day on which this test runs.
+        store.keep_partitions(NOON).await.unwrap();
         let prepared = crate::append::Prepared::of(file.batch(0, five(&file).0));
         store.backend.ensure_days(prepared.days().collect()).await.unwrap();
         let mut tx = store.backend.begin().await.unwrap();
@@ -284,6 +286,27 @@ store_test! {
         assert_eq!(ids.len(), 1000);
         assert!(ids.is_sorted());
         assert_eq!(store.totals().await.unwrap().records, 1000);
+    }
+
+    async fn what_a_batch_did_not_know_of_a_call_is_told_by_a_later_one(store) {
+        let mut file = File::new(1);
+        let called = |person: &str, from: i64| Filter {
+            person: Some(person.into()),
+            to: Some(Timestamp(NOON.0 + from * SECOND)),
+            ..Filter::default()
+        };
+        let found = async |filter: Filter| store.search(&filter, None, 10).await.unwrap().rows.len();
+        file.log(&store, [Says { from: None, to: None, ..says("a", 7200, "INFO") }]).await;
+        fixture::correlate(&store, 10).await;
+        assert_eq!(found(called("alice", 9000)).await, 0);
+        file.log(&store, [says("a", 7300, "INVITE").people("alice", "bob")]).await;
+        fixture::correlate(&store, 10).await;
+        assert_eq!((found(called("alice", 9000)).await, found(called("bob", 9000)).await), (1, 1));
+        // Older than all before: it is found in that time, too, and who was known stays.
+        assert_eq!(found(called("alice", 10)).await, 0);
+        file.log(&store, [says("a", 0, "INVITE").people("carol", "dave")]).await;
+        fixture::correlate(&store, 10).await;
+        assert_eq!((found(called("alice", 10)).await, found(called("carol", 10)).await), (1, 0));
     }
 
     async fn hostile_text_is_stored(store) {

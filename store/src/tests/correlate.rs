@@ -10,14 +10,14 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::fixture::{File, NOON, OWNER, Says, correlate, says, scenarios};
+use super::fixture::{File, NOON, Says, correlate, says, scenarios};
 use super::store_test;
 use crate::Store;
 use crate::correlate::HUB;
 use crate::scenario::{Found, Scenario};
 use crate::search::Filter;
 
-async fn only(store: &Store) -> Scenario {
+pub(super) async fn only(store: &Store) -> Scenario {
     let page = store.search(&Filter::default(), None, 10).await.unwrap();
     assert_eq!(page.rows.len(), 1);
     here(store, page.rows[0].id).await
@@ -245,104 +245,6 @@ store_test! {
         // Not seen again as a call of its own, however it is asked for.
         let pings = Filter { classes: vec![CallClass::Keepalive], ..Filter::default() };
         assert_eq!(store.search(&pings, None, 10).await.unwrap().rows.iter().map(|row| row.messages).collect::<Vec<_>>(), [1]);
-    }
-
-    async fn rows_are_applied_once_and_a_lost_fence_changes_nothing(store) {
-        let mut file = File::new(1);
-        file.log(&store, [says("a", 0, "INVITE")]).await;
-        file.log(&store, [says("a", 1, "BYE")]).await;
-        let rows = store.outbox(OWNER, NOON, SECOND, 100).await.unwrap();
-        assert_eq!(rows.len(), 2);
-        assert!(!store.correlate("another", NOON, rows.clone()).await.unwrap().applied);
-        assert!(!store.correlate(OWNER, NOON, rows[1..].to_vec()).await.unwrap().applied);
-        assert_eq!(store.totals().await.unwrap().scenarios, 0);
-        assert!(store.correlate(OWNER, NOON, rows[..1].to_vec()).await.unwrap().applied);
-        assert!(!store.correlate(OWNER, NOON, rows.clone()).await.unwrap().applied);
-        assert!(store.correlate(OWNER, NOON, rows[1..].to_vec()).await.unwrap().applied);
-        assert_eq!(only(&store).await.row.messages, 2);
-        assert!(store.outbox(OWNER, NOON, SECOND, 100).await.unwrap().is_empty());
-    }
-
-    async fn a_stream_has_one_correlator_until_its_lease_ends(store) {
-        File::new(1).log(&store, [says("a", 0, "INVITE")]).await;
-        let later = |seconds: i64| Timestamp(NOON.0 + seconds * SECOND);
-        assert_eq!(store.outbox("one", NOON, 10 * SECOND, 100).await.unwrap().len(), 1);
-        File::new(2).log(&store, [says("b", 0, "INVITE")]).await;
-        let others = store.outbox("two", later(1), 10 * SECOND, 100).await.unwrap();
-        assert_eq!(others.iter().map(|row| row.stream.0).collect::<Vec<_>>(), [2]);
-        // Asking again renews it.
-        assert_eq!(store.outbox("one", later(8), 10 * SECOND, 100).await.unwrap().len(), 1);
-        assert_eq!(store.outbox("two", later(11), 10 * SECOND, 100).await.unwrap().len(), 1);
-        assert_eq!(store.outbox("two", later(19), 10 * SECOND, 100).await.unwrap().len(), 2);
-    }
-
-    async fn a_lease_that_was_given_back_is_free_at_once(store) {
-        File::new(1).log(&store, [says("a", 0, "INVITE")]).await;
-        assert_eq!(store.outbox("one", NOON, 10 * SECOND, 100).await.unwrap().len(), 1);
-        store.leave_outbox("two").await.unwrap();
-        assert!(store.outbox("two", NOON, 10 * SECOND, 100).await.unwrap().is_empty());
-        store.leave_outbox("one").await.unwrap();
-        assert_eq!(store.outbox("two", NOON, 10 * SECOND, 100).await.unwrap().len(), 1);
-    }
-
-    async fn the_outbox_is_read_in_order_and_in_parts(store) {
-        let (mut one, mut two) = (File::new(1), File::new(2));
-        for at in 0..5 {
-            one.log(&store, [says("a", at, "INFO")]).await;
-            two.log(&store, [says("b", at, "INFO")]).await;
-        }
-        let done = correlate(&store, 3).await;
-        assert_eq!(done.len(), 4);
-        let page = store.search(&Filter::default(), None, 10).await.unwrap();
-        assert_eq!(page.rows.iter().map(|row| row.messages).collect::<Vec<_>>(), [5, 5]);
-    }
-
-    async fn what_is_read_of_the_outbox_at_once_is_bounded_by_what_it_unpacks_to(store) {
-        let mut file = File::new(1);
-        // They pack to next to nothing.
-        let long: &'static str = "session".repeat(100_000).leak();
-        for at in 0..8 {
-            file.log(&store, [says("a", at, "INFO").key(long, "s").key(long, "t")]).await;
-        }
-        let done = correlate(&store, 100).await;
-        assert_eq!(done.len(), 4);
-        assert_eq!(only(&store).await.row.messages, 8);
-    }
-
-    async fn correlators_side_by_side_agree(store) {
-        // Each stream logs one leg of the same twenty calls.
-        let calls: Vec<&'static str> = (0..20).map(|at| &*format!("call-{at}").leak()).collect();
-        let legs: Vec<&'static str> = (0..20).map(|at| &*format!("leg-{at}").leak()).collect();
-        for stream in 1..=4 {
-            let mut file = File::new(stream);
-            for at in 0..20 {
-                let says = if stream % 2 == 0 { says(calls[at], 0, "INVITE") } else { says(legs[at], 1, "INVITE").key("call", calls[at]) };
-                file.log(&store, [says]).await;
-            }
-        }
-        let work = |owner: String| {
-            let store = store.clone();
-            async move {
-                let mut idle = 0;
-                while idle < 3 {
-                    let rows = store.outbox(&owner, NOON, SECOND, 5).await.unwrap();
-                    idle = if rows.is_empty() { idle + 1 } else { 0 };
-                    if rows.is_empty() {
-                        tokio::task::yield_now().await;
-                    } else {
-                        // A deadlock is an error, and the rows are there for the next try.
-                        let _ = store.correlate(&owner, NOON, rows).await;
-                    }
-                }
-            }
-        };
-        futures::future::join_all((0..4).map(|owner| tokio::spawn(work(format!("correlator-{owner}"))))).await;
-        assert_eq!(store.totals().await.unwrap().waiting, 0);
-        let mut expected: Vec<Vec<String>> = (0..20).map(|at| vec![calls[at].to_string(), legs[at].to_string()]).collect();
-        expected.sort();
-        assert_eq!(scenarios(&store).await, expected);
-        let page = store.search(&Filter::default(), None, 100).await.unwrap();
-        assert!(page.rows.iter().all(|row| row.messages == 4 && row.calls == 2), "{:?}", page.rows);
     }
 
     async fn a_version_rises_with_each_batch_and_with_the_provisional_tail(store) {

@@ -160,7 +160,6 @@ impl File {
             read_at: NOON,
             near_misses: 0,
             closed: None,
-            tied: None,
             received: NOON,
         }
     }
@@ -204,7 +203,6 @@ impl File {
             kind: says.kind,
             method: says.status.map_or_else(|| says.method.to_string(), |status| status.to_string()),
             status: says.status,
-            cseq: Some(u32::MAX),
             source: source.clone(),
             destination: destination.clone(),
             flags: Flags::AMBIGUOUS_BOUNDARY,

@@ -27,19 +27,56 @@ async fn both_migrations_have_the_same_tables_columns_and_keys() {
     schema.drop().await;
 }
 
+/// The tables that are distributed by stream where one machine is not enough (`otlp_seen` is still to come).
+const WITH_THE_STREAM: [&str; 9] =
+    ["stream_offset", "message", "part", "call_part", "fragment", "gap", "provisional", "outbox", "correlation_offset"];
+const BY_DAY: [&str; 3] = ["message", "part", "call_part"];
+
+/// What Citus refuses, refused here: keys without the column by which rows are distributed, that column in two types,
+/// keys to other tables, defaults that are not the same each time.
 #[tokio::test]
-async fn keys_of_what_moves_with_a_stream_contain_the_stream() {
+async fn what_moves_with_a_stream_could_be_distributed_by_it() {
     let (store, schema) = fixture::postgres().await;
-    let columns = columns(&store.backend).await;
-    let tables =
-        ["stream_offset", "part", "call_part", "fragment", "gap", "provisional", "outbox", "correlation_offset"];
-    for table in tables {
-        assert!(columns.contains(&format!("{table}.stream_id key")), "{table}");
+    let texts = async |sql: &'static str| -> Vec<String> {
+        with_pool!(store.backend, pool => sqlx::query_scalar(sql).fetch_all(pool).await.unwrap())
+    };
+    let unique = texts(
+        "select t.relname || ': ' || string_agg(a.attname, ' ' order by a.attnum)
+         from pg_index i join pg_class t on t.oid = i.indrelid
+         join pg_attribute a on a.attrelid = t.oid and a.attnum = any(i.indkey)
+         where i.indisunique and t.relnamespace = current_schema()::regnamespace and not t.relispartition
+         group by t.relname, i.indexrelid",
+    )
+    .await;
+    let keys_of = |table: &str| -> Vec<Vec<String>> {
+        let of = unique.iter().filter_map(|line| line.strip_prefix(&format!("{table}: ")));
+        of.map(|columns| columns.split(' ').map(String::from).collect()).collect()
+    };
+    for table in WITH_THE_STREAM {
+        for key in keys_of(table) {
+            assert!(key.contains(&"stream_id".into()), "{table}: {key:?}");
+            assert!(!BY_DAY.contains(&table) || key.contains(&"day".into()), "{table}: {key:?}");
+        }
+        assert_eq!(keys_of(table).len(), usize::from(table != "message"), "{table}");
     }
-    for table in ["part", "call_part"] {
-        assert!(columns.contains(&format!("{table}.day key")), "{table}");
-    }
-    assert!(!columns.iter().any(|column| column.starts_with("message.") && column.ends_with(" key")));
+    let streams = texts(
+        "select table_name || '.' || column_name || ' ' || data_type from information_schema.columns
+         where table_schema = current_schema() and (column_name = 'stream_id' or column_name like '%\\_stream')",
+    )
+    .await;
+    assert!(streams.len() > WITH_THE_STREAM.len());
+    assert!(streams.iter().all(|column| column.ends_with(" bigint")), "{streams:?}");
+    let foreign =
+        texts("select cast(conname as text) from pg_constraint where contype = 'f' and connamespace = current_schema()::regnamespace").await;
+    assert!(foreign.is_empty(), "{foreign:?}");
+    let defaults = texts(
+        "select c.relname || ': ' || pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d join pg_class c on c.oid = d.adrelid
+         where c.relnamespace = current_schema()::regnamespace and c.relname not like '\\_sqlx%'
+           and pg_get_expr(d.adbin, d.adrelid) !~ '^[0-9]+$'",
+    )
+    .await;
+    assert!(defaults.is_empty(), "{defaults:?}");
+    store.close().await;
     schema.drop().await;
 }
 
