@@ -1,0 +1,7 @@
+//! The collector as its agents and its database see it.
+
+mod append;
+mod correlation;
+mod door;
+mod positions;
+mod refusals;
