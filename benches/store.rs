@@ -1,0 +1,193 @@
+//! The store alone, on both databases: messages a second of `append` and of correlation, bytes a message, the times of
+//! reads, and the first byte of the pages that are drawn from them.
+//!
+//! `cargo bench --bench store -- [MESSAGES] [LOG…]`, after `scripts/postgres start`. The messages of the logs are written
+//! again and again under new Call-IDs; without a log they are made. PostgreSQL is `SIPTRAIL_TEST_POSTGRES_URL`, in a schema
+//! of its own. A million messages take half a GB on the disk of each database, one after the other; memory does not grow.
+
+mod ask;
+mod pages;
+mod rows;
+
+use std::time::{Duration, Instant};
+
+use message::id::ScenarioId;
+use message::time::SECOND;
+use sqlx::postgres::PgPoolOptions;
+use sqlx::{AssertSqlSafe, Executor, PgPool};
+use store::append::Incoming;
+use store::scenario::Found;
+use store::search::Filter;
+use store::{Location, Store};
+
+use rows::{Log, NOON, STREAMS};
+
+/// Batches of each stream that are made before the clock runs: what is made is never more than this.
+const ROUND: usize = 25;
+const RUNS: usize = 100;
+
+type Fault = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Fault> {
+    let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    let messages: usize = arguments.next().map_or(Ok(200_000), |number| number.parse())?;
+    let samples = rows::samples(&arguments.collect::<Vec<_>>())?;
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(messages, &samples))
+}
+
+async fn run(messages: usize, samples: &[String]) -> Result<(), Fault> {
+    let directory = tempfile::tempdir()?;
+    let lite = Store::open(&Location::Directory(directory.path().into())).await?;
+    fill("sqlite", &lite, messages, samples).await?;
+    reads("sqlite", &lite).await?;
+    lite.close().await;
+    let bytes = std::fs::metadata(directory.path().join("siptrail.db"))?.len();
+    eprintln!("sqlite    {:>9} bytes a message on disk, with all that belongs to it", bytes / messages as u64);
+    drop(directory);
+
+    let url = std::env::var("SIPTRAIL_TEST_POSTGRES_URL")
+        .unwrap_or_else(|_| "postgres://siptrail@127.0.0.1:54329/postgres".into());
+    let place = format!("{url}?options[search_path]=bench");
+    let pool = PgPoolOptions::new().max_connections(1).connect(&place).await?;
+    pool.execute("drop schema if exists bench cascade; create schema bench").await?;
+    let post = Store::open(&Location::postgres(&place)?).await?;
+    fill("postgres", &post, messages, samples).await?;
+    // As autovacuum does once a minute.
+    pool.execute("vacuum (analyze) message, call_part, outbox, scenario, scenario_key, scenario_call, stream_offset")
+        .await?;
+    reads("postgres", &post).await?;
+    post.close().await;
+    let bytes = tables(&pool, messages).await?;
+    eprintln!("postgres  {bytes:>9} bytes a message on disk, with all that belongs to it");
+    pool.execute("drop schema bench cascade").await?;
+    Ok(())
+}
+
+/// In rounds, each appended and then correlated, as it comes in life: neither waits for the other for long.
+async fn fill(name: &str, store: &Store, messages: usize, samples: &[String]) -> Result<(), Fault> {
+    let mut logs: Vec<Log<'_>> = (1..=STREAMS).map(|stream| Log::new(stream, messages / STREAMS, samples)).collect();
+    let (mut appending, mut correlating, mut scenarios) = (Duration::ZERO, Duration::ZERO, 0);
+    loop {
+        let round: Vec<Vec<Incoming>> = logs.iter_mut().map(|log| log.take(ROUND).collect()).collect();
+        if round.iter().all(Vec::is_empty) {
+            break;
+        }
+        let begun = Instant::now();
+        append(store, round, samples).await?;
+        appending += begun.elapsed();
+        let begun = Instant::now();
+        scenarios += correlate(store).await?;
+        correlating += begun.elapsed();
+    }
+    say(name, "messages a second: append", rate(messages, appending));
+    say(name, "scenarios a second, with each batch of theirs: correlate", rate(scenarios, correlating));
+    say(name, "messages a second: correlate", rate(messages, correlating));
+    Ok(())
+}
+
+/// A writer a stream. Bytes are compressed while the clock runs, each by itself, so that equal texts do no harm.
+async fn append(store: &Store, round: Vec<Vec<Incoming>>, samples: &[String]) -> Result<(), Fault> {
+    let writers = round.into_iter().map(|batches| {
+        let (store, samples) = (store.clone(), samples.to_vec());
+        tokio::spawn(async move {
+            for mut batch in batches {
+                rows::pack(&mut batch, &samples);
+                store.append(vec![batch]).await?;
+            }
+            Ok::<_, store::Error>(())
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await??;
+    }
+    Ok(())
+}
+
+/// The number of scenarios that were new or changed.
+async fn correlate(store: &Store) -> Result<usize, Fault> {
+    let mut scenarios = 0;
+    loop {
+        let rows = store.outbox("bench", NOON, 3600 * SECOND, 20).await?;
+        if rows.is_empty() {
+            return Ok(scenarios);
+        }
+        let done = store.correlate("bench", NOON, rows).await?;
+        assert!(done.applied, "the fence was lost");
+        scenarios += done.scenarios.len();
+    }
+}
+
+async fn reads(name: &str, store: &Store) -> Result<(), Fault> {
+    // Ids count up: these lie all over the database.
+    let last = store.totals().await?.scenarios;
+    let ids: Vec<i64> = (0..RUNS as i64).map(|at| 1 + at * last / RUNS as i64).collect();
+
+    timed(name, "a ladder: the scenario and its messages", |at| ladder(store, ScenarioId(ids[at]))).await?;
+    timed(name, "50 scenarios by a number's prefix", async |at| {
+        let person = Filter { person: Some(rows::prefix(at)), ..Filter::default() };
+        store.search(&person, None, 50).await
+    })
+    .await?;
+    timed(name, "newest 50 scenarios", async |_| store.search(&Filter::default(), None, 50).await).await?;
+    let status = Filter { status: Some((500, 599)), ..Filter::default() };
+    timed(name, "50 scenarios with a 5xx", async |_| store.search(&status, None, 50).await).await?;
+
+    let pages = pages::Pages::serve(store.clone()).await?;
+    for (what, path) in [
+        ("home page", (|_| "/".to_owned()) as fn(usize) -> String),
+        ("search page, all", |_| "/search".to_owned()),
+        ("search page, a number's prefix", |at| format!("/search?person={}", rows::prefix(at).replace('+', "%2B"))),
+    ] {
+        timed(name, &format!("first byte, {what}"), async |at| pages.first_byte(path(at)).await).await?;
+    }
+    timed(name, "first byte, ladder page", async |at| pages.first_byte(format!("/s/{:08x}", ids[at])).await).await?;
+    Ok(())
+}
+
+async fn ladder(store: &Store, mut id: ScenarioId) -> Result<usize, store::Error> {
+    loop {
+        match store.scenario(id).await? {
+            Found::Here(scenario) => return Ok(store.scenario_messages(&scenario, None, 1000).await?.len()),
+            Found::Merged(into) => id = into,
+            Found::Nowhere => return Ok(0),
+        }
+    }
+}
+
+/// Median and p95 of a hundred runs; the same hundred have run before, so that caches are warm.
+async fn timed<T, E: Into<Fault>>(
+    name: &str,
+    what: &str,
+    mut run: impl AsyncFnMut(usize) -> Result<T, E>,
+) -> Result<(), Fault> {
+    let mut times = Vec::new();
+    for at in (0..RUNS).chain(0..RUNS) {
+        let begun = Instant::now();
+        run(at).await.map_err(Into::into)?;
+        times.push(begun.elapsed());
+    }
+    let mut times = times.split_off(RUNS);
+    times.sort();
+    eprintln!("{name:<9} {:>9.2?} p50, {:.2?} p95: {what}", times[RUNS / 2], times[RUNS * 95 / 100]);
+    Ok(())
+}
+
+fn say(name: &str, what: &str, number: f64) {
+    eprintln!("{name:<9} {number:>9.0} {what}");
+}
+
+fn rate(count: usize, spent: Duration) -> f64 {
+    count as f64 / spent.as_secs_f64()
+}
+
+async fn tables(pool: &PgPool, messages: usize) -> Result<i64, Fault> {
+    let sql = "select cast(c.relname as text), pg_total_relation_size(c.oid), pg_indexes_size(c.oid) from pg_class c
+               join pg_namespace n on n.oid = c.relnamespace
+               where n.nspname = 'bench' and c.relkind = 'r' and pg_total_relation_size(c.oid) > 1000000 order by 2 desc";
+    let rows: Vec<(String, i64, i64)> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(pool).await?;
+    let per = |bytes: i64| bytes / messages as i64;
+    for (table, all, indexes) in &rows {
+        eprintln!("postgres  {:>9} bytes a message: {table} ({} of it indexes)", per(*all), per(*indexes));
+    }
+    Ok(per(rows.iter().map(|(_, all, _)| all).sum()))
+}
