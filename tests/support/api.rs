@@ -1,5 +1,7 @@
 //! The read API as a client sees it.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::Value;
 
 use super::truth::{Entry, Truth, entry};
@@ -106,7 +108,7 @@ fn message(json: Value) -> Result<Message, String> {
     let text = |name: &str| json[name].as_str().map(str::to_owned);
     let body = match (text("body"), text("body_base64")) {
         (Some(body), _) => body.into_bytes(),
-        (None, Some(encoded)) => base64(&encoded)?,
+        (None, Some(encoded)) => BASE64_STANDARD.decode(encoded).map_err(|e| e.to_string())?,
         (None, None) => return Err(format!("no body in {json}")),
     };
     Ok(Message {
@@ -118,20 +120,4 @@ fn message(json: Value) -> Result<Message, String> {
         body,
         json,
     })
-}
-
-fn base64(text: &str) -> Result<Vec<u8>, String> {
-    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let (mut out, mut bits, mut held) = (Vec::new(), 0u32, 0);
-    for byte in text.bytes().filter(|b| *b != b'=') {
-        let value = ALPHABET.iter().position(|b| *b == byte).ok_or("not base64")?;
-        bits = bits << 6 | u32::try_from(value).map_err(|e| e.to_string())?;
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            out.push((bits >> held) as u8);
-            bits &= (1 << held) - 1;
-        }
-    }
-    Ok(out)
 }

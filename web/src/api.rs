@@ -1,6 +1,5 @@
 //! The read API: what the pages show, for programs. Keyset-paged, the same filters as the search page.
 
-mod base64;
 mod messages;
 mod picture;
 mod scenarios;
@@ -92,8 +91,10 @@ fn zone(params: &Params) -> Result<crate::zone::Zone, Error> {
     crate::zone::Zone::parse(name).ok_or_else(|| Error::BadRequest(format!("unknown zone \"{name}\"")))
 }
 
-fn bad_cursor(text: &str) -> Error {
-    Error::BadRequest(format!("\"{text}\" is not the `next` of an answer"))
+/// Where the page before ended.
+fn after<T>(params: &Params, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Error> {
+    let Some(text) = params.get("after") else { return Ok(None) };
+    read(text).map(Some).ok_or_else(|| Error::BadRequest(format!("\"{text}\" is not the `next` of an answer")))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod draw;
 mod evidence;
 mod headline;
 mod json;
+pub(crate) mod load;
 mod parsed;
 mod sdp;
 mod text;
@@ -16,28 +17,19 @@ mod tools;
 #[cfg(test)]
 mod tests;
 
-use std::panic::resume_unwind;
-
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use message::id::{MessageId, ScenarioId};
-use message::record::Message;
-use store::Store;
-use store::scenario::{Found, Scenario};
+use store::scenario::Found;
 
+use self::load::{apart, load};
 use crate::ladder::view::View;
 use crate::live::Row;
 use crate::page::Frame;
 use crate::{Error, Site};
-
-/// Messages and bytes that one picture holds at most; what is beyond is told on the page.
-const MOST_MESSAGES: usize = 50_000;
-const MOST_BYTES: usize = 128 << 20;
-/// Messages asked of the store at a time.
-const CHUNK: usize = 2_000;
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new().route("/s/{id}", get(page)).route("/s/{id}/table", get(table)).route("/m/{file}", get(bytes))
@@ -116,31 +108,6 @@ async fn bytes(State(site): State<Site>, Path(file): Path<String>) -> Result<Res
         (CONTENT_DISPOSITION, format!("attachment; filename=\"{id}.txt\"")),
     ];
     Ok((headers, message.body().to_vec()).into_response())
-}
-
-/// The messages of a scenario, and whether these are all.
-async fn load(store: &Store, scenario: &Scenario) -> Result<(Vec<Message>, bool), Error> {
-    let mut messages: Vec<Message> = Vec::new();
-    let mut size = 0;
-    loop {
-        let after = messages.last().map(|message| (message.time, message.id));
-        let chunk = store.scenario_messages(scenario, after, CHUNK).await?;
-        let last = chunk.len() < CHUNK;
-        size += chunk.iter().map(|message| message.raw.len()).sum::<usize>();
-        messages.extend(chunk);
-        if last || messages.len() >= MOST_MESSAGES || size >= MOST_BYTES {
-            return Ok((messages, last));
-        }
-    }
-}
-
-/// Runs what takes long on a thread of its own; a panic in it is one of this request.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => done,
-        Err(failed) if failed.is_panic() => resume_unwind(failed.into_panic()),
-        Err(_) => Err(Error::BadRequest("Siptrail is stopping; try again in a moment.".into())),
-    }
 }
 
 fn nowhere(id: &str) -> Error {

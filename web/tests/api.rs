@@ -5,7 +5,7 @@ use message::kind::Kind;
 use message::time::SECOND;
 use serde_json::Value;
 
-use crate::fixture::{API, Record, call, other};
+use crate::fixture::{ALICE, API, PROXY, Record, SBC, Sip, call, forked, other, sip};
 use crate::pages::BEGUN;
 use crate::site::Site;
 
@@ -79,6 +79,147 @@ async fn a_message_has_the_fields_that_were_promised() {
     assert!(message["body"].as_str().unwrap().starts_with("SIP/2.0 180 Ringing\r\n"));
     assert_eq!(message["cseq"], 1);
     assert_eq!(site.get("/api/v1/messages/05e1c2a97f3b4d10-70120").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn messages_and_scenarios_of_one_moment_are_paged_without_a_gap_or_a_repeat() {
+    let mut site = Site::new().await;
+    let records: Vec<Record> = (0..40)
+        .map(|number| {
+            let message = Sip::new(&format!("{number}@192.0.2.10"), "alice", "bob");
+            sip(BEGUN, ["sbc-1", "proxy-1"][number % 2], ALICE, SBC, "INVITE", &message)
+        })
+        .collect();
+    let mut stored: Vec<String> = site.ingest.add(&records).await.iter().map(ToString::to_string).collect();
+    stored.sort();
+    let mut seen = ids(&pages(&site, "/api/v1/messages?limit=7", "messages").await);
+    seen.sort();
+    assert_eq!(seen, stored);
+    let mut scenarios = ids(&pages(&site, "/api/v1/scenarios?limit=7", "scenarios").await);
+    scenarios.sort();
+    scenarios.dedup();
+    assert_eq!(scenarios.len(), 40);
+}
+
+#[tokio::test]
+async fn every_message_of_a_scenario_stands_in_one_row_of_its_picture() {
+    let mut site = Site::new().await;
+    let mut records = forked(BEGUN);
+    // The INVITE to the core is sent again, and both ends log that too.
+    let again = |record: &Record| Record { at: record.at + 500_000, ..record.clone() };
+    records.extend([again(&records[1]), again(&records[2])]);
+    let mut stored: Vec<String> = site.ingest.add(&records).await.iter().map(ToString::to_string).collect();
+    let id = ids(&pages(&site, "/api/v1/scenarios?limit=1", "scenarios").await).remove(0);
+    let picture = site.json(&format!("/api/v1/scenarios/{id}")).await;
+    let mut drawn = Vec::new();
+    for row in picture["rows"].as_array().unwrap() {
+        drawn.push(row["id"].as_str().unwrap().trim_end_matches('r').to_owned());
+        for folded in ["sightings", "repeats", "repeat_sightings"] {
+            drawn.extend(row[folded].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()));
+        }
+    }
+    stored.sort();
+    drawn.sort();
+    assert_eq!(drawn, stored);
+}
+
+/// Each name that is served stands in the document, each name that the document requires is served, and each value is of
+/// the type that it names.
+#[tokio::test]
+async fn what_is_served_is_what_the_document_says() {
+    let mut site = Site::new().await;
+    site.ingest.add(&forked(BEGUN)).await;
+    let mut bytes: Record = other(BEGUN + SECOND, "sbc-1", Kind::Rest, "POST", ("http://10.0.0.20", API), "");
+    bytes.body = vec![0xff, 0x00];
+    site.ingest.add(&[bytes]).await;
+    let joined =
+        Sip { more: "X-CID: 6f2a90c1d8@alice-ios\r\n".into(), ..Sip::new("joined@192.0.2.10", "alice", "bob") };
+    let stored = site.ingest.add(&[sip(BEGUN + 2 * SECOND, "sbc-1", SBC, PROXY, "INVITE", &joined)]).await;
+    let document = site.json("/api/openapi.json").await;
+    let scenario =
+        site.json(&format!("/api/v1/messages/{}", stored[0])).await["scenario_id"].as_str().unwrap().to_owned();
+    for (template, path) in [
+        ("/api/v1/scenarios", "/api/v1/scenarios?limit=1".to_owned()),
+        ("/api/v1/scenarios/{id}", format!("/api/v1/scenarios/{scenario}")),
+        ("/api/v1/messages", "/api/v1/messages?limit=24".into()),
+        ("/api/v1/messages/{id}", format!("/api/v1/messages/{}", stored[0])),
+        ("/api/v1/streams", "/api/v1/streams".into()),
+    ] {
+        let schema = &document["paths"][template]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
+        fits(&document, schema, &site.json(&path).await, template);
+    }
+    let lines = site.get("/api/v1/messages?format=ndjson").await.text();
+    let line = &document["paths"]["/api/v1/messages"]["get"]["responses"]["200"]["content"]["application/x-ndjson"];
+    for text in lines.lines() {
+        fits(&document, &line["schema"], &serde_json::from_str(text).unwrap(), "ndjson");
+    }
+    for (template, path) in [
+        ("/api/v1/scenarios/{id}", "/api/v1/scenarios/ffffffff"),
+        ("/api/v1/messages/{id}", "/api/v1/messages/05e1c2a97f3b4d10-70120"),
+    ] {
+        let schema = &document["paths"][template]["get"]["responses"]["404"]["content"]["application/json"]["schema"];
+        fits(&document, schema, &serde_json::from_slice(&site.get(path).await.body).unwrap(), path);
+    }
+}
+
+fn fits(document: &Value, schema: &Value, value: &Value, at: &str) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let schema = document.pointer(name.trim_start_matches('#')).unwrap_or_else(|| panic!("{name} at {at}"));
+        return fits(document, schema, value, at);
+    }
+    if let Some(either) = schema["oneOf"].as_array() {
+        let null = |schema: &&Value| schema["type"] == "null";
+        if value.is_null() {
+            assert!(either.iter().any(|schema| null(&schema)), "{at} is null");
+            return;
+        }
+        let schema = either.iter().find(|schema| !null(schema)).unwrap();
+        return fits(document, schema, value, at);
+    }
+    let named = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let types = match &schema["type"] {
+        Value::Array(types) => types.clone(),
+        one => vec![one.clone()],
+    };
+    assert!(types.contains(&Value::from(named)), "{at} is {named}, the document says {types:?}");
+    if let (Some(text), "date-time") = (value.as_str(), schema["format"].as_str().unwrap_or("")) {
+        let parsed = message::time::parse_rfc3339(text).unwrap_or_else(|| panic!("{at}: {text}"));
+        assert_eq!(text, parsed.to_string(), "{at}: UTC with microseconds");
+    }
+    if let Some(items) = value.as_array() {
+        assert!(!schema["items"].is_null(), "{at} has no items");
+        items.iter().enumerate().for_each(|(n, item)| fits(document, &schema["items"], item, &format!("{at}[{n}]")));
+    }
+    if let Some(fields) = value.as_object() {
+        for (name, field) in fields {
+            let known = &schema["properties"][name];
+            assert!(!known.is_null(), "{at}.{name} is not documented");
+            fits(document, known, field, &format!("{at}.{name}"));
+        }
+        for name in schema["required"].as_array().into_iter().flatten() {
+            assert!(fields.contains_key(name.as_str().unwrap()), "{at} has no {name}");
+        }
+    }
+}
+
+#[test]
+fn every_field_of_a_message_and_of_a_picture_stands_in_the_manual() {
+    let document: Value = serde_json::from_str(include_str!("../openapi.json")).unwrap();
+    let manual = include_str!("../../docs/api.md");
+    for schema in ["Message", "ScenarioPicture"] {
+        for name in document["components"]["schemas"][schema]["properties"].as_object().unwrap().keys() {
+            let quoted = [format!("`{name}`"), format!("{name},"), format!(", {name}`"), format!("{name}`")];
+            assert!(quoted.iter().any(|text| manual.contains(text)), "{schema}.{name}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use message::id::{MessageId, ScenarioId};
 use message::record::Message;
 use message::time::Timestamp;
@@ -17,7 +19,6 @@ use serde::Serialize;
 use store::Store;
 use store::search::MessageFilter;
 
-use super::base64;
 use crate::error::ApiError;
 use crate::params::Params;
 use crate::search::cursor;
@@ -98,7 +99,7 @@ impl MessageJson {
             provisional: message.provisional,
             flags: message.flags.names(),
             body: text.ok().map(str::to_owned),
-            body_base64: text.is_err().then(|| base64::encode(message.body())),
+            body_base64: text.is_err().then(|| BASE64_STANDARD.encode(message.body())),
         }
     }
 }
@@ -217,10 +218,7 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery, headers: Head
     let params = super::params(query.as_deref(), &[&FIELDS, &["zone", "after", "limit", "format"]])?;
     let filter = MessageQuery::read(&params).filter(&params)?;
     let limit = super::limit(&params)?;
-    let after = match params.get("after") {
-        Some(text) => Some(cursor::read::<MessageId>(text).ok_or_else(|| super::bad_cursor(text))?),
-        None => None,
-    };
+    let after = super::after(&params, cursor::read::<MessageId>)?;
     let by_line = match params.get("format") {
         None => headers.get_all(ACCEPT).iter().any(|value| value.to_str().is_ok_and(|text| text.contains(NDJSON))),
         Some("ndjson") => true,

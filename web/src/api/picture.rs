@@ -98,6 +98,8 @@ pub(super) struct RowJson {
     sightings: Vec<String>,
     /// Messages that are later sendings of the same message.
     repeats: Vec<String>,
+    /// Messages that are other logs of those later sendings.
+    repeat_sightings: Vec<String>,
     remark: Option<String>,
     provisional: bool,
 }
@@ -204,6 +206,7 @@ fn rows(flow: &Flow, messages: &[Message]) -> Vec<RowJson> {
             transaction: row.transaction,
             sightings: ids(&row.sightings),
             repeats: ids(&row.repeats),
+            repeat_sightings: ids(&row.repeat_sightings),
             remark: row.remark.clone(),
             provisional: message.provisional,
         }

@@ -5,20 +5,16 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use message::id::ScenarioId;
-use message::record::Message;
 use message::time::Timestamp;
 use serde::Serialize;
 use store::scenario::{Found, ScenarioRow};
 
 use super::picture::ScenarioPicture;
 use crate::error::ApiError;
+use crate::scenario::load::{apart, load};
 use crate::search::cursor;
 use crate::search::form::Form;
 use crate::{Error, Site};
-
-/// Messages of one scenario that are drawn; beyond them the answer says that it is not whole.
-const MESSAGES: usize = 30_000;
-const AT_ONCE: usize = 2_000;
 
 pub(super) fn routes() -> Router<Site> {
     Router::new().route("/api/v1/scenarios", get(list)).route("/api/v1/scenarios/{id}", get(one))
@@ -140,10 +136,7 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
     };
     let filter = Form::read(&params).filter(zone).map_err(said)?;
     let limit = super::limit(&params)?.unwrap_or(super::LIMIT);
-    let before = match params.get("after") {
-        Some(text) => Some(cursor::read::<ScenarioId>(text).ok_or_else(|| super::bad_cursor(text))?),
-        None => None,
-    };
+    let before = super::after(&params, cursor::read::<ScenarioId>)?;
     let page = site.store.search(&filter, before, limit).await?;
     let next = page.rows.last().filter(|_| page.more).map(|last| cursor::write(last.first, last.id));
     Ok(Json(ScenarioPage {
@@ -174,16 +167,7 @@ async fn one(State(site): State<Site>, Path(id): Path<String>) -> Result<Respons
         Found::Merged(into) => return Ok(Redirect::permanent(&format!("/api/v1/scenarios/{into}")).into_response()),
         Found::Nowhere => return Err(none()),
     };
-    let mut messages: Vec<Message> = Vec::new();
-    let mut whole = false;
-    while messages.len() < MESSAGES {
-        let after = messages.last().map(|last| (last.time, last.id));
-        let more = site.store.scenario_messages(&scenario, after, AT_ONCE).await?;
-        whole = more.len() < AT_ONCE;
-        messages.extend(more);
-        if whole {
-            break;
-        }
-    }
-    Ok(Json(ScenarioPicture::new(&scenario, &messages, whole)).into_response())
+    let (messages, whole) = load(&site.store, &scenario).await?;
+    let picture = apart(move || Ok(ScenarioPicture::new(&scenario, &messages, whole))).await?;
+    Ok(Json(picture).into_response())
 }

@@ -130,10 +130,7 @@ impl GapJson {
 async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Json<StreamPage>, Error> {
     let params = super::params(query.as_deref(), &[&["after", "limit"]])?;
     let limit = super::limit(&params)?.unwrap_or(super::LIMIT);
-    let after = match params.get("after") {
-        Some(text) => Some(text.parse().map_err(|_| super::bad_cursor(text))?),
-        None => None,
-    };
+    let after = super::after(&params, |text| text.parse().ok())?;
     let mut rows = site.store.streams(after, limit + 1).await?;
     let more = rows.len() > limit;
     rows.truncate(limit);
