@@ -82,6 +82,7 @@ const keys = {
   K: () => move(-1, (row, at = current()) => !at || leg(row) === leg(at)),
   u: () => pair(-1, "req"),
   i: () => pair(1, "resp"),
+  "!": () => move(1, (row) => row.classList.contains("wrong")),
   t: transaction,
   y: copy,
   L: () => document.dispatchEvent(new Event("siptrail:live")),

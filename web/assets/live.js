@@ -31,12 +31,19 @@ const open = () => {
   url.searchParams.set("since", version);
   source = new EventSource(url);
   for (const type of ["row", "gone", "keep"]) source.addEventListener(type, take);
-  source.addEventListener("seen", (event) => waiting.length || (version = event.lastEventId));
+  source.addEventListener("seen", seen);
   source.addEventListener("reload", () => end("The picture has changed: reload", true));
   source.addEventListener("refused", (event) => end(event.data, true));
   source.onerror = () => {
     if (source?.readyState === EventSource.CLOSED) end("Live rows have stopped: reload", true);
   };
+};
+
+// Nothing that is drawn here has changed, but perhaps what stands around it.
+const seen = (event) => {
+  if (waiting.length || version === event.lastEventId) return;
+  version = event.lastEventId;
+  if (!list || !held()) around ??= setTimeout(refresh, 1000);
 };
 
 const close = () => {
@@ -61,6 +68,11 @@ const held = () => hold ?? (list.querySelector(".detail") !== null || flow.getBo
 
 const take = (event) => {
   const data = event.type === "row" ? JSON.parse(event.data) : event.data;
+  if (!list) {
+    // No row was in view when the page was drawn, so there is no ladder to put one into.
+    if (event.type === "row") end("There are rows now: reload");
+    return;
+  }
   waiting.push({ type: event.type, data, id: event.lastEventId });
   if (waiting.length > MOST) end(`More than ${MOST} new rows: reload`);
   else settle();
@@ -80,19 +92,21 @@ const settle = () => {
   show("");
 };
 
-// What stands around the rows (verdict, counts, columns) is fetched as a page and put in place, but for what has the focus.
+// What stands around the rows (verdict, counts, columns, pages) is fetched as a page and put in place, but for what has the focus.
 const refresh = async () => {
   around = null;
   try {
     const answer = await fetch(location.href);
     if (!answer.ok) return;
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const part of [".verdict", ".tools", "#flow .head", "#flow .lines"]) {
-      const [old, now] = [document.querySelector(part), page.querySelector(part)];
-      if (old && now && !old.contains(document.activeElement)) old.replaceWith(now);
-    }
-    const now = page.querySelector("#flow .ladder");
-    if (now) flow.querySelector(".ladder").className = now.className;
+    const parts = [".verdict", ".tools", "#flow .head", "#flow .lines", "#flow .pages"].join();
+    const now = page.querySelectorAll(parts);
+    document.querySelectorAll(parts).forEach((old, at) => {
+      if (now[at]?.className === old.className && !old.contains(document.activeElement)) old.replaceWith(now[at]);
+    });
+    const ladder = page.querySelector("#flow .ladder");
+    const here = flow.querySelector(".ladder");
+    if (ladder && here) here.className = ladder.className + (here.classList.contains("faded") ? " faded" : "");
   } catch {
     // The stream itself says when the server is gone.
   }
@@ -103,7 +117,8 @@ const apply = ({ type, data, id }) => {
   if (type === "gone") document.getElementById(data)?.remove();
   if (type === "keep") {
     const kept = new Set(data.split(" "));
-    for (const row of list.querySelectorAll(":scope > li[id]")) if (!kept.has(row.id)) row.remove();
+    // The open detail has an id of its own where its message is folded into the row.
+    for (const row of list.querySelectorAll(":scope > li[id]:not(.detail)")) if (!kept.has(row.id)) row.remove();
   }
   if (id) version = id;
 };
@@ -118,7 +133,7 @@ const place = ({ id, after, html }) => {
   if (old) {
     if (old.outerHTML === row.outerHTML) return;
     const focused = old.contains(document.activeElement);
-    if (old.querySelector(".pick")) link?.classList.add("pick");
+    if (old.querySelector(".tx")) link?.classList.add("tx");
     link?.setAttribute("tabindex", old.querySelector("a")?.getAttribute("tabindex") ?? "-1");
     old.replaceWith(row);
     if (focused) link?.focus({ preventScroll: true });
@@ -132,7 +147,9 @@ const place = ({ id, after, html }) => {
   else list.prepend(row);
   if (!isMessage(id)) return;
   fresh += 1;
-  if (row.nextElementSibling?.matches("li[id]")) late += 1;
+  if (!row.nextElementSibling?.matches("li[id]")) return;
+  late += 1;
+  row.classList.add("came-late");
 };
 
 // Told aloud at most each 5 s.
@@ -147,17 +164,18 @@ const toggle = () => {
     location.reload();
     return;
   }
+  if (!list) return;
   hold = !held();
   settle();
   if (hold) show("Paused: resume (L)");
   else if (!list.querySelector(".detail")) list.lastElementChild?.scrollIntoView({ block: "nearest" });
 };
 
-if (list) {
+if (flow) {
   document.body.append(said, bar);
   button.addEventListener("click", toggle);
   document.addEventListener("siptrail:live", toggle);
-  addEventListener("scroll", () => {
+  if (list) addEventListener("scroll", () => {
     if (hold === false && waiting.length === 0) hold = null;
     settle();
   }, { passive: true });

@@ -11,10 +11,10 @@ document.addEventListener("htmx:configRequest", ({ detail }) => {
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const offer = () => {
   const link = document.querySelector("[data-browser-zone]");
-  if (!link || !zone || zone === "UTC") return;
-  const url = new URL(location.href);
-  url.searchParams.set("zone", zone);
-  link.href = url.search;
+  if (!link?.hidden || !zone || zone === "UTC") return;
+  // Behind the rest of the address as it is: taking it apart would change a comma in it to one of a value.
+  const rest = link.getAttribute("href");
+  link.href = `${rest}${rest === "?" ? "" : "&"}zone=${zone}`;
   link.textContent = zone;
   link.title = "the zone of this browser";
   link.hidden = false;

@@ -11,8 +11,9 @@ use store::search::Filter;
 use store::stream::{StreamRow, Totals};
 
 use crate::page::{Frame, Page};
-use crate::search::Hint;
+use crate::params::Params;
 use crate::search::row::Row;
+use crate::search::{Hint, in_all_classes};
 use crate::{Error, Site, words};
 
 /// Newest scenarios shown.
@@ -43,6 +44,7 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         following: site.settings.following.clone(),
         hint: Hint::of(&newest.rows, &frame),
         rows: Row::list(&newest.rows, &frame),
+        everything: frame.to_with("/search", &in_all_classes(&Params::default())),
         now: frame.zone.full(site.now()),
         zone: frame.zone.name(),
         frame,
@@ -66,6 +68,8 @@ struct Home {
     following: Vec<String>,
     hint: Hint,
     rows: Vec<Row>,
+    /// A search that leaves no class out.
+    everything: String,
     now: String,
     zone: &'static str,
 }

@@ -5,7 +5,7 @@
 //! - `row`: JSON `{id, after, html}`; it replaces the element of that id, or goes behind the element `after`
 //! - `gone`: the id of an element that is no longer drawn (folded into another)
 //! - `keep`: the ids of all rows, after a stream that began in the middle has sent them all
-//! - `seen`: nothing that this reader sees has changed
+//! - `seen`: what this reader has is how it stands now
 //! - `reload`: the picture changed too much; `refused`: a sentence, and no more is sent
 //!
 //! Only the last event of a batch has an `id:`, the scenario's version: a reader that was cut off midway asks again for all.
@@ -51,8 +51,8 @@ async fn live(State(site): State<Site>, Path(id): Path<String>, request: Request
     let none = || Error::not_found(format!("There is no scenario {id}."), id.clone());
     let key: ScenarioId = id.parse().map_err(|_| none())?;
     let now = watch::version(&site.store, key).await?.ok_or_else(none)?;
-    let params = Params::parse(request.uri().query().unwrap_or(""));
-    let had = resumed(request.headers(), &params);
+    let query = request.uri().query().unwrap_or("").to_owned();
+    let had = resumed(request.headers(), &Params::parse(&query));
     let client = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
@@ -63,7 +63,7 @@ async fn live(State(site): State<Site>, Path(id): Path<String>, request: Request
             "Too many live views are open in this browser; close one and reload.",
         ))])));
     };
-    Ok(sse(follow(site, key, params, now, had, seat)))
+    Ok(sse(follow(site, key, query, now, had, seat)))
 }
 
 /// Which version the reader has: of the last batch it got, else of the page it was given.
@@ -75,7 +75,7 @@ fn resumed(headers: &HeaderMap, params: &Params) -> Option<i64> {
 fn follow(
     site: Site,
     id: ScenarioId,
-    params: Params,
+    query: String,
     mut now: Seen,
     had: Option<i64>,
     seat: Seat,
@@ -90,7 +90,7 @@ fn follow(
                 yield Ok(Event::default().event("reload").data("joined"));
                 return;
             };
-            let Ok(rows) = rows::draw(&site, id, &params).await else {
+            let Ok(rows) = crate::scenario::render_rows(&site, id, &query).await else {
                 yield Ok(refused("The live view broke off: the database does not answer. Reload in a moment."));
                 return;
             };
@@ -113,7 +113,7 @@ fn follow(
                 yield Ok(Event::default().event("reload").data("many"));
                 return;
             }
-            if changes.is_empty() && had != Some(version) {
+            if changes.is_empty() {
                 yield Ok(Event::default().event("seen").data("").id(version.to_string()));
             }
             let last = changes.len();

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use askama::Template;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
@@ -31,10 +31,13 @@ impl<T: Template> IntoResponse for Page<T> {
 pub struct Frame {
     pub zone: Zone,
     pub choices: Choices,
+    /// Name and port under which this page was asked for; for what is printed.
+    pub host: String,
     /// Path of this page, as requested.
     pub path: String,
-    /// Its query.
+    /// Its query, read, and as it came: a comma in it is not the same as `%2C`.
     pub params: Params,
+    pub query: String,
     /// What stands in the search box of the header.
     pub find: String,
     pub version: String,
@@ -69,11 +72,18 @@ impl Frame {
         Self {
             zone: params.get("zone").and_then(Zone::parse).unwrap_or(Zone::UTC),
             choices: Choices::of(&parts.headers),
+            host: parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("").to_owned(),
             path: parts.uri.path().to_owned(),
             find: String::new(),
             params,
+            query: parts.uri.query().unwrap_or("").to_owned(),
             version: site.settings.version.clone(),
         }
+    }
+
+    /// Where this page is: printed, since paper has no address bar.
+    pub fn address(&self) -> String {
+        format!("{}{}", self.host, self.path_and_query())
     }
 
     /// An address on this site in the same zone. `path` has no query and no fragment.
@@ -91,11 +101,17 @@ impl Frame {
         if self.zone.is_utc() { params } else { params.with("zone", self.zone.name()) }
     }
 
+    fn path_and_query(&self) -> String {
+        let mark = if self.query.is_empty() { "" } else { "?" };
+        format!("{}{mark}{}", self.path, self.query)
+    }
+
     /// This page in another zone.
     pub fn in_zone(&self, name: &str) -> String {
-        let params = self.params.without("zone");
-        let params = if name == Zone::UTC.name() { params } else { params.with("zone", name) };
-        if params.is_empty() { "?".into() } else { params.to_string() }
+        let is_zone = |pair: &&str| pair.split('=').next() == Some("zone");
+        let kept = self.query.split('&').filter(|pair| !pair.is_empty() && !is_zone(pair)).map(str::to_owned);
+        let zone = (name != Zone::UTC.name()).then(|| format!("zone={name}"));
+        format!("?{}", kept.chain(zone).collect::<Vec<_>>().join("&"))
     }
 
     /// This page's parameters but the zone: hidden fields of the form that chooses one.
@@ -105,7 +121,7 @@ impl Frame {
 
     /// Where a choice for this browser leads, and back to this page.
     pub fn choose(&self, name: &str, value: &str) -> String {
-        format!("/choose?{name}={value}&back={}", encode(&format!("{}{}", self.path, self.params)))
+        format!("/choose?{name}={value}&back={}", encode(&self.path_and_query()))
     }
 
     /// `page` or nothing, for `aria-current` of a link in the header.

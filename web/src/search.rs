@@ -129,13 +129,16 @@ struct Results {
     read_as: Option<&'static str>,
     others: Vec<(&'static str, String)>,
     chips: Vec<(String, String)>,
+    /// `the newest 50 scenarios`
+    says: String,
     rows: Vec<Row>,
     older: Option<String>,
     newest: Option<String>,
     searched_to: Option<String>,
-    clear: String,
-    /// Where to go from an empty list.
-    everything: String,
+    /// A search without any filter, where there is one.
+    clear: Option<String>,
+    /// The same in every class, where some are left out unasked.
+    all_classes: Option<String>,
     hint: Option<Hint>,
     zone: &'static str,
     faulty: bool,
@@ -165,7 +168,7 @@ impl Results {
         let older = found.rows.last().filter(|_| found.more).map(|row| cursor::write(row.first, row.id));
         let others =
             found.others.iter().map(|(name, field, value)| (*name, link(params.without("q").with(field, value))));
-        let all: Vec<_> = CallClass::ALL.into_iter().map(CallClass::name).collect();
+        let unasked = form.class.is_empty() && form.q.is_empty() && form.call_id.is_empty();
         Self {
             read_as: found.read_as,
             others: others.collect(),
@@ -173,14 +176,30 @@ impl Results {
             older: older.map(|after| link(params.with("after", after))),
             newest: (!first_page && !faulty).then(|| link(params.clone())),
             searched_to: found.searched_to.map(|at| frame.zone.full(at)),
-            clear: frame.to("/search"),
-            everything: link(Params::default().with("class", all.join(","))),
+            says: says(found.rows.len(), found.more, first_page),
+            clear: (!params.is_empty()).then(|| frame.to("/search")),
+            all_classes: unasked.then(|| link(in_all_classes(&params))),
             hint: first_page.then(|| Hint::of(&found.rows, frame)),
             zone: frame.zone.name(),
             rows: Row::list(&found.rows, frame),
             faulty,
         }
     }
+}
+
+fn says(rows: usize, more: bool, first_page: bool) -> String {
+    match (rows, more, first_page) {
+        (0, ..) => String::new(),
+        (_, true, true) => format!("the newest {}", words::counted(rows, "scenario")),
+        (_, false, true) => words::counted(rows, "scenario"),
+        (_, true, false) => format!("{rows} older scenarios"),
+        (_, false, false) => format!("the oldest {}", words::counted(rows, "scenario")),
+    }
+}
+
+/// The same search over registrations, keep-alives and subscriptions too.
+pub(crate) fn in_all_classes(params: &Params) -> Params {
+    params.with("class", CallClass::ALL.map(CallClass::name).join(","))
 }
 
 /// Links are absolute: a copied one shows the same tomorrow.

@@ -1,7 +1,6 @@
-//! Numbers, spans of time and outcomes in the words of the pages.
+//! Numbers, people and outcomes in the words of the pages; spans of time are in [`crate::ladder::words`].
 
 use message::event::CallClass;
-use message::time::{HOUR, MINUTE, SECOND};
 use store::scenario::ScenarioRow;
 
 /// How a scenario came out, as its final status says; never a verdict.
@@ -96,21 +95,9 @@ pub fn reason(status: u16) -> &'static str {
     }
 }
 
-/// `162 ms`, `2.11 s`, `12.9 s`, `4 min 32 s`, `1 h 02 min`.
-pub fn lasted(micros: i64) -> String {
-    let micros = micros.max(0);
-    let seconds = micros / SECOND;
-    if micros < SECOND {
-        format!("{} ms", micros / 1000)
-    } else if micros < 10 * SECOND {
-        format!("{seconds}.{:02} s", micros % SECOND / 10_000)
-    } else if micros < MINUTE {
-        format!("{seconds}.{} s", micros % SECOND / 100_000)
-    } else if micros < HOUR {
-        format!("{} min {:02} s", micros / MINUTE, seconds % 60)
-    } else {
-        format!("{} h {:02} min", micros / HOUR, micros % HOUR / MINUTE)
-    }
+/// Whom a scenario was for; none where somebody registers for himself.
+pub fn callee(row: &ScenarioRow) -> Option<&String> {
+    row.callee.as_ref().filter(|callee| !(row.class.is_daily() && Some(*callee) == row.caller.as_ref()))
 }
 
 /// `1,234,567`
@@ -159,18 +146,6 @@ pub fn class(class: CallClass) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn spans_of_time_are_as_long_as_they_are_exact() {
-        let check = |micros: i64, expect: &str| assert_eq!(lasted(micros), expect);
-        check(-5, "0 ms");
-        check(162_900, "162 ms");
-        check(2_110_000, "2.11 s");
-        check(12_949_999, "12.9 s");
-        check(272_000_000, "4 min 32 s");
-        check(3_720_000_000, "1 h 02 min");
-        check(i64::MAX, "2562047788 h 00 min");
-    }
 
     #[test]
     fn numbers_are_grouped_and_counted() {

@@ -5,7 +5,7 @@ use message::id::MessageId;
 use message::kind::Kind;
 use scraper::Html;
 
-use crate::fixture::{ALICE, PROXY, Record, SBC, Sip, call, forked, other, sip};
+use crate::fixture::{ALICE, PROXY, Record, SBC, Sip, call, forked, other, registration, sip};
 use crate::pages::BEGUN;
 use crate::site::{Site, assert_nothing_inline, attributes, texts};
 
@@ -45,6 +45,27 @@ async fn a_forked_call_is_one_page_with_every_message() {
     assert_eq!(drawn, all);
     let table = site.page(&format!("{path}/table")).await;
     assert_eq!(attributes(&table, "tbody tr", "id"), row_ids(&page));
+}
+
+#[tokio::test]
+async fn list_and_page_say_the_same_of_a_scenario() {
+    let mut records = call(BEGUN, 1, "alice", "bob", 200, 30);
+    // What is cut in one place and rounded in another would differ here.
+    records[6..9].iter_mut().for_each(|answer| answer.at = BEGUN + 3_205_900);
+    let (site, path, _) = with(&records).await;
+    let facts = texts(&site.page(&path).await, ".facts dd");
+    let row = texts(&site.page("/search").await, ".sc .res").remove(0);
+    assert_eq!((row.as_str(), facts[1].as_str()), ("answered 200 after 3.21 s", "3.21 s"));
+
+    let (site, path, _) = with(&registration(BEGUN, 3, "alice")).await;
+    let page = site.page(&path).await;
+    assert_eq!(texts(&page, "h1"), ["alice: registered"]);
+    let list = site.page("/search?class=registration").await;
+    assert_eq!(texts(&list, ".sc .who"), ["alice registration"]);
+
+    let (site, ..) = with(&registration(BEGUN, 3, "alice")[..1]).await;
+    let list = site.page("/search?class=registration").await;
+    assert_eq!(texts(&list, ".sc [data-th=lasted]"), [""], "one message lasts no time that anybody knows");
 }
 
 #[tokio::test]

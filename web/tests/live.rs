@@ -8,9 +8,9 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::fixture::call;
+use crate::fixture::{ALICE, SBC, Sip, call, sip};
 use crate::pages::BEGUN;
-use crate::site::Site;
+use crate::site::{Site, attributes};
 
 struct Stream {
     response: Response<Body>,
@@ -26,7 +26,11 @@ struct Told {
 
 impl Stream {
     async fn open(site: &Site, path: &str) -> Self {
-        let request = Request::get(path).header("host", "localhost").body(Body::empty()).unwrap();
+        Self::ask(site, Request::get(path)).await
+    }
+
+    async fn ask(site: &Site, request: axum::http::request::Builder) -> Self {
+        let request = request.header("host", "localhost").body(Body::empty()).unwrap();
         let response = site.router.clone().oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         Self { response, buffer: String::new() }
@@ -128,6 +132,53 @@ async fn a_reader_that_missed_something_gets_all_rows_and_what_to_keep() {
     let (rows, last) = stream.batch().await;
     assert!(rows.contains(&format!("m{}", ids[0])) && rows.contains(&format!("m{}", ids[9])), "{rows:?}");
     assert_eq!(last, Some(version.to_string()));
+}
+
+/// A browser that comes back names the last event that it got, beside the version in its first address.
+#[tokio::test]
+async fn a_reader_that_comes_back_goes_on_from_the_last_event_it_got() {
+    let mut site = Site::new().await;
+    let records = call(BEGUN, 1, "alice", "bob", 200, 10);
+    site.ingest.add(&records[..6]).await;
+    let (id, opened) = scenario(&site).await;
+    site.ingest.add(&records[6..7]).await;
+    let (_, got) = scenario(&site).await;
+    assert!(got > opened);
+    let path = format!("/s/{id}/live?since={opened}");
+    let mut stream = Stream::ask(&site, Request::get(path).header("last-event-id", got.to_string())).await;
+    assert_eq!(stream.next().await.unwrap().event, "seen");
+    let added = site.ingest.add(&records[7..8]).await;
+    let mut seen = Vec::new();
+    while !seen.contains(&format!("m{}", added[0])) {
+        seen.extend(stream.batch().await.0);
+    }
+    assert!(!seen.iter().any(|id| id.ends_with("-0")), "the first rows were not sent again: {seen:?}");
+}
+
+#[tokio::test]
+async fn a_reader_of_a_later_page_gets_rows_of_that_page_only() {
+    let mut site = Site::new().await;
+    let message = |number: u32| Sip { cseq: (number, "INFO"), ..Sip::new("long@192.0.2.10", "alice", "bob") };
+    let info = |number: u32| sip(BEGUN + i64::from(number) * 1000, "sbc-1", ALICE, SBC, "INFO", &message(number));
+    let records: Vec<_> = (1..=2_010).map(info).collect();
+    site.ingest.add(&records).await;
+    let (id, version) = scenario(&site).await;
+    let page = site.page(&format!("/s/{id}?page=2")).await;
+    let live = attributes(&page, "#flow", "data-live").remove(0);
+    let shown = attributes(&page, "#flow ol > li[id^=m]", "id");
+    assert_eq!(shown.len(), 10);
+    let mut stream = Stream::open(&site, &format!("{live}&since={version}")).await;
+    assert_eq!(stream.next().await.unwrap().event, "seen");
+    let added = site.ingest.add(&[info(2_011)]).await;
+    let mut told = stream.next().await.unwrap();
+    while told.event != "row" {
+        told = stream.next().await.unwrap();
+    }
+    let row: Value = serde_json::from_str(&told.data).unwrap();
+    assert_eq!(
+        (row["id"].as_str(), row["after"].as_str()),
+        (Some(format!("m{}", added[0]).as_str()), Some(shown[9].as_str()))
+    );
 }
 
 #[tokio::test]

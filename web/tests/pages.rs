@@ -60,6 +60,18 @@ async fn every_time_has_its_date_and_zone_and_the_zone_stays_in_every_link() {
 }
 
 #[tokio::test]
+async fn a_link_to_another_zone_keeps_the_rest_of_the_address_as_it_is() {
+    let site = filled().await;
+    let page = site.page("/search?zone=Europe/Berlin&class=call,other&person=a%2Cb+c&from=").await;
+    assert_eq!(attributes(&page, "#zones a", "href")[0], "?class=call,other&person=a%2Cb+c&from=");
+    let chosen = attributes(&page, ".foot a[href*=theme]", "href").remove(0);
+    let back = site.get(&chosen).await;
+    let asked = "/search?zone=Europe/Berlin&class=call,other&person=a%2Cb+c&from=";
+    assert_eq!(back.header("location"), asked);
+    assert_eq!(texts(&page, ".printed"), [format!("localhost:8080{asked}, times in Europe/Berlin")]);
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_a_page_with_the_id_in_the_search_box() {
     let site = Site::new().await;
     let answer = site.get("/nothing/018f3c7a").await;

@@ -54,6 +54,58 @@ async fn filters_narrow_and_survive_in_form_chips_and_links() {
     assert_eq!(texts(&site.page(&dropped[0]).await, ".sc .who").len(), 3);
 }
 
+/// What a browser sends when the form is sent as it came.
+fn sent(page: &scraper::Html, form: &str) -> web::params::Params {
+    let mut sent = Vec::new();
+    for element in page.select(&scraper::Selector::parse(&format!("{form} input, {form} option[selected]")).unwrap()) {
+        let field = element.value();
+        let (name, value) = match (field.name(), field.attr("type")) {
+            ("option", _) => ("kind", element.text().collect()),
+            (_, Some("checkbox")) if field.attr("checked").is_none() => continue,
+            _ => (field.attr("name").unwrap(), field.attr("value").unwrap_or("").to_owned()),
+        };
+        sent.push((name.to_owned(), value));
+    }
+    sent.into_iter().filter(|(_, value)| !value.is_empty()).collect()
+}
+
+#[tokio::test]
+async fn every_filter_survives_from_address_to_form_to_address() {
+    let site = filled(3).await;
+    let sorted = |params: &web::params::Params| {
+        let mut pairs = params.pairs().to_vec();
+        pairs.sort();
+        pairs
+    };
+    let query = "q=%2B1%20202&person=a%22b&caller=al%26ice&callee=b%3Cob&call_id=x%40y&from=2026-09-14T11:00&to=2026-09-15\
+                 &kind=REST&method=INVITE&status=4xx&final=400-499&class=call&class=other&zone=Europe/Berlin";
+    let sent = sent(&site.page(&format!("/search?{query}")).await, "form.search");
+    assert_eq!(sorted(&sent), sorted(&web::params::Params::parse(query)));
+    let again = site.page(&format!("/search{sent}")).await;
+    assert_eq!(sorted(&self::sent(&again, "form.search")), sorted(&sent));
+
+    let id = site.json("/api/v1/scenarios").await["scenarios"][0]["id"].as_str().unwrap().to_owned();
+    let query = "leg=A&leg=B%2C1&kind=SIP&method=INVITE&status=4xx&node=x%26y&only=problems&hide=options%2Ckeepalives&fold=0\
+                 &find=%22a+b%3C&cols=z&zone=Europe/Berlin&tab=raw";
+    let sent = self::sent(&site.page(&format!("/s/{id}?{query}")).await, "form.tools");
+    assert_eq!(sorted(&sent), sorted(&web::params::Params::parse(query)));
+}
+
+#[tokio::test]
+async fn a_list_says_how_many_it_shows_and_what_it_leaves_out() {
+    let site = filled(60).await;
+    let says = async |path: &str| texts(&site.page(path).await, ".how > p");
+    assert_eq!(
+        says("/search").await,
+        ["the newest 50 scenarios; registrations, keep-alives and subscriptions are left out: show all"]
+    );
+    let older = attributes(&site.page("/search").await, "a[rel=next]", "href").remove(0);
+    assert!(says(&older).await[0].starts_with("the oldest 10 scenarios;"), "{:?}", says(&older).await);
+    let all = attributes(&site.page("/search?callee=erin").await, ".none a", "href");
+    assert_eq!(all[1], "/search?callee=erin&class=call,registration,keepalive,subscription,other");
+    assert_eq!(says(&all[1]).await[0], "1 scenario");
+}
+
 #[tokio::test]
 async fn a_time_is_read_in_the_zone_of_the_page() {
     let site = filled(3).await;

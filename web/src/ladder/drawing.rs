@@ -8,7 +8,7 @@ use message::record::Message;
 use message::time::SECOND;
 
 use super::columns::{Columns, colour};
-use super::entry::{Entry, Seen, displayed, is_answer, status};
+use super::entry::{Entry, Seen, displayed, is_answer, is_problem, status};
 use super::row::{Delta, Label, Mark, Remark, Row, Sign};
 use super::view::{RowId, View};
 use super::words::{Clock, duration, seconds, shortened};
@@ -93,6 +93,7 @@ impl<'a> Drawing<'a> {
             label,
             remark,
             provisional: message.provisional,
+            problem: is_problem(message, row.half),
             mark: if is_open { Mark::Open } else { self.mark(entry) },
             last_lane: from == to && from + 1 == self.columns.columns.len() && from > 0,
         }
@@ -137,7 +138,7 @@ impl<'a> Drawing<'a> {
         let row = &self.flow.rows[entry.row];
         let message = &self.messages[entry.message];
         let lanes = self.columns.columns.len().max(1);
-        let per_lane = (WIDTH / lanes).max(LEAST_LANE.min(WIDTH / lanes.min(10)));
+        let per_lane = per_lane(lanes);
         let (low, high) = (from.min(to), from.max(to));
         let hook = low == high;
         let room_over = if hook { per_lane } else { ((high - low) * per_lane).saturating_sub(2) };
@@ -255,6 +256,12 @@ impl<'a> Drawing<'a> {
         }
         (said, sign)
     }
+}
+
+/// Letters that fit into a lane where there are so many.
+pub fn per_lane(lanes: usize) -> usize {
+    let lanes = lanes.max(1);
+    (WIDTH / lanes).max(LEAST_LANE.min(WIDTH / lanes.min(10)))
 }
 
 /// The node of a row whose clock is off.

@@ -8,12 +8,15 @@ use message::record::Message;
 use message::time::{SECOND, Timestamp};
 
 use super::columns::{Columns, colour};
+use super::drawing::per_lane;
 use super::entry::{Entry, Seen, displayed, is_answer};
 use super::view::{RowId, View};
 use super::words::duration;
 use crate::words::counted;
 
 const SILENCE: i64 = 5 * SECOND;
+/// Letters that the word and the space around it take.
+const FORK: usize = 8;
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Note {
@@ -24,7 +27,7 @@ pub struct Note {
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum Says {
-    /// A node sends one INVITE to several targets: as wide as its lanes.
+    /// A node sends one INVITE to several targets: as wide as its lanes, or as its words.
     Fork { from: usize, to: usize, tines: Vec<Tine> },
     /// `10.8 s without messages`
     Silence(String),
@@ -41,6 +44,31 @@ pub struct Tine {
     pub name: String,
     pub by_push: bool,
     pub then: bool,
+}
+
+impl Says {
+    /// Without markup: `Fork B1 bob-ios by push, then B2 bob-web`.
+    pub fn text(&self) -> String {
+        match self {
+            Says::Fork { tines, .. } => {
+                let tine = |tine: &Tine| {
+                    let then = if tine.then { "then " } else { "" };
+                    let push = if tine.by_push { " by push" } else { "" };
+                    format!("{then}{} {}{push}", tine.tag, tine.name)
+                };
+                format!("Fork {}", tines.iter().map(tine).collect::<Vec<_>>().join(", "))
+            }
+            Says::Silence(text) | Says::Day(text) | Says::Reinvite(text) => text.clone(),
+        }
+    }
+}
+
+impl Tine {
+    /// With its tag, and the space around them.
+    fn letters(&self) -> usize {
+        let words = usize::from(self.by_push) * 8 + usize::from(self.then) * 5;
+        self.tag.chars().count() + self.name.chars().count() + words + 6
+    }
 }
 
 impl Note {
@@ -138,7 +166,12 @@ impl<'a> Notes<'a> {
                 })
             })
             .collect();
-        let (from, to) = (lanes().min()?, lanes().max()?);
+        // Over few lanes it takes some beside them, since else its words would not fit.
+        let (mut from, mut to, last) = (lanes().min()?, lanes().max()?, self.columns.columns.len() - 1);
+        let letters: usize = tines.iter().map(Tine::letters).sum();
+        while (to - from) * per_lane(last + 1) < letters + FORK && (from > 0 || to < last) {
+            if to < last { to += 1 } else { from -= 1 }
+        }
         (!tines.is_empty()).then_some(Says::Fork { from, to, tines })
     }
 

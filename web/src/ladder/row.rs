@@ -29,6 +29,8 @@ pub struct Row {
     pub label: Label,
     pub remark: Option<Remark>,
     pub provisional: bool,
+    /// Worth a look: refused, unanswered or not whole.
+    pub problem: bool,
     pub mark: Mark,
     /// It is a hook in the last lane, drawn to the left.
     pub last_lane: bool,
@@ -105,6 +107,9 @@ impl Row {
         }
         if self.provisional {
             classes.push("open");
+        }
+        if self.problem {
+            classes.push("wrong");
         }
         match self.mark {
             Mark::None => {}

@@ -43,22 +43,13 @@ pub fn draw(ladder: &Ladder) -> String {
                 }
             }
             Line::Note(note) => {
+                if let Says::Fork { from, to, .. } = &note.says {
+                    canvas[middle(*from)..=middle(*to)].fill('─');
+                }
                 let text = match &note.says {
-                    Says::Fork { from, to, tines } => {
-                        let tines: Vec<String> = tines
-                            .iter()
-                            .map(|tine| {
-                                let then = if tine.then { "then " } else { "" };
-                                let push = if tine.by_push { " by push" } else { "" };
-                                format!("{then}{} {}{push}", tine.tag, tine.name)
-                            })
-                            .collect();
-                        canvas[middle(*from)..=middle(*to)].fill('─');
-                        format!(" Fork {} ", tines.join(", "))
-                    }
+                    Says::Fork { .. } => format!(" {} ", note.says.text()),
                     Says::Silence(text) => format!(" ~ {text} ~ "),
-                    Says::Day(text) => format!(" = {text} = "),
-                    Says::Reinvite(text) => format!(" = {text} = "),
+                    Says::Day(text) | Says::Reinvite(text) => format!(" = {text} = "),
                 };
                 let at = match &note.says {
                     Says::Fork { from, to, .. } => middle(*from).midpoint(middle(*to)),

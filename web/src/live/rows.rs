@@ -4,11 +4,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::response::sse::Event;
-use message::id::ScenarioId;
 use serde::Serialize;
-
-use crate::params::Params;
-use crate::{Error, Site};
 
 /// A row of a ladder as it is drawn now.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,12 +13,6 @@ pub struct Row {
     pub id: String,
     /// The whole `<li id=…>…</li>`.
     pub html: String,
-}
-
-/// The rows of a scenario as its page with this query draws them, in order.
-pub(super) async fn draw(site: &Site, id: ScenarioId, params: &Params) -> Result<Vec<Row>, Error> {
-    let query = params.without("since").to_string();
-    crate::scenario::render_rows(site, id, query.strip_prefix('?').unwrap_or("")).await
 }
 
 /// Rows that a reader has, in order, with their hash.

@@ -41,6 +41,8 @@ struct ScenarioPage {
     id: String,
     /// `?…` of this page, for links to its other forms.
     query: String,
+    /// The same for the live view, with the page and the open message, so that it draws these very rows.
+    live: String,
     version: i64,
     title: String,
     head: Headline,
@@ -69,8 +71,12 @@ struct TablePage {
     title: String,
     head: Headline,
     zone: String,
+    notice: Option<String>,
     tools: Tools,
     ladder: Ladder,
+    /// As in the page.
+    rest: String,
+    empty: Option<Empty>,
     pages: Pages,
 }
 
@@ -116,25 +122,20 @@ pub fn page(picture: Picture) -> Result<String, Error> {
 
 /// The page of a flow that is made already.
 fn page_of(picture: &Picture, flow: &Flow) -> Result<String, Error> {
-    let Picture { scenario, messages, all, evidence, view, frame, now } = picture;
+    let Picture { scenario, messages, evidence, view, frame, now, .. } = picture;
     let ladder = layout(flow, messages, view);
     let head = headline(scenario, flow, messages, evidence);
     let id = scenario.row.id.to_string();
     let path = format!("/s/{id}");
     let template = ScenarioPage {
         query: link(&View { open: None, tab: Tab::Parsed, page: None, ..view.clone() }),
+        live: link(&View { page: (ladder.pages > 1).then_some(ladder.page), ..view.clone() }),
         version: scenario.row.version,
         title: title(&head),
         last: Clock::of(scenario.row.last, view.zone).to_the_second(),
         ago: ago(scenario.row.last, *now),
         joined: joined(scenario, flow, view),
-        notice: (!all).then(|| {
-            let stored = count(scenario.row.messages);
-            format!(
-                "This picture holds the first {} of {stored} messages; the API has them all.",
-                count(messages.len())
-            )
-        }),
+        notice: notice(picture),
         whose: head.callee.as_ref().map_or("Branches".into(), |callee| format!("Devices of {callee}")),
         branches: branches(flow, messages, view),
         tools: tools(flow, &ladder, view),
@@ -152,16 +153,24 @@ fn page_of(picture: &Picture, flow: &Flow) -> Result<String, Error> {
 
 /// The same rows as a plain table, in order, with every word of the picture.
 pub fn table(picture: Picture) -> Result<String, Error> {
+    let flow = flow(&picture.messages);
+    table_of(picture, &flow)
+}
+
+fn table_of(picture: Picture, flow: &Flow) -> Result<String, Error> {
+    let notice = notice(&picture);
     let Picture { scenario, messages, evidence, view, frame, .. } = picture;
-    let flow = flow(&messages);
-    let ladder = layout(&flow, &messages, &view);
-    let head = headline(&scenario, &flow, &messages, &evidence);
+    let ladder = layout(flow, &messages, &view);
+    let head = headline(&scenario, flow, &messages, &evidence);
     let template = TablePage {
         id: scenario.row.id.to_string(),
         query: link(&view),
         title: title(&head),
         zone: view.zone.label(scenario.row.first),
-        tools: tools(&flow, &ladder, &view),
+        notice,
+        tools: tools(flow, &ladder, &view),
+        rest: rest(&view),
+        empty: empty(&ladder, &view),
         pages: pages(&ladder, &view),
         frame,
         head,
@@ -201,6 +210,13 @@ fn title(head: &Headline) -> String {
         (None, None) => head.class.to_owned(),
     };
     format!("{who}, {}", head.state.text)
+}
+
+fn notice(picture: &Picture) -> Option<String> {
+    let held = || (count(picture.messages.len()), count(picture.scenario.row.messages));
+    (!picture.all).then(held).map(|(drawn, stored)| {
+        format!("This picture holds the first {drawn} of {stored} messages; the API has them all.")
+    })
 }
 
 /// What every row's link keeps; the page follows from the message.
@@ -302,6 +318,10 @@ mod for_tests {
     /// The page of a flow drawn by hand.
     pub fn page_for_test(picture: &Picture, flow: &Flow) -> String {
         page_of(picture, flow).unwrap()
+    }
+
+    pub fn table_for_test(picture: Picture, flow: &Flow) -> String {
+        table_of(picture, flow).unwrap()
     }
 
     pub fn rows_for_test(flow: &Flow, messages: &[Message], view: &View) -> Vec<Row> {

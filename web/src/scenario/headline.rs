@@ -54,7 +54,7 @@ pub fn headline(scenario: &Scenario, flow: &Flow, messages: &[Message], evidence
         says: says(row, &moments),
         class: row.class.name(),
         caller: row.caller.clone().or_else(|| flow.caller.clone()),
-        callee: row.callee.clone().or_else(|| flow.callee.clone()),
+        callee: crate::words::callee(row).or_else(|| flow.callee.as_ref().filter(|_| !row.class.is_daily())).cloned(),
         facts: facts(&moments, evidence),
     }
 }

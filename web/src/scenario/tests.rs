@@ -7,7 +7,7 @@ use message::time::{SECOND, Timestamp};
 use scraper::{Html, Selector};
 use store::scenario::{Scenario, ScenarioCall, ScenarioRow};
 
-use super::draw::{Picture, page_for_test, rows_for_test};
+use super::draw::{Picture, page_for_test, rows_for_test, table_for_test};
 use super::evidence::Evidence;
 use crate::ladder::sample::{NOON, Sample, forked_call};
 use crate::ladder::view::{RowId, View};
@@ -51,8 +51,10 @@ fn frame() -> Frame {
     Frame {
         zone: Zone::UTC,
         choices: crate::choice::Choices::default(),
+        host: "localhost:8480".into(),
         path: "/s/018f3c7a".into(),
         params: Params::default(),
+        query: String::new(),
         find: String::new(),
         version: "0".into(),
     }
@@ -279,14 +281,63 @@ fn a_header_of_a_megabyte_is_cut_in_the_pane() {
     assert!(html(&s, &format!("m={id}&tab=raw")).len() < 500_000);
 }
 
+/// The live view draws the rows of the very page that its reader has: filters, page, open message and view of it.
 #[test]
 fn live_rows_are_those_of_the_page() {
     let s = forked_call();
-    let html = html(&s, "");
-    for row in rows_for_test(&s.flow, &s.messages, &View::default()) {
-        assert!(html.contains(&row.html), "{}", row.id);
-        assert!(row.html.starts_with("<li") && row.html.contains(&format!("id=\"{}\"", row.id)));
+    let mut many = Sample::of(&["sbc-1", "proxy-1"]);
+    many.leg("A");
+    for at in 0..4_500 {
+        many.row(at, "A sbc-1 > proxy-1 INFO");
     }
+    let hidden = s.flow.rows.iter().position(|row| s.messages[row.message].status == Some(100)).unwrap();
+    let check = |sample: &Sample, query: &str, rows: usize| {
+        let html = html(sample, query);
+        let page = Html::parse_document(&html);
+        let live = attrs(&page, "#flow", "data-live").remove(0);
+        let live = View::parse(live.strip_prefix("/s/018f3c7a/live?").unwrap());
+        let drawn = rows_for_test(&sample.flow, &sample.messages, &live);
+        let ids: Vec<&str> = drawn.iter().map(|row| row.id.as_str()).collect();
+        assert_eq!(ids, attrs(&page, "#flow ol > li[id]", "id"), "{query}");
+        assert_eq!(ids.iter().filter(|id| id.starts_with('m')).count(), rows, "{query}");
+        for row in drawn {
+            assert!(html.contains(&row.html), "{query}: {}", row.id);
+            assert!(row.html.starts_with("<li") && row.html.contains(&format!("id=\"{}\"", row.id)));
+        }
+    };
+    check(&s, "", 24);
+    check(&s, "leg=B1&zone=Europe/Berlin", 1);
+    check(&s, &format!("m={}&tab=raw", id_of(&s, 6)), 24);
+    check(&s, &format!("m={}", id_of(&s, hidden)), 25);
+    check(&many, "page=3", 500);
+    check(&many, &format!("m={}", id_of(&many, 2_100)), 2_000);
+}
+
+#[test]
+fn a_table_has_every_word_of_the_picture_and_keeps_the_view() {
+    let s = forked_call();
+    let table = |query: &str| {
+        let page = Html::parse_document(&table_for_test(picture(&s, query), &s.flow));
+        sound(&page);
+        page
+    };
+    let whole = table("");
+    assert_eq!(attrs(&whole, "tbody tr", "id"), attrs(&page(&s, ""), "#flow ol > li[id^=m]", "id"));
+    let notes = texts(&whole, "tbody .between");
+    assert_eq!(notes[0], "Fork B1 bob-ios by push, B2 bob-web, B3 bob-desk");
+    assert!(notes.contains(&"10.8 s without messages".to_owned()), "{notes:?}");
+    let some = table("leg=B1&zone=Europe/Berlin");
+    let id = id_of(&s, 4);
+    assert!(
+        attrs(&some, "tbody a", "href").contains(&format!("/s/018f3c7a?m={id}&leg=B1&zone=Europe/Berlin#m{id}")),
+        "{:?}",
+        attrs(&some, "tbody a", "href")
+    );
+    assert_eq!(texts(&table("find=nowhere"), ".empty p")[0], texts(&page(&s, "find=nowhere"), ".empty p")[0]);
+    let mut cut = picture(&s, "");
+    cut.all = false;
+    let cut = Html::parse_document(&table_for_test(cut, &s.flow));
+    assert!(texts(&cut, ".notice")[0].starts_with("This picture holds the first "));
 }
 
 #[test]

@@ -106,14 +106,7 @@ fn rows(ladder: &Ladder, base: &View) -> Vec<Chip> {
         let href = link(&View { problems: !base.problems, ..base.clone() });
         let title = "refusals, exchanges without an answer, records that are not whole".to_owned();
         let glyph = Some("g-missing");
-        chips.push(Chip {
-            glyph,
-            bad: true,
-            on: base.problems,
-            title,
-            key: "!".into(),
-            ..Chip::new(href, "Problems", counts.problems)
-        });
+        chips.push(Chip { glyph, bad: true, on: base.problems, title, ..Chip::new(href, "Problems", counts.problems) });
     }
     for (hide, number) in Hide::ALL.into_iter().zip(counts.hide) {
         let on = base.hide.contains(&hide);

@@ -4,6 +4,7 @@ use message::kind::Kind;
 use message::time::Timestamp;
 use store::scenario::ScenarioRow;
 
+use crate::ladder::words::duration;
 use crate::page::Frame;
 use crate::words::{self, Outcome};
 
@@ -26,7 +27,10 @@ pub struct Row {
     pub outcome: Outcome,
     /// Such as "answered after 12.9 s".
     pub remark: String,
+    /// Nothing where one message is all there is.
     pub lasted: String,
+    /// `3 devices`, where there are several.
+    pub devices: String,
     pub legs: String,
     pub messages: String,
     pub nodes: String,
@@ -57,13 +61,14 @@ impl Row {
             time: zone.milli(row.first),
             full_time: format!("{} {} {}", zone.date(row.first), zone.micro(row.first), zone.label(row.first)),
             caller: row.caller.clone(),
-            callee: row.callee.clone().filter(|callee| !(row.class.is_daily() && Some(callee) == row.caller.as_ref())),
+            callee: words::callee(row).cloned(),
             answered_by,
             class: row.class.name(),
             status: row.status,
             outcome: words::outcome(row),
             remark: remark(row),
-            lasted: words::lasted(row.last.micros_since(row.first)),
+            lasted: if row.messages > 1 { duration(row.last.micros_since(row.first)) } else { String::new() },
+            devices: if row.devices > 1 { words::counted(row.devices, "device") } else { String::new() },
             legs: words::count(row.legs),
             messages: words::count(row.messages),
             nodes: words::count(row.nodes),
@@ -73,7 +78,7 @@ impl Row {
 }
 
 fn remark(row: &ScenarioRow) -> String {
-    let after = |at: Timestamp| words::lasted(at.micros_since(row.first));
+    let after = |at: Timestamp| duration(at.micros_since(row.first));
     match (row.answered, row.rang) {
         (Some(at), _) => format!("after {}", after(at)),
         (None, Some(at)) => format!("rang after {}", after(at)),
