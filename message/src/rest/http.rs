@@ -93,8 +93,23 @@ fn body_len(headers: Headers<'_>, rest: &[u8]) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::sip::text;
+
+    const LINES: [&str; 10] = [
+        "POST /v1 HTTP/1.1\r\n",
+        "HTTP/1.1 200 OK\n",
+        "Content-Length: 3\r\n",
+        "Content-Length: 7\n",
+        "\r\n",
+        "\n",
+        "abc",
+        "{\"a\":1}",
+        " \n",
+        "a: \u{e9}\r\n",
+    ];
 
     fn drawn(bytes: &str) -> String {
         let mut out = String::new();
@@ -132,5 +147,25 @@ mod tests {
     fn what_has_no_head_is_a_body() {
         insta::assert_snapshot!(drawn("{\"a\": 1}\n{\"b\": 2}"), @r#"bare "{\"a\": 1}\n{\"b\": 2}""#);
         assert_eq!(drawn(" \r\n"), "");
+    }
+
+    proptest! {
+        #[test]
+        fn parts_leave_nothing_out_but_blanks_at_the_end(
+            lines in prop::collection::vec(prop::sample::select(LINES.to_vec()), 0..12),
+        ) {
+            let text = lines.concat();
+            let parts = parts(text.as_bytes());
+            let mut at = 0;
+            for part in &parts {
+                let (head, body) = match part {
+                    Part::Http(http) => (http.headers.body().start, http.body),
+                    Part::Bare(bytes) => (0, *bytes),
+                };
+                prop_assert!(text.as_bytes()[at + head..].starts_with(body), "it stands right behind what was before it");
+                at += head + body.len();
+            }
+            prop_assert!(text[at..].trim_ascii().is_empty() || parts.len() == MOST);
+        }
     }
 }
