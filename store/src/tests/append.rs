@@ -363,6 +363,19 @@ store_test! {
         assert!(!closed().await);
     }
 
+    async fn a_stream_says_when_its_latest_message_was_logged_however_long_ago(store) {
+        let file = File::new(1);
+        let old = file.message(0, &says("a", -400 * 86_400, "INVITE"));
+        let (time, end) = (old.time, old.len);
+        store.append(vec![file.batch(0, vec![Item::Record(Box::new(old))])]).await.unwrap();
+        assert_eq!(store.streams(None, 10).await.unwrap()[0].last_event, Some(time));
+        let far = file.message(end, &says("b", 400 * 86_400, "INVITE"));
+        let ahead = far.time;
+        store.append(vec![file.batch(end, vec![Item::Record(Box::new(far))])]).await.unwrap();
+        let last = store.streams(None, 10).await.unwrap()[0].last_event.unwrap();
+        assert!(time < last && last < ahead, "{last}");
+    }
+
     async fn a_broken_clock_is_filed_near_its_arrival_and_keeps_its_time(store) {
         let file = File::new(1);
         let far = says("a", 400 * 86_400, "INVITE");
