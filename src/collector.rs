@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use ::agent::stop::until_signal;
+use anyhow::Context;
 use store::Location;
 
 use crate::cli::Configured;
 use crate::outcome::WrongConfig;
 use crate::serve::{self, Server};
-use crate::{progress, settings, stop};
+use crate::{progress, settings};
 
 pub async fn run(asked: Configured) -> anyhow::Result<()> {
     let config: collector::Config = settings::read(&asked.config)?;
@@ -16,7 +18,7 @@ pub async fn run(asked: Configured) -> anyhow::Result<()> {
         Some(file) => postgres(file).map_err(|what| WrongConfig(format!("{place}: postgres_url_file: {what}")))?,
         None => Location::Directory(config.data.clone()),
     };
-    let cancel = stop::until_signal();
+    let cancel = until_signal(progress::say).context("cannot wait for signals")?;
     let listener = serve::bind(config.listen, &format!("`listen` in {place}")).await?;
     let server = Server::start(listener, location, &config, Vec::new(), cancel.clone()).await?;
     progress::say(&format!("Siptrail is at http://{}/", server.address));

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ::agent::stop::until_signal;
 use anyhow::Context;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -9,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{Demo, From};
 use crate::outcome::WrongConfig;
 use crate::player::Recording;
+use crate::progress;
 use crate::watch::Watch;
-use crate::{progress, stop};
 
 /// Logs of one recording: they are played side by side.
 type Scene = &'static [(&'static str, &'static [u8])];
@@ -28,7 +29,7 @@ pub async fn run(asked: Demo) -> anyhow::Result<()> {
     let fresh = Fresh::make(asked.data.as_deref())?;
     let logs = fresh.path.join("logs");
     make_logs(&logs)?;
-    let cancel = stop::until_signal();
+    let cancel = until_signal(progress::say).context("cannot wait for signals")?;
     let watch =
         Watch::start(asked.pages.listen, fresh.path.join("data"), std::slice::from_ref(&logs), From::Beginning).await?;
     let player = tokio::spawn(play(logs, cancel.clone()));

@@ -1,7 +1,7 @@
 //! The binary `siptrail`: wires the libraries together and nothing else.
 //!
 //! [`cli`] says what can be asked; [`watch`] of [`sources`], [`demo`] with its [`player`], [`collector`], [`agent`] do
-//! it; [`serve`], [`settings`], [`progress`], [`stop`] and [`outcome`] are what they share.
+//! it; [`serve`], [`settings`], [`progress`] and [`outcome`] are what they share.
 
 mod agent;
 mod cli;
@@ -14,7 +14,6 @@ mod progress;
 mod serve;
 mod settings;
 mod sources;
-mod stop;
 mod watch;
 
 use std::process::ExitCode;

@@ -84,7 +84,7 @@ impl Teller {
             self.files = progress.files;
             lines.push(format!("following {} file{}", self.files, if self.files == 1 { "" } else { "s" }));
         }
-        let left = progress.bytes_known.saturating_sub(progress.bytes_committed);
+        let left = progress.bytes_known.saturating_sub(progress.bytes_committed + progress.bytes_unfinished);
         if left > WORTH && self.last_line.is_none_or(|at| now.duration_since(at) >= LINE) {
             self.behind = true;
             self.last_line = Some(now);
@@ -95,9 +95,20 @@ impl Teller {
             self.behind = false;
             self.caught_up_now = true;
             let took = now.duration_since(self.began).as_secs_f64();
-            lines.push(format!("caught up: {} MB in {took:.1} s", megabytes(progress.bytes_committed)));
+            let done = megabytes(progress.bytes_committed + progress.bytes_unfinished);
+            lines.push(format!("caught up: {done} MB in {took:.1} s{}", unfinished(progress)));
         }
         lines
+    }
+}
+
+/// What is shown early and counts when more is written.
+fn unfinished(progress: &Progress) -> String {
+    let bytes = thousands(progress.bytes_unfinished as i64);
+    match progress.unfinished {
+        0 => String::new(),
+        1 => format!("; the last record of a log is unfinished ({bytes} bytes)"),
+        logs => format!("; the last records of {logs} logs are unfinished ({bytes} bytes)"),
     }
 }
 
@@ -146,6 +157,19 @@ mod tests {
             teller.lines(&progress(2, 200_000_100, 200_000_100), start + 3 * LINE).is_empty(),
             "live lines are not told"
         );
+    }
+
+    #[test]
+    fn a_log_whose_last_record_is_unfinished_is_caught_up_and_says_so() {
+        let start = Instant::now();
+        let mut teller = Teller::new(start);
+        teller.lines(&progress(1, 200_000_000, 0), start);
+        let read = Progress { bytes_unfinished: 1300, unfinished: 1, ..progress(1, 200_000_000, 199_998_700) };
+        assert_eq!(
+            teller.lines(&read, start + LINE),
+            ["caught up: 200 MB in 2.0 s; the last record of a log is unfinished (1,300 bytes)"]
+        );
+        assert!(teller.lines(&read, start + 2 * LINE).is_empty());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ::agent::stop::until_signal;
 use ::agent::{Call, Config, Progress, Reply, Transport};
 use anyhow::Context;
 use collector::Ingest;
@@ -13,14 +14,14 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{self, From};
 use crate::outcome::WrongConfig;
 use crate::serve::{self, Server};
-use crate::{progress, sources, stop};
+use crate::{progress, sources};
 
 /// Appends the agent may have waiting; it has four in flight at most.
 const WAITING: usize = 8;
 
 pub async fn run(asked: cli::Watch) -> anyhow::Result<()> {
     let data = asked.data.map_or_else(default_data, Ok)?;
-    let cancel = stop::until_signal();
+    let cancel = until_signal(progress::say).context("cannot wait for signals")?;
     Watch::start(asked.pages.listen, data, &asked.logs, asked.from).await?.follow(cancel).await
 }
 

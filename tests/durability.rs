@@ -1,9 +1,15 @@
-//! Kill -9 of agent, of collector, and of both in mid-load: every record is stored once and whole.
+//! Kill -9 of agent, of collector, and of both in mid-load, and each request doubled: every record is stored once and whole.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use crate::support::{Api, Database, Siptrail, Truth, differences, entry, eventually, free_port};
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{Method, Response};
+use message::wire::{self, Answer};
+
+use crate::support::{Api, Database, Entry, Siptrail, Truth, client, differences, entry, eventually, free_port};
 
 /// Calls written in all, in bursts; programs are killed right behind a burst, while it is still on its way.
 const CALLS: usize = 2400;
@@ -24,6 +30,20 @@ async fn killed_in_mid_load_on_postgresql_nothing_is_lost_or_repeated() {
     let database = Database::make("killed").await;
     let place = Place::new(dir.path(), Some(&database.url()));
     place.survives().await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn d08_the_same_batch_twice_at_once_is_stored_once_on_sqlite() {
+    let dir = tempfile::tempdir().expect("a directory");
+    Place::new(dir.path(), None).is_sent_everything_twice().await;
+}
+
+#[tokio::test]
+async fn d08_the_same_batch_twice_at_once_is_stored_once_on_postgresql() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let database = Database::make("twice").await;
+    Place::new(dir.path(), Some(&database.url())).is_sent_everything_twice().await;
     database.drop().await;
 }
 
@@ -102,6 +122,48 @@ impl Place {
         let (text, body) = record(CALLS);
         log.write_all(text.as_bytes()).expect("written");
         truth.push(entry("SIP", "INVITE", &format!("call-{CALLS}@killed.example.com"), body.as_bytes()));
+        self.holds(&api, truth).await;
+        assert_eq!(agent.stop().await, Some(0));
+        assert_eq!(collector.stop().await, Some(0));
+    }
+
+    /// Something between agent and collector sends each request twice at once, and gives back either answer.
+    async fn is_sent_everything_twice(&self) {
+        let collector = self.start("collector");
+        let api = Api::at(&self.url);
+        let doubler = Doubler { to: self.url.clone(), client: client(), answers: Arc::default() };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let between = format!("http://{}", listener.local_addr().expect("an address"));
+        let app = axum::Router::new().fallback(twice).with_state(doubler.clone());
+        let serving = tokio::spawn(async move { axum::serve(listener, app).await });
+        let config = std::fs::read_to_string(&self.agent).expect("a config");
+        std::fs::write(&self.agent, config.replace(&self.url, &between)).expect("written");
+        let agent = self.start("agent");
+        let mut log = std::fs::File::create(&self.log).expect("created");
+        let mut truth = Vec::new();
+        for call in 0..=CALLS {
+            let (text, body) = record(call);
+            log.write_all(text.as_bytes()).expect("written");
+            truth.push(entry("SIP", "INVITE", &format!("call-{call}@killed.example.com"), body.as_bytes()));
+            if call % BURST == 0 {
+                self.stored(&api, call / 2).await;
+            }
+        }
+        self.holds(&api, truth).await;
+        let answers = doubler.answers.lock().expect("answers").clone();
+        assert!(answers.len() >= 5, "{} batches", answers.len());
+        for (first, second) in answers {
+            let w =
+                |answer: &Answer| answer.streams.iter().map(|said| (said.w, said.refused.clone())).collect::<Vec<_>>();
+            assert_eq!(w(&first), w(&second), "who comes second is told the watermark");
+        }
+        assert_eq!(agent.stop().await, Some(0));
+        assert_eq!(collector.stop().await, Some(0));
+        serving.abort();
+    }
+
+    /// Each record is stored once and whole, each call is a scenario, and nothing is told as lost.
+    async fn holds(&self, api: &Api, truth: Vec<Entry>) {
         let truth: Truth = truth.into_iter().collect();
         eventually("every record is stored once", || async {
             let wrong = differences(&truth, &api.truth().await?);
@@ -121,8 +183,6 @@ impl Place {
         for stream in streams["streams"].as_array().expect("streams") {
             assert_eq!(stream["gaps"].as_array().map(Vec::len), Some(0), "nothing is told as lost: {stream}");
         }
-        assert_eq!(agent.stop().await, Some(0));
-        assert_eq!(collector.stop().await, Some(0));
     }
 
     async fn stored(&self, api: &Api, least: usize) {
@@ -137,6 +197,39 @@ impl Place {
         let streams = api.get("/api/v1/streams").await?;
         Ok(streams["streams"][0]["records"].as_u64().unwrap_or(0) as usize)
     }
+}
+
+#[derive(Clone)]
+struct Doubler {
+    to: String,
+    client: reqwest::Client,
+    /// Of each pair of batches.
+    answers: Arc<Mutex<Vec<(Answer, Answer)>>>,
+}
+
+async fn twice(State(doubler): State<Doubler>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let send = || async {
+        let mut headers = parts.headers.clone();
+        headers.remove("host");
+        let request = doubler.client.request(parts.method.clone(), format!("{}{path}", doubler.to));
+        let answer = request.headers(headers).body(body.clone()).send().await.expect("an answer");
+        (answer.status(), answer.bytes().await.expect("a body"))
+    };
+    if parts.method != Method::POST {
+        let (status, body) = send().await;
+        return answer(status, body);
+    }
+    let ((_, first), (status, second)) = tokio::join!(send(), send());
+    let both = wire::decode::<Answer>(&first).and_then(|first| Ok((first, wire::decode::<Answer>(&second)?)));
+    doubler.answers.lock().expect("answers").push(both.expect("both are answered"));
+    answer(status, second)
+}
+
+fn answer(status: axum::http::StatusCode, body: Bytes) -> Response<Body> {
+    Response::builder().status(status).body(Body::from(body)).expect("an answer")
 }
 
 fn record(call: usize) -> (String, String) {

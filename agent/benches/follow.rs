@@ -1,7 +1,7 @@
 //! Megabytes a CPU second: a log that stands there, followed to a collector that stores nothing.
 //!
-//! `cargo bench -p agent -- [MEGABYTES]`. The CPU time is that of the whole process but for the collector that speaks HTTP;
-//! the one without a network takes batches and answers, which is next to nothing. Ticks are of 10 ms, so give it seconds.
+//! `cargo bench -p agent -- [MEGABYTES]`, or `cargo bench -p agent -- idle FILES`: what files cost that nobody writes to. The
+//! CPU time of the collector's own thread is not counted.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -18,6 +18,11 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "idle") {
+        let files = arguments.get(at + 1).and_then(|files| files.parse().ok()).unwrap_or(5000);
+        return idle(files);
+    }
     let megabytes: u64 = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(1024);
     let dir = tempfile::tempdir().expect("a directory for the log");
     let log = dir.path().join("app.log");
@@ -41,6 +46,53 @@ fn main() {
         );
         std::io::stdout().write_all(line.as_bytes()).expect("standard output");
     }
+}
+
+/// Files with three records each, all of them read and acknowledged: CPU and memory from then on.
+fn idle(files: usize) {
+    const SECONDS: u64 = 20;
+    let dir = tempfile::tempdir().expect("a directory for the logs");
+    let record = |nth: usize| {
+        format!(
+            "[2026-11-23 19:53:58.132][OPTIONS][sip:192.0.2.1][sip:192.0.2.2]\n\
+             OPTIONS sip:{nth}@example.com SIP/2.0\r\nContent-Length: 0\r\n\r\n\n"
+        )
+    };
+    let mut bytes = 0;
+    for file in 0..files {
+        let text: String = (0..3).map(|nth| record(file * 3 + nth)).collect();
+        fs::write(dir.path().join(format!("service-{file}-app.log")), &text).expect("a log");
+        bytes += text.len() as u64;
+    }
+    let config = Config {
+        state: dir.path().join("state"),
+        id: Some("bench".into()),
+        sources: vec![Source::new("bench", vec![dir.path().join("*.log").display().to_string()])],
+        ..Config::default()
+    };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let (share, resident) = runtime.block_on(async {
+        let (progress, mut watching) = watch::channel(Progress::default());
+        let cancel = CancellationToken::new();
+        let agent = tokio::spawn(agent::run(config, Transport::InProcess(collect()), progress, cancel.clone()));
+        while watching.borrow_and_update().bytes_committed < bytes {
+            watching.changed().await.expect("an agent");
+        }
+        // What was busy is looked at more often for a while.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let before = cpu();
+        tokio::time::sleep(Duration::from_secs(SECONDS)).await;
+        let share = (cpu() - before) / SECONDS as f64;
+        let status = fs::read_to_string("/proc/self/status").expect("status");
+        let resident =
+            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default().trim().to_owned();
+        cancel.cancel();
+        agent.await.expect("an agent").expect("no error");
+        (share, resident)
+    });
+    let line = format!("{files} idle files: {:.1} % of a core, {resident} resident\n", share * 100.0);
+    std::io::stdout().write_all(line.as_bytes()).expect("standard output");
 }
 
 /// A SIP log of about 1 KiB a record with a tenth of noise.

@@ -15,6 +15,8 @@ const MAGIC: &[u8; 8] = b"siptrl\x00\x01";
 const CURRENT: &str = "checkpoint";
 const FORMER: &str = "checkpoint.former";
 const NEXT: &str = "checkpoint.next";
+/// Records that the collector cannot accept.
+const QUARANTINE: &str = "quarantine";
 
 /// A state directory, locked for this agent.
 #[derive(Debug)]
@@ -25,7 +27,7 @@ pub struct StateDirectory {
 
 impl StateDirectory {
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let fault = |source| Error::State { dir: path.to_path_buf(), source };
+        let fault = |cause| Error::State { dir: path.to_path_buf(), cause };
         fs::create_dir_all(path).map_err(fault)?;
         let lock =
             OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock")).map_err(fault)?;
@@ -33,13 +35,9 @@ impl StateDirectory {
         Ok(Self { path: path.to_path_buf(), _lock: lock })
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The agent's id: made once, and durable before it is used.
     pub fn agent_id(&self) -> Result<String, Error> {
-        let fault = |source| Error::State { dir: self.path.clone(), source };
+        let fault = |cause| Error::State { dir: self.path.clone(), cause };
         let file = self.path.join("id");
         match fs::read_to_string(&file) {
             Ok(id) if !id.trim().is_empty() => return Ok(id.trim().to_owned()),
@@ -71,20 +69,23 @@ impl StateDirectory {
         }
         Saved::default()
     }
-}
 
-/// Writes a checkpoint; the former one stays until it is whole.
-pub fn write(directory: &Path, saved: &Saved) -> io::Result<()> {
-    write_up_to(directory, saved, Step::Last)
-}
+    /// Writes a checkpoint; the former one stays until it is whole.
+    pub fn write(&self, saved: &Saved) -> io::Result<()> {
+        self.write_up_to(saved, Step::Last)
+    }
 
-/// Puts a rejected record aside.
-pub fn quarantine(directory: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
-    let directory = directory.join("quarantine");
-    fs::create_dir_all(&directory)?;
-    let file = File::create(directory.join(name))?;
-    (&file).write_all(bytes)?;
-    file.sync_all()
+    fn write_up_to(&self, saved: &Saved, last: Step) -> io::Result<()> {
+        replace(&self.path, NEXT, CURRENT, Some(FORMER), &encode(saved)?, last)
+    }
+
+    /// Puts a rejected record aside, durably: what stands for it is sent behind that.
+    pub fn quarantine(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let directory = self.path.join(QUARANTINE);
+        fs::create_dir_all(&directory)?;
+        File::open(&self.path)?.sync_all()?;
+        replace(&directory, &format!("{name}.next"), name, None, bytes, Step::Last)
+    }
 }
 
 /// The steps of a write, so that a test can stop behind each.
@@ -95,10 +96,6 @@ enum Step {
     Kept,
     Renamed,
     Last,
-}
-
-fn write_up_to(directory: &Path, saved: &Saved, last: Step) -> io::Result<()> {
-    replace(directory, NEXT, CURRENT, Some(FORMER), &encode(saved)?, last)
 }
 
 fn replace(
@@ -158,8 +155,10 @@ mod tests {
     fn c06_a_crash_at_any_step_leaves_the_old_or_the_new_state() {
         for last in [Step::Written, Step::Synced, Step::Kept, Step::Renamed, Step::Last] {
             let dir = tempfile::tempdir().unwrap();
-            write(dir.path(), &saved(1)).unwrap();
-            write_up_to(dir.path(), &saved(2), last).unwrap();
+            let state = StateDirectory::open(dir.path()).unwrap();
+            state.write(&saved(1)).unwrap();
+            state.write_up_to(&saved(2), last).unwrap();
+            drop(state);
             let loaded = StateDirectory::open(dir.path()).unwrap().load();
             let new = last >= Step::Renamed;
             assert_eq!(loaded, saved(if new { 2 } else { 1 }), "{last:?}");
@@ -169,10 +168,10 @@ mod tests {
     #[test]
     fn a_damaged_checkpoint_gives_way_to_the_former_one() {
         let dir = tempfile::tempdir().unwrap();
-        write(dir.path(), &saved(1)).unwrap();
-        write(dir.path(), &saved(2)).unwrap();
-        let whole = fs::read(dir.path().join(CURRENT)).unwrap();
         let state = StateDirectory::open(dir.path()).unwrap();
+        state.write(&saved(1)).unwrap();
+        state.write(&saved(2)).unwrap();
+        let whole = fs::read(dir.path().join(CURRENT)).unwrap();
         for damaged in
             [Vec::new(), vec![0; whole.len()], whole[..whole.len() - 1].to_vec(), b"siptrl\x00\x02....".to_vec()]
         {
@@ -181,6 +180,20 @@ mod tests {
         }
         fs::write(dir.path().join(FORMER), "garbage").unwrap();
         assert_eq!(state.load(), Saved::default());
+    }
+
+    #[test]
+    fn a_record_is_put_aside_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDirectory::open(dir.path()).unwrap();
+        for bytes in [b"first".as_slice(), b"again"] {
+            state.quarantine("1-0", bytes).unwrap();
+            assert_eq!(fs::read(dir.path().join("quarantine/1-0")).unwrap(), bytes);
+        }
+        assert_eq!(fs::read_dir(dir.path().join("quarantine")).unwrap().count(), 1, "nothing half written is left");
+        fs::create_dir(dir.path().join("quarantine/2-0.next")).unwrap();
+        assert!(state.quarantine("2-0", b"x").is_err());
+        assert!(!dir.path().join("quarantine/2-0").exists());
     }
 
     #[test]

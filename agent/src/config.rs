@@ -132,7 +132,7 @@ impl Config {
     /// Reads and checks a config file, with what was set elsewhere laid over it.
     pub fn load(file: &Path, over: impl FnOnce(&mut Self)) -> Result<Self, Error> {
         let text =
-            std::fs::read_to_string(file).map_err(|source| Error::ConfigFile { file: file.to_path_buf(), source })?;
+            std::fs::read_to_string(file).map_err(|cause| Error::ConfigFile { file: file.to_path_buf(), cause })?;
         Self::read(&text, file, over)
     }
 

@@ -1,6 +1,5 @@
 //! A reader's place in one file: what was read, how far it is framed, and how the file is known again.
 
-use std::io;
 use std::sync::Arc;
 
 use message::format::Format;
@@ -10,10 +9,8 @@ use message::redact;
 use message::span::Cause;
 use message::wire::Guard;
 
-use crate::content::{Content, Stat};
 use crate::guard::{BEFORE, HEAD, Look, guard};
 use crate::piece::Piece;
-use crate::turn::{Close, Order, Turn};
 
 /// How the files of a source are read.
 #[derive(Clone, Debug)]
@@ -35,11 +32,18 @@ pub struct Cursor {
     /// Bytes up to `seen`: at least those by which the file is known again; all from `done` on where they are few.
     pub(crate) window: Vec<u8>,
     /// The first bytes of the file as they were looked at, perhaps before they are read.
-    pub(crate) head: Vec<u8>,
+    pub(crate) head: Head,
     /// End of the last final span, and what is known there.
     pub(crate) done: Done,
     /// So far there was nothing but NULs.
     pub(crate) leading: bool,
+}
+
+/// The first bytes of a file: as long as it is followed, in two places.
+pub type Head = Arc<Vec<u8>>;
+
+pub fn head_of(bytes: &[u8]) -> Head {
+    Arc::new(bytes[..bytes.len().min(HEAD)].to_vec())
 }
 
 /// The end of the last final span.
@@ -64,7 +68,7 @@ impl Cursor {
     pub fn new(reading: &Arc<Reading>, head: &[u8]) -> Self {
         let framer = reading.framer(0, &Resume::default());
         let reading = Arc::clone(reading);
-        let (window, head) = (Vec::new(), head[..head.len().min(HEAD)].to_vec());
+        let (window, head) = (Vec::new(), head_of(head));
         Self { reading, framer, at: 0, seen: 0, window, head, done: Done::default(), leading: true }
     }
 
@@ -76,7 +80,7 @@ impl Cursor {
         let (note, crc, crc_from) = (guard.resume.clone(), guard.crc, guard.crc_from.0);
         let framer = reading.framer(w, &note);
         let reading = Arc::clone(reading);
-        let head = look.head[..look.head.len().min(HEAD)].to_vec();
+        let head = head_of(&look.head);
         let done = Done { at: w, note, crc, crc_from, before: look.before.clone() };
         Self { reading, framer, at: w, seen: w, window: look.before.clone(), head, done, leading: false }
     }
@@ -91,7 +95,7 @@ impl Cursor {
         self.done.at
     }
 
-    pub fn head(&self) -> &[u8] {
+    pub fn head(&self) -> &Head {
         &self.head
     }
 
@@ -128,33 +132,13 @@ impl Cursor {
 
     /// A file that was looked at, at `seen`, is still the one that was read.
     pub fn is_same(&self, look: &Look) -> bool {
-        look.stat.size >= self.seen && look.head.starts_with(&self.head) && look.before.ends_with(self.last())
+        look.stat.size >= self.seen && look.head.starts_with(&self.head[..]) && look.before.ends_with(self.last())
     }
 
     /// Another file holds the same bytes up to `done`: goes on there.
     pub fn moved(self, look: &Look) -> Self {
         let guard = self.guard();
         Self::resume(&self.reading, self.done.at, &guard, look)
-    }
-
-    /// Reads and frames what is new, as far as the order allows. `scratch` is only kept to save allocations.
-    pub fn turn(self, content: &impl Content, order: Order, scratch: &mut Vec<u8>) -> Turn {
-        Turn::take(self, content, order, scratch)
-    }
-
-    /// The file is gone or was truncated, and what is not final yet will never be read again: closes with what is in
-    /// memory, or with a gap.
-    pub fn finish(self) -> Vec<Piece> {
-        let seen = self.seen;
-        let size = seen.max(self.head.len() as u64);
-        let mut scratch = Vec::new();
-        let order = Order { limit: 0, close: Close::AtEnd, tail: false };
-        let mut turn = self.turn(&Gone { size }, order, &mut scratch);
-        if turn.cursor.done.at < seen {
-            let len = seen - turn.cursor.done.at;
-            turn.pieces.push(turn.cursor.gap(len, Cause::Copytruncate, None));
-        }
-        turn.pieces
     }
 
     /// Takes the place behind a gap: what is proved of the file begins there.
@@ -169,22 +153,5 @@ impl Cursor {
             self.skip(at + len);
         }
         Piece::gap(at, len, cause, lost, self.guard())
-    }
-}
-
-/// A file of which nothing can be read any more.
-struct Gone {
-    size: u64,
-}
-
-impl Content for Gone {
-    fn stat(&self) -> io::Result<Stat> {
-        Ok(Stat { size: self.size, ..Stat::default() })
-    }
-    fn read_at(&self, _buf: &mut [u8], _at: u64) -> io::Result<usize> {
-        Ok(0)
-    }
-    fn data_from(&self, at: u64) -> io::Result<u64> {
-        Ok(at)
     }
 }

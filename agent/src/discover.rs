@@ -52,16 +52,20 @@ pub struct Log {
     pub source_name: String,
 }
 
+/// Paths that a source names, with their names relative to what of the path is no pattern. As bytes, as all that is sorted
+/// or looked up here: part by part takes ten times as long.
+type Found = BTreeMap<OsString, String>;
+
 pub fn list(places: &[Place], logs: &[Log]) -> Listing {
     let mut listing = Listing::default();
     let mut directories = Directories::new(places, logs);
-    let mut taken: HashSet<PathBuf> = HashSet::new();
+    let mut taken: HashSet<OsString> = HashSet::new();
     for place in places {
         let several =
             place.paths.len() > 1 || place.paths.iter().any(|path| is_pattern(path) || Path::new(path).is_dir());
-        let mut found: BTreeMap<PathBuf, String> = BTreeMap::new();
+        let mut found = Found::new();
         for path in &place.paths {
-            let (mut here, told) = (BTreeMap::new(), listing.missing.len() + listing.odd.len());
+            let (mut here, told) = (Found::new(), listing.missing.len() + listing.odd.len());
             find(path, &mut here, &mut listing);
             if here.is_empty() && listing.missing.len() + listing.odd.len() == told {
                 listing.empty.push(PathBuf::from(path));
@@ -69,9 +73,10 @@ pub fn list(places: &[Place], logs: &[Log]) -> Listing {
             found.extend(here);
         }
         let known = logs.iter().filter(|log| log.source == place.source);
-        let mut chains: HashMap<PathBuf, String> =
-            known.map(|log| (log.chain.clone(), log.source_name.clone())).collect();
+        let mut chains: HashMap<OsString, String> =
+            known.map(|log| (log.chain.clone().into_os_string(), log.source_name.clone())).collect();
         for (path, relative) in &found {
+            let path = Path::new(path);
             let Some((directory, name)) = split(path) else { continue };
             let log = directories.log_name(directory, name);
             let chain = directory.join(OsString::from_vec(log.log.clone()));
@@ -79,24 +84,25 @@ pub fn list(places: &[Place], logs: &[Log]) -> Listing {
                 Path::new(relative).parent().unwrap_or(Path::new("")).join(OsString::from_vec(log.log.clone()));
             let source_name =
                 if several { format!("{}/{}", place.name, log_name.display()) } else { place.name.clone() };
-            chains.entry(chain.clone()).or_insert_with(|| source_name.clone());
+            chains.entry(chain.clone().into_os_string()).or_insert_with(|| source_name.clone());
             if is_compressed(path) {
-                listing.odd.push((path.clone(), "compressed, which cannot be read yet".to_owned()));
-            } else if taken.insert(path.clone()) {
-                listing.add(path.clone(), place.source, source_name, true, chain, log);
+                listing.odd.push((path.to_path_buf(), "compressed, which cannot be read yet".to_owned()));
+            } else if taken.insert(path.as_os_str().to_owned()) {
+                listing.add(path.to_path_buf(), place.source, source_name, true, chain, log);
             }
         }
         for (chain, source_name) in chains {
+            let chain = PathBuf::from(chain);
             let Some((directory, log)) = split(&chain) else { continue };
             for (name, of) in directories.rotations(directory, log) {
                 let path = directory.join(OsString::from_vec(name));
-                if !is_compressed(&path) && !found.contains_key(&path) && taken.insert(path.clone()) {
+                let is_new = !is_compressed(&path) && !found.contains_key(path.as_os_str());
+                if is_new && taken.insert(path.as_os_str().to_owned()) {
                     listing.add(path, place.source, source_name.clone(), false, chain.clone(), of);
                 }
             }
         }
     }
-    // Paths are compared as bytes: part by part takes ten times as long.
     let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
     listing.entries.sort_by_cached_key(|entry| {
         let Entry { name, stat, .. } = entry;
@@ -138,8 +144,8 @@ fn is_compressed(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "gz")
 }
 
-/// Adds what a path of a config matches, with its name relative to what of the path is no pattern.
-fn find(path: &str, found: &mut BTreeMap<PathBuf, String>, listing: &mut Listing) {
+/// Adds what a path of a config matches.
+fn find(path: &str, found: &mut Found, listing: &mut Listing) {
     let given = Path::new(path);
     // A file whose name looks like a pattern is taken by its name.
     if !is_pattern(path) || given.exists() {
@@ -147,13 +153,13 @@ fn find(path: &str, found: &mut BTreeMap<PathBuf, String>, listing: &mut Listing
             Ok(meta) if meta.is_dir() => {
                 for (name, is_directory) in read_directory(given, listing) {
                     if !is_directory {
-                        found.insert(given.join(&name), name.to_string_lossy().into_owned());
+                        found.insert(given.join(&name).into_os_string(), name.to_string_lossy().into_owned());
                     }
                 }
             }
             Ok(_) => {
                 let name = given.file_name().map(|name| name.to_string_lossy().into_owned());
-                found.insert(given.to_path_buf(), name.unwrap_or_default());
+                found.insert(given.as_os_str().to_owned(), name.unwrap_or_default());
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => listing.missing.push(given.to_path_buf()),
             Err(error) => listing.odd.push((given.to_path_buf(), error.to_string())),
@@ -171,14 +177,7 @@ fn find(path: &str, found: &mut BTreeMap<PathBuf, String>, listing: &mut Listing
 }
 
 /// `glob` skips names that are not UTF-8; a log may have any name, so directories are walked here.
-fn walk(
-    root: &Path,
-    at: &Path,
-    rest: &[Component],
-    found: &mut BTreeMap<PathBuf, String>,
-    listing: &mut Listing,
-    depth: usize,
-) {
+fn walk(root: &Path, at: &Path, rest: &[Component], found: &mut Found, listing: &mut Listing, depth: usize) {
     let Some((first, after)) = rest.split_first() else {
         if at.exists() {
             take(root, at, found);
@@ -217,9 +216,9 @@ fn walk(
     }
 }
 
-fn take(root: &Path, path: &Path, found: &mut BTreeMap<PathBuf, String>) {
+fn take(root: &Path, path: &Path, found: &mut Found) {
     let relative = path.strip_prefix(root).unwrap_or(path);
-    found.insert(path.to_path_buf(), relative.to_string_lossy().into_owned());
+    found.insert(path.as_os_str().to_owned(), relative.to_string_lossy().into_owned());
 }
 
 /// The names in a directory, each with whether it is a directory itself (a link to one is not).

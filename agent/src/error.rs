@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+/// Each text says its cause already: `source()` would bring it twice to who prints the chain.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Exit code 2.
@@ -13,10 +14,10 @@ pub enum Error {
     /// Exit code 2.
     #[error("{}: no [[source]]: name the logs to follow, as etc/agent.toml shows", .0.display())]
     NoSource(PathBuf),
-    #[error("cannot read {}: {source}; name another file with --config", file.display())]
-    ConfigFile { file: PathBuf, source: std::io::Error },
-    #[error("cannot use {} for the agent's state: {source}; it must be a directory this user may write to", dir.display())]
-    State { dir: PathBuf, source: std::io::Error },
+    #[error("cannot read {}: {cause}; name another file with --config", file.display())]
+    ConfigFile { file: PathBuf, cause: std::io::Error },
+    #[error("cannot use {} for the agent's state: {cause}; it must be a directory this user may write to", dir.display())]
+    State { dir: PathBuf, cause: std::io::Error },
     #[error("cannot set up the connection to the collector: {0}")]
     Connection(String),
     #[error("cannot start a reader thread: {0}")]

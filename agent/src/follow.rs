@@ -39,15 +39,12 @@ use crate::discover::Log;
 use crate::piece::Piece;
 use crate::place::Place;
 use crate::progress::Progress;
-use crate::stream::{Durable, Home, Stream};
+use crate::stream::{Durable, FileKey, Home, Stream};
 
 pub use commit::{Outcome, Shipment};
 pub use event::{Action, Event};
 use file::{File, State};
 pub use saved::Saved;
-
-/// A followed file, by a number of this process.
-pub type FileKey = u64;
 
 /// Files that are read at once at most; the reader threads are fewer, so neither of them waits.
 const READING: usize = 4;
@@ -246,6 +243,7 @@ impl Follow {
             Event::Answered { shipment, outcome } => self.answered(*shipment, outcome),
             Event::Positioned { stream, position } => self.positioned(stream, position.map(|boxed| *boxed)),
             Event::Checkpointed { number } => self.checkpoint_written = self.checkpoint_written.max(number),
+            Event::PutAside { stream } => self.put_aside(stream),
             Event::Tick => {}
             Event::Stop => self.stopping = true,
         }
@@ -278,19 +276,26 @@ impl Follow {
 
     pub fn progress(&self) -> Progress {
         let followed = self.files.values().filter(|file| !matches!(file.state, State::Spent | State::Held { .. }));
-        let (mut files, mut bytes_known, mut bytes_committed) = (0, 0, 0);
+        let (mut files, mut bytes_known, mut bytes_committed, mut bytes_unfinished, mut unfinished) = (0, 0, 0, 0, 0);
         for file in followed {
+            let size = file.stat.size;
             files += 1;
-            let w = file.stream().and_then(|id| self.streams.get(&id)).map_or(0, |stream| stream.w);
-            bytes_known += file.stat.size;
-            bytes_committed += w.min(file.stat.size);
+            bytes_known += size;
+            let Some(stream) = file.stream().and_then(|id| self.streams.get(&id)) else { continue };
+            bytes_committed += stream.w.min(size);
+            if stream.w < size && stream.is_caught_up(size) {
+                bytes_unfinished += size - stream.w;
+                unfinished += 1;
+            }
         }
         let unreadable =
-            self.files.values().filter(|file| file.told_unreadable).map(|file| file.path.clone()).collect();
+            self.files.values().filter(|file| file.trouble.is_some()).map(|file| file.path.clone()).collect();
         Progress {
             files,
             bytes_known,
             bytes_committed,
+            bytes_unfinished,
+            unfinished,
             waiting_for: self.missing.clone(),
             empty: self.empty.clone(),
             unreadable,

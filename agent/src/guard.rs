@@ -103,7 +103,8 @@ pub fn compare(a: &impl Content, b: &impl Content, from: u64) -> std::io::Result
     loop {
         let (have_a, have_b) = (a.fill(&mut bufs.0, at)?, b.fill(&mut bufs.1, at)?);
         let both = have_a.min(have_b);
-        if let Some(first) = (0..both).find(|i| bufs.0[*i] != bufs.1[*i]) {
+        if bufs.0[..both] != bufs.1[..both] {
+            let first = (0..both).find(|i| bufs.0[*i] != bufs.1[*i]).unwrap_or(both);
             return Ok((at + first as u64, true));
         }
         at += both as u64;

@@ -11,7 +11,7 @@ use reqwest::{RequestBuilder, Response, Url};
 use serde::Serialize;
 
 use crate::config::is_local;
-use crate::transport::Reply;
+use crate::reply::Reply;
 use crate::{Config, Error};
 
 /// A slow line gets time for its bytes: this many a second at least.

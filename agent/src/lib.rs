@@ -6,14 +6,17 @@
 //! - `logname`, `place`, `discover`: which files there are
 //! - `cursor`, `turn`, `piece`: a place in one file, and what a turn of reading and framing makes of it
 //! - `stream`, `follow`: every decision about files and streams; pure
-//! - `read`, [`transport`], [`http`], `ship`, `link`, `checkpoint`: the hands
+//! - `read`, `reply`, [`http`], [`transport`], `ship`, `link`, `checkpoint`: the hands
 //! - `run`: puts it all to work; [`progress`]: how far it is
+//! - [`logging`], [`stop`]: what every program around it needs
 
 pub mod config;
 pub mod error;
 pub mod http;
+pub mod logging;
 pub mod options;
 pub mod progress;
+pub mod stop;
 pub mod transport;
 
 mod checkpoint;
@@ -29,6 +32,7 @@ mod logname;
 mod piece;
 mod place;
 mod read;
+mod reply;
 mod run;
 mod ship;
 mod stream;
@@ -39,5 +43,6 @@ pub use config::{Config, Source, Start};
 pub use error::Error;
 pub use options::Options;
 pub use progress::Progress;
+pub use reply::Reply;
 pub use run::run;
-pub use transport::{Call, Reply, Transport};
+pub use transport::{Call, Transport};

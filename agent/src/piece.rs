@@ -4,8 +4,10 @@ use message::id::Offset;
 use message::span::{Cause, SpanKind};
 use message::wire::{Guard, WireSpan};
 
-/// A piece is closed when it holds so many bytes.
+/// A piece is closed when it holds so many bytes, unless a turn asks for smaller ones.
 pub const PIECE: usize = 32 << 10;
+/// What a span takes beside its bytes: in memory, and with the names of its fields in a batch.
+pub const SPAN: usize = size_of::<WireSpan>();
 
 /// Spans that tile [former end, `end`), with the guard at `end`. Appends are cut between pieces only.
 #[derive(Clone, PartialEq, Debug)]
@@ -13,7 +15,7 @@ pub struct Piece {
     pub spans: Vec<WireSpan>,
     pub end: u64,
     pub guard: Guard,
-    /// What it takes in memory and in a batch, roughly.
+    /// What its spans take in memory and, roughly, in a batch.
     pub bytes: usize,
 }
 
@@ -22,7 +24,7 @@ impl Piece {
     pub fn gap(at: u64, len: u64, cause: Cause, lost: Option<u64>, guard: Guard) -> Self {
         let mut span = WireSpan::new(Offset(at), len, SpanKind::Gap);
         (span.cause, span.lost) = (Some(cause), lost);
-        Self { spans: vec![span], end: at + len, guard, bytes: 64 }
+        Self { spans: vec![span], end: at + len, guard, bytes: SPAN }
     }
 
     pub fn empty() -> Self {
@@ -37,15 +39,15 @@ impl Piece {
                 last.lines += span.lines;
             }
             _ => {
-                self.bytes += span.bytes.len() + 64;
+                self.bytes += weight(&span);
                 self.spans.push(span);
             }
         }
     }
 
-    /// Takes a piece that follows into this one, if both are small.
-    pub fn join(&mut self, next: Piece) -> Option<Piece> {
-        if self.bytes + next.bytes > PIECE {
+    /// Takes a piece that follows into this one, if together they hold `most` bytes.
+    pub fn join(&mut self, next: Piece, most: usize) -> Option<Piece> {
+        if self.bytes + next.bytes > most {
             return Some(next);
         }
         for span in next.spans {
@@ -54,4 +56,9 @@ impl Piece {
         (self.end, self.guard) = (next.end, next.guard);
         None
     }
+}
+
+/// What a span takes, roughly.
+pub fn weight(span: &WireSpan) -> usize {
+    SPAN + span.bytes.len() + size_of_val(span.masked.as_slice())
 }

@@ -10,8 +10,12 @@ pub struct Progress {
     pub files: usize,
     /// Bytes in the followed files.
     pub bytes_known: u64,
-    /// Bytes of them that the collector has, be it as an unfinished record.
+    /// Bytes of them that the collector has for good.
     pub bytes_committed: u64,
+    /// Bytes that were read and are not final before more is written: unfinished records at the ends of files...
+    pub bytes_unfinished: u64,
+    /// ... of so many files.
+    pub unfinished: usize,
     /// Configured paths that do not exist yet.
     pub waiting_for: Vec<PathBuf>,
     /// Configured patterns and directories in which there is no file yet.

@@ -1,5 +1,6 @@
 //! The hands: plain threads that list, open, look at and read files, one job after the other.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -9,19 +10,20 @@ use std::thread;
 use message::id::StreamId;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::content::{Content, open};
+use crate::content::{Content, Spot, open};
 use crate::cursor::Cursor;
 use crate::discover::{Log, list};
-use crate::follow::{Event, FileKey};
+use crate::follow::Event;
 use crate::guard::{Ask, compare, crc_of};
 use crate::place::Place;
-use crate::turn::Order;
+use crate::stream::FileKey;
+use crate::turn::{Order, Turn};
 
 const THREADS: usize = 2;
 
 #[derive(Debug)]
 pub enum Job {
-    List { places: Arc<Vec<Place>>, logs: Vec<Log>, held: Vec<(FileKey, Arc<File>)> },
+    List { places: Arc<Vec<Place>>, logs: Vec<Log>, held: Vec<(FileKey, Spot, Arc<File>)> },
     Open { key: FileKey, path: PathBuf },
     Look { key: FileKey, file: Arc<File>, ask: Ask },
     Compare { key: FileKey, file: Arc<File>, with: Arc<File>, ask: Ask, from: u64 },
@@ -33,7 +35,7 @@ pub enum Job {
 #[derive(Debug)]
 pub struct Done {
     pub event: Event,
-    pub opened: Option<(FileKey, Arc<File>)>,
+    pub opened: Option<(FileKey, Spot, Arc<File>)>,
 }
 
 /// The reader threads. They end when this is dropped.
@@ -77,13 +79,15 @@ fn run(job: Job, scratch: &mut Vec<u8>) -> Done {
         Job::List { places, logs, held } => {
             let listing = list(&places, &logs);
             // After the listing: a file that is gone from it has its last size here.
-            let held = held.into_iter().filter_map(|(key, file)| Some((key, file.stat().ok()?))).collect();
+            let listed: HashSet<Spot> = listing.entries.iter().map(|entry| entry.spot).collect();
+            let unseen = held.into_iter().filter(|(_, spot, _)| !listed.contains(spot));
+            let held = unseen.filter_map(|(key, _, file)| Some((key, file.stat().ok()?))).collect();
             Event::Listed { listing, held }
         }
         Job::Open { key, path } => match open(&path) {
             Ok((file, identity, spot, stat)) => {
                 let event = Event::Opened { file: key, opened: Ok((identity, spot, stat)) };
-                return Done { event, opened: Some((key, Arc::new(file))) };
+                return Done { event, opened: Some((key, spot, Arc::new(file))) };
             }
             Err(error) => Event::Opened { file: key, opened: Err(error) },
         },
@@ -94,7 +98,7 @@ fn run(job: Job, scratch: &mut Vec<u8>) -> Done {
         }
         Job::Sum { key, file, from, to } => Event::Summed { file: key, crc: crc_of(&*file, from, to).map_err(text) },
         Job::Read { key, file, stream, cursor, order } => {
-            let turn = Box::new(cursor.turn(&*file, order, scratch));
+            let turn = Box::new(Turn::take(*cursor, &*file, order, scratch));
             Event::Read { file: key, stream, turn }
         }
     };

@@ -14,14 +14,16 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::checkpoint::{self, StateDirectory};
+use crate::checkpoint::StateDirectory;
+use crate::content::Spot;
 use crate::cursor::Reading;
-use crate::follow::{Action, Event, FileKey, Follow, Now, Rules, Spec};
+use crate::follow::{Action, Event, Follow, Now, Rules, Spec};
 use crate::link::{Link, Said, Word};
 use crate::place::Place;
 use crate::progress::Progress;
 use crate::read::{Done, Job, Readers};
 use crate::ship::{Tries, ship};
+use crate::stream::FileKey;
 use crate::transport::Transport;
 use crate::{Config, Error, zone};
 
@@ -37,7 +39,7 @@ pub async fn run(
     progress: watch::Sender<Progress>,
     cancel: CancellationToken,
 ) -> Result<(), Error> {
-    let state = StateDirectory::open(&config.state)?;
+    let state = Arc::new(StateDirectory::open(&config.state)?);
     let agent = config.id.clone().map_or_else(|| state.agent_id(), Ok)?;
     let host = config.host.clone().unwrap_or_else(zone::host_name);
     let (specs, places) = sources(&config)?;
@@ -114,7 +116,8 @@ fn raise_file_limit() {
 struct Running {
     follow: Follow,
     agent: String,
-    state: StateDirectory,
+    /// Shared with what writes in it: the lock is held until that has ended.
+    state: Arc<StateDirectory>,
     transport: Transport,
     readers: Readers,
     from_readers: mpsc::UnboundedReceiver<Done>,
@@ -122,7 +125,7 @@ struct Running {
     word: mpsc::UnboundedSender<Word>,
     link: Link,
     places: Arc<Vec<Place>>,
-    handles: HashMap<FileKey, Arc<File>>,
+    handles: HashMap<FileKey, (Spot, Arc<File>)>,
     /// Appends, questions and checkpoints on their way; each ends with an event.
     tasks: JoinSet<Event>,
     shipping: usize,
@@ -212,8 +215,8 @@ impl Running {
     }
 
     fn take(&mut self, done: Done) -> Event {
-        if let Some((key, file)) = done.opened {
-            self.handles.insert(key, file);
+        if let Some((key, spot, file)) = done.opened {
+            self.handles.insert(key, (spot, file));
         }
         done.event
     }
@@ -221,7 +224,7 @@ impl Running {
     fn act(&mut self, action: Action) {
         match action {
             Action::List { logs } => {
-                let held = self.handles.iter().map(|(key, file)| (*key, Arc::clone(file))).collect();
+                let held = self.handles.iter().map(|(key, (spot, file))| (*key, *spot, Arc::clone(file))).collect();
                 self.readers.give(Job::List { places: Arc::clone(&self.places), logs, held });
             }
             Action::Open { file, path } => self.readers.give(Job::Open { key: file, path }),
@@ -256,13 +259,10 @@ impl Running {
                 });
             }
             Action::Quarantine { stream, start, bytes, why } => {
-                let directory = self.state.path().to_path_buf();
-                self.tasks.spawn_blocking(move || {
-                    let name = format!("{stream}-{start}");
-                    if let Err(error) = checkpoint::quarantine(&directory, &name, &bytes) {
-                        warn!(name, why, %error, "a rejected record cannot be put aside");
-                    }
-                    Event::Tick
+                let state = Arc::clone(&self.state);
+                self.tasks.spawn(async move {
+                    put_aside(state, format!("{stream}-{start}"), bytes, why).await;
+                    Event::PutAside { stream }
                 });
             }
             Action::Checkpoint if self.writing => self.write_again = true,
@@ -272,15 +272,15 @@ impl Running {
 
     /// The decisions never ask for a file that is not open.
     fn handle(&self, key: FileKey) -> Option<Arc<File>> {
-        self.handles.get(&key).map(Arc::clone)
+        self.handles.get(&key).map(|(_, file)| Arc::clone(file))
     }
 
     fn checkpoint(&mut self) {
         (self.writing, self.write_again) = (true, false);
         let saved = self.follow.snapshot();
-        let directory = self.state.path().to_path_buf();
+        let state = Arc::clone(&self.state);
         self.tasks.spawn_blocking(move || {
-            if let Err(error) = checkpoint::write(&directory, &saved) {
+            if let Err(error) = state.write(&saved) {
                 warn!(%error, "the checkpoint cannot be written; reading goes on, and it is tried again");
             }
             Event::Checkpointed { number: saved.number }
@@ -320,18 +320,37 @@ impl Running {
     /// The last checkpoint, and the last word about the progress.
     async fn end(mut self) {
         self.tasks.abort_all();
+        // A checkpoint that is being written cannot be aborted, and two at once would write over each other.
+        while self.tasks.join_next().await.is_some() {}
         if !self.follow.is_recovered() {
             // The checkpoint on disk knows more.
             self.tell();
             return;
         }
         let saved = self.follow.snapshot();
-        let directory = self.state.path().to_path_buf();
-        let written = tokio::task::spawn_blocking(move || checkpoint::write(&directory, &saved)).await;
+        let state = Arc::clone(&self.state);
+        let written = tokio::task::spawn_blocking(move || state.write(&saved)).await;
         if let Ok(Err(error)) = written {
             warn!(%error, "the last checkpoint cannot be written; the collector is asked at the next start");
         }
         self.tell();
+    }
+}
+
+/// Keeps a record that is not sent: until it is on disk, nothing passes over it.
+async fn put_aside(state: Arc<StateDirectory>, name: String, bytes: Vec<u8>, why: String) {
+    let (bytes, mut tries): (Arc<[u8]>, _) = (bytes.into(), Tries::default());
+    loop {
+        let (state, file, bytes) = (Arc::clone(&state), name.clone(), Arc::clone(&bytes));
+        let error = match tokio::task::spawn_blocking(move || state.quarantine(&file, &bytes)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(ended) => ended.to_string(),
+        };
+        if tries.is_first() {
+            warn!(name, why, error, "a rejected record cannot be put aside; its log waits, and it is tried again");
+        }
+        tokio::time::sleep(tries.backoff()).await;
     }
 }
 

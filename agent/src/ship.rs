@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use message::wire::MAX_COMPRESSED;
 use rand::Rng;
 use tokio::sync::mpsc;
+use tracing::debug;
 
 use crate::follow::{Outcome, Shipment};
+use crate::http::Load;
 use crate::link::Word;
-use crate::transport::{Reply, Transport};
+use crate::reply::Reply;
+use crate::transport::Transport;
 
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(30);
@@ -22,12 +26,15 @@ pub async fn ship(transport: &Transport, shipment: &Shipment, words: &mpsc::Unbo
     let mut load = None;
     loop {
         let reply = transport.append(&shipment.append, &mut load).await;
-        match judge(reply, &mut tries) {
+        let never = load.as_ref().is_some_and(|load: &Load| load.len() > MAX_COMPRESSED);
+        match judge(reply, never, &mut tries) {
             Step::Done(outcome) => {
+                debug!(batch = shipment.append.batch, streams = shipment.append.streams.len(), "a batch is answered");
                 let _ = words.send(Word::Up);
                 return outcome;
             }
             Step::Again { after, word } => {
+                debug!(batch = shipment.append.batch, ?word, millis = after.as_millis(), "a batch is sent again later");
                 let _ = words.send(word);
                 tokio::time::sleep(after).await;
             }
@@ -50,6 +57,10 @@ pub struct Tries {
 }
 
 impl Tries {
+    pub fn is_first(&self) -> bool {
+        self.failed == 0
+    }
+
     /// Full jitter: between nothing and a limit that doubles.
     pub fn backoff(&mut self) -> Duration {
         let limit = FIRST.saturating_mul(1 << self.failed.min(8)).min(LONGEST);
@@ -58,7 +69,8 @@ impl Tries {
     }
 }
 
-fn judge(reply: Reply, tries: &mut Tries) -> Step {
+/// `never`: it is more than any collector takes.
+fn judge(reply: Reply, never: bool, tries: &mut Tries) -> Step {
     match reply {
         Reply::Answer(answer) | Reply::Refused { status: 400 | 409, answer: Some(answer), .. }
             if !answer.streams.is_empty() =>
@@ -69,7 +81,7 @@ fn judge(reply: Reply, tries: &mut Tries) -> Step {
             let why = "the collector named no stream in its answer".to_owned();
             Step::Again { after: tries.backoff(), word: Word::Down(why) }
         }
-        Reply::Refused { status: 413, .. } => Step::Done(Outcome::TooLarge),
+        Reply::Refused { status: 413, .. } => Step::Done(Outcome::TooLarge { never }),
         Reply::Refused { status: 422, text, .. } => {
             tries.damaged += 1;
             let after = if tries.damaged == 1 { Duration::ZERO } else { tries.backoff() };
@@ -91,7 +103,7 @@ mod tests {
     use super::*;
 
     fn again(reply: Reply, tries: &mut Tries) -> Duration {
-        match judge(reply, tries) {
+        match judge(reply, false, tries) {
             Step::Again { after, .. } => after,
             Step::Done(outcome) => panic!("{outcome:?}"),
         }
@@ -123,11 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn the_backoff_grows_to_30_seconds_and_never_gives_up() {
+    fn the_backoff_grows_to_30_seconds_with_full_jitter_and_never_gives_up() {
         let mut tries = Tries::default();
-        for _ in 0..100 {
-            assert!(again(Reply::Lost { text: String::new() }, &mut tries) <= LONGEST);
-        }
-        assert!(matches!(judge(refused(413), &mut tries), Step::Done(Outcome::TooLarge)));
+        let waits: Vec<Duration> = (0..100).map(|_| again(Reply::Lost { text: String::new() }, &mut tries)).collect();
+        assert!(waits[0] <= FIRST && waits.iter().all(|wait| *wait <= LONGEST));
+        // Many agents that lost one collector do not come back in step.
+        let distinct: std::collections::HashSet<&Duration> = waits.iter().collect();
+        assert!(distinct.len() > 90 && waits.iter().any(|wait| *wait > LONGEST / 2), "{waits:?}");
+        assert!(matches!(judge(refused(413), false, &mut tries), Step::Done(Outcome::TooLarge { never: false })));
     }
 }

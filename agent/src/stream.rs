@@ -10,13 +10,15 @@ use message::span::Cause;
 use message::time::Timestamp;
 use message::wire::{FileIdentity, Guard, Position, WireSpan};
 
-use crate::cursor::Cursor;
-use crate::follow::FileKey;
+use crate::cursor::{Cursor, Head};
 use crate::guard::{BEFORE, Look};
-use crate::piece::Piece;
+use crate::piece::{PIECE, Piece};
 
 /// CRCs that are kept of a stream, so that a copy that ends before what was read is known as one.
 const MARKS: usize = 64;
+
+/// A followed file, by a number of this process.
+pub type FileKey = u64;
 
 #[derive(Debug)]
 pub struct Stream {
@@ -51,6 +53,12 @@ pub struct Stream {
     pub in_flight: bool,
     /// Nothing is sent before.
     pub hold_until: Duration,
+    /// Bytes of a piece: appends are cut between them only, so they get smaller where one is too large.
+    pub piece: usize,
+    /// The offset of a record that waits because of its size, and was told.
+    pub told_large: Option<u64>,
+    /// Rejected records that are not on disk yet: before they are, nothing is sent.
+    pub aside: usize,
     /// Since when there is something to send.
     pub news_at: Option<Duration>,
     /// Provisional spans behind the queue, not sent yet.
@@ -134,7 +142,7 @@ pub enum Durable {
 /// What is known of the file's content where it was last read: enough to see that it is still the same.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Known {
-    pub head: Vec<u8>,
+    pub head: Head,
     pub at: u64,
     pub before: Vec<u8>,
 }
@@ -172,6 +180,9 @@ impl Stream {
             queue: VecDeque::new(),
             in_flight: false,
             hold_until: Duration::ZERO,
+            piece: PIECE,
+            told_large: None,
+            aside: 0,
             news_at: None,
             tail: None,
             tail_seen: 0,
@@ -221,7 +232,7 @@ impl Stream {
         matches!(self.home, Home::Seeking(_))
     }
 
-    /// Puts a piece behind the others; gives the bytes by which the memory in use grows.
+    /// Puts a piece behind the others, joined to the last where both are small; gives the bytes by which the memory in use grows.
     pub fn push(&mut self, piece: Piece) -> usize {
         self.mark(piece.end, &piece.guard);
         (self.done, self.proof) = (piece.end, piece.guard.clone());
@@ -233,7 +244,7 @@ impl Stream {
             return bytes;
         };
         let before = last.bytes;
-        match last.join(piece) {
+        match last.join(piece, self.piece) {
             None => last.bytes - before,
             Some(piece) => {
                 let bytes = piece.bytes;
@@ -286,12 +297,17 @@ impl Stream {
     /// What is queued or was on its way counts no more: goes back to what the collector has. Gives the bytes that were queued.
     pub fn go_back(&mut self, w: u64, guard: Guard) -> usize {
         let bytes = self.queue.drain(..).map(|piece| piece.bytes).sum();
-        (self.w, self.done) = (w, w);
+        (self.w, self.done, self.read_to) = (w, w, w);
         (self.guard, self.proof) = (guard.clone(), guard);
         (self.cursor, self.tail) = (None, None);
         self.marks.retain(|(at, _)| *at <= w);
         self.closed = false;
         bytes
+    }
+
+    /// A file of this size was read to its end, and all of it that is final is acknowledged.
+    pub fn is_caught_up(&self, size: u64) -> bool {
+        self.read_to >= size && self.w == self.done && !self.in_flight && !self.asking
     }
 
     /// Something to send: spans, a tail, or its name.

@@ -1,13 +1,13 @@
 //! The two ways to the collector: HTTP, or a channel to one in the same process.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use message::id::StreamId;
-use message::wire::{Answer, Append, Positions};
+use message::wire::{Append, Positions};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::http;
+use crate::reply::Reply;
 
 #[derive(Clone, Debug)]
 pub enum Transport {
@@ -22,19 +22,6 @@ pub enum Call {
     Append(Arc<Append>, oneshot::Sender<Reply>),
     /// Streams of `agent` with ids above `after`, by id.
     Positions { agent: String, after: Option<StreamId>, answer: oneshot::Sender<Result<Positions, String>> },
-}
-
-/// The same cases as the answers over HTTP.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Reply {
-    /// 200: what is committed. A stream of it may still be refused.
-    Answer(Answer),
-    /// 4xx. 400 and 409 come with the watermarks.
-    Refused { status: u16, text: String, answer: Option<Answer> },
-    /// 429, 503: later, please.
-    Busy { status: u16, retry_after: Option<Duration> },
-    /// No answer, or one that says nothing: nobody knows what was stored.
-    Lost { text: String },
 }
 
 impl Transport {

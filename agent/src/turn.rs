@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io;
+use std::sync::Arc;
 
 use message::frame::Next;
 use message::id::{Offset, first_16};
@@ -14,12 +15,10 @@ use sha2::{Digest, Sha256};
 use crate::content::{Content, Stat};
 use crate::cursor::{Cursor, Done};
 use crate::guard::{BEFORE, HEAD};
-use crate::piece::{PIECE, Piece};
+use crate::piece::{PIECE, Piece, SPAN};
 
 /// One `pread`.
 const CHUNK: usize = 256 << 10;
-/// What the framer is fed at once: a piece ends at the end of one.
-const SLICE: usize = 32 << 10;
 /// What a closing framer is fed at once where lines are so long.
 const CLOSING: usize = 1 << 20;
 /// Bytes of an unfinished record that stay in memory between two turns.
@@ -34,6 +33,8 @@ const TAIL_MAX: u64 = 1 << 20;
 pub struct Order {
     /// Bytes to read at most; several chunks.
     pub limit: usize,
+    /// Bytes of a piece, as far as spans can be told apart.
+    pub piece: usize,
     pub close: Close,
     /// Say what stands unfinished at the end.
     pub tail: bool,
@@ -80,10 +81,24 @@ impl Turn {
         scratch.extend_from_slice(&cursor.window);
         let stat = Stat { size: cursor.seen, ..Stat::default() };
         let turn = Self { cursor, pieces: Vec::new(), found: Found::More, stat, read: 0, tail: None };
-        let mut work = Work { content, buf: scratch, turn, open: Piece::empty() };
+        let mut work = Work { content, buf: scratch, turn, open: Piece::empty(), piece: order.piece };
         work.turn.found = work.run(order).unwrap_or_else(|stop| stop);
         work.into_turn()
     }
+}
+
+/// The file is gone or was truncated, and what is not final yet will never be read again: closes with what is in memory, or
+/// with a gap.
+pub fn finish(cursor: Cursor) -> Vec<Piece> {
+    let seen = cursor.seen;
+    let size = seen.max(cursor.head.len() as u64);
+    let order = Order { limit: 0, piece: PIECE, close: Close::AtEnd, tail: false };
+    let mut turn = Turn::take(cursor, &Gone { size }, order, &mut Vec::new());
+    if turn.cursor.done.at < seen {
+        let len = seen - turn.cursor.done.at;
+        turn.pieces.push(turn.cursor.gap(len, Cause::Copytruncate, None));
+    }
+    turn.pieces
 }
 
 /// A turn under way. `buf` holds the bytes up to `seen`.
@@ -92,6 +107,8 @@ struct Work<'a, C> {
     buf: &'a mut Vec<u8>,
     turn: Turn,
     open: Piece,
+    /// What the framer is fed at once, and a piece holds: it ends at the end of one.
+    piece: usize,
 }
 
 impl<C: Content> Work<'_, C> {
@@ -187,7 +204,7 @@ impl<C: Content> Work<'_, C> {
         let fresh = (cursor.head.len() as u64).saturating_sub(seen) as usize;
         if cursor.head.len() < HEAD && cursor.head.len() as u64 >= seen {
             let more = new.min(fresh + HEAD - cursor.head.len());
-            cursor.head.extend_from_slice(&self.buf[old + fresh.min(more)..old + more]);
+            Arc::make_mut(&mut cursor.head).extend_from_slice(&self.buf[old + fresh.min(more)..old + more]);
         }
         cursor.seen += new as u64;
         self.turn.read += new as u64;
@@ -204,7 +221,7 @@ impl<C: Content> Work<'_, C> {
                 self.buf.clone_from(&zeros(BEFORE));
                 let cursor = &mut self.turn.cursor;
                 if cursor.head.is_empty() {
-                    cursor.head = zeros(HEAD);
+                    cursor.head = Arc::new(zeros(HEAD));
                 }
                 cursor.seen = data;
                 cursor.done = Done { at: data, crc_from: data, before: zeros(BEFORE), ..Done::default() };
@@ -253,7 +270,7 @@ impl<C: Content> Work<'_, C> {
         let mut spans = Vec::new();
         while self.turn.cursor.at < self.turn.cursor.seen && !self.turn.cursor.leading {
             let (at, seen) = (self.turn.cursor.at, self.turn.cursor.seen);
-            self.feed_slice(seen.min(at + SLICE as u64), &mut spans)?;
+            self.feed_slice(seen.min(at + self.piece as u64), &mut spans)?;
             self.take(&mut spans, false)?;
         }
         Ok(())
@@ -280,7 +297,7 @@ impl<C: Content> Work<'_, C> {
     fn whole_lines(&self) -> Result<u64, Found> {
         let (at, seen) = (self.turn.cursor.at, self.turn.cursor.seen);
         let mut end = at;
-        for most in [SLICE, CLOSING] {
+        for most in [self.piece, CLOSING] {
             end = seen.min(at + most as u64);
             if end == seen {
                 break;
@@ -313,9 +330,13 @@ impl<C: Content> Work<'_, C> {
         if spans.is_empty() {
             return Ok(());
         }
+        let more = spans.iter().map(|span| SPAN + if span.kind == SpanKind::Noise { 0 } else { span.len as usize });
+        if self.open.bytes + more.sum::<usize>() > self.piece {
+            self.cut();
+        }
         self.take_final(spans, closing).inspect_err(|_| self.restart())?;
         self.turn.cursor.done.note = self.turn.cursor.framer.resume();
-        if self.open.bytes >= PIECE {
+        if self.open.bytes >= self.piece {
             self.cut();
         }
         Ok(())
@@ -455,4 +476,21 @@ fn is_cut(span: &Span, bytes: &[u8]) -> bool {
     let open = bytes.last().is_some_and(|byte| *byte != b'\n');
     span.kind == SpanKind::Record
         && (span.flags.has(Flags::LENGTH_MISMATCH) || (open && span.flags.has(Flags::AMBIGUOUS_BOUNDARY)))
+}
+
+/// A file of which nothing can be read any more.
+struct Gone {
+    size: u64,
+}
+
+impl Content for Gone {
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(Stat { size: self.size, ..Stat::default() })
+    }
+    fn read_at(&self, _buf: &mut [u8], _at: u64) -> io::Result<usize> {
+        Ok(0)
+    }
+    fn data_from(&self, at: u64) -> io::Result<u64> {
+        Ok(at)
+    }
 }

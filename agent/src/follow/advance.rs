@@ -1,18 +1,19 @@
 //! Whose turn it is to be read, and what a turn brought.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use message::id::StreamId;
 use message::span::Cause;
 use message::wire::WireSpan;
-use tracing::warn;
 
 use super::file::{File, Handle, Job, State};
-use super::{Action, DOUBT, FileKey, Follow, KEPT, READING};
+use super::{Action, DOUBT, Follow, KEPT, READING};
 use crate::cursor::Cursor;
 use crate::guard::{Ask, HEAD};
-use crate::stream::{Home, Known, Seeking, Stream, Why};
+use crate::piece::weight;
+use crate::stream::{FileKey, Home, Known, Seeking, Stream, Why};
 use crate::turn::{Close, Found, Order, Turn};
 
 /// Bytes of a turn.
@@ -34,6 +35,10 @@ impl Follow {
             self.agenda.remove(&(due, key));
             let Some(file) = self.files.get_mut(&key) else { continue };
             file.due = None;
+            if let Some(trouble) = file.trouble.filter(|trouble| trouble.again > now) {
+                self.put_on_agenda(key, trouble.again);
+                continue;
+            }
             match file.state {
                 State::Following { .. } => {
                     self.ready.insert((file.age, key));
@@ -81,7 +86,7 @@ impl Follow {
             None => Close::No,
         };
         let tail = tail_due(stream, cursor.seen(), self.rules.provisional_after).is_some_and(|due| due <= now);
-        let order = Order { limit: TURN, close, tail };
+        let order = Order { limit: TURN, piece: stream.piece, close, tail };
         self.reading += 1;
         self.actions.push(Action::Read { file: key, stream: id, cursor: Box::new(cursor), order });
         if let Some(file) = self.files.get_mut(&key) {
@@ -154,6 +159,7 @@ impl Follow {
         // What was seen since the turn was given may be younger than what the turn saw: it says nothing here.
         let shrank = sound && turn.stat.size < most;
         if sound {
+            self.dirty |= turn.stat.size != file.stat.size;
             (file.stat, file.read_stat) = (turn.stat, turn.stat);
             file.most = file.most.max(turn.stat.size);
         }
@@ -161,6 +167,9 @@ impl Follow {
             file.grew_at = now;
         }
         let chain = file.chain.clone();
+        if sound {
+            self.succeeds(key);
+        }
         if shrank {
             self.holds_now(key, turn.stat.size);
         }
@@ -179,7 +188,7 @@ impl Follow {
         }
         (stream.read_to, stream.read_at) = (cursor.seen(), self.now.wall);
         stream.near_misses = cursor.near_misses();
-        stream.known = Known { head: cursor.head().to_vec(), at: cursor.seen(), before: cursor.last().to_vec() };
+        stream.known = Known { head: Arc::clone(cursor.head()), at: cursor.seen(), before: cursor.last().to_vec() };
         self.kept = self.kept.saturating_sub(stream.kept);
         if self.kept + cursor.kept() > KEPT {
             cursor.forget();
@@ -234,11 +243,8 @@ impl Follow {
             }
             Found::Failed(error) => {
                 self.caught_up(&chain, key);
-                let Some(file) = self.files.get_mut(&key) else { return };
-                if !std::mem::replace(&mut file.told_unreadable, true) {
-                    warn!(path = %file.path.display(), %error, "cannot be read; it is tried again");
-                }
-                self.put_on_agenda(key, now + Duration::from_secs(1));
+                let again = self.fails(key, &error.to_string());
+                self.put_on_agenda(key, again);
             }
         }
     }
@@ -316,9 +322,9 @@ impl Follow {
     }
 }
 
-/// What spans take in a batch, roughly.
+/// What spans take, roughly.
 pub(super) fn bytes_of(spans: &[WireSpan]) -> usize {
-    spans.iter().map(|span| span.bytes.len() + 64).sum()
+    spans.iter().map(weight).sum()
 }
 
 /// When the provisional tail is to be told; none where there is nothing new to tell.

@@ -19,8 +19,8 @@ use crate::stream::{Stream, Why};
 const HOLD: Duration = Duration::from_secs(1);
 /// Another agent has this id.
 const HOLD_LEASE: Duration = Duration::from_secs(10);
-/// The collector cannot follow how a stream is to be read: only an operator can help.
-const HOLD_META: Duration = Duration::from_secs(30);
+/// Only an operator can help: the collector cannot follow how a stream is to be read, or something takes no large record.
+const HOLD_OPERATOR: Duration = Duration::from_secs(30);
 /// What a stream and its meta take in a batch, roughly.
 const STREAM: usize = 512;
 const META: usize = 512;
@@ -37,6 +37,13 @@ pub struct Shipment {
     cuts: Vec<Vec<Cut>>,
 }
 
+impl Shipment {
+    /// What it takes in memory, without its tails.
+    pub fn bytes(&self) -> usize {
+        self.cuts.iter().flatten().map(|cut| cut.bytes).sum()
+    }
+}
+
 #[derive(Debug)]
 struct Cut {
     spans: usize,
@@ -50,8 +57,8 @@ struct Cut {
 pub enum Outcome {
     /// The collector said how far each stream is, and what it refused.
     Answer(Answer),
-    /// 413.
-    TooLarge,
+    /// 413: from something between, unless no collector takes that much, `never`.
+    TooLarge { never: bool },
 }
 
 impl Follow {
@@ -74,18 +81,19 @@ impl Follow {
             bytes += STREAM + if meta.is_some() { META } else { 0 };
             let (part, cut) = take(stream, meta, self.batch_limit, &mut bytes);
             stream.news_at = None;
-            self.shipped += cut.iter().map(|cut| cut.bytes).sum::<usize>();
             append.streams.push(part);
             cuts.push(cut);
         }
-        Some(Shipment { append: Arc::new(append), cuts })
+        let shipment = Shipment { append: Arc::new(append), cuts };
+        self.shipped += shipment.bytes();
+        Some(shipment)
     }
 
     /// Streams with news that may be sent, with the time since when; those that waited longest first.
     fn sendable(&self, now: Duration) -> impl Iterator<Item = (Duration, StreamId)> {
         let may = move |id: &StreamId| {
             self.streams.get(id).is_some_and(|stream| {
-                stream.hold_until <= now && self.is_durable(stream) && (stream.told || stream.source.is_some())
+                stream.hold_until <= now && self.may_be_sent(stream) && (stream.told || stream.source.is_some())
             })
         };
         self.news.iter().filter(move |(_, id)| may(id)).copied()
@@ -93,7 +101,7 @@ impl Follow {
 
     pub(super) fn news_due(&self) -> Duration {
         let due = self.news.iter().filter_map(|(since, id)| {
-            let stream = self.streams.get(id).filter(|stream| self.is_durable(stream))?;
+            let stream = self.streams.get(id).filter(|stream| self.may_be_sent(stream))?;
             Some(((*since + self.rules.batch_after).max(stream.hold_until), stream.hold_until > self.now.mono))
         });
         // The first that is not held back is the earliest of all that are not.
@@ -105,6 +113,11 @@ impl Follow {
             }
         }
         earliest
+    }
+
+    /// What must be on disk before is there: its epoch, and what was rejected of it.
+    fn may_be_sent(&self, stream: &Stream) -> bool {
+        stream.aside == 0 && self.is_durable(stream)
     }
 
     /// Notes that a stream has something to send, if it may; what is on its way comes first.
@@ -141,7 +154,7 @@ impl Follow {
 
     pub(super) fn answered(&mut self, shipment: Shipment, outcome: Outcome) {
         match outcome {
-            Outcome::TooLarge => self.too_large(shipment),
+            Outcome::TooLarge { never } => self.too_large(shipment, never),
             Outcome::Answer(answer) => {
                 let Shipment { append, cuts } = shipment;
                 for (part, cuts) in owned(append).streams.into_iter().zip(cuts) {
@@ -167,7 +180,7 @@ impl Follow {
             }
             Some((_, Some(Refused::Meta { text }))) => {
                 warn!(stream = %id, why = text, "the collector cannot read this stream as it is told to; it is held back and tried again");
-                (stream.hold_until, stream.tail_seen) = (now + HOLD_META, 0);
+                (stream.hold_until, stream.tail_seen) = (now + HOLD_OPERATOR, 0);
                 stream.told &= stream.source.is_none();
                 self.give_back(part, cuts, None);
             }
@@ -183,10 +196,7 @@ impl Follow {
             other => {
                 let refused = matches!(other, Some((_, Some(Refused::Base | Refused::Straddle))));
                 info!(stream = %id, base = %part.base, refused, "the collector stands elsewhere; it is asked where");
-                self.memory = self.memory.saturating_sub(cuts.iter().map(|cut| cut.bytes).sum());
-                stream.asking = true;
-                self.no_news(id);
-                self.actions.push(Action::Ask { stream: id });
+                self.go_back(id, &cuts);
             }
         }
     }
@@ -248,37 +258,95 @@ impl Follow {
         }
         self.has_news(id);
         if let Some((start, bytes, why)) = quarantine {
+            if let Some(stream) = self.streams.get_mut(&id) {
+                stream.aside += 1;
+            }
             self.actions.push(Action::Quarantine { stream: id, start: start.0, bytes, why });
         }
     }
 
-    /// Smaller batches from now on; a single piece that is too large loses its largest span.
-    fn too_large(&mut self, shipment: Shipment) {
+    pub(super) fn put_aside(&mut self, id: StreamId) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.aside = stream.aside.saturating_sub(1);
+        }
+    }
+
+    /// Smaller batches from now on, down to one record. A record that is too large alone waits for an operator, unless it
+    /// is more than any collector takes: nothing but a limit between here and there keeps it away.
+    fn too_large(&mut self, shipment: Shipment, never: bool) {
+        let spans = shipment.bytes();
         let Shipment { append, cuts } = shipment;
         let append = owned(append);
         let single = append.streams.len() == 1 && cuts.first().is_some_and(|cuts| cuts.len() <= 1);
-        let tails: usize = append.streams.iter().map(|part| bytes_of(&part.tail)).sum();
-        let bytes = tails + cuts.iter().flatten().map(|cut| cut.bytes).sum::<usize>();
-        self.small_batches = 0;
-        self.batch_limit = (bytes / 2).min(self.batch_limit).max(BATCH_MIN);
-        warn!(
-            bytes,
-            limit = self.batch_limit,
-            "a batch is too large for the collector or a proxy before it; smaller ones are sent"
-        );
+        let bytes = spans + append.streams.iter().map(|part| bytes_of(&part.tail)).sum::<usize>();
+        if !single {
+            self.smaller_batches(bytes);
+        }
         for (part, cuts) in append.streams.into_iter().zip(cuts) {
+            let id = part.stream;
             self.shipped = self.shipped.saturating_sub(cuts.iter().map(|cut| cut.bytes).sum());
-            if let Some(stream) = self.streams.get_mut(&part.stream) {
+            if let Some(stream) = self.streams.get_mut(&id) {
                 stream.in_flight = false;
                 // A tail is only a preview: it never makes a batch too large twice.
                 stream.tail = None;
             }
-            let largest = part.spans.iter().filter(|span| !span.bytes.is_empty()).max_by_key(|span| span.bytes.len());
-            let poison = largest
-                .filter(|_| single && part.tail.is_empty())
-                .map(|span| (span.start, "larger than the collector, or a proxy before it, takes".to_owned()));
-            self.give_back(part, cuts, poison);
+            let largest = part.spans.iter().max_by_key(|span| span.bytes.len()).map(|span| span.start);
+            match largest {
+                Some(_) if !single || !part.tail.is_empty() => self.give_back(part, cuts, None),
+                Some(start) if never => {
+                    self.give_back(part, cuts, Some((start, "more than a collector takes".to_owned())));
+                }
+                Some(_) if part.spans.len() > 1 && self.smaller_pieces(id) => self.go_back(id, &cuts),
+                _ => {
+                    self.hold_large(id, part.base.0, bytes);
+                    self.give_back(part, cuts, None);
+                }
+            }
         }
+    }
+
+    fn smaller_batches(&mut self, bytes: usize) {
+        let limit = (bytes / 2).min(self.batch_limit).max(BATCH_MIN);
+        self.small_batches = 0;
+        if std::mem::replace(&mut self.batch_limit, limit) > limit {
+            warn!(bytes, limit, "a batch is too large for the collector or a proxy before it; smaller ones are sent");
+        }
+    }
+
+    /// What of a stream is not committed is to be framed in smaller pieces, if they can be and its file is there: where
+    /// spans may be cut apart only the file can say.
+    fn smaller_pieces(&mut self, id: StreamId) -> bool {
+        let Some(stream) = self.streams.get_mut(&id) else { return false };
+        let file = stream.file().and_then(|key| self.files.get(&key));
+        let there = file.is_some_and(|file| file.state == State::Following { stream: id } && file.open == Handle::Open);
+        let smaller = there && stream.piece > BATCH_MIN;
+        if smaller {
+            stream.piece /= 2;
+        }
+        smaller
+    }
+
+    fn hold_large(&mut self, id: StreamId, start: u64, bytes: usize) {
+        let now = self.now.mono;
+        let Some(stream) = self.streams.get_mut(&id) else { return };
+        stream.hold_until = now + if bytes == 0 { HOLD } else { HOLD_OPERATOR };
+        if bytes > 0 && stream.told_large.replace(start) != Some(start) {
+            let path = stream.path.display();
+            warn!(
+                stream = %id, %path, offset = start, bytes,
+                "a record is larger than something before the collector takes (413); raise that limit: until then its log waits"
+            );
+        }
+    }
+
+    /// What was sent of a stream, and what is queued behind it, is void: the collector is asked how far it is.
+    fn go_back(&mut self, id: StreamId, cuts: &[Cut]) {
+        self.memory = self.memory.saturating_sub(cuts.iter().map(|cut| cut.bytes).sum());
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.asking = true;
+        }
+        self.no_news(id);
+        self.actions.push(Action::Ask { stream: id });
     }
 
     /// The collector's watermark wins: goes back or ahead to it.

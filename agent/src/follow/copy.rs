@@ -3,13 +3,13 @@
 use message::frame::Resume;
 use message::id::StreamId;
 use message::wire::Guard;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::file::{File, Handle, Job, State};
-use super::{Action, FileKey, Follow};
+use super::{Action, Follow};
 use crate::cursor::Cursor;
-use crate::guard::{Ask, HEAD, Look, guard, is_same};
-use crate::stream::{Stream, Why};
+use crate::guard::{Ask, BEFORE, HEAD, Look, guard, is_same};
+use crate::stream::{FileKey, Stream, Why};
 
 impl Follow {
     /// Tests the file against a stream whose own file is gone or truncated; true while there is one to test.
@@ -63,6 +63,11 @@ impl Follow {
         let Some(file) = self.files.get_mut(&key) else { return };
         self.unsettled = true;
         let Some(Job::Sum { stream: id, crc: expected }) = file.job.take() else { return };
+        if let Err(why) = &crc {
+            let again = self.fails(key, why);
+            self.put_on_agenda(key, again);
+            return;
+        }
         let Some(stream) = self.streams.get(&id).filter(|stream| stream.is_seeking()) else { return };
         if crc != Ok(expected) {
             file.cleared.insert(id);
@@ -77,6 +82,16 @@ impl Follow {
             info!(path = %file.path.display(), stream = %id, "is a copy of what was read already");
             self.spend(key);
         }
+    }
+
+    /// It begins as the stream of a file that cannot be read now: what it is to that one cannot be told.
+    pub(super) fn is_like_unreadable(&self, key: FileKey, look: &Look) -> bool {
+        let Some(own) = self.files.get(&key) else { return false };
+        let unreadable = |(other, file): (&FileKey, &File)| {
+            let stream = file.stream().filter(|_| *other != key && file.source == own.source && file.trouble.is_some());
+            stream.and_then(|id| self.streams.get(&id)).is_some_and(|stream| has_head(stream, look))
+        };
+        self.files.iter().any(unreadable)
     }
 
     /// Another file that is not judged yet begins alike and holds more: of copies the longest is judged first, and what
@@ -106,8 +121,8 @@ impl Follow {
             let home = stream.file().filter(|home| *home != key)?;
             let there =
                 self.files.get(&home).filter(|there| there.open == Handle::Open && there.source == file.source)?;
-            // Of a file that was not read yet nothing is known.
-            let unread = stream.known.head.is_empty() && there.chain == file.chain;
+            // Of a file that was not read yet nothing is known; of one that cannot be read nothing will be.
+            let unread = stream.known.head.is_empty() && there.chain == file.chain && there.trouble.is_none();
             let alike = unread || begin_alike(&look.head, &stream.known.head);
             let equal = alike && !file.cleared.contains(&stream.id);
             (equal && !there.is_in_doubt()).then(|| (stream.id, home, stream.known.clone()))
@@ -115,8 +130,11 @@ impl Follow {
         let Some((id, home, known)) = other else { return false };
         let ask = Ask { head: HEAD, at: known.at };
         let Some(file) = self.files.get_mut(&key) else { return false };
+        // A copy that grows is not compared from its beginning each time: its head and its last bytes tell.
+        let equal = file.equal.filter(|(stream, to)| *stream == id && *to <= look.stat.size);
+        let from = equal.map_or(0, |(_, to)| to.saturating_sub(BEFORE as u64));
         file.job = Some(Job::Compare { stream: id, known });
-        self.actions.push(Action::Compare { file: key, with: home, ask, from: 0 });
+        self.actions.push(Action::Compare { file: key, with: home, ask, from });
         true
     }
 
@@ -128,8 +146,8 @@ impl Follow {
         let (same_to, differs, look) = match same {
             Ok(same) => same,
             Err(why) => {
-                warn!(path = %file.path.display(), why, "cannot be compared with another file; it is taken for a log of its own");
-                file.cleared.insert(id);
+                let again = self.fails(key, &why);
+                self.put_on_agenda(key, again);
                 return;
             }
         };
@@ -153,7 +171,7 @@ impl Follow {
             self.seek(id, Why::Moved, self.listings);
             self.claim(key, id);
         } else {
-            file.state = State::Held { by: id };
+            (file.state, file.equal) = (State::Held { by: id }, Some((id, same_to)));
         }
     }
 }

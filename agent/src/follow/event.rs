@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use message::id::StreamId;
 use message::wire::{FileIdentity, Position};
 
-use super::{FileKey, Outcome, Saved, Shipment};
+use super::{Outcome, Saved, Shipment};
 use crate::content::{Spot, Stat};
 use crate::cursor::Cursor;
 use crate::discover::{Listing, Log};
 use crate::guard::{Ask, Look};
+use crate::stream::FileKey;
 use crate::turn::{Order, Turn};
 
 /// What was seen.
@@ -20,7 +21,7 @@ pub enum Event {
         positions: Vec<Position>,
         saved: Saved,
     },
-    /// All sources were listed, and held files were looked at after that.
+    /// All sources were listed, and after that held files were looked at that are not in it.
     Listed {
         listing: Listing,
         held: Vec<(FileKey, Stat)>,
@@ -60,6 +61,10 @@ pub enum Event {
     /// The checkpoint of this number is on disk, or cannot be written.
     Checkpointed {
         number: u64,
+    },
+    /// A record that the collector cannot accept is on disk.
+    PutAside {
+        stream: StreamId,
     },
     Tick,
     /// Read no more; send what is read.
@@ -105,7 +110,7 @@ pub enum Action {
     Ask {
         stream: StreamId,
     },
-    /// Keep a record that the collector cannot accept.
+    /// Keep a record that the collector cannot accept; nothing of its stream is sent until that is done.
     Quarantine {
         stream: StreamId,
         start: u64,

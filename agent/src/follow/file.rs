@@ -42,12 +42,15 @@ pub(super) struct File {
     pub state: State,
     /// The last look while it is not judged yet.
     pub look: Option<Look>,
+    /// Its bytes up to there are those of this stream.
+    pub equal: Option<(StreamId, u64)>,
     /// Streams that it is not a copy of.
     pub cleared: HashSet<StreamId>,
     /// When it last grew.
     pub grew_at: Duration,
     pub due: Option<Duration>,
-    pub told_unreadable: bool,
+    /// It could not be opened or read.
+    pub trouble: Option<Trouble>,
     /// Stood there when the agent first looked.
     pub early: bool,
 }
@@ -56,8 +59,14 @@ pub(super) struct File {
 pub(super) enum Handle {
     Closed,
     Open,
+}
+
+/// What cannot be read is tried again, later and later.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Trouble {
+    pub tries: u32,
     /// Not to be tried again before.
-    Failed(Duration),
+    pub again: Duration,
 }
 
 #[derive(Debug)]
@@ -113,6 +122,11 @@ impl File {
         }
     }
 
+    /// May be tried now.
+    pub fn is_due(&self, now: Duration) -> bool {
+        self.trouble.is_none_or(|trouble| trouble.again <= now)
+    }
+
     /// Whether other files of the source must wait to be judged until this one is.
     pub fn is_in_doubt(&self) -> bool {
         matches!(self.state, State::Claimed { .. } | State::Doubtful { .. })
@@ -120,7 +134,7 @@ impl File {
 
     /// Not opened yet: it may be any stream's file.
     pub fn is_unknown(&self) -> bool {
-        self.state == State::Fresh && self.identity.is_none() && self.listed && !matches!(self.open, Handle::Failed(_))
+        self.state == State::Fresh && self.identity.is_none() && self.listed
     }
 
     /// Opened and not seen yet.
@@ -131,8 +145,7 @@ impl File {
     /// Still to be judged, and it can be.
     pub fn is_pending(&self) -> bool {
         self.state == State::Fresh
-            && !matches!(self.open, Handle::Failed(_))
-            && (self.listed || self.open == Handle::Open)
+            && (self.open == Handle::Open || (self.listed && self.trouble.is_none()))
             && (self.stat.size > 0 || self.identity.is_none())
     }
 

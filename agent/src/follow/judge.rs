@@ -11,21 +11,21 @@ use message::span::Cause;
 use message::wire::FileIdentity;
 use tracing::{info, warn};
 
-use super::file::{File, Handle, Job, State};
-use super::{Action, DOUBT, FileKey, Follow};
+use super::file::{File, Handle, Job, State, Trouble};
+use super::{Action, DOUBT, Follow};
 use crate::config::Start;
 use crate::content::{Spot, Stat};
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, head_of};
 use crate::guard::{Ask, HEAD, Look, guard, is_same};
 use crate::piece::Piece;
-use crate::stream::{Ending, Home, Known, Seeking, Stream, Why};
+use crate::stream::{Ending, FileKey, Home, Known, Seeking, Stream, Why};
 
-/// A file that cannot be opened is tried again.
-const OPEN_AGAIN: Duration = Duration::from_secs(5);
+/// A file that cannot be opened or read is tried again after this time, which doubles up to the last.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+const TRY_AGAIN_LAST: Duration = Duration::from_secs(15);
 
 impl Follow {
     pub(super) fn opened(&mut self, key: FileKey, opened: std::io::Result<(FileIdentity, Spot, Stat)>) {
-        let now = self.now.mono;
         let Some(file) = self.files.get_mut(&key) else {
             self.actions.push(Action::Close { file: key });
             return;
@@ -35,20 +35,16 @@ impl Follow {
         match opened {
             // Renamed or removed since it was listed; the next listing says which.
             Err(error) if error.kind() == ErrorKind::NotFound => self.list_now(),
-            Err(error) => {
-                file.open = Handle::Failed(now + OPEN_AGAIN);
-                if !std::mem::replace(&mut file.told_unreadable, true) {
-                    warn!(path = %file.path.display(), %error, "cannot be opened; it is tried again");
-                }
-            }
+            Err(error) => _ = self.fails(key, &error.to_string()),
             Ok((_, spot, _)) if spot != file.spot => {
                 // Another file has taken the name; the next listing says which.
                 self.actions.push(Action::Close { file: key });
                 self.list_now();
             }
             Ok((identity, _, stat)) => {
+                self.succeeds(key);
+                let Some(file) = self.files.get_mut(&key) else { return };
                 file.open = Handle::Open;
-                file.told_unreadable = false;
                 file.identity = Some(identity);
                 file.stat = stat;
                 file.most = file.most.max(stat.size);
@@ -60,6 +56,28 @@ impl Follow {
                     self.look(key, Ask { head: HEAD, at: 0 });
                 }
             }
+        }
+    }
+
+    /// A file cannot be opened or read, which is told once: it is tried again later. Gives when.
+    pub(super) fn fails(&mut self, key: FileKey, why: &str) -> Duration {
+        let now = self.now.mono;
+        let Some(file) = self.files.get_mut(&key) else { return now };
+        let tries = file.trouble.map_or(0, |trouble| trouble.tries);
+        if tries == 0 {
+            warn!(path = %file.path.display(), why, "cannot be read; it is tried again");
+        }
+        let again = now + TRY_AGAIN.saturating_mul(1 << tries.min(8)).min(TRY_AGAIN_LAST);
+        file.trouble = Some(Trouble { tries: tries + 1, again });
+        again
+    }
+
+    /// A file can be read.
+    pub(super) fn succeeds(&mut self, key: FileKey) {
+        if let Some(file) = self.files.get_mut(&key).filter(|file| file.trouble.is_some()) {
+            file.trouble = None;
+            info!(path = %file.path.display(), "can be read again");
+            self.unsettled = true;
         }
     }
 
@@ -101,11 +119,13 @@ impl Follow {
         let look = match look {
             Ok(look) => look,
             Err(why) => {
-                warn!(path = %file.path.display(), why, "cannot be read; it is tried again");
-                self.put_on_agenda(key, now + Duration::from_secs(1));
+                let again = self.fails(key, &why);
+                self.put_on_agenda(key, again);
                 return;
             }
         };
+        self.succeeds(key);
+        let Some(file) = self.files.get_mut(&key) else { return };
         if !matches!(file.state, State::Doubtful { .. }) {
             file.stat = look.stat;
             file.most = file.most.max(look.stat.size);
@@ -190,10 +210,10 @@ impl Follow {
         stream.lives_in = file.identity.unwrap_or(stream.lives_in);
         self.lived.entry(stream.lives_in).or_default().insert(id);
         stream.closed = false;
-        stream.size = look.stat.size;
+        (stream.size, stream.read_to) = (look.stat.size, done);
         stream.unfinished_since = None;
         stream.tail_seen = 0;
-        stream.known = Known { head: look.head.clone(), at: done, before: look.before.clone() };
+        stream.known = Known { head: head_of(&look.head), at: done, before: look.before.clone() };
         self.seeking.remove(&id);
         self.unsettled = true;
         self.dirty = true;
@@ -204,12 +224,16 @@ impl Follow {
 
     /// Judges what waits to be judged, oldest first. While a file of the same source is in doubt, none of it can be.
     pub(super) fn judge_all(&mut self) {
-        let in_doubt = |file: &&File| file.is_in_doubt() || file.is_unknown() || file.is_looked_at();
+        let now = self.now.mono;
+        // What cannot be read holds up only what begins like it.
+        let in_doubt =
+            |file: &&File| file.trouble.is_none() && (file.is_in_doubt() || file.is_unknown() || file.is_looked_at());
         let doubtful: BTreeSet<usize> = self.files.values().filter(in_doubt).map(|file| file.source).collect();
         let waits = |file: &File| {
             file.state == State::Fresh
                 && file.open == Handle::Open
                 && file.job.is_none()
+                && file.is_due(now)
                 && !doubtful.contains(&file.source)
         };
         let mut keys: Vec<(u64, FileKey)> =
@@ -235,7 +259,11 @@ impl Follow {
             }
             return;
         }
-        if self.is_shorter(key, &look) || self.is_copy(key, &look) || self.is_equal(key, &look) {
+        if self.is_like_unreadable(key, &look)
+            || self.is_shorter(key, &look)
+            || self.is_copy(key, &look)
+            || self.is_equal(key, &look)
+        {
             return;
         }
         self.begin(key, &look, None);
@@ -269,7 +297,7 @@ impl Follow {
         stream.predecessor = predecessor;
         stream.home = Home::In(key);
         stream.size = look.stat.size;
-        stream.known = Known { head: look.head.clone(), at: 0, before: Vec::new() };
+        stream.known = Known { head: head_of(&look.head), at: 0, before: Vec::new() };
         let reading = Arc::clone(&spec.reading);
         let mut skipped = None;
         stream.cursor = Some(if from_end {

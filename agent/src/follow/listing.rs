@@ -8,9 +8,10 @@ use message::span::Cause;
 use tracing::{info, warn};
 
 use super::file::{File, Handle, Job, State};
-use super::{Action, Chain, FileKey, Follow};
+use super::{Action, Chain, Follow};
 use crate::content::Stat;
 use crate::discover::{Entry, Listing};
+use crate::stream::FileKey;
 
 /// Kernel clocks are coarse: a file may look a little older than the listing before it.
 const COARSE: i64 = 1_000_000_000;
@@ -106,10 +107,11 @@ impl Follow {
             job: None,
             state: State::Fresh,
             look: None,
+            equal: None,
             cleared: HashSet::new(),
             grew_at: self.now.mono,
             due: None,
-            told_unreadable: false,
+            trouble: None,
             early: self.listings == 1,
         };
         self.chains.entry(file.chain.clone()).or_default().files.insert(key);
@@ -127,11 +129,11 @@ impl Follow {
         file.listed = true;
         file.age = age;
         file.plain = entry.name.is_plain();
-        if file.path != entry.path {
+        if !same_path(&file.path, &entry.path) {
             info!(from = %file.path.display(), to = %entry.path.display(), "a followed file was renamed");
             file.path = entry.path;
         }
-        if file.chain != entry.chain {
+        if !same_path(&file.chain, &entry.chain) {
             let before = std::mem::replace(&mut file.chain, entry.chain.clone());
             self.caught_up(&before, key);
             if let Some(chain) = self.chains.get_mut(&before) {
@@ -139,10 +141,7 @@ impl Follow {
             }
             self.chains.entry(entry.chain).or_default().files.insert(key);
         }
-        let Some(file) = self.files.get_mut(&key) else { return };
-        if file.open != Handle::Open {
-            self.seen_stat(key, entry.stat);
-        }
+        self.seen_stat(key, entry.stat);
     }
 
     /// Compares what a file is with what it was.
@@ -157,6 +156,8 @@ impl Follow {
             return;
         }
         let grew = stat.size != file.stat.size;
+        // The size it had last is worth knowing when it is gone.
+        self.dirty |= grew;
         file.stat = stat;
         if self.listings > file.most_from {
             file.most = file.most.max(stat.size);
@@ -175,11 +176,15 @@ impl Follow {
     }
 
     fn chain(&mut self, entry: &Entry) {
-        let (now, of) = (self.now.mono, Some((entry.source, entry.source_name.clone())));
+        let now = self.now.mono;
         if let Some(chain) = self.chains.get_mut(&entry.chain) {
-            (chain.seen_at, chain.of) = (now, of);
+            chain.seen_at = now;
+            if chain.of.as_ref().is_none_or(|(source, name)| (*source, name) != (entry.source, &entry.source_name)) {
+                chain.of = Some((entry.source, entry.source_name.clone()));
+            }
             return;
         }
+        let of = Some((entry.source, entry.source_name.clone()));
         let birth = self.births.get(&entry.source_name);
         // A log that was followed before and whose state is lost: what is younger than its youngest known file is new.
         // The collector may have answered long after the agent began: what was rotated in between is of interest.
@@ -246,12 +251,12 @@ impl Follow {
     fn open_what_is_due(&mut self) {
         let now = self.now.mono;
         for (key, file) in &mut self.files {
-            let due = match file.open {
-                Handle::Closed => true,
-                Handle::Failed(again) => now >= again,
-                Handle::Open => false,
-            };
-            if due && file.listed && file.job.is_none() && file.state == State::Fresh {
+            if file.open == Handle::Closed
+                && file.is_due(now)
+                && file.listed
+                && file.job.is_none()
+                && file.state == State::Fresh
+            {
                 file.job = Some(Job::Open);
                 self.actions.push(Action::Open { file: *key, path: file.path.clone() });
             }
@@ -273,4 +278,9 @@ impl Follow {
         self.missing = missing;
         self.odd = odd.into_iter().collect();
     }
+}
+
+/// As bytes: part by part takes ten times as long, and is done for each file at each listing.
+fn same_path(a: &Path, b: &Path) -> bool {
+    a.as_os_str() == b.as_os_str()
 }

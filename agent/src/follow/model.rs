@@ -4,9 +4,11 @@
 //! and the agent dies and starts again from what it had on disk. Then: spans tile each stream, no record is stored twice, none is missing
 //! unless bytes were destroyed before anyone could read them, and then a gap says so.
 
+mod cases;
 mod check;
 mod collector;
 mod disk;
+mod hands;
 mod world;
 mod writer;
 
@@ -89,66 +91,4 @@ fn run(ops: &[Op], all_named: bool) {
     }
     world.settle();
     world.check();
-}
-
-/// Runs given operations and checks: for what the random walk has found once.
-fn check(ops: &[Op]) {
-    for all_named in [false, true] {
-        run(ops, all_named);
-    }
-}
-
-const ALL: Op = Op::Work { steps: 200, pick: 0 };
-const WRITE: Op = Op::Write { records: 2, tear: false };
-
-#[test]
-fn a_rename_loses_nothing() {
-    check(&[WRITE, ALL, Op::Rotate, WRITE, ALL, Op::Reopen, WRITE, ALL]);
-}
-
-#[test]
-fn a_copytruncate_loses_nothing_when_nothing_is_written_between() {
-    check(&[WRITE, ALL, WRITE, Op::CopyTruncate { between: false }, WRITE, ALL]);
-}
-
-#[test]
-fn a_crash_between_rotations_loses_nothing() {
-    check(&[
-        WRITE,
-        ALL,
-        Op::Crash { lost: false },
-        WRITE,
-        Op::Rotate,
-        Op::Reopen,
-        WRITE,
-        Op::Rotate,
-        Op::Reopen,
-        WRITE,
-        ALL,
-    ]);
-}
-
-#[test]
-fn a_copy_that_brings_nothing_is_known_after_a_crash() {
-    check(&[
-        WRITE,
-        ALL,
-        Op::Copy,
-        WRITE,
-        ALL,
-        Op::Wait { millis: 2000 },
-        ALL,
-        Op::Truncate,
-        WRITE,
-        ALL,
-        Op::Wait { millis: 2000 },
-        ALL,
-        Op::Crash { lost: false },
-        ALL,
-        Op::Wait { millis: 2000 },
-        ALL,
-        Op::Crash { lost: false },
-        WRITE,
-        ALL,
-    ]);
 }

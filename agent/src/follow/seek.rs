@@ -8,11 +8,12 @@ use message::span::Cause;
 use tracing::{info, warn};
 
 use super::file::{File, State};
-use super::{FileKey, Follow, GROWING};
+use super::{Follow, GROWING};
 use crate::guard::Look;
 use crate::piece::Piece;
 use crate::place::possible_chains;
-use crate::stream::{Ending, Home, Seeking, Stream, Why};
+use crate::stream::{Ending, FileKey, Home, Seeking, Stream, Why};
+use crate::turn::finish;
 
 impl Follow {
     /// The file holds other bytes than those that were read (`before` is the largest size it was known to have): its stream goes on in a copy, or ends.
@@ -78,7 +79,7 @@ impl Follow {
     /// Nothing of the stream can be read any more but what is in memory.
     fn end_from_memory(&mut self, id: StreamId, mut gap: bool) {
         let Some(stream) = self.streams.get_mut(&id) else { return };
-        let pieces = stream.cursor.take().map_or_else(Vec::new, crate::cursor::Cursor::finish);
+        let pieces = stream.cursor.take().map_or_else(Vec::new, finish);
         stream.closed = true;
         self.kept = self.kept.saturating_sub(std::mem::take(&mut stream.kept));
         let lost = |piece: &Piece| piece.spans.iter().any(|span| span.cause == Some(Cause::Copytruncate));

@@ -1,6 +1,6 @@
 //! A collector in memory: compare-and-set on the watermark, tiles and hashes checked on arrival, and faults on demand.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,6 +32,17 @@ struct Inner {
     metas: usize,
     in_flight: usize,
     most_in_flight: usize,
+    /// Batches, in the order in which they were answered.
+    answered: Vec<u64>,
+    /// Streams of all that came, be it stored or not.
+    asked: BTreeSet<StreamId>,
+    /// What was stored, in that order.
+    arrived: Vec<(StreamId, Offset)>,
+    /// Bytes that came though they were stored.
+    repeated: u64,
+    refused: Vec<Refused>,
+    /// Came, and is still on its way to the store.
+    withheld: Vec<Append>,
     broken: Vec<String>,
 }
 
@@ -44,8 +55,14 @@ pub enum Fault {
     Twice,
     /// Not stored.
     LoseRequest,
-    /// Answered late.
+    /// Stored late.
     Slow(Duration),
+    /// Stored at once and answered late.
+    Late(Duration),
+    /// Never answered, and stored only when it overtakes another one.
+    Withhold,
+    /// Stored behind all that was withheld.
+    Overtaken,
     Status(u16),
     Busy,
     None,
@@ -57,8 +74,16 @@ pub struct Stored {
     pub w: u64,
     pub guard: Guard,
     pub size: u64,
+    pub read_to: u64,
     pub spans: Vec<WireSpan>,
     pub tail: Vec<WireSpan>,
+}
+
+impl Stored {
+    /// How far it is known what stands in the file: the watermark, and what is provisional behind it.
+    pub fn covered(&self) -> u64 {
+        self.tail.last().map_or(self.w, |last| last.end().0)
+    }
 }
 
 impl Collector {
@@ -94,15 +119,28 @@ impl Collector {
         let fault = {
             let mut inner = self.inner();
             inner.appends += 1;
+            inner.asked.extend(append.streams.iter().map(|part| part.stream));
             inner.in_flight += 1;
             inner.most_in_flight = inner.most_in_flight.max(inner.in_flight);
-            if inner.down { Fault::LoseRequest } else { inner.faults.pop_front().unwrap_or(Fault::None) }
+            // What is only about a stream's name holds nothing that could overtake or be overtaken.
+            let empty = append.streams.iter().all(|part| part.spans.is_empty());
+            let spared = empty && matches!(inner.faults.front(), Some(Fault::Withhold | Fault::Overtaken));
+            match () {
+                () if inner.down => Fault::LoseRequest,
+                () if spared => Fault::None,
+                () => inner.faults.pop_front().unwrap_or(Fault::None),
+            }
         };
         if let Fault::Slow(delay) = fault {
             tokio::time::sleep(delay).await;
         }
         let reply = self.answer(append, fault);
-        self.inner().in_flight -= 1;
+        if let Fault::Late(delay) = fault {
+            tokio::time::sleep(delay).await;
+        }
+        let mut inner = self.inner();
+        inner.in_flight -= 1;
+        inner.answered.push(append.batch);
         reply
     }
 
@@ -120,6 +158,14 @@ impl Collector {
             Fault::Busy => return Some(Reply::Busy { status: 503, retry_after: Some(Duration::ZERO) }),
             Fault::Twice => {
                 self.store(append);
+            }
+            Fault::Withhold => {
+                self.inner().withheld.push(append.clone());
+                return None;
+            }
+            Fault::Overtaken => {
+                let withheld = std::mem::take(&mut self.inner().withheld);
+                withheld.iter().for_each(|append| _ = self.store(append));
             }
             _ => {}
         }
@@ -168,8 +214,9 @@ impl Collector {
         Positions { positions, more }
     }
 
+    /// What happens to the next appends; whatever else was to happen does not.
     pub fn next(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.inner().faults.extend(faults);
+        self.inner().faults = faults.into_iter().collect();
     }
 
     pub fn set_down(&self, down: bool) {
@@ -206,21 +253,62 @@ impl Collector {
         self.inner().streams.iter().map(|(id, stored)| (*id, stored.clone())).collect()
     }
 
+    /// Number of streams, and the bytes that are committed of all of them.
+    pub fn totals(&self) -> (usize, u64) {
+        let inner = self.inner();
+        (inner.streams.len(), inner.streams.values().map(|stored| stored.w).sum())
+    }
+
+    /// Requests that were answered before one that came earlier.
+    pub fn overtook(&self) -> usize {
+        self.inner().answered.windows(2).filter(|pair| pair[0] > pair[1]).count()
+    }
+
+    /// Every stream that was ever sent, stored or not.
+    pub fn asked(&self) -> Vec<StreamId> {
+        self.inner().asked.iter().copied().collect()
+    }
+
+    /// The records, in the order in which they were stored.
+    pub fn arrived(&self) -> Vec<Vec<u8>> {
+        let inner = self.inner();
+        let found = inner.arrived.iter().filter_map(|(id, start)| {
+            let spans = &inner.streams[id].spans;
+            let at = spans.partition_point(|span| span.start < *start);
+            spans[at..].iter().find(|span| span.start == *start && span.kind == SpanKind::Record)
+        });
+        found.map(|span| span.bytes.to_vec()).collect()
+    }
+
+    /// Bytes that were sent though they were stored already.
+    pub fn repeated(&self) -> u64 {
+        self.inner().repeated
+    }
+
+    pub fn refused(&self) -> Vec<Refused> {
+        self.inner().refused.clone()
+    }
+
+    /// Requests that are still on their way.
+    pub fn withheld(&self) -> usize {
+        self.inner().withheld.len()
+    }
+
     /// What was sent against the rules.
     pub fn broken(&self) -> Vec<String> {
         self.inner().broken.clone()
     }
 
-    /// Records and their bytes, final and provisional.
+    /// The final records.
     pub fn records(&self) -> Vec<Vec<u8>> {
-        let streams = self.streams();
-        let spans = streams.iter().flat_map(|(_, stored)| stored.spans.iter().chain(&stored.tail));
+        let inner = self.inner();
+        let spans = inner.streams.values().flat_map(|stored| &stored.spans);
         spans.filter(|span| span.kind == SpanKind::Record).map(|span| span.bytes.to_vec()).collect()
     }
 
     pub fn gaps(&self) -> Vec<(Cause, u64, u64, Option<u64>)> {
-        let streams = self.streams();
-        let spans = streams.iter().flat_map(|(_, stored)| &stored.spans);
+        let inner = self.inner();
+        let spans = inner.streams.values().flat_map(|stored| &stored.spans);
         spans.filter_map(|span| span.cause.map(|cause| (cause, span.start.0, span.len, span.lost))).collect()
     }
 
@@ -245,6 +333,8 @@ impl Inner {
         self.look_for_faults(part);
         let stored = self.streams.entry(part.stream).or_default();
         let refused = refusal(stored, part, self.poison.as_deref());
+        self.refused.extend(refused.clone());
+        self.repeated += stored.w.min(part.end.0).saturating_sub(part.base.0);
         if refused.is_none() && part.end.0 >= stored.w {
             let w = stored.w;
             let made = |span: &WireSpan| {
@@ -253,8 +343,9 @@ impl Inner {
             };
             let new: Vec<WireSpan> =
                 part.spans.iter().filter(|span| span.start.0 >= w && !made(span)).cloned().collect();
+            self.arrived.extend(new.iter().map(|span| (part.stream, span.start)));
             stored.spans.extend(new);
-            stored.w = part.end.0;
+            (stored.w, stored.read_to) = (part.end.0, part.read_to.0);
             (stored.guard, stored.size, stored.tail) = (part.guard.clone(), part.size, part.tail.clone());
             if let Some(meta) = &part.meta {
                 self.metas += 1;
@@ -274,6 +365,9 @@ impl Inner {
         }
         if at != part.end {
             self.broken.push(format!("{}: spans end at {at}, not {}", part.stream, part.end));
+        }
+        if part.read_to < part.end {
+            self.broken.push(format!("{}: spans end at {at}, and it was read to {}", part.stream, part.read_to));
         }
         let mut at = part.end;
         for span in &part.tail {

@@ -5,12 +5,14 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixListener;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use agent::Start;
 use message::span::{Cause, SpanKind};
 use rustix::fs::{CWD, Mode, mkfifoat};
 
-use crate::world::{World, eventually, open, record};
+use crate::world::{World, eventually, open, record, resident};
 
 #[tokio::test]
 async fn e13_what_is_no_regular_file_is_left_out() {
@@ -117,6 +119,63 @@ async fn an_unfinished_record_is_shown_and_then_replaced() {
 }
 
 #[tokio::test]
+async fn a_log_whose_last_record_is_unfinished_is_caught_up() {
+    let mut world = World::new(&["app.log"]);
+    let mut log = world.append("app.log", 3);
+    // Only the next line shows where this one ends.
+    let push = b"[2026-11-23 19:53:59][PUSH][http://192.0.2.1][https://push.example.com]\nto: alice\n";
+    log.write_all(push).unwrap();
+    world.start();
+    eventually("it is caught up", || {
+        let progress = world.progress();
+        progress.unfinished == 1 && progress.bytes_committed + progress.bytes_unfinished == progress.bytes_known
+    })
+    .await;
+    assert_eq!(world.progress().bytes_unfinished, push.len() as u64);
+    world.write(&log, 1);
+    let size = log.metadata().unwrap().len();
+    eventually("all is final", || {
+        let progress = world.progress();
+        (progress.bytes_committed, progress.bytes_unfinished, progress.unfinished) == (size, 0, 0)
+    })
+    .await;
+}
+
+/// `/proc/self/mem` is a regular file that cannot be read at its beginning.
+#[tokio::test]
+async fn e04_a_file_that_cannot_be_read_is_told_once_and_the_others_go_on() {
+    let (said, _listening) = listen();
+    let mut world = World::new(&["*.log"]);
+    std::os::unix::fs::symlink("/proc/self/mem", world.log("bad.log")).unwrap();
+    world.append("app.log", 5);
+    world.start();
+    world.exact().await;
+    eventually("it is told", || world.progress().unreadable == [world.log("bad.log")]).await;
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let said = String::from_utf8(said.lock().unwrap().clone()).unwrap();
+    assert_eq!(said.matches("bad.log").count(), 1, "{said}");
+    world.append("app.log", 5);
+    world.exact().await;
+}
+
+/// What is logged from here on, by this thread.
+fn listen() -> (Arc<Mutex<Vec<u8>>>, tracing::subscriber::DefaultGuard) {
+    struct Listener(Arc<Mutex<Vec<u8>>>);
+    impl Write for Listener {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let said = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&said);
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || Listener(Arc::clone(&heard)));
+    (said, tracing::subscriber::set_default(subscriber.finish()))
+}
+
+#[tokio::test]
 async fn credentials_never_leave_the_host() {
     let mut world = World::new(&["app.log"]);
     let mut log = world.append("app.log", 1);
@@ -204,9 +263,4 @@ async fn a_record_that_is_too_large_to_send_is_a_gap() {
         gaps.iter().map(|(cause, _, len, _)| (*cause, *len)).collect::<Vec<_>>(),
         [(Cause::Rejected, large.len() as u64)]
     );
-}
-
-fn resident() -> u64 {
-    let pages = fs::read_to_string("/proc/self/statm").unwrap().split(' ').nth(1).unwrap().parse::<u64>().unwrap();
-    pages * 4096
 }

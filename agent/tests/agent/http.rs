@@ -1,11 +1,14 @@
 //! Delivery (D) over HTTP: what is sent, and what each answer means.
 
+use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use agent::{Config, Transport, http};
 use message::id::StreamId;
-use message::wire::{self, Append, CONTENT_TYPE};
+use message::span::Cause;
+use message::wire::{self, Append, CONTENT_TYPE, MAX_COMPRESSED};
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
@@ -24,6 +27,10 @@ impl Respond for Behind {
         self.asked.fetch_add(1, Ordering::Relaxed);
         if let Some(first) = self.first.lock().unwrap().pop() {
             return first;
+        }
+        // As the collector's own door, and as a proxy with that limit.
+        if request.body.len() > MAX_COMPRESSED {
+            return ResponseTemplate::new(413);
         }
         let plain = zstd::decode_all(request.body.as_slice()).unwrap();
         let append: Append = wire::decode(&plain).unwrap();
@@ -125,8 +132,10 @@ async fn d04_busy_and_failing_answers_are_waited_out() {
     ];
     let (mut world, _server) = world(answers).await;
     world.append("app.log", 10);
+    let begun = Instant::now();
     world.start();
     world.exact().await;
+    assert!(begun.elapsed() >= Duration::from_secs(1), "Retry-After is honoured");
 }
 
 #[tokio::test]
@@ -140,6 +149,32 @@ async fn d06_and_d07_poison_and_size_are_found_over_http() {
     world.check();
     assert_eq!(world.collector.gaps().len(), 1);
     assert_eq!(world.collector.gaps()[0].2, poison.len() as u64);
+}
+
+#[tokio::test]
+async fn d07_a_record_that_no_collector_takes_is_put_aside_alone() {
+    let (mut world, _server) = world(vec![]).await;
+    let log = world.append("app.log", 20);
+    let random = (0..10 << 20).scan(1_u32, |state, _| {
+        *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        Some((*state >> 24) as u8)
+    });
+    let body: Vec<u8> = random.collect();
+    let head = format!(
+        "[2026-11-23 19:53:58.132][MESSAGE][sip:192.0.2.1][sip:192.0.2.2]\n\
+         MESSAGE sip:bob@example.com SIP/2.0\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let large = [head.as_bytes(), &body, b"\n"].concat();
+    (&log).write_all(&large).unwrap();
+    world.write(&log, 20);
+    world.start();
+    world.stored().await;
+    assert_eq!(world.check(), Vec::<usize>::new());
+    let start: u64 = world.records[..20].iter().map(|record| record.len() as u64).sum();
+    assert_eq!(world.collector.gaps(), [(Cause::Rejected, start, large.len() as u64, Some(0))]);
+    let aside = std::fs::read_dir(world.state().join("quarantine")).unwrap().next().unwrap().unwrap();
+    assert!(std::fs::read(aside.path()).unwrap() == large, "all of it is kept");
 }
 
 #[tokio::test]

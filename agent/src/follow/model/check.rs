@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use message::id::StreamId;
 use message::span::SpanKind;
 use message::wire::WireSpan;
 
 use super::world::World;
 use super::writer::number_of;
+use crate::cursor::Cursor;
+use crate::follow::{Event, Shipment};
 
 impl World {
     /// Records that the collector has whole and final.
@@ -18,6 +21,29 @@ impl World {
 
     fn is_whole(&self, span: &WireSpan) -> bool {
         self.records.get(number_of(&span.bytes)).is_some_and(|record| **record == **span.bytes)
+    }
+
+    /// What must hold at any moment: checkpoint ≤ watermark ≤ read offset (I4), and the memory that is counted is what
+    /// is held (I5).
+    pub fn check_marks(&self) {
+        let committed = |id: &StreamId| self.collector.get(id).map_or(0, |stored| stored.w);
+        for saved in &self.saved.streams {
+            assert!(saved.w <= committed(&saved.stream), "the checkpoint is ahead: {:#?}", self.outline());
+        }
+        for (id, stream) in &self.follow.streams {
+            assert!(stream.w <= committed(id), "what is not stored counts as committed: {:#?}", self.outline());
+            assert!(stream.w <= stream.done, "committed beyond what is final: {:#?}", self.outline());
+            let read = stream.cursor.as_ref().map_or(stream.done, Cursor::seen);
+            assert!(stream.done <= read, "final beyond what was read: {:#?}", self.outline());
+        }
+        let queued = self.follow.streams.values().flat_map(|stream| &stream.queue).map(|piece| piece.bytes);
+        let answered = self.finished.iter().filter_map(|(event, _)| match event {
+            Event::Answered { shipment, .. } => Some(&**shipment),
+            _ => None,
+        });
+        let shipped: usize = self.shipments.iter().chain(answered).map(Shipment::bytes).sum();
+        assert_eq!(self.follow.memory, queued.sum::<usize>() + shipped, "memory: {:#?}", self.outline());
+        assert_eq!(self.follow.shipped, shipped, "on its way: {:#?}", self.outline());
     }
 
     pub fn check(&self) {

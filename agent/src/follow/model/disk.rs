@@ -1,6 +1,6 @@
 //! Files in memory, and the directory they are in.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
@@ -20,6 +20,10 @@ pub struct Inode {
     pub links: u64,
     pub mtime: i64,
     pub ctime: i64,
+    /// Reads fail.
+    pub broken: bool,
+    /// Bytes that were ever read of it.
+    pub read: Cell<usize>,
 }
 
 #[derive(Clone)]
@@ -42,7 +46,15 @@ impl Disk {
         self.inodes += 1;
         let identity = FileIdentity { device: 1, inode: self.inodes, generation: self.inodes, birth: wall };
         let now = wall * 1000;
-        Memory(Rc::new(RefCell::new(Inode { identity, data, links: 1, mtime: now, ctime: now })))
+        Memory(Rc::new(RefCell::new(Inode {
+            identity,
+            data,
+            links: 1,
+            mtime: now,
+            ctime: now,
+            broken: false,
+            read: Cell::new(0),
+        })))
     }
 
     pub fn rename(&mut self, from: &str, to: &str, wall: i64) {
@@ -102,8 +114,12 @@ impl Content for Memory {
     }
     fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
         let inode = self.0.borrow();
+        if inode.broken {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         let from = inode.data.get(at as usize..).unwrap_or_default();
         let have = from.len().min(buf.len());
+        inode.read.set(inode.read.get() + have);
         buf[..have].copy_from_slice(&from[..have]);
         Ok(have)
     }

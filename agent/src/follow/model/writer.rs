@@ -81,10 +81,13 @@ impl World {
         }
     }
 
-    fn write(&mut self, records: u8, tear: bool) {
+    pub fn write(&mut self, records: u8, tear: bool) {
         self.finish_record();
         for nth in 0..records {
             let record = record(self.records.len());
+            if self.records.len() % 3 == 1 {
+                self.append(b"2026-11-23 19:53:58.132 INFO  [main] a line of no interest\n");
+            }
             self.records.push(record.clone());
             if tear && nth + 1 == records {
                 let cut = record.len() / 2;
@@ -104,7 +107,7 @@ impl World {
         self.disk.names.insert(format!("{ACTIVE}.1"), copy);
     }
 
-    fn truncate(&mut self) {
+    pub fn truncate(&mut self) {
         let told = self.will_tell();
         self.note_copies(1);
         let now = self.wall * 1000;

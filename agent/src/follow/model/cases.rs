@@ -1,0 +1,188 @@
+//! Given cases: rows of the torture list, and what the random walk has found once.
+
+use std::time::Duration;
+
+use super::world::World;
+use super::{ACTIVE, Op, run};
+use crate::content::Content;
+use crate::stream::Durable;
+
+/// Runs given operations and checks: for what the random walk has found once.
+fn check(ops: &[Op]) {
+    for all_named in [false, true] {
+        run(ops, all_named);
+    }
+}
+
+const ALL: Op = Op::Work { steps: 200, pick: 0 };
+const WRITE: Op = Op::Write { records: 2, tear: false };
+
+#[test]
+fn a_rename_loses_nothing() {
+    check(&[WRITE, ALL, Op::Rotate, WRITE, ALL, Op::Reopen, WRITE, ALL]);
+}
+
+#[test]
+fn a_copytruncate_loses_nothing_when_nothing_is_written_between() {
+    check(&[WRITE, ALL, WRITE, Op::CopyTruncate { between: false }, WRITE, ALL]);
+}
+
+#[test]
+fn a_crash_between_rotations_loses_nothing() {
+    check(&[
+        WRITE,
+        ALL,
+        Op::Crash { lost: false },
+        WRITE,
+        Op::Rotate,
+        Op::Reopen,
+        WRITE,
+        Op::Rotate,
+        Op::Reopen,
+        WRITE,
+        ALL,
+    ]);
+}
+
+#[test]
+fn a_copy_that_brings_nothing_is_known_after_a_crash() {
+    check(&[
+        WRITE,
+        ALL,
+        Op::Copy,
+        WRITE,
+        ALL,
+        Op::Wait { millis: 2000 },
+        ALL,
+        Op::Truncate,
+        WRITE,
+        ALL,
+        Op::Wait { millis: 2000 },
+        ALL,
+        Op::Crash { lost: false },
+        ALL,
+        Op::Wait { millis: 2000 },
+        ALL,
+        Op::Crash { lost: false },
+        WRITE,
+        ALL,
+    ]);
+}
+
+/// Does what there is to do, without a crash or a rotation, for so long.
+fn rest(world: &mut World, time: Duration) {
+    let end = world.mono + time;
+    let mut pick = 0;
+    while world.mono < end {
+        pick += 7;
+        world.work(pick);
+    }
+}
+
+#[test]
+fn c02_a_stream_id_that_was_made_and_not_yet_durable_is_made_again() {
+    let mut world = World::new(false);
+    [WRITE, ALL, Op::Wait { millis: 2000 }, ALL, Op::Truncate, WRITE].iter().for_each(|op| world.take(op));
+    let fresh = |world: &World| {
+        let streams = world.follow.streams.values();
+        streams.filter(|stream| stream.epoch == 1 && stream.durable != Durable::Yes).map(|stream| stream.id).next()
+    };
+    let made = std::iter::repeat_with(|| {
+        // No checkpoint is written.
+        world.writing = None;
+        world.work(0);
+        fresh(&world)
+    });
+    let made = made.take(1000).find_map(|id| id).expect("an id is made");
+    assert!(!world.collector.contains_key(&made) && world.saved.streams.iter().all(|saved| saved.stream != made));
+    world.take(&Op::Crash { lost: false });
+    world.settle();
+    world.check();
+    let epochs: Vec<u64> = world.collector.values().filter_map(|stored| Some(stored.told()?.epoch)).collect();
+    assert_eq!(epochs.len(), 2, "no other stream came of it");
+    assert!(world.collector.contains_key(&made), "the same id is made again");
+}
+
+#[test]
+fn b13_rotations_while_down_are_read_oldest_first() {
+    for all_named in [false, true] {
+        let mut world = World::new(all_named);
+        world.take(&WRITE);
+        rest(&mut world, Duration::from_secs(5));
+        world.take(&Op::Crash { lost: false });
+        (0..5).flat_map(|_| [WRITE, Op::Rotate, Op::Reopen, WRITE]).for_each(|op| world.take(&op));
+        world.reads.clear();
+        rest(&mut world, Duration::from_secs(5));
+        world.reads.dedup();
+        let first: Vec<u64> = world.reads.iter().copied().take(6).collect();
+        assert!(first.is_sorted() && first.len() == 6, "inodes are counted up: {first:?}");
+        world.settle();
+        world.check();
+        assert_eq!((world.stored().len(), world.collector.len()), (world.records.len(), 6));
+    }
+}
+
+#[test]
+fn a_growing_copy_is_compared_once() {
+    let mut world = World::new(true);
+    (0..60).for_each(|_| world.write(4, false));
+    rest(&mut world, Duration::from_secs(20));
+    let whole = world.disk.names[ACTIVE].0.borrow().data.clone();
+    let copy = world.disk.make(Vec::new(), world.wall);
+    world.disk.names.insert(format!("{ACTIVE}.1"), copy.clone());
+    let steps = 50;
+    for step in 1..=steps {
+        copy.0.borrow_mut().data = whole[..whole.len() * step / steps].to_vec();
+        rest(&mut world, Duration::from_millis(300));
+    }
+    let read = copy.0.borrow().read.get();
+    assert!(read < whole.len() + steps * 4096, "{read} bytes were read of a copy of {}", whole.len());
+    world.settle();
+    world.check();
+}
+
+#[test]
+fn a_file_that_cannot_be_read_holds_up_no_other_and_is_tried_ever_more_rarely() {
+    for rotated in [false, true] {
+        let mut world = World::new(true);
+        world.take(&WRITE);
+        if rotated {
+            // Known, and read before.
+            rest(&mut world, Duration::from_secs(5));
+        }
+        [Op::Rotate, Op::Reopen, WRITE].iter().for_each(|op| world.take(op));
+        let old = world.disk.names[&format!("{ACTIVE}.1")].clone();
+        old.0.borrow_mut().broken = true;
+        old.0.borrow_mut().data.extend_from_slice(b"2026-11-23 19:53:58.132 INFO  [main] more\n");
+        rest(&mut world, Duration::from_mins(1));
+        let stored = world.stored();
+        assert!(stored.contains(&2) && stored.contains(&3), "the other file is read: {:#?}", world.outline());
+        assert!(world.looks < 40, "{} looks within a minute", world.looks);
+        old.0.borrow_mut().broken = false;
+        rest(&mut world, Duration::from_secs(20));
+        world.settle();
+        world.check();
+        assert_eq!(world.stored().len(), 4);
+    }
+}
+
+#[test]
+fn a_copy_that_cannot_be_read_for_a_while_is_no_log_of_its_own() {
+    let mut world = World::new(true);
+    (0..10).for_each(|_| world.write(4, false));
+    rest(&mut world, Duration::from_secs(5));
+    world.take(&Op::Copy);
+    let copy = world.disk.names[&format!("{ACTIVE}.1")].clone();
+    // It breaks between the first look and the comparison.
+    while copy.0.borrow().read.get() == 0 {
+        world.work(0);
+    }
+    copy.0.borrow_mut().broken = true;
+    rest(&mut world, Duration::from_secs(30));
+    copy.0.borrow_mut().broken = false;
+    rest(&mut world, Duration::from_secs(30));
+    assert_eq!(world.collector.len(), 1, "{:#?}", world.outline());
+    assert_eq!(copy.stat().unwrap().links, 1);
+    world.settle();
+    world.check();
+}

@@ -1,0 +1,214 @@
+//! The agent's hands: what it wants done is done at a moment of the test's choosing, and told at another.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use message::format::Format;
+use message::frame::Limits;
+use message::redact;
+use message::time::Timestamp;
+
+use super::collector::{Stored, collect};
+use super::disk::{Memory, spot};
+use super::world::World;
+use crate::config::Start;
+use crate::content::Content;
+use crate::cursor::Reading;
+use crate::follow::{Action, Event, Follow, Now, Outcome, Rules, Spec};
+use crate::guard::{compare, crc_of};
+use crate::place::Place;
+use crate::stream::FileKey;
+use crate::turn::Turn;
+
+pub enum Job {
+    /// With the files it is about, as they were open when it was given.
+    Do(Action, Option<Memory>, Option<Memory>),
+    /// The collector is asked how far each stream is.
+    Recover,
+}
+
+impl World {
+    pub fn now(&self) -> Now {
+        Now { mono: self.mono, wall: Timestamp(self.wall) }
+    }
+
+    pub fn step(&mut self, event: Event) {
+        let now = self.now();
+        let actions = self.follow.step(event, now);
+        for action in actions {
+            let key = match &action {
+                Action::Close { file } => {
+                    self.handles.remove(file);
+                    continue;
+                }
+                Action::Look { file, .. } | Action::Sum { file, .. } | Action::Read { file, .. } => Some((*file, None)),
+                Action::Compare { file, with, .. } => Some((*file, Some(*with))),
+                _ => None,
+            };
+            let held = key.map(|(file, _)| self.handles[&file].clone());
+            let with = key.and_then(|(_, with)| with).map(|with| self.handles[&with].clone());
+            self.jobs.push(Job::Do(action, held, with));
+        }
+        while self.shipments.len() < 4 {
+            let Some(shipment) = self.follow.next_shipment(now.mono) else { break };
+            self.shipments.push(shipment);
+        }
+    }
+
+    /// One thing the agent waits for is done, or told to it; or time passes.
+    pub fn work(&mut self, pick: usize) {
+        self.work_once(pick);
+        self.check_marks();
+    }
+
+    fn work_once(&mut self, pick: usize) {
+        let counts = [
+            self.finished.len(),
+            self.jobs.len(),
+            self.shipments.len(),
+            self.late.len(),
+            usize::from(self.writing.is_some()),
+        ];
+        let choices: usize = counts.iter().sum();
+        if choices == 0 {
+            let due = self.follow.due().min(self.mono + Duration::from_secs(2)).max(self.mono);
+            self.pass(due.saturating_sub(self.mono));
+            self.step(Event::Tick);
+            return;
+        }
+        let mut pick = pick % choices;
+        let mut of = 0;
+        while pick >= counts[of] {
+            pick -= counts[of];
+            of += 1;
+        }
+        match of {
+            0 => self.deliver(pick),
+            1 => {
+                let job = self.jobs.remove(pick);
+                let done = self.job(job);
+                self.finished.extend(done);
+            }
+            2 => {
+                let shipment = self.shipments.remove(pick);
+                let answer = collect(&mut self.collector, &shipment.append);
+                if self.lose > 0 {
+                    self.lose -= 1;
+                    self.shipments.push(shipment);
+                } else {
+                    let outcome = Outcome::Answer(answer);
+                    self.finished.push((Event::Answered { shipment: Box::new(shipment), outcome }, None));
+                }
+            }
+            3 => {
+                let append = self.late.remove(pick);
+                collect(&mut self.collector, &append);
+            }
+            _ => {
+                if let Some(saved) = self.writing.take() {
+                    let number = saved.number;
+                    self.saved = saved;
+                    self.finished.push((Event::Checkpointed { number }, None));
+                }
+            }
+        }
+    }
+
+    pub fn deliver(&mut self, pick: usize) {
+        let (event, opened) = self.finished.remove(pick);
+        self.handles.extend(opened);
+        self.step(event);
+    }
+
+    fn job(&mut self, job: Job) -> Option<(Event, Option<(FileKey, Memory)>)> {
+        let Job::Do(action, held, with) = job else {
+            let positions = self.collector.values().filter_map(Stored::told).collect();
+            return Some((Event::Recovered { positions, saved: self.saved.clone() }, None));
+        };
+        let held = || held.clone().unwrap();
+        let text = |error: io::Error| error.to_string();
+        let event = match action {
+            Action::List { .. } => {
+                let listing = self.disk.listing();
+                let listed = |file: &Memory| {
+                    let spot = spot(file.0.borrow().identity);
+                    listing.entries.iter().any(|entry| entry.spot == spot)
+                };
+                let unseen = self.handles.iter().filter(|(_, file)| !listed(file));
+                let held = unseen.map(|(key, file)| (*key, file.stat().unwrap())).collect();
+                Event::Listed { listing, held }
+            }
+            Action::Open { file, path } => {
+                let Some(there) = self.disk.at(&path) else {
+                    return Some((Event::Opened { file, opened: Err(io::ErrorKind::NotFound.into()) }, None));
+                };
+                let identity = there.0.borrow().identity;
+                let opened = Ok((identity, spot(identity), there.stat().unwrap()));
+                return Some((Event::Opened { file, opened }, Some((file, there))));
+            }
+            Action::Look { file, ask } => {
+                self.looks += 1;
+                Event::Looked { file, look: ask.look(&held()).map_err(text) }
+            }
+            Action::Compare { file, ask, from, .. } => {
+                let other = with.unwrap();
+                let same = compare(&held(), &other, from);
+                let same = same.and_then(|(to, differs)| Ok((to, differs, ask.look(&other)?)));
+                Event::Compared { file, same: same.map_err(text) }
+            }
+            Action::Sum { file, from, to } => Event::Summed { file, crc: crc_of(&held(), from, to).map_err(text) },
+            Action::Read { file, stream, cursor, order } => {
+                self.reads.push(held().0.borrow().identity.inode);
+                let turn = Box::new(Turn::take(*cursor, &held(), order, &mut Vec::new()));
+                Event::Read { file, stream, turn }
+            }
+            Action::Ask { stream } => {
+                let position = self.collector.get(&stream).and_then(Stored::told);
+                Event::Positioned { stream, position: position.map(Box::new) }
+            }
+            Action::Checkpoint => {
+                assert!(self.follow.is_recovered(), "a checkpoint that knows nothing takes the place of a good one");
+                self.writing = Some(self.follow.snapshot());
+                return None;
+            }
+            Action::Quarantine { stream, .. } => Event::PutAside { stream },
+            Action::Close { .. } => return None,
+        };
+        Some((event, None))
+    }
+
+    /// Lets the agent finish, and time pass until what is rotated is closed.
+    pub fn settle(&mut self) {
+        self.finish_record();
+        self.lose = 0;
+        let end = self.mono + Duration::from_secs(40);
+        // Anything but a pattern: nothing that waits may be passed over for ever.
+        let mut pick = 1_usize;
+        for _ in 0..200_000 {
+            pick = pick.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            self.work(pick >> 33);
+            if self.mono > end {
+                return;
+            }
+        }
+        panic!("the agent never comes to rest: {:#?}", self.outline());
+    }
+}
+
+pub fn follow() -> Follow {
+    let rules = Rules {
+        poll: Duration::from_millis(100),
+        provisional_after: Duration::from_secs(1),
+        close_after: Duration::from_secs(10),
+        // Little, so that reading stops now and then.
+        memory: 4 << 10,
+        batch_bytes: 64 << 10,
+        batch_after: Duration::from_millis(200),
+    };
+    let format = Arc::new(Format::siptrail());
+    let reading = Arc::new(Reading { format, limits: Limits::default(), masks: redact::Rules::default() });
+    let place = Place::new(0, "app", &["/log/app.log".to_owned()]);
+    let spec = Spec { place, reading, zone: "UTC".into(), start: Start::Beginning };
+    Follow::new("agent".into(), "host".into(), rules, vec![spec])
+}
