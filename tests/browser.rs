@@ -1,130 +1,19 @@
-//! The pages in a real Chromium: keys, live rows, the content security policy, both themes, and no script at all.
+//! The pages in a real Chromium: the content security policy, both themes, deep links, paper, and no script at all.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
 use tempfile::TempDir;
 use thirtyfour::Key;
 
-use super::support::{Api, Browser, Siptrail, eventually, log, recorded};
+use super::live::{append, grown};
+use super::support::{Browser, Siptrail, eventually, one_long_call, recorded};
 
-const LIST: &str = "ol.scenarios a.sc";
-const ROWS: &str = "#flow ol > li[id^=m] > a.m";
-const READY: &str = "a[tabindex='0']";
+pub const LIST: &str = "ol.scenarios a.sc";
+pub const ROWS: &str = "#flow ol > li[id^=m] > a.m";
+pub const READY: &str = "a[tabindex='0']";
 /// 12 calls to bob, and the registrations of his three devices.
-const BOBS: usize = 15;
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_person_searches_opens_a_ladder_and_reads_a_message_by_keyboard() {
-    let (_watched, api) = recorded().await;
-    let browser = Browser::start().await;
-
-    browser.open(&api, "/").await;
-    browser.find(&format!("ol.scenarios {READY}")).await;
-    browser.press("/").await;
-    browser.focused("#box").await;
-    browser.press("bob").await;
-    browser.press(Key::Enter).await;
-    browser.is_at("/search?q=bob").await;
-    browser.has(LIST, BOBS).await;
-
-    let first = browser.find(LIST).await.attr("href").await.expect("read").expect("a link");
-    let rows = api.rows(&first).await;
-    browser.find(&format!("ol.scenarios {READY}")).await;
-    browser.press("j").await;
-    browser.focused(&format!("ol.scenarios a[href='{first}']")).await;
-    browser.press(Key::Enter).await;
-    browser.is_at(&first).await;
-    browser.has(ROWS, rows.len()).await;
-    assert_eq!(browser.texts("table.branches tbody .tag").await, ["B1", "B2", "B3"]);
-
-    browser.find(&format!("#flow {READY}")).await;
-    browser.press("jj").await;
-    browser.focused(&row(&rows[1])).await;
-    browser.press(Key::Enter).await;
-    browser.is_at(&format!("{first}?m={0}#m{0}", rows[1])).await;
-    let pane = browser.find(&format!("[id='m{}'] + li.detail .pane", rows[1])).await;
-    let text = pane.text().await.expect("text");
-    assert!(text.contains("/v1/route"), "the second message of this call asks for a route, the pane says:\n{text}");
-    browser.has(".detail", 1).await;
-
-    browser.find(&format!("#flow {READY}")).await;
-    browser.press("j").await;
-    browser.focused(&row(&rows[2])).await;
-    browser.press(Key::Escape).await;
-    browser.is_at(&format!("{first}?#m{}", rows[1])).await;
-    browser.has(".detail", 0).await;
-
-    browser.find(&format!("#flow {READY}")).await;
-    browser.press("jt").await;
-    browser.find(".ladder.faded").await;
-    assert!(browser.count("a.m.tx").await.expect("counted") > 1, "an INVITE and its answers are marked");
-    browser.press_once('2').await;
-    browser.has(ROWS, 6).await;
-    browser.has(&format!("{ROWS}.leg2"), 6).await;
-    browser.find(&format!("#flow {READY}")).await;
-    browser.press_once('0').await;
-    browser.has(ROWS, rows.len()).await;
-    browser.quit().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_new_row_arrives_live() {
-    let chunks = records();
-    let dir = TempDir::new().expect("a directory");
-    let file = dir.path().join("kamailio.log");
-    // Three registrations, then the first call; its BYE comes amid the next one.
-    append(&file, &chunks[..3 + 10]);
-    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&file]);
-    let api = siptrail.api().await;
-    let id = eventually("the call is there", || async {
-        let calls = api.scenarios("&class=call").await?;
-        let call = calls.first().ok_or("no call")?;
-        if call["messages"] == 10 { Ok(Api::id(call)) } else { Err(call.to_string()) }
-    })
-    .await;
-    let path = format!("/s/{id}");
-
-    let browser = Browser::start().await;
-    browser.size(1400, 2000).await;
-    browser.open(&api, &path).await;
-    browser.has(ROWS, api.rows(&path).await.len()).await;
-    browser.run("window.sinceOpened = true").await;
-
-    append(&file, &chunks[13..20]);
-    let more = grown(&api, &path, 17).await;
-    browser.has(ROWS, more).await;
-    assert_eq!(browser.run("return window.sinceOpened").await, true, "the page was loaded anew");
-
-    // What is read is not moved: with a detail open, rows wait until they are asked for.
-    browser.find(ROWS).await.click().await.expect("clicked");
-    browser.find(".detail .pane").await;
-    append(&file, &chunks[20..]);
-    let all = grown(&api, &path, 23).await;
-    let waiting = all - more;
-    let bar = browser.find(".livebar:not([hidden]) button").await;
-    let says = format!("Paused, {waiting} new: resume (L)");
-    eventually("the page says how many wait", || async {
-        let text = bar.text().await.map_err(|e| e.to_string())?;
-        if text == says { Ok(()) } else { Err(text) }
-    })
-    .await;
-    browser.has(ROWS, more).await;
-    browser.press("L").await;
-    browser.has(ROWS, all).await;
-    browser.find(".tools [role=status]").await;
-    eventually("the count of rows follows", || async {
-        let text = browser.texts(".tools [role=status]").await.join("");
-        if text.starts_with(&format!("{all} of {all}")) { Ok(()) } else { Err(text) }
-    })
-    .await;
-    let order = browser.run("return [...document.querySelectorAll('#flow ol > li[id^=m]')].map((row) => row.id)").await;
-    let wanted: Vec<String> = api.rows(&path).await.iter().map(|row| format!("m{row}")).collect();
-    assert_eq!(order, json!(wanted), "live rows stand where a fresh page has them");
-    browser.says_nothing_bad(None).await;
-    browser.quit().await;
-}
+pub const BOBS: usize = 15;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_page_breaks_its_content_security_policy() {
@@ -233,41 +122,84 @@ async fn everything_but_live_and_keys_works_without_script() {
     browser.quit().await;
 }
 
-/// The recorded log, cut where a record begins; what stands before the first is part of it.
-fn records() -> Vec<Vec<u8>> {
-    let text = std::fs::read(log("kamailio.log")).expect("read");
-    let mut chunks = vec![Vec::new()];
-    let mut begun = false;
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        if line.windows(11).any(|part| part == b"<script>: [") {
-            if begun {
-                chunks.push(Vec::new());
+#[tokio::test(flavor = "multi_thread")]
+async fn paper_has_the_columns_on_every_page_and_says_where_it_is_from() {
+    let (_watched, api) = recorded().await;
+    let browser = Browser::start().await;
+    let path = api.forked_call().await;
+    let row = api.rows(&path).await.swap_remove(3);
+    let address = api.url.trim_start_matches("http://");
+    for page in [format!("{path}?zone=Europe/Berlin&hide="), format!("{path}?m={row}")] {
+        browser.open(&api, &page).await;
+        browser.find("#flow ol").await;
+        let paper = browser.printed().await;
+        assert!(paper.len() > 1, "{page} is one page");
+        for (number, text) in paper.iter().enumerate() {
+            for column in ["127.0.0.1:9070", "bob 5081", "bob 5082", "bob 5083", "since last"] {
+                assert!(text.contains(column), "page {number} of {page} has no {column}:\n{text}");
             }
-            begun = true;
         }
-        chunks.last_mut().expect("one at least").extend_from_slice(line);
+        assert!(paper[0].contains(&format!("{address}{page}")), "{}", paper[0]);
+        assert!(paper[0].contains("Devices of bob") && !paper[0].contains("find in messages"), "{}", paper[0]);
     }
-    chunks
+    browser.open(&api, "/search?q=bob").await;
+    browser.find(LIST).await;
+    let paper = browser.printed().await.join("");
+    assert!(paper.contains("times in UTC") && paper.contains("nodes"), "{paper}");
+    browser.quit().await;
 }
 
-fn append(file: &Path, chunks: &[Vec<u8>]) {
-    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(file).expect("opened");
-    file.write_all(&chunks.concat()).expect("appended");
-}
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_to_a_row_far_below_shows_it_clear_of_the_host_line() {
+    let dir = TempDir::new().expect("a directory");
+    let file = dir.path().join("long.log");
+    append(&file, &[one_long_call(2_300)]);
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&file]);
+    let api = siptrail.api().await;
+    let path = "/s/00000001";
+    eventually("the call is there", || async { api.get("/api/v1/scenarios/00000001").await }).await;
+    let rows = grown(&api, path, 2_300).await;
+    let ids = api.rows(path).await;
+    assert_eq!(rows, ids.len());
 
-/// How many rows there are once the scenario holds this many messages.
-async fn grown(api: &Api, path: &str, messages: u64) -> usize {
-    eventually("the scenario grows", || async {
-        let scenario = api.get(&path.replace("/s/", "/api/v1/scenarios/")).await?;
-        let has = &scenario["scenario"]["messages"];
-        if *has != messages {
-            return Err(format!("{has} of {messages} messages"));
+    let browser = Browser::start().await;
+    for (width, height) in [(1400, 900), (390, 844)] {
+        browser.size(width, height).await;
+        // A row of the first page, and one of the next.
+        for (at, page) in [(1_950, 2_000), (2_200, 300)] {
+            for open in ["", "m"] {
+                let link = match open {
+                    "" => format!("{path}?page={}#m{}", at / 2_000 + 1, ids[at]),
+                    _ => format!("{path}?m={0}#m{0}", ids[at]),
+                };
+                browser.open(&api, "/").await;
+                browser.open(&api, &link).await;
+                browser.has(ROWS, page).await;
+                let place = format!(
+                    "const row = document.getElementById('m{}').getBoundingClientRect();
+                     const head = document.querySelector('#flow .head').getBoundingClientRect();
+                     return [row.top, row.bottom, Math.max(head.bottom, 0), innerHeight]",
+                    ids[at]
+                );
+                eventually(&format!("{link} is in sight at {width} px"), || async {
+                    let place = browser.run(&place).await;
+                    let [top, bottom, head, height] = [0, 1, 2, 3].map(|n| place[n].as_f64().unwrap_or(-1.0));
+                    if top >= head - 1.0 && bottom <= height { Ok(()) } else { Err(place.to_string()) }
+                })
+                .await;
+            }
         }
-        Ok(scenario["rows"].as_array().map_or(0, Vec::len))
-    })
-    .await
+        let next = browser.texts(".flow .pages a").await;
+        assert!(next.iter().all(|text| text == "rows before"), "{next:?}");
+    }
+    browser.open(&api, path).await;
+    browser.find(".flow .pages a[href='?page=2']").await.click().await.expect("clicked");
+    browser.is_at(&format!("{path}?page=2")).await;
+    browser.has(ROWS, 300).await;
+    browser.says_nothing_bad(None).await;
+    browser.quit().await;
 }
 
-fn row(id: &str) -> String {
+pub fn row(id: &str) -> String {
     format!("[id='m{id}'] > a.m")
 }

@@ -8,5 +8,7 @@ mod databases;
 mod durability;
 mod hostile;
 mod house;
+mod keyboard;
+mod live;
 mod support;
 mod traffic;

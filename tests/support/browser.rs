@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::http::{Request, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::error::{WebDriverErrorInner, WebDriverResult};
@@ -23,7 +25,7 @@ pub struct Browser {
     // Dropped first: ends the session, and with it the browser.
     pub driver: WebDriver,
     _chromedriver: Chromedriver,
-    _profile: TempDir,
+    profile: TempDir,
     url: String,
 }
 
@@ -72,7 +74,7 @@ impl Browser {
         }
         let driver = WebDriver::builder(&url, wanted).client(Http::new()).await.expect("Chromium starts");
         let url = format!("{url}/session/{}", driver.session_id());
-        let browser = Self { driver, _chromedriver: chromedriver, _profile: profile, url };
+        let browser = Self { driver, _chromedriver: chromedriver, profile, url };
         browser.size(1400, 1400).await;
         browser
     }
@@ -91,10 +93,27 @@ impl Browser {
     }
 
     /// A command of the DevTools protocol.
-    pub async fn cdp(&self, command: &str, params: Value) {
+    pub async fn cdp(&self, command: &str, params: Value) -> Value {
         let body = json!({ "cmd": command, "params": params });
         let answer = client().post(format!("{}/goog/cdp/execute", self.url)).json(&body).send().await;
-        answer.and_then(reqwest::Response::error_for_status).expect("the browser does as it is told");
+        let answer = answer.and_then(reqwest::Response::error_for_status).expect("the browser does as it is told");
+        let mut answer: Value = answer.json().await.expect("an answer in JSON");
+        answer["value"].take()
+    }
+
+    /// The text of each page of paper that this page becomes.
+    pub async fn printed(&self) -> Vec<String> {
+        let printed = self.cdp("Page.printToPDF", json!({ "preferCSSPageSize": true })).await;
+        let file = self.profile.path().join("printed.pdf");
+        let pdf = BASE64_STANDARD.decode(printed["data"].as_str().expect("a document")).expect("base64");
+        std::fs::write(&file, pdf).expect("written");
+        let text = Command::new(program("pdftotext", "poppler-utils"))
+            .args(["-layout", &file.display().to_string(), "-"])
+            .output()
+            .expect("pdftotext runs");
+        assert!(text.status.success(), "{}", String::from_utf8_lossy(&text.stderr));
+        let text = String::from_utf8(text.stdout).expect("text");
+        text.split('\u{c}').map(str::to_owned).filter(|page| !page.trim().is_empty()).collect()
     }
 
     pub async fn run(&self, script: &str) -> Value {
