@@ -7,12 +7,16 @@ use std::time::{Duration, Instant};
 
 use agent::Progress;
 use store::Store;
+use store::stream::Totals;
 use tokio::sync::watch;
 
 /// At most one line this often while catching up.
 const LINE: Duration = Duration::from_secs(2);
 /// Less than this is not worth a line.
 const WORTH: u64 = 4 << 20;
+/// How long calls may take to become scenarios before what is there is told all the same, and how often that is looked at.
+const JOINED: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(100);
 
 /// One sentence to standard output. A closed pipe is no reason to stop.
 pub fn say(sentence: &str) {
@@ -30,15 +34,32 @@ pub async fn tell(mut told: watch::Receiver<Progress>, store: Store) {
         }
         if teller.caught_up_now {
             teller.caught_up_now = false;
-            if let Ok(totals) = store.totals().await {
-                say(&format!(
-                    "{} messages of {} scenarios are stored",
-                    thousands(totals.records),
-                    thousands(totals.scenarios)
-                ));
+            if let Some(totals) = joined(&store).await {
+                say(&stored(totals.records, totals.scenarios));
             }
         }
     }
+}
+
+/// What is stored, once the calls among it are scenarios; that comes a moment after it is acknowledged.
+async fn joined(store: &Store) -> Option<Totals> {
+    let begun = Instant::now();
+    loop {
+        let totals = store.totals().await.ok()?;
+        if totals.waiting == 0 || begun.elapsed() > JOINED {
+            return Some(totals);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn stored(records: i64, scenarios: i64) -> String {
+    if records == 0 {
+        return "no record is in what was read: one begins with a line [timestamp][method][source url][destination url]; \
+                see docs/log-format.md"
+            .to_owned();
+    }
+    format!("stored: {} of {}", counted(records, "message"), counted(scenarios, "scenario"))
 }
 
 /// Decides which lines are worth saying. Pure but for the times given.
@@ -49,6 +70,8 @@ struct Teller {
     empty: BTreeSet<PathBuf>,
     files: usize,
     behind: bool,
+    /// What was there at the start is told, or there was nothing.
+    begun: bool,
     caught_up_now: bool,
 }
 
@@ -61,6 +84,7 @@ impl Teller {
             empty: BTreeSet::new(),
             files: 0,
             behind: false,
+            begun: false,
             caught_up_now: false,
         }
     }
@@ -82,7 +106,7 @@ impl Teller {
         self.empty = empty;
         if progress.files != self.files {
             self.files = progress.files;
-            lines.push(format!("following {} file{}", self.files, if self.files == 1 { "" } else { "s" }));
+            lines.push(format!("following {}", counted(self.files as i64, "file")));
         }
         let left = progress.bytes_known.saturating_sub(progress.bytes_committed + progress.bytes_unfinished);
         if left > WORTH && self.last_line.is_none_or(|at| now.duration_since(at) >= LINE) {
@@ -98,6 +122,10 @@ impl Teller {
             let done = megabytes(progress.bytes_committed + progress.bytes_unfinished);
             lines.push(format!("caught up: {done} MB in {took:.1} s{}", unfinished(progress)));
         }
+        if left == 0 && progress.files > 0 && !self.begun {
+            self.begun = true;
+            self.caught_up_now |= progress.bytes_known > 0;
+        }
         lines
     }
 }
@@ -110,6 +138,10 @@ fn unfinished(progress: &Progress) -> String {
         1 => format!("; the last record of a log is unfinished ({bytes} bytes)"),
         logs => format!("; the last records of {logs} logs are unfinished ({bytes} bytes)"),
     }
+}
+
+fn counted(number: i64, what: &str) -> String {
+    format!("{} {what}{}", thousands(number), if number == 1 { "" } else { "s" })
 }
 
 fn megabytes(bytes: u64) -> String {
@@ -170,6 +202,28 @@ mod tests {
             ["caught up: 200 MB in 2.0 s; the last record of a log is unfinished (1,300 bytes)"]
         );
         assert!(teller.lines(&read, start + 2 * LINE).is_empty());
+    }
+
+    #[test]
+    fn what_was_there_at_the_start_is_told_once_however_small_and_what_comes_live_is_not() {
+        let start = Instant::now();
+        let mut told = Teller::new(start);
+        assert_eq!(told.lines(&progress(1, 900, 0), start), ["following 1 file"]);
+        assert!(!told.caught_up_now);
+        told.lines(&progress(1, 900, 900), start);
+        assert!(std::mem::take(&mut told.caught_up_now));
+        told.lines(&progress(1, 990, 990), start);
+        assert!(!told.caught_up_now);
+        let mut live = Teller::new(start);
+        live.lines(&progress(1, 0, 0), start);
+        live.lines(&progress(1, 900, 900), start);
+        assert!(!live.caught_up_now);
+    }
+
+    #[test]
+    fn who_has_no_record_in_its_log_is_told_what_one_is() {
+        assert_eq!(stored(1234, 1), "stored: 1,234 messages of 1 scenario");
+        assert!(stored(0, 0).contains("[timestamp][method][source url][destination url]"));
     }
 
     #[test]

@@ -94,7 +94,7 @@ fn read(path: &Path) -> String {
 
 #[test]
 fn example_configs_are_read_by_the_programs_they_are_for() {
-    let etc = |file: &str| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("etc").join(file);
+    let etc = |file: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("etc").join(file);
     agent::Config::load(&etc("agent.toml"), |_| {}).expect("etc/agent.toml");
     let text = std::fs::read_to_string(etc("collector.toml")).expect("etc/collector.toml");
     let config: collector::Config = toml::from_str(&text).expect("etc/collector.toml");
@@ -104,7 +104,7 @@ fn example_configs_are_read_by_the_programs_they_are_for() {
 /// What always holds is shown by tests; one that is renamed takes its line with it.
 #[test]
 fn tests_that_the_architecture_names_are_there() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
     let is_name = |name: &&str| {
         name.matches('_').count() > 2 && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
@@ -117,7 +117,7 @@ fn tests_that_the_architecture_names_are_there() {
 }
 
 /// All Rust of the house, one behind the other.
-fn code_of(root: &std::path::Path) -> String {
+fn code_of(root: &Path) -> String {
     let (mut code, mut left) = (String::new(), Vec::new());
     left.extend(ARROWS.iter().map(|(name, _)| root.join(name)).chain([root.join("src"), root.join("tests")]));
     while let Some(place) = left.pop() {

@@ -366,7 +366,7 @@ impl Follow {
                 piece.spans.iter().filter(|span| matches!(span.cause, Some(Cause::Rejected | Cause::StartAtEnd)))
             {
                 let (path, cause) = (stream.path.display(), span.cause.map(Cause::name));
-                warn!(stream = %stream.id, %path, offset = %span.start, bytes = span.len, cause, "is not sent; a gap says so");
+                warn!(stream = %stream.id, %path, offset = %span.start, bytes = span.len, cause, "bytes of this log are not sent; a gap says so");
             }
             self.memory += stream.push(piece);
             let id = stream.id;
