@@ -52,8 +52,19 @@ pub struct ScenarioCall {
     pub call_id: String,
     pub streams: Vec<(StreamId, Day)>,
     pub class: CallClass,
-    /// Key space, value, and the message that carried it; none for the first call.
-    pub joined_by: Option<(String, String, MessageId)>,
+    /// None for the first call.
+    pub joined_by: Option<Join>,
+}
+
+/// The key by which a call came to its scenario.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Join {
+    pub space: String,
+    pub value: String,
+    /// False where calls that have nothing to do with each other may carry the same value.
+    pub sure: bool,
+    /// The message that carried it.
+    pub message: MessageId,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -104,6 +115,7 @@ struct CallColumns {
     call_id: String,
     joined_space: Option<String>,
     joined_value: Option<String>,
+    joined_sure: Option<i16>,
     joined_stream: Option<i64>,
     joined_off: Option<i64>,
 }
@@ -121,7 +133,8 @@ impl Store {
         }
         let calls: Vec<CallColumns> = with_pool!(self.backend, pool => {
             sqlx::query_as(
-                "select call, stream_id, day, class, call_id, joined_space, joined_value, joined_stream, joined_off
+                "select call, stream_id, day, class, call_id, joined_space, joined_value, joined_sure,
+                        joined_stream, joined_off
                  from scenario_call where scenario_id = $1 order by first, call, stream_id, day",
             )
             .bind(id.0)
@@ -183,7 +196,8 @@ fn gather(rows: Vec<CallColumns>) -> Result<Vec<ScenarioCall>, Error> {
         let part = (StreamId(row.stream_id), Day(row.day));
         let joined_by = match (row.joined_space, row.joined_value, row.joined_stream, row.joined_off) {
             (Some(space), Some(value), Some(stream), Some(off)) => {
-                Some((space, value, MessageId::new(StreamId(stream), Offset(count(off)))))
+                let message = MessageId::new(StreamId(stream), Offset(count(off)));
+                Some(Join { space, value, sure: row.joined_sure != Some(0), message })
             }
             _ => None,
         };

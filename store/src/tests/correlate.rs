@@ -14,7 +14,7 @@ use super::fixture::{File, NOON, Says, correlate, says, scenarios};
 use super::store_test;
 use crate::Store;
 use crate::correlate::HUB;
-use crate::scenario::{Found, Scenario};
+use crate::scenario::{Found, Join, Scenario};
 use crate::search::Filter;
 
 pub(super) async fn only(store: &Store) -> Scenario {
@@ -79,7 +79,8 @@ store_test! {
         assert_eq!(scenarios(&store).await, [vec!["call-a", "call-b"], vec!["call-c", "call-d"]]);
         let page = store.search(&Filter::default(), None, 10).await.unwrap();
         let scenario = here(&store, page.rows[0].id).await;
-        let by = (String::from("session"), String::from("s"), MessageId::new(file.stream, Offset(start)));
+        let message = MessageId::new(file.stream, Offset(start));
+        let by = Join { space: "session".into(), value: "s".into(), sure: true, message };
         assert_eq!(scenario.calls.iter().find(|call| call.call_id == "call-d").unwrap().joined_by, Some(by));
         assert_eq!((scenario.row.messages, scenario.row.version), (3, 2));
     }
@@ -130,7 +131,7 @@ store_test! {
         let page = store.search(&Filter { call_id: Some("z".into()), ..Filter::default() }, None, 10).await.unwrap();
         let scenario = here(&store, page.rows[0].id).await;
         assert_eq!((scenario.row.messages, scenario.row.first.0), (2, NOON.0 + SECOND));
-        assert_eq!(scenario.calls.iter().map(|call| call.joined_by.as_ref().map(|by| by.1.as_str())).collect::<Vec<_>>(), [Some("s"); 2]);
+        assert_eq!(scenario.calls.iter().map(|call| call.joined_by.as_ref().map(|by| by.value.as_str())).collect::<Vec<_>>(), [Some("s"); 2]);
     }
 
     async fn a_hub_in_one_batch_does_not_join_either(store) {
@@ -160,7 +161,7 @@ store_test! {
     async fn a_call_says_by_which_key_it_joined_not_which_it_carries(store) {
         let joined = async || {
             let calls = only(&store).await.calls;
-            calls.into_iter().map(|call| (call.call_id, call.joined_by.map(|by| (by.1, by.2.offset.0)))).collect::<Vec<_>>()
+            calls.into_iter().map(|call| (call.call_id, call.joined_by.map(|by| (by.value, by.message.offset.0)))).collect::<Vec<_>>()
         };
         let mut file = File::new(1);
         file.log(&store, [says("a-leg@pbx", 0, "INVITE")]).await;
@@ -180,8 +181,20 @@ store_test! {
         File::new(1).log(&store, [says("a-leg@pbx", 0, "INVITE"), says_b]).await;
         correlate(&store, 1).await;
         let calls = only(&store).await.calls;
-        let by: Vec<_> = calls.iter().map(|call| call.joined_by.as_ref().map(|by| by.1.as_str())).collect();
+        let by: Vec<_> = calls.iter().map(|call| call.joined_by.as_ref().map(|by| by.value.as_str())).collect();
         assert_eq!(by, [None, Some("a-leg@pbx")]);
+    }
+
+    async fn a_call_that_joined_by_a_likely_key_says_so(store) {
+        let likely = |call, at| {
+            let mut says = says(call, at, "INVITE").key("trace", "0af7651916cd43dd");
+            says.keys[0].sure = false;
+            says
+        };
+        File::new(1).log(&store, [likely("a-leg@pbx", 0), likely("b-leg@pbx", 1)]).await;
+        correlate(&store, 1).await;
+        let by: Vec<_> = only(&store).await.calls.into_iter().map(|call| call.joined_by.map(|by| (by.space, by.sure))).collect();
+        assert!(by.contains(&Some(("trace".into(), false))), "{by:?}");
     }
 
     async fn a_call_that_was_named_before_it_came_joined_by_its_own_id(store) {
@@ -192,7 +205,8 @@ store_test! {
         let a_leg = file.w;
         file.log(&store, [says("a-leg@pbx", 0, "INVITE")]).await;
         correlate(&store, 1).await;
-        let by = (String::from("call"), String::from("a-leg@pbx"), MessageId::new(file.stream, Offset(a_leg)));
+        let message = MessageId::new(file.stream, Offset(a_leg));
+        let by = Join { space: "call".into(), value: "a-leg@pbx".into(), sure: true, message };
         assert_eq!(only(&store).await.calls[0].joined_by, Some(by));
     }
 

@@ -35,6 +35,8 @@ pub(super) struct JoinJson {
     /// Such as `call`, `session` or `charging`.
     space: String,
     value: String,
+    /// False: calls that have nothing to do with each other may carry the same value.
+    sure: bool,
     /// The message that carried it.
     message: String,
 }
@@ -122,10 +124,11 @@ impl CallJson {
     fn new(call: &ScenarioCall) -> Self {
         let mut streams: Vec<_> = call.streams.iter().map(|(stream, _)| stream.to_string()).collect();
         streams.dedup();
-        let joined_by = call.joined_by.as_ref().map(|(space, value, message)| JoinJson {
-            space: space.clone(),
-            value: value.clone(),
-            message: message.to_string(),
+        let joined_by = call.joined_by.as_ref().map(|by| JoinJson {
+            space: by.space.clone(),
+            value: by.value.clone(),
+            sure: by.sure,
+            message: by.message.to_string(),
         });
         Self { call_id: call.call_id.clone(), class: call.class.name(), streams, joined_by }
     }

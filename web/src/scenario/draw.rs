@@ -95,6 +95,7 @@ struct Joined {
     call_id: String,
     space: String,
     value: String,
+    sure: bool,
     href: String,
 }
 
@@ -234,15 +235,16 @@ fn joined(scenario: &Scenario, flow: &Flow, view: &View) -> Vec<Joined> {
     // A call alone carries its keys, too, but they joined nothing.
     let several = scenario.calls.len() > 1;
     let calls = scenario.calls.iter().filter(|_| several).filter_map(|call| Some((call, call.joined_by.as_ref()?)));
-    let joined = calls.map(|(call, (space, value, message))| {
+    let joined = calls.map(|(call, by)| {
         let leg = flow.legs.iter().find(|leg| leg.call_id == call.call_id);
-        let open = Some(crate::ladder::view::RowId { message: *message, answer: false });
+        let open = Some(crate::ladder::view::RowId { message: by.message, answer: false });
         Joined {
             tag: leg.map_or(String::new(), |leg| leg.tag.clone()),
             call_id: call.call_id.clone(),
-            space: space.clone(),
-            value: value.clone(),
-            href: format!("{}#m{message}", link(&View { open, page: None, ..view.clone() })),
+            space: by.space.clone(),
+            value: by.value.clone(),
+            sure: by.sure,
+            href: format!("{}#m{}", link(&View { open, page: None, ..view.clone() }), by.message),
         }
     });
     joined.collect()

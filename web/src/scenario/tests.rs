@@ -5,7 +5,7 @@ use message::id::{CallKey, ScenarioId};
 use message::redact::Mask;
 use message::time::{SECOND, Timestamp};
 use scraper::{Html, Selector};
-use store::scenario::{Scenario, ScenarioCall, ScenarioRow};
+use store::scenario::{Join, Scenario, ScenarioCall, ScenarioRow};
 
 use super::draw::{Picture, page_for_test, rows_for_test, table_for_test};
 use super::evidence::Evidence;
@@ -148,15 +148,24 @@ fn the_head_says_what_the_logs_show() {
 fn a_call_joined_by_a_key_says_which_and_links_to_the_message_that_bore_it() {
     let s = forked_call();
     let mut picture = picture(&s, "");
-    let joined_by = Some(("X-CID".into(), "6f2a90c1d8@alice-ios".into(), s.messages[4].id));
-    let call_id = "other@proxy-1".to_owned();
+    let by = |sure| {
+        Some(Join { space: "X-CID".into(), value: "6f2a90c1d8@alice-ios".into(), sure, message: s.messages[4].id })
+    };
     let calls = &mut picture.scenario.calls;
-    calls.push(ScenarioCall { call_id, joined_by, ..calls[0].clone() });
+    for (call_id, sure) in [("other@proxy-1", true), ("more@proxy-1", false)] {
+        calls.push(ScenarioCall { call_id: call_id.into(), joined_by: by(sure), ..calls[0].clone() });
+    }
     let gaps = vec!["9 bytes of sip, copytruncate".into()];
     picture.evidence = Evidence { sources: 1, gaps, ..Evidence::default() };
     let page = Html::parse_document(&page_for_test(&picture, &s.flow));
-    assert_eq!(texts(&page, ".joined li"), ["other@proxy-1 joined by X-CID 6f2a90c1d8@alice-ios"]);
-    assert_eq!(attrs(&page, ".joined a", "href"), [format!("?m={0}#m{0}", s.messages[4].id)]);
+    assert_eq!(
+        texts(&page, ".joined li"),
+        [
+            "other@proxy-1 joined by X-CID 6f2a90c1d8@alice-ios",
+            "more@proxy-1 likely joined by X-CID 6f2a90c1d8@alice-ios"
+        ]
+    );
+    assert_eq!(attrs(&page, ".joined a", "href"), vec![format!("?m={0}#m{0}", s.messages[4].id); 2]);
     assert_eq!(texts(&page, ".facts div:last-child dd"), ["1 source, 1 gap"]);
 }
 
