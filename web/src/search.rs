@@ -129,7 +129,7 @@ struct Results {
     read_as: Option<&'static str>,
     others: Vec<(&'static str, String)>,
     chips: Vec<(String, String)>,
-    /// `the newest 50 scenarios`
+    /// `The newest 50 scenarios`
     says: String,
     rows: Vec<Row>,
     older: Option<String>,
@@ -190,10 +190,10 @@ impl Results {
 fn says(rows: usize, more: bool, first_page: bool) -> String {
     match (rows, more, first_page) {
         (0, ..) => String::new(),
-        (_, true, true) => format!("the newest {}", words::counted(rows, "scenario")),
+        (_, true, true) => format!("The newest {}", words::counted(rows, "scenario")),
         (_, false, true) => words::counted(rows, "scenario"),
         (_, true, false) => format!("{rows} older scenarios"),
-        (_, false, false) => format!("the oldest {}", words::counted(rows, "scenario")),
+        (_, false, false) => format!("The oldest {}", words::counted(rows, "scenario")),
     }
 }
 

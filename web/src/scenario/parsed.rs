@@ -90,10 +90,14 @@ fn exchange(message: &Message) -> Section {
     add("Target", facts.target.as_deref());
     add("From", Some(&message.source));
     add("To", Some(&message.destination));
-    add("Status", facts.status.map(|status| format!("{status} {}", facts.reason)).as_deref().map(str::trim));
-    if let Some(result) = &facts.result {
-        let text = result.status.map_or("no answer".to_owned(), |status| format!("{status} {}", result.reason));
-        add("Result", Some(text.trim()));
+    match &facts.result {
+        Some(result) => {
+            let text = result.status.map_or("no answer".to_owned(), |status| format!("{status} {}", result.reason));
+            add("Result", Some(text.trim()));
+        }
+        None => {
+            add("Status", facts.status.map(|status| format!("{status} {}", facts.reason)).as_deref().map(str::trim))
+        }
     }
     add("Call-ID", facts.call_id.as_deref());
     if let Some(push) = &facts.push {

@@ -230,6 +230,16 @@ fn parsed_fields_stand_in_groups_and_tags_light_up() {
 }
 
 #[test]
+fn the_result_of_an_exchange_is_said_once() {
+    let mut s = Sample::of(&["proxy-1", "api-1"]);
+    s.leg("A");
+    s.exchange(0, "A proxy-1 > api-1 POST /v1/route", Some(200), "OK");
+    let page = page(&s, &format!("m={}", id_of(&s, 0)));
+    let names = texts(&page, ".pane dt");
+    assert!(names.contains(&"Result".to_owned()) && !names.contains(&"Status".to_owned()), "{names:?}");
+}
+
+#[test]
 fn raw_body_and_log_line_are_views_of_their_own() {
     let s = forked_call();
     let id = id_of(&s, 0);

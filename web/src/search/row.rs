@@ -33,6 +33,8 @@ pub struct Row {
     pub devices: String,
     pub legs: String,
     pub messages: String,
+    /// What they are, where no head of a column says it.
+    pub unit: &'static str,
     pub nodes: String,
     /// Symbol, name and count of each kind it holds; nothing where all is SIP.
     pub kinds: Vec<(&'static str, &'static str, String)>,
@@ -68,9 +70,14 @@ impl Row {
             outcome: words::outcome(row),
             remark: remark(row),
             lasted: if row.messages > 1 { duration(row.last.micros_since(row.first)) } else { String::new() },
-            devices: if row.devices > 1 { words::counted(row.devices, "device") } else { String::new() },
+            devices: if row.devices > 1 {
+                words::counted(row.devices, "device").replace(' ', "\u{a0}")
+            } else {
+                String::new()
+            },
             legs: words::count(row.legs),
             messages: words::count(row.messages),
+            unit: if row.messages == 1 { "message" } else { "messages" },
             nodes: words::count(row.nodes),
             kinds: kinds(row),
         }
