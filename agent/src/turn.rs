@@ -81,10 +81,22 @@ impl Turn {
         scratch.extend_from_slice(&cursor.window);
         let stat = Stat { size: cursor.seen, ..Stat::default() };
         let turn = Self { cursor, pieces: Vec::new(), found: Found::More, stat, read: 0, tail: None };
-        let mut work = Work { content, buf: scratch, turn, open: Piece::empty(), piece: order.piece };
+        let mut work = Work {
+            content,
+            buf: scratch,
+            turn,
+            open: Piece::empty(),
+            piece: order.piece,
+            slice: slice_of(order.piece),
+        };
         work.turn.found = work.run(order).unwrap_or_else(|stop| stop);
         work.into_turn()
     }
+}
+
+/// Where pieces must be small, no two records may end in one slice.
+fn slice_of(piece: usize) -> usize {
+    if piece < PIECE { (piece / 8).max(1) } else { piece }
 }
 
 /// The file is gone or was truncated, and what is not final yet will never be read again: closes with what is in memory, or
@@ -107,8 +119,10 @@ struct Work<'a, C> {
     buf: &'a mut Vec<u8>,
     turn: Turn,
     open: Piece,
-    /// What the framer is fed at once, and a piece holds: it ends at the end of one.
+    /// What a piece holds.
     piece: usize,
+    /// What the framer is fed at once: a piece ends at the end of one.
+    slice: usize,
 }
 
 impl<C: Content> Work<'_, C> {
@@ -270,7 +284,7 @@ impl<C: Content> Work<'_, C> {
         let mut spans = Vec::new();
         while self.turn.cursor.at < self.turn.cursor.seen && !self.turn.cursor.leading {
             let (at, seen) = (self.turn.cursor.at, self.turn.cursor.seen);
-            self.feed_slice(seen.min(at + self.piece as u64), &mut spans)?;
+            self.feed_slice(seen.min(at + self.slice as u64), &mut spans)?;
             self.take(&mut spans, false)?;
         }
         Ok(())
@@ -297,7 +311,7 @@ impl<C: Content> Work<'_, C> {
     fn whole_lines(&self) -> Result<u64, Found> {
         let (at, seen) = (self.turn.cursor.at, self.turn.cursor.seen);
         let mut end = at;
-        for most in [self.piece, CLOSING] {
+        for most in [self.slice, CLOSING] {
             end = seen.min(at + most as u64);
             if end == seen {
                 break;

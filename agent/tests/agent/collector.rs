@@ -165,7 +165,9 @@ impl Collector {
             }
             Fault::Overtaken => {
                 let withheld = std::mem::take(&mut self.inner().withheld);
-                withheld.iter().for_each(|append| _ = self.store(append));
+                for append in &withheld {
+                    self.store(append);
+                }
             }
             _ => {}
         }

@@ -39,7 +39,7 @@ async fn c02_a_stream_id_that_was_made_and_not_yet_durable_is_made_again() {
     for epoch in 0..2 {
         // No checkpoint is written, and nothing that is sent arrives: all that is left of the id is the file.
         world.block_checkpoints();
-        world.collector.next([Fault::LoseRequest; 1000]);
+        world.collector.next(vec![Fault::LoseRequest; 1000]);
         world.start();
         eventually("the id is made", || world.collector.asked().len() == epoch + 1).await;
         let made = world.collector.asked();
@@ -48,7 +48,8 @@ async fn c02_a_stream_id_that_was_made_and_not_yet_durable_is_made_again() {
         world.unblock_checkpoints();
         world.collector.next([]);
         world.start();
-        world.exact().await;
+        world.stored().await;
+        assert_eq!(world.check(), Vec::<usize>::new());
         assert_eq!(world.collector.asked(), made, "the same id");
         assert_eq!(world.epochs(), (0..=epoch as u64).collect::<Vec<_>>());
         eventually("the checkpoint has it", || world.checkpoint().len() == epoch + 1).await;

@@ -10,40 +10,49 @@ use message::wire::Refused;
 use crate::collector::Fault;
 use crate::world::{World, eventually, open, record, resident};
 
-/// Shortened: 80 MB at once instead of an hour at 5 MB a second.
+/// Shortened: some times the budget at once instead of an hour at 5 MB a second, and the rate at which an agent that is not
+/// optimised catches up is a tenth of what is asked of a real one.
 #[tokio::test]
 async fn d01_while_the_collector_is_down_the_file_is_the_buffer() {
-    const LINE_RATE: f64 = 5e6;
+    const CATCH_UP: f64 = 5.0 * 5e6 / 10.0;
     let mut world = World::new(&["app.log"]);
+    world.config.memory = 4 << 20;
     let log = world.append("app.log", 10);
     world.start();
     world.stored().await;
     world.collector.set_down(true);
     let (held, read) = (resident(), bytes_read());
-    for chunk in 0..80 {
+    for chunk in 0..24 {
         let bytes: Vec<u8> = (0..500).flat_map(|nth| record(10 + chunk * 500 + nth, 2000)).collect();
         (&log).write_all(&bytes).unwrap();
     }
     let size = log.metadata().unwrap().len();
-    assert!(size > 64 << 20);
+    assert!(size > 20 << 20);
     eventually("the agent knows all of it", || world.progress().bytes_known == size).await;
     let mut taken = 0;
     while bytes_read() - read > taken + 100_000 {
         taken = bytes_read() - read;
-        // The budget, and turns that were under way when it was spent.
-        assert!(taken < 24 << 20, "{} MiB were read, though 16 may be in memory", taken >> 20);
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     let grown = resident().saturating_sub(held);
-    assert!(taken > 8 << 20 && grown < 48 << 20, "{} MiB are read, and {} MiB more held", taken >> 20, grown >> 20);
+    // The budget, and turns that were under way when it was spent.
+    assert!((2 << 20..10 << 20).contains(&taken), "{} KiB were read, though 4 MiB may be in memory", taken >> 10);
+    assert!(grown < 24 << 20, "{} MiB more are held", grown >> 20);
 
     world.collector.set_down(false);
-    let begun = Instant::now();
+    let before = cpu_seconds();
     eventually("all is stored", || world.collector.totals() == (1, size)).await;
-    let rate = size as f64 / begun.elapsed().as_secs_f64();
-    assert!(rate > 5.0 * LINE_RATE, "caught up with {:.0} MB a second", rate / 1e6);
-    world.records.extend((0..40_000).map(|nth| record(10 + nth, 2000)));
+    let rate = size as f64 / (cpu_seconds() - before);
+    assert!(rate > CATCH_UP, "caught up with {:.1} MB a CPU second", rate / 1e6);
+    world.records.extend((0..12_000).map(|nth| record(10 + nth, 2000)));
     world.exact().await;
+}
+
+/// CPU time that this process has taken so far.
+fn cpu_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let times = stat.rsplit_once(')').unwrap().1.split_whitespace().skip(11).take(2);
+    times.map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
 }
 
 /// Bytes that this process has read from files so far.

@@ -19,19 +19,20 @@ const ROTATIONS: usize = 3;
 /// Copies and truncates a log under load, several times; the copies go to a directory. Gives their paths.
 async fn rotate_under_load(world: &mut World, copies: PathBuf) -> Vec<PathBuf> {
     let log = world.log("app.log");
-    let load = world.load("app.log", RATE);
     world.start();
     let mut made = Vec::new();
     for rotation in 1..=ROTATIONS {
-        eventually("some megabytes are written", || log.metadata().is_ok_and(|meta| meta.len() > 3 << 20)).await;
+        let load = world.load("app.log", RATE);
+        eventually("some megabytes are written", || log.metadata().is_ok_and(|meta| meta.len() > 2 << 20)).await;
         made.push(copies.join(format!("app.log.{}", 1 + ROTATIONS - rotation)));
         copytruncate_under_load(log.clone(), made[rotation - 1].clone()).await;
+        world.unload(load);
         eventually("the truncate is seen and told", || {
             world.collector.totals().0 > rotation && world.collector.gaps().len() == rotation
         })
         .await;
     }
-    world.unload(load);
+    world.append("app.log", 1);
     world.stored_last().await;
     world.stop().await;
     made

@@ -288,7 +288,7 @@ fn handles(dir: &TempDir) -> HashMap<u64, usize> {
         let inside = fs::read_link(entry.path()).is_ok_and(|path| path.starts_with(dir.path().join("logs")));
         let info = fs::read_to_string(Path::new("/proc/self/fdinfo").join(entry.file_name())).unwrap_or_default();
         let flags = info.lines().find_map(|line| u32::from_str_radix(line.strip_prefix("flags:")?.trim(), 8).ok());
-        let reads = flags.is_some_and(|flags| flags & 3 == 0);
+        let reads = flags.is_some_and(|flags| flags % 4 == 0);
         if let Ok(meta) = fs::metadata(entry.path())
             && inside
             && reads
