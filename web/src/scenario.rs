@@ -5,10 +5,14 @@
 mod branches;
 mod detail;
 mod draw;
+mod empty;
 mod evidence;
+mod flags;
+mod header;
 mod headline;
 mod json;
 pub(crate) mod load;
+mod logged;
 mod parsed;
 mod sdp;
 mod text;

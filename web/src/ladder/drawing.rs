@@ -8,10 +8,11 @@ use message::record::Message;
 use message::time::SECOND;
 
 use super::columns::{Columns, colour};
-use super::entry::{Entry, Seen, displayed, is_answer, is_problem, status};
+use super::entry::{Entry, Seen, is_answer, is_problem, status};
+use super::repeats::{sent_again, sightings, since_first};
 use super::row::{Delta, Label, Mark, Remark, Row, Sign};
 use super::view::{RowId, View};
-use super::words::{Clock, duration, seconds, shortened};
+use super::words::{Clock, duration, shortened};
 
 /// Letters that fit into the whole width of a ladder of 1,400 px with the detail open.
 const WIDTH: usize = 130;
@@ -267,36 +268,6 @@ pub fn per_lane(lanes: usize) -> usize {
 /// The node of a row whose clock is off.
 fn shifted(row: &flow::Row, flow: &Flow) -> Option<usize> {
     [row.from, row.to].into_iter().find(|node| flow.nodes[*node].clock_shift != 0)
-}
-
-/// `2 sightings, 4 ms apart`
-fn sightings(row: &flow::Row, flow: &Flow, messages: &[Message]) -> String {
-    format!("{} sightings, {} apart", row.sightings.len() + 1, duration(apart(row, flow, messages)))
-}
-
-/// Microseconds between the first and the last log of one sending, by the times shown.
-pub fn apart(row: &flow::Row, flow: &Flow, messages: &[Message]) -> i64 {
-    let times = || std::iter::once(&row.message).chain(&row.sightings).map(|at| displayed(flow, messages, *at).0);
-    times().max().unwrap_or(0).saturating_sub(times().min().unwrap_or(0))
-}
-
-/// `again at +0.5 s`, `×2 at +0.5, +1.5 s`, `×10 over 31.5 s`
-fn sent_again(since: &[i64]) -> String {
-    match since {
-        [once] if *once >= SECOND / 10 => format!("again at +{} s", seconds(*once)),
-        [once] => format!("again at +{}", duration(*once)),
-        [one, two] if *one >= SECOND / 10 => format!("×2 at +{}, +{} s", seconds(*one), seconds(*two)),
-        many => format!("×{} over {}", many.len(), duration(many.last().copied().unwrap_or(0))),
-    }
-}
-
-/// Microseconds from the first sending to each later one, in order.
-pub fn since_first(row: &flow::Row, flow: &Flow, messages: &[Message]) -> Vec<i64> {
-    let first = displayed(flow, messages, row.message);
-    let since = row.repeats.iter().map(|at| displayed(flow, messages, *at).micros_since(first));
-    let mut since: Vec<i64> = since.collect();
-    since.sort_unstable();
-    since
 }
 
 /// The path of a URL, without scheme, host and query.

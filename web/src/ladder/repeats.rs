@@ -1,11 +1,46 @@
-//! Retransmissions against the timers of RFC 3261: T1 = 500 ms, doubling, to T2 = 4 s where the RFC has that cap.
+//! What is folded into a row, in words: sightings and retransmissions, these against the timers of RFC 3261: T1 = 500 ms,
+//! doubling, to T2 = 4 s where the RFC has that cap.
 
+use message::flow::{Flow, Row};
 use message::kind::Kind;
 use message::record::Message;
 use message::time::SECOND;
 
+use super::entry::displayed;
+use super::words::{duration, seconds};
+
 const T1: i64 = SECOND / 2;
 const T2: i64 = 4 * SECOND;
+
+/// `2 sightings, 4 ms apart`
+pub fn sightings(row: &Row, flow: &Flow, messages: &[Message]) -> String {
+    format!("{} sightings, {} apart", row.sightings.len() + 1, duration(apart(row, flow, messages)))
+}
+
+/// Microseconds between the first and the last log of one sending, by the times shown.
+pub fn apart(row: &Row, flow: &Flow, messages: &[Message]) -> i64 {
+    let times = || std::iter::once(&row.message).chain(&row.sightings).map(|at| displayed(flow, messages, *at).0);
+    times().max().unwrap_or(0).saturating_sub(times().min().unwrap_or(0))
+}
+
+/// `again at +0.5 s`, `×2 at +0.5, +1.5 s`, `×10 over 31.5 s`
+pub fn sent_again(since: &[i64]) -> String {
+    match since {
+        [once] if *once >= SECOND / 10 => format!("again at +{} s", seconds(*once)),
+        [once] => format!("again at +{}", duration(*once)),
+        [one, two] if *one >= SECOND / 10 => format!("×2 at +{}, +{} s", seconds(*one), seconds(*two)),
+        many => format!("×{} over {}", many.len(), duration(many.last().copied().unwrap_or(0))),
+    }
+}
+
+/// Microseconds from the first sending to each later one, in order.
+pub fn since_first(row: &Row, flow: &Flow, messages: &[Message]) -> Vec<i64> {
+    let first = displayed(flow, messages, row.message);
+    let since = row.repeats.iter().map(|at| displayed(flow, messages, *at).micros_since(first));
+    let mut since: Vec<i64> = since.collect();
+    since.sort_unstable();
+    since
+}
 
 /// What the times of a message sent again say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

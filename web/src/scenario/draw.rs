@@ -8,6 +8,7 @@ use store::scenario::Scenario;
 
 use super::branches::{Branch, branches};
 use super::detail::{Content, Detail, detail};
+use super::empty::{Empty, empty};
 use super::evidence::Evidence;
 use super::headline::{Headline, headline};
 use super::text::Look;
@@ -97,16 +98,6 @@ struct Joined {
     value: String,
     sure: bool,
     href: String,
-}
-
-/// No row is in view, and why.
-#[derive(Debug)]
-struct Empty {
-    /// `340 hidden by kind=PUSH`
-    why: String,
-    /// Filters to drop, one by one.
-    ways: Vec<(String, String)>,
-    all: String,
 }
 
 #[derive(Debug)]
@@ -248,49 +239,6 @@ fn joined(scenario: &Scenario, flow: &Flow, view: &View) -> Vec<Joined> {
         }
     });
     joined.collect()
-}
-
-fn empty(ladder: &Ladder, view: &View) -> Option<Empty> {
-    if ladder.counts.shown > 0 {
-        return None;
-    }
-    if ladder.counts.total == 0 {
-        let why = "No message of this scenario is stored.".to_owned();
-        return Some(Empty { why, ways: Vec::new(), all: String::new() });
-    }
-    let fields = view.fields();
-    let given = |name: &str| {
-        let values: Vec<&str> = fields.iter().filter(|(of, _)| *of == name).map(|(_, value)| value.as_str()).collect();
-        match (values.is_empty(), name) {
-            (true, "hide") => "hide=100".to_owned(),
-            (true, _) => name.to_owned(),
-            (false, _) => format!("{name}={}", values.join(",")),
-        }
-    };
-    let hidden: Vec<String> = ladder
-        .counts
-        .hidden_by
-        .iter()
-        .map(|(name, rows)| format!("{} hidden by {}", count(*rows), given(name)))
-        .collect();
-    let ways = ladder.counts.hidden_by.iter().map(|(name, _)| (given(name), link(&without(view, name)))).collect();
-    let all = link(&view.show_all());
-    Some(Empty { why: format!("No messages match: {}.", hidden.join(", ")), ways, all })
-}
-
-fn without(view: &View, filter: &str) -> View {
-    let mut view = View { page: None, ..view.clone() };
-    match filter {
-        "leg" => view.legs.clear(),
-        "kind" => view.kinds = message::kind::Kind::ALL.to_vec(),
-        "method" => view.methods.clear(),
-        "status" => view.statuses.clear(),
-        "node" => view.nodes.clear(),
-        "only" => view.problems = false,
-        "hide" => view.hide.clear(),
-        _ => view.find.clear(),
-    }
-    view
 }
 
 fn pages(ladder: &Ladder, view: &View) -> Pages {
