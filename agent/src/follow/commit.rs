@@ -292,7 +292,7 @@ impl Follow {
             }
             let largest = part.spans.iter().max_by_key(|span| span.bytes.len()).map(|span| span.start);
             match largest {
-                Some(_) if !single || !part.tail.is_empty() => self.give_back(part, cuts, None),
+                _ if !single || !part.tail.is_empty() => self.give_back(part, cuts, None),
                 Some(start) if never => {
                     self.give_back(part, cuts, Some((start, "more than a collector takes".to_owned())));
                 }
