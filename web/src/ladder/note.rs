@@ -169,7 +169,7 @@ impl<'a> Notes<'a> {
         // Its words take two lines at most: over few lanes it takes some beside them.
         let (mut from, mut to, last) = (lanes().min()?, lanes().max()?, self.columns.columns.len() - 1);
         let letters: usize = tines.iter().map(Tine::letters).sum();
-        while (to - from) * per_lane(last + 1) < (letters + FORK) / 2 && (from > 0 || to < last) {
+        while (to - from) * per_lane(last + 1) < usize::midpoint(letters, FORK) && (from > 0 || to < last) {
             if to < last { to += 1 } else { from -= 1 }
         }
         (!tines.is_empty()).then_some(Says::Fork { from, to, tines })

@@ -88,7 +88,7 @@ fn exchange(message: &Message) -> Section {
             add("Result", Some(text.trim()));
         }
         None => {
-            add("Status", facts.status.map(|status| format!("{status} {}", facts.reason)).as_deref().map(str::trim))
+            add("Status", facts.status.map(|status| format!("{status} {}", facts.reason)).as_deref().map(str::trim));
         }
     }
     add("Call-ID", facts.call_id.as_deref());
