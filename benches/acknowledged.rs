@@ -18,10 +18,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use message::format::Format;
-use message::frame;
-use message::span::SpanKind;
-use message::wire::{self, Positions};
+use record::format::Format;
+use record::frame;
+use record::span::SpanKind;
+use record::wire::{self, Positions};
 
 use siptrail::{AGENT, Pair, Schema};
 

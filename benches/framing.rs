@@ -4,9 +4,9 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use message::format::Format;
-use message::frame::{Framer, Limits, Next, Resume};
-use message::id::Offset;
+use record::format::Format;
+use record::frame::{Framer, Limits, Next, Resume};
+use record::id::Offset;
 
 const KAMAILIO: &[u8] = include_bytes!("../tests/logs/kamailio.log");
 const LOGBACK: &[u8] = include_bytes!("../tests/logs/logback/app.log");

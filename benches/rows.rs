@@ -1,13 +1,13 @@
 //! Logs made for the store, parsed already: a batch at a time, so that any number of messages takes the same memory.
 
 use message::event::{CallClass, CallEvent};
-use message::format::Format;
-use message::id::{CallKey, Offset, StreamId};
 use message::keys::Key;
 use message::kind::Kind;
-use message::span::Flags;
-use message::time::{SECOND, Timestamp};
-use message::wire::{FileIdentity, Guard, StreamMeta};
+use record::format::Format;
+use record::id::{CallKey, Offset, StreamId};
+use record::span::Flags;
+use record::time::{SECOND, Timestamp};
+use record::wire::{FileIdentity, Guard, StreamMeta};
 use store::append::{Incoming, Item, MessageRow, Packed};
 
 use super::Fault;
@@ -155,7 +155,7 @@ fn row(stream: i64, start: u64, number: usize, sample: &str) -> MessageRow {
         status,
         source: source.clone(),
         destination: destination.clone(),
-        flags: Flags::NONE,
+        flags: Flags::empty(),
         masked: Vec::new(),
         masked_hash: None,
         raw: Packed::of(b""),

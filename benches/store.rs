@@ -11,8 +11,8 @@ mod rows;
 
 use std::time::{Duration, Instant};
 
-use message::id::ScenarioId;
-use message::time::SECOND;
+use record::id::ScenarioId;
+use record::time::SECOND;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 use store::append::Incoming;

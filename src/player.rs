@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono_tz::Tz;
-use message::format::{Format, Line};
-use message::frame;
-use message::span::SpanKind;
-use message::time::Timestamp;
+use record::format::{Format, Line};
+use record::frame;
+use record::span::SpanKind;
+use record::time::Timestamp;
 use tokio::io::AsyncWriteExt;
 
 /// A log cut into pieces, each to be written when its record was.

@@ -193,12 +193,9 @@ async fn the_demo_plays_its_calls_and_shows_them() {
     })
     .await;
     for call in api.scenarios("&class=call").await.expect("calls") {
-        let at = |name: &str| message::time::parse_rfc3339(call[name].as_str().expect("a time")).expect("a time");
+        let at = |name: &str| record::time::parse_rfc3339(call[name].as_str().expect("a time")).expect("a time");
         let lasted = at("last").micros_since(at("first"));
-        assert!(
-            lasted < message::time::SECOND,
-            "both logs of a call are moved by the same time: {lasted} us in {call}"
-        );
+        assert!(lasted < record::time::SECOND, "both logs of a call are moved by the same time: {lasted} us in {call}");
     }
     eventually("nothing is left unfinished", || async {
         let streams = api.get("/api/v1/streams").await?;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{Method, Response};
-use message::wire::{self, Answer};
+use record::wire::{self, Answer};
 
 use crate::support::{Api, Database, Entry, Siptrail, Truth, client, differences, entry, eventually, free_port};
 

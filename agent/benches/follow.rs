@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use agent::{Call, Config, Progress, Reply, Source, Transport, http};
-use message::id::{Offset, StreamId};
-use message::wire::{self, Answer, Append, Positions, StreamAnswer, StreamAppend};
+use record::id::{Offset, StreamId};
+use record::wire::{self, Answer, Append, Positions, StreamAnswer, StreamAppend};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 

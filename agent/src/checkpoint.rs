@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use message::wire;
+use record::wire;
 use tracing::warn;
 
 use crate::Error;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use message::format::{Definition, Format};
-use message::redact;
+use record::format::{Definition, Format};
+use record::redact;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, duration};

@@ -6,7 +6,7 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use message::wire::FileIdentity;
+use record::wire::FileIdentity;
 use rustix::fs::{OFlags, SeekFrom, fstatvfs, seek};
 
 use crate::generation::generation;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use message::format::Format;
-use message::frame::{Framer, Limits, Resume};
-use message::id::Offset;
-use message::redact;
-use message::span::Cause;
-use message::wire::Guard;
+use record::format::Format;
+use record::frame::{Framer, Limits, Resume};
+use record::id::Offset;
+use record::redact;
+use record::span::Cause;
+use record::wire::Guard;
 
 use crate::guard::{BEFORE, HEAD, Look, guard};
 use crate::piece::Piece;

@@ -26,10 +26,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::id::StreamId;
-use message::span::Cause;
-use message::time::Timestamp;
-use message::wire::FileIdentity;
+use record::id::StreamId;
+use record::span::Cause;
+use record::time::Timestamp;
+use record::wire::FileIdentity;
 use tracing::warn;
 
 use crate::config::Start;

@@ -1,8 +1,8 @@
 //! How a file is known again: the bytes at its head, those before an offset, and the CRC of all before it.
 
-use message::frame::Resume;
-use message::id::{Offset, first_16};
-use message::wire::Guard;
+use record::frame::Resume;
+use record::id::{Offset, first_16};
+use record::wire::Guard;
 use serde_bytes::ByteArray;
 use sha2::{Digest, Sha256};
 

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use message::id::StreamId;
-use message::wire::{self, Answer, Append, CONTENT_TYPE, Positions};
+use record::id::StreamId;
+use record::wire::{self, Answer, Append, CONTENT_TYPE, Positions};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE as TYPE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, Url};
 use serde::Serialize;

@@ -1,8 +1,8 @@
 //! What a turn makes of a file: spans with their bytes, and the guard behind them.
 
-use message::id::Offset;
-use message::span::{Cause, SpanKind};
-use message::wire::{Guard, WireSpan};
+use record::id::Offset;
+use record::span::{Cause, SpanKind};
+use record::wire::{Guard, WireSpan};
 
 /// A piece is closed when it holds so many bytes, unless a turn asks for smaller ones.
 pub const PIECE: usize = 32 << 10;

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use message::id::StreamId;
+use record::id::StreamId;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::content::{Content, Spot, open};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use message::wire::Answer;
+use record::wire::Answer;
 
 /// The same cases as the answers over HTTP.
 #[derive(Clone, PartialEq, Eq, Debug)]

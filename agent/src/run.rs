@@ -5,10 +5,10 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use message::frame::Limits;
-use message::id::StreamId;
-use message::time::Timestamp;
-use message::wire::Position;
+use record::frame::Limits;
+use record::id::StreamId;
+use record::time::Timestamp;
+use record::wire::Position;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

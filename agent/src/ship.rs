@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use message::wire::MAX_COMPRESSED;
 use rand::Rng;
+use record::wire::MAX_COMPRESSED;
 use tokio::sync::mpsc;
 use tracing::debug;
 

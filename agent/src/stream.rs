@@ -4,11 +4,11 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use message::frame::Resume;
-use message::id::{Offset, StreamId};
-use message::span::Cause;
-use message::time::Timestamp;
-use message::wire::{FileIdentity, Guard, Position, WireSpan};
+use record::frame::Resume;
+use record::id::{Offset, StreamId};
+use record::span::Cause;
+use record::time::Timestamp;
+use record::wire::{FileIdentity, Guard, Position, WireSpan};
 
 use crate::cursor::{Cursor, Head};
 use crate::guard::{BEFORE, Look};

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use message::id::StreamId;
-use message::wire::{Append, Positions};
+use record::id::StreamId;
+use record::wire::{Append, Positions};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::http;

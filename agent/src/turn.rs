@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::io;
 use std::sync::Arc;
 
-use message::frame::Next;
-use message::id::{Offset, first_16};
-use message::redact;
-use message::span::{Cause, Flags, Span, SpanKind};
-use message::wire::WireSpan;
+use record::frame::Next;
+use record::id::{Offset, first_16};
+use record::redact;
+use record::span::{Cause, Flags, Span, SpanKind};
+use record::wire::WireSpan;
 use serde_bytes::{ByteArray, ByteBuf};
 use sha2::{Digest, Sha256};
 
@@ -258,7 +258,7 @@ impl<C: Content> Work<'_, C> {
                     kind: SpanKind::Noise,
                     head: 0,
                     line_end: 0,
-                    flags: Flags::NONE,
+                    flags: Flags::empty(),
                     lines: 0,
                 };
                 self.take_final(&mut vec![span], false)?;
@@ -391,7 +391,7 @@ impl<C: Content> Work<'_, C> {
             let cut = span.kind == SpanKind::Fragment && done.before.last() != Some(&b'\n');
             done.step(&bytes);
             if closing && is_cut(span, &bytes) {
-                out.flags = out.flags.with(Flags::CUT_BY_ROTATION);
+                out.flags = out.flags.union(Flags::CUT_BY_ROTATION);
             }
             fill(&mut out, span, &bytes, cut, &self.turn.cursor.reading.masks);
         } else {
@@ -408,7 +408,7 @@ impl<C: Content> Work<'_, C> {
             }
             if let Some(hash) = hash {
                 out.kind = SpanKind::Gap;
-                out.flags = Flags::NONE;
+                out.flags = Flags::empty();
                 out.cause = Some(Cause::Rejected);
                 out.lost = Some(0);
                 out.hash = ByteArray::new(first_16(&hash.finalize()));
@@ -489,7 +489,7 @@ fn fill(out: &mut WireSpan, span: &Span, bytes: &[u8], cut: bool, rules: &redact
 fn is_cut(span: &Span, bytes: &[u8]) -> bool {
     let open = bytes.last().is_some_and(|byte| *byte != b'\n');
     span.kind == SpanKind::Record
-        && (span.flags.has(Flags::LENGTH_MISMATCH) || (open && span.flags.has(Flags::AMBIGUOUS_BOUNDARY)))
+        && (span.flags.contains(Flags::LENGTH_MISMATCH) || (open && span.flags.contains(Flags::AMBIGUOUS_BOUNDARY)))
 }
 
 /// A file of which nothing can be read any more.

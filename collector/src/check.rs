@@ -1,8 +1,8 @@
 //! Is a batch what it claims to be: spans tile, lengths fit, hashes match. Pure.
 
-use message::id::Offset;
-use message::span::SpanKind;
-use message::wire::{Append, MAX_UNPACKED, Refused, StreamAppend, VERSION, WireSpan};
+use record::id::Offset;
+use record::span::SpanKind;
+use record::wire::{Append, MAX_UNPACKED, Refused, StreamAppend, VERSION, WireSpan};
 
 use crate::Error;
 
@@ -93,10 +93,10 @@ pub fn span(span: &WireSpan) -> Option<Refused> {
 
 #[cfg(test)]
 mod tests {
-    use message::id::StreamId;
-    use message::redact::Mask;
-    use message::time::Timestamp;
-    use message::wire::Guard;
+    use record::id::StreamId;
+    use record::redact::Mask;
+    use record::time::Timestamp;
+    use record::wire::Guard;
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use message::time::SECOND;
+use record::time::SECOND;
 use store::Store;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;

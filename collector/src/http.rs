@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::LengthLimitError;
-use message::id::StreamId;
-use message::wire::{self, Answer, Append, CONTENT_TYPE, MAX_COMPRESSED, MAX_UNPACKED, Refused};
+use record::id::StreamId;
+use record::wire::{self, Answer, Append, CONTENT_TYPE, MAX_COMPRESSED, MAX_UNPACKED, Refused};
 use serde::Deserialize;
 
 use crate::room::Room;

@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use message::facts::Settings;
-use message::format::Format;
-use message::id::StreamId;
-use message::time::Timestamp;
-use message::wire::{self, Answer, Append, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta, VERSION};
+use record::format::Format;
+use record::id::StreamId;
+use record::time::Timestamp;
+use record::wire::{self, Answer, Append, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta, VERSION};
 use store::Store;
 use store::append::{Incoming, Outcome};
 use tokio::sync::Notify;

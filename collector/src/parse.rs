@@ -5,12 +5,12 @@ use std::sync::Arc;
 use chrono_tz::Tz;
 use message::event::CallEvent;
 use message::facts::{self, Settings};
-use message::format::{Format, Header, Line};
-use message::id::{MessageId, StreamId};
 use message::kind;
-use message::span::{Flags, SpanKind};
-use message::time::Timestamp;
-use message::wire::{Refused, StreamMeta, WireSpan};
+use record::format::{Format, Header, Line};
+use record::id::{MessageId, StreamId};
+use record::span::{Flags, SpanKind};
+use record::time::Timestamp;
+use record::wire::{Refused, StreamMeta, WireSpan};
 use store::append::{FragmentRow, GapRow, Item, MessageRow, Packed};
 
 /// How the header lines of one stream are read.
@@ -100,7 +100,7 @@ fn row(
         (guessed, Flags::KIND_GUESSED),
         (facts.interleaved(&method), Flags::INTERLEAVE_SUSPECT),
     ] {
-        flags = if set { flags.with(flag) } else { flags };
+        flags = if set { flags.union(flag) } else { flags };
     }
     let day = time.clamped(received).day();
     let event = CallEvent::of(MessageId::new(stream, span.start), day, time, &source, &destination, &facts);
@@ -140,7 +140,7 @@ mod tests {
     fn records(log: &str) -> Vec<MessageRow> {
         let format = Format::siptrail();
         let reading = Reading { source: "proxy".into(), format: format.clone().into(), zone: Tz::UTC };
-        let spans = message::frame::spans(log.as_bytes(), &Arc::new(format));
+        let spans = record::frame::spans(log.as_bytes(), &Arc::new(format));
         let sent = spans.iter().map(|span| {
             let mut sent = WireSpan::new(span.start, span.len, span.kind);
             (sent.head, sent.line_end, sent.flags) = (span.head, span.line_end, span.flags);
@@ -164,6 +164,6 @@ mod tests {
         let mixed = records(&format!("{}{}{invite}{bye}", header("INVITE"), header("BYE")));
         assert_eq!(mixed.iter().map(|row| row.flags).collect::<Vec<_>>(), [Flags::INTERLEAVE_SUSPECT; 2]);
         let whole = records(&format!("{}{invite}{}{bye}", header("INVITE"), header("BYE")));
-        assert_eq!(whole.iter().map(|row| row.flags).collect::<Vec<_>>(), [Flags::NONE; 2]);
+        assert_eq!(whole.iter().map(|row| row.flags).collect::<Vec<_>>(), [Flags::empty(); 2]);
     }
 }

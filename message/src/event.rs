@@ -4,11 +4,11 @@ use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Facts, SipFacts};
-use crate::id::{CallKey, MessageId, Offset, StreamId};
 use crate::keys::Key;
 use crate::kind::Kind;
 use crate::sip::Uri;
-use crate::time::{Day, Timestamp};
+use record::id::{CallKey, MessageId, Offset, StreamId};
+use record::time::{Day, Timestamp};
 
 /// How a call is filed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! A record that holds request and result splits into two halves on read.
 
-use crate::record::Message;
-use crate::time::Timestamp;
+use crate::logged::Message;
+use record::time::Timestamp;
 
 /// Which half of an exchange logged as one record a row is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]

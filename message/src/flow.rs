@@ -7,17 +7,17 @@ pub use crate::node::{Node, NodeKind};
 use crate::fold::{self, Fold};
 use crate::kind::Kind;
 use crate::legs::{self, Branches};
+use crate::logged::Message;
 use crate::node::{self, Machines, Resolver, user};
 use crate::number::Numbers;
 use crate::pair;
-use crate::record::Message;
 use crate::scene::Scene;
 use crate::scene::base::Bases;
 use crate::scene::logger::Loggers;
 use crate::scene::same::Sameness;
-use crate::time::Timestamp;
 use crate::tree::Tree;
 use crate::{exchange, order};
+use record::time::Timestamp;
 
 /// Everything of one scenario as one picture. Indices point into the vectors beside them.
 #[derive(Clone, Debug, Default)]

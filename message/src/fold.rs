@@ -9,7 +9,7 @@ use crate::number::{ByNumber, NumberSet};
 use crate::scene::Scene;
 use crate::scene::base::Bases;
 use crate::scene::same::Sameness;
-use crate::time::{SECOND, Timestamp};
+use record::time::{SECOND, Timestamp};
 
 /// Two logs of one sending are no further apart than this, after clock repair.
 const APART: i64 = 5 * SECOND;

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::id::first_16;
 use crate::settings::{KeyRule, Settings};
 use crate::sip::{self, Name};
+use record::id::first_16;
 
 /// A (space, value) pair. Two calls that share one belong together.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use crate::address::Address;
 use crate::exchange::{Half, Sighting};
 use crate::facts::SipFacts;
-use crate::id::CallKey;
 use crate::kind::Kind;
+use crate::logged::{Message, Place};
 use crate::number::{ByNumber, Numbers};
-use crate::record::{Message, Place};
 use crate::sip::Via;
+use record::id::CallKey;
 
 /// The messages of a scenario with small numbers in place of the texts that are compared again and again.
 pub struct Scene<'a> {

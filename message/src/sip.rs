@@ -10,7 +10,6 @@ mod address;
 mod fault;
 mod headers;
 mod host;
-mod name;
 mod params;
 mod sdp;
 mod start_line;
@@ -19,8 +18,10 @@ mod via;
 
 pub use fault::Fault;
 pub use headers::{HEADER_BLOCK, Header, Headers};
-pub use name::Name;
+pub use record::name::Name;
 pub use start_line::StartLine;
+
+pub(crate) use record::name::is_token;
 
 pub(crate) use address::{elements, name_addr};
 pub(crate) use fault::Faults;
@@ -111,9 +112,4 @@ pub struct Media {
 /// Bytes as text for display: borrowed where they are UTF-8.
 pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
-}
-
-/// A token (RFC 3261, 25.1).
-pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(b))
 }

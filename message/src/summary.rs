@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{CallClass, CallEvent};
 use crate::kind::Kind;
-use crate::time::Timestamp;
 use finals::Finals;
 use reach::Reach;
+use record::time::Timestamp;
 
 /// Sets are capped, so that a scenario of a million messages stays small; a capped count is a lower bound.
 const CAP: usize = 256;

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use crate::fold::Fold;
-use crate::id::CallKey;
 use crate::number::{ByNumber, NumberSet, Numbers, Sets};
 use crate::scene::base::Bases;
 use crate::scene::{Scene, Verb};
 use crate::sip::Uri;
-use crate::time::Timestamp;
+use record::id::CallKey;
+use record::time::Timestamp;
 
 /// One INVITE transaction on one hop that opens a dialog.
 #[derive(Debug)]

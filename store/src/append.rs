@@ -7,12 +7,12 @@ mod rows;
 mod sums;
 
 use message::event::CallEvent;
-use message::id::{CallKey, Offset, StreamId};
 use message::kind::Kind;
-use message::redact::Mask;
-use message::span::{Cause, Continues, Flags};
-use message::time::{Day, Timestamp};
-use message::wire::{EndMarker, Guard, StreamMeta};
+use record::id::{CallKey, Offset, StreamId};
+use record::redact::Mask;
+use record::span::{Cause, Continues, Flags};
+use record::time::{Day, Timestamp};
+use record::wire::{EndMarker, Guard, StreamMeta};
 
 pub use crate::compress::Packed;
 use crate::{Error, Store};

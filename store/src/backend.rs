@@ -7,7 +7,7 @@ mod sqlite;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use message::time::{Day, Timestamp};
+use record::time::{Day, Timestamp};
 
 use crate::append::{Outcome, Prepared};
 use crate::caches::Caches;

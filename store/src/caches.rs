@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use message::record::Place;
+use message::logged::Place;
 
 /// Shared by all handles of one store.
 #[derive(Debug, Default)]

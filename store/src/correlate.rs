@@ -12,8 +12,8 @@ mod rows;
 mod union;
 
 use message::event::CallEvent;
-use message::id::{Offset, ScenarioId, StreamId};
-use message::time::Timestamp;
+use record::id::{Offset, ScenarioId, StreamId};
+use record::time::Timestamp;
 
 use crate::{Error, Store};
 use components::components;

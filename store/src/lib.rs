@@ -32,7 +32,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use message::facts::Settings;
-use message::time::Timestamp;
+use record::time::Timestamp;
 use sqlx::postgres::PgConnectOptions;
 
 use backend::Backend;

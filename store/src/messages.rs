@@ -1,8 +1,8 @@
 //! The message list of the API: one by one, in the order of time.
 
-use message::id::{CallKey, MessageId};
-use message::record::Message;
-use message::time::{DAY, SECOND, Timestamp};
+use message::logged::Message;
+use record::id::{CallKey, MessageId};
+use record::time::{DAY, SECOND, Timestamp};
 
 use crate::backend::with_pool;
 use crate::scenario::Found;

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use message::id::{CallKey, MessageId, ScenarioId};
-use message::record::Message;
-use message::time::{Day, Timestamp};
+use message::logged::Message;
+use record::id::{CallKey, MessageId, ScenarioId};
+use record::time::{Day, Timestamp};
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;

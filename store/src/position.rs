@@ -1,7 +1,7 @@
 //! How far each stream of an agent is committed.
 
-use message::id::{Offset, StreamId};
-use message::wire::{self, FileIdentity, Position, Positions, StreamMeta};
+use record::id::{Offset, StreamId};
+use record::wire::{self, FileIdentity, Position, Positions, StreamMeta};
 
 use crate::backend::with_pool;
 use crate::text::count;

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use message::event::CallClass;
-use message::id::{CallKey, MessageId, Offset, ScenarioId, StreamId};
-use message::record::Message;
-use message::time::{Day, Timestamp};
+use message::logged::Message;
+use record::id::{CallKey, MessageId, Offset, ScenarioId, StreamId};
+use record::time::{Day, Timestamp};
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;

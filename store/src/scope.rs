@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use message::id::{CallKey, MessageId};
 use message::kind::Kind;
-use message::time::Timestamp;
+use record::id::{CallKey, MessageId};
+use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use message::event::CallClass;
-use message::id::{CallKey, ScenarioId};
 use message::kind::Kind;
-use message::time::{DAY, HOUR, Timestamp};
+use record::id::{CallKey, ScenarioId};
+use record::time::{DAY, HOUR, Timestamp};
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;

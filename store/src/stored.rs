@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use message::facts::{self, Settings};
-use message::id::{CallKey, MessageId, Offset, StreamId};
 use message::kind::Kind;
-use message::record::{Message, Place};
-use message::redact::Mask;
-use message::span::Flags;
-use message::time::Timestamp;
-use message::wire::MAX_UNPACKED;
+use message::logged::{Message, Place};
+use record::id::{CallKey, MessageId, Offset, StreamId};
+use record::redact::Mask;
+use record::span::Flags;
+use record::time::Timestamp;
+use record::wire::MAX_UNPACKED;
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
@@ -134,7 +134,7 @@ fn message(
     let kind = Kind::from_code(row.kind).ok_or_else(|| damaged("unknown kind"))?;
     let (masked, _): (Vec<Mask>, Option<[u8; 16]>) = match row.masked.as_slice() {
         [] => (Vec::new(), None),
-        bytes => message::wire::decode(bytes).map_err(|_| damaged("unreadable masks"))?,
+        bytes => record::wire::decode(bytes).map_err(|_| damaged("unreadable masks"))?,
     };
     let raw = compress::unpack(row.dictionary, row.raw, unpacked(count(row.len), &masked))?;
     let (head, line_end) = (count(row.head.into()) as usize, count(row.line_end.into()) as usize);
@@ -154,7 +154,7 @@ fn message(
         source,
         destination,
         call: call_key(&row.call)?,
-        flags: Flags(row.flags as u16),
+        flags: Flags::from_bits_retain(row.flags as u16),
         provisional: row.provisional != 0,
         place: places.get(&row.stream_id).cloned().unwrap_or_default(),
         len: count(row.len),

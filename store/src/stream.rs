@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use message::id::{Offset, StreamId};
-use message::span::Cause;
-use message::time::Timestamp;
-use message::wire::Counters;
+use record::id::{Offset, StreamId};
+use record::span::Cause;
+use record::time::Timestamp;
+use record::wire::Counters;
 
 use crate::backend::with_pool;
 use crate::text::count;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use message::id::ScenarioId;
+use record::id::ScenarioId;
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;

@@ -7,7 +7,7 @@ mod fixture;
 use std::net::SocketAddr;
 
 use fixture::{Ingest, call, forked, registration};
-use message::time::SECOND;
+use record::time::SECOND;
 use store::{Location, Store};
 use web::Settings;
 

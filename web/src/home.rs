@@ -5,8 +5,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use message::span::Cause;
-use message::time::Timestamp;
+use record::span::Cause;
+use record::time::Timestamp;
 use store::search::Filter;
 use store::stream::{StreamRow, Totals};
 

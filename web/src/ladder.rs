@@ -21,7 +21,7 @@ use std::collections::HashMap;
 
 use message::flow::Flow;
 use message::kind::Kind;
-use message::record::Message;
+use message::logged::Message;
 
 use columns::Columns;
 use entry::{Entry, FILTERS, HIDE, Hidden, KIND, LEG, ONLY, entries, hidden};

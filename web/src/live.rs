@@ -29,7 +29,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use message::id::ScenarioId;
+use record::id::ScenarioId;
 
 use self::clients::Seat;
 use self::rows::{Change, Known};

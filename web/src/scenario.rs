@@ -26,7 +26,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use message::id::{MessageId, ScenarioId};
+use record::id::{MessageId, ScenarioId};
 use store::scenario::Found;
 
 use self::load::{apart, load};

@@ -12,9 +12,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use message::event::CallClass;
-use message::id::ScenarioId;
 use message::kind::Kind;
-use message::time::{DAY, HOUR, MINUTE, Timestamp};
+use record::id::ScenarioId;
+use record::time::{DAY, HOUR, MINUTE, Timestamp};
 use store::search::Filter;
 
 use self::form::{Fault, Form};

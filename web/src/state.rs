@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use message::time::Timestamp;
+use record::time::Timestamp;
 use store::Store;
 use tokio_util::sync::CancellationToken;
 

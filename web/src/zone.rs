@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, LocalResult, NaiveDate, NaiveDateTime, NaiveTime, Offset as _, TimeZone};
 use chrono_tz::Tz;
-use message::time::{Timestamp, parse_rfc3339};
+use record::time::{Timestamp, parse_rfc3339};
 
 /// UTC unless the address says `?zone=`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,7 +2,7 @@
 
 use axum::http::{Request, StatusCode};
 use message::kind::Kind;
-use message::time::SECOND;
+use record::time::SECOND;
 use serde_json::Value;
 
 use crate::fixture::{ALICE, API, PROXY, Record, SBC, Sip, call, forked, other, sip};
@@ -191,7 +191,7 @@ fn fits(document: &Value, schema: &Value, value: &Value, at: &str) {
     };
     assert!(types.contains(&Value::from(named)), "{at} is {named}, the document says {types:?}");
     if let (Some(text), "date-time") = (value.as_str(), schema["format"].as_str().unwrap_or("")) {
-        let parsed = message::time::parse_rfc3339(text).unwrap_or_else(|| panic!("{at}: {text}"));
+        let parsed = record::time::parse_rfc3339(text).unwrap_or_else(|| panic!("{at}: {text}"));
         assert_eq!(text, parsed.to_string(), "{at}: UTC with microseconds");
     }
     if let Some(items) = value.as_array() {

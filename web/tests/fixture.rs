@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use message::event::CallEvent;
 use message::facts::{self, Settings};
-use message::id::{MessageId, Offset, StreamId};
 use message::kind::Kind;
-use message::span::Flags;
-use message::time::{SECOND, Timestamp};
-use message::wire::{FileIdentity, Guard, StreamMeta};
+use record::id::{MessageId, Offset, StreamId};
+use record::span::Flags;
+use record::time::{SECOND, Timestamp};
+use record::wire::{FileIdentity, Guard, StreamMeta};
 use store::Store;
 use store::append::{Incoming, Item, MessageRow, Packed};
 
@@ -117,7 +117,7 @@ fn row(stream: StreamId, start: Offset, record: &Record) -> MessageRow {
         status: facts.status,
         source: record.from.clone(),
         destination: record.to.clone(),
-        flags: Flags::NONE,
+        flags: Flags::empty(),
         masked: Vec::new(),
         masked_hash: None,
         raw: Packed::of(&raw),
@@ -137,7 +137,7 @@ fn incoming(
     let size = tail.iter().fold(end, |end, row| end.plus(row.len)).0;
     let meta = StreamMeta {
         source: "sip".into(),
-        format: message::format::Format::siptrail().definition().clone(),
+        format: record::format::Format::siptrail().definition().clone(),
         zone: "UTC".into(),
         path: format!("/var/log/{host}/sip.log").into_bytes(),
         host: host.into(),

@@ -1,8 +1,8 @@
 //! The page of a scenario over stored messages: rows, views of a message, addresses, and what is not there.
 
 use axum::http::StatusCode;
-use message::id::MessageId;
 use message::kind::Kind;
+use record::id::MessageId;
 use scraper::Html;
 
 use crate::fixture::{ALICE, PROXY, Record, SBC, Sip, call, forked, other, registration, sip};

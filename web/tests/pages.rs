@@ -1,7 +1,7 @@
 //! Pages: what each shows, what holds for all of them, and what a stranger's text cannot do.
 
 use axum::http::{Request, StatusCode};
-use message::time::SECOND;
+use record::time::SECOND;
 
 use crate::fixture::{ALICE, SBC, Sip, call, forked, registration, sip};
 use crate::site::{Site, assert_nothing_inline, attributes, texts};

@@ -1,7 +1,7 @@
 //! Search through the router: filters, readings, pages.
 
 use axum::http::{Request, StatusCode};
-use message::time::SECOND;
+use record::time::SECOND;
 
 use crate::fixture::{call, registration};
 use crate::pages::BEGUN;

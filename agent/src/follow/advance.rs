@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::id::StreamId;
-use message::span::Cause;
-use message::wire::WireSpan;
+use record::id::StreamId;
+use record::span::Cause;
+use record::wire::WireSpan;
 
 use super::file::{File, Handle, Job, State};
 use super::{Action, DOUBT, Follow, KEPT, READING};

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::id::{Offset, StreamId};
-use message::span::{Cause, SpanKind};
-use message::wire::{Answer, Append, Guard, Position, Refused, StreamAppend, StreamMeta, VERSION, WireSpan};
+use record::id::{Offset, StreamId};
+use record::span::{Cause, SpanKind};
+use record::wire::{Answer, Append, Guard, Position, Refused, StreamAppend, StreamMeta, VERSION, WireSpan};
 use serde_bytes::ByteBuf;
 use tracing::{info, warn};
 

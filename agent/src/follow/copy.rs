@@ -1,8 +1,8 @@
 //! Copies: files that hold the bytes of a stream whose own file is gone, truncated, or still lives.
 
-use message::frame::Resume;
-use message::id::StreamId;
-use message::wire::Guard;
+use record::frame::Resume;
+use record::id::StreamId;
+use record::wire::Guard;
 use tracing::info;
 
 use super::file::{File, Handle, Job, State};

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use message::id::StreamId;
-use message::wire::{FileIdentity, Position};
+use record::id::StreamId;
+use record::wire::{FileIdentity, Position};
 
 use super::{Outcome, Saved, Shipment};
 use crate::content::{Spot, Stat};

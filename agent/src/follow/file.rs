@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use message::id::StreamId;
-use message::wire::FileIdentity;
+use record::id::StreamId;
+use record::wire::FileIdentity;
 
 use crate::content::{Spot, Stat};
 use crate::guard::Look;

@@ -5,10 +5,10 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::frame::Resume;
-use message::id::StreamId;
-use message::span::Cause;
-use message::wire::FileIdentity;
+use record::frame::Resume;
+use record::id::StreamId;
+use record::span::Cause;
+use record::wire::FileIdentity;
 use tracing::{info, warn};
 
 use super::file::{File, Handle, Job, State, Trouble};

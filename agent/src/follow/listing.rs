@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use message::span::Cause;
+use record::span::Cause;
 use tracing::{info, warn};
 
 use super::file::{File, Handle, Job, State};

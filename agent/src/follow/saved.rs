@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use message::id::StreamId;
-use message::wire::{FileIdentity, Guard, Position};
+use record::id::StreamId;
+use record::wire::{FileIdentity, Guard, Position};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
-use message::id::StreamId;
-use message::span::Cause;
+use record::id::StreamId;
+use record::span::Cause;
 use tracing::{info, warn};
 
 use super::file::{File, State};

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::time::Duration;
 
-use message::wire::{self, Positions};
+use record::wire::{self, Positions};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use wiremock::matchers::{method, path};

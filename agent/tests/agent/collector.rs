@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use agent::{Call, Reply};
-use message::id::{Offset, StreamId};
-use message::span::{Cause, SpanKind};
-use message::wire::{
+use record::id::{Offset, StreamId};
+use record::span::{Cause, SpanKind};
+use record::wire::{
     Answer, Append, Guard, Position, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta, WireSpan,
 };
 use tokio::sync::mpsc;

@@ -4,8 +4,8 @@ use std::fs;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use message::span::{Cause, SpanKind};
-use message::wire::Refused;
+use record::span::{Cause, SpanKind};
+use record::wire::Refused;
 
 use crate::collector::Fault;
 use crate::world::{World, eventually, open, record, resident};

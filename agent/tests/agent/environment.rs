@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use agent::Start;
-use message::span::{Cause, SpanKind};
+use record::span::{Cause, SpanKind};
 use rustix::fs::{CWD, Mode, mkfifoat};
 
 use crate::world::{World, eventually, open, record, resident};

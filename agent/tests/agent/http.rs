@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use agent::{Config, Transport, http};
-use message::id::StreamId;
-use message::span::Cause;
-use message::wire::{self, Append, CONTENT_TYPE, MAX_COMPRESSED};
+use record::id::StreamId;
+use record::span::Cause;
+use record::wire::{self, Append, CONTENT_TYPE, MAX_COMPRESSED};
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 

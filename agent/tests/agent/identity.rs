@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::time::Duration;
 
-use message::span::Cause;
+use record::span::Cause;
 
 use crate::world::{World, eventually, open};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use message::span::Cause;
+use record::span::Cause;
 
 use crate::world::{World, eventually, open};
 
@@ -84,7 +84,10 @@ async fn b05_a_record_cut_by_a_rotation_is_two_flagged_halves() {
     world.write(&new, 3);
     let has = |world: &World, flag: &str| {
         let streams = world.collector.streams();
-        streams.iter().flat_map(|(_, stored)| &stored.spans).any(|span| span.flags.names().contains(&flag))
+        streams
+            .iter()
+            .flat_map(|(_, stored)| &stored.spans)
+            .any(|span| span.flags.names().iter().any(|name| name == flag))
     };
     eventually("both halves are final", || has(&world, "cut_by_rotation") && has(&world, "orphan_fragment")).await;
     eventually("the neighbours are stored", || {

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
-use message::span::{Cause, SpanKind};
+use record::span::{Cause, SpanKind};
 
 use crate::load::whole_in;
 use crate::rotate::{copytruncate_under_load, truncate};

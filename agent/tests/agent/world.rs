@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use agent::{Config, Error, Progress, Source, Transport};
-use message::id::StreamId;
-use message::span::SpanKind;
-use message::wire;
+use record::id::StreamId;
+use record::span::SpanKind;
+use record::wire;
 use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::sync::watch;

@@ -3,9 +3,9 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use collector::correlate;
-use message::id::{Offset, StreamId};
-use message::span::SpanKind;
-use message::wire::{self, CONTENT_TYPE, StreamAppend, StreamMeta, WireSpan};
+use record::id::{Offset, StreamId};
+use record::span::SpanKind;
+use record::wire::{self, CONTENT_TYPE, StreamAppend, StreamMeta, WireSpan};
 use serde_bytes::ByteBuf;
 use store::search::MessageFilter;
 use tower::ServiceExt;

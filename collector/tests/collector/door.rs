@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::http::StatusCode;
 use collector::{Config, Ingest, http};
-use message::format::Format;
-use message::frame::{Framer, Limits, Resume};
-use message::id::{Offset, StreamId};
-use message::span::SpanKind;
-use message::time::Timestamp;
-use message::wire::{
+use record::format::Format;
+use record::frame::{Framer, Limits, Resume};
+use record::id::{Offset, StreamId};
+use record::span::SpanKind;
+use record::time::Timestamp;
+use record::wire::{
     self, Answer, Append, CONTENT_TYPE, FileIdentity, Guard, Refused, StreamAppend, StreamMeta, WireSpan,
 };
 use serde_bytes::ByteBuf;

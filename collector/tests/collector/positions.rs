@@ -1,8 +1,8 @@
 //! What an agent is told of its streams after it has lost all it knew.
 
 use axum::http::StatusCode;
-use message::id::{Offset, StreamId};
-use message::wire::{self, Append, CONTENT_TYPE, EndMarker, Guard, Positions, StreamAppend};
+use record::id::{Offset, StreamId};
+use record::wire::{self, Append, CONTENT_TYPE, EndMarker, Guard, Positions, StreamAppend};
 
 use crate::door::{Door, RECORD, batch, meta, stream};
 

@@ -2,9 +2,9 @@
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, StatusCode};
-use message::id::Offset;
-use message::span::{Cause, SpanKind};
-use message::wire::{self, Append, CONTENT_TYPE, MAX_UNPACKED, Refused, StreamAppend, StreamMeta, WireSpan};
+use record::id::Offset;
+use record::span::{Cause, SpanKind};
+use record::wire::{self, Append, CONTENT_TYPE, MAX_UNPACKED, Refused, StreamAppend, StreamMeta, WireSpan};
 use serde_bytes::ByteBuf;
 use tower::ServiceExt;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::identity::Identities;
 use crate::number::ByNumber;
 use crate::scene::base::Bases;
-use crate::time::Timestamp;
 use crate::tree::Tree;
+use record::time::Timestamp;
 
 /// Forks within forks beyond this depth stay on their leg: Vias of a stranger do not decide how long a tag is.
 const DEEPEST: usize = 4;

@@ -8,8 +8,8 @@ use crate::exchange::Sighting;
 use crate::fold::Fold;
 use crate::number::{ByNumber, NumberSet};
 use crate::scene::{Scene, Verb, to_tag};
-use crate::time::{SECOND, Timestamp};
 use crate::tree::Tree;
+use record::time::{SECOND, Timestamp};
 
 /// A device that says 180 this long after the answer has not heard of it.
 const STILL: i64 = SECOND;

@@ -4,8 +4,8 @@ use super::branching::{Branching, Forking};
 use super::leg::{Branch, Fork, Leg, PushState};
 use super::seating::Seating;
 use crate::fold::Fold;
-use crate::time::Timestamp;
 use crate::tree::Tree;
+use record::time::Timestamp;
 
 /// What fork rows are read from. `of` is the leg of each row, `states` the push of each leg and when it was sent.
 pub struct Ground<'a> {

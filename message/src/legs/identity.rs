@@ -10,8 +10,8 @@ use crate::fold::Fold;
 use crate::number::{Numbers, Sets};
 use crate::scene::{Scene, Verb};
 use crate::sip::{NameAddr, Uri};
-use crate::time::Timestamp;
 use crate::tree::Tree;
+use record::time::Timestamp;
 
 /// What a device can be known by; those that stand in one message are one device.
 #[derive(PartialEq, Eq, Hash)]

@@ -1,7 +1,7 @@
 //! A leg as a value: who was tried, and what came of it.
 
 use crate::event::CallClass;
-use crate::time::Timestamp;
+use record::time::Timestamp;
 
 /// One dialog or fork branch; a device has one leg.
 #[derive(Clone, PartialEq, Debug)]

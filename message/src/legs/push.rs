@@ -8,7 +8,7 @@ use crate::fold::Fold;
 use crate::kind::Kind;
 use crate::number::ByNumber;
 use crate::scene::Scene;
-use crate::time::Timestamp;
+use record::time::Timestamp;
 
 /// A request to a push gateway.
 pub struct Push<'a> {

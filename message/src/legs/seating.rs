@@ -10,8 +10,8 @@ use crate::node::Columns;
 use crate::node::NodeKind;
 use crate::number::{ByNumber, NumberSet};
 use crate::scene::{Scene, from_tag, to_tag};
-use crate::time::Timestamp;
 use crate::tree::Tree;
+use record::time::Timestamp;
 
 /// Where a message sits, also when its branch does not say it.
 pub struct Seating<'a> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::cause::{Sample, Samples};
 use crate::scene::Scene;
-use crate::time::SECOND;
+use record::time::SECOND;
 
 const MILLISECOND: i64 = SECOND / 1000;
 

@@ -7,7 +7,7 @@ use super::base::Bases;
 use super::{Scene, to_tag};
 use crate::kind::Kind;
 use crate::number::{ByNumber, NumberSet};
-use crate::time::Timestamp;
+use record::time::Timestamp;
 
 /// A log of more machines than this is a capture, not a server's own log.
 const MOST: usize = 8;

@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hasher};
 use super::{Scene, to_tag};
 use crate::exchange::{Half, Sighting};
 use crate::kind::Kind;
+use crate::logged::Message;
 use crate::number::Numbers;
-use crate::record::Message;
 use crate::rest::{self, HttpStart, Part};
 
 /// Headers by which a request of REST or push, and its response, is known at both ends.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::CallEvent;
 use crate::kind::Kind;
-use crate::time::Timestamp;
+use record::time::Timestamp;
 
 /// Methods that are kept: a scenario that opens with none of them tells no status.
 const METHODS: usize = 16;

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::Hop;
-use crate::id::{CallKey, Offset, StreamId};
-use crate::time::Day;
+use record::id::{CallKey, Offset, StreamId};
+use record::time::Day;
 
 fn event(at: i64, method: &str, status: Option<u16>) -> CallEvent {
     CallEvent {

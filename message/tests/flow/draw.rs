@@ -1,8 +1,8 @@
 //! A flow as text, for snapshots.
 
 use message::flow::{Flow, Half, NodeKind, PushState, Row, flow};
-use message::record::Message;
-use message::time::Timestamp;
+use message::logged::Message;
+use record::time::Timestamp;
 
 use super::story::story;
 

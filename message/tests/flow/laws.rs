@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use message::flow::{Flow, Half, flow};
-use message::id::Offset;
-use message::record::Message;
+use message::logged::Message;
 use proptest::prelude::*;
+use record::id::Offset;
 
 use super::draw::draw;
 use super::story::story;

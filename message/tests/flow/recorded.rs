@@ -5,11 +5,11 @@ use std::sync::Arc;
 use insta::assert_snapshot;
 use message::facts::{Settings, read};
 use message::flow::{Flow, NodeKind, Outcome, flow};
-use message::id::{CallKey, MessageId, Offset, StreamId};
 use message::kind::{Kind, is_sip_method, status_code};
-use message::record::{Message, Place};
-use message::span::Flags;
-use message::time::Timestamp;
+use message::logged::{Message, Place};
+use record::id::{CallKey, MessageId, Offset, StreamId};
+use record::span::Flags;
+use record::time::Timestamp;
 use regex::bytes::Regex;
 
 use super::draw::draw;

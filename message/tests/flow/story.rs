@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use message::facts::{Settings, read};
-use message::id::{CallKey, MessageId, Offset, StreamId};
 use message::kind::Kind;
-use message::record::{Message, Place};
-use message::span::Flags;
-use message::time::Timestamp;
+use message::logged::{Message, Place};
+use record::id::{CallKey, MessageId, Offset, StreamId};
+use record::span::Flags;
+use record::time::Timestamp;
 
 /// Reads lines of `ms log from>to what key=value … | Header: value`.
 ///

@@ -2,10 +2,10 @@
 
 use message::event::CallEvent;
 use message::facts::{self, Facts, Fault, Settings, SipFacts};
-use message::id::{MessageId, Offset, StreamId};
 use message::kind::Kind;
 use message::sip::Headers;
-use message::time::{Day, Timestamp};
+use record::id::{MessageId, Offset, StreamId};
+use record::time::{Day, Timestamp};
 
 /// Lines that begin with `|` behind any indentation, each ended by CRLF. `{length}` stands for the length of the body.
 pub(super) fn message(drawn: &str) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! One stream inside a transaction: the watermark by compare-and-set, then its rows.
 
-use message::id::Offset;
+use record::id::Offset;
 
 use super::rows;
 use super::{Outcome, Prepared};

@@ -3,7 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use message::time::Timestamp;
+use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::Prepared;
@@ -93,7 +93,7 @@ impl NewStream {
             host: clean(&meta.host),
             source: capped(&meta.source, 512),
             path: meta.path.clone(),
-            format: message::wire::encode(&meta.format).unwrap_or_default(),
+            format: record::wire::encode(&meta.format).unwrap_or_default(),
             zone: clean(&meta.zone),
             identity: [file.device as i64, file.inode as i64, file.generation as i64, file.birth, big(meta.epoch)],
             predecessor: meta.predecessor.map(|stream| stream.0),

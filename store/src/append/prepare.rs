@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use message::event::CallEvent;
-use message::id::{CallKey, EndpointId, Offset, StreamId};
-use message::span::SpanKind;
-use message::time::{Day, Timestamp};
-use message::wire::{self, Counters};
+use record::id::{CallKey, EndpointId, Offset, StreamId};
+use record::span::SpanKind;
+use record::time::{Day, Timestamp};
+use record::wire::{self, Counters};
 
 use super::sums::{Sums, unpack_events};
 use super::{FragmentRow, GapRow, Incoming, Item, MessageRow};
@@ -190,7 +190,7 @@ fn pack(row: MessageRow, addresses: &mut Addresses) -> (PackedMessage, CallEvent
         line_end: i16::from(row.line_end),
         kind: row.kind.code(),
         status: row.status.and_then(|status| i16::try_from(status).ok()).unwrap_or(0),
-        flags: row.flags.0 as i16,
+        flags: row.flags.bits() as i16,
         dictionary: row.raw.dictionary,
         call: row.call,
         method: capped(&row.method, 64),
@@ -204,7 +204,7 @@ fn pack_fragment(row: FragmentRow) -> PackedFragment {
     PackedFragment {
         start: row.start,
         len: row.len,
-        flags: row.flags.0 as i16,
+        flags: row.flags.bits() as i16,
         of: row.of.map(|of| (of.stream, of.offset)),
         dictionary: row.raw.dictionary,
         raw: row.raw.bytes,

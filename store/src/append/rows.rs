@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use message::id::Offset;
-use message::time::{Day, Timestamp};
+use record::id::Offset;
+use record::time::{Day, Timestamp};
 use sqlx::QueryBuilder;
 
 use super::GapRow;

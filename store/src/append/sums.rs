@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use message::event::CallEvent;
-use message::id::CallKey;
-use message::time::{Day, Timestamp};
-use message::wire::Counters;
+use record::id::CallKey;
+use record::time::{Day, Timestamp};
+use record::wire::Counters;
 
 use super::prepare::PackedMessage;
 use crate::text::capped;

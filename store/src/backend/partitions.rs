@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use message::time::Day;
+use record::time::Day;
 use sqlx::AssertSqlSafe;
 
 use super::Postgres;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use message::event::CallEvent;
-use message::id::{CallKey, MessageId, StreamId};
 use message::keys::Key;
 use message::summary::Summary;
-use message::time::{Day, Timestamp};
+use record::id::{CallKey, MessageId, StreamId};
+use record::time::{Day, Timestamp};
 
 use super::pieces::Groups;
 
@@ -143,10 +143,10 @@ impl Gathered {
 #[cfg(test)]
 mod tests {
     use message::event::CallClass;
-    use message::id::Offset;
     use message::kind::Kind;
-    use message::time::DAY;
     use proptest::prelude::*;
+    use record::id::Offset;
+    use record::time::DAY;
 
     use super::*;
 

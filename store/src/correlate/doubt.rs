@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use message::event::{CallClass, CallEvent};
-use message::id::CallKey;
+use record::id::CallKey;
 use sqlx::QueryBuilder;
 
 use super::OutboxRow;

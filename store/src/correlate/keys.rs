@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use message::time::{HOUR, Timestamp};
+use record::time::{HOUR, Timestamp};
 use sqlx::QueryBuilder;
 
 use super::components::KeyUse;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use message::id::{Offset, StreamId};
-use message::time::Timestamp;
+use record::id::{Offset, StreamId};
+use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::OutboxRow;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use message::event::CallEvent;
-use message::id::CallKey;
 use message::summary::Summary;
+use record::id::CallKey;
 
 use super::OutboxRow;
 use super::components::{CallUse, Component, KeyUse};

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use message::id::{CallKey, MessageId};
 use message::keys::Key;
 use message::summary::Summary;
+use record::id::{CallKey, MessageId};
 use sqlx::QueryBuilder;
 
 use super::components::CallUse;
@@ -221,5 +221,5 @@ fn pack(summary: &Summary) -> Vec<u8> {
 
 fn unpack(packed: &[u8]) -> Result<Summary, Error> {
     let bytes = compress::unpack_quick(packed)?;
-    message::wire::decode(&bytes).map_err(|why| Error::Damaged(format!("the summary of a scenario: {why}")))
+    record::wire::decode(&bytes).map_err(|why| Error::Damaged(format!("the summary of a scenario: {why}")))
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use message::id::{CallKey, MessageId, ScenarioId};
 use message::keys::Key;
 use message::summary::Summary;
-use message::time::Timestamp;
+use record::id::{CallKey, MessageId, ScenarioId};
+use record::time::Timestamp;
 
 use super::components::{CallUse, Component, KeyUse};
 use super::keys::{self, KeyRow, NewKey};

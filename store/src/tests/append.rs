@@ -1,11 +1,11 @@
 //! Exactly once, whole or not at all.
 
-use message::id::{MessageId, Offset, StreamId};
 use message::kind::Kind;
-use message::redact::Mask;
-use message::span::Flags;
-use message::time::{Day, SECOND, Timestamp};
-use message::wire::{Counters, EndMarker};
+use record::id::{MessageId, Offset, StreamId};
+use record::redact::Mask;
+use record::span::Flags;
+use record::time::{Day, SECOND, Timestamp};
+use record::wire::{Counters, EndMarker};
 
 use super::fixture::{self, File, NOON, Says, fragment, gap, len, noise, says};
 use super::store_test;
@@ -152,14 +152,14 @@ store_test! {
         }
         store.append(vec![file.batch(0, items)]).await.unwrap();
         let page = store.messages(&MessageFilter::default(), None, 100).await.unwrap();
-        let back: Vec<&[u8]> = page.rows.iter().map(message::record::Message::body).collect();
+        let back: Vec<&[u8]> = page.rows.iter().map(message::logged::Message::body).collect();
         assert!(back == bodies, "bodies differ");
     }
 
     async fn every_field_of_a_message_comes_back(store) {
         let file = File::new(1);
         let mut row = file.message(0, &says("a", -3, "INVITE").kind(Kind::Push).status(503));
-        row.flags = Flags(u16::MAX);
+        row.flags = Flags::from_bits_retain(u16::MAX);
         row.masked = vec![Mask { at: 3, len: 8, len_before: 4000 }];
         row.masked_hash = Some([7; 16]);
         row.len += 3992;

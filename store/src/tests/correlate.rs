@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use message::event::CallClass;
-use message::id::{MessageId, Offset, ScenarioId};
 use message::kind::Kind;
-use message::time::{SECOND, Timestamp};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
+use record::id::{MessageId, Offset, ScenarioId};
+use record::time::{SECOND, Timestamp};
 
 use super::fixture::{File, NOON, Says, correlate, says, scenarios};
 use super::store_test;

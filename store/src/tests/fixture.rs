@@ -3,12 +3,12 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use message::event::{CallClass, CallEvent};
-use message::id::{CallKey, Offset, StreamId};
 use message::keys::Key;
 use message::kind::Kind;
-use message::span::{Cause, Flags};
-use message::time::{SECOND, Timestamp};
-use message::wire::{FileIdentity, Guard, StreamMeta};
+use record::id::{CallKey, Offset, StreamId};
+use record::span::{Cause, Flags};
+use record::time::{SECOND, Timestamp};
+use record::wire::{FileIdentity, Guard, StreamMeta};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 
@@ -132,7 +132,7 @@ impl File {
     pub fn meta(&self) -> StreamMeta {
         StreamMeta {
             source: "proxy".into(),
-            format: message::format::Format::siptrail().definition().clone(),
+            format: record::format::Format::siptrail().definition().clone(),
             zone: "UTC".into(),
             path: format!("/var/log/proxy-{}.log", self.stream.0).into_bytes(),
             host: "proxy-1".into(),

@@ -1,6 +1,6 @@
 //! The outbox: whose turn it is, and that each row is applied once.
 
-use message::time::{SECOND, Timestamp};
+use record::time::{SECOND, Timestamp};
 
 use super::correlate::only;
 use super::fixture::{File, NOON, OWNER, correlate, says, scenarios};

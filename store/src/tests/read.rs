@@ -1,7 +1,7 @@
 //! Pages have no gaps and no repeats.
 
-use message::id::{MessageId, Offset, StreamId};
-use message::time::{SECOND, Timestamp};
+use record::id::{MessageId, Offset, StreamId};
+use record::time::{SECOND, Timestamp};
 
 use super::fixture::{File, NOON, correlate, gap, says};
 use super::store_test;
@@ -26,7 +26,7 @@ async fn filled(store: &Store) -> usize {
 store_test! {
     async fn paging_through_a_scenario_has_no_gaps_or_repeats(store) {
         let all = filled(&store).await;
-        let Found::Here(scenario) = store.scenario(message::id::ScenarioId(1)).await.unwrap() else { panic!() };
+        let Found::Here(scenario) = store.scenario(record::id::ScenarioId(1)).await.unwrap() else { panic!() };
         let mut seen = Vec::new();
         let mut after = None;
         loop {
@@ -85,11 +85,11 @@ store_test! {
         assert_eq!(count(any()).await, 203);
         assert_eq!(count(MessageFilter { call_id: Some("b".into()), ..any() }).await, 81);
         assert_eq!(count(MessageFilter { call_id: Some("nobody".into()), ..any() }).await, 0);
-        let scenario = Some(message::id::ScenarioId(1));
+        let scenario = Some(record::id::ScenarioId(1));
         assert_eq!(count(MessageFilter { scenario, ..any() }).await, 201);
         assert_eq!(count(MessageFilter { scenario, call_id: Some("a".into()), ..any() }).await, 120);
         assert_eq!(count(MessageFilter { scenario, call_id: Some("r".into()), ..any() }).await, 0);
-        assert_eq!(count(MessageFilter { scenario: Some(message::id::ScenarioId(77)), ..any() }).await, 0);
+        assert_eq!(count(MessageFilter { scenario: Some(record::id::ScenarioId(77)), ..any() }).await, 0);
         assert_eq!(count(MessageFilter { from: at(15), ..any() }).await, 52);
         assert_eq!(count(MessageFilter { to: at(1), ..any() }).await, 17);
         assert_eq!(count(MessageFilter { from: at(15), to: at(100), call_id: Some("b".into()), ..any() }).await, 20);
@@ -105,7 +105,7 @@ store_test! {
     async fn a_message_that_is_not_there_is_none(store) {
         let id = MessageId::new(StreamId(5), Offset(u64::MAX));
         assert!(store.message(id).await.unwrap().is_none());
-        assert_eq!(store.scenario(message::id::ScenarioId(9)).await.unwrap(), Found::Nowhere);
+        assert_eq!(store.scenario(record::id::ScenarioId(9)).await.unwrap(), Found::Nowhere);
         assert!(store.scenarios_of(&[]).await.unwrap().is_empty());
         assert!(store.versions(&[]).await.unwrap().is_empty());
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use message::id::{MessageId, ScenarioId};
-use message::time::Timestamp;
+use record::id::{MessageId, ScenarioId};
+use record::time::Timestamp;
 
 use super::fixture::{self, File, NOON, says};
 use super::store_test;
@@ -84,7 +84,7 @@ async fn what_moves_with_a_stream_could_be_distributed_by_it() {
 async fn partitions_are_made_two_days_back_and_three_ahead() {
     let (store, schema) = fixture::postgres().await;
     store.keep_partitions(NOON).await.unwrap();
-    store.keep_partitions(Timestamp(NOON.0 + message::time::DAY)).await.unwrap();
+    store.keep_partitions(Timestamp(NOON.0 + record::time::DAY)).await.unwrap();
     let (one, two) = (store.keep_partitions(NOON), store.keep_partitions(NOON));
     let (one, two) = tokio::join!(one, two);
     one.and(two).unwrap();
@@ -238,7 +238,7 @@ async fn days_and_times_of_messages_are_marked_where_nothing_else_says_so() {
     let times: Vec<(i64, i64, i64, i64)> = with_pool!(store.backend, pool => {
         sqlx::query_as("select min_id, max_id, min_ts, max_ts from message_mark order by min_id").fetch_all(pool).await.unwrap()
     });
-    let at = |second: i64| NOON.0 + second * message::time::SECOND;
+    let at = |second: i64| NOON.0 + second * record::time::SECOND;
     let expected = [
         (1, 1033, at(-90_000), at(1023)),
         (1034, 2057, at(1024), at(2047)),

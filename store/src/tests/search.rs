@@ -2,7 +2,7 @@
 
 use message::event::CallClass;
 use message::kind::Kind;
-use message::time::{SECOND, Timestamp};
+use record::time::{SECOND, Timestamp};
 
 use super::fixture::{File, NOON, correlate, says};
 use super::store_test;

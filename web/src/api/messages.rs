@@ -12,9 +12,9 @@ use axum::routing::get;
 use axum::{Json, Router};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use message::id::{MessageId, ScenarioId};
-use message::record::Message;
-use message::time::Timestamp;
+use message::logged::Message;
+use record::id::{MessageId, ScenarioId};
+use record::time::Timestamp;
 use serde::Serialize;
 use store::Store;
 use store::search::MessageFilter;
@@ -65,7 +65,7 @@ pub(super) struct MessageJson {
     header: String,
     /// Its end was not read yet.
     provisional: bool,
-    flags: Vec<&'static str>,
+    flags: Vec<String>,
     /// The message alone, where it is UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,

@@ -1,7 +1,7 @@
 //! One scenario as a picture: calls, legs, nodes and rows.
 
 use message::flow::{Flow, Half, NodeKind, Outcome, PushState, flow};
-use message::record::Message;
+use message::logged::Message;
 use serde::Serialize;
 use store::scenario::{Scenario, ScenarioCall};
 

@@ -4,8 +4,8 @@ use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use message::id::ScenarioId;
-use message::time::Timestamp;
+use record::id::ScenarioId;
+use record::time::Timestamp;
 use serde::Serialize;
 use store::scenario::{Found, ScenarioRow};
 

@@ -6,7 +6,7 @@ use super::entry::{Entry, is_problem};
 use super::view::View;
 use super::words::duration;
 use crate::words::counted;
-use message::record::Message;
+use message::logged::Message;
 
 /// Over this, the devices of a person are one column.
 const UNFOLDED: usize = 12;

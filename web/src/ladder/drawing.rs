@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use message::flow::{self, Flow, Half};
 use message::kind::Kind;
-use message::record::Message;
-use message::time::SECOND;
+use message::logged::Message;
+use record::time::SECOND;
 
 use super::columns::{Columns, colour};
 use super::entry::{Entry, Seen, is_answer, is_problem, status};

@@ -3,9 +3,9 @@
 use message::event::CallClass;
 use message::flow::{Flow, Half, Row};
 use message::kind::Kind;
-use message::record::Message;
-use message::span::Flags;
-use message::time::Timestamp;
+use message::logged::Message;
+use record::span::Flags;
+use record::time::Timestamp;
 
 use super::find;
 use super::view::{Hide, RowId, View};
@@ -143,7 +143,7 @@ pub fn is_answer(message: &Message, half: Half) -> bool {
 pub fn is_problem(message: &Message, half: Half) -> bool {
     let refused = status(message, half).is_some_and(|status| status >= 400 && !matches!(status, 401 | 407 | 487));
     let unanswered = half == Half::Response && status(message, half).is_none();
-    refused || unanswered || message.flags.0 & !(Flags::KIND_GUESSED.0 | Flags::RECEIVED_TIME.0) != 0
+    refused || unanswered || !message.flags.difference(Flags::KIND_GUESSED | Flags::RECEIVED_TIME).is_empty()
 }
 
 pub fn is_hidden_as(hide: Hide, row: &Row, message: &Message, flow: &Flow) -> bool {

@@ -1,6 +1,6 @@
 //! Text looked for in a message: header line, start line, header values and body; letters of either case.
 
-use message::record::Message;
+use message::logged::Message;
 
 /// The message as logged holds this text.
 pub fn holds(message: &Message, text: &str) -> bool {

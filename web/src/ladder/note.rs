@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use message::flow::{Flow, Fork};
 use message::kind::Kind;
-use message::record::Message;
-use message::time::{SECOND, Timestamp};
+use message::logged::Message;
+use record::time::{SECOND, Timestamp};
 
 use super::columns::{Columns, colour};
 use super::drawing::per_lane;

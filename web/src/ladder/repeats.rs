@@ -3,8 +3,8 @@
 
 use message::flow::{Flow, Row};
 use message::kind::Kind;
-use message::record::Message;
-use message::time::SECOND;
+use message::logged::Message;
+use record::time::SECOND;
 
 use super::entry::displayed;
 use super::words::{duration, seconds};

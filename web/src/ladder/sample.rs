@@ -5,12 +5,12 @@ use std::sync::Arc;
 use message::event::CallClass;
 use message::facts::{ExchangeResult, Facts, PushFacts, SipFacts};
 use message::flow::{Branch, Flow, Fork, Half, Leg, Node, NodeKind, Outcome, PushState, Row};
-use message::id::{CallKey, MessageId, Offset, StreamId};
 use message::kind::Kind;
-use message::record::{Message, Place};
+use message::logged::{Message, Place};
 use message::sip::{NameAddr, Sdp, Uri, Via};
-use message::span::Flags;
-use message::time::Timestamp;
+use record::id::{CallKey, MessageId, Offset, StreamId};
+use record::span::Flags;
+use record::time::Timestamp;
 
 /// 2026-09-14 12:00:00 UTC
 pub const NOON: i64 = 1_789_387_200_000_000;
@@ -224,7 +224,7 @@ fn message_of(at: usize, micros: i64, source: &str, destination: &str, what: &st
         source: source.into(),
         destination: destination.into(),
         call: CallKey::of(b"6f2a90c1d8@alice-ios"),
-        flags: Flags::NONE,
+        flags: Flags::empty(),
         provisional: false,
         place: Arc::new(Place {
             agent: "agent-1".into(),

@@ -2,9 +2,9 @@
 
 use insta::assert_snapshot;
 use message::flow::{Branch, Fork};
-use message::id::MessageId;
-use message::time::{DAY, Timestamp};
 use proptest::prelude::*;
+use record::id::MessageId;
+use record::time::{DAY, Timestamp};
 
 use super::sample::{NOON, Sample, forked_call};
 use super::view::RowId;

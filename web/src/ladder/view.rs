@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use message::flow::Half;
-use message::id::{IdError, MessageId};
 use message::kind::Kind;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use record::id::{IdError, MessageId};
 
 use crate::zone::Zone;
 
@@ -251,8 +251,8 @@ fn extend<T: PartialEq>(list: &mut Vec<T>, values: impl Iterator<Item = T>) {
 
 #[cfg(test)]
 mod tests {
-    use message::id::{Offset, StreamId};
     use proptest::prelude::*;
+    use record::id::{Offset, StreamId};
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! Times and durations as the ladder says them.
 
-use message::time::{HOUR, MINUTE, SECOND, Timestamp};
+use record::time::{HOUR, MINUTE, SECOND, Timestamp};
 
 use crate::zone::Zone;
 

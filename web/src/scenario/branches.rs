@@ -1,8 +1,8 @@
 //! The branch table: who was tried, who rang, who answered and who was woken.
 
 use message::flow::{Flow, Leg, Outcome, PushState};
-use message::record::Message;
-use message::time::Timestamp;
+use message::logged::Message;
+use record::time::Timestamp;
 
 use super::headline::begun;
 use crate::ladder::columns::colour;

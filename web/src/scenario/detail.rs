@@ -2,7 +2,7 @@
 
 use message::flow::{Flow, Half};
 use message::kind::Kind;
-use message::record::Message;
+use message::logged::Message;
 
 use super::flags::{Flag, flags};
 use super::json;
@@ -150,7 +150,7 @@ fn content(
                 .masked
                 .iter()
                 .filter(|mask| mask.at >= head)
-                .map(|mask| message::redact::Mask { at: mask.at - head, ..*mask })
+                .map(|mask| record::redact::Mask { at: mask.at - head, ..*mask })
                 .collect();
             let toggle = href(if line_ends { Tab::Raw } else { Tab::LineEnds });
             Content::Raw { pieces: masked(shown, &masks, line_ends), more: more(bytes, shown), line_ends, toggle }

@@ -2,8 +2,8 @@
 
 use askama::Template;
 use message::flow::{Flow, flow};
-use message::record::Message;
-use message::time::Timestamp;
+use message::logged::Message;
+use record::time::Timestamp;
 use store::scenario::Scenario;
 
 use super::branches::{Branch, branches};

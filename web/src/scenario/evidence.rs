@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use message::id::{Offset, StreamId};
-use message::record::Message;
+use message::logged::Message;
+use record::id::{Offset, StreamId};
 use store::Store;
 
 use crate::Error;

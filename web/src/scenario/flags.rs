@@ -1,7 +1,7 @@
 //! What there is to know about a message before its text: sightings, sendings, repaired time, faults.
 
 use message::flow::{Flow, Half};
-use message::record::Message;
+use message::logged::Message;
 
 use crate::ladder::repeats::{Pace, apart, pace, since_first};
 use crate::ladder::row::Row;

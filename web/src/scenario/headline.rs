@@ -3,8 +3,8 @@
 use message::event::CallClass;
 use message::flow::{Flow, Row};
 use message::kind::Kind;
-use message::record::Message;
-use message::time::Timestamp;
+use message::logged::Message;
+use record::time::Timestamp;
 use store::scenario::{Scenario, ScenarioRow};
 
 use super::evidence::Evidence;

@@ -2,7 +2,7 @@
 
 use std::panic::resume_unwind;
 
-use message::record::Message;
+use message::logged::Message;
 use store::Store;
 use store::scenario::Scenario;
 

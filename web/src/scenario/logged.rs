@@ -1,8 +1,8 @@
 //! Where a message was logged: its line, its file, and the other records of it.
 
 use message::flow::Flow;
-use message::record::Message;
-use message::span::Flags;
+use message::logged::Message;
+use record::span::Flags;
 
 use super::text::{Piece, flat, pieces};
 use super::tools::link;
@@ -104,7 +104,7 @@ fn state(message: &Message) -> String {
     if message.provisional {
         return "not read to its end yet".into();
     }
-    if message.flags == Flags::NONE {
+    if message.flags == Flags::empty() {
         return "whole".into();
     }
     message.flags.names().join(", ").replace('_', " ")

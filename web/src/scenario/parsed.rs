@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use message::kind::Kind;
-use message::record::Message;
+use message::logged::Message;
 
 use super::header::{Header, group, headers};
 use super::text::{Look, Piece, pieces};

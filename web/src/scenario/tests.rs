@@ -1,9 +1,9 @@
 //! The page as a browser gets it: drawn from values, read back as HTML.
 
 use message::event::CallClass;
-use message::id::{CallKey, ScenarioId};
-use message::redact::Mask;
-use message::time::{SECOND, Timestamp};
+use record::id::{CallKey, ScenarioId};
+use record::redact::Mask;
+use record::time::{SECOND, Timestamp};
 use scraper::{Html, Selector};
 use store::scenario::{Join, Scenario, ScenarioCall, ScenarioRow};
 

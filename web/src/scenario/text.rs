@@ -1,6 +1,6 @@
 //! Bytes of a stranger as text that can be shown: what has no picture of its own, or would turn the line around, is named.
 
-use message::redact::Mask;
+use record::redact::Mask;
 
 /// A run of text with one look.
 #[derive(Clone, PartialEq, Eq, Debug)]

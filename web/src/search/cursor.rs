@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use message::time::Timestamp;
+use record::time::Timestamp;
 
 /// `0006...c5.018f3c7a`
 pub fn write(time: Timestamp, id: impl Display) -> String {
@@ -19,7 +19,7 @@ pub fn read<T: FromStr>(text: &str) -> Option<(Timestamp, T)> {
 
 #[cfg(test)]
 mod tests {
-    use message::id::{MessageId, Offset, ScenarioId, StreamId};
+    use record::id::{MessageId, Offset, ScenarioId, StreamId};
 
     use super::*;
 

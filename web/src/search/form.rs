@@ -2,7 +2,7 @@
 
 use message::event::CallClass;
 use message::kind::Kind;
-use message::time::Timestamp;
+use record::time::Timestamp;
 use store::search::Filter;
 
 use crate::params::Params;

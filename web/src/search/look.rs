@@ -1,8 +1,8 @@
 //! From a filter and a pasted text to scenarios: each reading is tried, the first that finds something is shown.
 
 use message::event::CallClass;
-use message::id::{MessageId, ScenarioId};
-use message::time::Timestamp;
+use record::id::{MessageId, ScenarioId};
+use record::time::Timestamp;
 use store::scenario::{Found as Here, ScenarioRow};
 use store::search::{Filter, MessageFilter};
 

@@ -1,8 +1,8 @@
 //! What somebody pasted into the one box: every reading of it, the likeliest first.
 
-use message::format::{Format, Line};
-use message::id::{MessageId, ScenarioId};
-use message::time::Timestamp;
+use record::format::{Format, Line};
+use record::id::{MessageId, ScenarioId};
+use record::time::Timestamp;
 
 use crate::zone::Zone;
 
@@ -157,8 +157,8 @@ fn log_line(text: &str, zone: Zone) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use message::id::{Offset, StreamId};
     use proptest::prelude::*;
+    use record::id::{Offset, StreamId};
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! One scenario as a row of a list.
 
 use message::kind::Kind;
-use message::time::Timestamp;
+use record::time::Timestamp;
 use store::scenario::ScenarioRow;
 
 use crate::ladder::words::duration;

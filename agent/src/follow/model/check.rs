@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use message::id::StreamId;
-use message::span::SpanKind;
-use message::wire::WireSpan;
+use record::id::StreamId;
+use record::span::SpanKind;
+use record::wire::WireSpan;
 
 use super::world::World;
 use super::writer::number_of;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use message::id::{Offset, StreamId};
-use message::span::SpanKind;
-use message::wire::{Answer, Append, Guard, Position, Refused, StreamAnswer, WireSpan};
+use record::id::{Offset, StreamId};
+use record::span::SpanKind;
+use record::wire::{Answer, Append, Guard, Position, Refused, StreamAnswer, WireSpan};
 
 #[derive(Default)]
 pub struct Stored {

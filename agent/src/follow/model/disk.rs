@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use message::wire::FileIdentity;
+use record::wire::FileIdentity;
 
 use super::ACTIVE;
 use crate::content::{Content, Spot, Stat};

@@ -4,10 +4,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::format::Format;
-use message::frame::Limits;
-use message::redact;
-use message::time::Timestamp;
+use record::format::Format;
+use record::frame::Limits;
+use record::redact;
+use record::time::Timestamp;
 
 use super::collector::{Stored, collect};
 use super::disk::{Memory, spot};

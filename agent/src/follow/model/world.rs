@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use message::id::StreamId;
-use message::wire::{Append, Position};
+use record::id::StreamId;
+use record::wire::{Append, Position};
 
 use super::Op;
 use super::collector::Stored;

@@ -128,7 +128,7 @@ impl WireSpan {
             start,
             len,
             kind,
-            flags: Flags::NONE,
+            flags: Flags::empty(),
             hash: ByteArray::new([0; 16]),
             head: 0,
             line_end: 0,

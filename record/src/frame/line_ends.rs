@@ -25,7 +25,7 @@ fn check(header: &str, message: &str) {
         draw(&log);
         let span = frame(log.as_bytes(), &[usize::MAX / 2])[0];
         assert_eq!((span.len - line_end, u64::from(span.line_end)), (whole, line_end), "{message:?} and {behind:?}");
-        assert_eq!(span.flags, Flags::NONE, "{message:?} and {behind:?}");
+        assert_eq!(span.flags, Flags::empty(), "{message:?} and {behind:?}");
     }
 }
 

@@ -60,7 +60,7 @@ fn recorded(files: &[&str], truth: &str, sizes: &[usize]) -> String {
         the_tail_is_the_last_record(&log, &spans);
         for span in &spans {
             let kind = format!("{:?}", span.kind).to_lowercase();
-            let name = [&[kind.as_str()], &span.flags.names()[..]].concat().join(" ");
+            let name = [vec![kind], span.flags.names()].concat().join(" ");
             *counts.entry(name).or_default() += 1;
         }
         for span in spans.iter().filter(|span| span.kind == SpanKind::Record) {

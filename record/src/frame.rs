@@ -170,7 +170,7 @@ impl Framer {
             State::Outside => {}
             State::Fragment { start, .. } => {
                 let start = *start;
-                self.push_fragment(start, at, Flags::NONE, out);
+                self.push_fragment(start, at, Flags::empty(), out);
             }
             State::Message(message) => {
                 self.back = None;
@@ -365,7 +365,7 @@ impl Framer {
                 if piece.known.is_none() && piece.next().0 - start.0 <= cap {
                     return None;
                 }
-                let flags = if piece.known.is_none() { Flags::OVERSIZE } else { Flags::NONE };
+                let flags = if piece.known.is_none() { Flags::OVERSIZE } else { Flags::empty() };
                 self.push_fragment(start, self.line, flags, out);
                 self.outside(piece, out);
                 None
@@ -407,7 +407,7 @@ impl Framer {
 
     fn push_record(&mut self, mut span: Span, out: &mut Vec<Span>) {
         if span.len > self.limits.record {
-            span.flags = span.flags.with(Flags::OVERSIZE);
+            span.flags = span.flags.union(Flags::OVERSIZE);
         }
         out.push(span);
         self.before = Some(SpanKind::Record);
@@ -415,7 +415,7 @@ impl Framer {
     }
 
     fn push_fragment(&mut self, start: Offset, end: Offset, flags: Flags, out: &mut Vec<Span>) {
-        let flags = flags.with(Flags::ORPHAN_FRAGMENT);
+        let flags = flags.union(Flags::ORPHAN_FRAGMENT);
         if end > start {
             out.push(Span {
                 start,
@@ -445,7 +445,7 @@ impl Framer {
     fn flush_noise(&mut self, out: &mut Vec<Span>) {
         let Some((start, lines)) = self.noise.take() else { return };
         let len = self.line.0 - start.0;
-        out.push(Span { start, len, kind: SpanKind::Noise, head: 0, line_end: 0, flags: Flags::NONE, lines });
+        out.push(Span { start, len, kind: SpanKind::Noise, head: 0, line_end: 0, flags: Flags::empty(), lines });
     }
 
     /// Lines are read from `at`, the end of the last span.

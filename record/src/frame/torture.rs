@@ -47,7 +47,7 @@ fn line(log: &[u8], span: &Span) -> String {
     let text = if text.len() > 200 { format!("{} bytes", text.len()) } else { format!("`{}`", text.escape_ascii()) };
     let line_end = if line_end.is_empty() { String::new() } else { format!(" + `{}`", line_end.escape_ascii()) };
     let drawn = format!("{name}: {text}{line_end}");
-    [&[drawn.as_str()], &span.flags.names()[..]].concat().join(", ")
+    [vec![drawn], span.flags.names()].concat().join(", ")
 }
 
 fn method(head: &[u8]) -> String {
@@ -86,7 +86,7 @@ fn a01_a_record_in_two_writes_is_final_with_the_second() {
         assert_eq!(spans.len(), 1, "cut at {cut}");
         assert_eq!(
             (spans[0].len, spans[0].line_end, spans[0].flags),
-            (log.len() as u64, 1, Flags::NONE),
+            (log.len() as u64, 1, Flags::empty()),
             "cut at {cut}"
         );
     }
@@ -137,7 +137,7 @@ fn a04_a_header_alone_is_provisional_and_empty() {
     assert_eq!(framer.unfinished(), start);
     let len = INVITE.len() as u64;
     let empty =
-        Span { start, len, kind: SpanKind::Record, head: len as u32, line_end: 0, flags: Flags::NONE, lines: 0 };
+        Span { start, len, kind: SpanKind::Record, head: len as u32, line_end: 0, flags: Flags::empty(), lines: 0 };
     assert_eq!(framer.tail(), [empty]);
 }
 

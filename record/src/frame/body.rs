@@ -52,7 +52,7 @@ impl Message {
         let first = body.known.is_none();
         let around = if body.bare_lf { None } else { piece.around(body.need) };
         if first && (body.need > wait || around.is_some_and(is_no_end)) {
-            self.flags = self.flags.with(Flags::LENGTH_MISMATCH);
+            self.flags = self.flags.union(Flags::LENGTH_MISMATCH);
             return Some(self.ends_before(piece.at));
         }
         if first {
@@ -64,7 +64,7 @@ impl Message {
             }
         }
         if known == Known::Header {
-            self.flags = self.flags.with(Flags::AMBIGUOUS_BOUNDARY);
+            self.flags = self.flags.union(Flags::AMBIGUOUS_BOUNDARY);
         }
         None
     }
@@ -110,11 +110,11 @@ impl Message {
     }
 
     pub(super) fn no_boundary(&mut self, known: Option<Before>) -> Step {
-        self.flags = self.flags.with(Flags::LENGTH_MISMATCH);
+        self.flags = self.flags.union(Flags::LENGTH_MISMATCH);
         match known {
             Some(Before { at, last, flags }) => {
                 self.last = last;
-                self.flags = flags.with(Flags::LENGTH_MISMATCH);
+                self.flags = flags.union(Flags::LENGTH_MISMATCH);
                 self.ends_before(at)
             }
             None => {
@@ -134,7 +134,7 @@ impl Message {
                 choice = ways.choice();
             }
             if known == Known::Header {
-                self.flags = self.flags.with(Flags::AMBIGUOUS_BOUNDARY);
+                self.flags = self.flags.union(Flags::AMBIGUOUS_BOUNDARY);
             }
         }
         match choice {

@@ -4,7 +4,7 @@ use memchr::memchr;
 use serde::{Deserialize, Serialize};
 
 use crate::frame::is_start_line;
-use crate::sip::is_token;
+use crate::name::is_token;
 
 /// A range of the *masked* bytes that stands for `len_before` bytes of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -2,13 +2,13 @@
 
 use std::fmt::{self, Write};
 
-use message::format::Format;
-use message::frame::Resume;
-use message::id::{Offset, StreamId};
-use message::redact::Mask;
-use message::span::{Cause, Continues, Flags, SpanKind};
-use message::time::Timestamp;
-use message::wire::{
+use record::format::Format;
+use record::frame::Resume;
+use record::id::{Offset, StreamId};
+use record::redact::Mask;
+use record::span::{Cause, Continues, Flags, SpanKind};
+use record::time::Timestamp;
+use record::wire::{
     Answer, Append, Counters, EndMarker, FileIdentity, Guard, Position, Positions, Refused, StreamAnswer, StreamAppend,
     StreamMeta, VERSION, WireSpan, decode, encode,
 };

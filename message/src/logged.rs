@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::facts::Facts;
-use crate::id::{CallKey, MessageId};
 use crate::kind::Kind;
-use crate::redact::Mask;
-use crate::span::Flags;
-use crate::time::Timestamp;
+use record::id::{CallKey, MessageId};
+use record::redact::Mask;
+use record::span::Flags;
+use record::time::Timestamp;
 
 /// A message as it was logged, and what it says.
 #[derive(Clone, Debug)]

@@ -87,7 +87,7 @@ pub enum Step {
 impl Message {
     pub fn new(start: Offset, head: u32, eol: Eol) -> Self {
         let phase = Phase::Open { first: true };
-        Self { start, head, crlf: eol == Eol::CrLf, flags: Flags::NONE, phase, last: Last::Head }
+        Self { start, head, crlf: eol == Eol::CrLf, flags: Flags::empty(), phase, last: Last::Head }
     }
 
     /// Takes a piece of a line; a whole one, but for lines too long to be judged whole.
@@ -169,7 +169,7 @@ impl Message {
                 Phase::Body(Body { protocol, bare_lf, need, known: None })
             }
             Declared::Unusable => {
-                self.flags = self.flags.with(Flags::LENGTH_MISMATCH);
+                self.flags = self.flags.union(Flags::LENGTH_MISMATCH);
                 Phase::Text
             }
             Declared::Nothing if headers.protocol == Protocol::Http => Phase::Open { first: false },
@@ -225,8 +225,8 @@ impl Message {
             return self.finish(end, line_end, end.plus(u64::from(line_end)));
         }
         let (end, line_end) = self.as_if_ended(at);
-        if end.0 > self.start.0 + u64::from(self.head) && !self.flags.has(Flags::LENGTH_MISMATCH) {
-            self.flags = self.flags.with(Flags::AMBIGUOUS_BOUNDARY);
+        if end.0 > self.start.0 + u64::from(self.head) && !self.flags.contains(Flags::LENGTH_MISMATCH) {
+            self.flags = self.flags.union(Flags::AMBIGUOUS_BOUNDARY);
         }
         self.finish(end, line_end, at)
     }

@@ -10,7 +10,7 @@ use chrono_tz::Tz;
 use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
-use crate::sip::is_token;
+use crate::name::is_token;
 use crate::time::Timestamp;
 use template::Template;
 use timestamp::Times;

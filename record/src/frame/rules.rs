@@ -131,7 +131,7 @@ fn a_header_block_over_64_kib_declares_no_length() {
             line.repeat(bytes / line.len())
         )
     };
-    for (bytes, flags) in [(60 << 10, Flags::NONE), (70 << 10, Flags::AMBIGUOUS_BOUNDARY)] {
+    for (bytes, flags) in [(60 << 10, Flags::empty()), (70 << 10, Flags::AMBIGUOUS_BOUNDARY)] {
         let log = format!("{INVITE}{}{BYE}", block(bytes));
         let spans = frame(log.as_bytes(), &[4096]);
         assert_eq!((spans.len(), spans[0].flags), (2, flags), "{bytes}");

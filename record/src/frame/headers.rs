@@ -1,7 +1,7 @@
 //! The header block of a SIP or HTTP message, a line at a time: only its declared length matters here.
 
 use super::known::is_blank;
-use crate::sip::{Name, is_token};
+use crate::name::{Name, is_token};
 
 /// SIP reads `l:` too (RFC 3261, 20.14).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bitflags::bitflags;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{Offset, StreamId};
@@ -95,68 +96,50 @@ impl fmt::Display for Cause {
     }
 }
 
-/// What is odd about a span; a bit each. The framer sets the first group, the parser and the agent the rest.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct Flags(pub u16);
+bitflags! {
+    /// What is odd about a span; a bit each. The framer sets the first group, the parser and the agent the rest.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+    pub struct Flags: u16 {
+        /// The declared length was not usable; the message ends at the next known line.
+        const LENGTH_MISMATCH = 1;
+        /// The end rests on a look-alike alone, or the message holds a full header line.
+        const AMBIGUOUS_BOUNDARY = 1 << 1;
+        /// Two writers mixed their lines: see `docs/log-format.md`.
+        const INTERLEAVE_SUSPECT = 1 << 2;
+        /// Longer than the record limit, kept in full; or a fragment that reached its cap.
+        const OVERSIZE = 1 << 3;
+        /// Bytes whose header was not seen.
+        const ORPHAN_FRAGMENT = 1 << 4;
+        /// The file ended inside this record and no continuation was found in time.
+        const CUT_BY_ROTATION = 1 << 5;
+        /// The header's local time occurs twice; the earlier reading was taken.
+        const AMBIGUOUS_TIME = 1 << 6;
+        /// No rule decided the kind; REST was assumed.
+        const KIND_GUESSED = 1 << 7;
+        /// The time is that of receipt (doors without a time of their own).
+        const RECEIVED_TIME = 1 << 8;
+        /// Of a provisional span alone: the rest of it is not there yet, or nobody can say that it is.
+        const UNFINISHED = 1 << 9;
+        /// Bits that a later version gives a meaning are kept.
+        const _ = !0;
+    }
+}
 
 impl Flags {
-    pub const NONE: Flags = Flags(0);
-    /// The declared length was not usable; the message ends at the next known line.
-    pub const LENGTH_MISMATCH: Flags = Flags(1);
-    /// The end rests on a look-alike alone, or the message holds a full header line.
-    pub const AMBIGUOUS_BOUNDARY: Flags = Flags(1 << 1);
-    /// A SIP record is empty, or its start line contradicts the header's method.
-    pub const INTERLEAVE_SUSPECT: Flags = Flags(1 << 2);
-    /// Longer than the record limit, kept in full; or a fragment that reached its cap.
-    pub const OVERSIZE: Flags = Flags(1 << 3);
-    /// Bytes whose header was not seen.
-    pub const ORPHAN_FRAGMENT: Flags = Flags(1 << 4);
-    /// The file ended inside this record and no continuation was found in time.
-    pub const CUT_BY_ROTATION: Flags = Flags(1 << 5);
-    /// The header's local time occurs twice; the earlier reading was taken.
-    pub const AMBIGUOUS_TIME: Flags = Flags(1 << 6);
-    /// No rule decided the kind; REST was assumed.
-    pub const KIND_GUESSED: Flags = Flags(1 << 7);
-    /// The time is that of receipt (doors without a time of their own).
-    pub const RECEIVED_TIME: Flags = Flags(1 << 8);
-
-    const NAMES: [(Flags, &'static str); 9] = [
-        (Flags::LENGTH_MISMATCH, "length_mismatch"),
-        (Flags::AMBIGUOUS_BOUNDARY, "ambiguous_boundary"),
-        (Flags::INTERLEAVE_SUSPECT, "interleave_suspect"),
-        (Flags::OVERSIZE, "oversize"),
-        (Flags::ORPHAN_FRAGMENT, "orphan_fragment"),
-        (Flags::CUT_BY_ROTATION, "cut_by_rotation"),
-        (Flags::AMBIGUOUS_TIME, "ambiguous_time"),
-        (Flags::KIND_GUESSED, "kind_guessed"),
-        (Flags::RECEIVED_TIME, "received_time"),
-    ];
-
-    pub fn has(self, other: Flags) -> bool {
-        self.0 & other.0 == other.0
+    /// As the API, pages and logs name them: `length_mismatch`.
+    pub fn names(self) -> Vec<String> {
+        self.iter_names().map(|(name, _)| name.to_ascii_lowercase()).collect()
     }
 
-    #[must_use]
-    pub fn with(self, other: Flags) -> Flags {
-        Flags(self.0 | other.0)
-    }
-
-    pub fn is_none(self) -> bool {
-        self.0 == 0
-    }
-
-    pub fn names(self) -> Vec<&'static str> {
-        Self::NAMES.into_iter().filter(|(flag, _)| self.has(*flag)).map(|(_, name)| name).collect()
-    }
-
-    pub fn from_name(name: &str) -> Option<Flags> {
-        Self::NAMES.into_iter().find(|(_, n)| *n == name).map(|(flag, _)| flag)
+    /// The flag of this name, in lower case.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::from_name(&name.to_ascii_uppercase())
     }
 }
 
 impl Serialize for Flags {
     fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        if out.is_human_readable() { self.names().serialize(out) } else { out.serialize_u16(self.0) }
+        if out.is_human_readable() { self.names().serialize(out) } else { out.serialize_u16(self.bits()) }
     }
 }
 
@@ -164,9 +147,9 @@ impl<'de> Deserialize<'de> for Flags {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         if from.is_human_readable() {
             let names = Vec::<String>::deserialize(from)?;
-            Ok(names.iter().filter_map(|n| Flags::from_name(n)).fold(Flags::NONE, Flags::with))
+            Ok(names.iter().filter_map(|name| Flags::named(name)).collect())
         } else {
-            u16::deserialize(from).map(Flags)
+            u16::deserialize(from).map(Flags::from_bits_retain)
         }
     }
 }
@@ -192,7 +175,7 @@ mod tests {
 
     #[test]
     fn flags_are_shown_by_name() {
-        let flags = Flags::OVERSIZE.with(Flags::LENGTH_MISMATCH);
+        let flags = Flags::OVERSIZE.union(Flags::LENGTH_MISMATCH);
         assert_eq!(flags.names(), ["length_mismatch", "oversize"]);
     }
 }

@@ -1,4 +1,4 @@
-//! Header names in any case, long or compact (IANA's registry of SIP header fields).
+//! Tokens, and header field names in any case, long or compact (IANA's registry of SIP header fields).
 
 macro_rules! names {
     ($($name:ident $text:literal $(or $compact:literal)?),* $(,)?) => {
@@ -127,6 +127,11 @@ impl Name {
         let same = |long: &[u8]| long.len() == written.len() && long.eq_ignore_ascii_case(written);
         NAMES.iter().find(|(_, long)| same(long)).map(|(name, _)| *name)
     }
+}
+
+/// A token (RFC 3261, 25.1).
+pub fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(b))
 }
 
 #[cfg(test)]

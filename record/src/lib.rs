@@ -1,0 +1,19 @@
+//! What a record *is*: from bytes of a log to spans that tile it, and what agent and collector say to each other.
+//!
+//! Pure functions and values: no I/O, no clock. Read in this order; a module knows only those before it, which a test
+//! checks.
+//! - `id`, `time`: the small words everything else is made of
+//! - `span`: ranges that tile a stream
+//! - `name`: tokens, and header field names that have a usual spelling
+//! - `format`: what a header line is
+//! - `frame`: the state machine that is fed bytes and tells spans
+//! - `redact`, `wire`: what never leaves the host; what agent and collector say to each other
+
+pub mod format;
+pub mod frame;
+pub mod id;
+pub mod name;
+pub mod redact;
+pub mod span;
+pub mod time;
+pub mod wire;
