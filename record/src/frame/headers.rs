@@ -23,12 +23,32 @@ pub enum Declared {
     Unusable,
 }
 
+/// What the grammar says of a body, once all header lines are read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BodyLength {
+    /// Octets that were declared.
+    Declared(u64),
+    /// HTTP: 1xx, 204, 304 and the answer to HEAD have none, whatever they declare (RFC 9110, 6.4.1 and 8.6).
+    NoBody,
+    /// Nothing is declared, or the body is chunked: what follows tells.
+    Open,
+    /// What is declared is invalid, negative, huge or contradictory.
+    Unusable,
+}
+
 #[derive(Clone, Copy, Debug)]
 pub struct Headers {
     pub protocol: Protocol,
     /// The start line ended in a bare LF, so each LF of the body stands for CRLF.
     pub bare_lf: bool,
     pub declared: Declared,
+    /// It is a response that has no body.
+    no_body: bool,
+    /// It is a request of method HEAD: its answer has no body.
+    pub is_head: bool,
+    pub is_response: bool,
+    /// Transfer-Encoding stands above a length (RFC 9112, 6.3).
+    chunked: bool,
     /// The line before named a length and gave none yet: the value is folded.
     folded: bool,
     /// The line before was a length header.
@@ -36,8 +56,34 @@ pub struct Headers {
 }
 
 impl Headers {
-    pub fn new(protocol: Protocol, bare_lf: bool) -> Self {
-        Self { protocol, bare_lf, declared: Declared::Nothing, folded: false, on_length: false }
+    /// From the start line on. `answers_head`: the request before it in the same record was a HEAD.
+    pub fn new(protocol: Protocol, start: &[u8], bare_lf: bool, answers_head: bool) -> Self {
+        let is_http = protocol == Protocol::Http;
+        let is_response = starts(start, b"HTTP/") || starts(start, b"SIP/");
+        let status = start.split(|b| *b == b' ').nth(1).unwrap_or_default();
+        let without = matches!(status, [b'1', _, _] | b"204" | b"304") && status.iter().all(u8::is_ascii_digit);
+        Self {
+            protocol,
+            bare_lf,
+            declared: Declared::Nothing,
+            no_body: is_http && is_response && (without || answers_head),
+            is_head: is_http && start.starts_with(b"HEAD "),
+            is_response,
+            chunked: false,
+            folded: false,
+            on_length: false,
+        }
+    }
+
+    /// What the lines so far say of the body.
+    pub fn body(&self) -> BodyLength {
+        match self.declared {
+            _ if self.no_body => BodyLength::NoBody,
+            _ if self.chunked => BodyLength::Open,
+            Declared::Length(length) => BodyLength::Declared(length),
+            Declared::Nothing => BodyLength::Open,
+            Declared::Unusable => BodyLength::Unusable,
+        }
     }
 
     /// Takes a header line without its line end.
@@ -56,6 +102,8 @@ impl Headers {
         if compact || name.eq_ignore_ascii_case(b"content-length") {
             self.on_length = true;
             self.value(line[colon + 1..].trim_ascii());
+        } else if self.protocol == Protocol::Http && name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.chunked = true;
         }
     }
 
@@ -139,7 +187,7 @@ mod tests {
     use super::*;
 
     fn declared(lines: &[&str]) -> Declared {
-        let mut headers = Headers::new(Protocol::Sip, false);
+        let mut headers = Headers::new(Protocol::Sip, b"BYE sip:a SIP/2.0", false, false);
         for line in lines {
             headers.line(line.as_bytes());
         }

@@ -136,7 +136,7 @@ impl Message {
         }
         match protocol_of(piece.beginning()).filter(|protocol| first || *protocol == Protocol::Http) {
             Some(protocol) => {
-                let headers = Headers::new(protocol, piece.eol == Eol::Lf && !piece.is_long());
+                let headers = Headers::new(protocol, piece.beginning(), piece.eol == Eol::Lf && !piece.is_long(), false);
                 self.phase = Phase::Headers { headers, from: piece.at };
                 Step::Goes
             }
