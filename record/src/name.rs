@@ -129,6 +129,29 @@ impl Name {
     }
 }
 
+/// The methods of SIP (IANA's registry), but for OPTIONS, which HTTP has, too.
+pub const SIP_METHODS: [&str; 13] = [
+    "INVITE",
+    "ACK",
+    "BYE",
+    "CANCEL",
+    "REGISTER",
+    "PRACK",
+    "UPDATE",
+    "INFO",
+    "REFER",
+    "SUBSCRIBE",
+    "NOTIFY",
+    "MESSAGE",
+    "PUBLISH",
+];
+
+/// Field 2 of a header line names a message of SIP, or may: a method, or the status of a response.
+pub fn is_sip_method(method: &[u8]) -> bool {
+    let status = method.len() == 3 && method.iter().all(u8::is_ascii_digit);
+    status || method == b"OPTIONS" || SIP_METHODS.iter().any(|known| known.as_bytes() == method)
+}
+
 /// A token (RFC 3261, 25.1).
 pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(b))

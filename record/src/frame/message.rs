@@ -1,16 +1,16 @@
 //! One unfinished record: where its message ends, decided line by line.
 
-use super::bare_lf::TwoWays;
-use super::headers::{Declared, Headers, Protocol, is_header_line, is_start_line, protocol_of};
+use super::claim::Claim;
+use super::contest::Contest;
+use super::headers::{BodyLength, Headers, Protocol, is_header_line, is_start_line, protocol_of};
 use super::json::{self, Json, Scan};
-use super::known::is_blank;
-use super::piece::{Before, Eol, Known, Last, Piece};
+use super::piece::{Eol, Known, Last, Piece, is_blank_text};
 use crate::id::Offset;
 use crate::span::{Flags, Span, SpanKind};
 
 /// A header block beyond this is text.
 const HEADER_BLOCK: u64 = 64 << 10;
-/// Blank lines behind a message that could still be followed by another of the same record.
+/// Blank lines after a message that could still be followed by another of the same record.
 const BLANK_LINES: u8 = 64;
 
 #[derive(Clone, Debug)]
@@ -19,85 +19,87 @@ pub struct Message {
     pub head: u32,
     /// The header line ended in CRLF.
     crlf: bool,
+    /// The method of the header line is one of SIP, or a status.
+    pub is_sip: bool,
     pub(super) flags: Flags,
     pub(super) phase: Phase,
     /// How the last line ended.
     pub(super) last: Last,
+    /// Where the last header block ended.
+    pub(super) headers_end: Offset,
+    /// The last request of this record was a HEAD: its answer has no body.
+    answers_head: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Phase {
-    /// What follows is not known yet; at the first line it may be SIP too.
-    Open {
-        first: bool,
-    },
+    /// What follows is not known yet.
+    Open,
     Headers {
         headers: Headers,
         from: Offset,
     },
-    Body(Body),
-    /// A body whose line ends may stand for one octet or for two.
-    TwoWays(TwoWays),
-    /// At the declared end, in a line that goes on.
-    BodyTail {
-        body: Body,
-        end: Offset,
+    /// A body with a declared length.
+    Body(Claim),
+    /// A full header line stands inside the declared length.
+    Contested(Contest),
+    /// No length was declared, and nothing but blank lines followed the headers so far.
+    Unsized {
+        protocol: Protocol,
+        is_response: bool,
+        line_end: Option<u8>,
+        blanks: u8,
     },
     Json(Json),
-    /// Behind the closing bracket, in a line that goes on.
+    /// After the closing bracket, in a line that goes on.
     JsonTail {
         end: Offset,
     },
-    /// It ended by its length; another of the same record may follow.
+    /// It ended by its length; another of the same record may follow. Without `line_end` the next blank line is the logger's.
     After {
         end: Offset,
-        line_end: u8,
+        line_end: Option<u8>,
         blanks: u8,
     },
     /// Until the next known line.
     Text,
 }
 
-/// A body with a declared length.
-#[derive(Clone, Copy, Debug)]
-pub struct Body {
-    pub protocol: Protocol,
-    pub bare_lf: bool,
-    /// Octets still to come.
-    pub need: u64,
-    /// The first known line inside.
-    pub known: Option<Before>,
-}
-
 /// What a piece of a line did to the message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
     Goes,
+    /// Lines, or the bytes at a declared end, are wanted from here.
+    To(Offset),
     /// The record is final; the line, or the rest of it from this offset, is not part of it.
     Ends {
         span: Span,
         next: Offset,
     },
-    /// The bytes from here on show whether the declared end is one; then the line is taken again.
-    Look {
-        at: Offset,
-    },
 }
 
 impl Message {
-    pub fn new(start: Offset, head: u32, eol: Eol) -> Self {
-        let phase = Phase::Open { first: true };
-        Self { start, head, crlf: eol == Eol::CrLf, flags: Flags::empty(), phase, last: Last::Head }
+    pub fn new(piece: &Piece<'_>) -> Self {
+        Self {
+            start: piece.at,
+            head: (piece.next().0 - piece.at.0) as u32,
+            crlf: piece.eol == Eol::CrLf,
+            is_sip: piece.header.is_sip,
+            flags: Flags::empty(),
+            phase: Phase::Open,
+            last: Last::Head,
+            headers_end: piece.next(),
+            answers_head: false,
+        }
     }
 
     /// Takes a piece of a line; a whole one, but for lines too long to be judged whole.
     pub fn piece(&mut self, piece: &Piece<'_>) -> Step {
-        if self.claims(piece) {
-            return self.piece(&Piece { known: None, ..piece.clone() });
-        }
+        let piece = if self.claims(piece) { &Piece { known: None, ..*piece } } else { piece };
         let step = self.turn(piece);
         if step == Step::Goes {
-            self.last = if piece.ended_headers.get() { Last::EndOfHeaders } else { Last::Line(piece.eol) };
+            let ended_headers = self.headers_end == piece.next() && piece.text.is_empty();
+            self.last = if ended_headers { Last::EndOfHeaders } else { Last::Line(piece.eol) };
         }
         step
     }
@@ -106,7 +108,7 @@ impl Message {
     fn claims(&self, piece: &Piece<'_>) -> bool {
         piece.known == Some(Known::Noise)
             && match self.phase {
-                Phase::Open { first: true } => is_start_line(piece.beginning()),
+                Phase::Open => is_start_line(piece.beginning()),
                 Phase::Headers { .. } => is_header_line(piece.beginning()),
                 _ => false,
             }
@@ -114,29 +116,32 @@ impl Message {
 
     fn turn(&mut self, piece: &Piece<'_>) -> Step {
         match self.phase {
-            Phase::Open { first } => self.open(piece, first),
+            Phase::Open => self.open(piece, true),
             Phase::Headers { headers, from } => self.headers(piece, headers, from),
-            Phase::Body(body) => self.body(piece, body),
-            Phase::TwoWays(ways) => self.two_ways(piece, ways),
-            Phase::BodyTail { body, end } => self.body_tail(piece, &body, end),
+            Phase::Body(claim) => self.body(piece, claim),
+            Phase::Unsized { protocol, is_response, line_end, blanks } => {
+                self.without_length(piece, protocol, is_response, line_end, blanks)
+            }
             Phase::Json(json) => self.json(piece, json),
             Phase::JsonTail { end } => self.json_tail(piece, end),
             Phase::After { end, line_end, blanks } => self.after(piece, end, line_end, blanks),
             Phase::Text if piece.known.is_some() => self.ends_before(piece.at),
-            Phase::Text => Step::Goes,
+            Phase::Text | Phase::Contested(_) => Step::Goes,
         }
     }
 
-    pub(super) fn open(&mut self, piece: &Piece<'_>, first: bool) -> Step {
+    /// `sip`: the message that begins here may be one of SIP.
+    pub(super) fn open(&mut self, piece: &Piece<'_>, sip: bool) -> Step {
         if piece.known.is_some() {
-            return self.ends_before(piece.at);
+            return self.json_before(piece, Json::default()).unwrap_or_else(|| self.ends_before(piece.at));
         }
         if piece.is_blank_line() {
             return Step::Goes;
         }
-        match protocol_of(piece.beginning()).filter(|protocol| first || *protocol == Protocol::Http) {
+        match protocol_of(piece.beginning()).filter(|protocol| sip || *protocol == Protocol::Http) {
             Some(protocol) => {
-                let headers = Headers::new(protocol, piece.beginning(), piece.eol == Eol::Lf && !piece.is_long(), false);
+                let bare_lf = piece.eol == Eol::Lf && !piece.is_long();
+                let headers = Headers::new(protocol, piece.beginning(), bare_lf, self.answers_head);
                 self.phase = Phase::Headers { headers, from: piece.at };
                 Step::Goes
             }
@@ -162,53 +167,89 @@ impl Message {
             return Step::Goes;
         }
         headers.end();
-        piece.ended_headers.set(true);
-        self.phase = match headers.declared {
-            Declared::Length(need) => {
-                let (protocol, bare_lf) = (headers.protocol, headers.bare_lf);
-                Phase::Body(Body { protocol, bare_lf, need, known: None })
+        self.headers_end = piece.next();
+        self.answers_head = headers.is_head;
+        self.phase = match headers.body() {
+            BodyLength::Declared(need) => Phase::Body(Claim::new(&headers, need)),
+            BodyLength::NoBody => Phase::After { end: self.headers_end, line_end: None, blanks: 0 },
+            BodyLength::Open => {
+                let (protocol, is_response) = (headers.protocol, headers.is_response);
+                Phase::Unsized { protocol, is_response, line_end: None, blanks: 0 }
             }
-            Declared::Unusable => {
-                self.flags = self.flags.union(Flags::LENGTH_MISMATCH);
+            BodyLength::Unusable => {
+                self.flags |= Flags::LENGTH_MISMATCH;
                 Phase::Text
             }
-            Declared::Nothing if headers.protocol == Protocol::Http => Phase::Open { first: false },
-            Declared::Nothing => Phase::Text,
         };
+        Step::Goes
+    }
+
+    /// No length was declared: if a known line comes first, there is no body.
+    fn without_length(
+        &mut self,
+        piece: &Piece<'_>,
+        protocol: Protocol,
+        is_response: bool,
+        line_end: Option<u8>,
+        blanks: u8,
+    ) -> Step {
+        let is_http = protocol == Protocol::Http;
+        if piece.known.is_some() {
+            let json = if is_http { self.json_before(piece, Json::default()) } else { None };
+            return json.unwrap_or_else(|| self.finish_at(self.headers_end, line_end));
+        }
+        if piece.is_blank_line() && blanks < BLANK_LINES {
+            let line_end = line_end.or(Some(self.line_end(piece.eol)));
+            self.phase = Phase::Unsized { protocol, is_response, line_end, blanks: blanks + 1 };
+            return Step::Goes;
+        }
+        if is_http && (protocol_of(piece.beginning()) == Some(Protocol::Http) || json::begins(piece.text)) {
+            return self.open(piece, false);
+        }
+        self.phase = Phase::Text;
         Step::Goes
     }
 
     fn json(&mut self, piece: &Piece<'_>, mut json: Json) -> Step {
         if piece.known.is_some() {
-            return self.ends_before(piece.at);
+            return self.json_before(piece, json).unwrap_or_else(|| self.ends_before(piece.at));
         }
         match json.scan(piece.text) {
             Scan::More => self.phase = Phase::Json(json),
             Scan::Broken => self.phase = Phase::Text,
             Scan::End(at) => {
-                let rest = Piece { text: &piece.text[at..], at: piece.at.plus(at as u64), ..piece.clone() };
+                let rest = piece.rest(piece.at.plus(at as u64));
                 return self.json_tail(&rest, rest.at);
             }
         }
         Step::Goes
     }
 
+    /// The value ends right before a header line: no line end was written between them.
+    fn json_before(&self, piece: &Piece<'_>, mut json: Json) -> Option<Step> {
+        let value = piece.text.get(..piece.header.glued().filter(|_| piece.is_header())?)?;
+        let begins = json != Json::default() || value.starts_with(b"{");
+        let end = piece.at.plus(value.len() as u64);
+        (begins && json.scan(value) == Scan::End(value.len())).then(|| self.finish(end, 0, end))
+    }
+
     fn json_tail(&mut self, piece: &Piece<'_>, end: Offset) -> Step {
-        if !piece.text.iter().all(|b| is_blank(*b)) {
+        if !is_blank_text(piece.text) {
             // `[1] hello` is text that declares no length.
             self.phase = Phase::Text;
         } else if piece.eol == Eol::None && !piece.last {
             self.phase = Phase::JsonTail { end };
         } else {
             let line_end = if piece.text.is_empty() && piece.at == end { self.line_end(piece.eol) } else { 0 };
-            self.phase = Phase::After { end, line_end, blanks: 0 };
+            self.phase = Phase::After { end, line_end: Some(line_end), blanks: 0 };
         }
         Step::Goes
     }
 
-    pub(super) fn after(&mut self, piece: &Piece<'_>, end: Offset, line_end: u8, blanks: u8) -> Step {
+    pub(super) fn after(&mut self, piece: &Piece<'_>, end: Offset, line_end: Option<u8>, blanks: u8) -> Step {
         if piece.known.is_none() {
             if piece.is_blank_line() && blanks < BLANK_LINES {
+                let line_end = line_end.or(Some(self.line_end(piece.eol)));
                 self.phase = Phase::After { end, line_end, blanks: blanks + 1 };
                 return Step::Goes;
             }
@@ -216,22 +257,22 @@ impl Message {
                 return self.open(piece, false);
             }
         }
-        self.finish(end, line_end, end.plus(u64::from(line_end)))
+        self.finish_at(end, line_end)
     }
 
     /// The next known line ends it (rules 2 and 3).
     pub(super) fn ends_before(&mut self, at: Offset) -> Step {
         if let Phase::After { end, line_end, .. } = self.phase {
-            return self.finish(end, line_end, end.plus(u64::from(line_end)));
+            return self.finish_at(end, line_end);
         }
         let (end, line_end) = self.as_if_ended(at);
         if end.0 > self.start.0 + u64::from(self.head) && !self.flags.contains(Flags::LENGTH_MISMATCH) {
-            self.flags = self.flags.union(Flags::AMBIGUOUS_BOUNDARY);
+            self.flags |= Flags::AMBIGUOUS_BOUNDARY;
         }
         self.finish(end, line_end, at)
     }
 
-    /// The end of the message, and the logger's line end behind it, if the record ended at `at`.
+    /// The end of the message, and the logger's line end after it, if the record ended at `at`.
     fn as_if_ended(&self, at: Offset) -> (Offset, u8) {
         let line_end = match self.last {
             Last::Head | Last::EndOfHeaders => 0,
@@ -249,45 +290,67 @@ impl Message {
         }
     }
 
-    /// There is no line end at the declared end.
-    pub fn has_no_end(&mut self) -> Step {
-        match self.phase {
-            Phase::Body(body) => self.no_boundary(body.known),
-            _ => Step::Goes,
-        }
-    }
-
     /// The end of a closed file (rule 4).
     pub fn closed(&mut self, at: Offset) -> Step {
-        match self.phase {
-            Phase::Body(body) if body.need == 0 => return self.finish(at, 0, at),
-            Phase::Body(body) => {
-                if let step @ Step::Ends { .. } = self.no_boundary(body.known) {
-                    return step;
-                }
-            }
-            Phase::TwoWays(ways) => {
-                if let step @ Step::Ends { .. } = self.ways_closed(ways, at) {
-                    return step;
-                }
-            }
-            Phase::BodyTail { end, .. } | Phase::JsonTail { end } => return self.finish(end, 0, end),
-            _ => {}
-        }
-        self.ends_before(at)
+        let step = match self.phase {
+            Phase::Body(claim) => self.body_closed(claim, at),
+            Phase::Contested(contest) => self.falls(&contest),
+            Phase::Unsized { line_end, .. } => return self.finish_at(self.headers_end, line_end),
+            Phase::JsonTail { end } => return self.finish(end, 0, end),
+            _ => Step::Goes,
+        };
+        if let Step::Ends { .. } = step { step } else { self.ends_before(at) }
     }
 
-    /// What it would be if the bytes ended `partial` bytes behind `at`, the start of a line.
+    /// What it would be if the bytes ended `partial` bytes after `at`, the start of a line. It is marked unless it is
+    /// complete by its own grammar.
     pub fn tail(&self, at: Offset, partial: u64) -> Span {
-        let (end, line_end) = match self.phase {
-            Phase::After { end, line_end, .. } => (end, line_end),
-            Phase::BodyTail { end, .. } | Phase::JsonTail { end } => (end, 0),
-            Phase::TwoWays(ways) => ways.provisional().unwrap_or((at.plus(partial), 0)),
-            _ if partial > 0 => (at.plus(partial), 0),
-            Phase::Body(_) => (at, 0),
-            _ => self.as_if_ended(at),
+        if let Phase::Contested(contest) = self.phase
+            && let Step::Ends { span, .. } = self.clone().presumed(&contest)
+        {
+            return span;
+        }
+        let shown = at.plus(partial);
+        let (complete, end, line_end) = match self.phase {
+            Phase::After { end, line_end, .. } => (true, end, line_end.unwrap_or(0)),
+            Phase::JsonTail { end } => (partial == 0, end, 0),
+            Phase::Unsized { protocol, is_response, line_end, blanks } if partial == 0 => {
+                // The logger's line end after a response shows that no more of it was logged.
+                let complete = protocol == Protocol::Sip || !is_response || blanks > 0;
+                (complete, self.headers_end, line_end.unwrap_or(0))
+            }
+            Phase::Body(claim) => {
+                let (end, line_end) = claim.provisional().unwrap_or((shown, 0));
+                (claim.is_complete(partial), end, line_end)
+            }
+            _ if partial > 0 => (false, shown, 0),
+            _ => {
+                let (end, line_end) = self.as_if_ended(at);
+                (false, end, line_end)
+            }
         };
-        self.span(end, line_end)
+        let mut span = self.span(end, line_end);
+        span.flags.set(Flags::UNFINISHED, !complete);
+        span
+    }
+
+    pub fn is_contested(&self) -> bool {
+        matches!(self.phase, Phase::Contested(_))
+    }
+
+    /// Bytes that show what stands at the claimed end.
+    pub fn wants(&self) -> usize {
+        if let Phase::Contested(contest) = &self.phase { contest.wants() } else { 0 }
+    }
+
+    /// Where it ends if what is not written yet is missing; none where nothing is in question.
+    pub fn presumed_end(&mut self) -> Option<Step> {
+        if let Phase::Contested(contest) = self.phase { Some(self.presumed(&contest)) } else { None }
+    }
+
+    pub(super) fn finish_at(&self, end: Offset, line_end: Option<u8>) -> Step {
+        let line_end = line_end.unwrap_or(0);
+        self.finish(end, line_end, end.plus(u64::from(line_end)))
     }
 
     pub(super) fn finish(&self, end: Offset, line_end: u8, next: Offset) -> Step {

@@ -1,29 +1,36 @@
 //! A line as the framer judges it, or a piece of one that is longer than a header can be.
 
-use std::cell::Cell;
-
 use super::LINE;
 use super::known::is_blank;
 use crate::id::Offset;
 use crate::span::Flags;
 
 /// A line, or a piece of a long one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Piece<'a> {
     pub at: Offset,
     /// Without its line end.
     pub text: &'a [u8],
     pub eol: Eol,
     pub known: Option<Known>,
-    /// Of a header: the shape of its prefix.
-    pub shape: &'a [u8],
+    /// Of a header line: what stands before its fields.
+    pub header: Header<'a>,
     pub starts_line: bool,
     /// The last of a closed file.
     pub last: bool,
-    /// From the piece to the end of the chunk.
-    pub chunk: &'a [u8],
-    /// Set by the message: this was the blank line behind its headers.
-    pub ended_headers: Cell<bool>,
+}
+
+/// What a header line says, as far as framing asks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Header<'a> {
+    /// Bytes of the prefix, and its shape.
+    pub prefix: usize,
+    pub shape: &'a [u8],
+    /// Where in the line the logger began one, by the shape of the record before: at 0 unless a message stands before it
+    /// that has no line end of its own. None where no such shape is in the prefix.
+    pub begins_at: Option<usize>,
+    /// Its method is one of SIP, or a status.
+    pub is_sip: bool,
 }
 
 /// How a line, or a piece of one, ends.
@@ -58,14 +65,27 @@ pub struct Before {
     pub flags: Flags,
 }
 
-impl Piece<'_> {
-    pub fn next(&self) -> Offset {
-        let eol = match self.eol {
+impl Header<'_> {
+    /// Bytes at the start of the line that may be the end of the message before, which has no line end of its own.
+    pub fn glued(&self) -> Option<usize> {
+        Some(self.begins_at.unwrap_or(self.prefix)).filter(|bytes| *bytes > 0)
+    }
+}
+
+impl Eol {
+    /// Bytes of it.
+    pub fn len(self) -> u64 {
+        match self {
             Eol::None => 0,
             Eol::Lf => 1,
             Eol::CrLf => 2,
-        };
-        self.at.plus(self.text.len() as u64 + eol)
+        }
+    }
+}
+
+impl<'a> Piece<'a> {
+    pub fn next(&self) -> Offset {
+        self.at.plus(self.text.len() as u64 + self.eol.len())
     }
 
     /// Longer than a header can be: judged by its beginning, whole or in pieces.
@@ -73,26 +93,25 @@ impl Piece<'_> {
         self.text.len() > LINE
     }
 
-    pub fn beginning(&self) -> &[u8] {
+    pub fn beginning(&self) -> &'a [u8] {
         &self.text[..self.text.len().min(LINE)]
     }
 
     pub fn is_blank_line(&self) -> bool {
-        self.starts_line && !self.is_long() && self.eol != Eol::None && self.text.iter().all(|b| is_blank(*b))
+        self.starts_line && !self.is_long() && self.eol != Eol::None && is_blank_text(self.text)
     }
 
-    /// The chunk from the byte before the place `need` bytes from here, if it reaches so far.
-    pub fn around(&self, need: u64) -> Option<&[u8]> {
-        let before = usize::try_from(need).ok()?.checked_sub(1)?;
-        self.chunk.get(before..).filter(|around| around.len() > 1)
+    pub fn is_header(&self) -> bool {
+        self.known == Some(Known::Header)
+    }
+
+    /// The rest of the line from this offset on, which lies in it.
+    pub fn rest(&self, from: Offset) -> Self {
+        let skipped = from.0.saturating_sub(self.at.0) as usize;
+        Self { at: from, text: self.text.get(skipped..).unwrap_or_default(), known: None, ..*self }
     }
 }
 
-/// No line ends behind the first of these bytes. Where they do not show it, one may.
-pub fn is_no_end(around: &[u8]) -> bool {
-    let Some((before, rest)) = around.split_first() else { return false };
-    match rest.iter().find(|b| !is_blank(**b)) {
-        Some(b'\n' | b'\r') | None => false,
-        Some(_) => *before != b'\n',
-    }
+pub fn is_blank_text(text: &[u8]) -> bool {
+    text.iter().all(|byte| is_blank(*byte))
 }

@@ -59,8 +59,8 @@ fn a_known_line_right_behind_a_declared_end_is_a_boundary() {
 /// From the known line to the declared end.
 #[test]
 fn a_declared_end_is_waited_for_64_kib_behind_a_known_line_and_in_http_a_mib() {
-    let http = |length: usize| format!("{POST}POST /v1 HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{BYE}");
-    let sip = |length| format!("{INVITE}{}", declared(length, BYE));
+    let http = |length| format!("{POST}POST /v1 HTTP/1.1\r\nContent-Length: {}\r\n\r\nab\r\n{BYE}", length + 4);
+    let sip = |length: usize| format!("{INVITE}{}", declared(length + 4, &format!("ab\r\n{BYE}")));
     for (log, waits) in
         [(sip(64 << 10), true), (sip((64 << 10) + 1), false), (http(1 << 20), true), (http((1 << 20) + 1), false)]
     {

@@ -3,6 +3,8 @@
 use super::laws::frame;
 use super::torture::{BYE, INVITE, NOISE, POST, PUSH, draw, framer, grow, sip};
 use super::*;
+use crate::format::Line;
+use chrono_tz::Tz;
 
 #[test]
 fn a14_an_http_request_and_its_response_are_one_record() {
@@ -202,7 +204,7 @@ fn a25_writers_that_mix_their_lines_lose_no_byte() {
     let log = format!("{INVITE}{BYE}{}\n{}\n", sip("a=1\r\n"), sip("a=2\r\n"));
     insta::assert_snapshot!(draw(log), @r"
     INVITE: ``
-    BYE: `INVITE sip:bob@example.com SIP/2.0\r\nContent-Length: 5\r\n\r\na=1\r\n` + `\n`
+    BYE: `INVITE sip:bob@example.com SIP/2.0\r\nContent-Length: 5\r\n\r\na=1\r\n` + `\n`, interleave_suspect
     fragment: `INVITE sip:bob@example.com SIP/2.0\r\nContent-Length: 5\r\n\r\na=2\r\n\n`, orphan_fragment
     ");
 }

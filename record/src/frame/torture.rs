@@ -2,6 +2,8 @@
 
 use super::laws::frame;
 use super::*;
+use crate::format::Line;
+use chrono_tz::Tz;
 
 pub const INVITE: &str = "[2026-11-23 19:53:58.132][INVITE][sip:192.0.2.1:5060][sip:192.0.2.7:5060]\n";
 pub const BYE: &str = "[2026-11-23 19:53:59.001][BYE][sip:192.0.2.1:5060][sip:192.0.2.7:5060]\n";
@@ -137,7 +139,7 @@ fn a04_a_header_alone_is_provisional_and_empty() {
     assert_eq!(framer.unfinished(), start);
     let len = INVITE.len() as u64;
     let empty =
-        Span { start, len, kind: SpanKind::Record, head: len as u32, line_end: 0, flags: Flags::empty(), lines: 0 };
+        Span { start, len, kind: SpanKind::Record, head: len as u32, line_end: 0, flags: Flags::UNFINISHED, lines: 0 };
     assert_eq!(framer.tail(), [empty]);
 }
 
