@@ -1,0 +1,89 @@
+//! The end of a file that is closed, gone or truncated: all that is left becomes final.
+
+use std::io;
+
+use record::frame::Next;
+use record::span::{Cause, Flags, Span, SpanKind};
+
+use super::{Close, Found, Order, Turn, Work};
+use crate::content::{Content, Stat};
+use crate::cursor::Cursor;
+use crate::piece::{PIECE, Piece};
+
+/// What a closing framer is fed at once where lines are so long.
+const CLOSING: usize = 1 << 20;
+
+/// The file is gone or was truncated, and what is not final yet will never be read again: closes with what is in memory, or
+/// with a gap.
+pub fn finish(cursor: Cursor) -> Vec<Piece> {
+    let seen = cursor.seen;
+    let size = seen.max(cursor.head.len() as u64);
+    let order = Order { limit: 0, piece: PIECE, close: Close::AtEnd, tail: false };
+    let mut turn = Turn::take(cursor, &Gone { size }, order, &mut Vec::new());
+    if turn.cursor.done.at < seen {
+        let len = seen - turn.cursor.done.at;
+        turn.pieces.push(turn.cursor.gap(len, Cause::Copytruncate, None));
+    }
+    turn.pieces
+}
+
+impl<C: Content> Work<'_, C> {
+    /// The file ends here: all that is left becomes final.
+    pub(super) fn close(&mut self) -> Result<(), Found> {
+        let mut spans = Vec::new();
+        loop {
+            let next = self.turn.cursor.framer.close(&mut spans);
+            self.take(&mut spans, true)?;
+            let Next::From(offset) = next else { return Ok(()) };
+            self.turn.cursor.at = offset.0;
+            while self.turn.cursor.at < self.turn.cursor.seen {
+                let end = self.whole_lines()?;
+                self.feed_slice(end, &mut spans)?;
+                self.take(&mut spans, true)?;
+            }
+        }
+    }
+
+    /// The end of a slice that cuts no line, unless the line is very long: a closing framer takes the end of a chunk
+    /// for the end of a line.
+    fn whole_lines(&self) -> Result<u64, Found> {
+        let (at, seen) = (self.turn.cursor.at, self.turn.cursor.seen);
+        let mut end = at;
+        for most in [self.slice, CLOSING] {
+            end = seen.min(at + most as u64);
+            if end == seen {
+                break;
+            }
+            let bytes = self.bytes(at, (end - at) as usize)?;
+            if let Some(last) = bytes.iter().rposition(|byte| *byte == b'\n') {
+                return Ok(at + last as u64 + 1);
+            }
+        }
+        Ok(end)
+    }
+}
+
+/// The closed file ended inside this record: its declared length is not there, or its last line has no end and no length
+/// says that it is whole.
+pub(super) fn is_cut(span: &Span, bytes: &[u8]) -> bool {
+    let open = bytes.last().is_some_and(|byte| *byte != b'\n');
+    span.kind == SpanKind::Record
+        && (span.flags.contains(Flags::LENGTH_MISMATCH) || (open && span.flags.contains(Flags::AMBIGUOUS_BOUNDARY)))
+}
+
+/// A file of which nothing can be read any more.
+struct Gone {
+    size: u64,
+}
+
+impl Content for Gone {
+    fn stat(&self) -> io::Result<Stat> {
+        Ok(Stat { size: self.size, ..Stat::default() })
+    }
+    fn read_at(&self, _buf: &mut [u8], _at: u64) -> io::Result<usize> {
+        Ok(0)
+    }
+    fn data_from(&self, at: u64) -> io::Result<u64> {
+        Ok(at)
+    }
+}

@@ -1,0 +1,93 @@
+//! A span with its bytes, as it is sent: hashed and masked.
+
+use record::id::first_16;
+use record::redact;
+use record::span::{Cause, Flags, Span, SpanKind};
+use record::wire::WireSpan;
+use serde_bytes::{ByteArray, ByteBuf};
+use sha2::{Digest, Sha256};
+
+use super::close::is_cut;
+use super::{CHUNK, Found, Work};
+use crate::content::Content;
+use crate::cursor::Done;
+use crate::guard::BEFORE;
+
+/// The largest record that is sent; a larger one is a gap `rejected`.
+const RECORD_MAX: u64 = 16 << 20;
+/// The largest provisional tail that is sent.
+const TAIL_MAX: u64 = 1 << 20;
+
+impl<C: Content> Work<'_, C> {
+    /// What the framer would say if this were the end, with bytes; none where it is too much.
+    pub(super) fn tail(&self) -> Option<Vec<WireSpan>> {
+        let cursor = &self.turn.cursor;
+        let small = cursor.seen - cursor.done.at <= TAIL_MAX && cursor.at >= cursor.seen;
+        let spans = if small && !cursor.leading { cursor.framer.tail() } else { Vec::new() };
+        let mut scratch = Done { before: cursor.done.before.clone(), ..Done::default() };
+        spans.iter().map(|span| self.material(span, &mut scratch, false).ok()).collect::<Option<Vec<_>>>()
+    }
+
+    /// A span with its bytes, as it is sent.
+    pub(super) fn material(&self, span: &Span, done: &mut Done, closing: bool) -> Result<WireSpan, Found> {
+        let mut out = WireSpan::new(span.start, span.len, span.kind);
+        out.flags = span.flags;
+        out.lines = span.lines;
+        let whole = span.kind != SpanKind::Noise && span.len <= RECORD_MAX;
+        if whole {
+            let bytes = self.bytes(span.start.0, span.len as usize)?;
+            let cut = span.kind == SpanKind::Fragment && done.before.last() != Some(&b'\n');
+            done.step(&bytes);
+            if closing && is_cut(span, &bytes) {
+                out.flags = out.flags.union(Flags::CUT_BY_ROTATION);
+            }
+            fill(&mut out, span, &bytes, cut, &self.turn.cursor.reading.masks);
+        } else {
+            let mut hash = (span.kind != SpanKind::Noise).then(Sha256::new);
+            let mut at = span.start.0;
+            while at < span.end().0 {
+                let len = (span.end().0 - at).min(CHUNK as u64);
+                let bytes = self.bytes(at, len as usize)?;
+                done.step(&bytes);
+                if let Some(hash) = &mut hash {
+                    hash.update(&bytes);
+                }
+                at += len;
+            }
+            if let Some(hash) = hash {
+                out.kind = SpanKind::Gap;
+                out.flags = Flags::empty();
+                out.cause = Some(Cause::Rejected);
+                out.lost = Some(0);
+                out.hash = ByteArray::new(first_16(&hash.finalize()));
+            }
+        }
+        done.at = span.end().0;
+        Ok(out)
+    }
+}
+
+/// Hash, masks and bytes of a record or fragment; `cut`: it begins inside a line.
+fn fill(out: &mut WireSpan, span: &Span, bytes: &[u8], cut: bool, rules: &redact::Rules) {
+    out.head = span.head;
+    out.line_end = span.line_end;
+    match redact::mask(bytes, span.head, cut, rules) {
+        // A hash of the file's bytes would let the masked values be guessed; a keyed one comes with `verify`.
+        Some((shown, masked)) => (out.bytes, out.masked) = (ByteBuf::from(shown), masked),
+        None => (out.bytes, out.hash) = (ByteBuf::from(bytes.to_vec()), WireSpan::hash_of(bytes)),
+    }
+}
+
+impl Done {
+    fn step(&mut self, bytes: &[u8]) {
+        self.crc = crc32c::crc32c_append(self.crc, bytes);
+        self.at += bytes.len() as u64;
+        if bytes.len() >= BEFORE {
+            self.before.clear();
+        } else {
+            let drop = (self.before.len() + bytes.len()).saturating_sub(BEFORE);
+            self.before.drain(..drop);
+        }
+        self.before.extend_from_slice(&bytes[bytes.len().saturating_sub(BEFORE)..]);
+    }
+}
