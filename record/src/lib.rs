@@ -7,12 +7,14 @@
 //! - `name`: tokens, and header field names that have a usual spelling
 //! - `format`: what a header line is
 //! - `frame`: the state machine that is fed bytes and tells spans
+//! - `parts`: where the messages within one record end
 //! - `redact`, `wire`: what never leaves the host; what agent and collector say to each other
 
 pub mod format;
 pub mod frame;
 pub mod id;
 pub mod name;
+pub mod parts;
 pub mod redact;
 pub mod span;
 pub mod time;
