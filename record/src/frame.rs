@@ -99,6 +99,8 @@ pub struct Framer {
     line: Offset,
     /// Bytes after `at` that were seen, and do not suffice yet.
     seen: u64,
+    /// Bytes from `at` on that the next chunk must hold.
+    want: usize,
     /// The line that `at` is in was judged by its beginning: it is longer than a header can be.
     long: bool,
     /// The file is closed: the end of a chunk ends its last line.
@@ -136,6 +138,7 @@ impl Framer {
             at: start,
             line: start,
             seen: 0,
+            want: 0,
             long: false,
             closing: false,
             before: resume.before,
@@ -160,7 +163,7 @@ impl Framer {
     pub fn close(&mut self, out: &mut Vec<Span>) -> Next {
         if self.seen > 0 {
             self.closing = true;
-            self.seen = 0;
+            self.want = std::mem::take(&mut self.seen) as usize;
             return Next::From(self.at);
         }
         let at = self.at;
@@ -240,8 +243,8 @@ impl Framer {
     /// Bytes the next chunk must hold, if the file has as many: where it holds fewer, the file is taken to end there.
     pub fn wants(&self) -> usize {
         match &self.state {
-            State::Message(message) if message.is_contested() => message.wants(),
-            _ => LINE + 2,
+            State::Message(message) if message.is_contested() => message.wants().max(self.want),
+            _ => self.want,
         }
     }
 

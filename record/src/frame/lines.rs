@@ -53,12 +53,13 @@ impl Framer {
 
     /// What is needed began in an earlier chunk: once it may be there, it is asked for as a whole.
     fn wait_for_more(&mut self, chunk: &[u8]) -> Next {
+        let line_end = memchr::memchr(b'\n', chunk).map(|at| self.seen as usize + at + 1);
         self.seen += chunk.len() as u64;
-        let enough = self.is_contested() || memchr::memchr(b'\n', chunk).is_some() || self.seen > LINE as u64 + 1;
-        if !enough {
+        if line_end.is_none() && self.seen <= LINE as u64 + 1 && !self.is_contested() {
             return Next::More;
         }
         self.seen = 0;
+        self.want = line_end.unwrap_or(LINE + 2).min(LINE + 2);
         Next::From(self.at)
     }
 
@@ -110,6 +111,7 @@ impl Framer {
             next = self.dispatch(&piece, out);
         }
         if next == piece.next() {
+            self.want = 0;
             let goes_on = piece.eol == Eol::None && !self.closing;
             self.at = next;
             self.long = goes_on;
@@ -277,6 +279,7 @@ impl Framer {
 
     /// Lines, or the bytes at a declared end, are read from `at`.
     pub(super) fn go_to(&mut self, at: Offset) {
+        self.want = 0;
         // What was the end of the file is not the end of the next chunk.
         self.closing &= at >= self.at;
         self.at = at;
