@@ -4,6 +4,7 @@
 //! - `nuls`: a file that begins with a hole or with NULs
 //! - `feed`: what was read goes to the framer, and what is final into pieces
 //! - `spans`: a span with its bytes, as it is sent
+//! - `tail`: what is not final yet, as it seems now
 //! - `close`: the end of a file is the end of its last record
 
 mod close;
@@ -11,6 +12,7 @@ mod feed;
 mod nuls;
 mod read;
 mod spans;
+mod tail;
 
 use std::io;
 
@@ -24,8 +26,10 @@ pub use close::finish;
 
 /// One `pread`.
 const CHUNK: usize = 256 << 10;
-/// Bytes of an unfinished record that stay in memory between two turns.
+/// Bytes of an unfinished record that stay in memory between two turns, and within one: a declared end is waited for as far
+/// as this beyond a header line, and where it is none, all between is framed.
 const KEPT: usize = 64 << 10;
+const LOOK_BACK: usize = (1 << 20) + 2 * CHUNK;
 
 /// What a turn is to do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -129,7 +133,7 @@ impl<C: Content> Work<'_, C> {
             let want = self.want();
             let new = self.read(want)?;
             self.feed()?;
-            self.trim(2 * CHUNK);
+            self.trim(LOOK_BACK);
             if new < want {
                 found = Found::End;
                 break;

@@ -10,9 +10,6 @@ use crate::content::{Content, Stat};
 use crate::cursor::Cursor;
 use crate::piece::{PIECE, Piece};
 
-/// What a closing framer is fed at once where lines are so long.
-const CLOSING: usize = 1 << 20;
-
 /// The file is gone or was truncated, and what is not final yet will never be read again: closes with what is in memory, or
 /// with a gap.
 pub fn finish(cursor: Cursor) -> Vec<Piece> {
@@ -37,29 +34,10 @@ impl<C: Content> Work<'_, C> {
             let Next::From(offset) = next else { return Ok(()) };
             self.turn.cursor.at = offset.0;
             while self.turn.cursor.at < self.turn.cursor.seen {
-                let end = self.whole_lines()?;
-                self.feed_slice(end, &mut spans)?;
+                self.feed_slice(&mut spans)?;
                 self.take(&mut spans, true)?;
             }
         }
-    }
-
-    /// The end of a slice that cuts no line, unless the line is very long: a closing framer takes the end of a chunk
-    /// for the end of a line.
-    fn whole_lines(&self) -> Result<u64, Found> {
-        let (at, seen) = (self.turn.cursor.at, self.turn.cursor.seen);
-        let mut end = at;
-        for most in [self.slice, CLOSING] {
-            end = seen.min(at + most as u64);
-            if end == seen {
-                break;
-            }
-            let bytes = self.bytes(at, (end - at) as usize)?;
-            if let Some(last) = bytes.iter().rposition(|byte| *byte == b'\n') {
-                return Ok(at + last as u64 + 1);
-            }
-        }
-        Ok(end)
     }
 }
 

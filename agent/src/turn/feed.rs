@@ -13,15 +13,18 @@ impl<C: Content> Work<'_, C> {
     pub(super) fn feed(&mut self) -> Result<(), Found> {
         let mut spans = Vec::new();
         while self.turn.cursor.at < self.turn.cursor.seen && !self.turn.cursor.leading {
-            let (at, seen) = (self.turn.cursor.at, self.turn.cursor.seen);
-            self.feed_slice(seen.min(at + self.slice as u64), &mut spans)?;
+            self.feed_slice(&mut spans)?;
             self.take(&mut spans, false)?;
         }
         Ok(())
     }
 
-    pub(super) fn feed_slice(&mut self, end: u64, spans: &mut Vec<Span>) -> Result<(), Found> {
+    /// Feeds a slice, or as much as the framer wants.
+    pub(super) fn feed_slice(&mut self, spans: &mut Vec<Span>) -> Result<(), Found> {
+        self.recall()?;
         let (at, from) = (self.turn.cursor.at, self.from());
+        let wanted = self.slice.max(self.turn.cursor.framer.wants());
+        let end = self.turn.cursor.seen.min(at + wanted as u64);
         let next = if at >= from {
             self.turn.cursor.framer.feed(&self.buf[(at - from) as usize..(end - from) as usize], spans)
         } else {

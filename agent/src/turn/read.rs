@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{CHUNK, Found, Work};
+use super::{CHUNK, Found, LOOK_BACK, Work};
 use crate::content::Content;
 use crate::guard::{BEFORE, HEAD};
 
@@ -53,6 +53,17 @@ impl<C: Content> Work<'_, C> {
         cursor.seen += new as u64;
         self.turn.read += new as u64;
         Ok(new)
+    }
+
+    /// Where framing goes back to before the bytes in memory, all that is not final is read again, once for all of it.
+    pub(super) fn recall(&mut self) -> Result<(), Found> {
+        let (done, seen) = (self.turn.cursor.done.at, self.turn.cursor.seen);
+        let missing = self.turn.cursor.at < self.from() && done < seen;
+        if missing && seen - done <= LOOK_BACK as u64 {
+            let from = done.min(seen.saturating_sub(BEFORE as u64));
+            *self.buf = self.again(from, (seen - from) as usize)?;
+        }
+        Ok(())
     }
 
     /// Bytes that were read before: from memory, or once more from the file.

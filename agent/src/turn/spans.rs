@@ -15,19 +15,8 @@ use crate::guard::BEFORE;
 
 /// The largest record that is sent; a larger one is a gap `rejected`.
 const RECORD_MAX: u64 = 16 << 20;
-/// The largest provisional tail that is sent.
-const TAIL_MAX: u64 = 1 << 20;
 
 impl<C: Content> Work<'_, C> {
-    /// What the framer would say if this were the end, with bytes; none where it is too much.
-    pub(super) fn tail(&self) -> Option<Vec<WireSpan>> {
-        let cursor = &self.turn.cursor;
-        let small = cursor.seen - cursor.done.at <= TAIL_MAX && cursor.at >= cursor.seen;
-        let spans = if small && !cursor.leading { cursor.framer.tail() } else { Vec::new() };
-        let mut scratch = Done { before: cursor.done.before.clone(), ..Done::default() };
-        spans.iter().map(|span| self.material(span, &mut scratch, false).ok()).collect::<Option<Vec<_>>>()
-    }
-
     /// A span with its bytes, as it is sent.
     pub(super) fn material(&self, span: &Span, done: &mut Done, closing: bool) -> Result<WireSpan, Found> {
         let mut out = WireSpan::new(span.start, span.len, span.kind);
@@ -38,7 +27,7 @@ impl<C: Content> Work<'_, C> {
             let bytes = self.bytes(span.start.0, span.len as usize)?;
             let cut = span.kind == SpanKind::Fragment && done.before.last() != Some(&b'\n');
             done.step(&bytes);
-            if closing && is_cut(span, &bytes) {
+            if closing && span.end().0 == self.turn.cursor.seen && is_cut(span, &bytes) {
                 out.flags = out.flags.union(Flags::CUT_BY_ROTATION);
             }
             fill(&mut out, span, &bytes, cut, &self.turn.cursor.reading.masks);

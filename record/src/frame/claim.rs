@@ -92,6 +92,24 @@ impl Claim {
         }
     }
 
+    /// Takes a line well before the end; false where more is to be decided.
+    pub fn goes_on(&mut self, piece: &Piece<'_>) -> bool {
+        let bytes = piece.text.len() as u64 + piece.eol.len();
+        let far = |way: &Way| matches!(way.end, End::Ahead(need) if need > bytes + 1);
+        let far = far(&self.first) && self.second.as_ref().is_none_or(|way| far(way) && !self.fresh);
+        if !far || is_blank_text(piece.text) {
+            return false;
+        }
+        (self.fresh, self.untouched) = (false, None);
+        for way in self.ways() {
+            let octets = if piece.eol == Eol::Lf { bytes - 1 + way.lf } else { bytes };
+            if let End::Ahead(need) = &mut way.end {
+                *need -= octets;
+            }
+        }
+        true
+    }
+
     /// The exact length is there, or `partial` bytes of a line that goes on complete it.
     pub fn is_complete(&self, partial: u64) -> bool {
         match self.first.end {

@@ -39,14 +39,11 @@ impl Framer {
             if rest.is_empty() {
                 return Next::More;
             }
-            let moved = if self.is_contested() { self.look(rest, ahead == 0, out) } else { self.line(rest, out) };
+            let moved = if self.is_contested() { self.look(rest, ahead == 0, out) } else { self.lines(rest, out) };
             match moved {
                 Moved::On => {}
                 Moved::Ask => return Next::From(self.at),
-                Moved::Short => {
-                    self.seen = rest.len() as u64;
-                    return Next::More;
-                }
+                Moved::Short => return Next::More,
             }
         }
     }
@@ -88,7 +85,10 @@ impl Framer {
             header || is_noise(line, format, shape)
         };
         match message.look(bytes, reach, &judge) {
-            Step::Goes => return Moved::Short,
+            Step::Goes => {
+                self.seen = bytes.len() as u64;
+                return Moved::Short;
+            }
             Step::To(at) => self.go_to(at),
             Step::Ends { span, next } => {
                 self.push_record(span, out);
@@ -98,19 +98,26 @@ impl Framer {
         Moved::On
     }
 
-    /// The line at the start of these bytes, or a piece of a long one.
-    fn line(&mut self, rest: &[u8], out: &mut Vec<Span>) -> Moved {
-        let Some((len, ends)) = self.next_piece(rest) else { return Moved::Short };
-        #[cfg(test)]
-        {
-            self.looked_at += len as u64;
-        }
-        let piece = self.piece(rest, len, ends);
-        let mut next = self.dispatch(&piece, out);
-        if next == piece.at && !self.is_contested() {
-            next = self.dispatch(&piece, out);
-        }
-        if next == piece.next() {
+    /// Line by line, and piece by piece of a long one, until framing goes on elsewhere.
+    fn lines(&mut self, mut rest: &[u8], out: &mut Vec<Span>) -> Moved {
+        while !rest.is_empty() {
+            let Some((len, ends)) = self.next_piece(rest) else {
+                self.seen = rest.len() as u64;
+                return Moved::Short;
+            };
+            #[cfg(test)]
+            {
+                self.looked_at += len as u64;
+            }
+            let piece = self.piece(rest, len, ends);
+            let mut next = self.dispatch(&piece, out);
+            if next == piece.at && !self.is_contested() {
+                next = self.dispatch(&piece, out);
+            }
+            if next != piece.next() {
+                self.go_to(next);
+                return Moved::On;
+            }
             self.want = 0;
             let goes_on = piece.eol == Eol::None && !self.closing;
             self.at = next;
@@ -118,8 +125,7 @@ impl Framer {
             if !goes_on {
                 self.line = next;
             }
-        } else {
-            self.go_to(next);
+            rest = &rest[len..];
         }
         Moved::On
     }
@@ -150,7 +156,7 @@ impl Framer {
         Piece { at: self.at, text, eol, known, header, starts_line, last }
     }
 
-    fn judge<'a>(&mut self, text: &'a [u8], whole: bool) -> (Option<Known>, Header<'a>) {
+    fn judge(&mut self, text: &[u8], whole: bool) -> (Option<Known>, Header) {
         if whole && self.format.candidate(text) {
             match self.format.read(text, Tz::UTC) {
                 Line::Header(header) => return (Some(Known::Header), self.header(text, &header)),
@@ -165,19 +171,19 @@ impl Framer {
         (noise.then_some(Known::Noise), Header::default())
     }
 
-    fn header<'a>(&self, text: &'a [u8], header: &format::Header<'a>) -> Header<'a> {
+    fn header(&self, text: &[u8], header: &format::Header<'_>) -> Header {
         let prefix = header.prefix.len();
-        let at_start = known::has_shape(text, &self.shape).then_some(0);
-        let later = || {
-            let first = prefix.saturating_sub(PREFIX).max(1);
-            (first..prefix).find(|at| known::has_shape(&text[*at..], &self.shape))
-        };
-        Header {
-            prefix,
-            shape: known::shape(text, prefix),
-            begins_at: at_start.or_else(later),
-            is_sip: is_sip_method(header.method),
-        }
+        // Of interest only where a message may end in this line.
+        let open = matches!(&self.state, State::Message(message) if message.may_end_in_line());
+        let begins_at = if open && prefix > 0 { self.begins_at(text, prefix) } else { Some(0) };
+        // A header line is at most 16 KiB long.
+        let short = |bytes: usize| u16::try_from(bytes).unwrap_or(u16::MAX);
+        Header { prefix: short(prefix), begins_at: begins_at.map(short), is_sip: is_sip_method(header.method) }
+    }
+
+    fn begins_at(&self, text: &[u8], prefix: usize) -> Option<usize> {
+        let later = prefix.saturating_sub(PREFIX).max(1)..prefix;
+        std::iter::once(0).chain(later).find(|at| known::has_shape(&text[*at..], &self.shape))
     }
 
     /// Gives the offset to go on at.
@@ -211,8 +217,9 @@ impl Framer {
         if piece.is_header() {
             self.flush_noise(out);
             self.state = State::Message(Message::new(piece));
-            if self.shape != piece.header.shape {
-                self.shape = piece.header.shape.to_vec();
+            let shape = known::shape(piece.text, piece.header.prefix.into());
+            if self.shape != shape {
+                self.shape = shape.to_vec();
             }
             return;
         }

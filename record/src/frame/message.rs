@@ -95,6 +95,9 @@ impl Message {
 
     /// Takes a piece of a line; a whole one, but for lines too long to be judged whole.
     pub fn piece(&mut self, piece: &Piece<'_>) -> Step {
+        if self.goes_on(piece) {
+            return Step::Goes;
+        }
         let piece = if self.claims(piece) { &Piece { known: None, ..*piece } } else { piece };
         let step = self.turn(piece);
         if step == Step::Goes {
@@ -102,6 +105,30 @@ impl Message {
             self.last = if ended_headers { Last::EndOfHeaders } else { Last::Line(piece.eol) };
         }
         step
+    }
+
+    /// Most lines are header lines, or lines of a body that ends further on: they change one number.
+    fn goes_on(&mut self, piece: &Piece<'_>) -> bool {
+        if piece.known.is_some() || piece.text.is_empty() || !piece.starts_line || piece.eol == Eol::None {
+            return false;
+        }
+        let goes_on = match &mut self.phase {
+            Phase::Headers { headers, from } if piece.at.0 - from.0 <= HEADER_BLOCK => {
+                headers.line(piece.beginning());
+                true
+            }
+            Phase::Body(claim) => claim.goes_on(piece),
+            _ => false,
+        };
+        if goes_on {
+            self.last = Last::Line(piece.eol);
+        }
+        goes_on
+    }
+
+    /// A header line after it may hold its last bytes, which have no line end of their own.
+    pub fn may_end_in_line(&self) -> bool {
+        matches!(self.phase, Phase::Open | Phase::Body(_) | Phase::Json(_) | Phase::Unsized { .. })
     }
 
     /// It looks like noise, and is a line of the message: a logger that begins its lines with `INFO ` logs a SIP INFO.

@@ -14,7 +14,7 @@ pub struct Piece<'a> {
     pub eol: Eol,
     pub known: Option<Known>,
     /// Of a header line: what stands before its fields.
-    pub header: Header<'a>,
+    pub header: Header,
     pub starts_line: bool,
     /// The last of a closed file.
     pub last: bool,
@@ -22,13 +22,12 @@ pub struct Piece<'a> {
 
 /// What a header line says, as far as framing asks.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Header<'a> {
-    /// Bytes of the prefix, and its shape.
-    pub prefix: usize,
-    pub shape: &'a [u8],
+pub struct Header {
+    /// Bytes of the prefix.
+    pub prefix: u16,
     /// Where in the line the logger began one, by the shape of the record before: at 0 unless a message stands before it
     /// that has no line end of its own. None where no such shape is in the prefix.
-    pub begins_at: Option<usize>,
+    pub begins_at: Option<u16>,
     /// Its method is one of SIP, or a status.
     pub is_sip: bool,
 }
@@ -65,10 +64,10 @@ pub struct Before {
     pub flags: Flags,
 }
 
-impl Header<'_> {
+impl Header {
     /// Bytes at the start of the line that may be the end of the message before, which has no line end of its own.
     pub fn glued(&self) -> Option<usize> {
-        Some(self.begins_at.unwrap_or(self.prefix)).filter(|bytes| *bytes > 0)
+        Some(usize::from(self.begins_at.unwrap_or(self.prefix))).filter(|bytes| *bytes > 0)
     }
 }
 

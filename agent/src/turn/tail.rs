@@ -1,0 +1,54 @@
+//! The provisional tail: every record from the last final span to the end of what was read, as it seems now.
+
+use record::frame::Next;
+use record::span::{Span, SpanKind};
+use record::wire::WireSpan;
+
+use super::{Found, Work};
+use crate::content::Content;
+use crate::cursor::Done;
+use crate::piece::SPAN;
+
+/// What the spans of a tail take at most, with their bytes: it is sent again and again while it stands.
+const TAIL_MAX: u64 = 2 << 20;
+/// Where more than this is not final, it is mostly one long message, which is shown when it is there.
+const RANGE_MAX: u64 = 8 << 20;
+
+impl<C: Content> Work<'_, C> {
+    /// What the framer would say if this were the end, with bytes: the first spans of it, as many as may be sent. None
+    /// where the bytes are not there any more.
+    pub(super) fn tail(&mut self) -> Option<Vec<WireSpan>> {
+        let spans = self.guess().ok()?;
+        let mut scratch = Done { before: self.turn.cursor.done.before.clone(), ..Done::default() };
+        let mut taken = 0;
+        let fits = spans.into_iter().take_while(|span| {
+            taken += SPAN as u64 + if span.kind == SpanKind::Noise { 0 } else { span.len };
+            taken <= TAIL_MAX
+        });
+        fits.map(|span| self.material(&span, &mut scratch, false).ok()).collect()
+    }
+
+    /// Frames what is not final yet as if no more would come.
+    fn guess(&mut self) -> Result<Vec<Span>, Found> {
+        let (done, at, seen) = (self.turn.cursor.done.at, self.turn.cursor.at, self.turn.cursor.seen);
+        let mut spans = Vec::new();
+        if self.turn.cursor.leading || at < seen || seen - done > RANGE_MAX {
+            return Ok(spans);
+        }
+        let mut framer = self.turn.cursor.framer.clone();
+        while let Next::From(offset) = framer.presume(&mut spans) {
+            self.recall()?;
+            let mut at = offset.0;
+            while at < seen {
+                let end = seen.min(at + self.slice.max(framer.wants()) as u64);
+                let bytes = self.bytes(at, (end - at) as usize)?;
+                at = match framer.feed(&bytes, &mut spans) {
+                    Next::More => end,
+                    Next::From(offset) => offset.0,
+                };
+            }
+        }
+        spans.extend(framer.tail());
+        Ok(spans)
+    }
+}
