@@ -60,13 +60,11 @@ impl Headers {
     pub fn new(protocol: Protocol, start: &[u8], bare_lf: bool, answers_head: bool) -> Self {
         let is_http = protocol == Protocol::Http;
         let is_response = starts(start, b"HTTP/") || starts(start, b"SIP/");
-        let status = start.split(|b| *b == b' ').nth(1).unwrap_or_default();
-        let without = matches!(status, [b'1', _, _] | b"204" | b"304") && status.iter().all(u8::is_ascii_digit);
         Self {
             protocol,
             bare_lf,
             declared: Declared::Nothing,
-            no_body: is_http && is_response && (without || answers_head),
+            no_body: is_http && is_response && (answers_head || has_bodiless_status(start)),
             is_head: is_http && start.starts_with(b"HEAD "),
             is_response,
             chunked: false,
@@ -138,6 +136,11 @@ impl Headers {
             _ => Declared::Unusable,
         };
     }
+}
+
+fn has_bodiless_status(start: &[u8]) -> bool {
+    let status = start.split(|b| *b == b' ').nth(1).unwrap_or_default();
+    matches!(status, [b'1', _, _] | b"204" | b"304") && status.iter().all(u8::is_ascii_digit)
 }
 
 /// What a first line says a message is.

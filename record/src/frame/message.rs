@@ -39,6 +39,8 @@ pub(super) enum Phase {
         headers: Headers,
         from: Offset,
     },
+    /// A body of no octets is declared, as most messages of SIP do.
+    Empty(Protocol),
     /// A body with a declared length.
     Body(Claim),
     /// A full header line stands inside the declared length.
@@ -145,6 +147,7 @@ impl Message {
         match self.phase {
             Phase::Open => self.open(piece, true),
             Phase::Headers { headers, from } => self.headers(piece, headers, from),
+            Phase::Empty(protocol) => self.without_body(piece, protocol),
             Phase::Body(claim) => self.body(piece, claim),
             Phase::Unsized { protocol, is_response, line_end, blanks } => {
                 self.without_length(piece, protocol, is_response, line_end, blanks)
@@ -197,6 +200,7 @@ impl Message {
         self.headers_end = piece.next();
         self.answers_head = headers.is_head;
         self.phase = match headers.body() {
+            BodyLength::Declared(0) => Phase::Empty(headers.protocol),
             BodyLength::Declared(need) => Phase::Body(Claim::new(&headers, need)),
             BodyLength::NoBody => Phase::After { end: self.headers_end, line_end: None, blanks: 0 },
             BodyLength::Open => {
@@ -209,6 +213,20 @@ impl Message {
             }
         };
         Step::Goes
+    }
+
+    /// A body of no octets ends where the headers do.
+    fn without_body(&mut self, piece: &Piece<'_>, protocol: Protocol) -> Step {
+        let blank = piece.is_blank_line();
+        let message = protocol_of(piece.beginning()) == Some(protocol)
+            || (protocol == Protocol::Http && json::begins(piece.text));
+        match protocol {
+            _ if piece.known.is_some() => self.finish_at(self.headers_end, None),
+            Protocol::Http if blank => self.after(piece, self.headers_end, None, 0),
+            Protocol::Sip if blank => self.finish_at(self.headers_end, Some(self.line_end(piece.eol))),
+            _ if message => self.open(piece, true),
+            _ => self.no_boundary(None),
+        }
     }
 
     /// No length was declared: if a known line comes first, there is no body.
@@ -322,6 +340,7 @@ impl Message {
         let step = match self.phase {
             Phase::Body(claim) => self.body_closed(claim, at),
             Phase::Contested(contest) => self.falls(&contest),
+            Phase::Empty(_) => return self.finish_at(self.headers_end, None),
             Phase::Unsized { line_end, .. } => return self.finish_at(self.headers_end, line_end),
             Phase::JsonTail { end } => return self.finish(end, 0, end),
             _ => Step::Goes,
@@ -346,6 +365,7 @@ impl Message {
                 let complete = protocol == Protocol::Sip || !is_response || blanks > 0;
                 (complete, self.headers_end, line_end.unwrap_or(0))
             }
+            Phase::Empty(_) => (partial == 0, shown, 0),
             Phase::Body(claim) => {
                 let (end, line_end) = claim.provisional().unwrap_or((shown, 0));
                 (claim.is_complete(partial), end, line_end)
