@@ -10,5 +10,6 @@ mod hostile;
 mod house;
 mod keyboard;
 mod live;
+mod loggers;
 mod support;
 mod traffic;

@@ -55,6 +55,13 @@ pub fn program(name: &str, package: &str) -> PathBuf {
     })
 }
 
+/// A file of a package, or a failure that names both.
+pub fn installed(path: &str, package: &str) -> PathBuf {
+    let file = PathBuf::from(path);
+    assert!(file.exists(), "the test needs {path}: install the Debian package {package}, or run scripts/packages");
+    file
+}
+
 /// An INVITE, its answer, then INFO and 200 by turns: one call in one scenario.
 pub fn one_long_call(messages: usize) -> Vec<u8> {
     let mut out = String::new();
