@@ -43,7 +43,7 @@ impl Iterator for Log<'_> {
         let row = |number: usize| {
             let row = row(self.stream, self.at, number, sample(self.samples, number));
             self.at += row.len;
-            Item::Record(Box::new(row))
+            Item::Record(Box::new(row), Vec::new())
         };
         let items: Vec<Item> = (first..self.number).map(row).collect();
         (!items.is_empty()).then(|| batch(self.stream, base, self.at, items))
@@ -53,7 +53,7 @@ impl Iterator for Log<'_> {
 /// The texts of a batch come in the order in which its lengths were taken from them.
 pub fn pack(batch: &mut Incoming, samples: &[String]) {
     for item in &mut batch.items {
-        let Item::Record(row) = item else { continue };
+        let Item::Record(row, _) = item else { continue };
         row.raw = Packed::of(sample(samples, number(row)).as_bytes());
     }
 }

@@ -13,8 +13,8 @@ use store::Store;
 use store::append::{Incoming, Outcome};
 use tokio::sync::Notify;
 
-use crate::parse::Reading;
-use crate::{Config, Error, check, parse};
+use crate::parse::{Parser, Reading};
+use crate::{Config, Error, check};
 
 /// Streams whose format and zone are kept in memory; beyond it they are read again from the store.
 const CACHED_STREAMS: usize = 100_000;
@@ -152,14 +152,10 @@ fn parse_stream(
     if let Some(refused) = stream.spans.iter().chain(&stream.tail).find_map(check::span) {
         return Err((id, refused));
     }
-    let items = stream
-        .spans
-        .iter()
-        .map(|span| parse::item(settings, reading, id, received, span))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|refused| (id, refused))?;
-    let tail =
-        stream.tail.iter().filter_map(|span| parse::provisional(settings, reading, id, received, span)).collect();
+    let mut parser = Parser::new(settings, reading, id, received, stream.read_at);
+    let items = stream.spans.iter().map(|span| parser.item(span)).collect::<Result<Vec<_>, _>>();
+    let items = items.map_err(|refused| (id, refused))?;
+    let tail = stream.tail.iter().flat_map(|span| parser.provisional(span)).collect();
     Ok(Incoming {
         agent: append.agent.clone(),
         lease: append.lease,

@@ -2,7 +2,7 @@
 //!
 //! Read in this order:
 //! - [`config`]: what an operator can set
-//! - [`check`]: is a batch what it claims to be; [`parse`]: from spans to rows
+//! - [`check`]: is a batch what it claims to be; [`cut`]: the messages of a span; [`parse`]: from spans to rows
 //! - [`ingest`]: one batch, from wire to commit
 //! - [`correlate`]: the loop in which calls that share keys become scenarios
 //! - [`partitions`]: day partitions, made ahead
@@ -11,6 +11,7 @@
 pub mod check;
 pub mod config;
 pub mod correlate;
+pub mod cut;
 pub mod http;
 pub mod ingest;
 pub mod parse;

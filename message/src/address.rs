@@ -15,10 +15,11 @@ pub struct Address {
 
 impl Address {
     /// Reads `sip:192.0.2.1:5060;transport=tcp`, `https://api.example.com/v1`, `udp:192.0.2.1:5060`, `[2001:db8::1]:5060`.
-    /// What is no address is a host of that name.
+    /// What is no address is a host of that name; `-` is none.
     pub fn read(text: &str) -> Self {
         let text = text.trim().trim_matches(['<', '>']);
         let (scheme, rest) = scheme_of(text);
+        let rest = if rest == "-" { "" } else { rest };
         let end = rest.find([';', '/', '?', '#', '>', ' ']).unwrap_or(rest.len());
         let authority = &rest[..end];
         let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
@@ -98,5 +99,6 @@ mod tests {
         check("[fe80::1%eth0]:5080", "[fe80::1]:5080");
         check("sip:[2001:db8::1", "[2001:db8::1]:5060");
         check("", ":5060");
+        check("-", ":5060");
     }
 }

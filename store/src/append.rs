@@ -46,9 +46,16 @@ pub struct Incoming {
 
 #[derive(Clone, Debug)]
 pub enum Item {
-    Record(Box<MessageRow>),
-    Noise { start: Offset, len: u64, lines: u64 },
-    Fragment(FragmentRow),
+    /// Its message, and those that follow it in the same record, each behind the one before: together they are all of
+    /// its bytes.
+    Record(Box<MessageRow>, Vec<MessageRow>),
+    Noise {
+        start: Offset,
+        len: u64,
+        lines: u64,
+    },
+    /// With the messages found in it.
+    Fragment(FragmentRow, Vec<MessageRow>),
     Gap(GapRow),
 }
 
@@ -58,8 +65,10 @@ pub struct MessageRow {
     pub time: Timestamp,
     /// Of the clamped time.
     pub day: Day,
+    /// Where it begins in the file, and how long it is there. One span may hold several messages.
     pub start: Offset,
     pub len: u64,
+    /// 0 where another message stands between the header line and this one, or where there is no header line.
     pub head: u32,
     pub line_end: u8,
     pub call: CallKey,
@@ -73,7 +82,7 @@ pub struct MessageRow {
     pub masked: Vec<Mask>,
     /// HMAC of the file's bytes where they were masked.
     pub masked_hash: Option<[u8; 16]>,
-    /// The whole span as sent.
+    /// Its bytes as sent: header line, message and line end.
     pub raw: Packed,
     /// Goes to the outbox, and fills the call part.
     pub event: CallEvent,

@@ -65,7 +65,7 @@ impl Ingest {
                     tail.push(row);
                 } else {
                     end = at;
-                    items.push(Item::Record(Box::new(row)));
+                    items.push(Item::Record(Box::new(row), Vec::new()));
                 }
             }
             let incoming = incoming(host, stream, base, end, items, tail, Timestamp(last));

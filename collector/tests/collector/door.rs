@@ -135,8 +135,8 @@ pub fn stream(id: i64, base: u64, log: &str) -> StreamAppend {
         .map(|span| {
             let bytes = &log.as_bytes()[span.start.0 as usize..span.end().0 as usize];
             let mut sent = WireSpan::new(span.start.plus(base), span.len, span.kind);
-            (sent.head, sent.line_end, sent.lines) = (span.head, span.line_end, span.lines);
-            if span.kind == SpanKind::Record {
+            (sent.head, sent.line_end, sent.lines, sent.flags) = (span.head, span.line_end, span.lines, span.flags);
+            if matches!(span.kind, SpanKind::Record | SpanKind::Fragment) {
                 sent.hash = WireSpan::hash_of(bytes);
                 sent.bytes = ByteBuf::from(bytes.to_vec());
             }

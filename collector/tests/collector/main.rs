@@ -3,5 +3,6 @@
 mod append;
 mod correlation;
 mod door;
+mod messages;
 mod positions;
 mod refusals;

@@ -35,7 +35,9 @@ type Claims<'a> = ByNumber<usize, Claim<'a>>;
 
 impl Devices {
     pub fn of(scene: &Scene, folds: &[Fold], bases: &Bases, loggers: &Loggers, tree: &Tree) -> Self {
-        let outside = |address: usize| !loggers.is_server(bases.of[address]);
+        // Behind an address that the log does not name may be anybody.
+        let named = |address: usize| !scene.addresses[address].host.is_empty();
+        let outside = |address: usize| named(address) && !loggers.is_server(bases.of[address]);
         let mut claims = Claims::default();
         openers(scene, folds, &outside, &mut claims);
         far_ends(scene, folds, tree, &outside, &mut claims);

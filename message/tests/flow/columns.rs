@@ -68,3 +68,19 @@ fn machines_are_named_by_the_operator() {
     assert_eq!(named.nodes[1].name, "proxy-1");
     assert_eq!(named.nodes[1].detail, "10.0.0.2");
 }
+
+/// A message that was found without its header line: nobody knows who sent it.
+#[test]
+fn who_is_not_known_is_neither_a_server_nor_a_device() {
+    assert_snapshot!(drawn(
+        "0 edge ->- INVITE sip:bob@example.com via=a1
+         1 edge edge>alice 180 INVITE via=a1"
+    ), @r"
+    | unknown (outside A) outside
+    | 10.0.0.1 (server) 
+    | 192.0.2.10 (outside) outside
+    A: sip:bob@example.com Open, rang 1 ms, 2 rows
+         0 ms  A  #0 unknown to itself: INVITE
+         1 ms  A  #0 10.0.0.1 -> 192.0.2.10: 180 INVITE
+    ");
+}

@@ -128,17 +128,17 @@ impl Prepared {
 
     fn add(&mut self, item: Item, addresses: &mut Addresses, events: &mut Vec<CallEvent>) {
         let span = match item {
-            Item::Record(row) => {
-                let span = Span { start: row.start, len: row.len, kind: SpanKind::Record, lines: 0 };
-                let (row, event) = pack(*row, addresses);
-                self.messages.push(row);
-                events.push(event);
+            Item::Record(first, others) => {
+                let len = first.len + others.iter().map(|row| row.len).sum::<u64>();
+                let span = Span { start: first.start, len, kind: SpanKind::Record, lines: 0 };
+                self.pack(std::iter::once(*first).chain(others), addresses, events);
                 span
             }
             Item::Noise { start, len, lines } => Span { start, len, kind: SpanKind::Noise, lines },
-            Item::Fragment(row) => {
+            Item::Fragment(row, found) => {
                 let span = Span { start: row.start, len: row.len, kind: SpanKind::Fragment, lines: 0 };
                 self.fragments.push(pack_fragment(row));
+                self.pack(found, addresses, events);
                 span
             }
             Item::Gap(row) => {
@@ -148,6 +148,19 @@ impl Prepared {
             }
         };
         self.spans.push(span);
+    }
+
+    fn pack(
+        &mut self,
+        rows: impl IntoIterator<Item = MessageRow>,
+        addresses: &mut Addresses,
+        events: &mut Vec<CallEvent>,
+    ) {
+        for row in rows {
+            let (row, event) = pack(row, addresses);
+            self.messages.push(row);
+            events.push(event);
+        }
     }
 
     /// `events` are those of the messages, in their order.

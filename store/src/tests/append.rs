@@ -67,6 +67,39 @@ store_test! {
         assert_eq!((rows[1].from, rows[1].end), (Offset(starts[3]), Offset(starts[5])));
     }
 
+    async fn messages_of_one_span_are_stored_and_told_together(store) {
+        let file = File::new(1);
+        let (first, mut other) = (file.message(0, &says("a", 0, "INVITE")), says("b", 0, "BYE"));
+        other.keys.clear();
+        let second = file.message(first.len, &other);
+        let (middle, end) = (first.len, first.len + second.len);
+        let record = Item::Record(Box::new(first), vec![second]);
+        let found = file.message(end + 7, &says("c", 0, "BYE"));
+        let Item::Fragment(row, _) = fragment(end, &[b'x'; 1000]) else { panic!("a fragment") };
+        let items = vec![record, Item::Fragment(row, vec![found])];
+        for _ in 0..2 {
+            let outcome = store.append(vec![file.batch(0, items.clone())]).await.unwrap();
+            assert_eq!(outcome, [Outcome::Stored { w: Offset(end + 1000) }]);
+        }
+        let offsets: Vec<u64> = stored(&store).await.iter().map(|id| id.offset.0).collect();
+        assert_eq!(offsets, [0, middle, end + 7]);
+        let (w, counters) = counters(&store).await;
+        assert_eq!((counters.records, counters.record_bytes, counters.fragments, counters.bytes()), (1, end, 1, w.0));
+        let rows = store.outbox("me", NOON, 1, 10).await.unwrap();
+        assert_eq!(rows[0].events.iter().map(|event| event.offset.0).collect::<Vec<_>>(), offsets);
+    }
+
+    async fn a_watermark_within_a_span_of_several_messages_is_refused(store) {
+        let file = File::new(1);
+        let first = file.message(0, &says("a", 0, "INVITE"));
+        let middle = first.len;
+        store.append(vec![file.batch(0, vec![noise(0, middle)])]).await.unwrap();
+        let second = file.message(middle, &says("b", 0, "BYE"));
+        let batch = file.batch(0, vec![Item::Record(Box::new(first), vec![second])]);
+        assert_eq!(store.append(vec![batch]).await.unwrap(), [Outcome::Straddle { w: Offset(middle) }]);
+        assert!(stored(&store).await.is_empty());
+    }
+
     async fn an_item_on_both_sides_of_the_watermark_is_refused(store) {
         let file = File::new(1);
         let (items, starts) = five(&file);
@@ -148,7 +181,7 @@ store_test! {
             row.len = raw.len() as u64;
             at += row.len;
             bodies.push(body);
-            items.push(Item::Record(Box::new(row)));
+            items.push(Item::Record(Box::new(row), Vec::new()));
         }
         store.append(vec![file.batch(0, items)]).await.unwrap();
         let page = store.messages(&MessageFilter::default(), None, 100).await.unwrap();
@@ -166,7 +199,7 @@ store_test! {
         row.source = "sip:[2001:db8::1]:5060\0".into();
         let sent = row.clone();
         let end = Offset(row.len);
-        let mut batch = file.batch(0, vec![Item::Record(Box::new(row))]);
+        let mut batch = file.batch(0, vec![Item::Record(Box::new(row), Vec::new())]);
         batch.end = end;
         store.append(vec![batch]).await.unwrap();
         let (got, scenario) = store.message(MessageId::new(StreamId(1), Offset(0))).await.unwrap().unwrap();
@@ -183,7 +216,7 @@ store_test! {
         let mut row = file.message(0, &says("a", 0, "INVITE"));
         row.masked = vec![Mask { at: 0, len: 0, len_before: u32::MAX }; 20_000];
         row.len += 20_000 * u64::from(u32::MAX);
-        store.append(vec![file.batch(0, vec![Item::Record(Box::new(row))])]).await.unwrap();
+        store.append(vec![file.batch(0, vec![Item::Record(Box::new(row), Vec::new())])]).await.unwrap();
         assert_eq!(stored(&store).await.len(), 1);
     }
 
@@ -320,7 +353,7 @@ store_test! {
         row.source.clone_from(&long);
         row.method.clone_from(&long);
         row.time = Timestamp(i64::MIN);
-        let mut batch = file.batch(0, vec![Item::Record(Box::new(row))]);
+        let mut batch = file.batch(0, vec![Item::Record(Box::new(row), Vec::new())]);
         let meta = batch.meta.as_mut().unwrap();
         (meta.host, meta.source, meta.zone) = (long.clone(), long.clone(), long.clone());
         meta.path = vec![0, 255, 13];
@@ -367,11 +400,11 @@ store_test! {
         let file = File::new(1);
         let old = file.message(0, &says("a", -400 * 86_400, "INVITE"));
         let (time, end) = (old.time, old.len);
-        store.append(vec![file.batch(0, vec![Item::Record(Box::new(old))])]).await.unwrap();
+        store.append(vec![file.batch(0, vec![Item::Record(Box::new(old), Vec::new())])]).await.unwrap();
         assert_eq!(store.streams(None, 10).await.unwrap()[0].last_event, Some(time));
         let far = file.message(end, &says("b", 400 * 86_400, "INVITE"));
         let ahead = far.time;
-        store.append(vec![file.batch(end, vec![Item::Record(Box::new(far))])]).await.unwrap();
+        store.append(vec![file.batch(end, vec![Item::Record(Box::new(far), Vec::new())])]).await.unwrap();
         let last = store.streams(None, 10).await.unwrap()[0].last_event.unwrap();
         assert!(time < last && last < ahead, "{last}");
     }
@@ -384,7 +417,7 @@ store_test! {
         let second = file.message(first.len, &old);
         assert_eq!((first.day, second.day), (NOON.day(), Day(NOON.day().0 - 2)));
         let times = [second.time, first.time];
-        let items = vec![Item::Record(Box::new(first)), Item::Record(Box::new(second))];
+        let items = vec![Item::Record(Box::new(first), Vec::new()), Item::Record(Box::new(second), Vec::new())];
         store.append(vec![file.batch(0, items)]).await.unwrap();
         let rows = store.messages(&MessageFilter::default(), None, 10).await.unwrap().rows;
         assert_eq!(rows.iter().map(|message| message.time).collect::<Vec<_>>(), times);

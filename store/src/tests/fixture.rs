@@ -181,7 +181,7 @@ impl File {
     }
 
     pub fn record(&self, start: u64, says: &Says) -> Item {
-        Item::Record(Box::new(self.message(start, says)))
+        Item::Record(Box::new(self.message(start, says)), Vec::new())
     }
 
     pub fn message(&self, start: u64, says: &Says) -> MessageRow {
@@ -250,20 +250,15 @@ pub(crate) fn gap(start: u64, len: u64) -> Item {
 
 pub(crate) fn fragment(start: u64, bytes: &[u8]) -> Item {
     let flags = Flags::ORPHAN_FRAGMENT;
-    Item::Fragment(FragmentRow {
-        start: Offset(start),
-        len: bytes.len() as u64,
-        flags,
-        raw: Packed::of(bytes),
-        of: None,
-    })
+    let (start, len) = (Offset(start), bytes.len() as u64);
+    Item::Fragment(FragmentRow { start, len, flags, raw: Packed::of(bytes), of: None }, Vec::new())
 }
 
 pub(crate) fn len(item: &Item) -> u64 {
     match item {
-        Item::Record(row) => row.len,
+        Item::Record(first, others) => first.len + others.iter().map(|row| row.len).sum::<u64>(),
         Item::Noise { len, .. } => *len,
-        Item::Fragment(row) => row.len,
+        Item::Fragment(row, _) => row.len,
         Item::Gap(row) => row.len,
     }
 }

@@ -4,7 +4,7 @@ use message::flow::Flow;
 use message::logged::Message;
 use record::span::Flags;
 
-use super::text::{Piece, flat, pieces};
+use super::text::{Look, Piece, flat, pieces};
 use super::tools::link;
 use crate::ladder::row::Row;
 use crate::ladder::view::{RowId, View};
@@ -83,11 +83,21 @@ pub fn log_line(flow: &Flow, messages: &[Message], row: &Row, asked: usize, view
     let others: Vec<Other> = listed.iter().filter(|(_, at)| *at != asked).take(MOST_LISTED).map(other).collect();
     let left = listed.len().saturating_sub(1 + others.len());
     LogLine {
-        header: pieces(message.header(), true),
+        header: header(message),
         facts,
         others,
         more: if left > 0 { format!("and {}", counted(left, "more record")) } else { String::new() },
     }
+}
+
+/// Not every message has a header line of its own.
+fn header(message: &Message) -> Vec<Piece> {
+    if message.head > 0 {
+        return pieces(message.header(), true);
+    }
+    let lost = message.flags.contains(Flags::ORPHAN_FRAGMENT);
+    let why = if lost { "its header line is not known" } else { "it follows another message of the same record" };
+    vec![Piece { text: format!("none of its own: {why}"), look: Look::Control }]
 }
 
 pub fn place(message: &Message) -> Place {
