@@ -55,7 +55,7 @@ const SHORTEST: usize = 6;
 const MOST: usize = 32;
 
 /// A value as it is compared: percent-decoded, trimmed of blanks, quotes and `<>`, UUIDs in lower case. None for
-/// what joins everything with everything (`null`, `none`, `unknown`, `anonymous`, zeros, less than 6 characters), and
+/// what joins everything with everything (`null`, `none`, `unknown`, `anonymous`, zeros, less than 6 characters without an `@`), and
 /// for what cannot be meant as a key: control characters within, more than 1,024 characters.
 pub fn normal(written: &str) -> Option<String> {
     if written.len() > 3 * LONGEST {
@@ -65,11 +65,17 @@ pub fn normal(written: &str) -> Option<String> {
     let value = decoded.trim_matches(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '<' | '>'));
     let no_word = value.contains(char::is_control);
     let hub = ["unknown", "anonymous"].iter().any(|hub| value.eq_ignore_ascii_case(hub));
-    let fits = (SHORTEST..=LONGEST).contains(&value.chars().count());
+    let shortest = if is_short_call_id(value) { 0 } else { SHORTEST };
+    let fits = (shortest..=LONGEST).contains(&value.chars().count());
     if hub || no_word || !fits || value.bytes().all(|b| matches!(b, b'0' | b'-')) {
         return None;
     }
     Some(if is_uuid(value) { value.to_ascii_lowercase() } else { value.to_owned() })
+}
+
+/// `c7@a` is short, but nothing else than a Call-ID looks like that.
+fn is_short_call_id(value: &str) -> bool {
+    value.split_once('@').is_some_and(|(word, host)| !word.is_empty() && !host.is_empty())
 }
 
 /// 32 hex digits, with the usual dashes or without (RFC 7989 writes none).
@@ -280,6 +286,7 @@ mod tests {
             assert_eq!(normal(hub), None, "{hub}");
         }
         assert_eq!(normal("123456").as_deref(), Some("123456"));
+        assert_eq!((normal("c7@a").as_deref(), normal("c7@"), normal("@a")), (Some("c7@a"), None, None));
         assert_eq!(normal(" \"<%41bcdeF>\" ").as_deref(), Some("AbcdeF"));
         assert_eq!(normal("한글키여섯자").as_deref(), Some("한글키여섯자"));
         let uuid = "F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6";

@@ -2,6 +2,7 @@
 //!
 //! A record may hold several of these one behind the other: a request and its response, or a JSON value alone.
 
+mod chunked;
 mod http;
 mod json;
 mod url;

@@ -8,7 +8,7 @@ mod head;
 mod laws;
 mod within;
 
-use memchr::memmem;
+use memchr::{memchr_iter, memmem};
 
 pub use crate::frame::headers::Protocol;
 use crate::frame::headers::{BodyLength, protocol_of};
@@ -43,6 +43,20 @@ const SEARCHED: usize = 1 << 20;
 pub fn parts(message: &[u8]) -> Vec<Part> {
     let at = blanks(message, 0);
     if protocol_at(message, at) == Some(Protocol::Sip) { sip_parts(message, at) } else { http_parts(message, at) }
+}
+
+/// How many bytes stand for so many octets on the wire, if each LF was CRLF there. None where that is within a line
+/// end, or where fewer are there.
+pub fn len_of_octets(bytes: &[u8], octets: usize) -> Option<usize> {
+    let (mut at, mut left) = (0, octets);
+    for lf in memchr_iter(b'\n', bytes) {
+        if lf - at >= left {
+            break;
+        }
+        left = (left + at).checked_sub(lf + 2)?;
+        at = lf + 1;
+    }
+    (left <= bytes.len() - at).then_some(at + left)
 }
 
 fn sip_parts(message: &[u8], mut start: usize) -> Vec<Part> {

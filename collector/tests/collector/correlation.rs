@@ -203,3 +203,12 @@ async fn what_lives_for_weeks_is_a_scenario_a_day_and_glues_no_calls_together() 
     let inside = sip("OPTIONS", ONE, "To: <sip:bob@example.com>;tag=2");
     assert_eq!(scenarios("{}", &[&invite(ONE, ""), &inside]).await, [(CallClass::Call, 2)]);
 }
+
+/// A logger that writes LF for CRLF, so that the size of the chunk counts an octet more for each line.
+#[tokio::test]
+async fn a_call_id_within_a_chunked_body_joins_its_call() {
+    let push = "[2026-11-23 12:00:00.010][POST][sip:192.0.2.1:5060][https://fcm.example.com]\nPOST /v1/send HTTP/1.1\n\
+                Host: fcm.example.com\nTransfer-Encoding: chunked\n\n1d\n{\"data\":{\"callId\":\"c39@a\"}}\n\n0\n\n\n";
+    check("{}", push, &invite("c39@a", ""), true).await;
+    check("{}", push, &invite("c40@a", ""), false).await;
+}

@@ -37,9 +37,9 @@ pub(super) fn read(
                 for header in http.headers.clone() {
                     reading.header(&header, &mut facts);
                 }
-                reading.values(http.body, at(body, http.body));
+                reading.values(&http.body, http.at);
             }
-            Part::Bare(bytes) => reading.values(bytes, at(body, bytes)),
+            Part::Bare { body, at } => reading.values(body, *at),
         }
     }
     let url = if facts.response { source } else { destination };
@@ -133,6 +133,7 @@ impl<'s> Reading<'s> {
         }
     }
 
+    /// `at` is where they stand in the message; in a body that was sent in chunks, about where.
     fn values(&mut self, mut text: &[u8], mut at: usize) {
         let pointers: Vec<_> = self.pointers.iter().map(|(_, pointer)| *pointer).collect();
         for _ in 0..MOST_VALUES {
@@ -282,11 +283,6 @@ fn provider_of_host(host: &str) -> Option<&'static str> {
     }
 }
 
-/// Where a part begins in the record it was cut from.
-fn at(whole: &[u8], part: &[u8]) -> usize {
-    (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -408,5 +404,13 @@ mod tests {
     fn a_media_report_belongs_to_its_call() {
         let facts = read_at(Kind::Media, "RTCP", "rtp:192.0.2.1:4000", r#"{"callId":"c1-4711@a","lost":3,"status":7}"#);
         assert_eq!((facts.method.as_str(), facts.call_id.as_deref(), facts.result), ("RTCP", Some("c1-4711@a"), None));
+    }
+
+    #[test]
+    fn what_stands_in_chunks_is_read() {
+        let body =
+            "POST /v1/send HTTP/1.1\nTransfer-Encoding: chunked\n\n1d\n{\"data\":{\"callId\":\"c39@a\"}}\n\n0\n\n";
+        let facts = read_at(Kind::Push, "POST", "https://fcm.example.com", body);
+        assert_eq!(facts.call_id.as_deref(), Some("c39@a"));
     }
 }

@@ -1,7 +1,10 @@
 //! Messages one behind the other: HTTP requests and responses with their bodies, JSON values between them.
 
+use std::borrow::Cow;
+
 use record::parts::Protocol;
 
+use super::chunked;
 use crate::sip::{Headers, is_token};
 
 /// An HTTP message within a record.
@@ -10,7 +13,10 @@ pub struct Http<'a> {
     pub start: HttpStart<'a>,
     /// Ranges in it count from the start of this message.
     pub headers: Headers<'a>,
-    pub body: &'a [u8],
+    /// Decoded where it was sent in chunks.
+    pub body: Cow<'a, [u8]>,
+    /// Where the body begins, from the start of the record's message.
+    pub at: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,8 +29,11 @@ pub enum HttpStart<'a> {
 #[derive(Clone, Debug)]
 pub enum Part<'a> {
     Http(Http<'a>),
-    /// From here on the bytes are those of a body without a head: JSON values, or something else.
-    Bare(&'a [u8]),
+    /// A body without a head: JSON values, or something else.
+    Bare {
+        body: &'a [u8],
+        at: usize,
+    },
 }
 
 /// Takes the message of a record apart, where `record::parts` says that its messages end. Bytes left out are blanks.
@@ -33,11 +42,22 @@ pub fn parts(bytes: &[u8]) -> Vec<Part<'_>> {
         let text = &bytes[part.start..part.end];
         let http = (part.protocol == Some(Protocol::Http)).then(|| head(text)).flatten();
         match http {
-            Some((start, headers)) => Part::Http(Http { start, headers, body: &bytes[part.body..part.end] }),
-            None => Part::Bare(text),
+            Some((start, headers)) => {
+                let body = &bytes[part.body..part.end];
+                let body = if is_chunked(headers.clone()) { chunked::content(body) } else { Cow::Borrowed(body) };
+                Part::Http(Http { start, headers, body, at: part.body })
+            }
+            None => Part::Bare { body: text, at: part.start },
         }
     };
     record::parts::parts(bytes).into_iter().map(read).collect()
+}
+
+fn is_chunked(mut headers: Headers<'_>) -> bool {
+    headers.any(|header| {
+        header.name_bytes().eq_ignore_ascii_case(b"transfer-encoding")
+            && header.value().split(',').any(|coding| coding.trim().eq_ignore_ascii_case("chunked"))
+    })
 }
 
 /// The start line and headers of an HTTP message, if the bytes begin with one.
@@ -88,8 +108,8 @@ mod tests {
         let mut out = String::new();
         for part in parts(bytes.as_bytes()) {
             match part {
-                Part::Http(http) => out.push_str(&format!("{:?} {:?}\n", http.start, text(http.body))),
-                Part::Bare(bytes) => out.push_str(&format!("bare {:?}\n", text(bytes))),
+                Part::Http(http) => out.push_str(&format!("{:?} {:?}\n", http.start, text(&http.body))),
+                Part::Bare { body, .. } => out.push_str(&format!("bare {:?}\n", text(body))),
             }
         }
         out
@@ -103,6 +123,16 @@ mod tests {
         Request { method: "GET", target: "/a b" } "x\n"
         Response { status: 100, reason: "Continue" } ""
         Response { status: 200, reason: "" } "ok"
+        "#);
+    }
+
+    #[test]
+    fn a_body_in_chunks_is_decoded() {
+        insta::assert_snapshot!(drawn(
+            "POST /a HTTP/1.1\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n2\r\n"
+        ), @r#"
+        Request { method: "POST", target: "/a" } "{}"
+        Response { status: 200, reason: "OK" } "2\r\n"
         "#);
     }
 

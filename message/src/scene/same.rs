@@ -117,7 +117,7 @@ impl Content {
         let is_id = |name: &[u8]| IDS.iter().any(|id| id.eq_ignore_ascii_case(name));
         match http.headers.clone().find(|header| is_id(header.name_bytes())) {
             Some(id) => self.of(id.value().as_bytes()).rotate_left(1),
-            None => self.of(http.body),
+            None => self.of(&http.body),
         }
     }
 

@@ -1,8 +1,8 @@
 //! The start line and headers of one message, and where its body may end.
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 
-use super::Protocol;
+use super::{Protocol, len_of_octets};
 use crate::frame::headers::{BodyLength, Headers, is_start_line, protocol_of};
 
 /// A header block beyond this is text.
@@ -48,24 +48,11 @@ impl Head {
             BodyLength::Declared(octets) if self.is_whole => usize::try_from(octets).ok(),
             _ => None,
         };
-        let two = octets.filter(|_| self.headers.bare_lf).and_then(|octets| end_of_two(rest, octets));
+        let two = octets.filter(|_| self.headers.bare_lf).and_then(|octets| len_of_octets(rest, octets));
         let one = octets.filter(|octets| *octets <= rest.len());
         let body = self.body;
         [two, one].into_iter().flatten().map(move |len| body + len)
     }
-}
-
-/// The bytes that stand for so many octets, if each LF is two of them.
-fn end_of_two(rest: &[u8], octets: usize) -> Option<usize> {
-    let (mut at, mut left) = (0, octets);
-    for lf in memchr_iter(b'\n', rest) {
-        if lf - at >= left {
-            break;
-        }
-        left = (left + at).checked_sub(lf + 2)?;
-        at = lf + 1;
-    }
-    (left <= rest.len() - at).then_some(at + left)
 }
 
 /// The first byte from here on that is no blank and no line end, or the end.

@@ -1,8 +1,11 @@
 //! The detail: one message, parsed, as bytes, its body, and the place it was logged at.
 
+use std::borrow::Cow;
+
 use message::flow::{Flow, Half};
 use message::kind::Kind;
 use message::logged::Message;
+use message::rest::{self, Http, Part};
 
 use super::flags::{Flag, flags};
 use super::json;
@@ -116,7 +119,7 @@ fn title(message: &Message, half: Half, row: &Row) -> String {
 }
 
 fn tabs(message: &Message, current: Tab, href: impl Fn(Tab) -> String) -> Vec<TabLink> {
-    let body = match body(message) {
+    let body = match &*body(message) {
         [] => None,
         bytes if sdp::lines(bytes).is_some() => Some("SDP"),
         bytes if json::pretty(bytes).is_some() => Some("JSON"),
@@ -156,7 +159,7 @@ fn content(
             Content::Raw { pieces: masked(shown, &masks, line_ends), more: more(bytes, shown), line_ends, toggle }
         }
         Tab::Body if !body(message).is_empty() => {
-            let bytes = body(message);
+            let bytes = &*body(message);
             if let Some(lines) = sdp::lines(bytes) {
                 return Content::Sdp(lines);
             }
@@ -178,15 +181,21 @@ fn more(bytes: &[u8], shown: &[u8]) -> String {
     }
 }
 
-/// What is behind the header fields; of REST and push the whole message where it has none.
-fn body(message: &Message) -> &[u8] {
+/// What is behind the header fields; of REST and push the whole message where it has none. What one HTTP message sent
+/// in chunks is put together.
+fn body(message: &Message) -> Cow<'_, [u8]> {
     let bytes = message.body();
+    if message.kind != Kind::Sip
+        && let [Part::Http(Http { body: body @ Cow::Owned(_), .. })] = &rest::parts(bytes)[..]
+    {
+        return Cow::Owned(body.to_vec());
+    }
     let behind = |end: &[u8]| bytes.windows(end.len()).position(|part| part == end).map(|at| at + end.len());
-    match (behind(b"\r\n\r\n"), behind(b"\n\n")) {
+    Cow::Borrowed(match (behind(b"\r\n\r\n"), behind(b"\n\n")) {
         _ if message.kind != Kind::Sip && bytes.trim_ascii_start().starts_with(b"{") => bytes,
         (Some(one), Some(other)) => &bytes[one.min(other)..],
         (Some(at), None) | (None, Some(at)) => &bytes[at..],
         (None, None) if message.kind == Kind::Sip => &[],
         (None, None) => bytes,
-    }
+    })
 }
