@@ -4,6 +4,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use record::wire::FileIdentity;
@@ -80,15 +81,41 @@ impl Content for File {
     fn data_from(&self, at: u64) -> io::Result<u64> {
         match seek(self, SeekFrom::Data(at)) {
             Ok(offset) => Ok(offset),
-            // No data behind `at`, or a file system that does not know holes.
+            // No data after `at`, or a file system that does not know holes.
             Err(rustix::io::Errno::NXIO) => Ok(self.metadata()?.size()),
             Err(_) => Ok(at),
         }
     }
 }
 
+/// An open file, in whatever form its bytes are stored. Offsets are those of a log's own bytes.
+#[derive(Clone, Debug)]
+pub enum Handle {
+    Plain(Arc<File>),
+}
+
+impl Content for Handle {
+    fn stat(&self) -> io::Result<Stat> {
+        match self {
+            Self::Plain(file) => file.stat(),
+        }
+    }
+
+    fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => Content::read_at(&**file, buf, at),
+        }
+    }
+
+    fn data_from(&self, at: u64) -> io::Result<u64> {
+        match self {
+            Self::Plain(file) => file.data_from(at),
+        }
+    }
+}
+
 /// Opens a regular file for reading; never blocks, not even on a FIFO that took its place.
-pub fn open(path: &Path) -> io::Result<(File, FileIdentity, Spot, Stat)> {
+pub fn open(path: &Path) -> io::Result<(Handle, FileIdentity, Spot, Stat)> {
     let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
     let meta = file.metadata()?;
     if !meta.is_file() {
@@ -98,7 +125,7 @@ pub fn open(path: &Path) -> io::Result<(File, FileIdentity, Spot, Stat)> {
     let device = fstatvfs(&file).map(|system| system.f_fsid).ok().filter(|id| *id != 0).unwrap_or(meta.dev());
     let identity =
         FileIdentity { device, inode: meta.ino(), generation: generation(&file), birth: birth(&meta).div_euclid(1000) };
-    Ok((file, identity, Spot::of(&meta), Stat::of(&meta)))
+    Ok((Handle::Plain(Arc::new(file)), identity, Spot::of(&meta), Stat::of(&meta)))
 }
 
 /// Nanoseconds since 1970, or 0 where the file system has no birth time.

@@ -14,7 +14,7 @@ use crate::piece::Piece;
 
 /// How the files of a source are read.
 #[derive(Clone, Debug)]
-pub struct Reading {
+pub struct Framing {
     pub format: Arc<Format>,
     pub limits: Limits,
     pub masks: redact::Rules,
@@ -23,7 +23,7 @@ pub struct Reading {
 /// Where a stream is read and framed. Goes with each turn to a reader thread and comes back.
 #[derive(Debug)]
 pub struct Cursor {
-    pub(crate) reading: Arc<Reading>,
+    pub(crate) reading: Arc<Framing>,
     pub(crate) framer: Framer,
     /// The next byte the framer wants.
     pub(crate) at: u64,
@@ -57,7 +57,7 @@ pub(crate) struct Done {
     pub before: Vec<u8>,
 }
 
-impl Reading {
+impl Framing {
     pub fn framer(&self, at: u64, note: &Resume) -> Framer {
         Framer::new(Arc::clone(&self.format), Offset(at), note, self.limits)
     }
@@ -65,7 +65,7 @@ impl Reading {
 
 impl Cursor {
     /// At the head of a file that begins like this.
-    pub fn new(reading: &Arc<Reading>, head: &[u8]) -> Self {
+    pub fn new(reading: &Arc<Framing>, head: &[u8]) -> Self {
         let framer = reading.framer(0, &Resume::default());
         let reading = Arc::clone(reading);
         let (window, head) = (Vec::new(), head_of(head));
@@ -73,7 +73,7 @@ impl Cursor {
     }
 
     /// At a committed offset of a file that was looked at there.
-    pub fn resume(reading: &Arc<Reading>, w: u64, guard: &Guard, look: &Look) -> Self {
+    pub fn resume(reading: &Arc<Framing>, w: u64, guard: &Guard, look: &Look) -> Self {
         if w == 0 {
             return Self::new(reading, &look.head);
         }

@@ -1,6 +1,6 @@
 //! Which files there are: patterns, directories and files, and the older rotations of each log beside them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io;
@@ -12,13 +12,13 @@ use glob::Pattern;
 use crate::content::{Spot, Stat};
 use crate::logname::{Age, LogName, log_names};
 use crate::place::{Place, is_pattern, split};
+use crate::source::SourceId;
 
 /// A regular file that stands somewhere a source looks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Entry {
     pub path: PathBuf,
-    /// Index of the source.
-    pub source: usize,
+    pub source: SourceId,
     /// Name of the source with the log's name, where the source can match several logs.
     pub source_name: String,
     /// Matched by the source itself; else only a rotation of a file that is.
@@ -30,9 +30,21 @@ pub struct Entry {
     pub stat: Stat,
 }
 
-/// What one look at all sources brought.
+/// Which directories are listed.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Scope {
+    #[default]
+    All,
+    /// Only logs that stand in these. Nothing asks for it yet: a hint from the operating system will.
+    #[cfg_attr(not(test), expect(dead_code, reason = "hints of the operating system come later"))]
+    Directories(BTreeSet<PathBuf>),
+}
+
+/// What one look at the places of the sources brought.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Listing {
+    /// Of a log outside it the listing says nothing.
+    pub scope: Scope,
     /// Oldest first within a chain.
     pub entries: Vec<Entry>,
     /// Files and directories that were named and are not there.
@@ -48,24 +60,34 @@ pub struct Listing {
 pub struct Log {
     /// Directory and log name.
     pub chain: PathBuf,
-    pub source: usize,
+    pub source: SourceId,
     pub source_name: String,
 }
 
 /// Paths that a source names, with their names relative to what of the path is no pattern. As bytes, as all that is sorted
 /// or looked up here: part by part takes ten times as long.
-type Found = BTreeMap<OsString, String>;
+type Named = BTreeMap<OsString, String>;
 
-pub fn list(places: &[Place], logs: &[Log]) -> Listing {
-    let mut listing = Listing::default();
+impl Scope {
+    /// Whether a log is listed; `chain` is its directory and log name.
+    pub fn covers(&self, chain: &Path) -> bool {
+        match self {
+            Self::All => true,
+            Self::Directories(directories) => chain.parent().is_some_and(|directory| directories.contains(directory)),
+        }
+    }
+}
+
+pub fn list(places: &[Place], logs: &[Log], scope: Scope) -> Listing {
+    let mut listing = Listing { scope, ..Listing::default() };
     let mut directories = Directories::new(places, logs);
     let mut taken: HashSet<OsString> = HashSet::new();
     for place in places {
         let several =
             place.paths.len() > 1 || place.paths.iter().any(|path| is_pattern(path) || Path::new(path).is_dir());
-        let mut found = Found::new();
+        let mut found = Named::new();
         for path in &place.paths {
-            let (mut here, told) = (Found::new(), listing.missing.len() + listing.odd.len());
+            let (mut here, told) = (Named::new(), listing.missing.len() + listing.odd.len());
             find(path, &mut here, &mut listing);
             if here.is_empty() && listing.missing.len() + listing.odd.len() == told {
                 listing.empty.push(PathBuf::from(path));
@@ -80,6 +102,9 @@ pub fn list(places: &[Place], logs: &[Log]) -> Listing {
             let Some((directory, name)) = split(path) else { continue };
             let log = directories.log_name(directory, name);
             let chain = directory.join(OsString::from_vec(log.log.clone()));
+            if !listing.scope.covers(&chain) {
+                continue;
+            }
             let log_name =
                 Path::new(relative).parent().unwrap_or(Path::new("")).join(OsString::from_vec(log.log.clone()));
             let source_name =
@@ -93,6 +118,9 @@ pub fn list(places: &[Place], logs: &[Log]) -> Listing {
         }
         for (chain, source_name) in chains {
             let chain = PathBuf::from(chain);
+            if !listing.scope.covers(&chain) {
+                continue;
+            }
             let Some((directory, log)) = split(&chain) else { continue };
             for (name, of) in directories.rotations(directory, log) {
                 let path = directory.join(OsString::from_vec(name));
@@ -112,7 +140,15 @@ pub fn list(places: &[Place], logs: &[Log]) -> Listing {
 }
 
 impl Listing {
-    fn add(&mut self, path: PathBuf, source: usize, source_name: String, named: bool, chain: PathBuf, name: LogName) {
+    fn add(
+        &mut self,
+        path: PathBuf,
+        source: SourceId,
+        source_name: String,
+        named: bool,
+        chain: PathBuf,
+        name: LogName,
+    ) {
         match fs::metadata(&path) {
             Ok(meta) if meta.is_file() => {
                 let (spot, stat) = (Spot::of(&meta), Stat::of(&meta));
@@ -145,7 +181,7 @@ fn is_compressed(path: &Path) -> bool {
 }
 
 /// Adds what a path of a config matches.
-fn find(path: &str, found: &mut Found, listing: &mut Listing) {
+fn find(path: &str, found: &mut Named, listing: &mut Listing) {
     let given = Path::new(path);
     // A file whose name looks like a pattern is taken by its name.
     if !is_pattern(path) || given.exists() {
@@ -177,7 +213,7 @@ fn find(path: &str, found: &mut Found, listing: &mut Listing) {
 }
 
 /// `glob` skips names that are not UTF-8; a log may have any name, so directories are walked here.
-fn walk(root: &Path, at: &Path, rest: &[Component], found: &mut Found, listing: &mut Listing, depth: usize) {
+fn walk(root: &Path, at: &Path, rest: &[Component], found: &mut Named, listing: &mut Listing, depth: usize) {
     let Some((first, after)) = rest.split_first() else {
         if at.exists() {
             take(root, at, found);
@@ -216,7 +252,7 @@ fn walk(root: &Path, at: &Path, rest: &[Component], found: &mut Found, listing: 
     }
 }
 
-fn take(root: &Path, path: &Path, found: &mut Found) {
+fn take(root: &Path, path: &Path, found: &mut Named) {
     let relative = path.strip_prefix(root).unwrap_or(path);
     found.insert(path.as_os_str().to_owned(), relative.to_string_lossy().into_owned());
 }
@@ -299,7 +335,7 @@ mod tests {
             fs::write(path, "x").unwrap();
         }
         let paths = paths.iter().map(|path| dir.join(path).to_str().unwrap().to_owned()).collect();
-        let listing = list(&[Place { source: 0, name: "pbx".into(), paths }], &[]);
+        let listing = list(&[Place { source: SourceId(0), name: "pbx".into(), paths }], &[], Scope::All);
         let mut lines: Vec<String> = listing
             .entries
             .iter()
@@ -342,12 +378,13 @@ mod tests {
     fn what_is_not_there_yet_is_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("later/app.log");
-        let place =
-            |path: &Path| [Place { source: 0, name: "pbx".into(), paths: vec![path.to_str().unwrap().to_owned()] }];
-        assert_eq!(list(&place(&path), &[]).missing, std::slice::from_ref(&path));
-        assert_eq!(list(&place(&dir.path().join("later/*.log")), &[]).missing.len(), 1);
+        let place = |path: &Path| {
+            [Place { source: SourceId(0), name: "pbx".into(), paths: vec![path.to_str().unwrap().to_owned()] }]
+        };
+        assert_eq!(list(&place(&path), &[], Scope::All).missing, std::slice::from_ref(&path));
+        assert_eq!(list(&place(&dir.path().join("later/*.log")), &[], Scope::All).missing.len(), 1);
         let none = dir.path().join("*.log");
-        assert_eq!(list(&place(&none), &[]), Listing { empty: vec![none], ..Listing::default() });
+        assert_eq!(list(&place(&none), &[], Scope::All), Listing { empty: vec![none], ..Listing::default() });
     }
 
     #[test]
@@ -358,9 +395,32 @@ mod tests {
             fs::write(dir.path().join(OsString::from_vec(name.to_vec())), "x").unwrap();
         }
         let all = list(
-            &[Place { source: 0, name: "pbx".into(), paths: vec![dir.path().join("*").to_str().unwrap().to_owned()] }],
+            &[Place {
+                source: SourceId(0),
+                name: "pbx".into(),
+                paths: vec![dir.path().join("*").to_str().unwrap().to_owned()],
+            }],
             &[],
+            Scope::All,
         );
         assert_eq!(all.entries.len(), 3);
+    }
+
+    #[test]
+    fn a_listing_of_some_directories_says_nothing_of_others() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in ["a/app.log", "a/app.log.1", "b/app.log"] {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        let paths = vec![dir.path().join("*/app.log").to_str().unwrap().to_owned()];
+        let scope = Scope::Directories(BTreeSet::from([dir.path().join("a")]));
+        let listing = list(&[Place { source: SourceId(0), name: "pbx".into(), paths }], &[], scope);
+        let listed: Vec<&Path> =
+            listing.entries.iter().map(|entry| entry.path.strip_prefix(dir.path()).unwrap()).collect();
+        assert_eq!(listed, [Path::new("a/app.log.1"), Path::new("a/app.log")]);
+        assert!(listing.scope.covers(&dir.path().join("a/app.log")));
+        assert!(!listing.scope.covers(&dir.path().join("b/app.log")));
     }
 }

@@ -35,6 +35,7 @@ mod read;
 mod reply;
 mod run;
 mod ship;
+mod source;
 mod stream;
 mod turn;
 mod zone;

@@ -58,6 +58,11 @@ impl Piece {
     }
 }
 
+/// What spans take, roughly.
+pub fn weight_of(spans: &[WireSpan]) -> usize {
+    spans.iter().map(weight).sum()
+}
+
 /// What a span takes, roughly.
 pub fn weight(span: &WireSpan) -> usize {
     SPAN + span.bytes.len() + size_of_val(span.masked.as_slice())

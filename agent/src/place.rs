@@ -7,18 +7,19 @@ use std::path::{Component, Path, PathBuf};
 use glob::Pattern;
 
 use crate::logname::possible_logs;
+use crate::source::SourceId;
 
 /// Where a source looks.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Place {
-    pub source: usize,
+    pub source: SourceId,
     pub name: String,
     /// Absolute: only so do a file and its rotations have one directory.
     pub paths: Vec<String>,
 }
 
 impl Place {
-    pub fn new(source: usize, name: &str, paths: &[String]) -> Self {
+    pub fn new(source: SourceId, name: &str, paths: &[String]) -> Self {
         let absolute = |path: &String| {
             let absolute = std::path::absolute(path).ok();
             absolute.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or_else(|| path.clone())
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
 
     fn names(given: &str, path: &str) -> bool {
-        Place::new(0, "pbx", &[given.to_owned()]).names(Path::new(path))
+        Place::new(SourceId(0), "pbx", &[given.to_owned()]).names(Path::new(path))
     }
 
     #[test]
@@ -117,7 +118,7 @@ mod tests {
     #[test]
     fn what_is_relative_is_made_absolute() {
         let here = std::env::current_dir().unwrap();
-        let place = Place::new(0, "pbx", &["app.log".into(), "./*.log".into(), ".".into()]);
+        let place = Place::new(SourceId(0), "pbx", &["app.log".into(), "./*.log".into(), ".".into()]);
         assert_eq!(place.paths[0], here.join("app.log").to_str().unwrap());
         assert_eq!(place.paths[1], here.join("*.log").to_str().unwrap());
         assert_eq!(Path::new(&place.paths[2]), here);

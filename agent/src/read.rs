@@ -1,7 +1,6 @@
-//! The hands: plain threads that list, open, look at and read files, one job after the other.
+//! The hands: plain threads that list, open, look at and read files, one job after another.
 
 use std::collections::HashSet;
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,9 +9,9 @@ use std::thread;
 use record::id::StreamId;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::content::{Content, Spot, open};
+use crate::content::{Content, Handle, Spot, open};
 use crate::cursor::Cursor;
-use crate::discover::{Log, list};
+use crate::discover::{Log, Scope, list};
 use crate::follow::Event;
 use crate::guard::{Ask, compare, crc_of};
 use crate::place::Place;
@@ -23,19 +22,19 @@ const THREADS: usize = 2;
 
 #[derive(Debug)]
 pub enum Job {
-    List { places: Arc<Vec<Place>>, logs: Vec<Log>, held: Vec<(FileKey, Spot, Arc<File>)> },
+    List { scope: Scope, places: Arc<Vec<Place>>, logs: Vec<Log>, held: Vec<(FileKey, Spot, Handle)> },
     Open { key: FileKey, path: PathBuf },
-    Look { key: FileKey, file: Arc<File>, ask: Ask },
-    Compare { key: FileKey, file: Arc<File>, with: Arc<File>, ask: Ask, from: u64 },
-    Sum { key: FileKey, file: Arc<File>, from: u64, to: u64 },
-    Read { key: FileKey, file: Arc<File>, stream: StreamId, cursor: Box<Cursor>, order: Order },
+    Look { key: FileKey, file: Handle, ask: Ask },
+    Compare { key: FileKey, file: Handle, with: Handle, ask: Ask, from: u64 },
+    Sum { key: FileKey, file: Handle, from: u64, to: u64 },
+    Read { key: FileKey, file: Handle, stream: StreamId, cursor: Box<Cursor>, order: Order },
 }
 
 /// What a job brought; an opened file comes with its event.
 #[derive(Debug)]
-pub struct Done {
+pub struct Brought {
     pub event: Event,
-    pub opened: Option<(FileKey, Spot, Arc<File>)>,
+    pub opened: Option<(FileKey, Spot, Handle)>,
 }
 
 /// The reader threads. They end when this is dropped.
@@ -46,7 +45,7 @@ pub struct Readers {
 
 impl Readers {
     /// Each file has one job at most, so what is in the channels is bounded by the number of files.
-    pub fn start(done: &UnboundedSender<Done>) -> std::io::Result<Self> {
+    pub fn start(done: &UnboundedSender<Brought>) -> std::io::Result<Self> {
         let (jobs, waiting) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
         for number in 0..THREADS {
@@ -62,7 +61,7 @@ impl Readers {
     }
 }
 
-fn work(waiting: &Mutex<Receiver<Job>>, done: &UnboundedSender<Done>) {
+fn work(waiting: &Mutex<Receiver<Job>>, done: &UnboundedSender<Brought>) {
     let mut scratch = Vec::new();
     loop {
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
@@ -73,11 +72,11 @@ fn work(waiting: &Mutex<Receiver<Job>>, done: &UnboundedSender<Done>) {
     }
 }
 
-fn run(job: Job, scratch: &mut Vec<u8>) -> Done {
+fn run(job: Job, scratch: &mut Vec<u8>) -> Brought {
     let text = |error: std::io::Error| error.to_string();
     let event = match job {
-        Job::List { places, logs, held } => {
-            let listing = list(&places, &logs);
+        Job::List { scope, places, logs, held } => {
+            let listing = list(&places, &logs, scope);
             // After the listing: a file that is gone from it has its last size here.
             let listed: HashSet<Spot> = listing.entries.iter().map(|entry| entry.spot).collect();
             let unseen = held.into_iter().filter(|(_, spot, _)| !listed.contains(spot));
@@ -87,20 +86,20 @@ fn run(job: Job, scratch: &mut Vec<u8>) -> Done {
         Job::Open { key, path } => match open(&path) {
             Ok((file, identity, spot, stat)) => {
                 let event = Event::Opened { file: key, opened: Ok((identity, spot, stat)) };
-                return Done { event, opened: Some((key, spot, Arc::new(file))) };
+                return Brought { event, opened: Some((key, spot, file)) };
             }
             Err(error) => Event::Opened { file: key, opened: Err(error) },
         },
-        Job::Look { key, file, ask } => Event::Looked { file: key, look: ask.look(&*file).map_err(text) },
+        Job::Look { key, file, ask } => Event::Looked { file: key, look: ask.look(&file).map_err(text) },
         Job::Compare { key, file, with, ask, from } => {
-            let same = compare(&*file, &*with, from).and_then(|(to, differs)| Ok((to, differs, ask.look(&*with)?)));
+            let same = compare(&file, &with, from).and_then(|(to, differs)| Ok((to, differs, ask.look(&with)?)));
             Event::Compared { file: key, same: same.map_err(text) }
         }
-        Job::Sum { key, file, from, to } => Event::Summed { file: key, crc: crc_of(&*file, from, to).map_err(text) },
+        Job::Sum { key, file, from, to } => Event::Summed { file: key, crc: crc_of(&file, from, to).map_err(text) },
         Job::Read { key, file, stream, cursor, order } => {
-            let turn = Box::new(Turn::take(*cursor, &*file, order, scratch));
+            let turn = Box::new(Turn::take(*cursor, &file, order, scratch));
             Event::Read { file: key, stream, turn }
         }
     };
-    Done { event, opened: None }
+    Brought { event, opened: None }
 }

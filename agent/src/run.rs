@@ -1,7 +1,6 @@
 //! The agent at work: gives the decisions of `follow` to readers, collector and disk, and brings back what they say.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -15,14 +14,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::checkpoint::StateDirectory;
-use crate::content::Spot;
-use crate::cursor::Reading;
-use crate::follow::{Action, Event, Follow, Now, Rules, Spec};
+use crate::content::{Handle, Spot};
+use crate::cursor::Framing;
+use crate::follow::{Action, Event, Follow, Now, Rules};
 use crate::link::{Link, Said, Word};
 use crate::place::Place;
 use crate::progress::Progress;
-use crate::read::{Done, Job, Readers};
+use crate::read::{Brought, Job, Readers};
 use crate::ship::{Tries, ship};
+use crate::source::{SourceId, Spec};
 use crate::stream::FileKey;
 use crate::transport::Transport;
 use crate::{Config, Error, zone};
@@ -98,10 +98,10 @@ fn sources(config: &Config) -> Result<(Vec<Spec>, Vec<Place>), Error> {
         let format = Arc::new(config.format(source.format.as_deref()).map_err(fault)?);
         let zone = source.zone.clone().unwrap_or_else(zone::host_zone);
         let limits = Limits { record: config.record_limit };
-        let reading = Arc::new(Reading { format, limits, masks: config.redact.clone() });
-        let place = Place::new(at, &source.name, &source.paths);
+        let framing = Arc::new(Framing { format, limits, masks: config.redact.clone() });
+        let place = Place::new(SourceId(at as u32), &source.name, &source.paths);
         places.push(place.clone());
-        specs.push(Spec { place, reading, zone, start: source.start });
+        specs.push(Spec { place, framing, zone, start: source.start });
     }
     Ok((specs, places))
 }
@@ -120,12 +120,12 @@ struct Running {
     state: Arc<StateDirectory>,
     transport: Transport,
     readers: Readers,
-    from_readers: mpsc::UnboundedReceiver<Done>,
+    from_readers: mpsc::UnboundedReceiver<Brought>,
     words: mpsc::UnboundedReceiver<Word>,
     word: mpsc::UnboundedSender<Word>,
     link: Link,
     places: Arc<Vec<Place>>,
-    handles: HashMap<FileKey, (Spot, Arc<File>)>,
+    handles: HashMap<FileKey, (Spot, Handle)>,
     /// Appends, questions and checkpoints on their way; each ends with an event.
     tasks: JoinSet<Event>,
     shipping: usize,
@@ -214,7 +214,7 @@ impl Running {
         Now { mono: self.started.elapsed(), wall: Timestamp(i64::try_from(wall.as_micros()).unwrap_or(i64::MAX)) }
     }
 
-    fn take(&mut self, done: Done) -> Event {
+    fn take(&mut self, done: Brought) -> Event {
         if let Some((key, spot, file)) = done.opened {
             self.handles.insert(key, (spot, file));
         }
@@ -223,9 +223,9 @@ impl Running {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::List { logs } => {
-                let held = self.handles.iter().map(|(key, (spot, file))| (*key, *spot, Arc::clone(file))).collect();
-                self.readers.give(Job::List { places: Arc::clone(&self.places), logs, held });
+            Action::List { scope, logs } => {
+                let held = self.handles.iter().map(|(key, (spot, file))| (*key, *spot, file.clone())).collect();
+                self.readers.give(Job::List { scope, places: Arc::clone(&self.places), logs, held });
             }
             Action::Open { file, path } => self.readers.give(Job::Open { key: file, path }),
             Action::Close { file } => {
@@ -261,8 +261,8 @@ impl Running {
             Action::Quarantine { stream, start, bytes, why } => {
                 let state = Arc::clone(&self.state);
                 self.tasks.spawn(async move {
-                    put_aside(state, format!("{stream}-{start}"), bytes, why).await;
-                    Event::PutAside { stream }
+                    quarantine(state, format!("{stream}-{start}"), bytes, why).await;
+                    Event::Quarantined { stream }
                 });
             }
             Action::Checkpoint if self.writing => self.write_again = true,
@@ -271,8 +271,8 @@ impl Running {
     }
 
     /// The decisions never ask for a file that is not open.
-    fn handle(&self, key: FileKey) -> Option<Arc<File>> {
-        self.handles.get(&key).map(|(_, file)| Arc::clone(file))
+    fn handle(&self, key: FileKey) -> Option<Handle> {
+        self.handles.get(&key).map(|(_, file)| file.clone())
     }
 
     fn checkpoint(&mut self) {
@@ -337,8 +337,8 @@ impl Running {
     }
 }
 
-/// Keeps a record that is not sent: until it is on disk, nothing passes over it.
-async fn put_aside(state: Arc<StateDirectory>, name: String, bytes: Vec<u8>, why: String) {
+/// Keeps a record that the collector cannot accept: until it is on disk, nothing of its stream is sent.
+async fn quarantine(state: Arc<StateDirectory>, name: String, bytes: Vec<u8>, why: String) {
     let (bytes, mut tries): (Arc<[u8]>, _) = (bytes.into(), Tries::default());
     loop {
         let (state, file, bytes) = (Arc::clone(&state), name.clone(), Arc::clone(&bytes));
@@ -348,7 +348,10 @@ async fn put_aside(state: Arc<StateDirectory>, name: String, bytes: Vec<u8>, why
             Err(ended) => ended.to_string(),
         };
         if tries.is_first() {
-            warn!(name, why, error, "a rejected record cannot be put aside; its log waits, and it is tried again");
+            warn!(
+                name,
+                why, error, "a rejected record cannot be kept in quarantine; its log waits, and it is tried again"
+            );
         }
         tokio::time::sleep(tries.backoff()).await;
     }

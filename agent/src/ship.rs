@@ -28,12 +28,12 @@ pub async fn ship(transport: &Transport, shipment: &Shipment, words: &mpsc::Unbo
         let reply = transport.append(&shipment.append, &mut load).await;
         let never = load.as_ref().is_some_and(|load: &Load| load.len() > MAX_COMPRESSED);
         match judge(reply, never, &mut tries) {
-            Step::Done(outcome) => {
+            Reaction::Done(outcome) => {
                 debug!(batch = shipment.append.batch, streams = shipment.append.streams.len(), "a batch is answered");
                 let _ = words.send(Word::Up);
                 return outcome;
             }
-            Step::Again { after, word } => {
+            Reaction::Again { after, word } => {
                 debug!(batch = shipment.append.batch, ?word, millis = after.as_millis(), "a batch is sent again later");
                 let _ = words.send(word);
                 tokio::time::sleep(after).await;
@@ -44,7 +44,7 @@ pub async fn ship(transport: &Transport, shipment: &Shipment, words: &mpsc::Unbo
 
 /// What to do with an answer.
 #[derive(Debug)]
-enum Step {
+enum Reaction {
     Done(Outcome),
     Again { after: Duration, word: Word },
 }
@@ -70,30 +70,32 @@ impl Tries {
 }
 
 /// `never`: it is more than any collector takes.
-fn judge(reply: Reply, never: bool, tries: &mut Tries) -> Step {
+fn judge(reply: Reply, never: bool, tries: &mut Tries) -> Reaction {
     match reply {
         Reply::Answer(answer) | Reply::Refused { status: 400 | 409, answer: Some(answer), .. }
             if !answer.streams.is_empty() =>
         {
-            Step::Done(Outcome::Answer(answer))
+            Reaction::Done(Outcome::Answer(answer))
         }
         Reply::Answer(_) => {
             let why = "the collector named no stream in its answer".to_owned();
-            Step::Again { after: tries.backoff(), word: Word::Down(why) }
+            Reaction::Again { after: tries.backoff(), word: Word::Down(why) }
         }
-        Reply::Refused { status: 413, .. } => Step::Done(Outcome::TooLarge { never }),
+        Reply::Refused { status: 413, .. } => Reaction::Done(Outcome::TooLarge { never }),
         Reply::Refused { status: 422, text, .. } => {
             tries.damaged += 1;
             let after = if tries.damaged == 1 { Duration::ZERO } else { tries.backoff() };
-            Step::Again { after, word: Word::Down(format!("{text}: the batch was damaged on its way")) }
+            Reaction::Again { after, word: Word::Down(format!("{text}: the batch was damaged on its way")) }
         }
-        Reply::Refused { status: 400 | 401 | 403, text, .. } => Step::Again { after: HELD, word: Word::Refused(text) },
+        Reply::Refused { status: 400 | 401 | 403, text, .. } => {
+            Reaction::Again { after: HELD, word: Word::Refused(text) }
+        }
         Reply::Busy { status, retry_after } => {
             let after = retry_after.map_or_else(|| tries.backoff(), |asked| asked.min(LONGEST_ASKED));
-            Step::Again { after, word: Word::Busy(format!("the collector is busy ({status})")) }
+            Reaction::Again { after, word: Word::Busy(format!("the collector is busy ({status})")) }
         }
         Reply::Refused { text, .. } | Reply::Lost { text } => {
-            Step::Again { after: tries.backoff(), word: Word::Down(text) }
+            Reaction::Again { after: tries.backoff(), word: Word::Down(text) }
         }
     }
 }
@@ -104,8 +106,8 @@ mod tests {
 
     fn again(reply: Reply, tries: &mut Tries) -> Duration {
         match judge(reply, false, tries) {
-            Step::Again { after, .. } => after,
-            Step::Done(outcome) => panic!("{outcome:?}"),
+            Reaction::Again { after, .. } => after,
+            Reaction::Done(outcome) => panic!("{outcome:?}"),
         }
     }
 
@@ -142,6 +144,6 @@ mod tests {
         // Many agents that lost one collector do not come back in step.
         let distinct: std::collections::HashSet<&Duration> = waits.iter().collect();
         assert!(distinct.len() > 90 && waits.iter().any(|wait| *wait > LONGEST / 2), "{waits:?}");
-        assert!(matches!(judge(refused(413), false, &mut tries), Step::Done(Outcome::TooLarge { never: false })));
+        assert!(matches!(judge(refused(413), false, &mut tries), Reaction::Done(Outcome::TooLarge { never: false })));
     }
 }

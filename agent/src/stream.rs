@@ -1,6 +1,18 @@
-//! One stream: what of it is committed, on its way, and still to be read.
+//! One stream: which file it is in, what of it is committed, on its way, and still to be read.
+//!
+//! - `state`: where its bytes are, and who has its cursor
+//! - `committed`: what the collector has of it
+//! - `queue`: what is final and not committed, and whether it may be sent
+//! - `tail`: what is not final and shown all the same
+//! - `marks`, `print`: how its bytes are known again
 
-use std::collections::VecDeque;
+mod committed;
+mod marks;
+mod print;
+mod queue;
+mod state;
+mod tail;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,310 +20,193 @@ use record::frame::Resume;
 use record::id::{Offset, StreamId};
 use record::span::Cause;
 use record::time::Timestamp;
-use record::wire::{FileIdentity, Guard, Position, WireSpan};
+use record::wire::{FileIdentity, Guard, Position};
 
-use crate::cursor::{Cursor, Head};
-use crate::guard::{BEFORE, Look};
-use crate::piece::{PIECE, Piece};
+use crate::cursor::Cursor;
+use crate::piece::Piece;
+use crate::source::SourceId;
 
-/// CRCs that are kept of a stream, so that a copy that ends before what was read is known as one.
-const MARKS: usize = 64;
+pub use committed::Committed;
+pub use marks::Marks;
+pub use print::Fingerprint;
+pub use queue::{Durable, Queue};
+pub use state::{Left, Search, State, Why};
+pub use tail::Tail;
 
 /// A followed file, by a number of this process.
 pub type FileKey = u64;
 
+/// Invariant: `committed.w() <= framed.to <= ` what its cursor has seen.
 #[derive(Debug)]
 pub struct Stream {
     pub id: StreamId,
+    pub identity: Identity,
+    pub state: State,
+    pub committed: Committed,
+    pub framed: Framed,
+    pub queue: Queue,
+    pub tail: Tail,
+    pub print: Fingerprint,
+    pub marks: Marks,
+    pub sight: Sight,
+    pub stopped: Stopped,
+    /// Gaps without length that wait for the cursor.
+    pub gaps: Vec<Cause>,
+    /// Its last file is a copy: at its end it is closed.
+    pub ending: Option<Ending>,
+    /// A gap says already that files between this stream and the next were never seen.
+    pub missed: bool,
+}
+
+/// What a stream is called, and where it comes from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
     /// The file it began in.
     pub origin: FileIdentity,
     /// The file it is in, or was last.
     pub lives_in: FileIdentity,
     pub epoch: u64,
-    /// Index of its source; none where the config names it no more.
-    pub source: Option<usize>,
+    /// None where the config names its path no more.
+    pub source: Option<SourceId>,
     pub source_name: String,
     pub path: PathBuf,
     pub predecessor: Option<StreamId>,
-    pub home: Home,
-    /// The collector knows its meta.
-    pub told: bool,
-    /// It has its meta as it is now: what a config says may change with each start of the agent.
-    pub meta_told: bool,
-    /// A checkpoint that names its epoch must be on disk before the first send: the number of that checkpoint.
-    pub durable: Durable,
-    /// The committed offset, and the guard there.
-    pub w: u64,
+}
+
+/// The end of what is final (read, framed, and either committed, on its way or queued), and the guard there.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Framed {
+    pub to: u64,
     pub guard: Guard,
-    /// Where it is read; away during a turn, none when closed.
-    pub cursor: Option<Cursor>,
-    /// End of what is final: read, framed, and either committed, on its way or queued; and the guard there.
-    pub done: u64,
-    pub proof: Guard,
-    /// What is final and neither committed nor on its way.
-    pub queue: VecDeque<Piece>,
-    pub in_flight: bool,
-    /// Nothing is sent before.
-    pub hold_until: Duration,
-    /// Bytes of a piece: appends are cut between them only, so they get smaller where one is too large.
-    pub piece: usize,
-    /// The offset of a record that waits because of its size, and was told.
-    pub told_large: Option<u64>,
-    /// Rejected records that are not on disk yet: before they are, nothing is sent.
-    pub aside: usize,
-    /// Since when there is something to send.
-    pub news_at: Option<Duration>,
-    /// Provisional spans behind the queue, not sent yet.
-    pub tail: Option<Vec<WireSpan>>,
-    /// `seen` at the last tail, and when that was.
-    pub tail_seen: u64,
-    pub tail_at: Duration,
-    pub unfinished_since: Option<Duration>,
-    pub known: Known,
-    /// CRC-32C of [`marks_from`, offset) at some offsets, ascending.
-    pub marks: VecDeque<(u64, u32)>,
-    pub marks_from: u64,
-    /// Size of the file when it was last looked at, and when that was.
+}
+
+/// What was last seen of its file.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Sight {
     pub size: u64,
     pub read_to: u64,
     pub read_at: Timestamp,
     pub near_misses: u64,
-    /// When it last grew, and when its file was last seen as it was read.
+    /// When it last grew.
     pub grew_at: Option<Duration>,
+    /// When it was last seen as it was read.
     pub looked_at: Duration,
-    /// Gaps without length that wait for the cursor.
-    pub gaps: Vec<Cause>,
-    /// Its last home is a copy: at its end it is closed, with a gap if it was growing when it was truncated.
-    pub ending: Option<Ending>,
-    /// All that is in its file is final.
-    pub closed: bool,
-    /// The collector is asked how far it is; what was queued is void.
-    pub asking: bool,
-    /// The collector's watermark went back.
-    pub rewound: Option<u64>,
-    /// Was the last of its rotation chain when the agent stopped.
+}
+
+/// What it was like when the agent stopped, as the checkpoint says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stopped {
+    /// It was the last of its rotation chain.
     pub latest: bool,
-    /// Was growing when the agent stopped.
     pub growing: bool,
-    /// A gap says already that files between this stream and the next were never seen.
-    pub missed: bool,
-    /// Bytes of its unfinished record in memory.
-    pub kept: usize,
 }
 
-/// Where a stream's bytes are.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Home {
-    In(FileKey),
-    /// Its file is gone or was truncated: a copy is looked for.
-    Seeking(Seeking),
-    /// Nowhere any more; it stays until all of it is acknowledged.
-    Nowhere,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Seeking {
-    pub why: Why,
-    /// Number of the listing that must have been judged before the search is given up.
-    pub listing: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Why {
-    /// Not found yet since the agent started.
-    Down,
-    /// Other bytes stand in its file.
-    Truncated,
-    /// Its file was deleted, and another one holds the same bytes.
-    Moved,
-}
-
+/// The end of a copy.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Ending {
     /// Bytes may be lost between the copy and the truncate.
     pub gap: bool,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Durable {
-    Yes,
-    No,
-    With(u64),
-}
-
-/// What is known of the file's content where it was last read: enough to see that it is still the same.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Known {
-    pub head: Head,
-    pub at: u64,
-    pub before: Vec<u8>,
-}
-
-impl Known {
-    pub fn is_same(&self, look: &Look) -> bool {
-        let head = self.head.len().min(look.head.len());
-        look.stat.size >= self.at
-            && look.stat.size >= self.head.len() as u64
-            && look.head[..head] == self.head[..head]
-            && look.before.ends_with(&self.before[self.before.len().saturating_sub(BEFORE)..])
-    }
-}
-
 impl Stream {
-    pub fn new(id: StreamId, origin: FileIdentity, epoch: u64, source_name: String, path: PathBuf) -> Self {
+    pub fn new(id: StreamId, identity: Identity, state: State) -> Self {
+        let durable = if identity.epoch == 0 { Durable::Yes } else { Durable::No };
         Self {
             id,
-            origin,
-            lives_in: origin,
-            epoch,
-            source: None,
-            source_name,
-            path,
-            predecessor: None,
-            home: Home::Nowhere,
-            told: false,
-            meta_told: false,
-            durable: if epoch == 0 { Durable::Yes } else { Durable::No },
-            w: 0,
-            guard: Guard::default(),
-            cursor: None,
-            done: 0,
-            proof: Guard::default(),
-            queue: VecDeque::new(),
-            in_flight: false,
-            hold_until: Duration::ZERO,
-            piece: PIECE,
-            told_large: None,
-            aside: 0,
-            news_at: None,
-            tail: None,
-            tail_seen: 0,
-            tail_at: Duration::ZERO,
-            unfinished_since: None,
-            known: Known::default(),
-            marks: VecDeque::new(),
-            marks_from: 0,
-            size: 0,
-            read_to: 0,
-            read_at: Timestamp(0),
-            near_misses: 0,
-            grew_at: None,
-            looked_at: Duration::ZERO,
+            identity,
+            state,
+            committed: Committed::default(),
+            framed: Framed::default(),
+            queue: Queue::new(durable),
+            tail: Tail::default(),
+            print: Fingerprint::default(),
+            marks: Marks::default(),
+            sight: Sight::default(),
+            stopped: Stopped::default(),
             gaps: Vec::new(),
             ending: None,
-            closed: false,
-            asking: false,
-            rewound: None,
-            latest: false,
-            growing: false,
             missed: false,
-            kept: 0,
         }
     }
 
-    /// A stream the collector knows, not found yet.
+    /// A stream of an earlier run, which is not found yet. Its epoch is durable: the collector or the checkpoint has it.
+    pub fn of_earlier_run(id: StreamId, identity: Identity) -> Self {
+        let mut stream = Self::new(id, identity, State::Seeking(Search::FROM_EARLIER_RUN, Left::Unknown));
+        stream.queue = Queue::new(Durable::Yes);
+        stream
+    }
+
+    /// A stream that the collector knows.
     pub fn known_at(position: Position, path: PathBuf) -> Self {
-        let mut stream = Self::new(position.stream, position.file, position.epoch, position.source, path);
-        stream.told = true;
-        stream.durable = Durable::Yes;
-        stream.home = Home::Seeking(Seeking { why: Why::Down, listing: 0 });
-        stream.w = position.w.0;
-        stream.size = position.size;
-        (stream.done, stream.guard, stream.proof) = (stream.w, position.guard.clone(), position.guard);
-        stream.closed = position.closed;
-        let guard = stream.guard.clone();
-        stream.mark(stream.w, &guard);
+        let Position { stream: id, file, epoch, w, guard, size, source: source_name, closed, .. } = position;
+        let identity =
+            Identity { origin: file, lives_in: file, epoch, source: None, source_name, path, predecessor: None };
+        let mut stream = Self::of_earlier_run(id, identity);
+        stream.committed = Committed::at(w.0, guard.clone());
+        stream.marks.add(w.0, &guard);
+        stream.framed = Framed { to: w.0, guard };
+        stream.sight.size = size;
+        if closed {
+            stream.state.expect_nothing();
+        }
         stream
     }
 
     pub fn file(&self) -> Option<FileKey> {
-        if let Home::In(file) = self.home { Some(file) } else { None }
+        self.state.file()
     }
 
-    pub fn is_seeking(&self) -> bool {
-        matches!(self.home, Home::Seeking(_))
+    /// The end of what was read, as far as a cursor tells.
+    pub fn seen(&self) -> Option<u64> {
+        self.state.cursor().map(Cursor::seen)
     }
 
-    /// Puts a piece behind the others, joined to the last where both are small; gives the bytes by which the memory in use grows.
-    pub fn push(&mut self, piece: Piece) -> usize {
-        self.mark(piece.end, &piece.guard);
-        (self.done, self.proof) = (piece.end, piece.guard.clone());
+    /// Enqueues a piece; gives the bytes by which the memory in use grows.
+    pub fn enqueue(&mut self, piece: Piece) -> usize {
+        self.marks.add(piece.end, &piece.guard);
+        self.framed = Framed { to: piece.end, guard: piece.guard.clone() };
         // What was said to follow here does so no more.
-        self.tail = None;
-        let Some(last) = self.queue.back_mut() else {
-            let bytes = piece.bytes;
-            self.queue.push_back(piece);
-            return bytes;
-        };
-        let before = last.bytes;
-        match last.join(piece, self.piece) {
-            None => last.bytes - before,
-            Some(piece) => {
-                let bytes = piece.bytes;
-                self.queue.push_back(piece);
-                bytes
-            }
-        }
+        self.tail.withdraw();
+        self.queue.push(piece)
     }
 
-    /// The largest offset up to `size` whose CRC is known.
-    pub fn mark_below(&self, size: u64) -> Option<(u64, u32)> {
-        self.marks.iter().rev().find(|(at, _)| *at <= size && *at > 0).copied()
-    }
-
-    fn mark(&mut self, at: u64, guard: &Guard) {
-        if self.marks_from != guard.crc_from.0 {
-            self.marks.clear();
-            self.marks_from = guard.crc_from.0;
-        }
-        if at <= self.marks_from || self.marks.back().is_some_and(|(last, _)| *last >= at) {
-            return;
-        }
-        self.marks.push_back((at, guard.crc));
-        if self.marks.len() > MARKS {
-            // Older marks stand further apart.
-            let recent = self.marks.split_off(MARKS / 2);
-            let old = std::mem::take(&mut self.marks).into_iter().skip(1).step_by(2);
-            self.marks = old.chain(recent).collect();
-        }
-    }
-
-    /// A gap behind all that is final.
+    /// A gap after all that is final.
     pub fn gap(&mut self, len: u64, cause: Cause, lost: Option<u64>) -> Piece {
-        if let Some(cursor) = &mut self.cursor {
+        if let Some(cursor) = self.state.cursor_mut() {
             return cursor.gap(len, cause, lost);
         }
-        let (at, mut guard) = (self.done, self.proof.clone());
+        let Framed { to, mut guard } = self.framed.clone();
         if len > 0 {
-            let (crc_from, before) = (Offset(at + len), Guard::default().before);
+            let (crc_from, before) = (Offset(to + len), Guard::default().before);
             guard = Guard { before_len: 0, before, crc: 0, crc_from, resume: Resume::default(), ..guard };
         }
-        Piece::gap(at, len, cause, lost, guard)
+        Piece::gap(to, len, cause, lost, guard)
     }
 
-    /// Had grown shortly before it was last seen: what came after is not known.
+    /// Rewinds, or goes ahead, to where the collector is; `guard` is the collector's. What was queued is void: gives its
+    /// bytes.
+    pub fn rewind(&mut self, w: u64, guard: Guard) -> usize {
+        self.committed.rewind(w, guard.clone(), self.framed.to);
+        self.framed = Framed { to: w, guard };
+        self.sight.read_to = w;
+        self.tail.rewind();
+        self.marks.cut(w);
+        self.state.rewind();
+        self.queue.clear()
+    }
+
+    /// It had grown shortly before it was last seen: what came after is not known.
     pub fn was_growing(&self, within: Duration) -> bool {
-        self.grew_at.is_some_and(|at| self.looked_at.saturating_sub(at) < within)
-    }
-
-    /// What is queued or was on its way counts no more: goes back to what the collector has. Gives the bytes that were queued.
-    pub fn go_back(&mut self, w: u64, guard: Guard) -> usize {
-        let bytes = self.queue.drain(..).map(|piece| piece.bytes).sum();
-        (self.w, self.done, self.read_to) = (w, w, w);
-        (self.guard, self.proof) = (guard.clone(), guard);
-        (self.cursor, self.tail) = (None, None);
-        self.marks.retain(|(at, _)| *at <= w);
-        self.closed = false;
-        bytes
+        self.sight.grew_at.is_some_and(|at| self.sight.looked_at.saturating_sub(at) < within)
     }
 
     /// A file of this size was read to its end, and all of it that is final is acknowledged.
     pub fn is_caught_up(&self, size: u64) -> bool {
-        self.read_to >= size && self.w == self.done && !self.in_flight && !self.asking
+        self.sight.read_to >= size && self.committed.w() == self.framed.to && self.queue.is_idle()
     }
 
-    /// Something to send: spans, a tail, or its name.
+    /// Something is to be sent: spans, a tail, or its name.
     pub fn has_news(&self) -> bool {
-        !self.queue.is_empty() || self.tail.is_some() || !self.told
+        !self.queue.is_empty() || self.tail.is_waiting() || !self.committed.is_known()
     }
 }

@@ -8,7 +8,7 @@ use record::wire::{FileIdentity, Position};
 use super::{Outcome, Saved, Shipment};
 use crate::content::{Spot, Stat};
 use crate::cursor::Cursor;
-use crate::discover::{Listing, Log};
+use crate::discover::{Listing, Log, Scope};
 use crate::guard::{Ask, Look};
 use crate::stream::FileKey;
 use crate::turn::{Order, Turn};
@@ -21,7 +21,7 @@ pub enum Event {
         positions: Vec<Position>,
         saved: Saved,
     },
-    /// All sources were listed, and after that held files were looked at that are not in it.
+    /// Places were listed, and after that those open files were looked at that are not in the listing.
     Listed {
         listing: Listing,
         held: Vec<(FileKey, Stat)>,
@@ -62,8 +62,8 @@ pub enum Event {
     Checkpointed {
         number: u64,
     },
-    /// A record that the collector cannot accept is on disk.
-    PutAside {
+    /// A record that the collector cannot accept is in quarantine, on disk.
+    Quarantined {
         stream: StreamId,
     },
     Tick,
@@ -74,8 +74,9 @@ pub enum Event {
 /// What is to be done.
 #[derive(Debug)]
 pub enum Action {
-    /// List all sources, and the rotations of these logs.
+    /// List what the sources name, and the rotations of these logs, within this scope.
     List {
+        scope: Scope,
         logs: Vec<Log>,
     },
     Open {

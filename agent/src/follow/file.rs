@@ -9,11 +9,12 @@ use record::wire::FileIdentity;
 
 use crate::content::{Spot, Stat};
 use crate::guard::Look;
-use crate::stream::Known;
+use crate::source::SourceId;
+use crate::stream::Fingerprint;
 
 #[derive(Debug)]
 pub(super) struct File {
-    pub source: usize,
+    pub source: SourceId,
     pub source_name: String,
     pub chain: PathBuf,
     pub path: PathBuf,
@@ -36,10 +37,11 @@ pub(super) struct File {
     pub most: u64,
     /// Listings up to this number say nothing about that.
     pub most_from: u64,
-    pub open: Handle,
+    /// There is a handle of it.
+    pub open: bool,
     /// What is being done with it by a reader; one thing at a time.
-    pub job: Option<Job>,
-    pub state: State,
+    pub busy: Option<Busy>,
+    pub role: Role,
     /// The last look while it is not judged yet.
     pub look: Option<Look>,
     /// Its bytes up to there are those of this stream.
@@ -48,17 +50,10 @@ pub(super) struct File {
     pub cleared: HashSet<StreamId>,
     /// When it last grew.
     pub grew_at: Duration,
-    pub due: Option<Duration>,
     /// It could not be opened or read.
     pub trouble: Option<Trouble>,
     /// Stood there when the agent first looked.
     pub early: bool,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Handle {
-    Closed,
-    Open,
 }
 
 /// What cannot be read is tried again, later and later.
@@ -70,12 +65,12 @@ pub(super) struct Trouble {
 }
 
 #[derive(Debug)]
-pub(super) enum Job {
+pub(super) enum Busy {
     Open,
     Look,
     Compare {
         stream: StreamId,
-        known: Known,
+        print: Fingerprint,
     },
     Sum {
         stream: StreamId,
@@ -87,8 +82,9 @@ pub(super) enum Job {
     },
 }
 
+/// What a file was judged to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum State {
+pub(super) enum Role {
     /// Not judged yet.
     Fresh,
     /// By its identity it is this stream's file; its content is not tested yet. With the time of the first look that denied it.
@@ -114,11 +110,9 @@ pub(super) enum State {
 
 impl File {
     pub fn stream(&self) -> Option<StreamId> {
-        match self.state {
-            State::Claimed { stream, .. } | State::Following { stream } | State::Doubtful { stream, .. } => {
-                Some(stream)
-            }
-            State::Fresh | State::Held { .. } | State::Spent => None,
+        match self.role {
+            Role::Claimed { stream, .. } | Role::Following { stream } | Role::Doubtful { stream, .. } => Some(stream),
+            Role::Fresh | Role::Held { .. } | Role::Spent => None,
         }
     }
 
@@ -129,27 +123,32 @@ impl File {
 
     /// Whether other files of the source must wait to be judged until this one is.
     pub fn is_in_doubt(&self) -> bool {
-        matches!(self.state, State::Claimed { .. } | State::Doubtful { .. })
+        matches!(self.role, Role::Claimed { .. } | Role::Doubtful { .. })
     }
 
     /// Not opened yet: it may be any stream's file.
     pub fn is_unknown(&self) -> bool {
-        self.state == State::Fresh && self.identity.is_none() && self.listed
+        self.role == Role::Fresh && self.identity.is_none() && self.listed
     }
 
     /// Opened and not seen yet.
     pub fn is_looked_at(&self) -> bool {
-        self.state == State::Fresh && matches!(self.job, Some(Job::Look))
+        self.role == Role::Fresh && matches!(self.busy, Some(Busy::Look))
     }
 
     /// Still to be judged, and it can be.
     pub fn is_pending(&self) -> bool {
-        self.state == State::Fresh
-            && (self.open == Handle::Open || (self.listed && self.trouble.is_none()))
+        self.role == Role::Fresh
+            && (self.open || (self.listed && self.trouble.is_none()))
             && (self.stat.size > 0 || self.identity.is_none())
     }
 
     pub fn is_deleted(&self) -> bool {
-        self.open == Handle::Open && self.stat.links == 0
+        self.open && self.stat.links == 0
+    }
+
+    /// What it is must be found out anew.
+    pub fn judge_again(&mut self) {
+        (self.role, self.look) = (Role::Fresh, None);
     }
 }

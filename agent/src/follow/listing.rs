@@ -2,40 +2,38 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use record::span::Cause;
-use tracing::{info, warn};
+use tracing::info;
 
-use super::file::{File, Handle, Job, State};
-use super::{Action, Chain, Follow};
+use super::chain::Chain;
+use super::file::{Busy, File, Role};
+use super::{Action, Follow};
 use crate::content::Stat;
-use crate::discover::{Entry, Listing};
+use crate::discover::{Entry, Listing, Scope};
 use crate::stream::FileKey;
 
 /// Kernel clocks are coarse: a file may look a little older than the listing before it.
 const COARSE: i64 = 1_000_000_000;
 
-/// A log of which no file was seen for so long is forgotten.
-const FORGET: Duration = Duration::from_hours(1);
-
 impl Follow {
+    /// Judges what is within the scope of the listing: of other files it says nothing.
     pub(super) fn listed(&mut self, listing: Listing, held: Vec<(FileKey, Stat)>) {
-        self.listing_asked = false;
-        self.listed_wall = self.asked_wall;
-        self.listings += 1;
-        self.list_at = self.now.mono + self.rules.poll;
-        self.unsettled = true;
-        // From now on rotations are part of the log: that must be known after a crash.
-        self.dirty |= self.listings == 1;
-        for file in self.files.values_mut() {
+        let Listing { scope, entries, missing, empty, odd } = listing;
+        self.rounds.listed(&scope, self.now.mono + self.rules.poll);
+        self.judging.ask();
+        if self.rounds.number() == 1 {
+            // From now on rotations are part of the log: that must be known after a crash.
+            self.checkpoints.note_change();
+        }
+        for (_, file) in self.files.iter_mut().filter(|(_, file)| scope.covers(&file.chain)) {
             file.listed = false;
         }
         let mut fresh = Vec::new();
         let mut newest: HashMap<PathBuf, FileKey> = HashMap::new();
-        for (age, entry) in listing.entries.into_iter().enumerate() {
+        for (age, entry) in entries.into_iter().enumerate() {
             let chain = entry.chain.clone();
-            let key = match self.spots.get(&entry.spot).copied().filter(|key| self.files.contains_key(key)) {
+            let key = match self.files.at(entry.spot) {
                 Some(key) => {
                     self.seen_again(key, entry, age as u64);
                     key
@@ -52,41 +50,18 @@ impl Follow {
             self.seen_stat(key, stat);
         }
         self.note_missed_files(&fresh);
-        self.note_rotated(&newest);
-        // Logs with names that never come again are not looked for for ever.
-        let now = self.now.mono;
-        self.chains.retain(|_, chain| now.saturating_sub(chain.seen_at) < FORGET);
+        self.note_rotated(&scope, &newest);
+        self.chains.forget_unseen(self.now.mono);
         self.forget_vanished();
         self.open_what_is_due();
-        self.empty = listing.empty;
-        self.tell(listing.missing, listing.odd);
-    }
-
-    /// All but the newest of a chain are rotated, and what is out of sight is too: these may be closed.
-    fn note_rotated(&mut self, newest: &HashMap<PathBuf, FileKey>) {
-        let mut turned = Vec::new();
-        for (key, file) in &mut self.files {
-            let rotated = !file.listed || newest.get(&file.chain) != Some(key);
-            if rotated && !std::mem::replace(&mut file.rotated, rotated) {
-                turned.push(*key);
-            }
-            file.rotated = rotated;
-        }
-        for (path, newest) in newest {
-            if let Some(chain) = self.chains.get_mut(path) {
-                chain.newest = Some(*newest);
-            }
-        }
-        for key in turned {
-            self.put_on_agenda(key, self.now.mono);
+        if scope == Scope::All {
+            self.rounds.report(missing, empty, odd);
         }
     }
 
     fn seen_first(&mut self, entry: Entry, age: u64) -> FileKey {
-        let key = self.next_file;
-        self.next_file += 1;
-        self.chain(&entry);
-        self.spots.insert(entry.spot, key);
+        self.seen_chain(&entry);
+        let chain = entry.chain.clone();
         let file = File {
             source: entry.source,
             source_name: entry.source_name,
@@ -103,25 +78,24 @@ impl Follow {
             read_stat: Stat::default(),
             most: entry.stat.size,
             most_from: 0,
-            open: Handle::Closed,
-            job: None,
-            state: State::Fresh,
+            open: false,
+            busy: None,
+            role: Role::Fresh,
             look: None,
             equal: None,
             cleared: HashSet::new(),
             grew_at: self.now.mono,
-            due: None,
             trouble: None,
-            early: self.listings == 1,
+            early: self.rounds.number() == 1,
         };
-        self.chains.entry(file.chain.clone()).or_default().files.insert(key);
-        self.files.insert(key, file);
+        let key = self.files.add(file);
+        self.chains.entry(&chain).add(key);
         key
     }
 
     fn seen_again(&mut self, key: FileKey, entry: Entry, age: u64) {
-        self.chain(&entry);
-        let Some(file) = self.files.get_mut(&key) else { return };
+        self.seen_chain(&entry);
+        let Some(file) = self.files.get_mut(key) else { return };
         // A second name of the same inode: the first one stands.
         if file.listed {
             return;
@@ -137,93 +111,108 @@ impl Follow {
             let before = std::mem::replace(&mut file.chain, entry.chain.clone());
             self.caught_up(&before, key);
             if let Some(chain) = self.chains.get_mut(&before) {
-                chain.files.remove(&key);
+                chain.remove(key);
             }
-            self.chains.entry(entry.chain).or_default().files.insert(key);
+            self.chains.entry(&entry.chain).add(key);
         }
         self.seen_stat(key, entry.stat);
     }
 
     /// Compares what a file is with what it was.
     fn seen_stat(&mut self, key: FileKey, stat: Stat) {
-        let Some(file) = self.files.get_mut(&key) else { return };
+        let now = self.now.mono;
+        let Some(file) = self.files.get_mut(key) else { return };
         let changed = (file.stat.size, file.stat.mtime, file.stat.links) != (stat.size, stat.mtime, stat.links);
         if !changed {
             let as_read = (file.read_stat.size, file.read_stat.mtime) == (stat.size, stat.mtime);
-            if let Some(stream) = file.stream().filter(|_| as_read).and_then(|id| self.streams.get_mut(&id)) {
-                stream.looked_at = self.now.mono;
+            if let Some(stream) = file.stream().filter(|_| as_read).and_then(|id| self.streams.get_mut(id)) {
+                stream.sight.looked_at = now;
             }
             return;
         }
         let grew = stat.size != file.stat.size;
-        // The size it had last is worth knowing when it is gone.
-        self.dirty |= grew;
+        if grew {
+            // The size it had last is worth knowing when it is gone.
+            self.checkpoints.note_change();
+        }
         file.stat = stat;
-        if self.listings > file.most_from {
+        if self.rounds.number() > file.most_from {
             file.most = file.most.max(stat.size);
         }
-        match file.state {
-            State::Held { .. } | State::Spent if grew => {
-                file.state = State::Fresh;
-                file.look = None;
-                file.grew_at = self.now.mono;
+        match file.role {
+            Role::Held { .. } | Role::Spent if grew => {
+                file.judge_again();
+                file.grew_at = now;
             }
-            State::Fresh => file.look = None,
+            Role::Fresh => file.look = None,
             _ => {}
         }
-        let now = self.now.mono;
-        self.put_on_agenda(key, now);
+        self.schedule(key, now);
     }
 
-    fn chain(&mut self, entry: &Entry) {
+    fn seen_chain(&mut self, entry: &Entry) {
         let now = self.now.mono;
-        if let Some(chain) = self.chains.get_mut(&entry.chain) {
-            chain.seen_at = now;
-            if chain.of.as_ref().is_none_or(|(source, name)| (*source, name) != (entry.source, &entry.source_name)) {
-                chain.of = Some((entry.source, entry.source_name.clone()));
-            }
-            return;
+        if self.chains.get(&entry.chain).is_none() {
+            // A log that was followed before and whose state is lost: what is younger than its youngest known file is new.
+            // The collector may have answered long after the agent began: what was rotated in between is of interest.
+            let first = if self.rounds.number() > 1 { None } else { self.rounds.began_wall() };
+            let since = self.streams.birth(&entry.source_name).or(first).unwrap_or(self.now.wall.0);
+            let since = since.saturating_mul(1000).saturating_sub(COARSE);
+            self.chains.add(entry.chain.clone(), Chain::known_since(since));
         }
-        let of = Some((entry.source, entry.source_name.clone()));
-        let birth = self.births.get(&entry.source_name);
-        // A log that was followed before and whose state is lost: what is younger than its youngest known file is new.
-        // The collector may have answered long after the agent began: what was rotated in between is of interest.
-        let first = if self.listings > 1 { None } else { self.began_wall };
-        let since = birth.copied().or(first).unwrap_or(self.now.wall.0).saturating_mul(1000);
-        let since = since.saturating_sub(COARSE);
-        self.chains.insert(entry.chain.clone(), Chain { since, of, seen_at: now, ..Chain::default() });
+        self.chains.entry(&entry.chain).seen(entry.source, &entry.source_name, now);
     }
 
     /// The newest file of a chain is deleted, and rotations stand there that were never seen: others may have come and gone.
     fn note_missed_files(&mut self, fresh: &[FileKey]) {
         for key in fresh {
-            let Some(file) = self.files.get(key).filter(|file| !file.plain) else { continue };
-            let newest =
-                self.chains.get(&file.chain).and_then(|chain| chain.newest).and_then(|key| self.files.get(&key));
+            let Some(file) = self.files.get(*key).filter(|file| !file.plain) else { continue };
+            let newest = self.chains.get(&file.chain).and_then(|chain| chain.newest);
+            let newest = newest.and_then(|key| self.files.get(key));
             let lost = newest.filter(|newest| !newest.listed && newest.is_deleted()).and_then(File::stream);
-            if let Some(stream) = lost.and_then(|id| self.streams.get_mut(&id)).filter(|stream| !stream.missed) {
+            if let Some(stream) = lost.and_then(|id| self.streams.get_mut(id)).filter(|stream| !stream.missed) {
                 stream.missed = true;
                 stream.gaps.push(Cause::MissedFiles);
-                let id = stream.id;
-                if stream.cursor.is_some() || stream.closed {
+                if stream.state.takes_gaps() {
+                    let id = stream.id;
                     self.make_gaps(id);
                 }
             }
         }
     }
 
+    /// All but the newest of a chain are rotated, and what is out of sight is too: these may be closed.
+    fn note_rotated(&mut self, scope: &Scope, newest: &HashMap<PathBuf, FileKey>) {
+        let mut turned = Vec::new();
+        for (key, file) in self.files.iter_mut().filter(|(_, file)| scope.covers(&file.chain)) {
+            let rotated = !file.listed || newest.get(&file.chain) != Some(&key);
+            if rotated && !file.rotated {
+                turned.push(key);
+            }
+            file.rotated = rotated;
+        }
+        for (path, newest) in newest {
+            if let Some(chain) = self.chains.get_mut(path) {
+                chain.newest = Some(*newest);
+            }
+        }
+        for key in turned {
+            self.schedule(key, self.now.mono);
+        }
+    }
+
     /// Files that are neither listed nor open are gone, and so are deleted ones that brought nothing.
     fn forget_vanished(&mut self) {
         let gone = |file: &File| {
-            let idle = file.job.is_none();
-            idle && !file.listed && (file.open != Handle::Open || (file.is_deleted() && file.stream().is_none()))
+            let idle = file.busy.is_none();
+            idle && !file.listed && (!file.open || (file.is_deleted() && file.stream().is_none()))
         };
-        let keys: Vec<FileKey> = self.files.iter().filter(|(_, file)| gone(file)).map(|(key, _)| *key).collect();
+        let keys: Vec<FileKey> = self.files.iter().filter(|(_, file)| gone(file)).map(|(key, _)| key).collect();
         for key in keys {
-            let stream = self.files.get(&key).and_then(File::stream);
+            let stream = self.files.get(key).and_then(File::stream);
             self.forget_file(key);
-            if let Some(stream) = stream.and_then(|id| self.streams.get_mut(&id)) {
-                stream.home = crate::stream::Home::Nowhere;
+            if let Some(stream) = stream.and_then(|id| self.streams.get_mut(id)) {
+                stream.state.end();
                 let id = stream.id;
                 self.drop_settled(id);
             }
@@ -231,52 +220,34 @@ impl Follow {
     }
 
     pub(super) fn forget_file(&mut self, key: FileKey) {
-        let Some(file) = self.files.remove(&key) else { return };
-        if file.open == Handle::Open {
+        let Some(file) = self.files.remove(key) else { return };
+        if file.open {
             self.actions.push(Action::Close { file: key });
         }
-        if self.spots.get(&file.spot) == Some(&key) {
-            self.spots.remove(&file.spot);
-        }
-        if let Some(due) = file.due {
-            self.agenda.remove(&(due, key));
-        }
+        self.scheduler.forget(key);
         self.caught_up(&file.chain, key);
         if let Some(chain) = self.chains.get_mut(&file.chain) {
-            chain.files.remove(&key);
+            chain.remove(key);
         }
     }
 
     /// Opens what is not judged yet, and what could not be opened before.
     fn open_what_is_due(&mut self) {
         let now = self.now.mono;
-        for (key, file) in &mut self.files {
-            if file.open == Handle::Closed
-                && file.is_due(now)
-                && file.listed
-                && file.job.is_none()
-                && file.state == State::Fresh
-            {
-                file.job = Some(Job::Open);
-                self.actions.push(Action::Open { file: *key, path: file.path.clone() });
+        for (key, file) in self.files.iter_mut() {
+            let to_open = !file.open && file.listed && file.busy.is_none() && file.role == Role::Fresh;
+            if to_open && file.is_due(now) {
+                file.busy = Some(Busy::Open);
+                self.actions.push(Action::Open { file: key, path: file.path.clone() });
             }
         }
     }
 
-    fn tell(&mut self, missing: Vec<PathBuf>, odd: Vec<(PathBuf, String)>) {
-        for path in missing.iter().filter(|path| !self.missing.contains(path)) {
-            info!(path = %path.display(), "a path of the config does not exist yet; it is waited for");
+    /// A file is caught up with, or gone: those that waited for it are read.
+    pub(super) fn caught_up(&mut self, chain: &Path, key: FileKey) {
+        for waiting in self.chains.caught_up(chain, key) {
+            self.schedule(waiting, self.now.mono);
         }
-        // One line a directory and reason: there may be thousands of archives.
-        let mut new: HashMap<(Option<&Path>, &str), (&Path, usize)> = HashMap::new();
-        for (path, why) in odd.iter().filter(|odd| !self.odd.contains(odd)) {
-            new.entry((path.parent(), why)).or_insert((path, 0)).1 += 1;
-        }
-        for ((_, why), (path, files)) in new {
-            warn!(path = %path.display(), files, why, "cannot be followed and is left out");
-        }
-        self.missing = missing;
-        self.odd = odd.into_iter().collect();
     }
 }
 

@@ -1,19 +1,18 @@
 //! What a checkpoint keeps: a cache of what the collector knows, and the little that only the agent can know.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeSet, HashMap};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
 
 use record::id::StreamId;
-use record::wire::{FileIdentity, Guard, Position};
+use record::wire::{FileIdentity, Guard};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use super::file::{File, State};
-use super::{Chain, Follow, GROWING};
-use crate::place::Place;
-use crate::stream::{Durable, Home, Seeking, Stream, Why};
+use super::file::{File, Role};
+use super::{Follow, GROWING};
+use crate::stream::Stream;
 
 /// The content of a checkpoint.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -58,191 +57,114 @@ pub struct SavedFile {
     pub size: u64,
 }
 
+/// When a checkpoint is written. Invariant: what waits for a checkpoint waits for a number that was given.
+#[derive(Debug, Default)]
+pub(super) struct Checkpoints {
+    /// The number of the last one that was made, and of the last one that is on disk or cannot be written.
+    number: u64,
+    written: u64,
+    /// Not before.
+    at: Duration,
+    changed: bool,
+}
+
 impl Follow {
     /// What is to be kept now. Streams that waited for a checkpoint may be sent once it is on disk.
     pub fn snapshot(&mut self) -> Saved {
-        self.checkpoint += 1;
-        let number = self.checkpoint;
-        for stream in self.streams.values_mut().filter(|stream| stream.durable == Durable::No) {
-            stream.durable = Durable::With(number);
+        let number = self.checkpoints.next();
+        for stream in self.streams.values_mut() {
+            stream.queue.is_in_checkpoint(number);
         }
         // What is listed and not judged yet is not known.
         let mut fresh: HashMap<&Path, i64> = HashMap::new();
-        for file in self.files.values().filter(|file| file.state == State::Fresh) {
+        for file in self.files.values().filter(|file| file.role == Role::Fresh) {
             let oldest = fresh.entry(&file.chain).or_insert(i64::MAX);
             *oldest = (*oldest).min(file.stat.mtime);
         }
+        // Before the first listing nothing new is known.
+        let listed = (self.rounds.number() > 0).then(|| self.rounds.listed_wall().saturating_mul(1000));
         let chains = self.chains.iter().map(|(path, chain)| {
-            // Before the first listing nothing new is known.
-            let listed = if self.listings > 0 { self.listed_wall.saturating_mul(1000) } else { chain.since };
-            let since = fresh.get(path.as_path()).map_or(listed, |mtime| listed.min(*mtime));
+            let listed = listed.unwrap_or(chain.since());
+            let since = fresh.get(path).map_or(listed, |mtime| listed.min(*mtime));
             (ByteBuf::from(path.as_os_str().as_bytes()), since)
         });
         let chains = chains.collect();
-        self.forget_identities();
+        let may_come = self.files.forget_spent();
+        self.streams.forget_epochs(may_come);
         Saved {
             number,
             streams: self.streams.values().map(|stream| self.saved_stream(stream)).collect(),
             chains,
-            spent: self.spent.iter().map(|(file, size)| SavedFile { file: *file, size: *size }).collect(),
-            epochs: self
-                .epochs
-                .iter()
-                .filter(|(file, epoch)| **epoch > 0 || comes_again(file))
-                .map(|(file, epoch)| (*file, *epoch))
-                .collect(),
-            settled: self.settled.clone(),
+            spent: self.files.saved(),
+            epochs: self.streams.epochs(),
+            settled: self.streams.settled().clone(),
         }
-    }
-
-    /// Forgets what is known of files that are gone. A listed file may not be opened yet, and a disk not mounted.
-    fn forget_identities(&mut self) {
-        let inodes: HashSet<u64> = self.files.values().map(|file| file.spot.inode).collect();
-        let devices: HashSet<u64> =
-            self.files.values().filter_map(|file| file.identity).map(|identity| identity.device).collect();
-        let may_come = |file: &FileIdentity| inodes.contains(&file.inode) || !devices.contains(&file.device);
-        self.spent.retain(|file, _| may_come(file));
-        let lived = &self.lived;
-        self.epochs.retain(|file, _| may_come(file) || lived.contains_key(file) || comes_again(file));
     }
 
     fn saved_stream(&self, stream: &Stream) -> SavedStream {
-        let file = stream.file().and_then(|key| self.files.get(&key));
+        let file = stream.file().and_then(|key| self.files.get(key));
+        let (w, size, identity) = (stream.committed.w(), stream.sight.size, &stream.identity);
         // A deleted file that was read to its end: nobody will miss it.
-        let drained = file.is_some_and(File::is_deleted) && stream.w == stream.size && stream.queue.is_empty();
+        let drained = file.is_some_and(File::is_deleted) && w == size && stream.queue.is_empty();
         SavedStream {
             stream: stream.id,
-            origin: stream.origin,
-            lives_in: stream.lives_in,
-            epoch: stream.epoch,
-            source: stream.source_name.clone(),
-            path: ByteBuf::from(stream.path.as_os_str().as_bytes()),
-            w: stream.w,
-            guard: stream.guard.clone(),
-            size: file.map_or(stream.size, |file| stream.size.max(file.stat.size)),
-            closed: (stream.closed && stream.w == stream.done) || drained,
+            origin: identity.origin,
+            lives_in: identity.lives_in,
+            epoch: identity.epoch,
+            source: identity.source_name.clone(),
+            path: ByteBuf::from(identity.path.as_os_str().as_bytes()),
+            w,
+            guard: stream.committed.guard().clone(),
+            size: file.map_or(size, |file| size.max(file.stat.size)),
+            closed: (stream.state.is_closed() && w == stream.framed.to) || drained,
             latest: file.is_some_and(|file| !file.rotated),
             growing: stream.was_growing(GROWING),
-            marks_from: stream.marks_from,
-            marks: stream.marks.iter().copied().filter(|(at, _)| *at <= stream.w).collect(),
-        }
-    }
-
-    pub(super) fn recovered(&mut self, positions: Vec<Position>, saved: Saved) {
-        self.recovered = true;
-        self.unsettled = true;
-        self.checkpoint = self.checkpoint.max(saved.number);
-        self.checkpoint_written = self.checkpoint;
-        for position in positions {
-            let path = path_of(&position.path);
-            let mut stream = Stream::known_at(position, path);
-            if saved.settled.contains(&stream.id) {
-                stream.closed = true;
-                self.settled.insert(stream.id);
-            }
-            self.streams.insert(stream.id, stream);
-        }
-        let mut unsaved: BTreeSet<StreamId> = self.streams.keys().copied().collect();
-        saved.streams.iter().for_each(|saved| _ = unsaved.remove(&saved.stream));
-        for saved in saved.streams {
-            self.merge(saved);
-        }
-        for (identity, epoch) in saved.epochs {
-            let known = self.epochs.entry(identity).or_default();
-            *known = (*known).max(epoch);
-        }
-        self.spent.extend(saved.spent.into_iter().map(|SavedFile { file, size }| (file, size)));
-        for (path, since) in saved.chains {
-            let since = since.saturating_sub(1_000_000_000);
-            self.chains.insert(path_of(&path), Chain { since, ..Chain::default() });
-        }
-        self.guess_latest(&unsaved);
-        for stream in self.streams.values() {
-            let epoch = self.epochs.entry(stream.origin).or_default();
-            *epoch = (*epoch).max(stream.epoch);
-            self.lived.entry(stream.lives_in).or_default().insert(stream.id);
-            if stream.told {
-                let birth = self.births.entry(stream.source_name.clone()).or_default();
-                *birth = (*birth).max(stream.origin.birth);
-            }
-        }
-        let places: Vec<&Place> = self.sources.iter().map(|spec| &spec.place).collect();
-        for stream in self.streams.values_mut() {
-            stream.source = source_of(&places, stream);
-            self.seeking.insert(stream.id);
-        }
-    }
-
-    /// Where the checkpoint does not know a stream, and its file was born last of its source, it is taken for the last.
-    fn guess_latest(&mut self, unsaved: &BTreeSet<StreamId>) {
-        let mut last: HashMap<String, (i64, u64, StreamId)> = HashMap::new();
-        for stream in self.streams.values() {
-            let age = (stream.origin.birth, stream.epoch, stream.id);
-            let known = last.entry(stream.source_name.clone()).or_insert(age);
-            *known = (*known).max(age);
-        }
-        for (_, _, id) in last.into_values().filter(|(_, _, id)| unsaved.contains(id)) {
-            if let Some(stream) = self.streams.get_mut(&id) {
-                stream.latest = true;
-            }
-        }
-    }
-
-    /// Adds what only the checkpoint knows; the collector's watermark stands.
-    fn merge(&mut self, saved: SavedStream) {
-        let SavedStream {
-            stream: id,
-            origin,
-            lives_in,
-            epoch,
-            source,
-            path,
-            w,
-            guard: _,
-            size,
-            closed,
-            latest,
-            growing,
-            marks_from,
-            marks,
-        } = saved;
-        let stream = self.streams.entry(id).or_insert_with(|| {
-            // Durable here and unknown there: it was never stored, or the collector has lost it.
-            let mut stream = Stream::new(id, origin, epoch, source, path_of(&path));
-            stream.durable = Durable::Yes;
-            stream.home = Home::Seeking(Seeking { why: Why::Down, listing: 0 });
-            stream
-        });
-        stream.lives_in = lives_in;
-        stream.size = stream.size.max(size);
-        stream.closed |= closed && w >= stream.w && stream.told;
-        (stream.latest, stream.growing) = (latest, growing);
-        if w > stream.w {
-            stream.rewound = Some(w);
-        }
-        if marks_from == stream.marks_from {
-            let own = stream.marks.back().map_or(0, |(at, _)| *at);
-            let older: Vec<(u64, u32)> = marks.into_iter().filter(|(at, _)| *at < own).collect();
-            older.into_iter().rev().for_each(|mark| stream.marks.push_front(mark));
+            marks_from: stream.marks.from(),
+            marks: stream.marks.up_to(w),
         }
     }
 }
 
-/// Without generation and birth an inode number comes again: then its epochs tell its files apart.
-fn comes_again(identity: &FileIdentity) -> bool {
-    identity.generation == 0 && identity.birth == 0
-}
+impl Checkpoints {
+    /// The agent has started with the checkpoint of this number.
+    pub fn start_at(&mut self, number: u64) {
+        self.number = self.number.max(number);
+        self.written = self.number;
+    }
 
-/// The source that names the stream's path, under whatever name; none where the config names it no more.
-fn source_of(places: &[&Place], stream: &Stream) -> Option<usize> {
-    let own = |place: &Place| {
-        let rest = stream.source_name.strip_prefix(place.name.as_str());
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let naming = places.iter().filter(|place| place.names(&stream.path));
-    naming.max_by_key(|place| (own(place), std::cmp::Reverse(place.source))).map(|place| place.source)
-}
+    fn next(&mut self) -> u64 {
+        self.number += 1;
+        self.number
+    }
 
-fn path_of(bytes: &[u8]) -> PathBuf {
-    Path::new(&OsString::from_vec(bytes.to_vec())).to_path_buf()
+    pub fn is_written(&mut self, number: u64) {
+        self.written = self.written.max(number);
+    }
+
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Something changed that is worth a checkpoint.
+    pub fn note_change(&mut self) {
+        self.changed = true;
+    }
+
+    /// Something waits for the next checkpoint.
+    pub fn write_at_once(&mut self, now: Duration) {
+        (self.changed, self.at) = (true, now);
+    }
+
+    pub fn due(&self) -> Duration {
+        if self.changed { self.at } else { Duration::MAX }
+    }
+
+    /// Whether a checkpoint is to be written now. It is a cache: the more streams it holds, the rarer it is worth its bytes.
+    pub fn take_due(&mut self, now: Duration, streams: usize) -> bool {
+        let due = now >= self.at && std::mem::take(&mut self.changed);
+        if due {
+            self.at = now + Duration::from_secs(1 + streams as u64 / 1000);
+        }
+        due
+    }
 }

@@ -87,7 +87,10 @@ fn c02_a_stream_id_that_was_made_and_not_yet_durable_is_made_again() {
     }
     let fresh = |world: &World| {
         let streams = world.follow.streams.values();
-        streams.filter(|stream| stream.epoch == 1 && stream.durable != Durable::Yes).map(|stream| stream.id).next()
+        streams
+            .filter(|stream| stream.identity.epoch == 1 && stream.queue.durable() != Durable::Yes)
+            .map(|stream| stream.id)
+            .next()
     };
     let made = std::iter::repeat_with(|| {
         // No checkpoint is written.

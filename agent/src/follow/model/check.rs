@@ -8,7 +8,6 @@ use record::wire::WireSpan;
 
 use super::world::World;
 use super::writer::number_of;
-use crate::cursor::Cursor;
 use crate::follow::{Event, Shipment};
 
 impl World {
@@ -30,20 +29,21 @@ impl World {
         for saved in &self.saved.streams {
             assert!(saved.w <= committed(&saved.stream), "the checkpoint is ahead: {:#?}", self.outline());
         }
-        for (id, stream) in &self.follow.streams {
-            assert!(stream.w <= committed(id), "what is not stored counts as committed: {:#?}", self.outline());
-            assert!(stream.w <= stream.done, "committed beyond what is final: {:#?}", self.outline());
-            let read = stream.cursor.as_ref().map_or(stream.done, Cursor::seen);
-            assert!(stream.done <= read, "final beyond what was read: {:#?}", self.outline());
+        for stream in self.follow.streams.values() {
+            let (w, framed) = (stream.committed.w(), stream.framed.to);
+            assert!(w <= committed(&stream.id), "what is not stored counts as committed: {:#?}", self.outline());
+            assert!(w <= framed, "committed beyond what is final: {:#?}", self.outline());
+            let read = stream.seen().unwrap_or(framed);
+            assert!(framed <= read, "final beyond what was read: {:#?}", self.outline());
         }
-        let queued = self.follow.streams.values().flat_map(|stream| &stream.queue).map(|piece| piece.bytes);
+        let queued = self.follow.streams.values().map(|stream| stream.queue.bytes());
         let answered = self.finished.iter().filter_map(|(event, _)| match event {
             Event::Answered { shipment, .. } => Some(&**shipment),
             _ => None,
         });
         let shipped: usize = self.shipments.iter().chain(answered).map(Shipment::bytes).sum();
-        assert_eq!(self.follow.memory, queued.sum::<usize>() + shipped, "memory: {:#?}", self.outline());
-        assert_eq!(self.follow.shipped, shipped, "on its way: {:#?}", self.outline());
+        assert_eq!(self.follow.scheduler.memory(), queued.sum::<usize>() + shipped, "memory: {:#?}", self.outline());
+        assert_eq!(self.follow.delivery.shipped(), shipped, "on its way: {:#?}", self.outline());
     }
 
     pub fn check(&self) {
@@ -104,7 +104,7 @@ impl World {
             format!("{id} {inode:?} to {}: {}", stored.w, spans.join(", "))
         });
         let follow = self.follow.files.iter().map(|(key, file)| {
-            format!("file {key} {} {:?} {:?} {}", file.path.display(), file.state, file.open, file.stat.size)
+            format!("file {key} {} {:?} {:?} {}", file.path.display(), file.role, file.open, file.stat.size)
         });
         files.chain(streams).chain(follow).collect()
     }

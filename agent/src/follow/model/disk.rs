@@ -12,6 +12,7 @@ use super::ACTIVE;
 use crate::content::{Content, Spot, Stat};
 use crate::discover::{Entry, Listing};
 use crate::logname::log_names;
+use crate::source::SourceId;
 
 #[derive(Debug)]
 pub struct Inode {
@@ -84,7 +85,7 @@ impl Disk {
         let entries =
             self.names.iter().zip(log_names(&names, &[ACTIVE.as_bytes().to_vec()])).map(|((path, file), name)| Entry {
                 path: PathBuf::from(format!("/log/{path}")),
-                source: 0,
+                source: SourceId(0),
                 source_name: "app".into(),
                 named: self.all_named || path == ACTIVE,
                 chain: PathBuf::from("/log/app.log"),

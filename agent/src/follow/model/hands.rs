@@ -14,10 +14,11 @@ use super::disk::{Memory, spot};
 use super::world::World;
 use crate::config::Start;
 use crate::content::Content;
-use crate::cursor::Reading;
-use crate::follow::{Action, Event, Follow, Now, Outcome, Rules, Spec};
+use crate::cursor::Framing;
+use crate::follow::{Action, Event, Follow, Now, Outcome, Rules};
 use crate::guard::{compare, crc_of};
 use crate::place::Place;
+use crate::source::{SourceId, Spec};
 use crate::stream::FileKey;
 use crate::turn::Turn;
 
@@ -172,7 +173,7 @@ impl World {
                 self.writing = Some(self.follow.snapshot());
                 return None;
             }
-            Action::Quarantine { stream, .. } => Event::PutAside { stream },
+            Action::Quarantine { stream, .. } => Event::Quarantined { stream },
             Action::Close { .. } => return None,
         };
         Some((event, None))
@@ -207,8 +208,8 @@ pub fn follow() -> Follow {
         batch_after: Duration::from_millis(200),
     };
     let format = Arc::new(Format::siptrail());
-    let reading = Arc::new(Reading { format, limits: Limits::default(), masks: redact::Rules::default() });
-    let place = Place::new(0, "app", &["/log/app.log".to_owned()]);
-    let spec = Spec { place, reading, zone: "UTC".into(), start: Start::Beginning };
+    let framing = Arc::new(Framing { format, limits: Limits::default(), masks: redact::Rules::default() });
+    let place = Place::new(SourceId(0), "app", &["/log/app.log".to_owned()]);
+    let spec = Spec { place, framing, zone: "UTC".into(), start: Start::Beginning };
     Follow::new("agent".into(), "host".into(), rules, vec![spec])
 }

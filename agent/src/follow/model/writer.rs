@@ -137,7 +137,7 @@ impl World {
     /// twice. With one copy before a truncate there is only one.
     fn note_copies(&mut self, one: usize) {
         let active = &self.disk.names[ACTIVE];
-        let read = self.stream_of(active).map_or(0, |stream| stream.known.at as usize);
+        let read = self.stream_of(active).map_or(0, |stream| stream.print.at as usize);
         let inode = active.0.borrow();
         let read = &inode.data[..read.min(inode.data.len())];
         for (nth, record) in self.records.iter().enumerate() {
@@ -150,7 +150,7 @@ impl World {
 
     fn stream_of(&self, file: &Memory) -> Option<&Stream> {
         let key = self.handles.iter().find(|(_, held)| Rc::ptr_eq(&held.0, &file.0)).map(|(key, _)| key)?;
-        self.follow.streams.get(&self.follow.files.get(key)?.stream()?)
+        self.follow.streams.get(self.follow.files.get(*key)?.stream()?)
     }
 
     /// Whether the agent can know that it may lose bytes when the active file is truncated now: it has seen the file
@@ -163,11 +163,11 @@ impl World {
             return false;
         }
         let inode = file.0.borrow();
-        let known = &stream.known;
+        let known = &stream.print;
         let at = known.at as usize;
         let before = inode.data.get(at.saturating_sub(64)..at);
         let same = before.is_some_and(|before| known.before.ends_with(before)) && !known.head.is_empty();
-        same && (stream.was_growing(GROWING) || stream.size > known.at)
+        same && (stream.was_growing(GROWING) || stream.sight.size > known.at)
     }
 
     /// Records that are in no file any more, and not stored, may be missing in the end; if nobody could know, silently.

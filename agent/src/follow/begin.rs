@@ -1,0 +1,149 @@
+//! A stream begins in a file, or goes on in it; and files that bring nothing.
+
+use std::sync::Arc;
+
+use record::frame::Resume;
+use record::id::StreamId;
+use record::span::Cause;
+use tracing::info;
+
+use super::file::{File, Role};
+use super::{Action, Follow};
+use crate::config::Start;
+use crate::cursor::{Cursor, Framing, head_of};
+use crate::guard::{Look, guard};
+use crate::piece::Piece;
+use crate::stream::{Ending, FileKey, Fingerprint, Identity, State, Stream, Why};
+
+impl Follow {
+    /// The file has the stream's bytes: it goes on there.
+    pub(super) fn resume(&mut self, key: FileKey, id: StreamId, look: &Look) {
+        let (Some(file), Some(stream)) = (self.files.get_mut(key), self.streams.get_mut(id)) else { return };
+        let Some(spec) = self.sources.get(file.source) else { return };
+        let (to, guard) = (stream.framed.to, stream.framed.guard.clone());
+        info!(path = %file.path.display(), stream = %id, offset = to, "goes on");
+        let why = stream.state.search().map(|search| search.why);
+        if why == Some(Why::Truncated) && stream.ending.is_none() {
+            // Truncated while nobody looked: the copy is complete, and whether bytes are missing can only be guessed.
+            stream.ending = Some(Ending { gap: stream.stopped.growing });
+        }
+        if why == Some(Why::Down) && look.stat.size < stream.sight.size {
+            // Cut after what was read, while nobody looked.
+            stream.gaps.push(Cause::Copytruncate);
+        }
+        stream.state.resume(key, |former| match former {
+            Some(cursor) => cursor.moved(look),
+            None => Cursor::resume(&spec.framing, to, &guard, look),
+        });
+        if stream.identity.source.is_none() {
+            // Its path is named no more: the file was moved, or is a copy somewhere else.
+            stream.identity.path.clone_from(&file.path);
+        }
+        stream.identity.source = Some(file.source);
+        stream.identity.source_name.clone_from(&file.source_name);
+        (stream.sight.size, stream.sight.read_to) = (look.stat.size, to);
+        stream.tail.restart();
+        stream.print = Fingerprint::of(look, to);
+        let lives_in = file.identity.unwrap_or(stream.identity.lives_in);
+        self.streams.lives_in(id, lives_in);
+        self.streams.sought(id);
+        self.checkpoints.note_change();
+        self.follow(key, id);
+        self.make_gaps(id);
+        self.schedule(key, self.now.mono);
+    }
+
+    /// Makes a stream of a file. `before` is the stream that was in it until it was truncated.
+    pub(super) fn begin(&mut self, key: FileKey, look: &Look, before: Option<StreamId>) {
+        let now = self.now.mono;
+        let Some(file) = self.files.get(key) else { return };
+        let (Some(origin), Some(spec)) = (file.identity, self.sources.get(file.source)) else { return };
+        let chain = self.chains.get(&file.chain);
+        if !file.named && before.is_none() && file.stat.mtime < chain.map_or(0, |chain| chain.since()) {
+            self.spend(key);
+            return;
+        }
+        let epoch = self.streams.next_epoch(origin);
+        let others = chain.into_iter().flat_map(|chain| chain.files()).filter_map(|other| self.files.get(other));
+        let older = others.filter(|other| other.age < file.age).max_by_key(|other| other.age);
+        let fresh_log = file.early && before.is_none() && self.streams.birth(&file.source_name).is_none();
+        let from_end = spec.start == Start::End && fresh_log && epoch == 0 && look.stat.size > 0;
+        let (cursor, skipped) = first_cursor(&spec.framing, look, from_end);
+
+        let id =
+            StreamId::of(self.delivery.agent(), origin.device, origin.inode, origin.generation, origin.birth, epoch);
+        let identity = Identity {
+            origin,
+            lives_in: origin,
+            epoch,
+            source: Some(file.source),
+            source_name: file.source_name.clone(),
+            path: file.path.clone(),
+            predecessor: before.or_else(|| older.and_then(File::stream)),
+        };
+        info!(path = %file.path.display(), stream = %id, source = file.source_name, epoch, "is followed");
+        let mut stream = Stream::new(id, identity, State::Reading(key, Box::new(cursor)));
+        stream.sight.size = look.stat.size;
+        stream.print = Fingerprint { head: head_of(&look.head), ..Fingerprint::default() };
+        self.delivery.note_news(&mut stream, now);
+        self.streams.add(stream);
+        let chain = file.chain.clone();
+        self.holds_now(key, look.stat.size);
+        if epoch > 0 {
+            self.checkpoints.write_at_once(now);
+        }
+        if let Some(piece) = skipped {
+            self.enqueue(id, piece);
+        }
+        let counts = self.rounds.number() > 1;
+        self.chains.entry(&chain).rotated(now, counts);
+        self.follow(key, id);
+        self.schedule(key, now);
+    }
+
+    fn follow(&mut self, key: FileKey, stream: StreamId) {
+        let Some(file) = self.files.get_mut(key) else { return };
+        file.role = Role::Following { stream };
+        file.look = None;
+        file.cleared.clear();
+        self.judging.ask();
+        if file.stat.size > self.streams.get(stream).map_or(0, |stream| stream.framed.to) {
+            self.chains.entry(&file.chain).catch_up(key);
+        }
+    }
+
+    /// The file brings nothing: it is not read.
+    pub(super) fn spend(&mut self, key: FileKey) {
+        let Some(file) = self.files.get_mut(key) else { return };
+        file.role = Role::Spent;
+        file.look = None;
+        if std::mem::take(&mut file.open) {
+            self.actions.push(Action::Close { file: key });
+        }
+        let (identity, size) = (file.identity, file.stat.size);
+        if let Some(identity) = identity {
+            self.files.spend(identity, size);
+        }
+        self.checkpoints.note_change();
+        self.judging.ask();
+    }
+
+    /// The file was truncated to this: what a listing under way has seen may be older.
+    pub(super) fn holds_now(&mut self, key: FileKey, size: u64) {
+        if let Some(file) = self.files.get_mut(key) {
+            (file.most, file.most_from) = (size, self.rounds.under_way());
+        }
+    }
+}
+
+/// A cursor at the head of a file; or at its end, with a gap for what is skipped.
+fn first_cursor(framing: &Arc<Framing>, look: &Look, from_end: bool) -> (Cursor, Option<Piece>) {
+    if !from_end {
+        return (Cursor::new(framing, &look.head), None);
+    }
+    let size = look.stat.size;
+    let at_end = guard(&look.head, &[], 0, size, Resume::default());
+    let cursor = Cursor::resume(framing, size, &at_end, &Look { before: Vec::new(), ..look.clone() });
+    let skipped = Piece::gap(0, size, Cause::StartAtEnd, Some(0), cursor.guard());
+    (cursor, Some(skipped))
+}

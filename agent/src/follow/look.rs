@@ -1,0 +1,166 @@
+//! A file is opened and looked at: is it still what it was?
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use record::id::StreamId;
+use record::wire::FileIdentity;
+use tracing::{info, warn};
+
+use super::file::{Busy, Role, Trouble};
+use super::{Action, DOUBT, Follow};
+use crate::content::{Spot, Stat};
+use crate::guard::{Ask, HEAD, Look, is_same};
+use crate::stream::FileKey;
+
+/// A file that cannot be opened or read is tried again after this time, which doubles up to the last.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
+const TRY_AGAIN_LAST: Duration = Duration::from_secs(15);
+
+impl Follow {
+    pub(super) fn opened(&mut self, key: FileKey, opened: std::io::Result<(FileIdentity, Spot, Stat)>) {
+        let Some(file) = self.files.get_mut(key) else {
+            self.actions.push(Action::Close { file: key });
+            return;
+        };
+        file.busy = None;
+        self.judging.ask();
+        match opened {
+            // Renamed or removed since it was listed; the next listing says which.
+            Err(error) if error.kind() == ErrorKind::NotFound => self.rounds.list_soon(self.now.mono),
+            Err(error) => _ = self.failed(key, &error.to_string()),
+            Ok((_, spot, _)) if spot != file.spot => {
+                // Another file has taken the name; the next listing says which.
+                self.actions.push(Action::Close { file: key });
+                self.rounds.list_soon(self.now.mono);
+            }
+            Ok((identity, _, stat)) => {
+                self.succeeded(key);
+                let Some(file) = self.files.get_mut(key) else { return };
+                file.open = true;
+                file.identity = Some(identity);
+                file.stat = stat;
+                file.most = file.most.max(stat.size);
+                if self.files.is_spent(identity, stat.size) {
+                    self.spend(key);
+                } else if let Some(stream) = self.streams.last_in(identity) {
+                    self.claim(key, stream);
+                } else {
+                    self.look(key, Ask { head: HEAD, at: 0 });
+                }
+            }
+        }
+    }
+
+    /// Looks whether the file has this stream's bytes where they were last read.
+    pub(super) fn claim(&mut self, key: FileKey, stream: StreamId) {
+        let (Some(file), Some(known)) = (self.files.get_mut(key), self.streams.get(stream)) else { return };
+        file.role = Role::Claimed { stream, doubt: None };
+        let ask = Ask::of(&known.framed.guard, known.framed.to);
+        self.look(key, ask);
+    }
+
+    pub(super) fn look(&mut self, key: FileKey, ask: Ask) {
+        let Some(file) = self.files.get_mut(key).filter(|file| file.busy.is_none() && file.open) else { return };
+        file.busy = Some(Busy::Look);
+        self.actions.push(Action::Look { file: key, ask });
+    }
+
+    pub(super) fn looked(&mut self, key: FileKey, look: Result<Look, String>) {
+        let now = self.now.mono;
+        let Some(file) = self.files.get_mut(key) else { return };
+        file.busy = None;
+        self.judging.ask();
+        let look = match look {
+            Ok(look) => look,
+            Err(why) => {
+                let again = self.failed(key, &why);
+                self.schedule(key, again);
+                return;
+            }
+        };
+        self.succeeded(key);
+        let Some(file) = self.files.get_mut(key) else { return };
+        if !matches!(file.role, Role::Doubtful { .. }) {
+            file.stat = look.stat;
+            file.most = file.most.max(look.stat.size);
+        }
+        match file.role {
+            Role::Claimed { stream, doubt } => self.tested(key, stream, doubt, look),
+            Role::Doubtful { stream, .. } => {
+                let cursor = self.streams.get(stream).and_then(|stream| stream.state.cursor());
+                if cursor.is_some_and(|cursor| cursor.is_same(&look)) {
+                    file.role = Role::Following { stream };
+                    self.schedule(key, now);
+                } else {
+                    file.stat = look.stat;
+                    let before = file.most;
+                    self.truncated(key, stream, look, before);
+                }
+            }
+            Role::Fresh => file.look = Some(look),
+            Role::Held { .. } | Role::Spent | Role::Following { .. } => {}
+        }
+    }
+
+    /// A look at a file that by its identity, or by its bytes, is this stream's.
+    fn tested(&mut self, key: FileKey, id: StreamId, doubt: Option<Duration>, look: Look) {
+        let now = self.now.mono;
+        let Some(file) = self.files.get_mut(key) else { return };
+        let Some(stream) = self.streams.get(id) else {
+            file.judge_again();
+            self.judging.ask();
+            return;
+        };
+        if is_same(&stream.framed.guard, stream.framed.to, &look) {
+            self.resume(key, id, &look);
+            return;
+        }
+        match doubt {
+            None => {
+                file.role = Role::Claimed { stream: id, doubt: Some(now) };
+                self.schedule(key, now + DOUBT);
+            }
+            Some(_) if file.identity == Some(stream.identity.lives_in) => {
+                info!(path = %file.path.display(), stream = %id, "was truncated or written anew while nobody looked");
+                self.seek_copy(id);
+                self.begin(key, &look, Some(id));
+            }
+            Some(_) => {
+                file.cleared.insert(id);
+                file.judge_again();
+                self.judging.ask();
+            }
+        }
+    }
+
+    /// A file looks truncated: the second look decides.
+    pub(super) fn doubt(&mut self, key: FileKey, stream: StreamId) {
+        let since = self.now.mono;
+        let Some(file) = self.files.get_mut(key).filter(|file| file.busy.is_none()) else { return };
+        file.role = Role::Doubtful { stream, since };
+        self.schedule(key, since + DOUBT);
+    }
+
+    /// A file cannot be opened or read, which is reported once. Gives when it is tried again.
+    pub(super) fn failed(&mut self, key: FileKey, why: &str) -> Duration {
+        let now = self.now.mono;
+        let Some(file) = self.files.get_mut(key) else { return now };
+        let tries = file.trouble.map_or(0, |trouble| trouble.tries);
+        if tries == 0 {
+            warn!(path = %file.path.display(), why, "cannot be read; it is tried again");
+        }
+        let again = now + TRY_AGAIN.saturating_mul(1 << tries.min(8)).min(TRY_AGAIN_LAST);
+        file.trouble = Some(Trouble { tries: tries + 1, again });
+        again
+    }
+
+    /// A file can be read.
+    pub(super) fn succeeded(&mut self, key: FileKey) {
+        if let Some(file) = self.files.get_mut(key).filter(|file| file.trouble.is_some()) {
+            file.trouble = None;
+            info!(path = %file.path.display(), "can be read again");
+            self.judging.ask();
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The collector is elsewhere than the agent thought: its watermark wins.
+
+use record::id::StreamId;
+use record::wire::{Guard, Position};
+use tracing::info;
+
+use super::answer::HOLD;
+use super::file::Role;
+use super::shipment::Cuts;
+use super::{Action, Follow};
+use crate::stream::Why;
+
+impl Follow {
+    /// What was sent of a stream, and what is queued after it, is void: the collector is asked how far it is.
+    pub(super) fn ask_position(&mut self, id: StreamId, cuts: &Cuts) {
+        self.scheduler.free_memory(cuts.bytes());
+        if let Some(stream) = self.streams.get_mut(id) {
+            stream.queue.ask();
+            self.delivery.no_news(stream);
+        }
+        self.actions.push(Action::Ask { stream: id });
+    }
+
+    /// Goes back, or ahead, to the collector's watermark.
+    pub(super) fn positioned(&mut self, id: StreamId, position: Option<Position>) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        stream.queue.answered();
+        let before = stream.framed.to;
+        let (w, guard) = position.as_ref().map_or((0, Guard::default()), |known| (known.w.0, known.guard.clone()));
+        stream.committed.answer_known(position.is_some());
+        self.scheduler.free_memory(stream.rewind(w, guard));
+        self.scheduler.release(id);
+        stream.queue.hold(self.now.mono + HOLD / 10);
+        info!(stream = %id, from = before, to = w, "goes to where the collector stands");
+        match stream.file() {
+            Some(key) if self.files.get(key).is_some_and(|file| file.open) => {
+                if let Some(file) = self.files.get_mut(key) {
+                    file.role = Role::Claimed { stream: id, doubt: None };
+                }
+                // A reader may still be busy with it; then its return brings the look.
+                self.schedule(key, self.now.mono);
+            }
+            Some(key) => {
+                if let Some(file) = self.files.get_mut(key) {
+                    file.judge_again();
+                }
+                self.seek(id, Why::Down, self.rounds.number() + 2);
+                self.rounds.list_soon(self.now.mono);
+            }
+            None => self.seek(id, Why::Down, self.rounds.number()),
+        }
+        if let Some(stream) = self.streams.get_mut(id) {
+            self.delivery.note_news(stream, self.now.mono);
+        }
+    }
+}

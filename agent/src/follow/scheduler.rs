@@ -1,0 +1,112 @@
+//! Which file is read when, and how much memory reading takes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use record::id::StreamId;
+
+use crate::stream::FileKey;
+
+/// Files that are read at once at most; the reader threads are fewer, so neither of them waits.
+const READING: usize = 4;
+/// Bytes of unfinished records that stay in memory, over all streams.
+const KEPT: usize = 4 << 20;
+
+/// Invariants: each file stands on the agenda once at most; `memory` is what is queued and on its way; `kept` is the sum of
+/// `kept_of`.
+#[derive(Debug, Default)]
+pub(super) struct Scheduler {
+    /// When which file is looked at again, by time and by file.
+    agenda: BTreeSet<(Duration, FileKey)>,
+    due: BTreeMap<FileKey, Duration>,
+    /// Files whose turn it is, by their age.
+    ready: BTreeSet<(u64, FileKey)>,
+    /// Turns that are under way.
+    reading: usize,
+    /// Bytes that are read and not acknowledged.
+    memory: usize,
+    /// Bytes of unfinished records in the cursors.
+    kept: usize,
+    kept_of: HashMap<StreamId, usize>,
+}
+
+impl Scheduler {
+    /// Looks at the file then, and not when it was to be before.
+    pub fn schedule(&mut self, file: FileKey, due: Duration) {
+        self.forget(file);
+        self.due.insert(file, due);
+        self.agenda.insert((due, file));
+    }
+
+    /// The file is gone.
+    pub fn forget(&mut self, file: FileKey) {
+        if let Some(due) = self.due.remove(&file) {
+            self.agenda.remove(&(due, file));
+        }
+    }
+
+    /// When the next file is due.
+    pub fn due(&self) -> Duration {
+        self.agenda.first().map_or(Duration::MAX, |(due, _)| *due)
+    }
+
+    /// The next file that is due now.
+    pub fn take_due(&mut self, now: Duration) -> Option<FileKey> {
+        let (_, file) = self.agenda.first().copied().filter(|(due, _)| *due <= now)?;
+        self.forget(file);
+        Some(file)
+    }
+
+    /// The file waits for its turn.
+    pub fn line_up(&mut self, file: FileKey, age: u64) {
+        self.ready.insert((age, file));
+    }
+
+    /// Whose turn it is, as far as memory and readers allow. This is the one place that decides which log goes first: files
+    /// that are older within their chain, over all chains.
+    pub fn next_turn(&mut self, memory: usize) -> Option<FileKey> {
+        let may = self.reading < READING && self.memory < memory;
+        may.then(|| self.ready.pop_first())?.map(|(_, file)| file)
+    }
+
+    pub fn turn_begins(&mut self) {
+        self.reading += 1;
+    }
+
+    pub fn turn_ends(&mut self) {
+        self.reading = self.reading.saturating_sub(1);
+    }
+
+    pub fn take_memory(&mut self, bytes: usize) {
+        self.memory += bytes;
+    }
+
+    pub fn free_memory(&mut self, bytes: usize) {
+        self.memory = self.memory.saturating_sub(bytes);
+    }
+
+    pub fn memory(&self) -> usize {
+        self.memory
+    }
+
+    /// Bytes of an unfinished record stay in memory, or do not: false where there is no room for them.
+    pub fn keep(&mut self, stream: StreamId, bytes: usize) -> bool {
+        self.release(stream);
+        let fits = self.kept + bytes <= KEPT;
+        if fits {
+            self.kept += bytes;
+            self.kept_of.insert(stream, bytes);
+        }
+        fits
+    }
+
+    /// Nothing of the stream's unfinished record is in memory.
+    pub fn release(&mut self, stream: StreamId) {
+        self.kept -= self.kept_of.remove(&stream).unwrap_or(0);
+    }
+
+    /// Nothing is read, and all that was is acknowledged.
+    pub fn is_drained(&self) -> bool {
+        self.memory == 0 && self.reading == 0
+    }
+}

@@ -1,0 +1,156 @@
+//! The streams: by id, by the files they were in, and by the epochs of those.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use record::id::StreamId;
+use record::wire::FileIdentity;
+
+use crate::stream::{Search, Stream};
+
+/// Invariants: `seeking` are those whose state is `Seeking`; each stream is among those that lived in its file; no epoch of
+/// an inode is given twice.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    streams: BTreeMap<StreamId, Stream>,
+    seeking: BTreeSet<StreamId>,
+    /// Streams by the files they were ever in.
+    lived: HashMap<FileIdentity, BTreeSet<StreamId>>,
+    /// The highest epoch of each inode.
+    epochs: HashMap<FileIdentity, u64>,
+    /// Sources the collector knew at the start, with the birth of their youngest file (microseconds).
+    births: HashMap<String, i64>,
+    /// Streams whose file is gone and of which nothing is missing.
+    settled: BTreeSet<StreamId>,
+}
+
+impl Streams {
+    pub fn get(&self, id: StreamId) -> Option<&Stream> {
+        self.streams.get(&id)
+    }
+
+    pub fn get_mut(&mut self, id: StreamId) -> Option<&mut Stream> {
+        self.streams.get_mut(&id)
+    }
+
+    pub fn values(&self) -> impl Iterator<Item = &Stream> {
+        self.streams.values()
+    }
+
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
+        self.streams.values_mut()
+    }
+
+    pub fn len(&self) -> usize {
+        self.streams.len()
+    }
+
+    pub fn add(&mut self, stream: Stream) {
+        if stream.state.is_seeking() {
+            self.seeking.insert(stream.id);
+        }
+        self.lived.entry(stream.identity.lives_in).or_default().insert(stream.id);
+        self.streams.insert(stream.id, stream);
+    }
+
+    /// A stream that the checkpoint or the collector knows: its epoch is used, and what it was born of is not new.
+    pub fn add_known(&mut self, stream: Stream) {
+        let identity = &stream.identity;
+        self.raise_epoch(identity.origin, identity.epoch);
+        if stream.committed.is_known() {
+            let birth = self.births.entry(identity.source_name.clone()).or_default();
+            *birth = (*birth).max(identity.origin.birth);
+        }
+        self.add(stream);
+    }
+
+    pub fn seek(&mut self, id: StreamId, search: Search) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.state.seek(search);
+            self.seeking.insert(id);
+        }
+    }
+
+    pub fn seeking(&self) -> impl Iterator<Item = &Stream> {
+        self.seeking.iter().filter_map(|id| self.streams.get(id))
+    }
+
+    /// The search for a stream is over: its state is another now.
+    pub fn sought(&mut self, id: StreamId) {
+        self.seeking.remove(&id);
+    }
+
+    /// A stream goes on in this file.
+    pub fn lives_in(&mut self, id: StreamId, file: FileIdentity) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.identity.lives_in = file;
+            self.lived.entry(file).or_default().insert(id);
+        }
+    }
+
+    /// The youngest stream that lived in this file, and is in no file now.
+    pub fn last_in(&self, file: FileIdentity) -> Option<StreamId> {
+        let ids = self.lived.get(&file).into_iter().flatten();
+        let lived = ids.filter_map(|id| self.streams.get(id));
+        let lived = lived.filter(|stream| stream.identity.lives_in == file && stream.file().is_none());
+        let youngest = lived.filter(|stream| {
+            let (origin, epoch) = (stream.identity.origin, stream.identity.epoch);
+            self.epochs.get(&origin).is_none_or(|last| epoch >= *last || origin != file)
+        });
+        youngest.max_by_key(|stream| stream.identity.epoch).map(|stream| stream.id)
+    }
+
+    pub fn next_epoch(&mut self, file: FileIdentity) -> u64 {
+        let next = self.epochs.get(&file).map_or(0, |epoch| epoch + 1);
+        self.epochs.insert(file, next);
+        next
+    }
+
+    /// This epoch of the file was used.
+    pub fn raise_epoch(&mut self, file: FileIdentity, epoch: u64) {
+        let known = self.epochs.entry(file).or_default();
+        *known = (*known).max(epoch);
+    }
+
+    /// The epochs that must be known after a restart.
+    pub fn epochs(&self) -> Vec<(FileIdentity, u64)> {
+        let counts = |(file, epoch): &(&FileIdentity, &u64)| **epoch > 0 || comes_again(file);
+        self.epochs.iter().filter(counts).map(|(file, epoch)| (*file, *epoch)).collect()
+    }
+
+    /// Forgets the epochs of files that are gone.
+    pub fn forget_epochs(&mut self, may_come: impl Fn(&FileIdentity) -> bool) {
+        let lived = &self.lived;
+        self.epochs.retain(|file, _| may_come(file) || lived.contains_key(file) || comes_again(file));
+    }
+
+    /// The birth of the youngest file of a source that the collector knew at the start.
+    pub fn birth(&self, source_name: &str) -> Option<i64> {
+        self.births.get(source_name).copied()
+    }
+
+    pub fn settled(&self) -> &BTreeSet<StreamId> {
+        &self.settled
+    }
+
+    pub fn note_settled(&mut self, id: StreamId) {
+        self.settled.insert(id);
+    }
+
+    /// Removes a stream of which nothing is missing.
+    pub fn settle(&mut self, id: StreamId) -> Option<Stream> {
+        let stream = self.streams.remove(&id)?;
+        if let Some(lived) = self.lived.get_mut(&stream.identity.lives_in) {
+            lived.remove(&id);
+            if lived.is_empty() {
+                self.lived.remove(&stream.identity.lives_in);
+            }
+        }
+        self.settled.insert(id);
+        Some(stream)
+    }
+}
+
+/// Without generation and birth an inode number comes again: then its epochs tell its files apart.
+fn comes_again(identity: &FileIdentity) -> bool {
+    identity.generation == 0 && identity.birth == 0
+}

@@ -1,0 +1,100 @@
+//! What follows from a verdict on a file, and from the CRC or the comparison that it asked for.
+
+use tracing::info;
+
+use super::file::{Busy, File, Role};
+use super::judge::Verdict;
+use super::{Action, Follow};
+use crate::cursor::Cursor;
+use crate::guard::{Ask, HEAD, Look};
+use crate::stream::{FileKey, Why};
+
+impl Follow {
+    pub(super) fn execute(&mut self, key: FileKey, verdict: Verdict) {
+        let Some(file) = self.files.get_mut(key) else { return };
+        match verdict {
+            Verdict::Wait => {}
+            Verdict::Look => self.look(key, Ask { head: HEAD, at: 0 }),
+            Verdict::Sum { stream, from, to, crc } => {
+                file.busy = Some(Busy::Sum { stream, crc });
+                self.actions.push(Action::Sum { file: key, from, to });
+            }
+            Verdict::Claim { stream } => self.claim(key, stream),
+            Verdict::Compare { stream, with, print, ask, from } => {
+                file.busy = Some(Busy::Compare { stream, print });
+                self.actions.push(Action::Compare { file: key, with, ask, from });
+            }
+            Verdict::Spend => self.spend(key),
+            Verdict::Begin => {
+                if let Some(look) = file.look.clone() {
+                    self.begin(key, &look, None);
+                }
+            }
+        }
+    }
+
+    pub(super) fn summed(&mut self, key: FileKey, crc: Result<u32, String>) {
+        let Some(file) = self.files.get_mut(key) else { return };
+        self.judging.ask();
+        let Some(Busy::Sum { stream: id, crc: expected }) = file.busy.take() else { return };
+        let crc = match crc {
+            Ok(crc) => crc,
+            Err(why) => {
+                let again = self.failed(key, &why);
+                self.schedule(key, again);
+                return;
+            }
+        };
+        let Some(stream) = self.streams.get(id).filter(|stream| stream.state.is_seeking()) else { return };
+        if crc != expected {
+            file.cleared.insert(id);
+            return;
+        }
+        let size = file.stat.size;
+        let covered = stream.state.cursor().is_some_and(Cursor::covers);
+        if size >= stream.seen().unwrap_or(stream.framed.to) || (size >= stream.framed.to && !covered) {
+            self.claim(key, id);
+        } else {
+            info!(path = %file.path.display(), stream = %id, "is a copy of what was read already");
+            self.spend(key);
+        }
+    }
+
+    pub(super) fn compared(&mut self, key: FileKey, same: Result<(u64, bool, Look), String>) {
+        let now = self.now.mono;
+        let Some(file) = self.files.get_mut(key) else { return };
+        let Some(Busy::Compare { stream: id, print }) = file.busy.take() else { return };
+        self.judging.ask();
+        let (same_to, differs, look) = match same {
+            Ok(same) => same,
+            Err(why) => {
+                let again = self.failed(key, &why);
+                self.schedule(key, again);
+                return;
+            }
+        };
+        let Some((stream, home)) = self.streams.get(id).and_then(|stream| Some((stream, stream.file()?))) else {
+            return;
+        };
+        if !print.is_same(&look) {
+            // The other file was truncated in between: first that is found out, then what this one is.
+            self.schedule(home, now);
+            self.doubt(home, id);
+            return;
+        }
+        let gone = self.files.get(home).is_some_and(File::is_deleted);
+        let read_all = stream.seen() == Some(look.stat.size);
+        let Some(file) = self.files.get_mut(key) else { return };
+        let longer = file.stat.size > same_to && look.stat.size == same_to;
+        if differs || same_to == 0 || (longer && !gone) {
+            file.cleared.insert(id);
+        } else if gone && read_all && same_to == look.stat.size {
+            info!(path = %file.path.display(), stream = %id, "holds all of a deleted file, which goes on there");
+            self.forget_file(home);
+            self.seek(id, Why::Moved, self.rounds.number());
+            self.claim(key, id);
+        } else {
+            (file.role, file.equal) = (Role::Held { by: id }, Some((id, same_to)));
+        }
+    }
+}

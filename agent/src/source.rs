@@ -1,0 +1,82 @@
+//! The sources of an agent by number, and what was counted of each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use record::span::SpanKind;
+use record::wire::WireSpan;
+
+use crate::config::Start;
+use crate::cursor::Framing;
+use crate::place::Place;
+
+/// A source of the config, for as long as the agent runs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SourceId(pub u32);
+
+/// A source as following needs it.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub place: Place,
+    pub framing: Arc<Framing>,
+    pub zone: String,
+    pub start: Start,
+}
+
+/// What the collector has acknowledged since the agent started, and the near misses that were read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    pub records: u64,
+    pub gaps: u64,
+    pub noise_bytes: u64,
+    pub near_misses: u64,
+}
+
+#[derive(Debug)]
+pub struct Sources {
+    specs: BTreeMap<SourceId, Spec>,
+    /// None stands for all streams whose path the config names no more.
+    counts: BTreeMap<Option<SourceId>, Counts>,
+}
+
+impl Sources {
+    pub fn new(specs: Vec<Spec>) -> Self {
+        let specs = specs.into_iter().map(|spec| (spec.place.source, spec)).collect();
+        Self { specs, counts: BTreeMap::new() }
+    }
+
+    pub fn get(&self, id: SourceId) -> Option<&Spec> {
+        self.specs.get(&id)
+    }
+
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        self.specs.values().map(|spec| &spec.place)
+    }
+
+    /// Counts spans that are acknowledged.
+    pub fn count(&mut self, source: Option<SourceId>, spans: &[WireSpan]) {
+        let counts = self.counts.entry(source).or_default();
+        for span in spans {
+            match span.kind {
+                SpanKind::Record => counts.records += 1,
+                SpanKind::Gap => counts.gaps += 1,
+                SpanKind::Noise => counts.noise_bytes += span.len,
+                SpanKind::Fragment => {}
+            }
+        }
+    }
+
+    pub fn count_near_misses(&mut self, source: Option<SourceId>, near_misses: u64) {
+        self.counts.entry(source).or_default().near_misses += near_misses;
+    }
+
+    /// The counts of all sources together.
+    pub fn total(&self) -> Counts {
+        self.counts.values().fold(Counts::default(), |sum, counts| Counts {
+            records: sum.records + counts.records,
+            gaps: sum.gaps + counts.gaps,
+            noise_bytes: sum.noise_bytes + counts.noise_bytes,
+            near_misses: sum.near_misses + counts.near_misses,
+        })
+    }
+}

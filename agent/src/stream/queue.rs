@@ -1,0 +1,195 @@
+//! What of a stream is final and not committed, and whether it may be sent.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::piece::{PIECE, Piece};
+
+/// Invariant: one append of a stream is on its way at most, and none while the collector is asked how far it is.
+#[derive(Debug)]
+pub struct Queue {
+    /// What is neither committed nor on its way.
+    pieces: VecDeque<Piece>,
+    way: Way,
+    durable: Durable,
+    /// Nothing is sent before.
+    hold_until: Duration,
+    /// The bytes of a piece: appends are cut between pieces only, so these get smaller where one is too large.
+    piece: usize,
+    /// The offset of a record that waits because of its size, and was reported.
+    large: Option<u64>,
+    /// Rejected records that are not on disk yet: before they are, nothing is sent.
+    quarantining: usize,
+    /// Since when there is something to send.
+    since: Option<Duration>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    Idle,
+    /// An append is on its way.
+    InFlight,
+    /// The collector is asked how far it is; what is queued is void.
+    Asking,
+}
+
+/// A checkpoint that names the stream's epoch must be on disk before the first send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Durable {
+    Yes,
+    No,
+    /// When the checkpoint of this number is written.
+    With(u64),
+}
+
+impl Queue {
+    pub fn new(durable: Durable) -> Self {
+        Self {
+            pieces: VecDeque::new(),
+            way: Way::Idle,
+            durable,
+            hold_until: Duration::ZERO,
+            piece: PIECE,
+            large: None,
+            quarantining: 0,
+            since: None,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    #[cfg(test)]
+    pub fn bytes(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.bytes).sum()
+    }
+
+    /// Puts a piece after the others, joined to the last where both are small; gives the bytes by which the memory in use
+    /// grows.
+    pub fn push(&mut self, piece: Piece) -> usize {
+        let Some(last) = self.pieces.back_mut() else {
+            let bytes = piece.bytes;
+            self.pieces.push_back(piece);
+            return bytes;
+        };
+        let before = last.bytes;
+        match last.join(piece, self.piece) {
+            None => last.bytes - before,
+            Some(piece) => {
+                let bytes = piece.bytes;
+                self.pieces.push_back(piece);
+                bytes
+            }
+        }
+    }
+
+    /// As many pieces as fit beside `bytes` into `limit`, at least one if there is one. They are on their way now.
+    pub fn send(&mut self, limit: usize, bytes: &mut usize) -> Vec<Piece> {
+        (self.way, self.since) = (Way::InFlight, None);
+        let mut pieces: Vec<Piece> = Vec::new();
+        while let Some(piece) = self.pieces.pop_front_if(|piece| pieces.is_empty() || *bytes + piece.bytes <= limit) {
+            *bytes += piece.bytes;
+            pieces.push(piece);
+        }
+        pieces
+    }
+
+    /// Puts back what was sent and not stored.
+    pub fn requeue(&mut self, pieces: Vec<Piece>) {
+        pieces.into_iter().rev().for_each(|piece| self.pieces.push_front(piece));
+    }
+
+    /// What is queued is void; gives its bytes.
+    pub fn clear(&mut self) -> usize {
+        self.pieces.drain(..).map(|piece| piece.bytes).sum()
+    }
+
+    /// Nothing is on its way, and the collector is not asked.
+    pub fn is_idle(&self) -> bool {
+        self.way == Way::Idle
+    }
+
+    pub fn is_in_flight(&self) -> bool {
+        self.way == Way::InFlight
+    }
+
+    pub fn is_asking(&self) -> bool {
+        self.way == Way::Asking
+    }
+
+    pub fn ask(&mut self) {
+        self.way = Way::Asking;
+    }
+
+    /// The append, or the question, is answered.
+    pub fn answered(&mut self) {
+        self.way = Way::Idle;
+    }
+
+    /// Notes that there is something to send; gives since when.
+    pub fn wait_since(&mut self, now: Duration) -> Duration {
+        *self.since.get_or_insert(now)
+    }
+
+    /// Nothing is to be sent; gives since when something was.
+    pub fn wait_no_more(&mut self) -> Option<Duration> {
+        self.since.take()
+    }
+
+    pub fn hold_until(&self) -> Duration {
+        self.hold_until
+    }
+
+    pub fn hold(&mut self, until: Duration) {
+        self.hold_until = until;
+    }
+
+    /// What must be on disk before the next send is there, when checkpoint `written` is.
+    pub fn may_be_sent(&self, written: u64) -> bool {
+        let durable = match self.durable {
+            Durable::Yes => true,
+            Durable::No => false,
+            Durable::With(number) => written >= number,
+        };
+        durable && self.quarantining == 0
+    }
+
+    /// A checkpoint of this number is made, which names the stream's epoch.
+    pub fn is_in_checkpoint(&mut self, number: u64) {
+        if self.durable == Durable::No {
+            self.durable = Durable::With(number);
+        }
+    }
+
+    #[cfg(test)]
+    pub fn durable(&self) -> Durable {
+        self.durable
+    }
+
+    pub fn quarantine(&mut self) {
+        self.quarantining += 1;
+    }
+
+    pub fn quarantined(&mut self) {
+        self.quarantining = self.quarantining.saturating_sub(1);
+    }
+
+    pub fn piece(&self) -> usize {
+        self.piece
+    }
+
+    /// Pieces are framed smaller from now on, but not below `least`; false where they cannot be.
+    pub fn halve_pieces(&mut self, least: usize) -> bool {
+        let smaller = self.piece > least;
+        if smaller {
+            self.piece /= 2;
+        }
+        smaller
+    }
+
+    /// A record at this offset is too large for what lies before the collector; true the first time.
+    pub fn is_first_large(&mut self, at: u64) -> bool {
+        self.large.replace(at) != Some(at)
+    }
+}
