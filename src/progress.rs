@@ -108,7 +108,7 @@ impl Teller {
             self.files = progress.files;
             lines.push(format!("following {}", counted(self.files as i64, "file")));
         }
-        let left = progress.bytes_known.saturating_sub(progress.bytes_committed + progress.bytes_unfinished);
+        let left = progress.bytes_left();
         if left > WORTH && self.last_line.is_none_or(|at| now.duration_since(at) >= LINE) {
             self.behind = true;
             self.last_line = Some(now);
@@ -119,7 +119,7 @@ impl Teller {
             self.behind = false;
             self.caught_up_now = true;
             let took = now.duration_since(self.began).as_secs_f64();
-            let done = megabytes(progress.bytes_committed + progress.bytes_unfinished);
+            let done = megabytes(progress.bytes_committed + progress.bytes_shown + progress.bytes_unfinished);
             lines.push(format!("caught up: {done} MB in {took:.1} s{}", unfinished(progress)));
         }
         if left == 0 && progress.files > 0 && !self.begun {

@@ -190,18 +190,9 @@ impl Follow {
             collector: progress::Collector::Unknown,
             ..Progress::default()
         };
-        let followed = self.files.values().filter(|file| !matches!(file.role, Role::Spent | Role::Held { .. }));
+        let followed = self.files.values().filter(|file| !matches!(file.role, Role::Ignored | Role::Held { .. }));
         for file in followed {
-            let size = file.stat.size;
-            progress.files += 1;
-            progress.bytes_known += size;
-            let Some(stream) = file.stream().and_then(|id| self.streams.get(id)) else { continue };
-            let w = stream.committed.w();
-            progress.bytes_committed += w.min(size);
-            if w < size && stream.is_caught_up(size) {
-                progress.bytes_unfinished += size - w;
-                progress.unfinished += 1;
-            }
+            progress.count(file.stat.size, file.stream().and_then(|id| self.streams.get(id)));
         }
         progress
     }

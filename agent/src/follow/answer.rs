@@ -67,6 +67,7 @@ impl Follow {
         let id = part.stream;
         let Some(stream) = self.streams.get_mut(id) else { return };
         stream.committed.advance(part.end.0, part.guard, part.meta.is_some());
+        stream.tail.acknowledged(&part.tail);
         self.sources.count(stream.identity.source, &part.spans);
         self.scheduler.free_memory(cuts.bytes());
         self.checkpoints.note_change();

@@ -60,7 +60,7 @@ impl Follow {
         let (Some(origin), Some(spec)) = (file.identity, self.sources.get(file.source)) else { return };
         let chain = self.chains.get(&file.chain);
         if !file.named && before.is_none() && file.stat.mtime < chain.map_or(0, |chain| chain.since()) {
-            self.spend(key);
+            self.ignore(key);
             return;
         }
         let epoch = self.streams.next_epoch(origin);
@@ -113,16 +113,16 @@ impl Follow {
     }
 
     /// The file brings nothing: it is not read.
-    pub(super) fn spend(&mut self, key: FileKey) {
+    pub(super) fn ignore(&mut self, key: FileKey) {
         let Some(file) = self.files.get_mut(key) else { return };
-        file.role = Role::Spent;
+        file.role = Role::Ignored;
         file.look = None;
         if std::mem::take(&mut file.open) {
             self.actions.push(Action::Close { file: key });
         }
         let (identity, size) = (file.identity, file.stat.size);
         if let Some(identity) = identity {
-            self.files.spend(identity, size);
+            self.files.ignore(identity, size);
         }
         self.checkpoints.note_change();
         self.judging.ask();

@@ -58,7 +58,7 @@ pub(super) fn copy_of(file: &File, look: &Look, files: &Files, streams: &Streams
             Some((to, crc)) => return Some(Verdict::Sum { stream, from, to, crc }),
             // Nothing of it is final, or nothing since a gap: the head alone must do.
             None if size >= known.seen().unwrap_or(framed.to) => return Some(Verdict::Claim { stream }),
-            None if size <= HEAD as u64 => return Some(Verdict::Spend),
+            None if size <= HEAD as u64 => return Some(Verdict::Ignore),
             None => {}
         }
     }

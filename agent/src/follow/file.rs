@@ -97,7 +97,7 @@ pub(super) enum Role {
         by: StreamId,
     },
     /// A copy that brings nothing, or a rotation from before the agent's time: not read.
-    Spent,
+    Ignored,
     Following {
         stream: StreamId,
     },
@@ -112,7 +112,7 @@ impl File {
     pub fn stream(&self) -> Option<StreamId> {
         match self.role {
             Role::Claimed { stream, .. } | Role::Following { stream } | Role::Doubtful { stream, .. } => Some(stream),
-            Role::Fresh | Role::Held { .. } | Role::Spent => None,
+            Role::Fresh | Role::Held { .. } | Role::Ignored => None,
         }
     }
 

@@ -16,7 +16,7 @@ pub(super) struct Files {
     spots: HashMap<Spot, FileKey>,
     last: FileKey,
     /// Files that brought nothing, with their size then.
-    spent: HashMap<FileIdentity, u64>,
+    ignored: HashMap<FileIdentity, u64>,
 }
 
 impl Files {
@@ -64,30 +64,30 @@ impl Files {
     }
 
     /// The file brings nothing as long as it has this size.
-    pub fn spend(&mut self, identity: FileIdentity, size: u64) {
-        self.spent.insert(identity, size);
+    pub fn ignore(&mut self, identity: FileIdentity, size: u64) {
+        self.ignored.insert(identity, size);
     }
 
-    pub fn is_spent(&self, identity: FileIdentity, size: u64) -> bool {
-        self.spent.get(&identity) == Some(&size)
+    pub fn is_ignored(&self, identity: FileIdentity, size: u64) -> bool {
+        self.ignored.get(&identity) == Some(&size)
     }
 
-    pub fn recover(&mut self, spent: Vec<SavedFile>) {
-        self.spent.extend(spent.into_iter().map(|SavedFile { file, size }| (file, size)));
+    pub fn recover(&mut self, ignored: Vec<SavedFile>) {
+        self.ignored.extend(ignored.into_iter().map(|SavedFile { file, size }| (file, size)));
     }
 
     pub fn saved(&self) -> Vec<SavedFile> {
-        self.spent.iter().map(|(file, size)| SavedFile { file: *file, size: *size }).collect()
+        self.ignored.iter().map(|(file, size)| SavedFile { file: *file, size: *size }).collect()
     }
 
-    /// Forgets spent files that are gone. A listed file may not be opened yet, and a disk not mounted: gives what tells
+    /// Forgets ignored files that are gone. A listed file may not be opened yet, and a disk not mounted: gives what tells
     /// whether a file may come again.
-    pub fn forget_spent(&mut self) -> impl Fn(&FileIdentity) -> bool + use<> {
+    pub fn forget_ignored(&mut self) -> impl Fn(&FileIdentity) -> bool + use<> {
         let inodes: HashSet<u64> = self.values().map(|file| file.spot.inode).collect();
         let identities = self.values().filter_map(|file| file.identity);
         let devices: HashSet<u64> = identities.map(|identity| identity.device).collect();
         let may_come = move |file: &FileIdentity| inodes.contains(&file.inode) || !devices.contains(&file.device);
-        self.spent.retain(|file, _| may_come(file));
+        self.ignored.retain(|file, _| may_come(file));
         may_come
     }
 }

@@ -28,7 +28,7 @@ pub(super) enum Verdict {
     /// It may equal the file that this stream is in: they are compared.
     Compare { stream: StreamId, with: FileKey, print: Fingerprint, ask: Ask, from: u64 },
     /// It brings nothing.
-    Spend,
+    Ignore,
     /// It is a stream of its own.
     Begin,
 }

@@ -140,7 +140,7 @@ impl Follow {
             file.most = file.most.max(stat.size);
         }
         match file.role {
-            Role::Held { .. } | Role::Spent if grew => {
+            Role::Held { .. } | Role::Ignored if grew => {
                 file.judge_again();
                 file.grew_at = now;
             }

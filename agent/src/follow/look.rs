@@ -41,8 +41,8 @@ impl Follow {
                 file.identity = Some(identity);
                 file.stat = stat;
                 file.most = file.most.max(stat.size);
-                if self.files.is_spent(identity, stat.size) {
-                    self.spend(key);
+                if self.files.is_ignored(identity, stat.size) {
+                    self.ignore(key);
                 } else if let Some(stream) = self.streams.last_in(identity) {
                     self.claim(key, stream);
                 } else {
@@ -99,7 +99,7 @@ impl Follow {
                 }
             }
             Role::Fresh => file.look = Some(look),
-            Role::Held { .. } | Role::Spent | Role::Following { .. } => {}
+            Role::Held { .. } | Role::Ignored | Role::Following { .. } => {}
         }
     }
 

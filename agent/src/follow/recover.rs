@@ -44,7 +44,7 @@ impl Follow {
         for (file, epoch) in saved.epochs {
             self.streams.raise_epoch(file, epoch);
         }
-        self.files.recover(saved.spent);
+        self.files.recover(saved.ignored);
         for (path, since) in saved.chains {
             self.chains.add(path_of(&path), Chain::known_since(since.saturating_sub(COARSE)));
         }

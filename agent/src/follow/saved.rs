@@ -23,7 +23,8 @@ pub struct Saved {
     /// Rotation chains by path, with the time (nanoseconds) before which their rotations are known.
     pub chains: Vec<(ByteBuf, i64)>,
     /// Files that bring nothing.
-    pub spent: Vec<SavedFile>,
+    #[serde(rename = "spent")]
+    pub ignored: Vec<SavedFile>,
     /// The highest epoch of inodes that were truncated.
     pub epochs: Vec<(FileIdentity, u64)>,
     /// Streams whose file is gone and of which nothing is missing.
@@ -89,13 +90,13 @@ impl Follow {
             (ByteBuf::from(path.as_os_str().as_bytes()), since)
         });
         let chains = chains.collect();
-        let may_come = self.files.forget_spent();
+        let may_come = self.files.forget_ignored();
         self.streams.forget_epochs(may_come);
         Saved {
             number,
             streams: self.streams.values().map(|stream| self.saved_stream(stream)).collect(),
             chains,
-            spent: self.files.saved(),
+            ignored: self.files.saved(),
             epochs: self.streams.epochs(),
             settled: self.streams.settled().clone(),
         }

@@ -44,16 +44,16 @@ impl Follow {
         self.judging.ask();
         // What was held as equal to it may be where it goes on; what ends before that brings nothing.
         let to = self.streams.get(id).map_or(0, |stream| stream.framed.to);
-        let mut spent = Vec::new();
+        let mut ignored = Vec::new();
         for (key, file) in self.files.iter_mut().filter(|(_, file)| file.role == Role::Held { by: id }) {
             if file.stat.size < to {
-                spent.push(key);
+                ignored.push(key);
             } else {
                 file.role = Role::Fresh;
             }
         }
-        for key in spent {
-            self.spend(key);
+        for key in ignored {
+            self.ignore(key);
         }
     }
 

@@ -50,7 +50,7 @@ impl Follow {
                 }
             }
             Role::Fresh => self.judging.ask(),
-            Role::Held { .. } | Role::Spent => {}
+            Role::Held { .. } | Role::Ignored => {}
         }
     }
 

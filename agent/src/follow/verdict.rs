@@ -24,7 +24,7 @@ impl Follow {
                 file.busy = Some(Busy::Compare { stream, print });
                 self.actions.push(Action::Compare { file: key, with, ask, from });
             }
-            Verdict::Spend => self.spend(key),
+            Verdict::Ignore => self.ignore(key),
             Verdict::Begin => {
                 if let Some(look) = file.look.clone() {
                     self.begin(key, &look, None);
@@ -56,7 +56,7 @@ impl Follow {
             self.claim(key, id);
         } else {
             info!(path = %file.path.display(), stream = %id, "is a copy of what was read already");
-            self.spend(key);
+            self.ignore(key);
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use record::id::Offset;
+use record::span::Flags;
 use record::wire::WireSpan;
 
 use crate::piece::weight_of;
@@ -19,6 +21,15 @@ pub struct Tail {
     made_at: Duration,
     /// Since when the record at the end of what is final is unfinished.
     unfinished_since: Option<Duration>,
+    shown: Option<Shown>,
+}
+
+/// What the collector shows after all that is committed: the last tail that it acknowledged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Shown {
+    end: Offset,
+    /// The rest of one of its records is not there yet.
+    unfinished: bool,
 }
 
 impl Tail {
@@ -70,9 +81,20 @@ impl Tail {
         self.seen = 0;
     }
 
-    /// The collector is elsewhere.
+    /// An append with this tail is acknowledged: it takes the place of the former tail, also where it is empty.
+    pub fn acknowledged(&mut self, spans: &[WireSpan]) {
+        let unfinished = spans.iter().any(|span| span.flags.contains(Flags::UNFINISHED));
+        self.shown = spans.last().map(|last| Shown { end: last.end(), unfinished });
+    }
+
+    /// The collector shows all up to here, and none of it lacks its rest.
+    pub fn shows_all(&self, end: u64) -> bool {
+        self.shown.is_some_and(|shown| shown.end.0 >= end && !shown.unfinished)
+    }
+
+    /// The collector is elsewhere, and nobody knows what it shows.
     pub fn rewind(&mut self) {
-        self.withdraw();
+        (self.waiting, self.shown) = (None, None);
     }
 
     /// Reading begins anew in another file.

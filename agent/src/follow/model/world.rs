@@ -160,7 +160,7 @@ impl World {
         for file in self.disk.names.values() {
             let identity = file.0.borrow().identity;
             let told = positions.iter().any(|position| position.file == identity)
-                || self.saved.spent.iter().any(|spent| spent.file == identity)
+                || self.saved.ignored.iter().any(|ignored| ignored.file == identity)
                 || self.saved.streams.iter().any(|stream| stream.lives_in == identity);
             if !told {
                 let within = self.records.iter().enumerate().filter(|(_, record)| file.holds(record));
