@@ -44,11 +44,11 @@ pub struct Stat {
     pub links: u64,
 }
 
-/// What a path alone tells of an inode: enough to know one again whose file is held open.
+/// What a path alone tells of an inode. While its file is held open, no other file has the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct Spot {
+pub struct InodeId {
     pub device: u64,
-    pub inode: u64,
+    pub number: u64,
     pub birth: i64,
 }
 
@@ -63,9 +63,9 @@ impl Stat {
     }
 }
 
-impl Spot {
+impl InodeId {
     pub fn of(meta: &Metadata) -> Self {
-        Self { device: meta.dev(), inode: meta.ino(), birth: birth(meta) }
+        Self { device: meta.dev(), number: meta.ino(), birth: birth(meta) }
     }
 }
 
@@ -115,7 +115,7 @@ impl Content for Handle {
 }
 
 /// Opens a regular file for reading; never blocks, not even on a FIFO that took its place.
-pub fn open(path: &Path) -> io::Result<(Handle, FileIdentity, Spot, Stat)> {
+pub fn open(path: &Path) -> io::Result<(Handle, FileIdentity, InodeId, Stat)> {
     let file = OpenOptions::new().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
     let meta = file.metadata()?;
     if !meta.is_file() {
@@ -125,7 +125,7 @@ pub fn open(path: &Path) -> io::Result<(Handle, FileIdentity, Spot, Stat)> {
     let device = fstatvfs(&file).map(|system| system.f_fsid).ok().filter(|id| *id != 0).unwrap_or(meta.dev());
     let identity =
         FileIdentity { device, inode: meta.ino(), generation: generation(&file), birth: birth(&meta).div_euclid(1000) };
-    Ok((Handle::Plain(Arc::new(file)), identity, Spot::of(&meta), Stat::of(&meta)))
+    Ok((Handle::Plain(Arc::new(file)), identity, InodeId::of(&meta), Stat::of(&meta)))
 }
 
 /// Nanoseconds since 1970, or 0 where the file system has no birth time.

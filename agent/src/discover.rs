@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use glob::Pattern;
 
-use crate::content::{Spot, Stat};
+use crate::content::{InodeId, Stat};
 use crate::logname::{Age, LogName, log_names};
 use crate::place::{Place, is_pattern, split};
 use crate::source::SourceId;
@@ -26,7 +26,7 @@ pub struct Entry {
     /// Directory and log name: files of one chain are rotations of one log.
     pub chain: PathBuf,
     pub name: LogName,
-    pub spot: Spot,
+    pub inode: InodeId,
     pub stat: Stat,
 }
 
@@ -151,8 +151,8 @@ impl Listing {
     ) {
         match fs::metadata(&path) {
             Ok(meta) if meta.is_file() => {
-                let (spot, stat) = (Spot::of(&meta), Stat::of(&meta));
-                self.entries.push(Entry { path, source, source_name, named, chain, name, spot, stat });
+                let (inode, stat) = (InodeId::of(&meta), Stat::of(&meta));
+                self.entries.push(Entry { path, source, source_name, named, chain, name, inode, stat });
             }
             Ok(meta) if named => self.odd.push((path, kind_of(&meta).to_owned())),
             Ok(_) => {}

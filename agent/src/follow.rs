@@ -145,7 +145,7 @@ impl Follow {
             Event::Opened { file, opened } => self.opened(file, opened),
             Event::Looked { file, look } => self.looked(file, look),
             Event::Compared { file, same } => self.compared(file, same),
-            Event::Summed { file, crc } => self.summed(file, crc),
+            Event::Checksummed { file, crc } => self.checksummed(file, crc),
             Event::Read { file, stream, turn } => self.turned(file, stream, *turn),
             Event::Answered { shipment, outcome } => self.answered(*shipment, outcome),
             Event::Positioned { stream, position } => self.positioned(stream, position.map(|boxed| *boxed)),

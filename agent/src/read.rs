@@ -9,7 +9,7 @@ use std::thread;
 use record::id::StreamId;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::content::{Content, Handle, Spot, open};
+use crate::content::{Content, Handle, InodeId, open};
 use crate::cursor::Cursor;
 use crate::discover::{Log, Scope, list};
 use crate::follow::Event;
@@ -22,11 +22,11 @@ const THREADS: usize = 2;
 
 #[derive(Debug)]
 pub enum Job {
-    List { scope: Scope, places: Arc<Vec<Place>>, logs: Vec<Log>, held: Vec<(FileKey, Spot, Handle)> },
+    List { scope: Scope, places: Arc<Vec<Place>>, logs: Vec<Log>, held: Vec<(FileKey, InodeId, Handle)> },
     Open { key: FileKey, path: PathBuf },
     Look { key: FileKey, file: Handle, ask: Ask },
     Compare { key: FileKey, file: Handle, with: Handle, ask: Ask, from: u64 },
-    Sum { key: FileKey, file: Handle, from: u64, to: u64 },
+    Checksum { key: FileKey, file: Handle, from: u64, to: u64 },
     Read { key: FileKey, file: Handle, stream: StreamId, cursor: Box<Cursor>, order: Order },
 }
 
@@ -34,7 +34,7 @@ pub enum Job {
 #[derive(Debug)]
 pub struct Brought {
     pub event: Event,
-    pub opened: Option<(FileKey, Spot, Handle)>,
+    pub opened: Option<(FileKey, InodeId, Handle)>,
 }
 
 /// The reader threads. They end when this is dropped.
@@ -78,15 +78,15 @@ fn run(job: Job, scratch: &mut Vec<u8>) -> Brought {
         Job::List { scope, places, logs, held } => {
             let listing = list(&places, &logs, scope);
             // After the listing: a file that is gone from it has its last size here.
-            let listed: HashSet<Spot> = listing.entries.iter().map(|entry| entry.spot).collect();
-            let unseen = held.into_iter().filter(|(_, spot, _)| !listed.contains(spot));
+            let listed: HashSet<InodeId> = listing.entries.iter().map(|entry| entry.inode).collect();
+            let unseen = held.into_iter().filter(|(_, inode, _)| !listed.contains(inode));
             let held = unseen.filter_map(|(key, _, file)| Some((key, file.stat().ok()?))).collect();
             Event::Listed { listing, held }
         }
         Job::Open { key, path } => match open(&path) {
-            Ok((file, identity, spot, stat)) => {
-                let event = Event::Opened { file: key, opened: Ok((identity, spot, stat)) };
-                return Brought { event, opened: Some((key, spot, file)) };
+            Ok((file, identity, inode, stat)) => {
+                let event = Event::Opened { file: key, opened: Ok((identity, inode, stat)) };
+                return Brought { event, opened: Some((key, inode, file)) };
             }
             Err(error) => Event::Opened { file: key, opened: Err(error) },
         },
@@ -95,7 +95,9 @@ fn run(job: Job, scratch: &mut Vec<u8>) -> Brought {
             let same = compare(&file, &with, from).and_then(|(to, differs)| Ok((to, differs, ask.look(&with)?)));
             Event::Compared { file: key, same: same.map_err(text) }
         }
-        Job::Sum { key, file, from, to } => Event::Summed { file: key, crc: crc_of(&file, from, to).map_err(text) },
+        Job::Checksum { key, file, from, to } => {
+            Event::Checksummed { file: key, crc: crc_of(&file, from, to).map_err(text) }
+        }
         Job::Read { key, file, stream, cursor, order } => {
             let turn = Box::new(Turn::take(*cursor, &file, order, scratch));
             Event::Read { file: key, stream, turn }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::checkpoint::StateDirectory;
-use crate::content::{Handle, Spot};
+use crate::content::{Handle, InodeId};
 use crate::cursor::Framing;
 use crate::follow::{Action, Event, Follow, Now, Rules};
 use crate::link::{Link, Said, Word};
@@ -125,7 +125,7 @@ struct Running {
     word: mpsc::UnboundedSender<Word>,
     link: Link,
     places: Arc<Vec<Place>>,
-    handles: HashMap<FileKey, (Spot, Handle)>,
+    handles: HashMap<FileKey, (InodeId, Handle)>,
     /// Appends, questions and checkpoints on their way; each ends with an event.
     tasks: JoinSet<Event>,
     shipping: usize,
@@ -215,8 +215,8 @@ impl Running {
     }
 
     fn take(&mut self, done: Brought) -> Event {
-        if let Some((key, spot, file)) = done.opened {
-            self.handles.insert(key, (spot, file));
+        if let Some((key, inode, file)) = done.opened {
+            self.handles.insert(key, (inode, file));
         }
         done.event
     }
@@ -224,7 +224,7 @@ impl Running {
     fn act(&mut self, action: Action) {
         match action {
             Action::List { scope, logs } => {
-                let held = self.handles.iter().map(|(key, (spot, file))| (*key, *spot, file.clone())).collect();
+                let held = self.handles.iter().map(|(key, (inode, file))| (*key, *inode, file.clone())).collect();
                 self.readers.give(Job::List { scope, places: Arc::clone(&self.places), logs, held });
             }
             Action::Open { file, path } => self.readers.give(Job::Open { key: file, path }),
@@ -241,9 +241,9 @@ impl Running {
                     self.readers.give(Job::Compare { key, file, with, ask, from });
                 }
             }
-            Action::Sum { file: key, from, to } => {
+            Action::Checksum { file: key, from, to } => {
                 if let Some(file) = self.handle(key) {
-                    self.readers.give(Job::Sum { key, file, from, to });
+                    self.readers.give(Job::Checksum { key, file, from, to });
                 }
             }
             Action::Read { file: key, stream, cursor, order } => {

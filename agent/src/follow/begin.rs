@@ -7,6 +7,7 @@ use record::id::StreamId;
 use record::span::Cause;
 use tracing::info;
 
+use super::chain::Chain;
 use super::file::{File, Role};
 use super::{Action, Follow};
 use crate::config::Start;
@@ -59,12 +60,12 @@ impl Follow {
         let Some(file) = self.files.get(key) else { return };
         let (Some(origin), Some(spec)) = (file.identity, self.sources.get(file.source)) else { return };
         let chain = self.chains.get(&file.chain);
-        if !file.named && before.is_none() && file.stat.mtime < chain.map_or(0, |chain| chain.since()) {
+        if !file.named && before.is_none() && file.stat.mtime < chain.map_or(0, Chain::since) {
             self.ignore(key);
             return;
         }
         let epoch = self.streams.next_epoch(origin);
-        let others = chain.into_iter().flat_map(|chain| chain.files()).filter_map(|other| self.files.get(other));
+        let others = chain.into_iter().flat_map(Chain::files).filter_map(|other| self.files.get(other));
         let older = others.filter(|other| other.age < file.age).max_by_key(|other| other.age);
         let fresh_log = file.early && before.is_none() && self.streams.birth(&file.source_name).is_none();
         let from_end = spec.start == Start::End && fresh_log && epoch == 0 && look.stat.size > 0;

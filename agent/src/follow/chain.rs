@@ -14,7 +14,7 @@ const FORGET: Duration = Duration::from_hours(1);
 /// By directory and log name.
 #[derive(Debug, Default)]
 pub(super) struct Chains {
-    chains: HashMap<PathBuf, Chain>,
+    by_log: HashMap<PathBuf, Chain>,
 }
 
 /// The rotations of one log. Invariant: what waits or is behind is among its files.
@@ -39,23 +39,23 @@ pub(super) struct Chain {
 
 impl Chains {
     pub fn get(&self, path: &Path) -> Option<&Chain> {
-        self.chains.get(path)
+        self.by_log.get(path)
     }
 
     pub fn get_mut(&mut self, path: &Path) -> Option<&mut Chain> {
-        self.chains.get_mut(path)
+        self.by_log.get_mut(path)
     }
 
     pub fn entry(&mut self, path: &Path) -> &mut Chain {
-        self.chains.entry(path.to_path_buf()).or_default()
+        self.by_log.entry(path.to_path_buf()).or_default()
     }
 
     pub fn add(&mut self, path: PathBuf, chain: Chain) {
-        self.chains.insert(path, chain);
+        self.by_log.insert(path, chain);
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &Chain)> {
-        self.chains.iter().map(|(path, chain)| (path.as_path(), chain))
+        self.by_log.iter().map(|(path, chain)| (path.as_path(), chain))
     }
 
     /// Logs whose rotations are looked for even while their own file is away.
@@ -64,17 +64,17 @@ impl Chains {
             let (source, source_name) = known.of.clone()?;
             Some(Log { chain: chain.clone(), source, source_name })
         };
-        self.chains.iter().filter_map(log).collect()
+        self.by_log.iter().filter_map(log).collect()
     }
 
     /// Logs with names that never come again are not looked for for ever.
     pub fn forget_unseen(&mut self, now: Duration) {
-        self.chains.retain(|_, chain| now.saturating_sub(chain.seen_at) < FORGET);
+        self.by_log.retain(|_, chain| now.saturating_sub(chain.seen_at) < FORGET);
     }
 
     /// A file is caught up with, or gone: gives those that waited for it.
     pub fn caught_up(&mut self, path: &Path, file: FileKey) -> BTreeSet<FileKey> {
-        let Some(chain) = self.chains.get_mut(path) else { return BTreeSet::new() };
+        let Some(chain) = self.by_log.get_mut(path) else { return BTreeSet::new() };
         chain.waiting.remove(&file);
         if chain.behind.remove(&file) { std::mem::take(&mut chain.waiting) } else { BTreeSet::new() }
     }

@@ -55,7 +55,7 @@ pub(super) fn copy_of(file: &File, look: &Look, files: &Files, streams: &Streams
             known.marks.below(size)
         };
         match sum {
-            Some((to, crc)) => return Some(Verdict::Sum { stream, from, to, crc }),
+            Some((to, crc)) => return Some(Verdict::Checksum { stream, from, to, crc }),
             // Nothing of it is final, or nothing since a gap: the head alone must do.
             None if size >= known.seen().unwrap_or(framed.to) => return Some(Verdict::Claim { stream }),
             None if size <= HEAD as u64 => return Some(Verdict::Ignore),
@@ -86,8 +86,8 @@ pub(super) fn equal_to(key: FileKey, file: &File, look: &Look, files: &Files, st
 
 /// A file is this stream's already, or it is being tested whether it is.
 fn is_taken(id: StreamId, files: &Files) -> bool {
-    let summed = |file: &File| matches!(file.busy, Some(Busy::Sum { stream, .. }) if stream == id);
-    files.values().any(|file| file.stream() == Some(id) || summed(file))
+    let is_tested = |file: &File| matches!(file.busy, Some(Busy::Checksum { stream, .. }) if stream == id);
+    files.values().any(|file| file.stream() == Some(id) || is_tested(file))
 }
 
 /// The file begins as the stream did.

@@ -6,7 +6,7 @@ use record::id::StreamId;
 use record::wire::{FileIdentity, Position};
 
 use super::{Outcome, Saved, Shipment};
-use crate::content::{Spot, Stat};
+use crate::content::{InodeId, Stat};
 use crate::cursor::Cursor;
 use crate::discover::{Listing, Log, Scope};
 use crate::guard::{Ask, Look};
@@ -28,7 +28,7 @@ pub enum Event {
     },
     Opened {
         file: FileKey,
-        opened: std::io::Result<(FileIdentity, Spot, Stat)>,
+        opened: std::io::Result<(FileIdentity, InodeId, Stat)>,
     },
     Looked {
         file: FileKey,
@@ -40,7 +40,7 @@ pub enum Event {
         same: Result<(u64, bool, Look), String>,
     },
     /// The CRC that was asked for.
-    Summed {
+    Checksummed {
         file: FileKey,
         crc: Result<u32, String>,
     },
@@ -96,7 +96,7 @@ pub enum Action {
         ask: Ask,
         from: u64,
     },
-    Sum {
+    Checksum {
         file: FileKey,
         from: u64,
         to: u64,

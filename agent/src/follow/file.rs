@@ -7,7 +7,7 @@ use std::time::Duration;
 use record::id::StreamId;
 use record::wire::FileIdentity;
 
-use crate::content::{Spot, Stat};
+use crate::content::{InodeId, Stat};
 use crate::guard::Look;
 use crate::source::SourceId;
 use crate::stream::Fingerprint;
@@ -28,7 +28,7 @@ pub(super) struct File {
     pub rotated: bool,
     /// Age within its chain, oldest first.
     pub age: u64,
-    pub spot: Spot,
+    pub inode: InodeId,
     pub identity: Option<FileIdentity>,
     /// As it was last seen by anyone, and by whoever read it.
     pub stat: Stat,
@@ -72,7 +72,7 @@ pub(super) enum Busy {
         stream: StreamId,
         print: Fingerprint,
     },
-    Sum {
+    Checksum {
         stream: StreamId,
         crc: u32,
     },

@@ -6,14 +6,14 @@ use record::wire::FileIdentity;
 
 use super::file::File;
 use super::saved::SavedFile;
-use crate::content::Spot;
+use crate::content::InodeId;
 use crate::stream::FileKey;
 
-/// Invariants: a number is given once; of two files with one spot, which have come after each other, the later is found.
+/// Invariants: a number is given once; of two files with one inode, which have come after each other, the later is found.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    files: BTreeMap<FileKey, File>,
-    spots: HashMap<Spot, FileKey>,
+    by_key: BTreeMap<FileKey, File>,
+    by_inode: HashMap<InodeId, FileKey>,
     last: FileKey,
     /// Files that brought nothing, with their size then.
     ignored: HashMap<FileIdentity, u64>,
@@ -22,45 +22,45 @@ pub(super) struct Files {
 impl Files {
     pub fn add(&mut self, file: File) -> FileKey {
         self.last += 1;
-        self.spots.insert(file.spot, self.last);
-        self.files.insert(self.last, file);
+        self.by_inode.insert(file.inode, self.last);
+        self.by_key.insert(self.last, file);
         self.last
     }
 
     pub fn remove(&mut self, key: FileKey) -> Option<File> {
-        let file = self.files.remove(&key)?;
-        if self.spots.get(&file.spot) == Some(&key) {
-            self.spots.remove(&file.spot);
+        let file = self.by_key.remove(&key)?;
+        if self.by_inode.get(&file.inode) == Some(&key) {
+            self.by_inode.remove(&file.inode);
         }
         Some(file)
     }
 
     pub fn get(&self, key: FileKey) -> Option<&File> {
-        self.files.get(&key)
+        self.by_key.get(&key)
     }
 
     pub fn get_mut(&mut self, key: FileKey) -> Option<&mut File> {
-        self.files.get_mut(&key)
+        self.by_key.get_mut(&key)
     }
 
-    pub fn at(&self, spot: Spot) -> Option<FileKey> {
-        self.spots.get(&spot).copied()
+    pub fn at(&self, inode: InodeId) -> Option<FileKey> {
+        self.by_inode.get(&inode).copied()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (FileKey, &File)> {
-        self.files.iter().map(|(key, file)| (*key, file))
+        self.by_key.iter().map(|(key, file)| (*key, file))
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (FileKey, &mut File)> {
-        self.files.iter_mut().map(|(key, file)| (*key, file))
+        self.by_key.iter_mut().map(|(key, file)| (*key, file))
     }
 
     pub fn values(&self) -> impl Iterator<Item = &File> {
-        self.files.values()
+        self.by_key.values()
     }
 
     pub fn len(&self) -> usize {
-        self.files.len()
+        self.by_key.len()
     }
 
     /// The file brings nothing as long as it has this size.
@@ -83,7 +83,7 @@ impl Files {
     /// Forgets ignored files that are gone. A listed file may not be opened yet, and a disk not mounted: gives what tells
     /// whether a file may come again.
     pub fn forget_ignored(&mut self) -> impl Fn(&FileIdentity) -> bool + use<> {
-        let inodes: HashSet<u64> = self.values().map(|file| file.spot.inode).collect();
+        let inodes: HashSet<u64> = self.values().map(|file| file.inode.number).collect();
         let identities = self.values().filter_map(|file| file.identity);
         let devices: HashSet<u64> = identities.map(|identity| identity.device).collect();
         let may_come = move |file: &FileIdentity| inodes.contains(&file.inode) || !devices.contains(&file.device);

@@ -22,7 +22,7 @@ pub(super) enum Verdict {
     /// It must be looked at first, or again.
     Look,
     /// It may be a copy of this stream: then its bytes [`from`, `to`) have this CRC.
-    Sum { stream: StreamId, from: u64, to: u64, crc: u32 },
+    Checksum { stream: StreamId, from: u64, to: u64, crc: u32 },
     /// It may hold the bytes of this stream, which goes on in it then.
     Claim { stream: StreamId },
     /// It may equal the file that this stream is in: they are compared.

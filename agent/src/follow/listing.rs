@@ -33,7 +33,7 @@ impl Follow {
         let mut newest: HashMap<PathBuf, FileKey> = HashMap::new();
         for (age, entry) in entries.into_iter().enumerate() {
             let chain = entry.chain.clone();
-            let key = match self.files.at(entry.spot) {
+            let key = match self.files.at(entry.inode) {
                 Some(key) => {
                     self.seen_again(key, entry, age as u64);
                     key
@@ -72,7 +72,7 @@ impl Follow {
             listed: true,
             rotated: false,
             age,
-            spot: entry.spot,
+            inode: entry.inode,
             identity: None,
             stat: entry.stat,
             read_stat: Stat::default(),

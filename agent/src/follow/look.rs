@@ -9,7 +9,7 @@ use tracing::{info, warn};
 
 use super::file::{Busy, Role, Trouble};
 use super::{Action, DOUBT, Follow};
-use crate::content::{Spot, Stat};
+use crate::content::{InodeId, Stat};
 use crate::guard::{Ask, HEAD, Look, is_same};
 use crate::stream::FileKey;
 
@@ -18,7 +18,7 @@ const TRY_AGAIN: Duration = Duration::from_secs(1);
 const TRY_AGAIN_LAST: Duration = Duration::from_secs(15);
 
 impl Follow {
-    pub(super) fn opened(&mut self, key: FileKey, opened: std::io::Result<(FileIdentity, Spot, Stat)>) {
+    pub(super) fn opened(&mut self, key: FileKey, opened: std::io::Result<(FileIdentity, InodeId, Stat)>) {
         let Some(file) = self.files.get_mut(key) else {
             self.actions.push(Action::Close { file: key });
             return;
@@ -29,7 +29,7 @@ impl Follow {
             // Renamed or removed since it was listed; the next listing says which.
             Err(error) if error.kind() == ErrorKind::NotFound => self.rounds.list_soon(self.now.mono),
             Err(error) => _ = self.failed(key, &error.to_string()),
-            Ok((_, spot, _)) if spot != file.spot => {
+            Ok((_, inode, _)) if inode != file.inode => {
                 // Another file has taken the name; the next listing says which.
                 self.actions.push(Action::Close { file: key });
                 self.rounds.list_soon(self.now.mono);

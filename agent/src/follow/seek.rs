@@ -133,7 +133,7 @@ fn in_vain(files: &Files, streams: &Streams, listings: u64) -> Vec<(StreamId, Wh
     let waits = |file: &&File| file.is_pending() || file.is_in_doubt();
     let waiting: BTreeSet<SourceId> = files.values().filter(waits).map(|file| file.source).collect();
     let fresh = files.values().filter(|file| file.role == Role::Fresh);
-    let unknown: HashSet<u64> = fresh.map(|file| file.spot.inode).collect();
+    let unknown: HashSet<u64> = fresh.map(|file| file.inode.number).collect();
     let listed: HashSet<&Path> = files.values().filter(|file| file.listed).map(|file| file.chain.as_path()).collect();
     let over = |stream: &Stream| {
         let Search { why, listing } = stream.state.search()?;

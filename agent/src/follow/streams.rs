@@ -11,7 +11,7 @@ use crate::stream::{Search, Stream};
 /// an inode is given twice.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
-    streams: BTreeMap<StreamId, Stream>,
+    by_id: BTreeMap<StreamId, Stream>,
     seeking: BTreeSet<StreamId>,
     /// Streams by the files they were ever in.
     lived: HashMap<FileIdentity, BTreeSet<StreamId>>,
@@ -25,23 +25,23 @@ pub(super) struct Streams {
 
 impl Streams {
     pub fn get(&self, id: StreamId) -> Option<&Stream> {
-        self.streams.get(&id)
+        self.by_id.get(&id)
     }
 
     pub fn get_mut(&mut self, id: StreamId) -> Option<&mut Stream> {
-        self.streams.get_mut(&id)
+        self.by_id.get_mut(&id)
     }
 
     pub fn values(&self) -> impl Iterator<Item = &Stream> {
-        self.streams.values()
+        self.by_id.values()
     }
 
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut Stream> {
-        self.streams.values_mut()
+        self.by_id.values_mut()
     }
 
     pub fn len(&self) -> usize {
-        self.streams.len()
+        self.by_id.len()
     }
 
     pub fn add(&mut self, stream: Stream) {
@@ -49,7 +49,7 @@ impl Streams {
             self.seeking.insert(stream.id);
         }
         self.lived.entry(stream.identity.lives_in).or_default().insert(stream.id);
-        self.streams.insert(stream.id, stream);
+        self.by_id.insert(stream.id, stream);
     }
 
     /// A stream that the checkpoint or the collector knows: its epoch is used, and what it was born of is not new.
@@ -64,14 +64,14 @@ impl Streams {
     }
 
     pub fn seek(&mut self, id: StreamId, search: Search) {
-        if let Some(stream) = self.streams.get_mut(&id) {
+        if let Some(stream) = self.by_id.get_mut(&id) {
             stream.state.seek(search);
             self.seeking.insert(id);
         }
     }
 
     pub fn seeking(&self) -> impl Iterator<Item = &Stream> {
-        self.seeking.iter().filter_map(|id| self.streams.get(id))
+        self.seeking.iter().filter_map(|id| self.by_id.get(id))
     }
 
     /// The search for a stream is over: its state is another now.
@@ -81,7 +81,7 @@ impl Streams {
 
     /// A stream goes on in this file.
     pub fn lives_in(&mut self, id: StreamId, file: FileIdentity) {
-        if let Some(stream) = self.streams.get_mut(&id) {
+        if let Some(stream) = self.by_id.get_mut(&id) {
             stream.identity.lives_in = file;
             self.lived.entry(file).or_default().insert(id);
         }
@@ -90,7 +90,7 @@ impl Streams {
     /// The youngest stream that lived in this file, and is in no file now.
     pub fn last_in(&self, file: FileIdentity) -> Option<StreamId> {
         let ids = self.lived.get(&file).into_iter().flatten();
-        let lived = ids.filter_map(|id| self.streams.get(id));
+        let lived = ids.filter_map(|id| self.by_id.get(id));
         let lived = lived.filter(|stream| stream.identity.lives_in == file && stream.file().is_none());
         let youngest = lived.filter(|stream| {
             let (origin, epoch) = (stream.identity.origin, stream.identity.epoch);
@@ -138,7 +138,7 @@ impl Streams {
 
     /// Removes a stream of which nothing is missing.
     pub fn settle(&mut self, id: StreamId) -> Option<Stream> {
-        let stream = self.streams.remove(&id)?;
+        let stream = self.by_id.remove(&id)?;
         if let Some(lived) = self.lived.get_mut(&stream.identity.lives_in) {
             lived.remove(&id);
             if lived.is_empty() {

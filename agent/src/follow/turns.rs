@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use record::id::StreamId;
 
+use super::chain::Chain;
 use super::file::{Busy, File, Role};
 use super::{Action, Follow};
 use crate::guard::{Ask, HEAD};
-use crate::stream::FileKey;
+use crate::stream::{FileKey, Stream};
 use crate::turn::{Close, Order};
 
 /// Bytes of a turn.
@@ -40,7 +41,7 @@ impl Follow {
         match file.role {
             Role::Following { .. } => self.scheduler.line_up(key, file.age),
             Role::Doubtful { stream, .. } => {
-                let at = self.streams.get(stream).and_then(|stream| stream.seen()).unwrap_or(0);
+                let at = self.streams.get(stream).and_then(Stream::seen).unwrap_or(0);
                 self.look(key, Ask { head: HEAD, at });
             }
             Role::Claimed { stream, .. } => {
@@ -62,19 +63,14 @@ impl Follow {
             self.chains.entry(&file.chain).wait(key);
             return;
         }
-        let (open, most) = (file.open, file.most);
-        let quiet = file.rotated && now.saturating_sub(file.grew_at) >= self.close_after(file);
+        let (open, most, quiet) = (file.open, file.most, self.is_quiet(file));
         let Some(stream) = self.streams.get_mut(id).filter(|stream| !stream.queue.is_asking()) else { return };
         if stream.state.is_closed() || !open {
             self.look_at_closed(key, id);
             return;
         }
         let Some(cursor) = stream.state.lend() else { return };
-        let close = match stream.ending {
-            Some(_) => Close::AtEnd,
-            None if quiet => Close::IfQuiet,
-            None => Close::No,
-        };
+        let close = when_final(stream, quiet);
         let tail = stream.tail.due(cursor.seen(), self.rules.provisional_after).is_some_and(|due| due <= now);
         let order = Order { limit: TURN, piece: stream.queue.piece(), close, tail };
         self.scheduler.turn_begins();
@@ -120,9 +116,24 @@ impl Follow {
         }
     }
 
+    /// A rotated file to which nothing more is expected to be written.
+    fn is_quiet(&self, file: &File) -> bool {
+        file.rotated && self.now.mono.saturating_sub(file.grew_at) >= self.close_after(file)
+    }
+
     /// A rotated file counts as closed when it was quiet for so long.
     fn close_after(&self, file: &File) -> Duration {
-        let interval = self.chains.get(&file.chain).map_or(Duration::ZERO, |chain| chain.interval());
+        let interval = self.chains.get(&file.chain).map_or(Duration::ZERO, Chain::interval);
         self.rules.close_after.max(interval.saturating_mul(2))
+    }
+}
+
+/// Whether what is left at the end of a file becomes final. To be read to its end is not enough: this alone decides that
+/// no more is waited for, such as the rest of a record in another file.
+fn when_final(stream: &Stream, quiet: bool) -> Close {
+    match stream.ending {
+        Some(_) => Close::AtEnd,
+        None if quiet => Close::IfQuiet,
+        None => Close::No,
     }
 }

@@ -15,9 +15,9 @@ impl Follow {
         match verdict {
             Verdict::Wait => {}
             Verdict::Look => self.look(key, Ask { head: HEAD, at: 0 }),
-            Verdict::Sum { stream, from, to, crc } => {
-                file.busy = Some(Busy::Sum { stream, crc });
-                self.actions.push(Action::Sum { file: key, from, to });
+            Verdict::Checksum { stream, from, to, crc } => {
+                file.busy = Some(Busy::Checksum { stream, crc });
+                self.actions.push(Action::Checksum { file: key, from, to });
             }
             Verdict::Claim { stream } => self.claim(key, stream),
             Verdict::Compare { stream, with, print, ask, from } => {
@@ -33,10 +33,10 @@ impl Follow {
         }
     }
 
-    pub(super) fn summed(&mut self, key: FileKey, crc: Result<u32, String>) {
+    pub(super) fn checksummed(&mut self, key: FileKey, crc: Result<u32, String>) {
         let Some(file) = self.files.get_mut(key) else { return };
         self.judging.ask();
-        let Some(Busy::Sum { stream: id, crc: expected }) = file.busy.take() else { return };
+        let Some(Busy::Checksum { stream: id, crc: expected }) = file.busy.take() else { return };
         let crc = match crc {
             Ok(crc) => crc,
             Err(why) => {

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use record::wire::FileIdentity;
 
 use super::ACTIVE;
-use crate::content::{Content, Spot, Stat};
+use crate::content::{Content, InodeId, Stat};
 use crate::discover::{Entry, Listing};
 use crate::logname::log_names;
 use crate::source::SourceId;
@@ -90,7 +90,7 @@ impl Disk {
                 named: self.all_named || path == ACTIVE,
                 chain: PathBuf::from("/log/app.log"),
                 name,
-                spot: spot(file.0.borrow().identity),
+                inode: inode_of(file.0.borrow().identity),
                 stat: file.stat().unwrap(),
             });
         let mut entries: Vec<Entry> = entries.collect();
@@ -129,6 +129,6 @@ impl Content for Memory {
     }
 }
 
-pub fn spot(identity: FileIdentity) -> Spot {
-    Spot { device: identity.device, inode: identity.inode, birth: identity.birth }
+pub fn inode_of(identity: FileIdentity) -> InodeId {
+    InodeId { device: identity.device, number: identity.inode, birth: identity.birth }
 }

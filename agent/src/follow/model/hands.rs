@@ -10,7 +10,7 @@ use record::redact;
 use record::time::Timestamp;
 
 use super::collector::{Stored, collect};
-use super::disk::{Memory, spot};
+use super::disk::{Memory, inode_of};
 use super::world::World;
 use crate::config::Start;
 use crate::content::Content;
@@ -43,7 +43,9 @@ impl World {
                     self.handles.remove(file);
                     continue;
                 }
-                Action::Look { file, .. } | Action::Sum { file, .. } | Action::Read { file, .. } => Some((*file, None)),
+                Action::Look { file, .. } | Action::Checksum { file, .. } | Action::Read { file, .. } => {
+                    Some((*file, None))
+                }
                 Action::Compare { file, with, .. } => Some((*file, Some(*with))),
                 _ => None,
             };
@@ -133,8 +135,8 @@ impl World {
             Action::List { .. } => {
                 let listing = self.disk.listing();
                 let listed = |file: &Memory| {
-                    let spot = spot(file.0.borrow().identity);
-                    listing.entries.iter().any(|entry| entry.spot == spot)
+                    let inode = inode_of(file.0.borrow().identity);
+                    listing.entries.iter().any(|entry| entry.inode == inode)
                 };
                 let unseen = self.handles.iter().filter(|(_, file)| !listed(file));
                 let held = unseen.map(|(key, file)| (*key, file.stat().unwrap())).collect();
@@ -145,7 +147,7 @@ impl World {
                     return Some((Event::Opened { file, opened: Err(io::ErrorKind::NotFound.into()) }, None));
                 };
                 let identity = there.0.borrow().identity;
-                let opened = Ok((identity, spot(identity), there.stat().unwrap()));
+                let opened = Ok((identity, inode_of(identity), there.stat().unwrap()));
                 return Some((Event::Opened { file, opened }, Some((file, there))));
             }
             Action::Look { file, ask } => {
@@ -158,7 +160,9 @@ impl World {
                 let same = same.and_then(|(to, differs)| Ok((to, differs, ask.look(&other)?)));
                 Event::Compared { file, same: same.map_err(text) }
             }
-            Action::Sum { file, from, to } => Event::Summed { file, crc: crc_of(&held(), from, to).map_err(text) },
+            Action::Checksum { file, from, to } => {
+                Event::Checksummed { file, crc: crc_of(&held(), from, to).map_err(text) }
+            }
             Action::Read { file, stream, cursor, order } => {
                 self.reads.push(held().0.borrow().identity.inode);
                 let turn = Box::new(Turn::take(*cursor, &held(), order, &mut Vec::new()));
