@@ -79,7 +79,7 @@ impl StateDirectory {
         replace(&self.path, NEXT, CURRENT, Some(FORMER), &encode(saved)?, last)
     }
 
-    /// Puts a rejected record aside, durably: what stands for it is sent behind that.
+    /// Keeps a rejected record in quarantine, on disk: the gap that stands for it is sent only after that.
     pub fn quarantine(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let directory = self.path.join(QUARANTINE);
         fs::create_dir_all(&directory)?;
@@ -88,7 +88,7 @@ impl StateDirectory {
     }
 }
 
-/// The steps of a write, so that a test can stop behind each.
+/// The steps of a write, so that a test can stop after each.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Step {
     Written,
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_put_aside_whole_or_not_at_all() {
+    fn a_record_is_in_quarantine_whole_or_not_at_all() {
         let dir = tempfile::tempdir().unwrap();
         let state = StateDirectory::open(dir.path()).unwrap();
         for bytes in [b"first".as_slice(), b"again"] {

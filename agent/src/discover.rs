@@ -1,18 +1,24 @@
 //! Which files there are: patterns, directories and files, and the older rotations of each log beside them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod directories;
+mod find;
+mod scope;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
-use glob::Pattern;
-
+use self::directories::Directories;
+use self::find::find;
 use crate::content::{InodeId, Stat};
-use crate::logname::{Age, LogName, log_names};
+use crate::logname::{Age, LogName};
 use crate::place::{Place, is_pattern, split};
 use crate::source::SourceId;
+
+pub use scope::Scope;
 
 /// A regular file that stands somewhere a source looks.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,16 +34,6 @@ pub struct Entry {
     pub name: LogName,
     pub inode: InodeId,
     pub stat: Stat,
-}
-
-/// Which directories are listed.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub enum Scope {
-    #[default]
-    All,
-    /// Only logs that stand in these. Nothing asks for it yet: a hint from the operating system will.
-    #[cfg_attr(not(test), expect(dead_code, reason = "hints of the operating system come later"))]
-    Directories(BTreeSet<PathBuf>),
 }
 
 /// What one look at the places of the sources brought.
@@ -64,19 +60,9 @@ pub struct Log {
     pub source_name: String,
 }
 
-/// Paths that a source names, with their names relative to what of the path is no pattern. As bytes, as all that is sorted
-/// or looked up here: part by part takes ten times as long.
+/// Paths that a source names, with their names relative to that part of the path which is no pattern. Paths are sorted and
+/// looked up as bytes here: part by part takes ten times as long.
 type Named = BTreeMap<OsString, String>;
-
-impl Scope {
-    /// Whether a log is listed; `chain` is its directory and log name.
-    pub fn covers(&self, chain: &Path) -> bool {
-        match self {
-            Self::All => true,
-            Self::Directories(directories) => chain.parent().is_some_and(|directory| directories.contains(directory)),
-        }
-    }
-}
 
 pub fn list(places: &[Place], logs: &[Log], scope: Scope) -> Listing {
     let mut listing = Listing { scope, ..Listing::default() };
@@ -87,9 +73,9 @@ pub fn list(places: &[Place], logs: &[Log], scope: Scope) -> Listing {
             place.paths.len() > 1 || place.paths.iter().any(|path| is_pattern(path) || Path::new(path).is_dir());
         let mut found = Named::new();
         for path in &place.paths {
-            let (mut here, told) = (Named::new(), listing.missing.len() + listing.odd.len());
+            let (mut here, faults) = (Named::new(), listing.missing.len() + listing.odd.len());
             find(path, &mut here, &mut listing);
-            if here.is_empty() && listing.missing.len() + listing.odd.len() == told {
+            if here.is_empty() && listing.missing.len() + listing.odd.len() == faults {
                 listing.empty.push(PathBuf::from(path));
             }
             found.extend(here);
@@ -180,152 +166,10 @@ fn is_compressed(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "gz")
 }
 
-/// Adds what a path of a config matches.
-fn find(path: &str, found: &mut Named, listing: &mut Listing) {
-    let given = Path::new(path);
-    // A file whose name looks like a pattern is taken by its name.
-    if !is_pattern(path) || given.exists() {
-        match fs::metadata(given) {
-            Ok(meta) if meta.is_dir() => {
-                for (name, is_directory) in read_directory(given, listing) {
-                    if !is_directory {
-                        found.insert(given.join(&name).into_os_string(), name.to_string_lossy().into_owned());
-                    }
-                }
-            }
-            Ok(_) => {
-                let name = given.file_name().map(|name| name.to_string_lossy().into_owned());
-                found.insert(given.as_os_str().to_owned(), name.unwrap_or_default());
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => listing.missing.push(given.to_path_buf()),
-            Err(error) => listing.odd.push((given.to_path_buf(), error.to_string())),
-        }
-        return;
-    }
-    let components: Vec<Component> = given.components().collect();
-    let literal = components.iter().take_while(|part| !is_pattern(&part.as_os_str().to_string_lossy())).count();
-    let root: PathBuf = components[..literal].iter().collect();
-    let before = found.len();
-    walk(&root, &root, &components[literal..], found, listing, 0);
-    if found.len() == before && fs::metadata(if literal == 0 { Path::new(".") } else { &root }).is_err() {
-        listing.missing.push(given.to_path_buf());
-    }
-}
-
-/// `glob` skips names that are not UTF-8; a log may have any name, so directories are walked here.
-fn walk(root: &Path, at: &Path, rest: &[Component], found: &mut Named, listing: &mut Listing, depth: usize) {
-    let Some((first, after)) = rest.split_first() else {
-        if at.exists() {
-            take(root, at, found);
-        }
-        return;
-    };
-    let text = first.as_os_str().to_string_lossy();
-    if text == "**" {
-        walk(root, at, after, found, listing, depth);
-        // Links are not followed here, so a loop of directories ends; the depth bounds what is left.
-        if depth < 32 {
-            for (name, is_directory) in read_directory(at, listing) {
-                if is_directory {
-                    walk(root, &at.join(name), rest, found, listing, depth + 1);
-                }
-            }
-        }
-        return;
-    }
-    if !is_pattern(&text) {
-        walk(root, &at.join(first), after, found, listing, depth);
-        return;
-    }
-    let Ok(pattern) = Pattern::new(&text) else { return };
-    for (name, _) in read_directory(at, listing) {
-        let shown = name.to_string_lossy();
-        let hidden = shown.starts_with('.') && !text.starts_with('.');
-        if !hidden && pattern.matches(&shown) {
-            let inner = at.join(&name);
-            if after.is_empty() {
-                take(root, &inner, found);
-            } else if inner.is_dir() {
-                walk(root, &inner, after, found, listing, depth);
-            }
-        }
-    }
-}
-
-fn take(root: &Path, path: &Path, found: &mut Named) {
-    let relative = path.strip_prefix(root).unwrap_or(path);
-    found.insert(path.as_os_str().to_owned(), relative.to_string_lossy().into_owned());
-}
-
-/// The names in a directory, each with whether it is a directory itself (a link to one is not).
-fn read_directory(at: &Path, listing: &mut Listing) -> Vec<(OsString, bool)> {
-    let at = if at.as_os_str().is_empty() { Path::new(".") } else { at };
-    match fs::read_dir(at) {
-        Ok(entries) => {
-            let both = |entry: fs::DirEntry| (entry.file_name(), entry.file_type().is_ok_and(|kind| kind.is_dir()));
-            entries.flatten().map(both).collect()
-        }
-        Err(error) => {
-            if error.kind() != io::ErrorKind::NotFound {
-                listing.odd.push((at.to_path_buf(), error.to_string()));
-            }
-            Vec::new()
-        }
-    }
-}
-
-/// The names of the directories of one look, read once.
-struct Directories {
-    /// Log names that are known by directory, though their files may be away.
-    logs: HashMap<PathBuf, Vec<Vec<u8>>>,
-    names: HashMap<PathBuf, Names>,
-}
-
-#[derive(Default)]
-struct Names {
-    logs: HashMap<Vec<u8>, LogName>,
-    /// The files of each log.
-    files: HashMap<Vec<u8>, Vec<Vec<u8>>>,
-}
-
-impl Directories {
-    fn new(places: &[Place], logs: &[Log]) -> Self {
-        let named = places.iter().flat_map(|place| &place.paths).filter(|path| !is_pattern(path)).map(Path::new);
-        let mut known: HashMap<PathBuf, Vec<Vec<u8>>> = HashMap::new();
-        for (directory, name) in named.chain(logs.iter().map(|log| log.chain.as_path())).filter_map(split) {
-            known.entry(directory.to_path_buf()).or_default().push(name.to_vec());
-        }
-        Self { logs: known, names: HashMap::new() }
-    }
-
-    fn of(&mut self, directory: &Path) -> &Names {
-        let logs = self.logs.get(directory).map_or(&[] as &[Vec<u8>], Vec::as_slice);
-        self.names.entry(directory.to_path_buf()).or_insert_with(|| {
-            let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-            let names: Vec<Vec<u8>> = entries.map(|entry| entry.file_name().into_vec()).collect();
-            let mut all = Names::default();
-            for (log, name) in log_names(&names, logs).into_iter().zip(&names) {
-                all.files.entry(log.log.clone()).or_default().push(name.clone());
-                all.logs.insert(name.clone(), log);
-            }
-            all
-        })
-    }
-
-    fn log_name(&mut self, directory: &Path, name: &[u8]) -> LogName {
-        let known = self.of(directory).logs.get(name).cloned();
-        known.unwrap_or_else(|| LogName { log: name.to_vec(), date: None, number: None })
-    }
-
-    fn rotations(&mut self, directory: &Path, log: &[u8]) -> Vec<(Vec<u8>, LogName)> {
-        let all = self.of(directory);
-        let files = all.files.get(log).into_iter().flatten();
-        files.filter_map(|name| Some((name.clone(), all.logs.get(name)?.clone()))).collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn listed(dir: &Path, files: &[&str], paths: &[&str]) -> Vec<String> {

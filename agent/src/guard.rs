@@ -95,8 +95,8 @@ pub fn crc_of(content: &impl Content, from: u64, to: u64) -> std::io::Result<u32
     Ok(crc)
 }
 
-/// How far two contents are the same from `from` on: up to the offset, and whether they differ there.
-/// Not to differ means that one of them ends there.
+/// How far two contents are the same from `from` on: the offset, and whether they differ there. If they do not differ
+/// there, one of them ends there.
 pub fn compare(a: &impl Content, b: &impl Content, from: u64) -> std::io::Result<(u64, bool)> {
     let mut bufs = (vec![0; 128 << 10], vec![0; 128 << 10]);
     let mut at = from;

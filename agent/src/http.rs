@@ -1,4 +1,4 @@
-//! The collector over HTTP: MessagePack, zstd with a checksum, and answers told apart from a proxy's pages.
+//! The collector over HTTP: MessagePack, zstd with a checksum, and answers that are not mistaken for a proxy's pages.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,7 +18,7 @@ use crate::{Config, Error};
 const SLOWEST: usize = 64 << 10;
 /// An answer names each stream with a few numbers; a page is cut.
 const ANSWER_MAX: usize = 4 << 20;
-/// As much of a refusal is told.
+/// Bytes of a refusal that are reported.
 const TEXT_MAX: usize = 300;
 /// Memory for packing that is kept between two batches.
 const PLAIN_KEPT: usize = 5 << 20;

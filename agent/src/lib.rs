@@ -3,9 +3,10 @@
 //! Read in this order:
 //! - [`config`], [`options`], [`error`](Error): what an operator says, and what is wrong with it
 //! - `content`, `generation`, `guard`: what a file is, and how it is known again
-//! - `logname`, `place`, `discover`: which files there are
+//! - `logname`, `place`, `discover`, `source`: which files there are, and the sources that they are of
 //! - `cursor`, `turn`, `piece`: a place in one file, and what a turn of reading and framing makes of it
-//! - `stream`, `follow`: every decision about files and streams; pure
+//! - `stream`: one stream, as an enum of its states
+//! - `follow`: every decision about files and streams; pure. It names its parts in its own order
 //! - `read`, `reply`, [`http`], [`transport`], `ship`, `link`, `checkpoint`: the hands
 //! - `run`: puts it all to work; [`progress`]: how far it is
 //! - [`logging`], [`stop`]: what every program around it needs

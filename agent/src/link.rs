@@ -9,7 +9,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A busy collector is there, and asks for time itself.
 const PATIENCE_BUSY: Duration = Duration::from_secs(30);
 
-/// What a request has told.
+/// What a request says of the collector.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Word {
     Up,
@@ -20,18 +20,18 @@ pub enum Word {
     Refused(String),
 }
 
-/// What is worth a line.
+/// What is worth a line in the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Said {
     Lost(String),
     Back { after: Duration },
 }
 
-/// What all requests together have told.
+/// What all requests together say of the collector.
 #[derive(Debug, Default)]
 pub struct Link {
     collector: Collector,
-    /// Of the first failure behind the last success.
+    /// When the first request failed after the last success.
     failing: Option<Instant>,
 }
 
@@ -53,7 +53,7 @@ impl Link {
             Word::Refused(why) => (why, Duration::ZERO),
         };
         let since = *self.failing.get_or_insert(now);
-        // One that never answered was asked for the first time just now, and whoever started the agent looks on.
+        // One that never answered was asked for the first time just now, and whoever started the agent is watching.
         let patience = if self.collector == Collector::Unknown { Duration::ZERO } else { patience };
         let lost = now.saturating_duration_since(since) >= patience;
         if matches!(self.collector, Collector::Lost { .. }) || !lost {
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stumble_is_not_told() {
+    fn a_stumble_is_not_reported() {
         let (mut link, start) = (Link::default(), Instant::now());
         assert_eq!(link.hear(Word::Up, start), None);
         for tenth in 0..300 {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_collector_that_stays_away_is_told_once_and_its_return_once() {
+    fn a_collector_that_stays_away_is_reported_once_and_its_return_once() {
         let (mut link, start) = (Link::default(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         link.hear(Word::Up, start);
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_never_answered_or_refuses_is_told_at_once() {
+    fn one_that_never_answered_or_refuses_is_reported_at_once() {
         let start = Instant::now();
         assert_eq!(Link::default().hear(down(), start), Some(lost()));
         let mut link = Link::default();

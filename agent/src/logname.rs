@@ -29,7 +29,7 @@ impl PartialOrd for Age {
 }
 
 impl LogName {
-    /// The name that is written to, as far as names can say.
+    /// As far as names can say, this is the name that is written to.
     pub fn is_plain(&self) -> bool {
         self.date.is_none() && self.number.is_none()
     }

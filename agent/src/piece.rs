@@ -1,4 +1,4 @@
-//! What a turn makes of a file: spans with their bytes, and the guard behind them.
+//! What a turn makes of a file: spans with their bytes, and the guard at their end.
 
 use record::id::Offset;
 use record::span::{Cause, SpanKind};
@@ -20,7 +20,7 @@ pub struct Piece {
 }
 
 impl Piece {
-    /// A gap; `guard` is that behind it.
+    /// A gap; `guard` is the guard at its end.
     pub fn gap(at: u64, len: u64, cause: Cause, lost: Option<u64>, guard: Guard) -> Self {
         let mut span = WireSpan::new(Offset(at), len, SpanKind::Gap);
         (span.cause, span.lost) = (Some(cause), lost);
@@ -31,7 +31,7 @@ impl Piece {
         Self { spans: Vec::new(), end: 0, guard: Guard::default(), bytes: 0 }
     }
 
-    /// Puts a span behind the others; noise behind noise is one span.
+    /// Puts a span after the others; noise after noise is one span.
     pub fn push(&mut self, span: WireSpan) {
         match self.spans.last_mut() {
             Some(last) if last.kind == SpanKind::Noise && span.kind == SpanKind::Noise => {
@@ -45,7 +45,7 @@ impl Piece {
         }
     }
 
-    /// Takes a piece that follows into this one, if together they hold `most` bytes.
+    /// Joins the piece that follows to this one, if together they hold `most` bytes at most; else gives it back.
     pub fn join(&mut self, next: Piece, most: usize) -> Option<Piece> {
         if self.bytes + next.bytes > most {
             return Some(next);

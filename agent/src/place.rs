@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_cannot_be_read_is_told() {
+    fn a_pattern_that_cannot_be_read_is_reported() {
         assert!(check("/var/log/[").is_err());
         assert_eq!(check("/var/log/**/[a-c]*.log"), Ok(()));
     }

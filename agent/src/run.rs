@@ -29,8 +29,8 @@ use crate::{Config, Error, zone};
 
 /// Appends on their way at once, over disjoint streams.
 const IN_FLIGHT: usize = 4;
-/// The progress is told at most so often.
-const TELL: Duration = Duration::from_millis(100);
+/// Between two reports of the progress.
+const REPORT: Duration = Duration::from_millis(100);
 
 /// Follows the logs of a config until it is cancelled; then sends what is read, for at most `drain`.
 pub async fn run(
@@ -66,7 +66,7 @@ pub async fn run(
         write_again: false,
         started: Instant::now(),
         progress,
-        tell_at: Duration::ZERO,
+        report_at: Duration::ZERO,
     };
     running.recover();
     running.run(cancel, config.drain).await;
@@ -116,7 +116,7 @@ fn raise_file_limit() {
 struct Running {
     follow: Follow,
     agent: String,
-    /// Shared with what writes in it: the lock is held until that has ended.
+    /// Whatever writes in it shares it: the lock is held until the last of them has ended.
     state: Arc<StateDirectory>,
     transport: Transport,
     readers: Readers,
@@ -133,14 +133,14 @@ struct Running {
     write_again: bool,
     started: Instant,
     progress: watch::Sender<Progress>,
-    tell_at: Duration,
+    report_at: Duration,
 }
 
 impl Running {
     async fn run(&mut self, cancel: CancellationToken, drain: Duration) {
         let mut stop_at = None;
         loop {
-            let wait = self.follow.due().saturating_sub(self.started.elapsed()).min(TELL);
+            let wait = self.follow.due().saturating_sub(self.started.elapsed()).min(REPORT);
             let event = tokio::select! {
                 biased;
                 () = cancel.cancelled(), if stop_at.is_none() => {
@@ -191,14 +191,14 @@ impl Running {
         if self.write_again && !self.writing {
             self.checkpoint();
         }
-        if now.mono >= self.tell_at {
-            let files = self.tell();
-            self.tell_at = now.mono + TELL * (1 + files as u32 / 1000);
+        if now.mono >= self.report_at {
+            let files = self.report();
+            self.report_at = now.mono + REPORT * (1 + files as u32 / 1000);
         }
     }
 
-    /// Gives the number of files: going through them all is not free.
-    fn tell(&self) -> usize {
+    /// Reports the progress; gives the number of files, since going through them all is not free.
+    fn report(&self) -> usize {
         let now = Progress { collector: self.link.collector(), ..self.follow.progress() };
         let files = now.files;
         self.progress.send_if_modified(|known| {
@@ -270,7 +270,7 @@ impl Running {
         }
     }
 
-    /// The decisions never ask for a file that is not open.
+    /// `Follow` never asks for a file that is not open: see `File::open`.
     fn handle(&self, key: FileKey) -> Option<Handle> {
         self.handles.get(&key).map(|(_, file)| file.clone())
     }
@@ -287,7 +287,7 @@ impl Running {
         });
     }
 
-    /// Asks the collector how far each stream of this agent is; before that nothing can be read.
+    /// Asks the collector how far each stream of this agent is; nothing can be read before the answer.
     fn recover(&mut self) {
         let saved = self.state.load();
         let (transport, agent, word) = (self.transport.clone(), self.agent.clone(), self.word.clone());
@@ -317,14 +317,14 @@ impl Running {
         }
     }
 
-    /// The last checkpoint, and the last word about the progress.
+    /// Writes the last checkpoint, and reports the progress for the last time.
     async fn end(mut self) {
         self.tasks.abort_all();
         // A checkpoint that is being written cannot be aborted, and two at once would write over each other.
         while self.tasks.join_next().await.is_some() {}
         if !self.follow.is_recovered() {
             // The checkpoint on disk knows more.
-            self.tell();
+            self.report();
             return;
         }
         let saved = self.follow.snapshot();
@@ -333,7 +333,7 @@ impl Running {
         if let Ok(Err(error)) = written {
             warn!(%error, "the last checkpoint cannot be written; the collector is asked at the next start");
         }
-        self.tell();
+        self.report();
     }
 }
 

@@ -15,7 +15,7 @@ use crate::transport::Transport;
 
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(30);
-/// Asked for by the collector at most.
+/// The collector may ask for so long a wait at most.
 const LONGEST_ASKED: Duration = Duration::from_mins(5);
 /// Nobody but an operator can help: a wrong token, a version that is not understood.
 const HELD: Duration = Duration::from_secs(30);

@@ -40,7 +40,7 @@ impl Follow {
         match said {
             Some((w, None)) if w == part.end.0 => self.committed(part, &cuts),
             Some((_, Some(Refused::Span { start, text }))) => {
-                warn!(stream = %id, offset = %start, why = text, "the collector cannot accept a span; it is put aside and recorded as a gap");
+                warn!(stream = %id, offset = %start, why = text, "the collector cannot accept a span; it goes to quarantine and is recorded as a gap");
                 self.requeue_without(part, cuts, start, text);
             }
             Some((_, Some(Refused::Meta { text }))) => {
@@ -57,7 +57,7 @@ impl Follow {
             }
             other => {
                 let refused = matches!(other, Some((_, Some(Refused::Base | Refused::Straddle))));
-                info!(stream = %id, base = %part.base, refused, "the collector stands elsewhere; it is asked where");
+                info!(stream = %id, base = %part.base, refused, "the collector is elsewhere; it is asked where");
                 self.ask_position(id, &cuts);
             }
         }
@@ -104,7 +104,7 @@ impl Follow {
         } else if start < part.end
             && let Some(stream) = self.streams.get_mut(id)
         {
-            // Not a span of this batch: nothing can be put aside, and sending it again at once helps nobody.
+            // Not a span of this batch: nothing goes to quarantine, and sending it again at once helps nobody.
             stream.queue.hold(self.now.mono + HOLD);
         }
         self.requeue(id, spans, cuts);

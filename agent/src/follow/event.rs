@@ -1,4 +1,4 @@
-//! What following is told, and what it asks for.
+//! What happened, for `Follow` to decide on, and what it wants to be done.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::guard::{Ask, Look};
 use crate::stream::FileKey;
 use crate::turn::{Order, Turn};
 
-/// What was seen.
+/// What happened.
 #[derive(Debug)]
 pub enum Event {
     /// What the collector and the checkpoint know.
@@ -34,7 +34,7 @@ pub enum Event {
         file: FileKey,
         look: Result<Look, String>,
     },
-    /// How far two files are the same, whether they differ there, and the other one looked at after that.
+    /// How far two files are the same, whether they differ there, and what a look at the other one brought after that.
     Compared {
         file: FileKey,
         same: Result<(u64, bool, Look), String>,

@@ -18,11 +18,11 @@ pub(super) struct File {
     pub source_name: String,
     pub chain: PathBuf,
     pub path: PathBuf,
-    /// Matched by the source, not only a rotation of what is.
+    /// The source itself matches it; else it is only a rotation of a file that the source matches.
     pub named: bool,
     /// Its name has neither date nor number.
     pub plain: bool,
-    /// Listed last time.
+    /// It was in the last listing that covers it.
     pub listed: bool,
     /// There is a newer file of its chain, or it is out of sight.
     pub rotated: bool,
@@ -30,21 +30,21 @@ pub(super) struct File {
     pub age: u64,
     pub inode: InodeId,
     pub identity: Option<FileIdentity>,
-    /// As it was last seen by anyone, and by whoever read it.
+    /// As it was last seen by anyone, and as it was when it was last read.
     pub stat: Stat,
     pub read_stat: Stat,
     /// The largest size that was seen since it was last truncated.
     pub most: u64,
-    /// Listings up to this number say nothing about that.
+    /// Listings up to this number may be older than the truncate: they do not raise `most`.
     pub most_from: u64,
     /// There is a handle of it.
     pub open: bool,
     /// What is being done with it by a reader; one thing at a time.
     pub busy: Option<Busy>,
     pub role: Role,
-    /// The last look while it is not judged yet.
+    /// The last look at it, as long as it is not judged.
     pub look: Option<Look>,
-    /// Its bytes up to there are those of this stream.
+    /// Its bytes up to this offset were compared and are those of this stream.
     pub equal: Option<(StreamId, u64)>,
     /// Streams that it is not a copy of.
     pub cleared: HashSet<StreamId>,
@@ -52,7 +52,7 @@ pub(super) struct File {
     pub grew_at: Duration,
     /// It could not be opened or read.
     pub trouble: Option<Trouble>,
-    /// Stood there when the agent first looked.
+    /// It was in the first listing.
     pub early: bool,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct File {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Trouble {
     pub tries: u32,
-    /// Not to be tried again before.
+    /// It is not tried before.
     pub again: Duration,
 }
 
@@ -76,7 +76,7 @@ pub(super) enum Busy {
         stream: StreamId,
         crc: u32,
     },
-    /// With the largest size that was known when it was given: a turn that finds less has found a truncate.
+    /// A turn, with the largest size that was known when it was given: a turn that finds less has found a truncate.
     Read {
         most: u64,
     },
@@ -87,21 +87,22 @@ pub(super) enum Busy {
 pub(super) enum Role {
     /// Not judged yet.
     Fresh,
-    /// By its identity it is this stream's file; its content is not tested yet. With the time of the first look that denied it.
+    /// By its identity it is this stream's file, and its content is not tested yet. `doubt` is when a first look found other
+    /// bytes.
     Claimed {
         stream: StreamId,
         doubt: Option<Duration>,
     },
-    /// All its bytes equal those of this stream, whose own file lives: not read.
+    /// All its bytes equal those of this stream, whose own file lives: it is not read.
     Held {
         by: StreamId,
     },
-    /// A copy that brings nothing, or a rotation from before the agent's time: not read.
+    /// A copy that brings nothing, or a rotation from before the agent's time: it is not read.
     Ignored,
     Following {
         stream: StreamId,
     },
-    /// As `Following`, but it looked truncated.
+    /// As `Following`, but at first sight it was truncated: it is looked at once more.
     Doubtful {
         stream: StreamId,
         since: Duration,
@@ -116,7 +117,7 @@ impl File {
         }
     }
 
-    /// May be tried now.
+    /// It may be tried now.
     pub fn is_due(&self, now: Duration) -> bool {
         self.trouble.is_none_or(|trouble| trouble.again <= now)
     }
@@ -126,17 +127,17 @@ impl File {
         matches!(self.role, Role::Claimed { .. } | Role::Doubtful { .. })
     }
 
-    /// Not opened yet: it may be any stream's file.
+    /// It is not opened yet, so it may be any stream's file.
     pub fn is_unknown(&self) -> bool {
         self.role == Role::Fresh && self.identity.is_none() && self.listed
     }
 
-    /// Opened and not seen yet.
+    /// It is opened, and its first look is under way.
     pub fn is_looked_at(&self) -> bool {
         self.role == Role::Fresh && matches!(self.busy, Some(Busy::Look))
     }
 
-    /// Still to be judged, and it can be.
+    /// It is not judged yet, and it can be.
     pub fn is_pending(&self) -> bool {
         self.role == Role::Fresh
             && (self.open || (self.listed && self.trouble.is_none()))

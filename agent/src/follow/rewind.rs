@@ -31,7 +31,7 @@ impl Follow {
         self.scheduler.free_memory(stream.rewind(w, guard));
         self.scheduler.release(id);
         stream.queue.hold(self.now.mono + HOLD / 10);
-        info!(stream = %id, from = before, to = w, "goes to where the collector stands");
+        info!(stream = %id, from = before, to = w, "goes to where the collector is");
         match stream.file() {
             Some(key) if self.files.get(key).is_some_and(|file| file.open) => {
                 if let Some(file) = self.files.get_mut(key) {

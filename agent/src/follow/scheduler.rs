@@ -110,3 +110,54 @@ impl Scheduler {
         self.memory == 0 && self.reading == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_file_is_due_once_and_at_the_time_that_was_said_last() {
+        let mut scheduler = Scheduler::default();
+        scheduler.schedule(1, 2 * SECOND);
+        scheduler.schedule(2, 3 * SECOND);
+        scheduler.schedule(1, 4 * SECOND);
+        assert_eq!(scheduler.due(), 3 * SECOND);
+        assert_eq!(scheduler.take_due(5 * SECOND), Some(2));
+        assert_eq!(scheduler.take_due(5 * SECOND), Some(1));
+        assert_eq!((scheduler.take_due(5 * SECOND), scheduler.due()), (None, Duration::MAX));
+        scheduler.schedule(3, SECOND);
+        scheduler.forget(3);
+        assert_eq!(scheduler.take_due(5 * SECOND), None);
+    }
+
+    #[test]
+    fn older_files_go_first_as_far_as_memory_and_readers_allow() {
+        let mut scheduler = Scheduler::default();
+        for (file, age) in [(1, 9), (2, 3), (3, 5), (4, 7), (5, 1), (6, 8)] {
+            scheduler.line_up(file, age);
+        }
+        assert_eq!(scheduler.next_turn(100), Some(5));
+        scheduler.take_memory(100);
+        assert_eq!(scheduler.next_turn(100), None);
+        scheduler.free_memory(1);
+        assert_eq!(scheduler.next_turn(100), Some(2));
+        (0..READING).for_each(|_| scheduler.turn_begins());
+        assert_eq!(scheduler.next_turn(100), None);
+        scheduler.turn_ends();
+        assert_eq!(scheduler.next_turn(100), Some(3));
+    }
+
+    #[test]
+    fn what_unfinished_records_take_is_bounded_over_all_streams() {
+        let mut scheduler = Scheduler::default();
+        assert!(scheduler.keep(StreamId(1), KEPT - 10));
+        assert!(!scheduler.keep(StreamId(2), 11));
+        assert!(scheduler.keep(StreamId(2), 10));
+        assert!(scheduler.keep(StreamId(1), 20), "what it kept before counts no more");
+        scheduler.release(StreamId(1));
+        scheduler.release(StreamId(1));
+        assert!(scheduler.keep(StreamId(3), KEPT - 10));
+    }
+}

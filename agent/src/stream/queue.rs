@@ -193,3 +193,42 @@ impl Queue {
         self.large.replace(at) != Some(at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use record::span::Cause;
+    use record::wire::Guard;
+
+    use super::*;
+
+    fn piece(at: u64) -> Piece {
+        Piece { bytes: 100, ..Piece::gap(at, 1, Cause::Copytruncate, None, Guard::default()) }
+    }
+
+    #[test]
+    fn a_batch_takes_whole_pieces_at_least_one_and_gives_them_back_in_order() {
+        let mut queue = Queue::new(Durable::Yes);
+        queue.halve_pieces(1);
+        queue.requeue(vec![piece(0), piece(1), piece(2)]);
+        let (mut bytes, ends) = (0, |pieces: &[Piece]| pieces.iter().map(|piece| piece.end).collect::<Vec<_>>());
+        let sent = queue.send(250, &mut bytes);
+        assert_eq!((ends(&sent), bytes, queue.is_in_flight()), (vec![1, 2], 200, true));
+        queue.answered();
+        queue.requeue(sent);
+        assert_eq!(ends(&queue.send(1, &mut 0)), [1]);
+        assert_eq!((queue.clear(), queue.is_empty()), (200, true));
+    }
+
+    #[test]
+    fn nothing_is_sent_before_its_epoch_and_its_rejected_records_are_on_disk() {
+        let mut queue = Queue::new(Durable::No);
+        assert!(!queue.may_be_sent(9));
+        queue.is_in_checkpoint(3);
+        queue.is_in_checkpoint(4);
+        assert!(!queue.may_be_sent(2) && queue.may_be_sent(3));
+        queue.quarantine();
+        assert!(!queue.may_be_sent(3));
+        queue.quarantined();
+        assert!(queue.may_be_sent(3));
+    }
+}

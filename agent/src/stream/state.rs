@@ -186,3 +186,63 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use record::format::Format;
+    use record::frame::Limits;
+    use record::redact;
+
+    use super::*;
+    use crate::cursor::Framing;
+
+    fn cursor() -> Cursor {
+        let (format, masks) = (Arc::new(Format::siptrail()), redact::Rules::default());
+        Cursor::new(&Arc::new(Framing { format, limits: Limits::default(), masks }), b"[2026")
+    }
+
+    fn search() -> Search {
+        Search { why: Why::Moved, listing: 1 }
+    }
+
+    #[test]
+    fn a_cursor_is_lent_once_and_comes_back() {
+        let mut state = State::Reading(7, Box::new(cursor()));
+        let lent = state.lend().unwrap();
+        assert!(matches!(state, State::Away(7)) && state.lend().is_none() && state.cursor().is_none());
+        assert!(!state.takes_gaps(), "its cursor will come back");
+        state.take_back(7, *lent);
+        assert!(matches!(state, State::Reading(7, _)) && state.takes_gaps());
+    }
+
+    #[test]
+    fn a_rewind_makes_a_cursor_void_wherever_it_is() {
+        let mut lent = State::Away(7);
+        lent.rewind();
+        lent.drop_cursor();
+        assert!(matches!(lent, State::Stopped(7)) && !lent.is_closed());
+        let mut closed = State::Closed(7);
+        closed.rewind();
+        assert!(matches!(closed, State::Stopped(7)));
+        let mut sought = State::Seeking(search(), Left::After(Box::new(cursor())));
+        sought.rewind();
+        assert!(matches!(sought, State::Seeking(_, Left::Unknown)));
+    }
+
+    #[test]
+    fn a_search_knows_what_is_left_to_be_found() {
+        let mut read = State::Reading(7, Box::new(cursor()));
+        read.seek(search());
+        assert!(matches!(&read, State::Seeking(_, Left::After(_))) && read.file().is_none());
+        read.seek(Search { why: Why::Down, listing: 2 });
+        assert!(matches!(read.end(), Left::After(_)) && read.is_gone());
+        let mut closed = State::Closed(7);
+        closed.seek(search());
+        assert!(closed.is_closed() && matches!(closed.end(), Left::Nothing));
+        let mut reopened = State::Reopening;
+        reopened.resume(8, |former| former.unwrap_or_else(cursor));
+        assert!(matches!(reopened, State::Reading(8, _)) && !reopened.is_closed());
+    }
+}

@@ -22,8 +22,8 @@ impl World {
         self.records.get(number_of(&span.bytes)).is_some_and(|record| **record == **span.bytes)
     }
 
-    /// What must hold at any moment: checkpoint ≤ watermark ≤ read offset (I4), and the memory that is counted is what
-    /// is held (I5).
+    /// What must hold at any moment: checkpoint ≤ watermark ≤ read offset (I4), the memory that is counted is what is
+    /// held (I5), what is open has a handle, and what is sought is known to be.
     pub fn check_marks(&self) {
         let committed = |id: &StreamId| self.collector.get(id).map_or(0, |stored| stored.w);
         for saved in &self.saved.streams {
@@ -36,6 +36,11 @@ impl World {
             let read = stream.seen().unwrap_or(framed);
             assert!(framed <= read, "final beyond what was read: {:#?}", self.outline());
         }
+        for (key, file) in self.follow.files.iter() {
+            assert_eq!(file.open, self.handles.contains_key(&key), "open without a handle: {:#?}", self.outline());
+        }
+        let sought = self.follow.streams.values().filter(|stream| stream.state.is_seeking()).map(|stream| stream.id);
+        assert!(sought.eq(self.follow.streams.seeking().map(|stream| stream.id)), "sought: {:#?}", self.outline());
         let queued = self.follow.streams.values().map(|stream| stream.queue.bytes());
         let answered = self.finished.iter().filter_map(|(event, _)| match event {
             Event::Answered { shipment, .. } => Some(&**shipment),
