@@ -1,73 +1,39 @@
 //! Small numbers in place of values that are compared again and again, and sets of such numbers.
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::hash::Hash;
 
-/// Numbers for values, in the order of their first appearance.
-pub struct Numbers<K>(HashMap<K, usize>);
+use indexmap::IndexSet;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+/// Numbers for values, in the order of their first appearance. The values may be text of a message: what collides here
+/// differs from process to process.
+pub struct Numbers<K>(IndexSet<K>);
 
 /// A map by our own dense numbers. Never by text of a message: whoever writes it could choose what collides.
-pub type ByNumber<K, V> = HashMap<K, V, BuildHasherDefault<Mixer>>;
-pub type NumberSet<K> = HashSet<K, BuildHasherDefault<Mixer>>;
-
-/// A hash of few instructions for numbers.
-#[derive(Clone, Copy, Default)]
-pub struct Mixer(u64);
+pub type ByNumber<K, V> = FxHashMap<K, V>;
+pub type NumberSet<K> = FxHashSet<K>;
 
 impl<K: Eq + Hash> Default for Numbers<K> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self::with_room(0)
     }
 }
 
 impl<K: Eq + Hash> Numbers<K> {
     pub fn with_room(count: usize) -> Self {
-        Self(HashMap::with_capacity(count))
+        Self(IndexSet::with_capacity(count))
     }
 
     pub fn of(&mut self, key: K) -> usize {
-        let next = self.0.len();
-        *self.0.entry(key).or_insert(next)
+        self.0.insert_full(key).0
     }
 
     pub fn find(&self, key: &K) -> Option<usize> {
-        self.0.get(key).copied()
+        self.0.get_index_of(key)
     }
 
     pub fn len(&self) -> usize {
         self.0.len()
-    }
-}
-
-impl Hasher for Mixer {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u8(&mut self, number: u8) {
-        self.write_u64(u64::from(number));
-    }
-
-    fn write_u16(&mut self, number: u16) {
-        self.write_u64(u64::from(number));
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        self.write_u64(number as u64);
-    }
-
-    fn write_isize(&mut self, number: isize) {
-        self.write_u64(number as u64);
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0.rotate_left(23) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 32)
     }
 }
 
