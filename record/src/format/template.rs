@@ -1,6 +1,11 @@
 //! A configured layout: placeholders and the text between them, matched from right to left, so nothing backtracks.
 
 use memchr::memmem;
+use nom::branch::alt;
+use nom::bytes::complete::{is_not, tag, take_until};
+use nom::multi::many0;
+use nom::sequence::delimited;
+use nom::{IResult, Parser};
 
 use super::Fields;
 use super::timestamp::LONGEST;
@@ -34,24 +39,18 @@ impl Template {
             return Err(format!("header is longer than {LONGEST_PATTERN} bytes; give a shorter one"));
         }
         let mut template = Self { prefix: false, fields: Vec::new(), tail: Vec::new() };
-        let mut rest = pattern;
-        while let Some(first) = rest.chars().next() {
-            if let Some(after) = rest.strip_prefix("{{").or_else(|| rest.strip_prefix("}}")) {
-                template.tail.push(first as u8);
-                rest = after;
-            } else if let Some(after) = rest.strip_prefix('{') {
-                let (name, after) = after
-                    .split_once('}')
-                    .ok_or("header has a \"{\" without \"}\"; write \"{{\" for the character itself")?;
-                template.placeholder(name)?;
-                rest = after;
-            } else if first == '}' {
-                return Err("header has a \"}\" without \"{\"; write \"}}\" for the character itself".into());
-            } else {
-                let (text, after) = rest.split_at(rest.find(['{', '}']).unwrap_or(rest.len()));
-                template.tail.extend_from_slice(text.as_bytes());
-                rest = after;
+        let (rest, tokens) = many0(token).parse(pattern).map_err(|why| format!("header cannot be read: {why}"))?;
+        for token in tokens {
+            match token {
+                Token::Text(text) => template.tail.extend_from_slice(text.as_bytes()),
+                Token::Placeholder(name) => template.placeholder(name)?,
             }
+        }
+        if rest.starts_with('{') {
+            return Err("header has a \"{\" without \"}\"; write \"{{\" for the character itself".into());
+        }
+        if !rest.is_empty() {
+            return Err("header has a \"}\" without \"{\"; write \"}}\" for the character itself".into());
         }
         for (field, name) in Field::ALL {
             if !template.fields.iter().any(|(_, f)| *f == field) {
@@ -115,6 +114,20 @@ impl Template {
         fields.prefix = rest;
         Some(fields)
     }
+}
+
+/// What a pattern is made of.
+enum Token<'a> {
+    Text(&'a str),
+    /// The name between braces.
+    Placeholder(&'a str),
+}
+
+/// A brace that is meant as such is written twice.
+fn token(pattern: &str) -> IResult<&str, Token<'_>> {
+    let brace = alt((tag("{{"), tag("}}"))).map(|twice: &str| Token::Text(&twice[1..]));
+    let placeholder = delimited(tag("{"), take_until("}"), tag("}")).map(Token::Placeholder);
+    alt((brace, placeholder, is_not("{}").map(Token::Text))).parse(pattern)
 }
 
 impl Field {

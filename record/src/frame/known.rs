@@ -1,5 +1,11 @@
 //! Known lines: what tells a noise line from a line of a message.
 
+use nom::branch::alt;
+use nom::bytes::complete::{tag, take_while, take_while_m_n};
+use nom::character::complete::{alpha1, digit1, one_of, space0, space1};
+use nom::combinator::{opt, recognize, verify};
+use nom::{IResult, Parser};
+
 /// The prefix before a header is kept up to this many bytes.
 const SHAPE: usize = 256;
 /// A level word must stand this near to the start of a line.
@@ -54,11 +60,11 @@ pub fn has_shape(line: &[u8], shape: &[u8]) -> bool {
             (run(shape, |b| b.is_ascii_digit()), run(line, |b| b.is_ascii_digit()))
         } else if is_blank(*first) {
             (run(shape, is_blank), run(line, is_blank))
-        } else if let Some(word) = word_at(shape, &LEVELS) {
-            let level = word_at(line, &LEVELS).filter(|len| case(&line[..*len]) == case(&shape[..word]));
-            (word, level.unwrap_or(0))
-        } else if let Some(month) = word_at(shape, &MONTHS) {
-            (month, word_at(line, &MONTHS).unwrap_or(0))
+        } else if let Ok((_, word)) = level(shape) {
+            let other = level(line).ok().filter(|(_, other)| case(other) == case(word));
+            (word.len(), other.map_or(0, |(_, other)| other.len()))
+        } else if let Ok((_, word)) = month(shape) {
+            (word.len(), month(line).map_or(0, |(_, other)| other.len()))
         } else if first.is_ascii_alphabetic() {
             let word = run(shape, |b| b.is_ascii_alphabetic());
             (word, if line.starts_with(&shape[..word]) { word } else { 0 })
@@ -80,84 +86,70 @@ pub fn is_common_noise(line: &[u8]) -> bool {
         Some(b'0'..=b'9' | b'[' | b' ' | b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D') => {}
         _ => return false,
     }
-    if is_process_line(line) {
-        return true;
-    }
-    let start = line.strip_prefix(b"[").unwrap_or(line);
-    let Some(date) = date_end(start) else { return false };
-    let after = run(&start[date..], |b| is_blank(b) || b == b'T');
-    let near = &start[..start.len().min(LEVEL_WITHIN)];
-    starts_with_time(&start[date + after..]) && level_end(near).is_some()
+    let near = line.strip_prefix(b"[").unwrap_or(line);
+    process_line(line.trim_ascii_start()).is_ok()
+        || (date_and_time(near).is_ok() && level_end(&near[..near.len().min(LEVEL_WITHIN)]).is_some())
 }
 
-/// ` 2(28536) INFO:`, as Kamailio and its kin write.
-fn is_process_line(line: &[u8]) -> bool {
-    let line = line.trim_ascii_start();
-    let number = run(line, |b| b.is_ascii_digit());
-    let Some(rest) = line[number..].strip_prefix(b"(").filter(|_| number > 0) else { return false };
-    let pid = run(rest, |b| b.is_ascii_digit());
-    let Some(rest) = rest[pid..].strip_prefix(b")").filter(|_| pid > 0) else { return false };
-    let rest = &rest[run(rest, is_blank)..];
-    word_at(rest, &LEVELS).is_some_and(|word| rest.get(word) == Some(&b':'))
+/// What a grammar says of the beginning of a line: the rest, and what was taken.
+type Taken<'a> = IResult<&'a [u8], &'a [u8]>;
+
+/// `2(28536) INFO:`, as Kamailio and its kin write.
+fn process_line(line: &[u8]) -> Taken<'_> {
+    recognize((digit1, tag("("), digit1, tag(")"), space0, level, tag(":"))).parse(line)
+}
+
+fn date_and_time(line: &[u8]) -> Taken<'_> {
+    let between = take_while(|b| is_blank(b) || b == b'T');
+    recognize((date, between, opt(tag(":")), two_digits, tag(":"), two_digits)).parse(line)
 }
 
 /// `2026-11-23`, `2026/11/23`, `23/Nov/2026`, `Nov 23`.
-fn date_end(line: &[u8]) -> Option<usize> {
-    if let Some(month) = word_at(line, &MONTHS) {
-        let blanks = run(&line[month..], is_blank);
-        let day = run(&line[month + blanks..], |b| b.is_ascii_digit());
-        return (blanks > 0 && (1..=2).contains(&day)).then_some(month + blanks + day);
-    }
-    let mut at = 0;
-    for part in 0..3 {
-        let rest = &line[at..];
-        let digits = run(rest, |b| b.is_ascii_digit());
-        let len = if digits > 0 { digits } else { word_at(rest, &MONTHS).unwrap_or(0) };
-        if len == 0 || len > 4 {
-            return None;
-        }
-        at += len;
-        if part < 2 {
-            matches!(line.get(at), Some(b'-' | b'/' | b'.')).then_some(())?;
-            at += 1;
-        }
-    }
-    Some(at)
-}
-
-fn starts_with_time(line: &[u8]) -> bool {
-    let line = line.strip_prefix(b":").unwrap_or(line);
-    matches!(line, [a, b, b':', c, d, ..] if [a, b, c, d].iter().all(|x| x.is_ascii_digit()))
+fn date(line: &[u8]) -> Taken<'_> {
+    let number = |most| verify(digit1, move |digits: &[u8]| digits.len() <= most);
+    let separator = || one_of("-/.");
+    let part = || alt((number(4), month));
+    let numbers = (number(4), separator(), part(), separator(), part());
+    alt((recognize((month, space1, number(2))), recognize(numbers))).parse(line)
 }
 
 /// The end of the first `HH:MM:SS`.
 fn time_of_day_end(text: &[u8]) -> Option<usize> {
-    let digit = |at: usize| text.get(at).is_some_and(u8::is_ascii_digit);
-    let pair = |at: usize| digit(at) && digit(at + 1);
-    (0..text.len()).find_map(|at| {
-        let alone = at == 0 || !digit(at - 1);
-        let found = alone
-            && pair(at)
-            && text.get(at + 2) == Some(&b':')
-            && pair(at + 3)
-            && text.get(at + 5) == Some(&b':')
-            && pair(at + 6);
-        found.then_some(at + 8)
-    })
+    end_of_first(text, time_of_day, u8::is_ascii_digit)
 }
 
 /// The end of the first level word that stands alone.
 fn level_end(text: &[u8]) -> Option<usize> {
-    (0..text.len())
-        .filter(|at| *at == 0 || !text[at - 1].is_ascii_alphanumeric())
-        .find_map(|at| word_at(&text[at..], &LEVELS).map(|len| at + len))
+    end_of_first(text, level, u8::is_ascii_alphanumeric)
 }
 
-/// The length of the whole word at the start, if it is one of these, in any case.
-fn word_at(text: &[u8], words: &[&[u8]]) -> Option<usize> {
-    let len = run(text, |b| b.is_ascii_alphabetic());
-    let known = (3..=8).contains(&len) && words.iter().any(|word| word.eq_ignore_ascii_case(&text[..len]));
-    known.then_some(len)
+/// Of what is not the rest of something longer.
+fn end_of_first(text: &[u8], parser: fn(&[u8]) -> Taken<'_>, goes_on: fn(&u8) -> bool) -> Option<usize> {
+    let mut starts = (0..text.len()).filter(|at| *at == 0 || !goes_on(&text[at - 1]));
+    let (rest, _) = starts.find_map(|at| parser(&text[at..]).ok())?;
+    Some(text.len() - rest.len())
+}
+
+fn time_of_day(text: &[u8]) -> Taken<'_> {
+    recognize((two_digits, tag(":"), two_digits, tag(":"), two_digits)).parse(text)
+}
+
+fn two_digits(text: &[u8]) -> Taken<'_> {
+    take_while_m_n(2, 2, |b: u8| b.is_ascii_digit()).parse(text)
+}
+
+fn level(text: &[u8]) -> Taken<'_> {
+    word(&LEVELS, text)
+}
+
+fn month(text: &[u8]) -> Taken<'_> {
+    word(&MONTHS, text)
+}
+
+/// A whole word that is one of these, in any case.
+fn word<'a>(words: &[&[u8]], text: &'a [u8]) -> Taken<'a> {
+    let known = |word: &[u8]| (3..=8).contains(&word.len()) && words.iter().any(|one| one.eq_ignore_ascii_case(word));
+    verify(alpha1, known).parse(text)
 }
 
 #[derive(PartialEq)]
@@ -188,6 +180,11 @@ pub fn is_blank(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+    use regex::bytes::Regex;
+
     use super::*;
 
     fn text(bytes: &[u8]) -> &str {
@@ -266,4 +263,72 @@ mod tests {
             assert!(!is_common_noise(line.as_bytes()), "{line}");
         }
     }
+
+    /// The same said by a regular expression, which is too slow for each line of a log.
+    fn by_pattern(line: &[u8]) -> bool {
+        static PATTERN: LazyLock<[Regex; 3]> = LazyLock::new(|| {
+            let any = |words: &[&[u8]]| words.iter().map(|word| text(word)).collect::<Vec<_>>().join("|");
+            let (level, month) = (any(&LEVELS), any(&MONTHS));
+            let time = "[0-9]{2}:[0-9]{2}";
+            // Digits go on to the last one, so a number and a time stand apart.
+            let behind_number = format!("(?:(?-i:[ \\tT]+):?|:){time}");
+            let behind_month = format!("(?:[ \\t](?-i:[ \\tT])*)?:?{time}");
+            let numbers = format!("[0-9]{{1,4}}[-/.](?:[0-9]{{1,4}}|{month})[-/.]");
+            let dated = format!(
+                "(?:{month})[ \\t]+[0-9]{{1,2}}{behind_number}|{numbers}[0-9]{{1,4}}{behind_number}|{numbers}(?:{month}){behind_month}"
+            );
+            let regex = |text: &str| Regex::new(&format!("(?i-u){text}")).expect("a pattern");
+            [
+                regex(&format!(r"^[ \t\r\n\x0c]*[0-9]+\([0-9]+\)[ \t]*(?:{level}):")),
+                regex(&format!("^(?:{dated})")),
+                regex(&format!(r"(?:^|[^0-9a-z])(?:{level})(?:[^a-z]|$)")),
+            ]
+        });
+        let near = line.strip_prefix(b"[").unwrap_or(line);
+        let first = line.first().is_some_and(|first| b"0123456789[ JFMASOND".contains(first));
+        let level = || PATTERN[2].is_match(&near[..near.len().min(LEVEL_WITHIN)]);
+        first && (PATTERN[0].is_match(line) || (PATTERN[1].is_match(near) && level()))
+    }
+
+    proptest! {
+        #[test]
+        fn a_common_line_is_what_its_pattern_says(pieces in prop::collection::vec(prop::sample::select(PIECES.to_vec()), 0..12)) {
+            let line = pieces.concat();
+            prop_assert_eq!(is_common_noise(line.as_bytes()), by_pattern(line.as_bytes()), "{}", line);
+        }
+
+        /// Most lines of the one above are none.
+        #[test]
+        fn a_line_with_a_date_is_what_its_pattern_says(
+            date in "\\[?([0-9]{1,5}[-/.](Nov|[0-9]{1,5})[-/.](DEC|[0-9]{1,5})|(Nov|may) {0,2}[0-9]{1,3})",
+            between in "[ T\t]{0,2}:?", time in "[0-9]{1,3}:[0-9]{1,3}", rest in "[ a\\[]{0,2}(INFO|Warn|err|x)[ a:]?",
+        ) {
+            let line = [date, between, time, rest].concat();
+            prop_assert_eq!(is_common_noise(line.as_bytes()), by_pattern(line.as_bytes()), "{}", line);
+        }
+    }
+
+    const PIECES: [&str; 21] = [
+        "2026",
+        "11",
+        "7",
+        "-",
+        "/",
+        ".",
+        ":",
+        " ",
+        "\t",
+        "T",
+        "19:53",
+        "Nov",
+        "nov",
+        "INFO",
+        "warn",
+        "(",
+        ")",
+        "[",
+        "x",
+        "2026-11-23 ",
+        "(7) ",
+    ];
 }
