@@ -1,7 +1,7 @@
 //! Known lines: what tells a noise line from a line of a message.
 
 use nom::branch::alt;
-use nom::bytes::complete::{tag, take_while, take_while_m_n};
+use nom::bytes::complete::{tag, take, take_while};
 use nom::character::complete::{alpha1, digit1, one_of, space0, space1};
 use nom::combinator::{opt, recognize, verify};
 use nom::{IResult, Parser};
@@ -92,7 +92,7 @@ pub fn is_common_noise(line: &[u8]) -> bool {
 }
 
 /// What a grammar says of the beginning of a line: the rest, and what was taken.
-type Taken<'a> = IResult<&'a [u8], &'a [u8]>;
+type Taken<'a> = IResult<&'a [u8], &'a [u8], ()>;
 
 /// `2(28536) INFO:`, as Kamailio and its kin write.
 fn process_line(line: &[u8]) -> Taken<'_> {
@@ -124,7 +124,7 @@ fn level_end(text: &[u8]) -> Option<usize> {
 }
 
 /// Of what is not the rest of something longer.
-fn end_of_first(text: &[u8], parser: fn(&[u8]) -> Taken<'_>, goes_on: fn(&u8) -> bool) -> Option<usize> {
+fn end_of_first(text: &[u8], parser: impl Fn(&[u8]) -> Taken<'_>, goes_on: impl Fn(&u8) -> bool) -> Option<usize> {
     let mut starts = (0..text.len()).filter(|at| *at == 0 || !goes_on(&text[at - 1]));
     let (rest, _) = starts.find_map(|at| parser(&text[at..]).ok())?;
     Some(text.len() - rest.len())
@@ -135,7 +135,7 @@ fn time_of_day(text: &[u8]) -> Taken<'_> {
 }
 
 fn two_digits(text: &[u8]) -> Taken<'_> {
-    take_while_m_n(2, 2, |b: u8| b.is_ascii_digit()).parse(text)
+    verify(take(2_usize), |two: &[u8]| two.iter().all(u8::is_ascii_digit)).parse(text)
 }
 
 fn level(text: &[u8]) -> Taken<'_> {

@@ -115,6 +115,6 @@ mod tests {
     fn the_body_may_have_been_logged_with_bare_lf() {
         let text = "INFO sip:b@a SIP/2.0\nCall-ID: c\nContent-Length: 6\n\na\nb\n";
         assert_eq!(found(text), [text]);
-        assert_eq!(found(&text.replace("6", "4")), [text.replace('6', "4")]);
+        assert_eq!(found(&text.replace('6', "4")), [text.replace('6', "4")]);
     }
 }
