@@ -148,7 +148,7 @@ impl Follow {
             Event::Checksummed { file, crc } => self.checksummed(file, crc),
             Event::Read { file, stream, turn } => self.turned(file, stream, *turn),
             Event::Answered { shipment, outcome } => self.answered(*shipment, outcome),
-            Event::Positioned { stream, position } => self.positioned(stream, position.map(|boxed| *boxed)),
+            Event::Positioned { stream, position } => self.positioned(stream, position.as_deref()),
             Event::Checkpointed { number } => self.checkpoints.is_written(number),
             Event::Quarantined { stream } => self.quarantined(stream),
             Event::Tick => {}

@@ -11,6 +11,10 @@
 //! - `run`: puts it all to work; [`progress`]: how far it is
 //! - [`logging`], [`stop`]: what every program around it needs
 
+// Switched off for the workspace, and kept here: they say when one function or one argument holds too much.
+#![warn(clippy::needless_pass_by_value, clippy::too_many_lines, clippy::similar_names, clippy::match_same_arms)]
+#![warn(clippy::fn_params_excessive_bools, clippy::large_types_passed_by_value)]
+
 pub mod config;
 pub mod error;
 pub mod http;

@@ -80,3 +80,23 @@ impl Sources {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use record::id::Offset;
+
+    use super::*;
+
+    #[test]
+    fn what_is_acknowledged_is_counted_for_its_source() {
+        let span = |kind| WireSpan::new(Offset(0), 10, kind);
+        let spans = [SpanKind::Record, SpanKind::Noise, SpanKind::Gap, SpanKind::Fragment, SpanKind::Record].map(span);
+        let mut sources = Sources::new(Vec::new());
+        sources.count(Some(SourceId(1)), &spans);
+        sources.count_near_misses(Some(SourceId(1)), 3);
+        sources.count(None, &spans[..1]);
+        let counts = Counts { records: 2, gaps: 1, noise_bytes: 10, near_misses: 3 };
+        assert_eq!(sources.counts.get(&Some(SourceId(1))), Some(&counts));
+        assert_eq!(sources.total(), Counts { records: 3, ..counts });
+    }
+}

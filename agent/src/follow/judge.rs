@@ -104,3 +104,123 @@ impl Judging {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::time::Duration;
+
+    use record::id::Offset;
+    use record::wire::{FileIdentity, Guard};
+
+    use super::*;
+    use crate::content::{InodeId, Stat};
+    use crate::cursor::head_of;
+    use crate::guard::Look;
+    use crate::stream::{Framed, Identity, Left, Search, State, Stream, Why};
+
+    /// A file of this size that is open and was looked at.
+    fn file(inode: u64, size: u64, head: &[u8]) -> File {
+        let stat = Stat { size, links: 1, ..Stat::default() };
+        File {
+            source: SourceId(0),
+            source_name: "app".into(),
+            chain: "/log/app.log".into(),
+            path: "/log/app.log".into(),
+            named: true,
+            plain: true,
+            listed: true,
+            rotated: false,
+            age: inode,
+            inode: InodeId { number: inode, ..InodeId::default() },
+            identity: Some(FileIdentity { inode, ..FileIdentity::default() }),
+            stat,
+            read_stat: stat,
+            most: size,
+            most_from: 0,
+            open: true,
+            busy: None,
+            role: Role::Fresh,
+            look: Some(Look { stat, head: head.to_vec(), before: Vec::new() }),
+            equal: None,
+            cleared: HashSet::new(),
+            grew_at: Duration::ZERO,
+            trouble: None,
+            early: false,
+        }
+    }
+
+    /// A stream of which 100 bytes are final, with a CRC of 7.
+    fn stream(state: State, head: &[u8]) -> Stream {
+        let origin = FileIdentity { inode: 99, ..FileIdentity::default() };
+        let (source, source_name, path) = (Some(SourceId(0)), "app".into(), "/log/app.log".into());
+        let identity = Identity { origin, lives_in: origin, epoch: 0, source, source_name, path, predecessor: None };
+        let mut stream = Stream::new(StreamId(5), identity, state);
+        let guard = Guard { crc: 7, crc_from: Offset(0), ..Guard::default() };
+        stream.marks.add(40, &Guard { crc: 4, ..guard.clone() });
+        stream.marks.add(100, &guard);
+        stream.framed = Framed { to: 100, guard };
+        stream.print = Fingerprint { head: head_of(head), at: 100, before: Vec::new() };
+        stream
+    }
+
+    fn sought(left: Left) -> State {
+        State::Seeking(Search { why: Why::Truncated, listing: 1 }, left)
+    }
+
+    fn check(files: Vec<File>, stream: Option<Stream>, expect: &[Verdict]) {
+        let (mut all, mut streams) = (Files::default(), Streams::default());
+        for file in files {
+            all.add(file);
+        }
+        if let Some(stream) = stream {
+            streams.add(stream);
+        }
+        let verdicts = all.iter().filter(|(_, file)| file.role == Role::Fresh);
+        let verdicts: Vec<Verdict> = verdicts.map(|(key, file)| judge(key, file, &all, &streams)).collect();
+        assert_eq!(verdicts, expect);
+    }
+
+    #[test]
+    fn a_file_is_looked_at_before_it_is_judged_and_again_when_it_grew() {
+        let grew = File { stat: Stat { size: 20, ..Stat::default() }, ..file(1, 10, b"head") };
+        check(vec![File { look: None, ..file(1, 10, b"") }, grew], None, &[Verdict::Look, Verdict::Look]);
+    }
+
+    #[test]
+    fn an_empty_file_begins_only_under_the_name_that_is_written_to() {
+        let copy = File { plain: false, ..file(2, 0, b"") };
+        check(vec![file(1, 0, b""), copy], None, &[Verdict::Begin, Verdict::Wait]);
+    }
+
+    #[test]
+    fn of_files_that_begin_alike_the_longest_is_judged_first() {
+        let files = vec![file(1, 10, b"head"), file(2, 20, b"head and more"), file(3, 30, b"other")];
+        check(files, None, &[Verdict::Wait, Verdict::Begin, Verdict::Begin]);
+    }
+
+    #[test]
+    fn a_copy_of_what_was_truncated_is_known_by_its_crc_in_one_file_only() {
+        let stream_id = StreamId(5);
+        let sum = |to, crc| Verdict::Checksum { stream: stream_id, from: 0, to, crc };
+        let stream = || Some(stream(sought(Left::Unknown), b"head"));
+        check(vec![file(1, 120, b"head")], stream(), &[sum(100, 7)]);
+        check(vec![file(1, 60, b"head")], stream(), &[sum(40, 4)]);
+        check(vec![file(1, 30, b"head")], stream(), &[Verdict::Ignore]);
+        check(vec![file(1, 120, b"tail")], stream(), &[Verdict::Begin]);
+        let cleared = File { cleared: HashSet::from([stream_id]), ..file(1, 120, b"head") };
+        check(vec![cleared], stream(), &[Verdict::Begin]);
+        let tested = File { role: Role::Claimed { stream: stream_id, doubt: None }, ..file(2, 120, b"head") };
+        check(vec![file(1, 120, b"head"), tested], stream(), &[Verdict::Wait]);
+    }
+
+    #[test]
+    fn what_begins_like_a_file_that_is_followed_is_compared_with_it() {
+        let followed = File { role: Role::Following { stream: StreamId(5) }, ..file(1, 100, b"head") };
+        let copy = File { plain: false, equal: Some((StreamId(5), 90)), ..file(2, 95, b"head") };
+        let stream = stream(State::Away(1), b"head");
+        let (print, ask) = (stream.print.clone(), Ask { head: crate::guard::HEAD, at: 100 });
+        let compare = Verdict::Compare { stream: StreamId(5), with: 1, print, ask, from: 90 - 64 };
+        check(vec![followed, copy], Some(stream), &[compare]);
+    }
+}

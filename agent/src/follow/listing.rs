@@ -33,16 +33,13 @@ impl Follow {
         let mut newest: HashMap<PathBuf, FileKey> = HashMap::new();
         for (age, entry) in entries.into_iter().enumerate() {
             let chain = entry.chain.clone();
-            let key = match self.files.at(entry.inode) {
-                Some(key) => {
-                    self.seen_again(key, entry, age as u64);
-                    key
-                }
-                None => {
-                    let key = self.seen_first(entry, age as u64);
-                    fresh.push(key);
-                    key
-                }
+            let key = if let Some(key) = self.files.at(entry.inode) {
+                self.seen_again(key, entry, age as u64);
+                key
+            } else {
+                let key = self.seen_first(entry, age as u64);
+                fresh.push(key);
+                key
             };
             newest.insert(chain, key);
         }

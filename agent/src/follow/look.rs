@@ -86,7 +86,7 @@ impl Follow {
             file.most = file.most.max(look.stat.size);
         }
         match file.role {
-            Role::Claimed { stream, doubt } => self.tested(key, stream, doubt, look),
+            Role::Claimed { stream, doubt } => self.tested(key, stream, doubt, &look),
             Role::Doubtful { stream, .. } => {
                 let cursor = self.streams.get(stream).and_then(|stream| stream.state.cursor());
                 if cursor.is_some_and(|cursor| cursor.is_same(&look)) {
@@ -95,7 +95,7 @@ impl Follow {
                 } else {
                     file.stat = look.stat;
                     let before = file.most;
-                    self.truncated(key, stream, look, before);
+                    self.truncated(key, stream, &look, before);
                 }
             }
             Role::Fresh => file.look = Some(look),
@@ -104,7 +104,7 @@ impl Follow {
     }
 
     /// A look at a file that by its identity, or by its bytes, is this stream's.
-    fn tested(&mut self, key: FileKey, id: StreamId, doubt: Option<Duration>, look: Look) {
+    fn tested(&mut self, key: FileKey, id: StreamId, doubt: Option<Duration>, look: &Look) {
         let now = self.now.mono;
         let Some(file) = self.files.get_mut(key) else { return };
         let Some(stream) = self.streams.get(id) else {
@@ -112,8 +112,8 @@ impl Follow {
             self.judging.ask();
             return;
         };
-        if is_same(&stream.framed.guard, stream.framed.to, &look) {
-            self.resume(key, id, &look);
+        if is_same(&stream.framed.guard, stream.framed.to, look) {
+            self.resume(key, id, look);
             return;
         }
         match doubt {
@@ -124,7 +124,7 @@ impl Follow {
             Some(_) if file.identity == Some(stream.identity.lives_in) => {
                 info!(path = %file.path.display(), stream = %id, "was truncated or written anew while nobody looked");
                 self.seek_copy(id);
-                self.begin(key, &look, Some(id));
+                self.begin(key, look, Some(id));
             }
             Some(_) => {
                 file.cleared.insert(id);

@@ -22,11 +22,11 @@ impl Follow {
     }
 
     /// Goes back, or ahead, to the collector's watermark.
-    pub(super) fn positioned(&mut self, id: StreamId, position: Option<Position>) {
+    pub(super) fn positioned(&mut self, id: StreamId, position: Option<&Position>) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         stream.queue.answered();
         let before = stream.framed.to;
-        let (w, guard) = position.as_ref().map_or((0, Guard::default()), |known| (known.w.0, known.guard.clone()));
+        let (w, guard) = position.map_or((0, Guard::default()), |known| (known.w.0, known.guard.clone()));
         stream.committed.answer_known(position.is_some());
         self.scheduler.free_memory(stream.rewind(w, guard));
         self.scheduler.release(id);

@@ -21,7 +21,7 @@ use crate::turn::finish;
 impl Follow {
     /// The file holds other bytes than those that were read (`before` is the largest size it was known to have): its stream
     /// goes on in a copy, or ends.
-    pub(super) fn truncated(&mut self, key: FileKey, id: StreamId, look: Look, before: u64) {
+    pub(super) fn truncated(&mut self, key: FileKey, id: StreamId, look: &Look, before: u64) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         let seen = stream.seen().unwrap_or(stream.committed.w());
         let unread = before > seen && look.stat.size < before;
@@ -29,7 +29,7 @@ impl Follow {
         info!(path = %stream.identity.path.display(), stream = %id, seen, growing, "was truncated");
         stream.ending = Some(Ending { gap: growing });
         self.seek_copy(id);
-        self.begin(key, &look, Some(id));
+        self.begin(key, look, Some(id));
     }
 
     /// Looks for a copy of what was truncated. It was complete before the truncate: a listing asked for from now on shows it.

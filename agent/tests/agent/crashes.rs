@@ -71,6 +71,10 @@ async fn c04_a_lost_acknowledgement_is_answered_with_the_watermark() {
     world.start();
     world.append("app.log", 30);
     world.exact().await;
+    // The first appends may have held no more than the stream's name: now it is one with records.
+    world.collector.next([Fault::LoseAnswer, Fault::LoseAnswer]);
+    world.append("app.log", 30);
+    world.exact().await;
     eventually("it is sent again, and acknowledged", || world.collector.repeated() > 0).await;
     assert_eq!(world.collector.refused(), []);
     let size = world.log("app.log").metadata().unwrap().len();

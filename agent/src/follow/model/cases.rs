@@ -1,10 +1,14 @@
 //! Given cases: rows of the torture list, and what the random walk has found once.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::world::World;
 use super::{ACTIVE, Op, run};
 use crate::content::Content;
+use crate::discover::{Listing, Scope};
+use crate::follow::Event;
 use crate::stream::Durable;
 
 /// Runs given operations and checks: for what the random walk has found once.
@@ -77,6 +81,29 @@ fn rest(world: &mut World, time: Duration) {
         pick += 7;
         world.work(pick);
     }
+}
+
+#[test]
+fn a_listing_of_another_directory_says_nothing_of_the_log() {
+    let mut world = World::new(false);
+    for op in [WRITE, ALL, Op::Rotate, Op::Reopen, WRITE, ALL] {
+        world.take(&op);
+    }
+    rest(&mut world, Duration::from_secs(2));
+    let before = world.outline();
+    let listed =
+        |world: &World| world.follow.files.values().map(|file| (file.listed, file.rotated)).collect::<Vec<_>>();
+    let (files, number) = (listed(&world), world.follow.rounds.number());
+    let scope = Scope::Directories(BTreeSet::from([PathBuf::from("/elsewhere")]));
+    world.step(Event::Listed { listing: Listing { scope, ..Listing::default() }, held: Vec::new() });
+    assert_eq!((listed(&world), world.follow.rounds.number()), (files.clone(), number));
+    assert_eq!(world.outline(), before);
+    let scope = Scope::Directories(BTreeSet::from([PathBuf::from("/log")]));
+    let listing = Listing { scope, ..world.disk.listing() };
+    world.step(Event::Listed { listing, held: Vec::new() });
+    assert_eq!((listed(&world), world.follow.rounds.number()), (files, number), "all it names is there");
+    world.settle();
+    world.check();
 }
 
 #[test]
