@@ -202,7 +202,8 @@ fn has_to_tag(sip: &SipFacts) -> bool {
     sip.to.as_ref().is_some_and(|to| to.tag().is_some())
 }
 
-fn call_name(message: MessageId, facts: &Facts) -> String {
+/// What names the call of a message; its hash is the call's key. It may be of any length.
+pub fn call_name(message: MessageId, facts: &Facts) -> String {
     match (&facts.call_id, facts.keys.first()) {
         (Some(call_id), _) => call_id.clone(),
         (None, Some(key)) => format!("{}:{}", key.space, key.value),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::event::CallEvent;
 use crate::facts::Facts;
 use crate::kind::Kind;
 use record::id::{CallKey, MessageId};
@@ -22,7 +23,9 @@ pub struct Message {
     pub source: String,
     pub destination: String,
     pub call: CallKey,
+    /// Without [`Flags::UNFINISHED`], which `provisional` says.
     pub flags: Flags,
+    /// The rest of it is not read yet. One that is whole and merely waits for a record before it is as good as final.
     pub provisional: bool,
     pub place: Arc<Place>,
     /// Length of the span in the file.
@@ -47,6 +50,11 @@ pub struct Place {
 }
 
 impl Message {
+    /// As correlation is told of it.
+    pub fn event(&self) -> CallEvent {
+        CallEvent::of(self.id, self.time.day(), self.time, &self.source, &self.destination, &self.facts)
+    }
+
     /// The header line as logged, without its line end.
     pub fn header(&self) -> &[u8] {
         let line = &self.raw[..self.head as usize];

@@ -161,7 +161,7 @@ create table gap (
     primary key (stream_id, off, cause)
 );
 
--- The unfinished tail of a stream; replaced by each stored append.
+-- What was read behind the watermark of a stream: records that cannot be final yet. Replaced by each stored append.
 create table provisional (
     ts bigint not null,
     stream_id bigint not null,
@@ -183,6 +183,9 @@ create table provisional (
     primary key (stream_id, off)
 );
 create index provisional_call on provisional (call);
+create index provisional_ts on provisional (ts);
+-- Holds all that the list of streams asks.
+create index provisional_stream on provisional (stream_id, ts, flags);
 
 -- Call events of one batch of one stream, until correlation has applied them.
 create table outbox (

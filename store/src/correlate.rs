@@ -11,6 +11,8 @@ mod pieces;
 mod rows;
 mod union;
 
+pub(crate) use rows::unpack as unpack_summary;
+
 use message::event::CallEvent;
 use record::id::{Offset, ScenarioId, StreamId};
 use record::time::Timestamp;

@@ -1,13 +1,14 @@
 //! Rows in SQLite or PostgreSQL. All SQL lives here; every difference between the two lives in `backend.rs`.
 //!
 //! Read in this order: [`append`] (what agents send), [`correlate`] (what it belongs to), [`scenario`], [`search`],
-//! [`stream`] and [`position`] (what is read).
+//! `early` (what is read beside what is final), [`stream`] and [`position`] (what is read).
 
 pub mod append;
 mod backend;
 mod caches;
 mod compress;
 pub mod correlate;
+mod early;
 mod error;
 mod messages;
 mod owner;

@@ -95,12 +95,15 @@ impl Store {
         Ok(rows)
     }
 
-    /// When the first call begins that does so at `time` or later.
+    /// When the first call begins, or the first provisional row was logged, at `time` or later.
     async fn next_call(&self, time: Option<Timestamp>) -> Result<Option<Timestamp>, Error> {
+        let provisional: Option<i64> = with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select min(ts) from provisional where ts >= $1").bind(time.map(|at| at.0)).fetch_one(pool).await?
+        });
         let first: Option<i64> = with_pool!(self.backend, pool => {
             sqlx::query_scalar("select min(first) from call_part where first >= $1").bind(time.map(|at| at.0)).fetch_one(pool).await?
         });
-        Ok(first.map(Timestamp))
+        Ok(first.into_iter().chain(provisional).min().map(Timestamp))
     }
 
     async fn earliest(&self) -> Result<Timestamp, Error> {

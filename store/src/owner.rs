@@ -43,8 +43,20 @@ impl Store {
         let mut calls: Vec<CallKey> = sightings.iter().map(|s| s.call).collect();
         calls.sort_unstable();
         calls.dedup();
-        let mut owners: HashMap<CallKey, Vec<(ScenarioId, Option<Day>)>> = HashMap::new();
-        for list in statement::lists(&calls) {
+        let owners = self.owners_of(&calls).await?;
+        let owner = |sighting: &Sighting| {
+            let of = owners.get(&sighting.call)?;
+            let day = Some(sighting.time.day());
+            let found = of.iter().find(|(_, d)| *d == day).or_else(|| of.iter().find(|(_, d)| d.is_none()))?;
+            Some((sighting.id, found.0))
+        };
+        Ok(sightings.iter().filter_map(owner).collect())
+    }
+
+    /// The scenarios of each call, with their day where they are filed by day.
+    pub(crate) async fn owners_of(&self, calls: &[CallKey]) -> Result<HashMap<CallKey, Vec<Owner>>, Error> {
+        let mut owners: HashMap<CallKey, Vec<Owner>> = HashMap::new();
+        for list in statement::lists(calls) {
             let rows: Vec<(Vec<u8>, i64, i16, i64)> = with_pool!(self.backend, pool => {
                 let mut q = QueryBuilder::<Db>::new(
                     "select distinct c.call, s.id, s.kind, s.first from scenario_call c
@@ -58,15 +70,12 @@ impl Store {
                 owners.entry(call_key(&call)?).or_default().push((ScenarioId(id), day));
             }
         }
-        let owner = |sighting: &Sighting| {
-            let of = owners.get(&sighting.call)?;
-            let day = Some(sighting.time.day());
-            let found = of.iter().find(|(_, d)| *d == day).or_else(|| of.iter().find(|(_, d)| d.is_none()))?;
-            Some((sighting.id, found.0))
-        };
-        Ok(sightings.iter().filter_map(owner).collect())
+        Ok(owners)
     }
 }
+
+/// A scenario, and its day where it is filed by day.
+pub(crate) type Owner = (ScenarioId, Option<Day>);
 
 /// What is needed of a message to find its scenario.
 #[derive(Debug)]

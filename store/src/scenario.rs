@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use message::event::CallClass;
 use message::logged::Message;
+use message::summary::Summary;
 use record::id::{CallKey, MessageId, Offset, ScenarioId, StreamId};
 use record::time::{Day, Timestamp};
 use sqlx::QueryBuilder;
@@ -11,13 +12,21 @@ use sqlx::QueryBuilder;
 use crate::backend::with_pool;
 use crate::scope::Scope;
 use crate::stored::call_key;
-use crate::text::count;
-use crate::{Error, Store};
+use crate::text::{big, count};
+use crate::{Error, Store, append};
 
-/// What the list shows of a scenario.
+/// What a row of a list, a page or a live view is of.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Subject {
+    Scenario(ScenarioId),
+    /// A call that has no scenario yet, with its name, which may be cut.
+    Call(CallKey, String),
+}
+
+/// What the list shows of a scenario, or of a call that has none yet.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ScenarioRow {
-    pub id: ScenarioId,
+    pub subject: Subject,
     pub class: CallClass,
     pub first: Timestamp,
     pub last: Timestamp,
@@ -121,6 +130,7 @@ struct CallColumns {
 }
 
 impl Store {
+    /// A scenario with what its provisional rows say, as if they were final.
     pub async fn scenario(&self, id: ScenarioId) -> Result<Found<Scenario>, Error> {
         let row: Option<ScenarioColumns> = with_pool!(self.backend, pool => {
             let mut q = QueryBuilder::<Db>::new("select ");
@@ -141,7 +151,10 @@ impl Store {
             .fetch_all(pool)
             .await?
         });
-        Ok(Found::Here(Scenario { row: row.read()?, calls: gather(calls)? }))
+        let mut rows = [row.read()?];
+        self.add_early(&mut rows).await?;
+        let [row] = rows;
+        Ok(Found::Here(Scenario { row, calls: gather(calls)? }))
     }
 
     /// Messages of a scenario, provisional ones too, by (time, stream, offset), behind `after`, at most `limit`.
@@ -157,10 +170,62 @@ impl Store {
     }
 }
 
+impl Subject {
+    pub fn scenario(&self) -> Option<ScenarioId> {
+        match self {
+            Self::Scenario(id) => Some(*id),
+            Self::Call(..) => None,
+        }
+    }
+
+    /// The order of what began at one time: by id, and calls without a scenario above all ids. A place, never an id.
+    pub fn place(&self) -> ScenarioId {
+        match self {
+            Self::Scenario(id) => *id,
+            Self::Call(CallKey([a, b, c, d, e, f, g, h, ..]), _) => {
+                let hash = i64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
+                ScenarioId((hash & (i64::MAX >> 1)) | (1 << 62))
+            }
+        }
+    }
+}
+
+impl ScenarioRow {
+    /// Its place in a list, which is newest first.
+    pub fn place(&self) -> (Timestamp, ScenarioId) {
+        (self.first, self.subject.place())
+    }
+
+    pub(crate) fn of(subject: Subject, summary: &Summary, version: i64) -> Self {
+        let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        Self {
+            subject,
+            class: summary.class.unwrap_or(CallClass::Other),
+            first: summary.first.unwrap_or_default(),
+            last: summary.last.unwrap_or_default(),
+            caller: summary.caller().map(append::searched),
+            callee: summary.callee().map(append::searched),
+            answered_by: summary.answered_by.as_deref().map(append::searched),
+            rang: summary.rang,
+            answered: summary.answered,
+            ending: summary.ending,
+            ended: summary.ended,
+            status: summary.status(),
+            calls: number(summary.calls()),
+            legs: number(summary.legs()),
+            messages: big(summary.messages),
+            nodes: number(summary.nodes()),
+            devices: number(summary.devices()),
+            kinds: summary.kinds.map(big),
+            version,
+        }
+    }
+}
+
 impl ScenarioColumns {
     pub fn read(self) -> Result<ScenarioRow, Error> {
         Ok(ScenarioRow {
-            id: ScenarioId(self.id),
+            subject: Subject::Scenario(ScenarioId(self.id)),
             class: class_of(self.kind)?,
             first: Timestamp(self.first),
             last: Timestamp(self.last),

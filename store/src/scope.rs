@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use message::kind::Kind;
 use record::id::{CallKey, MessageId};
+use record::span::Flags;
 use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Subject};
 use crate::statement::push_list;
 use crate::stored::StoredRow;
 use crate::text::big;
@@ -48,21 +49,28 @@ pub(crate) struct Scope {
     pub kind: Option<Kind>,
     pub method: Option<String>,
     pub status: Option<(u16, u16)>,
+    /// Unfinished rows alone, or all but these.
     pub provisional: Option<bool>,
+    /// Rows of `provisional` alone.
+    pub early: bool,
 }
 
 impl Scope {
-    /// The messages of a scenario. A call that is filed by day has a scenario a day.
+    /// The messages of a scenario, or of a call that has none yet. A call that is filed by day has a scenario a day.
     pub fn of(scenario: &Scenario) -> Self {
         let parts = || scenario.calls.iter().flat_map(|call| &call.streams);
         let day = scenario.row.first.day();
         let daily = scenario.row.class.is_daily();
+        let last = match scenario.row.subject {
+            Subject::Scenario(_) => day,
+            Subject::Call(..) => scenario.row.last.day(),
+        };
         Self {
             calls: Some(scenario.calls.iter().map(|call| call.call).collect()),
             streams: parts().map(|(stream, _)| stream.0).collect::<BTreeSet<_>>().into_iter().collect(),
             days: parts().map(|(_, day)| day.0).collect::<BTreeSet<_>>().into_iter().collect(),
             from: daily.then(|| day.start()),
-            to: daily.then(|| day.end()),
+            to: daily.then(|| last.end()),
             ..Self::default()
         }
     }
@@ -95,11 +103,8 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<StoredRow>, Error> {
         let calls: Option<Vec<Vec<u8>>> = calls.map(|calls| calls.iter().map(|call| call.0.to_vec()).collect());
-        let halves: &[(&str, i16)] = match scope.provisional {
-            None => &[("message", 0), ("provisional", 1)],
-            Some(false) => &[("message", 0)],
-            Some(true) => &[("provisional", 1)],
-        };
+        let early = scope.early || scope.provisional == Some(true);
+        let halves: &[(&str, i16)] = if early { &[("provisional", 1)] } else { &[("message", 0), ("provisional", 1)] };
         let unindexed = self.backend.unindexed();
         Ok(with_pool!(self.backend, pool => {
             let mut q = QueryBuilder::<Db>::new("");
@@ -134,6 +139,10 @@ impl Store {
                 }
                 if let Some(to) = scope.to {
                     q.push(" and ts < ").push_bind(to.0);
+                }
+                if let Some(unfinished) = scope.provisional.filter(|_| *sign == 1) {
+                    let sign = if unfinished { "<>" } else { "=" };
+                    q.push(format_args!(" and (flags & {}) {sign} 0", Flags::UNFINISHED.bits()));
                 }
                 push_matching!(q, scope);
                 if let Some((time, id)) = after {

@@ -9,6 +9,7 @@ use record::time::{DAY, HOUR, Timestamp};
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
+use crate::early::Touched;
 use crate::scenario::{self, ScenarioColumns, ScenarioRow};
 use crate::scope::push_matching;
 use crate::statement::push_list;
@@ -73,37 +74,77 @@ macro_rules! push_prefix {
     }};
 }
 
+/// ` or id in (…))`: closes a condition that these scenarios meet by a provisional row.
+macro_rules! push_or {
+    ($query:expr, $ids:expr) => {{
+        for ids in statement::lists($ids) {
+            $query.push(" or id in ");
+            push_list!($query, ids);
+        }
+        $query.push(")");
+    }};
+}
+
 /// A filter on messages, or on a person, looks at this many.
 const NEWEST: usize = 10_000;
 /// Scenarios whose messages are looked at in one go.
 const STRIDE: usize = 500;
 /// A scenario in a range of time began at most this long before it.
-const LONGEST: i64 = 2 * DAY;
+pub(crate) const LONGEST: i64 = 2 * DAY;
 /// A person's call part begins at most this long behind its scenario's range.
 const BEHIND: i64 = HOUR;
 
 impl Store {
     /// Scenarios, never messages; newest first by (first, id), behind `before`, at most `limit`. One that was joined
     /// into another is not listed. `from` and `to` want those that were going on in that time.
+    ///
+    /// Provisional rows count as if they were final: scenarios are shown with what theirs say, and a call that has no
+    /// scenario yet stands in the list by itself.
     pub async fn search(
         &self,
         filter: &Filter,
         before: Option<(Timestamp, ScenarioId)>,
         limit: usize,
     ) -> Result<Page<ScenarioRow>, Error> {
+        let mut page = self.joined(filter, before, limit).await?;
+        let unjoined = self.unjoined(filter, before, limit).await?;
+        page.rows.extend(unjoined.rows);
+        page.rows.sort_by_key(|row| std::cmp::Reverse(row.place()));
+        page.more |= unjoined.more || page.rows.len() > limit;
+        page.rows.truncate(limit);
+        page.searched_to = page.searched_to.max(unjoined.searched_to);
+        Ok(page)
+    }
+
+    /// The scenarios of a list.
+    async fn joined(
+        &self,
+        filter: &Filter,
+        before: Option<(Timestamp, ScenarioId)>,
+        limit: usize,
+    ) -> Result<Page<ScenarioRow>, Error> {
         let (among, mut searched_to) = self.candidates(filter).await?;
+        let touched = self.touched(filter).await?;
+        let by_message = filter.method.is_some() || filter.status.is_some();
         let mut rows = Vec::new();
-        if filter.method.is_none() && filter.status.is_none() {
-            rows = self.listed(filter, among.as_deref(), before, limit + 1).await?;
+        if !by_message && filter.final_status.is_none() {
+            rows = self.listed(filter, &touched, among.as_deref(), before, limit + 1).await?;
         } else {
             let (mut before, mut looked_at) = (before, 0);
             while rows.len() <= limit {
-                let stride = self.listed(filter, among.as_deref(), before, STRIDE).await?;
-                let last = stride.last().map(|row| (row.first, row.id));
+                let mut stride = self.listed(filter, &touched, among.as_deref(), before, STRIDE).await?;
+                let last = stride.last().map(ScenarioRow::place);
                 let full = stride.len() == STRIDE;
                 looked_at += stride.len();
-                let matching = self.with_messages(filter, &stride).await?;
-                rows.extend(stride.into_iter().filter(|row| matching.contains(&row.id)));
+                if by_message {
+                    let matching = self.with_messages(filter, &stride).await?;
+                    stride.retain(|row| row.subject.scenario().is_some_and(|id| matching.contains(&id)));
+                }
+                if filter.final_status.is_some() {
+                    self.add_early(&mut stride).await?;
+                    stride.retain(|row| filter.ends_as(row));
+                }
+                rows.extend(stride);
                 if !full {
                     break;
                 }
@@ -116,6 +157,9 @@ impl Store {
         }
         let more = rows.len() > limit;
         rows.truncate(limit);
+        if filter.final_status.is_none() {
+            self.add_early(&mut rows).await?;
+        }
         Ok(Page { rows, more, searched_to })
     }
 
@@ -182,16 +226,19 @@ impl Store {
     async fn listed(
         &self,
         filter: &Filter,
+        touched: &Touched,
         among: Option<&[i64]>,
         before: Option<(Timestamp, ScenarioId)>,
         limit: usize,
     ) -> Result<Vec<ScenarioRow>, Error> {
-        let Some(among) = among else { return self.list(filter, None, before, limit).await };
+        let Some(among) = among else {
+            return self.list(filter, touched, None, before, limit).await;
+        };
         let mut rows = Vec::new();
         for ids in statement::lists(among) {
-            rows.extend(self.list(filter, Some(ids), before, limit).await?);
+            rows.extend(self.list(filter, touched, Some(ids), before, limit).await?);
         }
-        rows.sort_by_key(|row| std::cmp::Reverse((row.first, row.id)));
+        rows.sort_by_key(|row| std::cmp::Reverse(row.place()));
         rows.truncate(limit);
         Ok(rows)
     }
@@ -199,6 +246,7 @@ impl Store {
     async fn list(
         &self,
         filter: &Filter,
+        touched: &Touched,
         ids: Option<Vec<i64>>,
         before: Option<(Timestamp, ScenarioId)>,
         limit: usize,
@@ -224,17 +272,20 @@ impl Store {
                 push_prefix!(q, "callee", callee);
             }
             if let Some(from) = filter.from {
-                q.push(" and last >= ").push_bind(from.0);
+                q.push(" and (last >= ").push_bind(from.0);
+                push_or!(q, &touched.from);
                 q.push(" and first >= ").push_bind(from.0.saturating_sub(LONGEST));
             }
             if let Some(to) = filter.to {
                 q.push(" and first < ").push_bind(to.0);
             }
             if let Some((least, most)) = filter.final_status {
-                q.push(" and status between ").push_bind(i32::from(least)).push(" and ").push_bind(i32::from(most));
+                q.push(" and (status between ").push_bind(i32::from(least)).push(" and ").push_bind(i32::from(most));
+                push_or!(q, &touched.status);
             }
             if let Some(kind) = filter.kind {
-                q.push(format_args!(" and {} > 0", kind.name().to_ascii_lowercase()));
+                q.push(format_args!(" and ({} > 0", kind.name().to_ascii_lowercase()));
+                push_or!(q, &touched.kind);
             }
             if let Some((first, id)) = before {
                 q.push(" and (first, id) < (").push_bind(first.0).push(", ").push_bind(id.0).push(")");
@@ -247,7 +298,7 @@ impl Store {
 
     /// Those of the scenarios that have a message which meets the filter.
     async fn with_messages(&self, filter: &Filter, rows: &[ScenarioRow]) -> Result<HashSet<ScenarioId>, Error> {
-        let ids: Vec<i64> = rows.iter().map(|row| row.id.0).collect();
+        let ids: Vec<i64> = rows.iter().filter_map(|row| row.subject.scenario()).map(|id| id.0).collect();
         let mut parts: Vec<(i64, Vec<u8>, i32)> = Vec::new();
         for list in statement::lists(&ids) {
             parts.extend::<Vec<_>>(with_pool!(self.backend, pool => {
@@ -274,10 +325,21 @@ impl Store {
                 });
                 meet.extend(found);
             }
+            let early: Vec<(Vec<u8>, i64)> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new("select distinct call, ts / ");
+                q.push(DAY).push(" from provisional where call in ");
+                push_list!(q, &list);
+                push_matching!(q, filter);
+                q.build_query_as().fetch_all(pool).await?
+            });
+            meet.extend(early);
         }
         let any_day: HashSet<&Vec<u8>> = meet.iter().map(|(call, _)| call).collect();
-        let daily: HashMap<i64, i64> =
-            rows.iter().filter(|row| row.class.is_daily()).map(|row| (row.id.0, row.first.0 / DAY)).collect();
+        let daily: HashMap<i64, i64> = rows
+            .iter()
+            .filter(|row| row.class.is_daily())
+            .map(|row| (row.subject.place().0, row.first.0 / DAY))
+            .collect();
         let meets = |id: &i64, call: &Vec<u8>| match daily.get(id) {
             Some(day) => meet.contains(&(call.clone(), *day)),
             None => any_day.contains(call),
@@ -287,6 +349,25 @@ impl Store {
 }
 
 impl Filter {
+    /// The scenario's final status is in the range asked for.
+    fn ends_as(&self, row: &ScenarioRow) -> bool {
+        let within = |(least, most): (u16, u16)| row.status.is_some_and(|status| (least..=most).contains(&status));
+        self.final_status.is_none_or(within)
+    }
+
+    /// A call without a scenario, of which these users are known, meets the filters on what it says.
+    pub(crate) fn takes(&self, row: &ScenarioRow, people: &[String]) -> bool {
+        let begins = |prefix: &Option<String>, text: Option<&str>| {
+            let prefix = prefix.as_deref().map(append::searched);
+            prefix.is_none_or(|prefix| text.is_some_and(|text| append::searched(text).starts_with(&prefix)))
+        };
+        self.listed_classes().contains(&row.class)
+            && begins(&self.caller, row.caller.as_deref())
+            && begins(&self.callee, row.callee.as_deref())
+            && (self.person.is_none() || people.iter().any(|user| begins(&self.person, Some(user))))
+            && self.ends_as(row)
+    }
+
     /// None given: what people call calls, but a Call-ID finds whatever has it.
     fn listed_classes(&self) -> Vec<CallClass> {
         if !self.classes.is_empty() {

@@ -37,6 +37,7 @@ pub(crate) struct StoredRow {
     pub method: String,
     pub masked: Vec<u8>,
     pub raw: Vec<u8>,
+    /// 1: it stands in `provisional`.
     pub provisional: i64,
 }
 
@@ -143,6 +144,7 @@ fn message(
     }
     let address = |id: i64| addresses.get(&id).map(ToString::to_string).unwrap_or_default();
     let (source, destination) = (address(row.src), address(row.dst));
+    let flags = Flags::from_bits_retain(row.flags as u16);
     let status = u16::try_from(row.status).ok().filter(|status| *status > 0);
     Ok(Message {
         id,
@@ -154,8 +156,8 @@ fn message(
         source,
         destination,
         call: call_key(&row.call)?,
-        flags: Flags::from_bits_retain(row.flags as u16),
-        provisional: row.provisional != 0,
+        flags: flags.difference(Flags::UNFINISHED),
+        provisional: row.provisional != 0 && flags.contains(Flags::UNFINISHED),
         place: places.get(&row.stream_id).cloned().unwrap_or_default(),
         len: count(row.len),
         raw,

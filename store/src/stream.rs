@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use record::id::{Offset, StreamId};
-use record::span::Cause;
+use record::span::{Cause, Flags};
 use record::time::Timestamp;
 use record::wire::Counters;
+use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
 use crate::text::count;
@@ -22,12 +23,14 @@ pub struct StreamRow {
     pub size: u64,
     pub read_to: Offset,
     pub read_at: Timestamp,
-    /// The latest event time, clamped.
+    /// The latest event time, clamped; of provisional rows, too.
     pub last_event: Option<Timestamp>,
     pub counters: Counters,
     pub near_misses: u64,
     pub closed: bool,
-    /// Provisional rows it has now.
+    /// Provisional rows it has now: records that are shown and not final.
+    pub tail: i64,
+    /// Those of them that are not read to their end.
     pub provisional: i64,
     pub gaps: Vec<Gap>,
 }
@@ -45,12 +48,16 @@ pub struct Gap {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Totals {
     pub streams: i64,
+    /// Final ones, and those that are shown and not final.
     pub records: i64,
+    /// With calls that have no scenario yet.
     pub scenarios: i64,
     pub gaps: i64,
     /// Bytes of files known and bytes committed.
     pub size: i64,
     pub committed: i64,
+    /// Bytes that were not read or are not shown yet.
+    pub lag: i64,
     /// Outbox rows that correlation has not applied.
     pub waiting: i64,
 }
@@ -122,6 +129,13 @@ impl Store {
             .fetch_all(pool)
             .await?
         });
+        let tails: Vec<(i64, i64, i64)> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select stream_id, max(ts), cast(sum(case when flags & ");
+            q.push(Flags::UNFINISHED.bits()).push(" <> 0 then 1 else 0 end) as bigint) from provisional where stream_id >= ");
+            q.push_bind(first.stream_id).push(" and stream_id <= ").push_bind(last.stream_id).push(" group by stream_id");
+            q.build_query_as().fetch_all(pool).await?
+        });
+        let tails: HashMap<i64, (i64, i64)> = tails.into_iter().map(|(id, last, open)| (id, (last, open))).collect();
         let mut gaps: HashMap<i64, Vec<Gap>> = HashMap::new();
         for gap in found {
             gaps.entry(gap.stream_id).or_default().push(gap.read()?);
@@ -130,16 +144,19 @@ impl Store {
             .into_iter()
             .map(|row| {
                 let gaps = gaps.remove(&row.stream_id).unwrap_or_default();
-                row.read(gaps)
+                let tail = tails.get(&row.stream_id).copied();
+                row.read(gaps, tail)
             })
             .collect())
     }
 
     pub async fn totals(&self) -> Result<Totals, Error> {
-        let (streams, records, gaps, size, committed): (i64, i64, i64, i64, i64) = with_pool!(self.backend, pool => {
+        let (streams, records, gaps, size, committed, lag): (i64, i64, i64, i64, i64, i64) = with_pool!(self.backend, pool => {
             sqlx::query_as(
-                "select count(*), cast(coalesce(sum(records), 0) as bigint), cast(coalesce(sum(gaps), 0) as bigint),
-                     cast(coalesce(sum(size), 0) as bigint), cast(coalesce(sum(off), 0) as bigint)
+                "select count(*), cast(coalesce(sum(records + tail), 0) as bigint), cast(coalesce(sum(gaps), 0) as bigint),
+                     cast(coalesce(sum(size), 0) as bigint), cast(coalesce(sum(off), 0) as bigint),
+                     cast(coalesce(sum(case when tail > 0 and read_to >= size then 0 when tail > 0 then size - read_to
+                         when off >= size then 0 else size - off end), 0) as bigint)
                  from stream_offset",
             )
             .fetch_one(pool)
@@ -151,7 +168,8 @@ impl Store {
         let waiting: i64 = with_pool!(self.backend, pool => {
             sqlx::query_scalar("select count(*) from outbox").fetch_one(pool).await?
         });
-        Ok(Totals { streams, records, scenarios, gaps, size, committed, waiting })
+        let scenarios = scenarios + self.count_unjoined().await?;
+        Ok(Totals { streams, records, scenarios, gaps, size, committed, lag, waiting })
     }
 
     /// The database answers.
@@ -163,8 +181,17 @@ impl Store {
     }
 }
 
+impl StreamRow {
+    /// Bytes that were not read, or are not shown yet: what stands in the provisional tail is.
+    pub fn lag(&self) -> u64 {
+        let shown = if self.tail > 0 { self.read_to.0 } else { self.w.0 };
+        self.size.saturating_sub(shown)
+    }
+}
+
 impl Row {
-    fn read(self, gaps: Vec<Gap>) -> StreamRow {
+    /// `tail`: the time of the last provisional row, and how many are not read to their end.
+    fn read(self, gaps: Vec<Gap>, tail: Option<(i64, i64)>) -> StreamRow {
         StreamRow {
             stream: StreamId(self.stream_id),
             agent: self.agent,
@@ -175,7 +202,7 @@ impl Row {
             size: count(self.size),
             read_to: Offset(count(self.read_to)),
             read_at: Timestamp(self.read_at),
-            last_event: self.last_event.map(Timestamp),
+            last_event: self.last_event.max(tail.map(|(last, _)| last)).map(Timestamp),
             counters: Counters {
                 records: count(self.records),
                 record_bytes: count(self.record_bytes),
@@ -189,7 +216,8 @@ impl Row {
             },
             near_misses: count(self.near_misses),
             closed: self.end_size.is_some(),
-            provisional: self.tail,
+            tail: self.tail,
+            provisional: tail.map_or(0, |(_, unfinished)| unfinished),
             gaps,
         }
     }

@@ -2,6 +2,7 @@
 
 mod append;
 mod correlate;
+mod early;
 mod fixture;
 mod outbox;
 mod read;

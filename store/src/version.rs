@@ -1,12 +1,16 @@
 //! Has a scenario changed: what the live view asks for each of those that are being watched.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hash;
 
-use record::id::ScenarioId;
+use record::id::{CallKey, ScenarioId};
+use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
+use crate::owner::Owner;
 use crate::statement::push_list;
+use crate::stored::call_key;
 use crate::{Error, Store, statement};
 
 impl Store {
@@ -57,6 +61,39 @@ impl Store {
                 }
             }
         }
+        self.sums(&streams).await
+    }
+
+    /// The same of calls that are watched though they had no scenario: a version, or the scenario that each has by now.
+    pub async fn call_versions(&self, calls: &[CallKey]) -> Result<Vec<(CallKey, i64, Option<ScenarioId>)>, Error> {
+        let owners = self.owners_of(calls).await?;
+        let mut streams: HashMap<CallKey, BTreeSet<i64>> = HashMap::new();
+        for keys in statement::lists(calls) {
+            let tails: Vec<(Vec<u8>, i64, i64)> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new("select distinct call, stream_id, ts from provisional where call in ");
+                push_list!(q, keys.iter().map(|call| call.0.to_vec()));
+                q.build_query_as().fetch_all(pool).await?
+            });
+            for (call, stream, time) in tails {
+                let call = call_key(&call)?;
+                let day = Some(Timestamp(time).day());
+                let owned = |(_, of): &Owner| of.is_none() || *of == day;
+                if !owners.get(&call).is_some_and(|owners| owners.iter().any(owned)) {
+                    streams.entry(call).or_default().insert(stream);
+                }
+            }
+        }
+        let sums = self.sums(&streams).await?;
+        let newest = |call: &CallKey| owners.get(call)?.iter().max_by_key(|(id, day)| (*day, *id)).map(|(id, _)| *id);
+        let version = |call: &CallKey| match sums.get(call) {
+            Some(sum) => (*call, *sum, None),
+            None => (*call, 0, newest(call)),
+        };
+        Ok(calls.iter().map(version).collect())
+    }
+
+    /// The tail marks of each one's streams, added up.
+    async fn sums<K: Copy + Eq + Hash>(&self, streams: &HashMap<K, BTreeSet<i64>>) -> Result<HashMap<K, i64>, Error> {
         let all: Vec<i64> = streams.values().flatten().copied().collect::<BTreeSet<_>>().into_iter().collect();
         let mut marks: HashMap<i64, i64> = HashMap::new();
         for list in statement::lists(&all) {
@@ -68,6 +105,6 @@ impl Store {
             marks.extend(rows);
         }
         let sum = |of: &BTreeSet<i64>| of.iter().filter_map(|stream| marks.get(stream)).sum();
-        Ok(streams.iter().map(|(scenario, of)| (*scenario, sum(of))).collect())
+        Ok(streams.iter().map(|(key, of)| (*key, sum(of))).collect())
     }
 }

@@ -32,11 +32,24 @@ const open = () => {
   source = new EventSource(url);
   for (const type of ["row", "gone", "keep"]) source.addEventListener(type, take);
   source.addEventListener("seen", seen);
+  source.addEventListener("moved", move);
   source.addEventListener("reload", () => end("The picture has changed: reload", true));
   source.addEventListener("refused", (event) => end(event.data, true));
   source.onerror = () => {
     if (source?.readyState === EventSource.CLOSED) end("Live rows have stopped: reload", true);
   };
+};
+
+// The call has its scenario now: the same rows go on there, under its address.
+const move = (event) => {
+  close();
+  const live = new URL(flow.dataset.live, location.href);
+  flow.dataset.live = `${event.data}/live${live.search}`;
+  history.replaceState(history.state, "", event.data + location.search + location.hash);
+  version = "";
+  waiting = [];
+  open();
+  around ??= setTimeout(refresh, 1000);
 };
 
 // Nothing that is drawn here has changed, but perhaps what stands around it.

@@ -6,7 +6,7 @@ mod fixture;
 
 use std::net::SocketAddr;
 
-use fixture::{Ingest, call, forked, registration};
+use fixture::{Ingest, Record, call, forked, registration};
 use record::time::SECOND;
 use store::{Location, Store};
 use web::Settings;
@@ -36,6 +36,9 @@ async fn main() -> std::io::Result<()> {
             }
         }
     }
+    if mode != "empty" {
+        ingest.add(&waiting(1_789_387_200 * SECOND + 200 * SECOND)).await;
+    }
     if mode == "live" {
         tokio::spawn(grow(ingest));
     }
@@ -43,6 +46,17 @@ async fn main() -> std::io::Result<()> {
     eprintln!("http://{}", listener.local_addr()?);
     let router = web::router(store, settings).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, router).await
+}
+
+/// A call that waits behind a record that is not finished, as far as it is written, and one that has just begun.
+fn waiting(begun: i64) -> Vec<Record> {
+    let mut records = call(begun, 900, "alice", "carol", 200, 31);
+    records.push(call(begun + 40 * SECOND, 901, "+12025550142", "dave", 200, 5).swap_remove(0));
+    let last = records.len() - 1;
+    for (at, record) in records.iter_mut().enumerate() {
+        (record.host, record.waits, record.provisional) = ("edge-1", at < last, at == last);
+    }
+    records
 }
 
 /// The wait is the point here: records come as they would while people call.

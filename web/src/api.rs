@@ -42,7 +42,16 @@ pub fn document() -> utoipa::openapi::OpenApi {
             hex strings. Lists are paged: pass `next` of an answer as `after`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0")
     ),
-    paths(scenarios::list, scenarios::one, messages::list, messages::one, streams::list, alive, ready),
+    paths(
+        scenarios::list,
+        scenarios::one,
+        scenarios::call,
+        messages::list,
+        messages::one,
+        streams::list,
+        alive,
+        ready
+    ),
     components(schemas(ApiError))
 )]
 struct Document;

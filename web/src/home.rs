@@ -75,13 +75,13 @@ struct Home {
 }
 
 fn numbers(totals: &Totals) -> Vec<(String, &'static str, String)> {
-    let behind = u64::try_from(totals.size - totals.committed).unwrap_or(0);
+    let behind = u64::try_from(totals.lag).unwrap_or(0);
     let read = if behind == 0 { "read to the end".into() } else { format!("{} to read", words::size(behind)) };
     let named = |n: i64, one: &'static str, many: &'static str| if n == 1 { one } else { many };
     vec![
         (words::count(totals.scenarios), named(totals.scenarios, "scenario", "scenarios"), String::new()),
         (words::count(totals.records), named(totals.records, "message", "messages"), String::new()),
-        (words::size(u64::try_from(totals.committed).unwrap_or(0)), "of logs", read),
+        (words::size(u64::try_from(totals.size - totals.lag).unwrap_or(0)), "of logs", read),
         (words::count(totals.streams), named(totals.streams, "file", "files"), String::new()),
         (
             words::count(totals.gaps),
@@ -108,12 +108,12 @@ struct Source {
 
 impl Source {
     fn new(stream: &StreamRow, frame: &Frame) -> Self {
-        let behind = stream.size.saturating_sub(stream.w.0);
+        let behind = stream.lag();
         let (skipped, lost): (Vec<_>, Vec<_>) = stream.gaps.iter().partition(|gap| gap.cause == Cause::StartAtEnd);
         let (state, tone) = match (lost.len(), behind) {
+            (0, 0) if stream.provisional > 0 => ("up to date, last record still open".to_owned(), "good"),
             (0, 0) if !skipped.is_empty() => ("complete from where reading began".to_owned(), "good"),
             (0, 0) => ("complete".to_owned(), "good"),
-            (0, _) if stream.provisional > 0 => ("complete but for an unfinished record".to_owned(), "good"),
             (0, _) => (format!("{} behind", words::size(behind)), ""),
             (gaps, _) => (words::counted(gaps, "gap"), "bad"),
         };
@@ -124,7 +124,7 @@ impl Source {
             state,
             tone,
             last: stream.last_event.map(|at: Timestamp| frame.zone.full(at)),
-            records: words::count(stream.counters.records),
+            records: words::count(stream.counters.records.saturating_add_signed(stream.tail)),
             noise: words::count(stream.counters.noise_lines),
             size: words::size(stream.size),
             gaps: stream.gaps.iter().map(|gap| gap_words(gap, frame)).collect(),

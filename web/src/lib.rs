@@ -4,6 +4,7 @@
 //! - [`state`]: what every page needs; [`params`], [`zone`]: the URL is the state, in the reader's zone
 //! - [`page`], [`choice`]: from template to answer; [`error`]: what went wrong, as page, fragment or JSON
 //! - [`assets`], [`security`]: files with hashed names, and what holds for every answer
+//! - [`subject`]: the address of a scenario, or of a call that has none yet
 //! - [`home`], [`search`], [`scenario`]: the pages; [`live`]: rows as they come; [`api`]: the same for programs
 
 pub mod api;
@@ -19,6 +20,7 @@ pub mod scenario;
 pub mod search;
 pub mod security;
 pub mod state;
+pub mod subject;
 pub mod words;
 pub mod zone;
 

@@ -1,6 +1,7 @@
 //! The page of one scenario: what came of it, its ladder, and the message that is open.
 //!
-//! `/s/ID` the page · `/s/ID/table` the same rows as a plain table · `/m/MESSAGE.txt` the bytes of one message
+//! `/s/ID` the page · `/s/ID/table` the same rows as a plain table · `/calls/CALL-ID` the page of a call that has no
+//! scenario yet, and the way to it once it has · `/m/MESSAGE.txt` the bytes of one message
 
 mod branches;
 mod detail;
@@ -23,20 +24,26 @@ mod tests;
 
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
+use axum::http::Uri;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use record::id::{MessageId, ScenarioId};
-use store::scenario::Found;
+use record::id::MessageId;
+use store::scenario::{Found, Scenario, Subject};
 
 use self::load::{apart, load};
 use crate::ladder::view::View;
-use crate::live::Row;
+use crate::live::{self, Row, Seen};
 use crate::page::Frame;
-use crate::{Error, Site};
+use crate::{Error, Site, subject};
 
 pub(crate) fn routes() -> Router<Site> {
-    Router::new().route("/s/{id}", get(page)).route("/s/{id}/table", get(table)).route("/m/{file}", get(bytes))
+    Router::new()
+        .route("/s/{id}", get(page))
+        .route("/s/{id}/table", get(table))
+        .route("/calls/{id}", get(call_page))
+        .route("/calls/{id}/table", get(call_table))
+        .route("/m/{file}", get(bytes))
 }
 
 async fn page(
@@ -45,7 +52,8 @@ async fn page(
     RawQuery(query): RawQuery,
     frame: Frame,
 ) -> Result<Response, Error> {
-    answer(site, id, query, "", frame, draw::page).await
+    let found = scenario(&site, &id).await?;
+    answer(site, (found, &id), query, "", frame, draw::page).await
 }
 
 async fn table(
@@ -54,41 +62,80 @@ async fn table(
     RawQuery(query): RawQuery,
     frame: Frame,
 ) -> Result<Response, Error> {
-    answer(site, id, query, "/table", frame, draw::table).await
+    let found = scenario(&site, &id).await?;
+    answer(site, (found, &id), query, "/table", frame, draw::table).await
 }
 
-/// The rows and notes of a ladder as its page with this query draws them, in order; for the live view.
-pub async fn render_rows(site: &Site, id: ScenarioId, query: &str) -> Result<Vec<Row>, Error> {
-    let scenario = match site.store.scenario(id).await? {
-        Found::Here(scenario) => scenario,
-        Found::Merged(_) | Found::Nowhere => return Err(nowhere(&id.to_string())),
+async fn call_page(
+    State(site): State<Site>,
+    uri: Uri,
+    RawQuery(query): RawQuery,
+    frame: Frame,
+) -> Result<Response, Error> {
+    let id = subject::given(&uri, "/calls/");
+    let (_, found) = subject::call(&site.store, &id).await?;
+    answer(site, (found, &id), query, "", frame, draw::page).await
+}
+
+async fn call_table(
+    State(site): State<Site>,
+    uri: Uri,
+    RawQuery(query): RawQuery,
+    frame: Frame,
+) -> Result<Response, Error> {
+    let id = subject::given(&uri, "/calls/");
+    let (_, found) = subject::call(&site.store, &id).await?;
+    answer(site, (found, &id), query, "/table", frame, draw::table).await
+}
+
+async fn scenario(site: &Site, id: &str) -> Result<Found<Scenario>, Error> {
+    let id = id.parse().map_err(|_| nowhere("scenario", id))?;
+    Ok(site.store.scenario(id).await?)
+}
+
+/// The rows and notes of a ladder as its page with this query draws them, in order; for the live view. None: it was
+/// joined into a scenario.
+pub async fn render_rows(site: &Site, subject: &Subject, query: &str) -> Result<Option<Vec<Row>>, Error> {
+    let found = match subject {
+        Subject::Scenario(id) => site.store.scenario(*id).await?,
+        Subject::Call(key, _) => site.store.call(*key).await?,
+    };
+    let scenario = match (found, subject) {
+        (Found::Here(scenario), _) => scenario,
+        (Found::Merged(_), _) => return Ok(None),
+        (Found::Nowhere, Subject::Scenario(id)) => return Err(nowhere("scenario", &id.to_string())),
+        // A record that began where another now goes on.
+        (Found::Nowhere, Subject::Call(..)) => return Ok(Some(Vec::new())),
     };
     let (messages, _) = load(&site.store, &scenario).await?;
     let view = View::parse(query);
-    apart(move || draw::rows(&messages, &view)).await
+    apart(move || draw::rows(&messages, &view)).await.map(Some)
 }
 
-/// Loads a scenario and draws it away from the threads that serve requests.
+/// Loads a scenario, or a call that has none yet, and draws it away from the threads that serve requests.
 async fn answer(
     site: Site,
-    id: String,
+    (found, id): (Found<Scenario>, &str),
     query: Option<String>,
     part: &str,
     frame: Frame,
     draw: fn(draw::Picture) -> Result<String, Error>,
 ) -> Result<Response, Error> {
-    let key: ScenarioId = id.parse().map_err(|_| nowhere(&id))?;
     let query = query.unwrap_or_default();
-    let mut scenario = match site.store.scenario(key).await? {
+    let is_call = frame.path.starts_with("/calls/");
+    let mut scenario = match found {
         Found::Here(scenario) => scenario,
         Found::Merged(into) => {
             let mark = if query.is_empty() { "" } else { "?" };
-            return Ok(Redirect::permanent(&format!("/s/{into}{part}{mark}{query}")).into_response());
+            let to = format!("/s/{into}{part}{mark}{query}");
+            // A Call-ID that is used each day leads to another scenario tomorrow.
+            let redirect = if is_call { Redirect::temporary(&to) } else { Redirect::permanent(&to) };
+            return Ok(redirect.into_response());
         }
-        Found::Nowhere => return Err(nowhere(&id)),
+        Found::Nowhere => return Err(nowhere(if is_call { "call" } else { "scenario" }, id)),
     };
     // What the live view compares with; read before the messages, so that none is missed.
-    if let [(_, version, _)] = site.store.versions(&[key]).await?[..] {
+    if let Some(Seen::At(version)) = live::version(&site.store, &scenario.row.subject).await? {
         scenario.row.version = version;
     }
     let (messages, all) = load(&site.store, &scenario).await?;
@@ -114,6 +161,8 @@ async fn bytes(State(site): State<Site>, Path(file): Path<String>) -> Result<Res
     Ok((headers, message.body().to_vec()).into_response())
 }
 
-fn nowhere(id: &str) -> Error {
-    Error::not_found(format!("There is no scenario {id}."), id)
+fn nowhere(what: &str, id: &str) -> Error {
+    let shown = &id[..id.floor_char_boundary(100)];
+    let dots = if shown.len() < id.len() { "…" } else { "" };
+    Error::not_found(format!("There is no {what} {shown}{dots}."), id)
 }

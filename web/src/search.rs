@@ -15,6 +15,7 @@ use message::event::CallClass;
 use message::kind::Kind;
 use record::id::ScenarioId;
 use record::time::{DAY, HOUR, MINUTE, Timestamp};
+use store::scenario::ScenarioRow;
 use store::search::Filter;
 
 use self::form::{Fault, Form};
@@ -76,7 +77,7 @@ async fn newer(State(site): State<Site>, frame: Frame) -> Result<Response, Error
     let filter = Filter { classes: look::classes(&form.q, filter.classes), ..filter };
     let filter = look::narrowed(&form.q, filter);
     let rows = site.store.search(&filter, None, PAGE).await?.rows;
-    let number = rows.iter().take_while(|row| (row.first, row.id) > top).count();
+    let number = rows.iter().take_while(|row| row.place() > top).count();
     let path = if frame.params.get("at") == Some("home") { "/" } else { "/search" };
     let href = frame.to_with(path, &form.params());
     let hint = Hint { number, more: number == PAGE, href, poll: poll(&frame, since) };
@@ -155,8 +156,8 @@ pub(crate) struct Hint {
 
 impl Hint {
     /// Nothing newer yet than the first row of a list.
-    pub(crate) fn of(rows: &[store::scenario::ScenarioRow], frame: &Frame) -> Self {
-        let since = rows.first().map_or(String::new(), |row| cursor::write(row.first, row.id));
+    pub(crate) fn of(rows: &[ScenarioRow], frame: &Frame) -> Self {
+        let since = rows.first().map_or(String::new(), after);
         Self { number: 0, more: false, href: String::new(), poll: poll(frame, &since) }
     }
 }
@@ -165,7 +166,7 @@ impl Results {
     fn new(frame: &Frame, form: &Form, found: Found, first_page: bool, faulty: bool) -> Self {
         let link = |params: Params| frame.to_with("/search", &params);
         let params = form.params();
-        let older = found.rows.last().filter(|_| found.more).map(|row| cursor::write(row.first, row.id));
+        let older = found.rows.last().filter(|_| found.more).map(after);
         let others =
             found.others.iter().map(|(name, field, value)| (*name, link(params.without("q").with(field, value))));
         let unasked = form.class.is_empty() && form.q.is_empty() && form.call_id.is_empty();
@@ -185,6 +186,12 @@ impl Results {
             faulty,
         }
     }
+}
+
+/// The place of a row, as the cursor of what is older or newer.
+fn after(row: &ScenarioRow) -> String {
+    let (time, place) = row.place();
+    cursor::write(time, place)
 }
 
 fn says(rows: usize, more: bool, first_page: bool) -> String {

@@ -22,7 +22,10 @@ pub struct Record {
     pub from: String,
     pub to: String,
     pub body: Vec<u8>,
+    /// Read to its middle only.
     pub provisional: bool,
+    /// Whole, behind a record that is not finished.
+    pub waits: bool,
 }
 
 /// Writes records to a store: one stream a host.
@@ -61,7 +64,7 @@ impl Ingest {
                 ids[place] = MessageId::new(stream, at);
                 at = at.plus(row.len);
                 last = last.max(record.at);
-                if record.provisional {
+                if record.provisional || record.waits {
                     tail.push(row);
                 } else {
                     end = at;
@@ -117,7 +120,7 @@ fn row(stream: StreamId, start: Offset, record: &Record) -> MessageRow {
         status: facts.status,
         source: record.from.clone(),
         destination: record.to.clone(),
-        flags: Flags::empty(),
+        flags: if record.provisional { Flags::UNFINISHED } else { Flags::empty() },
         masked: Vec::new(),
         masked_hash: None,
         raw: Packed::of(&raw),
@@ -226,12 +229,12 @@ impl Sip {
 pub fn sip(at: i64, host: &'static str, from: &str, to: &str, start: &str, message: &Sip) -> Record {
     let method = start.split(' ').next().unwrap_or("").to_owned();
     let (from, to) = (from.into(), to.into());
-    Record { at, host, kind: Kind::Sip, method, from, to, body: message.text(start), provisional: false }
+    Record { at, host, kind: Kind::Sip, method, from, to, body: message.text(start), provisional: false, waits: false }
 }
 
 pub fn other(at: i64, host: &'static str, kind: Kind, method: &str, (from, to): (&str, &str), body: &str) -> Record {
     let (method, from, to) = (method.into(), from.into(), to.into());
-    Record { at, host, kind, method, from, to, body: body.as_bytes().to_vec(), provisional: false }
+    Record { at, host, kind, method, from, to, body: body.as_bytes().to_vec(), provisional: false, waits: false }
 }
 
 pub const ALICE: &str = "sip:198.51.100.24:51714;transport=tls";

@@ -252,3 +252,32 @@ async fn a_provisional_row_is_told_and_replaced_under_its_own_id() {
     }
     assert!(shown[0].contains("provisional") && !shown[1].contains("provisional"), "{shown:?}");
 }
+
+#[tokio::test]
+async fn a_call_without_a_scenario_is_live_and_goes_on_as_its_scenario() {
+    let mut site = Site::new().await;
+    let records = call(BEGUN, 1, "alice", "bob", 200, 10);
+    let waits = |records: &[crate::fixture::Record]| -> Vec<_> {
+        records.iter().map(|record| crate::fixture::Record { waits: true, ..record.clone() }).collect()
+    };
+    site.ingest.add(&waits(&records[..1])).await;
+    let page = site.page("/calls/00000001@192.0.2.10").await;
+    let live = attributes(&page, "#flow", "data-live").remove(0);
+    let version = attributes(&page, "#flow", "data-version").remove(0);
+    let mut stream = Stream::open(&site, &format!("{live}&since={version}")).await;
+    assert_eq!(stream.next().await.unwrap().event, "seen");
+    let ids = site.ingest.add(&waits(&records[..2])).await;
+    let (rows, _) = stream.batch().await;
+    assert!(rows.contains(&format!("m{}", ids[1])), "{rows:?}");
+    site.ingest.add(&records[..2]).await;
+    let told = loop {
+        let told = stream.next().await.unwrap();
+        if told.event == "moved" {
+            break told;
+        }
+    };
+    assert_eq!(told.data, "/s/00000001");
+    assert!(stream.next().await.is_none());
+    let mut late = Stream::open(&site, &live).await;
+    assert_eq!(late.next().await.unwrap().event, "moved");
+}

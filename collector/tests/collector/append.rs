@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use collector::correlate;
 use record::id::{Offset, StreamId};
-use record::span::SpanKind;
+use record::span::{Flags, SpanKind};
 use record::wire::{self, CONTENT_TYPE, StreamAppend, StreamMeta, WireSpan};
 use serde_bytes::ByteBuf;
 use store::search::MessageFilter;
@@ -85,7 +85,7 @@ async fn an_unfinished_record_is_shown_and_then_replaced_under_its_own_id() {
     let whole = stream(1, 0, RECORD);
     let half = &RECORD[..RECORD.len() / 2];
     let mut tail = WireSpan::new(Offset(0), half.len() as u64, SpanKind::Record);
-    tail.head = whole.spans[0].head;
+    (tail.head, tail.flags) = (whole.spans[0].head, Flags::UNFINISHED);
     (tail.hash, tail.bytes) = (WireSpan::hash_of(half.as_bytes()), ByteBuf::from(half.as_bytes().to_vec()));
     let open = StreamAppend { end: Offset(0), spans: Vec::new(), tail: vec![tail], ..stream(1, 0, "") };
     assert_eq!(door.append(vec![open]).await.0, StatusCode::OK);

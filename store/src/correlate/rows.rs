@@ -219,7 +219,8 @@ fn pack(summary: &Summary) -> Vec<u8> {
     compress::pack_quickly(&rmp_serde::to_vec(summary).unwrap_or_default())
 }
 
-fn unpack(packed: &[u8]) -> Result<Summary, Error> {
+/// Of a scenario.
+pub(crate) fn unpack(packed: &[u8]) -> Result<Summary, Error> {
     let bytes = compress::unpack_quick(packed)?;
     record::wire::decode(&bytes).map_err(|why| Error::Damaged(format!("the summary of a scenario: {why}")))
 }

@@ -14,13 +14,13 @@ use super::fixture::{File, NOON, Says, correlate, says, scenarios};
 use super::store_test;
 use crate::Store;
 use crate::correlate::HUB;
-use crate::scenario::{Found, Join, Scenario};
+use crate::scenario::{Found, Join, Scenario, Subject};
 use crate::search::Filter;
 
 pub(super) async fn only(store: &Store) -> Scenario {
     let page = store.search(&Filter::default(), None, 10).await.unwrap();
     assert_eq!(page.rows.len(), 1);
-    here(store, page.rows[0].id).await
+    here(store, page.rows[0].subject.scenario().unwrap()).await
 }
 
 async fn here(store: &Store, id: ScenarioId) -> Scenario {
@@ -78,7 +78,7 @@ store_test! {
         assert_eq!(done[0].merged, 0);
         assert_eq!(scenarios(&store).await, [vec!["call-a", "call-b"], vec!["call-c", "call-d"]]);
         let page = store.search(&Filter::default(), None, 10).await.unwrap();
-        let scenario = here(&store, page.rows[0].id).await;
+        let scenario = here(&store, page.rows[0].subject.scenario().unwrap()).await;
         let message = MessageId::new(file.stream, Offset(start));
         let by = Join { space: "session".into(), value: "s".into(), sure: true, message };
         assert_eq!(scenario.calls.iter().find(|call| call.call_id == "call-d").unwrap().joined_by, Some(by));
@@ -95,7 +95,7 @@ store_test! {
         ]).await;
         assert_eq!(merged, [0, 0, 0, 1, 1]);
         let scenario = only(&store).await;
-        assert_eq!(scenario.row.id, ScenarioId(1));
+        assert_eq!(scenario.row.subject, Subject::Scenario(ScenarioId(1)));
         assert_eq!((scenario.row.messages, scenario.row.calls, scenario.calls.len()), (5, 3, 3));
         assert_eq!(scenario.row.caller.as_deref(), Some("alice"));
         for id in [2, 3] {
@@ -129,7 +129,7 @@ store_test! {
         assert_eq!(after.len(), 13);
         assert!(after.contains(&vec!["x".to_string()]) && after.contains(&vec!["y".to_string(), "z".to_string()]));
         let page = store.search(&Filter { call_id: Some("z".into()), ..Filter::default() }, None, 10).await.unwrap();
-        let scenario = here(&store, page.rows[0].id).await;
+        let scenario = here(&store, page.rows[0].subject.scenario().unwrap()).await;
         assert_eq!((scenario.row.messages, scenario.row.first.0), (2, NOON.0 + SECOND));
         assert_eq!(scenario.calls.iter().map(|call| call.joined_by.as_ref().map(|by| by.value.as_str())).collect::<Vec<_>>(), [Some("s"); 2]);
     }
@@ -235,13 +235,14 @@ store_test! {
         let rows = store.search(&filter, None, 10).await.unwrap().rows;
         assert_eq!(rows.iter().map(|row| row.messages).collect::<Vec<_>>(), [2, 1]);
         for row in rows {
-            let scenario = here(&store, row.id).await;
+            let id = row.subject.scenario().unwrap();
+            let scenario = here(&store, id).await;
             let messages = store.scenario_messages(&scenario, None, 10).await.unwrap();
             assert_eq!(messages.len() as i64, row.messages);
             for message in messages {
                 assert_eq!(message.time.day(), row.first.day());
-                assert_eq!(store.message(message.id).await.unwrap().unwrap().1, Some(row.id));
-                assert_eq!(store.scenarios_of(std::slice::from_ref(&message)).await.unwrap(), [(message.id, row.id)]);
+                assert_eq!(store.message(message.id).await.unwrap().unwrap().1, Some(id));
+                assert_eq!(store.scenarios_of(std::slice::from_ref(&message)).await.unwrap(), [(message.id, id)]);
             }
         }
     }
@@ -276,14 +277,14 @@ store_test! {
             assert!(now > last, "{what}: {last} then {now}");
             last = now;
         };
-        let tail = |at| vec![file.message(file.w, &says("a", at, "INFO"))];
+        let tail = |at| vec![file.unfinished(file.w, &says("a", at, "INFO"))];
         for at in 1..3 {
             store.append(vec![crate::append::Incoming { tail: tail(at), ..file.batch(file.w, Vec::new()) }]).await.unwrap();
             rises("provisional").await;
         }
         // A stream that has logged nothing final of it yet.
         let other = File::new(2);
-        let tail = vec![other.message(0, &says("a", 3, "INFO"))];
+        let tail = vec![other.unfinished(0, &says("a", 3, "INFO"))];
         store.append(vec![crate::append::Incoming { tail, ..other.batch(0, Vec::new()) }]).await.unwrap();
         rises("provisional elsewhere").await;
         let scenario = here(&store, ScenarioId(1)).await;

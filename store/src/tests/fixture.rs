@@ -184,6 +184,21 @@ impl File {
         Item::Record(Box::new(self.message(start, says)), Vec::new())
     }
 
+    /// As a provisional row whose rest is not there yet.
+    pub fn unfinished(&self, start: u64, says: &Says) -> MessageRow {
+        let row = self.message(start, says);
+        MessageRow { flags: row.flags.union(Flags::UNFINISHED), ..row }
+    }
+
+    /// What was read behind the watermark, as the agent tells it: whole records, all of which wait.
+    pub async fn tail(&self, store: &Store, rows: Vec<MessageRow>) {
+        let read_to = rows.last().map_or(Offset(self.w), |row| row.start.plus(row.len));
+        let batch = self.batch(self.w, Vec::new());
+        let incoming = Incoming { size: read_to.0, read_to, tail: rows, ..batch };
+        let outcome = store.append(vec![incoming]).await.unwrap();
+        assert_eq!(outcome, [Outcome::Stored { w: Offset(self.w) }]);
+    }
+
     pub fn message(&self, start: u64, says: &Says) -> MessageRow {
         let time = Timestamp(NOON.0 + says.at * SECOND);
         let (source, destination) = ("sip:192.0.2.1:5060".to_string(), "sip:192.0.2.2:5060".to_string());
@@ -283,7 +298,10 @@ pub(crate) async fn scenarios(store: &Store) -> Vec<Vec<String>> {
     let page = store.search(&filter, None, 1000).await.unwrap();
     let mut out = Vec::new();
     for row in page.rows {
-        let crate::scenario::Found::Here(scenario) = store.scenario(row.id).await.unwrap() else { panic!("merged") };
+        let crate::scenario::Found::Here(scenario) = store.scenario(row.subject.scenario().unwrap()).await.unwrap()
+        else {
+            panic!("merged")
+        };
         let mut calls: Vec<String> = scenario.calls.into_iter().map(|call| call.call_id).collect();
         calls.sort();
         out.push(calls);

@@ -18,7 +18,7 @@ async fn filled(store: &Store) -> usize {
         two.log(store, (0..20).map(|at| says("b", batch * 5 + at / 7, "INFO").key("session", "both"))).await;
     }
     correlate(store, 100).await;
-    let tail = vec![two.message(two.w, &says("b", 7, "BYE"))];
+    let tail = vec![two.unfinished(two.w, &says("b", 7, "BYE"))];
     store.append(vec![Incoming { tail, ..two.batch(two.w, Vec::new()) }]).await.unwrap();
     201
 }

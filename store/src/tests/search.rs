@@ -14,7 +14,10 @@ async fn found(store: &Store, filter: Filter) -> Vec<String> {
     let page = store.search(&filter, None, 100).await.unwrap();
     let mut calls = Vec::new();
     for row in page.rows {
-        let crate::scenario::Found::Here(scenario) = store.scenario(row.id).await.unwrap() else { panic!("merged") };
+        let crate::scenario::Found::Here(scenario) = store.scenario(row.subject.scenario().unwrap()).await.unwrap()
+        else {
+            panic!("merged")
+        };
         calls.push(scenario.calls[0].call_id.clone());
     }
     calls
@@ -93,7 +96,7 @@ store_test! {
             let mut seen = Vec::new();
             loop {
                 let page = store.search(&filter, seen.last().copied(), 5).await.unwrap();
-                seen.extend(page.rows.iter().map(|row| (row.first, row.id)));
+                seen.extend(page.rows.iter().map(|row| row.place()));
                 assert_eq!(page.searched_to, None);
                 if !page.more {
                     break;

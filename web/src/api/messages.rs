@@ -63,7 +63,7 @@ pub(super) struct MessageJson {
     cseq: Option<u32>,
     /// The line of the log that precedes it.
     header: String,
-    /// Its end was not read yet.
+    /// The rest of it is not read yet. A record that is whole and waits for one before it is not provisional.
     provisional: bool,
     flags: Vec<String>,
     /// The message alone, where it is UTF-8.

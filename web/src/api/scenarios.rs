@@ -1,31 +1,38 @@
 //! Scenarios: the list of the search page, and one with its picture.
 
 use axum::extract::{Path, RawQuery, State};
+use axum::http::Uri;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use record::id::ScenarioId;
 use record::time::Timestamp;
 use serde::Serialize;
-use store::scenario::{Found, ScenarioRow};
+use store::scenario::{Found, Scenario, ScenarioRow, Subject};
 
 use super::picture::ScenarioPicture;
 use crate::error::ApiError;
 use crate::scenario::load::{apart, load};
 use crate::search::cursor;
 use crate::search::form::Form;
-use crate::{Error, Site};
+use crate::{Error, Site, subject};
 
 pub(super) fn routes() -> Router<Site> {
-    Router::new().route("/api/v1/scenarios", get(list)).route("/api/v1/scenarios/{id}", get(one))
+    Router::new()
+        .route("/api/v1/scenarios", get(list))
+        .route("/api/v1/scenarios/{id}", get(one))
+        .route("/api/v1/calls/{call_id}", get(call))
 }
 
 /// What a list shows of a scenario.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 #[schema(as = Scenario)]
 pub(super) struct ScenarioJson {
+    /// Null of a call that has no scenario yet; `call_id` names it then, and it is at `/api/v1/calls/{call_id}`.
     #[schema(example = "018f3c7a")]
-    id: String,
+    id: Option<String>,
+    /// Of a call that has no scenario yet; null of a scenario, which may have several. Cut to 512 bytes.
+    call_id: Option<String>,
     /// call, registration, keepalive, subscription or other.
     class: &'static str,
     #[schema(format = DateTime)]
@@ -72,7 +79,11 @@ impl ScenarioJson {
     pub(super) fn new(row: &ScenarioRow) -> Self {
         let [sip, rest, push, media] = row.kinds;
         Self {
-            id: row.id.to_string(),
+            id: row.subject.scenario().map(|id| id.to_string()),
+            call_id: match &row.subject {
+                Subject::Scenario(_) => None,
+                Subject::Call(_, name) => Some(name.clone()),
+            },
             class: row.class.name(),
             first: row.first.to_string(),
             last: row.last.to_string(),
@@ -110,7 +121,7 @@ pub(super) struct ScenarioPage {
     searched_to: Option<String>,
 }
 
-/// Scenarios, newest first.
+/// Scenarios, newest first, and calls that have none yet.
 #[utoipa::path(
     get,
     path = "/api/v1/scenarios",
@@ -138,7 +149,7 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
     let limit = super::limit(&params)?.unwrap_or(super::LIMIT);
     let before = super::after(&params, cursor::read::<ScenarioId>)?;
     let page = site.store.search(&filter, before, limit).await?;
-    let next = page.rows.last().filter(|_| page.more).map(|last| cursor::write(last.first, last.id));
+    let next = page.rows.last().filter(|_| page.more).map(|last| cursor::write(last.first, last.subject.place()));
     Ok(Json(ScenarioPage {
         scenarios: page.rows.iter().map(ScenarioJson::new).collect(),
         next,
@@ -167,6 +178,32 @@ async fn one(State(site): State<Site>, Path(id): Path<String>) -> Result<Respons
         Found::Merged(into) => return Ok(Redirect::permanent(&format!("/api/v1/scenarios/{into}")).into_response()),
         Found::Nowhere => return Err(none()),
     };
+    drawn(&site, scenario).await
+}
+
+/// A call that has no scenario yet, as one of its own. Once it has one, this leads there.
+#[utoipa::path(
+    get,
+    path = "/api/v1/calls/{call_id}",
+    operation_id = "get_call",
+    tag = "scenarios",
+    params(("call_id" = String, Path, description = "the Call-ID, percent-encoded, or the 32 hex digits in its page's address")),
+    responses(
+        (status = 200, description = "the call", body = ScenarioPicture),
+        (status = 307, description = "its scenario is the one in `Location`"),
+        (status = 404, description = "there is none", body = ApiError),
+    )
+)]
+async fn call(State(site): State<Site>, uri: Uri) -> Result<Response, Error> {
+    let text = subject::given(&uri, "/api/v1/calls/");
+    match subject::call(&site.store, &text).await?.1 {
+        Found::Here(scenario) => drawn(&site, scenario).await,
+        Found::Merged(into) => Ok(Redirect::temporary(&format!("/api/v1/scenarios/{into}")).into_response()),
+        Found::Nowhere => Err(Error::not_found("there is no such call", text)),
+    }
+}
+
+async fn drawn(site: &Site, scenario: Scenario) -> Result<Response, Error> {
     let (messages, whole) = load(&site.store, &scenario).await?;
     let picture = apart(move || Ok(ScenarioPicture::new(&scenario, &messages, whole))).await?;
     Ok(Json(picture).into_response())

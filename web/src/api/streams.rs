@@ -26,7 +26,8 @@ pub(super) struct StreamJson {
     watermark: u64,
     /// Of the file when the agent last looked.
     size: u64,
-    /// Bytes behind: `size - watermark`.
+    /// Bytes that were not read or are not shown yet. What stands behind the watermark and is shown already counts as read:
+    /// then it is `size - read_to`, else `size - watermark`.
     lag_bytes: u64,
     read_to: u64,
     #[schema(format = DateTime)]
@@ -43,7 +44,7 @@ pub(super) struct StreamJson {
     gap_bytes: u64,
     /// Lines that were nearly headers.
     near_misses: u64,
-    /// Messages whose end was not read yet.
+    /// Messages that are shown though the rest of them is not read yet.
     provisional: i64,
     /// No more bytes will come.
     closed: bool,
@@ -81,7 +82,7 @@ impl StreamJson {
             source_path: row.path.clone(),
             watermark: row.w.0,
             size: row.size,
-            lag_bytes: row.size.saturating_sub(row.w.0),
+            lag_bytes: row.lag(),
             read_to: row.read_to.0,
             read_at: row.read_at.to_string(),
             last_event: row.last_event.map(|at| at.to_string()),

@@ -1,10 +1,11 @@
-//! The one poller of a process: one query each half second for all scenarios that somebody watches, none for none.
+//! The one poller of a process: one query each half second for all scenarios, and one for all calls without one, that somebody watches, none for none.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
-use record::id::ScenarioId;
+use record::id::{CallKey, ScenarioId};
 use store::Store;
+use store::scenario::Subject;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -30,7 +31,7 @@ type Latest = Option<Seen>;
 
 #[derive(Debug)]
 struct Ask {
-    id: ScenarioId,
+    subject: Subject,
     answer: oneshot::Sender<watch::Receiver<Latest>>,
 }
 
@@ -41,18 +42,39 @@ impl Watch {
         Self { asks }
     }
 
-    /// The scenario's version from now on; none when the server stops.
-    pub(crate) async fn subscribe(&self, id: ScenarioId) -> Option<watch::Receiver<Latest>> {
+    /// Its version from now on; none when the server stops.
+    pub(crate) async fn subscribe(&self, subject: Subject) -> Option<watch::Receiver<Latest>> {
         let (answer, receiver) = oneshot::channel();
-        self.asks.send(Ask { id, answer }).await.ok()?;
+        self.asks.send(Ask { subject, answer }).await.ok()?;
         receiver.await.ok()
     }
 }
 
-/// How one scenario stands now.
-pub(super) async fn version(store: &Store, id: ScenarioId) -> Result<Option<Seen>, store::Error> {
-    let versions = store.versions(&[id]).await?;
-    Ok(versions.first().map(|(_, version, merged)| seen(*version, *merged)))
+/// How one scenario, or a call without one, stands now.
+pub(crate) async fn version(store: &Store, subject: &Subject) -> Result<Option<Seen>, store::Error> {
+    Ok(versions(store, std::slice::from_ref(subject)).await?.pop().map(|(_, seen)| seen))
+}
+
+async fn versions(store: &Store, subjects: &[Subject]) -> Result<Vec<(Subject, Seen)>, store::Error> {
+    let scenarios: Vec<ScenarioId> = subjects.iter().filter_map(Subject::scenario).collect();
+    let mut found = Vec::new();
+    if !scenarios.is_empty() {
+        let versions = store.versions(&scenarios).await?;
+        found.extend(versions.into_iter().map(|(id, at, into)| (Subject::Scenario(id), seen(at, into))));
+    }
+    let calls: HashMap<CallKey, &Subject> = subjects
+        .iter()
+        .filter_map(|subject| match subject {
+            Subject::Call(key, _) => Some((*key, subject)),
+            Subject::Scenario(_) => None,
+        })
+        .collect();
+    if !calls.is_empty() {
+        let versions = store.call_versions(&calls.keys().copied().collect::<Vec<_>>()).await?;
+        let subject = |key| calls.get(&key).map(|subject| (*subject).clone());
+        found.extend(versions.into_iter().filter_map(|(key, at, into)| Some((subject(key)?, seen(at, into)))));
+    }
+    Ok(found)
 }
 
 fn seen(version: i64, merged: Option<ScenarioId>) -> Seen {
@@ -60,7 +82,7 @@ fn seen(version: i64, merged: Option<ScenarioId>) -> Seen {
 }
 
 async fn poll(store: Store, mut inbox: mpsc::Receiver<Ask>, stop: CancellationToken) {
-    let mut watched: HashMap<ScenarioId, watch::Sender<Latest>> = HashMap::new();
+    let mut watched: HashMap<Subject, watch::Sender<Latest>> = HashMap::new();
     let mut ticks = tokio::time::interval(EACH);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing = false;
@@ -69,24 +91,24 @@ async fn poll(store: Store, mut inbox: mpsc::Receiver<Ask>, stop: CancellationTo
             () = stop.cancelled() => return,
             ask = inbox.recv() => match ask {
                 None => return,
-                Some(Ask { id, answer }) => {
-                    let sender = watched.entry(id).or_insert_with(|| watch::channel(None).0);
+                Some(Ask { subject, answer }) => {
+                    let sender = watched.entry(subject).or_insert_with(|| watch::channel(None).0);
                     // A reader that left meanwhile needs no answer.
                     let _ = answer.send(sender.subscribe());
                 }
             },
             _ = ticks.tick(), if !watched.is_empty() => {
                 watched.retain(|_, sender| sender.receiver_count() > 0);
-                let ids: Vec<_> = watched.keys().copied().collect();
-                if ids.is_empty() {
+                let subjects: Vec<_> = watched.keys().cloned().collect();
+                if subjects.is_empty() {
                     continue;
                 }
-                match store.versions(&ids).await {
+                match versions(&store, &subjects).await {
                     Ok(versions) => {
                         failing = false;
-                        for (id, version, merged) in versions {
-                            let latest = Some(seen(version, merged));
-                            if let Some(sender) = watched.get(&id) {
+                        for (subject, seen) in versions {
+                            let latest = Some(seen);
+                            if let Some(sender) = watched.get(&subject) {
                                 sender.send_if_modified(|old| std::mem::replace(old, latest) != latest);
                             }
                         }

@@ -4,7 +4,7 @@ use askama::Template;
 use message::flow::{Flow, flow};
 use message::logged::Message;
 use record::time::Timestamp;
-use store::scenario::Scenario;
+use store::scenario::{Scenario, Subject};
 
 use super::branches::{Branch, branches};
 use super::detail::{Content, Detail, detail};
@@ -20,6 +20,7 @@ use crate::ladder::words::{Clock, duration};
 use crate::ladder::{Ladder, Line, PAGE, layout};
 use crate::live::Row;
 use crate::page::Frame;
+use crate::subject;
 use crate::words::{count, counted};
 
 /// All that a page is drawn from.
@@ -39,7 +40,11 @@ pub struct Picture {
 #[template(path = "scenario.html")]
 struct ScenarioPage {
     frame: Frame,
+    /// `/s/ID`, or `/calls/CALL-ID`.
+    path: String,
+    /// The id of the scenario, or the Call-ID of a call that has none yet.
     id: String,
+    joins_later: bool,
     /// `?…` of this page, for links to its other forms.
     query: String,
     /// The same for the live view, with the page and the open message, so that it draws these very rows.
@@ -67,7 +72,9 @@ struct ScenarioPage {
 #[template(path = "ladder/table.html")]
 struct TablePage {
     frame: Frame,
+    path: String,
     id: String,
+    joins_later: bool,
     query: String,
     title: String,
     head: Headline,
@@ -117,8 +124,7 @@ fn page_of(picture: &Picture, flow: &Flow) -> Result<String, Error> {
     let Picture { scenario, messages, evidence, view, frame, now, .. } = picture;
     let ladder = layout(flow, messages, view);
     let head = headline(scenario, flow, messages, evidence);
-    let id = scenario.row.id.to_string();
-    let path = format!("/s/{id}");
+    let path = subject::path(&scenario.row.subject);
     let template = ScenarioPage {
         query: link(&View { open: None, tab: Tab::Parsed, page: None, ..view.clone() }),
         live: link(&View { page: (ladder.pages > 1).then_some(ladder.page), ..view.clone() }),
@@ -136,7 +142,9 @@ fn page_of(picture: &Picture, flow: &Flow) -> Result<String, Error> {
         empty: empty(&ladder, view),
         pages: pages(&ladder, view),
         frame: frame.clone(),
-        id,
+        id: id(&scenario.row.subject),
+        joins_later: scenario.row.subject.scenario().is_none(),
+        path,
         head,
         ladder,
     };
@@ -155,7 +163,9 @@ fn table_of(picture: Picture, flow: &Flow) -> Result<String, Error> {
     let ladder = layout(flow, &messages, &view);
     let head = headline(&scenario, flow, &messages, &evidence);
     let template = TablePage {
-        id: scenario.row.id.to_string(),
+        path: subject::path(&scenario.row.subject),
+        id: id(&scenario.row.subject),
+        joins_later: scenario.row.subject.scenario().is_none(),
         query: link(&view),
         title: title(&head),
         zone: view.zone.label(scenario.row.first),
@@ -185,6 +195,13 @@ fn rows_of(flow: &Flow, messages: &[Message], view: &View) -> Result<Vec<Row>, E
         Ok(Row { id: line_id(line), html: html.trim().to_owned() })
     };
     ladder.lines.iter().map(draw).collect()
+}
+
+fn id(subject: &Subject) -> String {
+    match subject {
+        Subject::Scenario(id) => id.to_string(),
+        Subject::Call(_, name) => name.clone(),
+    }
 }
 
 fn line_id(line: &Line) -> String {

@@ -39,7 +39,7 @@ pub async fn of(store: &Store, messages: &[Message]) -> Result<Evidence, Error> 
         for gap in row.gaps.iter().filter(|gap| gap.start >= first && gap.start <= last) {
             evidence.gaps.push(format!("{} bytes of {}, {}", count(gap.len), row.source, gap.cause));
         }
-        let unread = row.size.saturating_sub(row.w.0);
+        let unread = row.lag();
         if unread > 0 && !row.closed {
             evidence.behind.push(format!("{} is {} bytes behind", row.source, count(unread)));
         }

@@ -5,7 +5,7 @@ use record::id::{CallKey, ScenarioId};
 use record::redact::Mask;
 use record::time::{SECOND, Timestamp};
 use scraper::{Html, Selector};
-use store::scenario::{Join, Scenario, ScenarioCall, ScenarioRow};
+use store::scenario::{Join, Scenario, ScenarioCall, ScenarioRow, Subject};
 
 use super::draw::{Picture, page_for_test, rows_for_test, table_for_test};
 use super::evidence::Evidence;
@@ -17,7 +17,7 @@ use crate::zone::Zone;
 
 fn scenario(sample: &Sample) -> Scenario {
     let row = ScenarioRow {
-        id: ScenarioId(0x018f_3c7a),
+        subject: Subject::Scenario(ScenarioId(0x018f_3c7a)),
         class: CallClass::Call,
         first: Timestamp(NOON + SECOND),
         last: Timestamp(NOON + 46 * SECOND),

@@ -1,16 +1,19 @@
 //! From a filter and a pasted text to scenarios: each reading is tried, the first that finds something is shown.
 
+use std::collections::{HashMap, HashSet};
+
 use message::event::CallClass;
+use message::logged::Message;
 use record::id::{MessageId, ScenarioId};
 use record::time::Timestamp;
-use store::scenario::{Found as Here, ScenarioRow};
+use store::scenario::{Found as Here, ScenarioRow, Subject};
 use store::search::{Filter, MessageFilter};
 
 use super::PAGE;
 use super::read::{Reading, readings};
 use crate::params::Params;
 use crate::zone::Zone;
-use crate::{Error, Site};
+use crate::{Error, Site, subject};
 
 /// What came of it.
 #[derive(Debug)]
@@ -62,7 +65,7 @@ pub async fn look(
         }
     }
     match last.rows.as_slice() {
-        [only] if before.is_none() && !last.more => Ok(Look::Go(format!("/s/{}", only.id), Params::default())),
+        [only] if before.is_none() && !last.more => Ok(Look::Go(subject::path(&only.subject), Params::default())),
         _ => Ok(Look::Found(last)),
     }
 }
@@ -101,8 +104,8 @@ async fn one(
             Here::Nowhere => Look::Found(Found::default()),
         }),
         Reading::Message(id) => Ok(match site.store.message(*id).await? {
-            Some((_, Some(scenario))) => opened(scenario, *id),
-            Some((_, None)) => Look::Go(format!("/m/{id}.txt"), Params::default()),
+            Some((_, Some(scenario))) => opened(&Subject::Scenario(scenario), *id),
+            Some((message, None)) => opened(&subject::call_of(&message), *id),
             None => Look::Found(Found::default()),
         }),
         Reading::Moment(time) => moment(site, *time).await,
@@ -110,29 +113,37 @@ async fn one(
     }
 }
 
-/// The scenarios whose messages were logged at exactly this time.
+/// The scenarios, and the calls without one, whose messages were logged at exactly this time.
 async fn moment(site: &Site, time: Timestamp) -> Result<Look, Error> {
     let filter =
         MessageFilter { from: Some(time), to: Some(Timestamp(time.0.saturating_add(1))), ..MessageFilter::default() };
     let messages = site.store.messages(&filter, None, MOMENT).await?.rows;
-    let mut scenarios = site.store.scenarios_of(&messages).await?;
-    if let [(message, scenario)] = scenarios.as_slice() {
-        return Ok(opened(*scenario, *message));
+    let owners: HashMap<MessageId, ScenarioId> = site.store.scenarios_of(&messages).await?.into_iter().collect();
+    let subject = |message: &Message| match owners.get(&message.id) {
+        Some(id) => Subject::Scenario(*id),
+        None => subject::call_of(message),
+    };
+    if let [message] = messages.as_slice() {
+        return Ok(opened(&subject(message), message.id));
     }
-    scenarios.sort_unstable_by_key(|(_, scenario)| std::cmp::Reverse(*scenario));
-    scenarios.dedup_by_key(|(_, scenario)| *scenario);
+    let subjects: HashSet<Subject> = messages.iter().map(subject).collect();
     let mut rows = Vec::new();
-    for (_, id) in scenarios.into_iter().take(PAGE) {
-        if let Here::Here(scenario) = site.store.scenario(id).await? {
+    for subject in subjects.into_iter().take(PAGE) {
+        let found = match subject {
+            Subject::Scenario(id) => site.store.scenario(id).await?,
+            Subject::Call(key, _) => site.store.call(key).await?,
+        };
+        if let Here::Here(scenario) = found {
             rows.push(scenario.row);
         }
     }
-    rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.first, row.id)));
+    rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.place()));
     Ok(Look::Found(Found { rows, ..Found::default() }))
 }
 
-fn opened(scenario: ScenarioId, message: MessageId) -> Look {
-    Look::Go(format!("/s/{scenario}#m{message}"), Params::default().with("m", message.to_string()))
+fn opened(subject: &Subject, message: MessageId) -> Look {
+    let path = subject::path(subject);
+    Look::Go(format!("{path}#m{message}"), Params::default().with("m", message.to_string()))
 }
 
 async fn list(site: &Site, filter: &Filter, before: Option<(Timestamp, ScenarioId)>) -> Result<Found, Error> {

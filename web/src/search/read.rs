@@ -1,5 +1,6 @@
 //! What somebody pasted into the one box: every reading of it, the likeliest first.
 
+use percent_encoding::percent_decode_str;
 use record::format::{Format, Line};
 use record::id::{MessageId, ScenarioId};
 use record::time::Timestamp;
@@ -112,7 +113,7 @@ fn uri_user(text: &str) -> Option<String> {
     (!user.is_empty()).then_some(user)
 }
 
-/// `/s/ID`, `/s/ID?m=MESSAGE`, `/m/ID.txt`, with or without a host before it.
+/// `/s/ID`, `/s/ID?m=MESSAGE`, `/calls/CALL-ID`, `/m/ID.txt`, with or without a host before it.
 fn our_address(text: &str) -> Option<Reading> {
     let path = match text.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") => {
@@ -125,6 +126,13 @@ fn our_address(text: &str) -> Option<Reading> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     if let Some(id) = path.strip_prefix("/m/") {
         return id.strip_suffix(".txt").unwrap_or(id).parse().ok().map(Reading::Message);
+    }
+    if let Some(call) = path.strip_prefix("/calls/") {
+        let opened = query.split('&').find_map(|pair| pair.strip_prefix("m=")).or_else(|| anchor.strip_prefix('m'));
+        let message = opened.and_then(|id| id.trim_end_matches('r').parse().ok()).map(Reading::Message);
+        let name = call.split('/').next().unwrap_or("");
+        let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
+        return message.or((!name.is_empty()).then_some(Reading::CallId(name)));
     }
     let id = path.strip_prefix("/s/")?.split(['/', '.']).next().unwrap_or("");
     let opened = query.split('&').find_map(|pair| pair.strip_prefix("m=")).or_else(|| anchor.strip_prefix('m'));
@@ -187,6 +195,7 @@ mod tests {
         check("018f3c7a", &[id.clone(), user("018f3c7a"), call_id("018f3c7a")]);
         check("http://localhost:8080/s/018f3c7a?leg=B1", std::slice::from_ref(&id));
         check("/s/018f3c7a.txt", &[id]);
+        check("http://localhost:8080/calls/a%2Fb@example.com?only=problems", &[call_id("a/b@example.com")]);
     }
 
     #[test]

@@ -2,15 +2,17 @@
 
 use message::kind::Kind;
 use record::time::Timestamp;
-use store::scenario::ScenarioRow;
+use store::scenario::{ScenarioRow, Subject};
 
 use crate::ladder::words::duration;
 use crate::page::Frame;
+use crate::subject;
 use crate::words::{self, Outcome};
 
 /// What a list shows of a scenario; every text is escaped by the template.
 #[derive(Clone, Debug)]
 pub struct Row {
+    /// Of its element.
     pub id: String,
     pub href: String,
     /// The first of its date in the list.
@@ -56,8 +58,11 @@ impl Row {
         let zone = frame.zone;
         let answered_by = row.answered_by.clone().filter(|by| Some(by) != row.callee.as_ref());
         Self {
-            id: row.id.to_string(),
-            href: frame.to(&format!("/s/{}", row.id)),
+            id: match &row.subject {
+                Subject::Scenario(id) => format!("s{id}"),
+                Subject::Call(key, _) => format!("c{:032x}", u128::from_be_bytes(key.0)),
+            },
+            href: frame.to(&subject::path(&row.subject)),
             new_day: false,
             date: zone.date(row.first),
             time: zone.milli(row.first),
