@@ -17,6 +17,8 @@ const WORTH: u64 = 4 << 20;
 /// How long calls may take to become scenarios before what is there is told all the same, and how often that is looked at.
 const JOINED: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(100);
+/// By when a record that cannot be final yet is shown: until then it is too early to say that there is none.
+const SHOWN: Duration = Duration::from_secs(3);
 
 /// One sentence to standard output. A closed pipe is no reason to stop.
 pub fn say(sentence: &str) {
@@ -46,7 +48,8 @@ async fn joined(store: &Store) -> Option<Totals> {
     let begun = Instant::now();
     loop {
         let totals = store.totals().await.ok()?;
-        if totals.waiting == 0 || begun.elapsed() > JOINED {
+        let told = totals.records > 0 || begun.elapsed() > SHOWN;
+        if totals.waiting == 0 && told || begun.elapsed() > JOINED {
             return Some(totals);
         }
         tokio::time::sleep(LOOK).await;
@@ -120,7 +123,7 @@ impl Teller {
             self.caught_up_now = true;
             let took = now.duration_since(self.began).as_secs_f64();
             let done = megabytes(progress.bytes_committed + progress.bytes_shown + progress.bytes_unfinished);
-            lines.push(format!("caught up: {done} MB in {took:.1} s{}", unfinished(progress)));
+            lines.push(format!("up to date: {done} MB in {took:.1} s{}", unfinished(progress)));
         }
         if left == 0 && progress.files > 0 && !self.begun {
             self.begun = true;
@@ -135,8 +138,8 @@ fn unfinished(progress: &Progress) -> String {
     let bytes = thousands(progress.bytes_unfinished as i64);
     match progress.unfinished {
         0 => String::new(),
-        1 => format!("; the last record of a log is unfinished ({bytes} bytes)"),
-        logs => format!("; the last records of {logs} logs are unfinished ({bytes} bytes)"),
+        1 => format!("; last record of a log still open ({bytes} bytes)"),
+        logs => format!("; last records of {logs} logs still open ({bytes} bytes)"),
     }
 }
 
@@ -183,7 +186,7 @@ mod tests {
         );
         assert_eq!(
             teller.lines(&progress(2, 200_000_000, 200_000_000), start + 2 * LINE),
-            ["caught up: 200 MB in 4.0 s"]
+            ["up to date: 200 MB in 4.0 s"]
         );
         assert!(
             teller.lines(&progress(2, 200_000_100, 200_000_100), start + 3 * LINE).is_empty(),
@@ -192,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn a_log_whose_last_record_is_unfinished_is_caught_up_and_says_so() {
+    fn a_log_whose_last_record_is_still_open_is_up_to_date_and_says_so() {
         let start = Instant::now();
         let mut teller = Teller::new(start);
         teller.lines(&progress(1, 200_000_000, 0), start);
         let read = Progress { bytes_unfinished: 1300, unfinished: 1, ..progress(1, 200_000_000, 199_998_700) };
         assert_eq!(
             teller.lines(&read, start + LINE),
-            ["caught up: 200 MB in 2.0 s; the last record of a log is unfinished (1,300 bytes)"]
+            ["up to date: 200 MB in 2.0 s; last record of a log still open (1,300 bytes)"]
         );
         assert!(teller.lines(&read, start + 2 * LINE).is_empty());
     }

@@ -48,11 +48,16 @@ async fn settled(api: &Api, run: &str, truth: &Truth) {
     correlated(api, truth).await;
 }
 
-/// Every final message belongs to a scenario.
+/// Every final message, one before the watermark of its stream, belongs to a scenario.
 async fn correlated(api: &Api, truth: &Truth) {
     eventually("correlation", || async {
         let messages = api.messages("").await?;
-        let left = messages.iter().filter(|m| m.json["scenario_id"].is_null() && !m.provisional).count();
+        let streams = api.all("streams", "").await?;
+        let is_final = |m: &Value| {
+            let stream = streams.iter().find(|stream| stream["id"] == m["stream"]);
+            stream.is_some_and(|stream| m["offset"].as_u64() < stream["watermark"].as_u64())
+        };
+        let left = messages.iter().filter(|m| m.json["scenario_id"].is_null() && is_final(&m.json)).count();
         if left == 0 && messages.len() == truth.len() {
             Ok(())
         } else {

@@ -27,7 +27,6 @@ pub struct Message {
     pub kind: String,
     pub method: String,
     pub call_id: String,
-    pub provisional: bool,
     pub body: Vec<u8>,
     pub json: Value,
 }
@@ -116,7 +115,6 @@ fn message(json: Value) -> Result<Message, String> {
         kind: text("kind").ok_or("no kind")?,
         method: text("method").ok_or("no method")?,
         call_id: text("call_id").unwrap_or_default(),
-        provisional: json["provisional"].as_bool().ok_or("no provisional")?,
         body,
         json,
     })
