@@ -102,7 +102,7 @@ fn follow(
         let Some(mut seen) = site.watch.subscribe(subject.clone()).await else { return };
         let mut known: Option<Known> = None;
         loop {
-            let at = match (now, &subject) {
+            let stands = match (now, &subject) {
                 (Seen::At(version), _) => version,
                 (Seen::Merged(_), Subject::Scenario(_)) => {
                     yield Ok(Event::default().event("reload").data("joined"));
@@ -123,7 +123,7 @@ fn follow(
                 // It has moved since; the next version says where to.
                 (_, None) => None,
                 (Some(known), Some(rows)) => Some(known.update(rows)),
-                (None, Some(rows)) if had == Some(at) && still == Some(now) => {
+                (None, Some(rows)) if had == Some(stands) && still == Some(now) => {
                     known = Some(Known::new(&rows));
                     Some(Vec::new())
                 }
@@ -141,12 +141,12 @@ fn follow(
                 return;
             }
             if changes.is_empty() && !moved {
-                yield Ok(Event::default().event("seen").data("").id(at.to_string()));
+                yield Ok(Event::default().event("seen").data("").id(stands.to_string()));
             }
             let last = changes.len();
             for (at, change) in changes.into_iter().enumerate() {
                 let event = change.event();
-                yield Ok(if at + 1 == last { event.id(at.to_string()) } else { event });
+                yield Ok(if at + 1 == last { event.id(stands.to_string()) } else { event });
             }
             now = loop {
                 let current = *seen.borrow_and_update();

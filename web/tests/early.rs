@@ -265,8 +265,9 @@ async fn any_call_id_has_an_address() {
 #[tokio::test]
 async fn a_call_id_that_is_no_text_has_an_address_too() {
     let mut record = sip(BEGUN, "sbc-1", ALICE, SBC, "INVITE", &Sip::new("bytes@x", "alice", "bob"));
-    let at = record.body.windows(7).position(|bytes| bytes == b"bytes@x").unwrap();
-    record.body[at] = 0xff;
+    let line = b"Call-ID: bytes@x";
+    let at = record.body.windows(line.len()).position(|bytes| bytes == line).unwrap();
+    record.body[at + 9] = 0xff;
     let (site, ids) = with(&waiting(&[record])).await;
     let path = attributes(&site.page("/").await, ".sc", "href").remove(0);
     for path in [path.as_str(), "/calls/%FFytes@x"] {
