@@ -208,6 +208,15 @@ mod tests {
     }
 
     #[test]
+    fn a_log_whose_last_record_is_shown_whole_is_up_to_date_like_any_other() {
+        let start = Instant::now();
+        let mut teller = Teller::new(start);
+        teller.lines(&progress(1, 200_000_000, 0), start);
+        let read = Progress { bytes_shown: 1300, ..progress(1, 200_000_000, 199_998_700) };
+        assert_eq!(teller.lines(&read, start + LINE), ["up to date: 200 MB in 2.0 s"]);
+    }
+
+    #[test]
     fn what_was_there_at_the_start_is_told_once_however_small_and_what_comes_live_is_not() {
         let start = Instant::now();
         let mut told = Teller::new(start);

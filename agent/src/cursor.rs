@@ -20,7 +20,7 @@ pub struct Framing {
     pub masks: redact::Rules,
 }
 
-/// Where a stream is read and framed. Goes with each turn to a reader thread and comes back.
+/// Where a stream is read and framed. A turn takes it to a reader thread, which brings it back.
 #[derive(Debug)]
 pub struct Cursor {
     pub(crate) reading: Arc<Framing>,
@@ -118,7 +118,7 @@ impl Cursor {
         self.window.len().saturating_sub(BEFORE)
     }
 
-    /// Lets go of the bytes of the unfinished record; they are read again from the file.
+    /// Releases the bytes of the unfinished record; they are read again from the file.
     pub fn forget(&mut self) {
         let from = self.window.len().saturating_sub(BEFORE);
         self.window = self.window.split_off(from);
@@ -141,12 +141,12 @@ impl Cursor {
         Self::resume(&self.reading, self.done.at, &guard, look)
     }
 
-    /// Takes the place behind a gap: what is proved of the file begins there.
+    /// Goes on after a gap: what is known of the file's content begins there anew.
     fn skip(&mut self, end: u64) {
         self.done = Done { at: end, note: Resume::default(), crc: 0, crc_from: end, before: Vec::new() };
     }
 
-    /// A gap behind the last final span; reading goes on behind it.
+    /// A gap after the last final span; framing goes on after it.
     pub fn gap(&mut self, len: u64, cause: Cause, lost: Option<u64>) -> Piece {
         let at = self.done.at;
         if len > 0 {

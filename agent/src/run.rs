@@ -1,28 +1,30 @@
 //! The agent at work: gives the decisions of `follow` to readers, collector and disk, and brings back what they say.
 
+mod positions;
+mod quarantine;
+mod setup;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use record::frame::Limits;
-use record::id::StreamId;
 use record::time::Timestamp;
-use record::wire::Position;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use self::positions::{all_positions, position_of};
+use self::quarantine::quarantine;
+use self::setup::{raise_file_limit, rules, sources};
 use crate::checkpoint::StateDirectory;
 use crate::content::{Handle, InodeId};
-use crate::cursor::Framing;
-use crate::follow::{Action, Event, Follow, Now, Rules};
+use crate::follow::{Action, Event, Follow, Now};
 use crate::link::{Link, Said, Word};
 use crate::place::Place;
 use crate::progress::Progress;
 use crate::read::{Brought, Job, Readers};
 use crate::ship::{Tries, ship};
-use crate::source::{SourceId, Spec};
 use crate::stream::FileKey;
 use crate::transport::Transport;
 use crate::{Config, Error, zone};
@@ -72,45 +74,6 @@ pub async fn run(
     running.run(cancel, config.drain).await;
     running.end().await;
     Ok(())
-}
-
-fn rules(config: &Config) -> Rules {
-    Rules {
-        poll: config.poll,
-        provisional_after: config.provisional_after,
-        close_after: config.close_after,
-        memory: config.memory,
-        batch_bytes: config.batch_bytes,
-        batch_after: config.batch_after,
-    }
-}
-
-fn sources(config: &Config) -> Result<(Vec<Spec>, Vec<Place>), Error> {
-    let fault = |fault: crate::config::Fault| Error::Config {
-        file: "config".into(),
-        line: 0,
-        key: fault.key.to_owned(),
-        hint: fault.hint,
-    };
-    config.check().map_err(fault)?;
-    let (mut specs, mut places) = (Vec::new(), Vec::new());
-    for (at, source) in config.sources.iter().enumerate() {
-        let format = Arc::new(config.format(source.format.as_deref()).map_err(fault)?);
-        let zone = source.zone.clone().unwrap_or_else(zone::host_zone);
-        let limits = Limits { record: config.record_limit };
-        let framing = Arc::new(Framing { format, limits, masks: config.redact.clone() });
-        let place = Place::new(SourceId(at as u32), &source.name, &source.paths);
-        places.push(place.clone());
-        specs.push(Spec { place, framing, zone, start: source.start });
-    }
-    Ok((specs, places))
-}
-
-/// Rotated and deleted files are held open for a while; the soft limit of most systems is low.
-fn raise_file_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }
 
 struct Running {
@@ -254,7 +217,7 @@ impl Running {
             Action::Ask { stream } => {
                 let (transport, agent) = (self.transport.clone(), self.agent.clone());
                 self.tasks.spawn(async move {
-                    let position = ask(&transport, &agent, stream).await.map(Box::new);
+                    let position = position_of(&transport, &agent, stream).await.map(Box::new);
                     Event::Positioned { stream, position }
                 });
             }
@@ -334,54 +297,5 @@ impl Running {
             warn!(%error, "the last checkpoint cannot be written; the collector is asked at the next start");
         }
         self.report();
-    }
-}
-
-/// Keeps a record that the collector cannot accept: until it is on disk, nothing of its stream is sent.
-async fn quarantine(state: Arc<StateDirectory>, name: String, bytes: Vec<u8>, why: String) {
-    let (bytes, mut tries): (Arc<[u8]>, _) = (bytes.into(), Tries::default());
-    loop {
-        let (state, file, bytes) = (Arc::clone(&state), name.clone(), Arc::clone(&bytes));
-        let error = match tokio::task::spawn_blocking(move || state.quarantine(&file, &bytes)).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.to_string(),
-            Err(ended) => ended.to_string(),
-        };
-        if tries.is_first() {
-            warn!(
-                name,
-                why, error, "a rejected record cannot be kept in quarantine; its log waits, and it is tried again"
-            );
-        }
-        tokio::time::sleep(tries.backoff()).await;
-    }
-}
-
-async fn all_positions(transport: &Transport, agent: &str) -> Result<Vec<Position>, String> {
-    let mut all: Vec<Position> = Vec::new();
-    loop {
-        let after = all.last().map(|last| last.stream);
-        let page = transport.positions(agent, after).await?;
-        let onward = page.positions.first().is_some_and(|first| after.is_none_or(|after| first.stream > after));
-        let more = page.more;
-        all.extend(page.positions);
-        if !more {
-            return Ok(all);
-        }
-        if !onward {
-            return Err("the collector's positions do not go on".into());
-        }
-    }
-}
-
-/// One stream's position, asked until there is an answer.
-async fn ask(transport: &Transport, agent: &str, stream: StreamId) -> Option<Position> {
-    let mut tries = Tries::default();
-    loop {
-        let after = (stream.0 > 0).then(|| StreamId(stream.0 - 1));
-        match transport.positions(agent, after).await {
-            Ok(page) => return page.positions.into_iter().find(|position| position.stream == stream),
-            Err(_) => tokio::time::sleep(tries.backoff()).await,
-        }
     }
 }
