@@ -6,6 +6,7 @@ mod command_line;
 mod corpus;
 mod databases;
 mod durability;
+mod framing;
 mod hostile;
 mod house;
 mod keyboard;

@@ -61,7 +61,15 @@ pub struct Turn {
     pub stat: Stat,
     /// New bytes that were read.
     pub read: u64,
-    pub tail: Option<Vec<WireSpan>>,
+    pub tail: Option<Told>,
+}
+
+/// What is told of a file before it is final.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Told {
+    pub spans: Vec<WireSpan>,
+    /// Where the rest begins that is too much to be told.
+    pub cut_at: Option<u64>,
 }
 
 #[derive(Debug)]

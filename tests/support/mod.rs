@@ -6,7 +6,7 @@ mod postgres;
 mod process;
 mod truth;
 
-pub use api::{Api, client};
+pub use api::{Api, Message, client};
 pub use browser::Browser;
 pub use postgres::Database;
 pub use process::{Siptrail, free_port, signal};

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use record::id::StreamId;
 use record::span::Cause;
-use record::wire::WireSpan;
 
 use super::file::{Busy, Role};
 use super::{Action, Follow};
@@ -12,7 +11,7 @@ use crate::content::Stat;
 use crate::cursor::Cursor;
 use crate::piece::weight_of;
 use crate::stream::{FileKey, Fingerprint, Why};
-use crate::turn::{Found, Turn};
+use crate::turn::{Found, Told, Turn};
 
 impl Follow {
     pub(super) fn turned(&mut self, key: FileKey, id: StreamId, turn: Turn) {
@@ -96,10 +95,10 @@ impl Follow {
         stream.state.take_back(key, cursor);
     }
 
-    fn put_tail(&mut self, id: StreamId, tail: Vec<WireSpan>, seen: u64) {
-        let fits = self.delivery.holds_tail(weight_of(&tail), &self.streams);
+    fn put_tail(&mut self, id: StreamId, told: Told, seen: u64) {
+        let fits = self.delivery.holds_tail(weight_of(&told.spans), &self.streams);
         if let Some(stream) = self.streams.get_mut(id) {
-            stream.tail.put(tail, fits, seen, self.now.mono);
+            stream.tail.put(told, fits, seen, self.now.mono);
             if fits {
                 self.delivery.note_news(stream, self.now.mono);
             }

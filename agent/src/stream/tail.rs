@@ -7,6 +7,7 @@ use record::span::Flags;
 use record::wire::WireSpan;
 
 use crate::piece::weight_of;
+use crate::turn::Told;
 
 /// Between two tails of a stream.
 const TAILS: Duration = Duration::from_secs(1);
@@ -21,6 +22,8 @@ pub struct Tail {
     made_at: Duration,
     /// Since when the record at the end of what is final is unfinished.
     unfinished_since: Option<Duration>,
+    /// Where the last tail was cut, for it was too large: no more counts as read.
+    cut_at: Option<u64>,
     shown: Option<Shown>,
 }
 
@@ -42,6 +45,7 @@ impl Tail {
 
     /// A turn left a record unfinished, or none; `moved` says that something became final.
     pub fn note_unfinished(&mut self, unfinished: bool, moved: bool, now: Duration) {
+        self.cut_at = self.cut_at.filter(|_| unfinished && !moved);
         self.unfinished_since = match self.unfinished_since {
             _ if !unfinished => None,
             Some(since) if !moved => Some(since),
@@ -50,11 +54,16 @@ impl Tail {
     }
 
     /// A tail was made of all up to `seen`. One that does not fit into memory is made again a little later.
-    pub fn put(&mut self, spans: Vec<WireSpan>, fits: bool, seen: u64, now: Duration) {
+    pub fn put(&mut self, told: Told, fits: bool, seen: u64, now: Duration) {
         self.made_at = now;
         if fits {
-            (self.waiting, self.seen) = (Some(spans), seen);
+            (self.waiting, self.seen, self.cut_at) = (Some(told.spans), seen, told.cut_at);
         }
+    }
+
+    /// How far the stream counts as read: to the last record that is told.
+    pub fn read_to(&self, seen: u64) -> u64 {
+        self.cut_at.map_or(seen, |at| at.min(seen))
     }
 
     pub fn is_waiting(&self) -> bool {

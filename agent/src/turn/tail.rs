@@ -2,9 +2,8 @@
 
 use record::frame::Next;
 use record::span::{Span, SpanKind};
-use record::wire::WireSpan;
 
-use super::{Found, Work};
+use super::{Found, Told, Work};
 use crate::content::Content;
 use crate::cursor::Done;
 use crate::piece::SPAN;
@@ -17,15 +16,19 @@ const RANGE_MAX: u64 = 8 << 20;
 impl<C: Content> Work<'_, C> {
     /// What the framer would say if this were the end, with bytes: the first spans of it, as many as may be sent. None
     /// where the bytes are not there any more.
-    pub(super) fn tail(&mut self) -> Option<Vec<WireSpan>> {
+    pub(super) fn tail(&mut self) -> Option<Told> {
         let spans = self.guess().ok()?;
         let mut scratch = Done { before: self.turn.cursor.done.before.clone(), ..Done::default() };
-        let mut taken = 0;
-        let fits = spans.into_iter().take_while(|span| {
+        let (mut told, mut taken) = (Told::default(), 0);
+        for span in spans {
             taken += SPAN as u64 + if span.kind == SpanKind::Noise { 0 } else { span.len };
-            taken <= TAIL_MAX
-        });
-        fits.map(|span| self.material(&span, &mut scratch, false).ok()).collect()
+            if taken > TAIL_MAX {
+                told.cut_at = Some(span.start.0);
+                break;
+            }
+            told.spans.push(self.material(&span, &mut scratch, false).ok()?);
+        }
+        Some(told)
     }
 
     /// Frames what is not final yet as if no more would come.
