@@ -60,7 +60,7 @@ fn marks(message: &Message) -> String {
     let flags = message.json["flags"].as_array().cloned().unwrap_or_default();
     let flags = flags.iter().filter_map(Value::as_str).map(str::to_owned);
     let open = (message.json["provisional"] == true).then(|| "provisional".to_owned());
-    let call = if message.kind == "sip" { format!(" {}", message.call_id) } else { String::new() };
+    let call = if message.kind.eq_ignore_ascii_case("sip") { format!(" {}", message.call_id) } else { String::new() };
     let all: Vec<String> = [format!("{}{call}", message.method)].into_iter().chain(open).chain(flags).collect();
     all.join(", ")
 }
