@@ -39,7 +39,7 @@ fn segment(key: CallKey, name: &str) -> String {
     if says_itself {
         utf8_percent_encode(name, SEGMENT).to_string()
     } else {
-        key.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        format!("{:032x}", u128::from_be_bytes(key.0))
     }
 }
 

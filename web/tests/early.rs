@@ -253,7 +253,7 @@ async fn any_call_id_has_an_address() {
         assert_eq!(site.get(&path.replace("/calls/", "/api/v1/calls/")).await.status, StatusCode::OK);
         let live = attributes(&page, "#flow", "data-live").remove(0);
         assert!(live.starts_with(&format!("{path}/live")), "{live}");
-        let typed: String = name.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let typed = name.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
         if !name.starts_with('.') {
             assert_eq!(site.get(&format!("/calls/{typed}")).await.status, StatusCode::OK, "{name}");
         }

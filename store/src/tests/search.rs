@@ -96,7 +96,7 @@ store_test! {
             let mut seen = Vec::new();
             loop {
                 let page = store.search(&filter, seen.last().copied(), 5).await.unwrap();
-                seen.extend(page.rows.iter().map(|row| row.place()));
+                seen.extend(page.rows.iter().map(crate::scenario::ScenarioRow::place));
                 assert_eq!(page.searched_to, None);
                 if !page.more {
                     break;
