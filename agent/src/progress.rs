@@ -63,7 +63,7 @@ impl Progress {
         }
         if stream.tail.shows_all(size) {
             self.bytes_shown += size - w;
-        } else {
+        } else if stream.tail.is_told(stream.sight.read_to) {
             self.bytes_unfinished += size - w;
             self.unfinished += 1;
         }
@@ -72,12 +72,15 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use record::id::{Offset, StreamId};
     use record::span::{Flags, SpanKind};
     use record::wire::{FileIdentity, Guard, WireSpan};
 
     use super::*;
     use crate::stream::{Identity, State};
+    use crate::turn::Told;
 
     /// A stream of which 100 bytes are committed and all is read, with spans of these ends and flags in its tail.
     fn stream(read_to: u64, tail: &[(u64, Flags)]) -> Stream {
@@ -99,7 +102,10 @@ mod tests {
             (span.flags, start) = (*flags, *end);
             span
         });
-        stream.tail.acknowledged(&spans.collect::<Vec<_>>());
+        let told = Told { spans: spans.collect(), cut_at: None };
+        stream.tail.put(told, true, read_to, Duration::from_secs(1));
+        let sent = stream.tail.send(|_| true);
+        stream.tail.acknowledged(&sent);
         stream
     }
 
@@ -117,7 +123,10 @@ mod tests {
         check(&stream(300, &[(200, whole), (300, Flags::empty())]), (200, 0, 0, 0));
         check(&stream(300, &[(200, whole), (300, Flags::UNFINISHED)]), (0, 200, 1, 0));
         check(&stream(300, &[(200, Flags::UNFINISHED), (300, whole)]), (0, 200, 1, 0));
-        // Not told yet, or not all of it.
+        let mut waiting = stream(300, &[]);
+        waiting.tail.restart();
+        check(&waiting, (0, 0, 0, 200));
+        // Not all of it can be told.
         check(&stream(300, &[]), (0, 200, 1, 0));
         check(&stream(300, &[(200, whole)]), (0, 200, 1, 0));
         // Not read to its end.

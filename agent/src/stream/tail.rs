@@ -96,6 +96,11 @@ impl Tail {
         self.shown = spans.last().map(|last| Shown { end: last.end(), unfinished });
     }
 
+    /// What was read up to here was told as far as it can be, or is about to be.
+    pub fn is_told(&self, read_to: u64) -> bool {
+        self.seen == read_to && self.waiting.is_none()
+    }
+
     /// The collector shows all up to here, and none of it lacks its rest.
     pub fn shows_all(&self, end: u64) -> bool {
         self.shown.is_some_and(|shown| shown.end.0 >= end && !shown.unfinished)

@@ -47,14 +47,14 @@ enum End {
     /// In the line that is being read: only blanks may follow in it.
     InLine(Offset),
     /// A line ends there.
-    At { end: Offset, line_end: u8, behind: Behind },
+    At { end: Offset, line_end: u8, follows: Follows },
     /// No line ends where it should.
     Nowhere,
 }
 
 /// What stands right after an end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Behind {
+enum Follows {
     Unseen,
     /// A known line, or the end of the file.
     Known,
@@ -132,7 +132,7 @@ impl Claim {
     /// An end that no known line confirms, where one was found.
     pub fn weak(&self) -> Option<(Offset, u8)> {
         let second = self.second.as_ref()?;
-        second.after(&[Behind::Blank]).or_else(|| self.first.after(&[Behind::Text, Behind::Blank]))
+        second.after(&[Follows::Blank]).or_else(|| self.first.after(&[Follows::Text, Follows::Blank]))
     }
 
     /// The octets still to come of each way that goes on.
@@ -172,9 +172,9 @@ impl Claim {
     fn close(&mut self, at: Offset) {
         for way in self.ways() {
             way.end = match way.end {
-                End::Ahead(0) => End::At { end: at, line_end: 0, behind: Behind::Known },
-                End::InLine(end) => End::At { end, line_end: 0, behind: Behind::Known },
-                End::At { end, line_end, behind: Behind::Unseen } => End::At { end, line_end, behind: Behind::Known },
+                End::Ahead(0) => End::At { end: at, line_end: 0, follows: Follows::Known },
+                End::InLine(end) => End::At { end, line_end: 0, follows: Follows::Known },
+                End::At { end, line_end, follows: Follows::Unseen } => End::At { end, line_end, follows: Follows::Known },
                 End::Ahead(_) => End::Nowhere,
                 other => other,
             };
@@ -182,10 +182,10 @@ impl Claim {
     }
 
     fn choice(&self) -> Choice {
-        use Behind::{Blank, Known, Message, Text, Unseen};
+        use Follows::{Blank, Known, Message, Text, Unseen};
         let Some(second) = &self.second else {
             return match self.first.end {
-                End::At { end, line_end, behind } => Choice::Ends { end, line_end, message: behind == Message },
+                End::At { end, line_end, follows } => Choice::Ends { end, line_end, message: follows == Message },
                 End::Nowhere => Choice::Nowhere,
                 End::Ahead(_) | End::InLine(_) => Choice::Open,
             };
@@ -207,10 +207,10 @@ impl Claim {
 impl Way {
     fn take(&self, piece: &Piece<'_>, protocol: Protocol, alone: bool, logger: impl Fn(Eol) -> u8) -> End {
         match self.end {
-            End::Ahead(0) if piece.starts_line => match behind(piece, protocol) {
-                Behind::Blank => End::At { end: piece.at, line_end: logger(piece.eol), behind: Behind::Blank },
-                Behind::Text | Behind::Unseen => End::Nowhere,
-                behind => End::At { end: piece.at, line_end: 0, behind },
+            End::Ahead(0) if piece.starts_line => match what_follows(piece, protocol) {
+                Follows::Blank => End::At { end: piece.at, line_end: logger(piece.eol), follows: Follows::Blank },
+                Follows::Text | Follows::Unseen => End::Nowhere,
+                follows => End::At { end: piece.at, line_end: 0, follows },
             },
             // Whether the claim holds is asked of what stands at its end: see `contest`.
             End::Ahead(_) if piece.is_header() => self.end,
@@ -225,31 +225,31 @@ impl Way {
                     // The end lies inside the line end: what is left of it is the logger's.
                     None if alone => {
                         let end = piece.at.plus(text + u64::from(piece.eol == Eol::CrLf));
-                        End::At { end, line_end: 1, behind: Behind::Unseen }
+                        End::At { end, line_end: 1, follows: Follows::Unseen }
                     }
                     None => End::Nowhere,
                 }
             }
             End::InLine(end) => in_line(piece, end.max(piece.at), protocol, logger).at(end),
-            End::At { end, line_end, behind: Behind::Unseen } => {
-                End::At { end, line_end, behind: behind(piece, protocol) }
+            End::At { end, line_end, follows: Follows::Unseen } => {
+                End::At { end, line_end, follows: what_follows(piece, protocol) }
             }
-            End::At { end, line_end, behind: Behind::Blank } if piece.known.is_some() => {
-                End::At { end, line_end, behind: Behind::Known }
+            End::At { end, line_end, follows: Follows::Blank } if piece.known.is_some() => {
+                End::At { end, line_end, follows: Follows::Known }
             }
             other => other,
         }
     }
 
-    fn after(&self, good: &[Behind]) -> Option<(Offset, u8)> {
+    fn after(&self, good: &[Follows]) -> Option<(Offset, u8)> {
         match self.end {
-            End::At { end, line_end, behind } if good.contains(&behind) => Some((end, line_end)),
+            End::At { end, line_end, follows } if good.contains(&follows) => Some((end, line_end)),
             _ => None,
         }
     }
 
     fn is_open(&self) -> bool {
-        matches!(self.end, End::Ahead(_) | End::InLine(_) | End::At { behind: Behind::Unseen, .. })
+        matches!(self.end, End::Ahead(_) | End::InLine(_) | End::At { follows: Follows::Unseen, .. })
     }
 }
 
@@ -258,9 +258,9 @@ impl End {
     fn at(self, before: Offset) -> Self {
         match self {
             End::InLine(end) => End::InLine(before.min(end)),
-            End::At { end, behind: Behind::Message, .. } if end != before => End::Nowhere,
-            End::At { end, line_end, behind } => {
-                End::At { end: before, line_end: if end == before { line_end } else { 0 }, behind }
+            End::At { end, follows: Follows::Message, .. } if end != before => End::Nowhere,
+            End::At { end, line_end, follows } => {
+                End::At { end: before, line_end: if end == before { line_end } else { 0 }, follows }
             }
             other => other,
         }
@@ -272,26 +272,26 @@ fn in_line(piece: &Piece<'_>, end: Offset, protocol: Protocol, logger: impl Fn(E
     let rest = piece.rest(end);
     if !is_blank_text(rest.text) {
         let message = protocol_of(rest.beginning()) == Some(protocol) && rest.eol != Eol::None;
-        return if message { End::At { end, line_end: 0, behind: Behind::Message } } else { End::Nowhere };
+        return if message { End::At { end, line_end: 0, follows: Follows::Message } } else { End::Nowhere };
     }
     if piece.eol == Eol::None && !piece.last {
         return End::InLine(end);
     }
     let line_end = if rest.text.is_empty() { logger(piece.eol) } else { 0 };
-    End::At { end, line_end, behind: Behind::Unseen }
+    End::At { end, line_end, follows: Follows::Unseen }
 }
 
-fn behind(piece: &Piece<'_>, protocol: Protocol) -> Behind {
+fn what_follows(piece: &Piece<'_>, protocol: Protocol) -> Follows {
     let another =
         protocol_of(piece.beginning()) == Some(protocol) || (protocol == Protocol::Http && json::begins(piece.text));
     if piece.known.is_some() {
-        Behind::Known
+        Follows::Known
     } else if another {
-        Behind::Message
+        Follows::Message
     } else if piece.is_blank_line() {
-        Behind::Blank
+        Follows::Blank
     } else {
-        Behind::Text
+        Follows::Text
     }
 }
 

@@ -45,7 +45,7 @@ impl Json {
         Scan::More
     }
 
-    /// From inside a string to behind its closing quote, or to the end.
+    /// From inside a string to after its closing quote, or to the end.
     fn string(&mut self, bytes: &[u8], mut at: usize) -> usize {
         if std::mem::take(&mut self.escaped) {
             return at + 1;

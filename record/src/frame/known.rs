@@ -33,7 +33,7 @@ const MONTHS: [&[u8]; 12] =
     [b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec"];
 
 /// The shape of a record's own header prefix, the first bytes of its line: the prefix up to its first time of day, else
-/// up to its first level word, else all of it. A level word alone would match too much: the byte behind it belongs to it.
+/// up to its first level word, else all of it. A level word alone would match too much: the byte after it belongs to it.
 pub fn shape(line: &[u8], prefix: usize) -> &[u8] {
     let text = &line[..prefix];
     let end = time_of_day_end(text).or_else(|| level_shape_end(line, prefix)).unwrap_or(prefix);

@@ -1,4 +1,4 @@
-//! What is told of the end of a log before it is final: every record, and a mark on those alone that nobody can decide.
+//! What is shown of the end of a log before it is final: every record, and a mark on those alone that nobody can decide.
 
 use super::torture::{BYE, INVITE, NOISE, POST, declared, framer, grow, sip};
 use super::*;

@@ -245,7 +245,7 @@ fn a11_a_length_beyond_the_end_of_the_file_is_final_with_the_next_known_line_or_
     assert_eq!(first.tail()[0].len, log.len() as u64);
     assert_eq!(first.unfinished(), Offset(0));
     insta::assert_snapshot!(draw(&log), @r"INVITE: `INVITE sip:bob@example.com SIP/2.0\r\nContent-Length: 500\r\n\r\nv=0\r\n` + `\n`, length_mismatch");
-    // 500 bytes and more behind the noise show that the length is wrong.
+    // 500 bytes and more after the noise show that the length is wrong.
     let more = format!("{log}{}", NOISE.repeat(20));
     let spans = grow(&mut first, more.as_bytes(), log.len(), more.len());
     assert_eq!(spans[0].len, log.len() as u64);
