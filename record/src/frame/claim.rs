@@ -174,7 +174,9 @@ impl Claim {
             way.end = match way.end {
                 End::Ahead(0) => End::At { end: at, line_end: 0, follows: Follows::Known },
                 End::InLine(end) => End::At { end, line_end: 0, follows: Follows::Known },
-                End::At { end, line_end, follows: Follows::Unseen } => End::At { end, line_end, follows: Follows::Known },
+                End::At { end, line_end, follows: Follows::Unseen } => {
+                    End::At { end, line_end, follows: Follows::Known }
+                }
                 End::Ahead(_) => End::Nowhere,
                 other => other,
             };
