@@ -59,7 +59,7 @@ impl Headers {
     /// From the start line on. `answers_head`: the request before it in the same record was a HEAD.
     pub fn new(protocol: Protocol, start: &[u8], bare_lf: bool, answers_head: bool) -> Self {
         let is_http = protocol == Protocol::Http;
-        let is_response = starts(start, b"HTTP/") || starts(start, b"SIP/");
+        let is_response = starts(start, if is_http { b"HTTP/" } else { b"SIP/" });
         Self {
             protocol,
             bare_lf,

@@ -115,18 +115,18 @@ fn date(line: &[u8]) -> Taken<'_> {
 
 /// The end of the first `HH:MM:SS`.
 fn time_of_day_end(text: &[u8]) -> Option<usize> {
-    end_of_first(text, time_of_day, u8::is_ascii_digit)
+    // Its first colon is found much faster than its first digit.
+    let starts = memchr::memchr_iter(b':', text).filter_map(|colon| colon.checked_sub(2));
+    let mut alone = starts.filter(|at| *at == 0 || !text[at - 1].is_ascii_digit());
+    let (rest, _) = alone.find_map(|at| time_of_day(&text[at..]).ok())?;
+    Some(text.len() - rest.len())
 }
 
 /// The end of the first level word that stands alone.
 fn level_end(text: &[u8]) -> Option<usize> {
-    end_of_first(text, level, u8::is_ascii_alphanumeric)
-}
-
-/// Of what is not the rest of something longer.
-fn end_of_first(text: &[u8], parser: impl Fn(&[u8]) -> Taken<'_>, goes_on: impl Fn(&u8) -> bool) -> Option<usize> {
-    let mut starts = (0..text.len()).filter(|at| *at == 0 || !goes_on(&text[at - 1]));
-    let (rest, _) = starts.find_map(|at| parser(&text[at..]).ok())?;
+    let begins_a_word =
+        |at: &usize| text[*at].is_ascii_alphabetic() && (*at == 0 || !text[at - 1].is_ascii_alphanumeric());
+    let (rest, _) = (0..text.len()).filter(begins_a_word).find_map(|at| level(&text[at..]).ok())?;
     Some(text.len() - rest.len())
 }
 
