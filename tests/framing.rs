@@ -174,7 +174,7 @@ async fn an_answer_that_is_being_written_is_on_the_ladder_and_marked() {
     watched.holds(&["INVITE c99@a", "180 c99@a", "200 c99@a, provisional"]).await;
     let entry = eventually("the call has its scenario", || async {
         let entry = watched.listed("c99@a").await;
-        if entry["id"].is_string() { Ok(entry) } else { Err(entry.to_string()) }
+        if entry["id"].is_string() && entry["provisional"] == true { Ok(entry) } else { Err(entry.to_string()) }
     })
     .await;
     let scenario = watched.api.get(&format!("/api/v1/scenarios/{}", Api::id(&entry))).await.expect("a scenario");
@@ -190,9 +190,11 @@ async fn a_call_of_one_message_is_listed_before_that_is_final() {
         let call = if name.starts_with("99b") { "c99b@a" } else { "c99d@a" };
         watched.holds(&[&format!("INVITE {call}{marked}")]).await;
         let entry = watched.listed(call).await;
-        assert!(entry["id"].is_null(), "{entry}");
+        assert!(entry["id"].is_null() && entry["provisional"] == !marked.is_empty(), "{entry}");
         let list = watched.api.page("/search?q=alice").await.expect("the list");
         assert!(list.contains(call), "found by its caller");
+        let home = watched.api.page("/").await.expect("home");
+        assert_eq!(home.contains("The rest of a message is not read yet"), !marked.is_empty(), "{name}: {home}");
         assert!(
             !watched.siptrail.said().iter().any(|line| line.contains("no record")),
             "{:?}",

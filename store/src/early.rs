@@ -221,7 +221,9 @@ impl Store {
             for message in messages {
                 summary.add(&message.event());
             }
-            *row = ScenarioRow { first: row.first, ..ScenarioRow::of(row.subject.clone(), summary, row.version) };
+            let provisional = messages.iter().any(|message| message.provisional);
+            let whole = ScenarioRow::of(row.subject.clone(), summary, row.version);
+            *row = ScenarioRow { first: row.first, provisional, ..whole };
         }
         Ok(())
     }
@@ -326,7 +328,9 @@ fn chunk(groups: &[Group]) -> usize {
 fn scenario_of(call: CallKey, messages: &[Message]) -> Option<Scenario> {
     let events: Vec<_> = messages.iter().map(Message::event).collect();
     let name = events.first()?.call_id.clone();
-    let row = ScenarioRow::of(Subject::Call(call, name.clone()), &Summary::of(&events), 0);
+    let provisional = messages.iter().any(|message| message.provisional);
+    let row =
+        ScenarioRow { provisional, ..ScenarioRow::of(Subject::Call(call, name.clone()), &Summary::of(&events), 0) };
     let calls = vec![ScenarioCall { call, call_id: name, streams: Vec::new(), class: row.class, joined_by: None }];
     Some(Scenario { row, calls })
 }

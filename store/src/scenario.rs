@@ -45,6 +45,8 @@ pub struct ScenarioRow {
     pub devices: i64,
     /// Messages by kind: SIP, REST, PUSH, MEDIA.
     pub kinds: [i64; 4],
+    /// The rest of one of its messages is not there yet.
+    pub provisional: bool,
     pub version: i64,
 }
 
@@ -217,6 +219,7 @@ impl ScenarioRow {
             nodes: number(summary.nodes()),
             devices: number(summary.devices()),
             kinds: summary.kinds.map(big),
+            provisional: false,
             version,
         }
     }
@@ -243,6 +246,7 @@ impl ScenarioColumns {
             nodes: self.nodes,
             devices: self.devices,
             kinds: [self.sip, self.rest, self.push, self.media],
+            provisional: false,
             version: self.version,
         })
     }

@@ -184,6 +184,10 @@ async fn only_the_row_that_is_not_read_to_its_end_is_marked() {
     assert_eq!(site.json("/api/v1/messages?provisional=false").await["messages"].as_array().unwrap().len(), 9);
     let log = site.page(&format!("{PATH}?m={}&tab=log", ids[9])).await;
     assert!(texts(&log, ".pane dd").contains(&"not read to its end yet".to_owned()));
+    let (alone, _) = with(&[begun(&records[0])]).await;
+    let page = alone.page(PATH).await;
+    assert_eq!(texts(&page, "#flow ol .d"), ["provisional"]);
+    assert_eq!(texts(&alone.page("/search").await, "ol.scenarios .kind"), ["provisional"]);
 }
 
 #[tokio::test]

@@ -60,6 +60,8 @@ pub(super) struct ScenarioJson {
     nodes: i64,
     devices: i64,
     kinds: KindsJson,
+    /// The rest of one of its messages is not read yet.
+    provisional: bool,
     /// Rises with every change.
     version: i64,
 }
@@ -101,6 +103,7 @@ impl ScenarioJson {
             nodes: row.nodes,
             devices: row.devices,
             kinds: KindsJson { sip, rest, push, media },
+            provisional: row.provisional,
             version: row.version,
         }
     }

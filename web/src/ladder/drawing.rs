@@ -103,10 +103,10 @@ impl<'a> Drawing<'a> {
     fn delta(&self, entry: &Entry, before: Option<&Entry>) -> Delta {
         let row = &self.flow.rows[entry.row];
         let repaired = row.repaired;
-        let Some(before) = before else { return Delta { text: "0".into(), slow: 0, repaired } };
         if self.messages[entry.message].provisional {
             return Delta { text: "provisional".into(), slow: 0, repaired };
         }
+        let Some(before) = before else { return Delta { text: "0".into(), slow: 0, repaired } };
         // Both halves of an exchange bear the one time that was logged: nothing is known of the time between them.
         if row.half == Half::Response && before.message == entry.message {
             return Delta { text: "same line".into(), slow: 0, repaired };

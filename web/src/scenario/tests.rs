@@ -35,6 +35,7 @@ fn scenario(sample: &Sample) -> Scenario {
         nodes: 8,
         devices: 3,
         kinds: [25, 2, 1, 0],
+        provisional: false,
         version: 7,
     };
     let call = ScenarioCall {

@@ -25,6 +25,8 @@ pub struct Row {
     pub callee: Option<String>,
     pub answered_by: Option<String>,
     pub class: &'static str,
+    /// The rest of a message of it is not there yet.
+    pub provisional: bool,
     pub status: Option<u16>,
     pub outcome: Outcome,
     /// Such as "answered after 12.9 s".
@@ -71,6 +73,7 @@ impl Row {
             callee: words::callee(row).cloned(),
             answered_by,
             class: row.class.name(),
+            provisional: row.provisional,
             status: row.status,
             outcome: words::outcome(row),
             remark: remark(row),
