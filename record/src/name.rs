@@ -131,12 +131,24 @@ impl Name {
 
 /// Field 2 of a header line names a message of SIP, or may: a method (IANA's registry), or the status of a response.
 pub fn is_sip_method(method: &[u8]) -> bool {
-    match method {
-        [b'1'..=b'6', b'0'..=b'9', b'0'..=b'9'] => true,
-        b"INVITE" | b"ACK" | b"BYE" | b"CANCEL" | b"REGISTER" | b"OPTIONS" | b"PRACK" | b"UPDATE" | b"INFO"
-        | b"REFER" | b"SUBSCRIBE" | b"NOTIFY" | b"MESSAGE" | b"PUBLISH" => true,
-        _ => false,
-    }
+    matches!(
+        method,
+        [b'1'..=b'6', b'0'..=b'9', b'0'..=b'9']
+            | b"INVITE"
+            | b"ACK"
+            | b"BYE"
+            | b"CANCEL"
+            | b"REGISTER"
+            | b"OPTIONS"
+            | b"PRACK"
+            | b"UPDATE"
+            | b"INFO"
+            | b"REFER"
+            | b"SUBSCRIBE"
+            | b"NOTIFY"
+            | b"MESSAGE"
+            | b"PUBLISH"
+    )
 }
 
 /// A token (RFC 3261, 25.1).
