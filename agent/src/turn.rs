@@ -64,11 +64,11 @@ pub struct Turn {
     pub tail: Option<Told>,
 }
 
-/// What is told of a file before it is final.
+/// What is shown of a file before it is final.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Told {
     pub spans: Vec<WireSpan>,
-    /// Where the rest begins that is too much to be told.
+    /// Where the rest begins that is too much to be shown.
     pub cut_at: Option<u64>,
 }
 

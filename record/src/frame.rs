@@ -191,7 +191,7 @@ impl Framer {
     }
 
     /// What it would say of the unfinished record if this were the end: a provisional span, marked unless it is complete by
-    /// its own grammar. What stands after an open question is told by [`Framer::presume`].
+    /// its own grammar. [`Framer::presume`] tells what stands after an open question.
     pub fn tail(&self) -> Vec<Span> {
         match &self.state {
             State::Outside => Vec::new(),

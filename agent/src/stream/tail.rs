@@ -61,7 +61,7 @@ impl Tail {
         }
     }
 
-    /// How far the stream counts as read: to the last record that is told.
+    /// How far the stream counts as read: to the last record that is shown.
     pub fn read_to(&self, seen: u64) -> u64 {
         self.cut_at.map_or(seen, |at| at.min(seen))
     }
@@ -96,7 +96,7 @@ impl Tail {
         self.shown = spans.last().map(|last| Shown { end: last.end(), unfinished });
     }
 
-    /// What was read up to here was told as far as it can be, or is about to be.
+    /// All that was read up to here is shown, as far as it can be.
     pub fn is_told(&self, read_to: u64) -> bool {
         self.seen == read_to && self.waiting.is_none()
     }
