@@ -105,6 +105,11 @@ async fn each_key_does_what_the_manual_says() {
     .await;
     // Live rows are not held where the end of the list is in sight.
     browser.size(1400, 3000).await;
+    eventually("the end of the list is in sight", || async {
+        let bottom = "return document.querySelector('#flow').getBoundingClientRect().bottom <= innerHeight";
+        if browser.run(bottom).await == true { Ok(()) } else { Err("the window is not that high yet".to_owned()) }
+    })
+    .await;
     browser.press("L").await;
     browser.find(".livebar:not([hidden]) button").await;
     browser.press("L").await;
