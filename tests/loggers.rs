@@ -85,7 +85,7 @@ impl Lab {
         Self { dir, logger, work, logs }
     }
 
-    /// A file of the snippet as the page shows it, but for what is told here.
+    /// A file of the snippet as the page shows it, but for the changes that stand here.
     fn copy(&self, file: &str, changes: &[(&str, &str)]) {
         let mut text = read(&root().join("docs/loggers").join(self.logger).join(file));
         for (from, to) in changes {

@@ -50,7 +50,7 @@ pub struct Place {
 }
 
 impl Message {
-    /// As correlation is told of it.
+    /// What correlation gets of it.
     pub fn event(&self) -> CallEvent {
         CallEvent::of(self.id, self.time.day(), self.time, &self.source, &self.destination, &self.facts)
     }

@@ -44,7 +44,7 @@ impl Follow {
                 self.requeue_without(part, cuts, start, text);
             }
             Some((_, Some(Refused::Meta { text }))) => {
-                warn!(stream = %id, why = text, "the collector cannot read this stream as it is told to; it is held back and tried again");
+                warn!(stream = %id, why = text, "the collector cannot read this stream in the way its config asks for; it is held back and tried again");
                 if stream.identity.source.is_some() {
                     stream.committed.forget_meta();
                 }

@@ -10,6 +10,8 @@ use crate::span::Span;
 
 /// What is read at once, unless the framer wants more.
 const CHUNK: usize = 256 << 10;
+/// Where framing goes on elsewhere little may be needed there: so much is read first.
+const FIRST: usize = 4 << 10;
 
 /// Frames a closed log that `read` fills buffers from: it gets an offset and a buffer and gives the number of bytes, fewer
 /// than the buffer holds only at the end of the log. `spans` gets them as they become final. Memory is bounded by the
@@ -20,10 +22,11 @@ pub fn frame<E>(
     mut spans: impl FnMut(&[Span]),
 ) -> Result<(), E> {
     let mut framer = Framer::new(format.clone(), Offset(0), &Resume::default(), Limits::default());
-    let (mut out, mut buf, mut at) = (Vec::new(), vec![0; CHUNK], Offset(0));
+    let (mut out, mut buf, mut at, mut size) = (Vec::new(), vec![0; CHUNK], Offset(0), CHUNK);
     loop {
-        let have = read(at, &mut buf)?;
+        let have = read(at, &mut buf[..size])?;
         let next = if have > 0 { framer.feed(&buf[..have], &mut out) } else { framer.close(&mut out) };
+        size = if next == Next::More { CHUNK } else { framer.wants().clamp(FIRST, CHUNK) };
         at = match next {
             Next::From(offset) => offset,
             Next::More if have == 0 => {
@@ -49,5 +52,27 @@ pub fn spans(log: &[u8], format: &Arc<Format>) -> Vec<Span> {
     match frame(format, read, |spans| all.extend_from_slice(spans)) {
         Ok(()) => all,
         Err(never) => match never {},
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_lengths_that_lie_little_is_read_again() {
+        let record = "[1795463450][POST][http://a][http://b]\nPOST / HTTP/1.1\r\nContent-Length: 900000\r\n\r\nab\n\n";
+        let log = record.repeat(1000).into_bytes();
+        let (mut read, mut records) = (0, 0);
+        let fill = |at: Offset, buf: &mut [u8]| {
+            let rest = log.get(at.0 as usize..).unwrap_or_default();
+            let len = rest.len().min(buf.len());
+            buf[..len].copy_from_slice(&rest[..len]);
+            read += len;
+            Ok::<_, Infallible>(len)
+        };
+        let framed = frame(&Arc::new(Format::siptrail()), fill, |spans| records += spans.len());
+        assert_eq!((framed, records), (Ok(()), 1000));
+        assert!(read < 1000 * 4 * FIRST, "{read} bytes read of {}", log.len());
     }
 }
