@@ -10,7 +10,7 @@ use record::span::Cause;
 use record::wire::Guard;
 
 use crate::guard::{BEFORE, HEAD, Look, guard};
-use crate::piece::Piece;
+use crate::parcel::Parcel;
 
 /// How the files of a source are read.
 #[derive(Clone, Debug)]
@@ -23,18 +23,18 @@ pub struct Framing {
 /// Where a stream is read and framed. A turn takes it to a reader thread, which brings it back.
 #[derive(Debug)]
 pub struct Cursor {
-    pub(crate) reading: Arc<Framing>,
+    pub(crate) framing: Arc<Framing>,
     pub(crate) framer: Framer,
     /// The next byte the framer wants.
     pub(crate) at: u64,
     /// All before was read once; what follows is new.
     pub(crate) seen: u64,
-    /// Bytes up to `seen`: at least those by which the file is known again; all from `done` on where they are few.
+    /// Bytes up to `seen`: at least those by which the file is known again; all from `framed` on where they are few.
     pub(crate) window: Vec<u8>,
     /// The first bytes of the file as they were looked at, perhaps before they are read.
     pub(crate) head: Head,
     /// End of the last final span, and what is known there.
-    pub(crate) done: Done,
+    pub(crate) framed: FramedEnd,
     /// So far there was nothing but NULs.
     pub(crate) leading: bool,
 }
@@ -48,7 +48,7 @@ pub fn head_of(bytes: &[u8]) -> Head {
 
 /// The end of the last final span.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Done {
+pub(crate) struct FramedEnd {
     pub at: u64,
     pub note: Resume,
     pub crc: u32,
@@ -65,24 +65,24 @@ impl Framing {
 
 impl Cursor {
     /// At the head of a file that begins like this.
-    pub fn new(reading: &Arc<Framing>, head: &[u8]) -> Self {
-        let framer = reading.framer(0, &Resume::default());
-        let reading = Arc::clone(reading);
+    pub fn new(framing: &Arc<Framing>, head: &[u8]) -> Self {
+        let framer = framing.framer(0, &Resume::default());
+        let framing = Arc::clone(framing);
         let (window, head) = (Vec::new(), head_of(head));
-        Self { reading, framer, at: 0, seen: 0, window, head, done: Done::default(), leading: true }
+        Self { framing, framer, at: 0, seen: 0, window, head, framed: FramedEnd::default(), leading: true }
     }
 
     /// At a committed offset of a file that was looked at there.
-    pub fn resume(reading: &Arc<Framing>, w: u64, guard: &Guard, look: &Look) -> Self {
+    pub fn resume(framing: &Arc<Framing>, w: u64, guard: &Guard, look: &Look) -> Self {
         if w == 0 {
-            return Self::new(reading, &look.head);
+            return Self::new(framing, &look.head);
         }
         let (note, crc, crc_from) = (guard.resume.clone(), guard.crc, guard.crc_from.0);
-        let framer = reading.framer(w, &note);
-        let reading = Arc::clone(reading);
+        let framer = framing.framer(w, &note);
+        let framing = Arc::clone(framing);
         let head = head_of(&look.head);
-        let done = Done { at: w, note, crc, crc_from, before: look.before.clone() };
-        Self { reading, framer, at: w, seen: w, window: look.before.clone(), head, done, leading: false }
+        let framed = FramedEnd { at: w, note, crc, crc_from, before: look.before.clone() };
+        Self { framing, framer, at: w, seen: w, window: look.before.clone(), head, framed, leading: false }
     }
 
     /// All bytes before were read.
@@ -91,8 +91,8 @@ impl Cursor {
     }
 
     /// End of the last final span.
-    pub fn done(&self) -> u64 {
-        self.done.at
+    pub fn framed(&self) -> u64 {
+        self.framed.at
     }
 
     pub fn head(&self) -> &Head {
@@ -110,7 +110,7 @@ impl Cursor {
 
     /// All that is not final yet is in memory.
     pub fn covers(&self) -> bool {
-        self.seen - self.done.at.min(self.seen) <= self.window.len() as u64
+        self.seen - self.framed.at.min(self.seen) <= self.window.len() as u64
     }
 
     /// Bytes of the unfinished record that are held.
@@ -126,8 +126,8 @@ impl Cursor {
 
     /// The guard at the end of the last final span.
     pub fn guard(&self) -> Guard {
-        let head = &self.head[..self.head.len().min(usize::try_from(self.done.at).unwrap_or(HEAD))];
-        guard(head, &self.done.before, self.done.crc, self.done.crc_from, self.done.note.clone())
+        let head = &self.head[..self.head.len().min(usize::try_from(self.framed.at).unwrap_or(HEAD))];
+        guard(head, &self.framed.before, self.framed.crc, self.framed.crc_from, self.framed.note.clone())
     }
 
     /// A file that was looked at, at `seen`, is still the one that was read.
@@ -135,23 +135,23 @@ impl Cursor {
         look.stat.size >= self.seen && look.head.starts_with(&self.head[..]) && look.before.ends_with(self.last())
     }
 
-    /// Another file holds the same bytes up to `done`: goes on there.
+    /// Another file holds the same bytes up to `framed`: goes on there.
     pub fn moved(self, look: &Look) -> Self {
         let guard = self.guard();
-        Self::resume(&self.reading, self.done.at, &guard, look)
+        Self::resume(&self.framing, self.framed.at, &guard, look)
     }
 
     /// Goes on after a gap: what is known of the file's content begins there anew.
     fn skip(&mut self, end: u64) {
-        self.done = Done { at: end, note: Resume::default(), crc: 0, crc_from: end, before: Vec::new() };
+        self.framed = FramedEnd { at: end, note: Resume::default(), crc: 0, crc_from: end, before: Vec::new() };
     }
 
     /// A gap after the last final span; framing goes on after it.
-    pub fn gap(&mut self, len: u64, cause: Cause, lost: Option<u64>) -> Piece {
-        let at = self.done.at;
+    pub fn gap(&mut self, len: u64, cause: Cause, lost: Option<u64>) -> Parcel {
+        let at = self.framed.at;
         if len > 0 {
             self.skip(at + len);
         }
-        Piece::gap(at, len, cause, lost, self.guard())
+        Parcel::gap(at, len, cause, lost, self.guard())
     }
 }

@@ -61,7 +61,7 @@ use self::saved::Checkpoints;
 use self::scheduler::Scheduler;
 use self::streams::Streams;
 use crate::discover::Scope;
-use crate::piece::Piece;
+use crate::parcel::Parcel;
 use crate::progress::{self, Progress};
 use crate::source::{Sources, Spec};
 use crate::stream::FileKey;
@@ -230,14 +230,14 @@ impl Follow {
         }
     }
 
-    /// Enqueues a piece of a stream.
-    fn enqueue(&mut self, id: StreamId, piece: Piece) {
+    /// Enqueues a parcel of a stream.
+    fn enqueue(&mut self, id: StreamId, parcel: Parcel) {
         let Some(stream) = self.streams.get_mut(id) else { return };
-        for span in piece.spans.iter().filter(|span| matches!(span.cause, Some(Cause::Rejected | Cause::StartAtEnd))) {
+        for span in parcel.spans.iter().filter(|span| matches!(span.cause, Some(Cause::Rejected | Cause::StartAtEnd))) {
             let (path, cause) = (stream.identity.path.display(), span.cause.map(Cause::name));
             warn!(stream = %id, %path, offset = %span.start, bytes = span.len, cause, "bytes of this log are not sent; a gap says so");
         }
-        self.scheduler.take_memory(stream.enqueue(piece));
+        self.scheduler.take_memory(stream.enqueue(parcel));
         self.delivery.note_news(stream, self.now.mono);
     }
 
@@ -249,9 +249,9 @@ impl Follow {
             let (path, offset) = (stream.identity.path.display(), stream.framed.to);
             warn!(stream = %id, %path, offset, %cause, "bytes may be lost here, and a gap says so");
         }
-        let pieces: Vec<Piece> = causes.into_iter().map(|cause| stream.gap(0, cause, None)).collect();
-        for piece in pieces {
-            self.enqueue(id, piece);
+        let parcels: Vec<Parcel> = causes.into_iter().map(|cause| stream.gap(0, cause, None)).collect();
+        for parcel in parcels {
+            self.enqueue(id, parcel);
         }
     }
 

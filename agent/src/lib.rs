@@ -4,7 +4,7 @@
 //! - [`config`], [`options`], [`error`](Error): what an operator says, and what is wrong with it
 //! - `content`, `generation`, `guard`: what a file is, and how it is known again
 //! - `logname`, `place`, `discover`, `source`: which files there are, and the sources that they are of
-//! - `cursor`, `turn`, `piece`: a place in one file, and what a turn of reading and framing makes of it
+//! - `cursor`, `turn`, `parcel`: a place in one file, and what a turn of reading and framing makes of it
 //! - `stream`: one stream, as an enum of its states
 //! - `follow`: every decision about files and streams; pure. It names its parts in its own order
 //! - `read`, `reply`, [`http`], [`transport`], `ship`, `link`, `checkpoint`: the hands
@@ -34,7 +34,7 @@ mod generation;
 mod guard;
 mod link;
 mod logname;
-mod piece;
+mod parcel;
 mod place;
 mod read;
 mod reply;

@@ -23,7 +23,7 @@ use record::time::Timestamp;
 use record::wire::{FileIdentity, Guard, Position};
 
 use crate::cursor::Cursor;
-use crate::piece::Piece;
+use crate::parcel::Parcel;
 use crate::source::SourceId;
 
 pub use committed::Committed;
@@ -161,17 +161,17 @@ impl Stream {
         self.state.cursor().map(Cursor::seen)
     }
 
-    /// Enqueues a piece; gives the bytes by which the memory in use grows.
-    pub fn enqueue(&mut self, piece: Piece) -> usize {
-        self.marks.add(piece.end, &piece.guard);
-        self.framed = Framed { to: piece.end, guard: piece.guard.clone() };
+    /// Enqueues a parcel; gives the bytes by which the memory in use grows.
+    pub fn enqueue(&mut self, parcel: Parcel) -> usize {
+        self.marks.add(parcel.end, &parcel.guard);
+        self.framed = Framed { to: parcel.end, guard: parcel.guard.clone() };
         // What was said to follow here does so no more.
         self.tail.withdraw();
-        self.queue.push(piece)
+        self.queue.push(parcel)
     }
 
     /// A gap after all that is final.
-    pub fn gap(&mut self, len: u64, cause: Cause, lost: Option<u64>) -> Piece {
+    pub fn gap(&mut self, len: u64, cause: Cause, lost: Option<u64>) -> Parcel {
         if let Some(cursor) = self.state.cursor_mut() {
             return cursor.gap(len, cause, lost);
         }
@@ -180,7 +180,7 @@ impl Stream {
             let (crc_from, before) = (Offset(to + len), Guard::default().before);
             guard = Guard { before_len: 0, before, crc: 0, crc_from, resume: Resume::default(), ..guard };
         }
-        Piece::gap(to, len, cause, lost, guard)
+        Parcel::gap(to, len, cause, lost, guard)
     }
 
     /// Rewinds, or goes ahead, to where the collector is; `guard` is the collector's. What was queued is void: gives its

@@ -1,8 +1,8 @@
-//! A turn: reads what is new in a file, feeds the framer, and makes pieces of the spans that are final.
+//! A turn: reads what is new in a file, feeds the framer, and makes parcels of the spans that are final.
 //!
 //! - `read`: reads, and proves that the file is still the same; the bytes that stay in memory
 //! - `nuls`: a file that begins with a hole or with NULs
-//! - `feed`: what was read goes to the framer, and what is final into pieces
+//! - `feed`: what was read goes to the framer, and what is final into parcels
 //! - `spans`: a span with its bytes, as it is sent
 //! - `tail`: what is not final yet, as it seems now
 //! - `close`: the end of a file is the end of its last record
@@ -20,7 +20,7 @@ use record::wire::WireSpan;
 
 use crate::content::{Content, Stat};
 use crate::cursor::Cursor;
-use crate::piece::{PIECE, Piece};
+use crate::parcel::{PARCEL, Parcel};
 
 pub use close::finish;
 
@@ -36,8 +36,8 @@ const LOOK_BACK: usize = (1 << 20) + 2 * CHUNK;
 pub struct Order {
     /// Bytes to read at most; several chunks.
     pub limit: usize,
-    /// Bytes of a piece, as far as spans can be told apart.
-    pub piece: usize,
+    /// Bytes of a parcel, as far as spans can be told apart.
+    pub parcel: usize,
     pub close: Close,
     /// Say what stands unfinished at the end.
     pub tail: bool,
@@ -56,8 +56,8 @@ pub enum Close {
 #[derive(Debug)]
 pub struct Turn {
     pub cursor: Cursor,
-    pub pieces: Vec<Piece>,
-    pub found: Found,
+    pub parcels: Vec<Parcel>,
+    pub ended: TurnEnd,
     pub stat: Stat,
     /// New bytes that were read.
     pub read: u64,
@@ -73,7 +73,7 @@ pub struct Told {
 }
 
 #[derive(Debug)]
-pub enum Found {
+pub enum TurnEnd {
     /// There is more to read.
     More,
     /// Read to the end.
@@ -91,23 +91,23 @@ impl Turn {
         scratch.clear();
         scratch.extend_from_slice(&cursor.window);
         let stat = Stat { size: cursor.seen, ..Stat::default() };
-        let turn = Self { cursor, pieces: Vec::new(), found: Found::More, stat, read: 0, tail: None };
+        let turn = Self { cursor, parcels: Vec::new(), ended: TurnEnd::More, stat, read: 0, tail: None };
         let mut work = Work {
             content,
             buf: scratch,
             turn,
-            open: Piece::empty(),
-            piece: order.piece,
-            slice: slice_of(order.piece),
+            open: Parcel::empty(),
+            parcel: order.parcel,
+            slice: slice_of(order.parcel),
         };
-        work.turn.found = work.run(order).unwrap_or_else(|stop| stop);
+        work.turn.ended = work.run(order).unwrap_or_else(|stop| stop);
         work.into_turn()
     }
 }
 
-/// Where pieces must be small, no two records may end in one slice.
-fn slice_of(piece: usize) -> usize {
-    if piece < PIECE { (piece / 8).max(1) } else { piece }
+/// Where parcels must be small, no two records may end in one slice.
+fn slice_of(parcel: usize) -> usize {
+    if parcel < PARCEL { (parcel / 8).max(1) } else { parcel }
 }
 
 /// A turn under way. `buf` holds the bytes up to `seen`.
@@ -115,27 +115,27 @@ struct Work<'a, C> {
     content: &'a C,
     buf: &'a mut Vec<u8>,
     turn: Turn,
-    open: Piece,
-    /// What a piece holds.
-    piece: usize,
-    /// What the framer is fed at once: a piece ends at the end of one.
+    open: Parcel,
+    /// What a parcel holds.
+    parcel: usize,
+    /// What the framer is fed at once: a parcel ends at the end of one.
     slice: usize,
 }
 
 impl<C: Content> Work<'_, C> {
-    fn run(&mut self, order: Order) -> Result<Found, Found> {
-        self.turn.stat = self.content.stat().map_err(Found::Failed)?;
+    fn run(&mut self, order: Order) -> Result<TurnEnd, TurnEnd> {
+        self.turn.stat = self.content.stat().map_err(TurnEnd::Failed)?;
         if self.turn.stat.size < self.turn.cursor.seen.max(self.turn.cursor.head.len() as u64) {
-            return Err(Found::Changed);
+            return Err(TurnEnd::Changed);
         }
         if order.limit > 0 && !self.head_is_same()? {
-            return Err(Found::Changed);
+            return Err(TurnEnd::Changed);
         }
         self.feed()?;
-        let mut found = Found::More;
+        let mut ended = TurnEnd::More;
         while self.turn.read < order.limit as u64 {
             if self.turn.cursor.leading && !self.skip_nuls()? {
-                found = Found::End;
+                ended = TurnEnd::End;
                 break;
             }
             let want = self.want();
@@ -143,7 +143,7 @@ impl<C: Content> Work<'_, C> {
             self.feed()?;
             self.trim(LOOK_BACK);
             if new < want {
-                found = Found::End;
+                ended = TurnEnd::End;
                 break;
             }
         }
@@ -152,15 +152,15 @@ impl<C: Content> Work<'_, C> {
             Close::IfQuiet => self.turn.read == 0,
             Close::AtEnd => true,
         };
-        if close && (matches!(found, Found::End) || order.limit == 0) {
+        if close && (matches!(ended, TurnEnd::End) || order.limit == 0) {
             self.close()?;
-            found = Found::Closed;
+            ended = TurnEnd::Closed;
         }
         self.cut();
         if order.tail {
             self.turn.tail = self.tail();
         }
-        Ok(found)
+        Ok(ended)
     }
 
     fn into_turn(mut self) -> Turn {

@@ -80,7 +80,7 @@ impl Follow {
     /// Puts what was not stored back before the rest of the queue.
     pub(super) fn requeue(&mut self, id: StreamId, spans: Vec<WireSpan>, cuts: Cuts) {
         if let Some(stream) = self.streams.get_mut(id) {
-            stream.queue.requeue(cuts.pieces(spans));
+            stream.queue.requeue(cuts.parcels(spans));
             self.delivery.note_news(stream, self.now.mono);
         }
     }

@@ -13,7 +13,7 @@ use super::{Action, Follow};
 use crate::config::Start;
 use crate::cursor::{Cursor, Framing, head_of};
 use crate::guard::{Look, guard};
-use crate::piece::Piece;
+use crate::parcel::Parcel;
 use crate::stream::{Ending, FileKey, Fingerprint, Identity, State, Stream, Why};
 
 impl Follow {
@@ -93,8 +93,8 @@ impl Follow {
         if epoch > 0 {
             self.checkpoints.write_at_once(now);
         }
-        if let Some(piece) = skipped {
-            self.enqueue(id, piece);
+        if let Some(parcel) = skipped {
+            self.enqueue(id, parcel);
         }
         let counts = self.rounds.number() > 1;
         self.chains.entry(&chain).rotated(now, counts);
@@ -138,13 +138,13 @@ impl Follow {
 }
 
 /// A cursor at the head of a file; or at its end, with a gap for what is skipped.
-fn first_cursor(framing: &Arc<Framing>, look: &Look, from_end: bool) -> (Cursor, Option<Piece>) {
+fn first_cursor(framing: &Arc<Framing>, look: &Look, from_end: bool) -> (Cursor, Option<Parcel>) {
     if !from_end {
         return (Cursor::new(framing, &look.head), None);
     }
     let size = look.stat.size;
     let at_end = guard(&look.head, &[], 0, size, Resume::default());
     let cursor = Cursor::resume(framing, size, &at_end, &Look { before: Vec::new(), ..look.clone() });
-    let skipped = Piece::gap(0, size, Cause::StartAtEnd, Some(0), cursor.guard());
+    let skipped = Parcel::gap(0, size, Cause::StartAtEnd, Some(0), cursor.guard());
     (cursor, Some(skipped))
 }

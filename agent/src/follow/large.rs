@@ -7,7 +7,7 @@ use super::answer::{HOLD, HOLD_OPERATOR};
 use super::delivery::BATCH_MIN;
 use super::file::Role;
 use super::{Follow, Shipment};
-use crate::piece::weight_of;
+use crate::parcel::weight_of;
 
 impl Follow {
     /// Smaller batches from now on, down to one record. A record that is too large alone waits for an operator, unless it
@@ -41,7 +41,7 @@ impl Follow {
         }
     }
 
-    /// What of a stream is not committed is to be framed in smaller pieces, if they can be and its file is there: where
+    /// What of a stream is not committed is to be framed in smaller parcels, if they can be and its file is there: where
     /// spans may be cut apart only the file can say.
     fn frame_smaller(&mut self, id: StreamId) -> bool {
         let Some(stream) = self.streams.get_mut(id) else { return false };

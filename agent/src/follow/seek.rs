@@ -12,7 +12,7 @@ use super::files::Files;
 use super::streams::Streams;
 use super::{Follow, GROWING};
 use crate::guard::Look;
-use crate::piece::Piece;
+use crate::parcel::Parcel;
 use crate::place::possible_chains;
 use crate::source::SourceId;
 use crate::stream::{Ending, FileKey, Left, Search, Stream, Why};
@@ -80,14 +80,14 @@ impl Follow {
 
     /// Nothing of the stream can be read any more but what is in memory.
     fn end_from_memory(&mut self, id: StreamId, left: Left, mut gap: bool) {
-        let pieces = if let Left::After(cursor) = left { finish(*cursor) } else { Vec::new() };
-        let lost = |piece: &Piece| piece.spans.iter().any(|span| span.cause == Some(Cause::Copytruncate));
-        gap &= !pieces.iter().any(lost);
+        let parcels = if let Left::After(cursor) = left { finish(*cursor) } else { Vec::new() };
+        let lost = |parcel: &Parcel| parcel.spans.iter().any(|span| span.cause == Some(Cause::Copytruncate));
+        gap &= !parcels.iter().any(lost);
         if gap && let Some(stream) = self.streams.get_mut(id) {
             stream.gaps.push(Cause::Copytruncate);
         }
-        for piece in pieces {
-            self.enqueue(id, piece);
+        for parcel in parcels {
+            self.enqueue(id, parcel);
         }
         self.make_gaps(id);
     }
@@ -109,10 +109,10 @@ impl Follow {
         if complete && cause != Cause::CollectorRewound {
             return;
         }
-        let piece = stream.gap(lost, cause, None);
+        let parcel = stream.gap(lost, cause, None);
         let path = stream.identity.path.display();
         warn!(stream = %id, %path, offset = stream.framed.to, bytes = lost, %cause, "cannot be found any more; a gap says so");
-        self.enqueue(id, piece);
+        self.enqueue(id, parcel);
     }
 
     /// A copy was read to its end and closed.

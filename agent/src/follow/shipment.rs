@@ -5,13 +5,13 @@ use std::sync::Arc;
 use record::id::Offset;
 use record::wire::{Answer, Append, Guard, StreamAppend, StreamMeta, WireSpan};
 
-use crate::piece::{Piece, weight_of};
+use crate::parcel::{Parcel, weight_of};
 use crate::stream::Stream;
 
 #[derive(Debug)]
 pub struct Shipment {
     pub append: Arc<Append>,
-    /// The pieces of each stream.
+    /// The parcels of each stream.
     pub(super) cuts: Vec<Cuts>,
 }
 
@@ -35,7 +35,7 @@ impl Shipment {
         Arc::unwrap_or_clone(self.append).streams.into_iter().zip(self.cuts)
     }
 
-    /// Holds one piece of one stream at most.
+    /// Holds one parcel of one stream at most.
     pub(super) fn is_single(&self) -> bool {
         self.append.streams.len() == 1 && self.cuts.first().is_some_and(|cuts| cuts.0.len() <= 1)
     }
@@ -58,20 +58,20 @@ impl Cuts {
         self.0.iter().map(|cut| cut.bytes).sum()
     }
 
-    /// Spans as the pieces they were.
-    pub fn pieces(self, spans: Vec<WireSpan>) -> Vec<Piece> {
+    /// Spans as the parcels they were.
+    pub fn parcels(self, spans: Vec<WireSpan>) -> Vec<Parcel> {
         let mut spans = spans.into_iter();
-        let piece = |Cut { spans: number, end, guard, bytes }| Piece {
+        let parcel = |Cut { spans: number, end, guard, bytes }| Parcel {
             spans: spans.by_ref().take(number).collect(),
             end,
             guard,
             bytes,
         };
-        self.0.into_iter().map(piece).collect()
+        self.0.into_iter().map(parcel).collect()
     }
 }
 
-/// Takes of a stream as much as a batch may hold, at least one piece.
+/// Takes of a stream as much as a batch may hold, at least one parcel.
 pub(super) fn part_of(
     stream: &mut Stream,
     meta: Option<StreamMeta>,
@@ -80,10 +80,10 @@ pub(super) fn part_of(
 ) -> (StreamAppend, Cuts) {
     let base = stream.committed.w();
     let (mut spans, mut cuts, mut end, mut guard) = (Vec::new(), Vec::new(), base, stream.committed.guard().clone());
-    for piece in stream.queue.send(limit, bytes) {
-        (end, guard) = (piece.end, piece.guard.clone());
-        cuts.push(Cut { spans: piece.spans.len(), end: piece.end, guard: piece.guard, bytes: piece.bytes });
-        spans.extend(piece.spans);
+    for parcel in stream.queue.send(limit, bytes) {
+        (end, guard) = (parcel.end, parcel.guard.clone());
+        cuts.push(Cut { spans: parcel.spans.len(), end: parcel.end, guard: parcel.guard, bytes: parcel.bytes });
+        spans.extend(parcel.spans);
     }
     // A tail waits for the next batch where it does not fit, unless it is all that this one would hold.
     let all = stream.queue.is_empty();

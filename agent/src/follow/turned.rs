@@ -9,9 +9,9 @@ use super::file::{Busy, Role};
 use super::{Action, Follow};
 use crate::content::Stat;
 use crate::cursor::Cursor;
-use crate::piece::weight_of;
+use crate::parcel::weight_of;
 use crate::stream::{FileKey, Fingerprint, Why};
-use crate::turn::{Found, Told, Turn};
+use crate::turn::{Told, Turn, TurnEnd};
 
 impl Follow {
     pub(super) fn turned(&mut self, key: FileKey, id: StreamId, turn: Turn) {
@@ -24,10 +24,10 @@ impl Follow {
             stream.state.drop_cursor();
             return self.schedule(key, self.now.mono);
         }
-        let Turn { cursor, pieces, found, stat, read, tail } = turn;
+        let Turn { cursor, parcels, ended, stat, read, tail } = turn;
         let seen = cursor.seen();
         // A file that shrank keeps the size it had: what was not read of it may be lost.
-        let sound = matches!(found, Found::More | Found::End | Found::Closed);
+        let sound = matches!(ended, TurnEnd::More | TurnEnd::End | TurnEnd::Closed);
         let moved = self.note_file(key, stat, read > 0, sound);
         // What was seen since the turn was given may be younger than what the turn saw: it says nothing here.
         let shrank = sound && stat.size < most;
@@ -42,8 +42,8 @@ impl Follow {
             }
             (stream.sight.looked_at, stream.sight.size) = (self.now.mono, stat.size);
         }
-        for piece in pieces {
-            self.enqueue(id, piece);
+        for parcel in parcels {
+            self.enqueue(id, parcel);
         }
         if let Some(tail) = tail {
             self.put_tail(id, tail, seen);
@@ -52,7 +52,7 @@ impl Follow {
         if moved {
             self.rounds.list_soon(self.now.mono);
         }
-        self.after_turn(key, id, found);
+        self.after_turn(key, id, ended);
     }
 
     /// What the turn saw of the file; true where it was renamed or unlinked.
@@ -91,7 +91,7 @@ impl Follow {
         if !self.scheduler.keep(id, cursor.kept()) {
             cursor.forget();
         }
-        stream.tail.note_unfinished(cursor.seen() > cursor.done(), cursor.done() != stream.framed.to, now);
+        stream.tail.note_unfinished(cursor.seen() > cursor.framed(), cursor.framed() != stream.framed.to, now);
         stream.state.take_back(key, cursor);
     }
 
@@ -105,19 +105,19 @@ impl Follow {
         }
     }
 
-    fn after_turn(&mut self, key: FileKey, id: StreamId, found: Found) {
+    fn after_turn(&mut self, key: FileKey, id: StreamId, ended: TurnEnd) {
         let now = self.now.mono;
-        if !matches!(found, Found::More)
+        if !matches!(ended, TurnEnd::More)
             && let Some(chain) = self.files.get(key).map(|file| file.chain.clone())
         {
             self.caught_up(&chain, key);
         }
-        match found {
-            Found::More => self.schedule(key, now),
-            Found::End => self.rest(key, id),
-            Found::Closed => self.finalised(id),
-            Found::Changed => self.doubt(key, id),
-            Found::Failed(error) => {
+        match ended {
+            TurnEnd::More => self.schedule(key, now),
+            TurnEnd::End => self.rest(key, id),
+            TurnEnd::Closed => self.finalised(id),
+            TurnEnd::Changed => self.doubt(key, id),
+            TurnEnd::Failed(error) => {
                 let again = self.failed(key, &error.to_string());
                 self.schedule(key, again);
             }

@@ -72,7 +72,7 @@ impl Follow {
         let Some(cursor) = stream.state.lend() else { return };
         let close = when_final(stream, quiet);
         let tail = stream.tail.due(cursor.seen(), self.rules.provisional_after).is_some_and(|due| due <= now);
-        let order = Order { limit: TURN, piece: stream.queue.piece(), close, tail };
+        let order = Order { limit: TURN, parcel: stream.queue.parcel(), close, tail };
         self.scheduler.turn_begins();
         self.actions.push(Action::Read { file: key, stream: id, cursor, order });
         if let Some(file) = self.files.get_mut(key) {

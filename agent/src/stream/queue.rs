@@ -3,19 +3,19 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::piece::{PIECE, Piece};
+use crate::parcel::{PARCEL, Parcel};
 
 /// Invariant: one append of a stream is on its way at most, and none while the collector is asked how far it is.
 #[derive(Debug)]
 pub struct Queue {
     /// What is neither committed nor on its way.
-    pieces: VecDeque<Piece>,
+    parcels: VecDeque<Parcel>,
     way: Way,
     durable: Durable,
     /// Nothing is sent before.
     hold_until: Duration,
-    /// The bytes of a piece: appends are cut between pieces only, so these get smaller where one is too large.
-    piece: usize,
+    /// The bytes of a parcel: appends are cut between parcels only, so these get smaller where one is too large.
+    parcel: usize,
     /// The offset of a record that waits because of its size, and was reported.
     large: Option<u64>,
     /// Rejected records that are not on disk yet: before they are, nothing is sent.
@@ -45,11 +45,11 @@ pub enum Durable {
 impl Queue {
     pub fn new(durable: Durable) -> Self {
         Self {
-            pieces: VecDeque::new(),
+            parcels: VecDeque::new(),
             way: Way::Idle,
             durable,
             hold_until: Duration::ZERO,
-            piece: PIECE,
+            parcel: PARCEL,
             large: None,
             quarantining: 0,
             since: None,
@@ -57,52 +57,54 @@ impl Queue {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.pieces.is_empty()
+        self.parcels.is_empty()
     }
 
     #[cfg(test)]
     pub fn bytes(&self) -> usize {
-        self.pieces.iter().map(|piece| piece.bytes).sum()
+        self.parcels.iter().map(|parcel| parcel.bytes).sum()
     }
 
-    /// Puts a piece after the others, joined to the last where both are small; gives the bytes by which the memory in use
+    /// Puts a parcel after the others, joined to the last where both are small; gives the bytes by which the memory in use
     /// grows.
-    pub fn push(&mut self, piece: Piece) -> usize {
-        let Some(last) = self.pieces.back_mut() else {
-            let bytes = piece.bytes;
-            self.pieces.push_back(piece);
+    pub fn push(&mut self, parcel: Parcel) -> usize {
+        let Some(last) = self.parcels.back_mut() else {
+            let bytes = parcel.bytes;
+            self.parcels.push_back(parcel);
             return bytes;
         };
         let before = last.bytes;
-        match last.join(piece, self.piece) {
+        match last.join(parcel, self.parcel) {
             None => last.bytes - before,
-            Some(piece) => {
-                let bytes = piece.bytes;
-                self.pieces.push_back(piece);
+            Some(parcel) => {
+                let bytes = parcel.bytes;
+                self.parcels.push_back(parcel);
                 bytes
             }
         }
     }
 
-    /// As many pieces as fit beside `bytes` into `limit`, at least one if there is one. They are on their way now.
-    pub fn send(&mut self, limit: usize, bytes: &mut usize) -> Vec<Piece> {
+    /// As many parcels as fit beside `bytes` into `limit`, at least one if there is one. They are on their way now.
+    pub fn send(&mut self, limit: usize, bytes: &mut usize) -> Vec<Parcel> {
         (self.way, self.since) = (Way::InFlight, None);
-        let mut pieces: Vec<Piece> = Vec::new();
-        while let Some(piece) = self.pieces.pop_front_if(|piece| pieces.is_empty() || *bytes + piece.bytes <= limit) {
-            *bytes += piece.bytes;
-            pieces.push(piece);
+        let mut parcels: Vec<Parcel> = Vec::new();
+        while let Some(parcel) =
+            self.parcels.pop_front_if(|parcel| parcels.is_empty() || *bytes + parcel.bytes <= limit)
+        {
+            *bytes += parcel.bytes;
+            parcels.push(parcel);
         }
-        pieces
+        parcels
     }
 
     /// Puts back what was sent and not stored.
-    pub fn requeue(&mut self, pieces: Vec<Piece>) {
-        pieces.into_iter().rev().for_each(|piece| self.pieces.push_front(piece));
+    pub fn requeue(&mut self, parcels: Vec<Parcel>) {
+        parcels.into_iter().rev().for_each(|parcel| self.parcels.push_front(parcel));
     }
 
     /// What is queued is void; gives its bytes.
     pub fn clear(&mut self) -> usize {
-        self.pieces.drain(..).map(|piece| piece.bytes).sum()
+        self.parcels.drain(..).map(|parcel| parcel.bytes).sum()
     }
 
     /// Nothing is on its way, and the collector is not asked.
@@ -175,15 +177,15 @@ impl Queue {
         self.quarantining = self.quarantining.saturating_sub(1);
     }
 
-    pub fn piece(&self) -> usize {
-        self.piece
+    pub fn parcel(&self) -> usize {
+        self.parcel
     }
 
     /// Pieces are framed smaller from now on, but not below `least`; false where they cannot be.
     pub fn halve_pieces(&mut self, least: usize) -> bool {
-        let smaller = self.piece > least;
+        let smaller = self.parcel > least;
         if smaller {
-            self.piece /= 2;
+            self.parcel /= 2;
         }
         smaller
     }
@@ -201,16 +203,16 @@ mod tests {
 
     use super::*;
 
-    fn piece(at: u64) -> Piece {
-        Piece { bytes: 100, ..Piece::gap(at, 1, Cause::Copytruncate, None, Guard::default()) }
+    fn parcel(at: u64) -> Parcel {
+        Parcel { bytes: 100, ..Parcel::gap(at, 1, Cause::Copytruncate, None, Guard::default()) }
     }
 
     #[test]
     fn a_batch_takes_whole_pieces_at_least_one_and_gives_them_back_in_order() {
         let mut queue = Queue::new(Durable::Yes);
         queue.halve_pieces(1);
-        queue.requeue(vec![piece(0), piece(1), piece(2)]);
-        let (mut bytes, ends) = (0, |pieces: &[Piece]| pieces.iter().map(|piece| piece.end).collect::<Vec<_>>());
+        queue.requeue(vec![parcel(0), parcel(1), parcel(2)]);
+        let (mut bytes, ends) = (0, |parcels: &[Parcel]| parcels.iter().map(|parcel| parcel.end).collect::<Vec<_>>());
         let sent = queue.send(250, &mut bytes);
         assert_eq!((ends(&sent), bytes, queue.is_in_flight()), (vec![1, 2], 200, true));
         queue.answered();

@@ -6,7 +6,7 @@ use record::id::Offset;
 use record::span::Flags;
 use record::wire::WireSpan;
 
-use crate::piece::weight_of;
+use crate::parcel::weight_of;
 use crate::turn::Told;
 
 /// Between two tails of a stream.

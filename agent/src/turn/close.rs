@@ -5,28 +5,28 @@ use std::io;
 use record::frame::Next;
 use record::span::{Cause, Flags, Span, SpanKind};
 
-use super::{Close, Found, Order, Turn, Work};
+use super::{Close, Order, Turn, TurnEnd, Work};
 use crate::content::{Content, Stat};
 use crate::cursor::Cursor;
-use crate::piece::{PIECE, Piece};
+use crate::parcel::{PARCEL, Parcel};
 
 /// The file is gone or was truncated, and what is not final yet will never be read again: closes with what is in memory, or
 /// with a gap.
-pub fn finish(cursor: Cursor) -> Vec<Piece> {
+pub fn finish(cursor: Cursor) -> Vec<Parcel> {
     let seen = cursor.seen;
     let size = seen.max(cursor.head.len() as u64);
-    let order = Order { limit: 0, piece: PIECE, close: Close::AtEnd, tail: false };
+    let order = Order { limit: 0, parcel: PARCEL, close: Close::AtEnd, tail: false };
     let mut turn = Turn::take(cursor, &Gone { size }, order, &mut Vec::new());
-    if turn.cursor.done.at < seen {
-        let len = seen - turn.cursor.done.at;
-        turn.pieces.push(turn.cursor.gap(len, Cause::Copytruncate, None));
+    if turn.cursor.framed.at < seen {
+        let len = seen - turn.cursor.framed.at;
+        turn.parcels.push(turn.cursor.gap(len, Cause::Copytruncate, None));
     }
-    turn.pieces
+    turn.parcels
 }
 
 impl<C: Content> Work<'_, C> {
     /// The file ends here: all that is left becomes final.
-    pub(super) fn close(&mut self) -> Result<(), Found> {
+    pub(super) fn close(&mut self) -> Result<(), TurnEnd> {
         let mut spans = Vec::new();
         loop {
             let next = self.turn.cursor.framer.close(&mut spans);

@@ -1,16 +1,16 @@
-//! What was read goes to the framer, and the spans that are final into pieces.
+//! What was read goes to the framer, and the spans that are final into parcels.
 
 use record::frame::Next;
 use record::span::{Span, SpanKind};
 
-use super::{Found, Work};
+use super::{TurnEnd, Work};
 use crate::content::Content;
 use crate::cursor::Cursor;
-use crate::piece::{Piece, SPAN};
+use crate::parcel::{Parcel, SPAN};
 
 impl<C: Content> Work<'_, C> {
     /// Feeds the framer what was read and takes the spans that are final.
-    pub(super) fn feed(&mut self) -> Result<(), Found> {
+    pub(super) fn feed(&mut self) -> Result<(), TurnEnd> {
         let mut spans = Vec::new();
         while self.turn.cursor.at < self.turn.cursor.seen && !self.turn.cursor.leading {
             self.feed_slice(&mut spans)?;
@@ -20,7 +20,7 @@ impl<C: Content> Work<'_, C> {
     }
 
     /// Feeds a slice, or as much as the framer wants.
-    pub(super) fn feed_slice(&mut self, spans: &mut Vec<Span>) -> Result<(), Found> {
+    pub(super) fn feed_slice(&mut self, spans: &mut Vec<Span>) -> Result<(), TurnEnd> {
         self.recall()?;
         let (at, from) = (self.turn.cursor.at, self.from());
         let wanted = self.slice.max(self.turn.cursor.framer.wants());
@@ -39,49 +39,49 @@ impl<C: Content> Work<'_, C> {
     }
 
     /// Takes spans that are final now. Where their bytes cannot be read again, framing goes back to before them.
-    pub(super) fn take(&mut self, spans: &mut Vec<Span>, closing: bool) -> Result<(), Found> {
+    pub(super) fn take(&mut self, spans: &mut Vec<Span>, closing: bool) -> Result<(), TurnEnd> {
         if spans.is_empty() {
             return Ok(());
         }
         let more = spans.iter().map(|span| SPAN + if span.kind == SpanKind::Noise { 0 } else { span.len as usize });
-        if self.open.bytes + more.sum::<usize>() > self.piece {
+        if self.open.bytes + more.sum::<usize>() > self.parcel {
             self.cut();
         }
         self.take_final(spans, closing).inspect_err(|_| self.restart())?;
-        self.turn.cursor.done.note = self.turn.cursor.framer.resume();
-        if self.open.bytes >= self.piece {
+        self.turn.cursor.framed.note = self.turn.cursor.framer.resume();
+        if self.open.bytes >= self.parcel {
             self.cut();
         }
         Ok(())
     }
 
-    pub(super) fn take_final(&mut self, spans: &mut Vec<Span>, closing: bool) -> Result<(), Found> {
-        let mut done = self.turn.cursor.done.clone();
+    pub(super) fn take_final(&mut self, spans: &mut Vec<Span>, closing: bool) -> Result<(), TurnEnd> {
+        let mut framed = self.turn.cursor.framed.clone();
         let mut taken = Vec::with_capacity(spans.len());
         for span in spans.drain(..) {
-            taken.push(self.material(&span, &mut done, closing)?);
+            taken.push(self.material(&span, &mut framed, closing)?);
         }
-        self.turn.cursor.done = done;
+        self.turn.cursor.framed = framed;
         for span in taken {
             self.open.push(span);
         }
         Ok(())
     }
 
-    /// Ends the open piece, if all that is final is in it.
+    /// Ends the open parcel, if all that is final is in it.
     pub(super) fn cut(&mut self) {
         let cursor = &self.turn.cursor;
         if !self.open.spans.is_empty() {
-            let mut piece = std::mem::replace(&mut self.open, Piece::empty());
-            piece.end = cursor.done.at;
-            piece.guard = cursor.guard();
-            self.turn.pieces.push(piece);
+            let mut parcel = std::mem::replace(&mut self.open, Parcel::empty());
+            parcel.end = cursor.framed.at;
+            parcel.guard = cursor.guard();
+            self.turn.parcels.push(parcel);
         }
     }
 
     /// Frames again from the end of the last final span.
     pub(super) fn restart(&mut self) {
-        let Cursor { reading, done, .. } = &self.turn.cursor;
-        (self.turn.cursor.framer, self.turn.cursor.at) = (reading.framer(done.at, &done.note), done.at);
+        let Cursor { framing, framed, .. } = &self.turn.cursor;
+        (self.turn.cursor.framer, self.turn.cursor.at) = (framing.framer(framed.at, &framed.note), framed.at);
     }
 }

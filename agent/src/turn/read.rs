@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{CHUNK, Found, LOOK_BACK, Work};
+use super::{CHUNK, LOOK_BACK, TurnEnd, Work};
 use crate::content::Content;
 use crate::guard::{BEFORE, HEAD};
 
 impl<C: Content> Work<'_, C> {
     /// The bytes before the place alone do not tell where many lines are alike.
-    pub(super) fn head_is_same(&self) -> Result<bool, Found> {
+    pub(super) fn head_is_same(&self) -> Result<bool, TurnEnd> {
         let head = &self.turn.cursor.head;
         let mut now = [0; HEAD];
-        let have = self.content.fill(&mut now[..head.len()], 0).map_err(Found::Failed)?;
+        let have = self.content.fill(&mut now[..head.len()], 0).map_err(TurnEnd::Failed)?;
         Ok(now[..have] == head[..])
     }
 
@@ -23,7 +23,7 @@ impl<C: Content> Work<'_, C> {
     }
 
     /// Reads a chunk together with the bytes before it: if those changed, so did the file, and nothing of it is taken.
-    pub(super) fn read(&mut self, want: usize) -> Result<usize, Found> {
+    pub(super) fn read(&mut self, want: usize) -> Result<usize, TurnEnd> {
         let old = self.buf.len();
         let keep = old.min(BEFORE);
         let mut known = [0; BEFORE];
@@ -40,7 +40,7 @@ impl<C: Content> Work<'_, C> {
         if !same {
             self.buf.truncate(old);
             self.buf[old - keep..].copy_from_slice(&known[..keep]);
-            return Err(have.map_or_else(Found::Failed, |_| Found::Changed));
+            return Err(have.map_or_else(TurnEnd::Failed, |_| TurnEnd::Changed));
         }
         let new = have.map_or(0, |have| have - keep);
         self.buf.truncate(old + new);
@@ -56,42 +56,43 @@ impl<C: Content> Work<'_, C> {
     }
 
     /// Where framing goes back to before the bytes in memory, all that is not final is read again, once for all of it.
-    pub(super) fn recall(&mut self) -> Result<(), Found> {
-        let (done, seen) = (self.turn.cursor.done.at, self.turn.cursor.seen);
-        let missing = self.turn.cursor.at < self.from() && done < seen;
-        if missing && seen - done <= LOOK_BACK as u64 {
-            let from = done.min(seen.saturating_sub(BEFORE as u64));
+    pub(super) fn recall(&mut self) -> Result<(), TurnEnd> {
+        let (framed, seen) = (self.turn.cursor.framed.at, self.turn.cursor.seen);
+        let missing = self.turn.cursor.at < self.from() && framed < seen;
+        if missing && seen - framed <= LOOK_BACK as u64 {
+            let from = framed.min(seen.saturating_sub(BEFORE as u64));
             *self.buf = self.again(from, (seen - from) as usize)?;
         }
         Ok(())
     }
 
     /// Bytes that were read before: from memory, or once more from the file.
-    pub(super) fn bytes(&self, at: u64, len: usize) -> Result<Cow<'_, [u8]>, Found> {
+    pub(super) fn bytes(&self, at: u64, len: usize) -> Result<Cow<'_, [u8]>, TurnEnd> {
         let from = self.from();
         if at >= from {
             let start = (at - from) as usize;
-            return self.buf.get(start..start + len).map(Cow::Borrowed).ok_or(Found::Changed);
+            return self.buf.get(start..start + len).map(Cow::Borrowed).ok_or(TurnEnd::Changed);
         }
         self.again(at, len).map(Cow::Owned)
     }
 
     /// Reads bytes once more. If the file was truncated since they were first read, these are other bytes: the look
     /// behind the read tells.
-    pub(super) fn again(&self, at: u64, len: usize) -> Result<Vec<u8>, Found> {
+    pub(super) fn again(&self, at: u64, len: usize) -> Result<Vec<u8>, TurnEnd> {
         let mut bytes = vec![0; len];
-        let have = self.content.fill(&mut bytes, at).map_err(Found::Failed)?;
+        let have = self.content.fill(&mut bytes, at).map_err(TurnEnd::Failed)?;
         let keep = self.buf.len().min(BEFORE);
         let mut now = [0; BEFORE];
-        let there = self.content.fill(&mut now[..keep], self.turn.cursor.seen - keep as u64).map_err(Found::Failed)?;
+        let there =
+            self.content.fill(&mut now[..keep], self.turn.cursor.seen - keep as u64).map_err(TurnEnd::Failed)?;
         let same = there == keep && now[..keep] == self.buf[self.buf.len() - keep..];
-        if have == len && same { Ok(bytes) } else { Err(Found::Changed) }
+        if have == len && same { Ok(bytes) } else { Err(TurnEnd::Changed) }
     }
 
     /// Keeps what may be needed soon: the unfinished record if it is short, and always the bytes before `seen`.
     pub(super) fn trim(&mut self, most: usize) {
         let cursor = &self.turn.cursor;
-        let unfinished = (cursor.seen - cursor.done.at.min(cursor.seen)) as usize;
+        let unfinished = (cursor.seen - cursor.framed.at.min(cursor.seen)) as usize;
         let keep = if unfinished <= most { unfinished.max(BEFORE) } else { BEFORE };
         let drop = self.buf.len().saturating_sub(keep);
         self.buf.drain(..drop);

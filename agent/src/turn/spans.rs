@@ -8,9 +8,9 @@ use serde_bytes::{ByteArray, ByteBuf};
 use sha2::{Digest, Sha256};
 
 use super::close::is_cut;
-use super::{CHUNK, Found, Work};
+use super::{CHUNK, TurnEnd, Work};
 use crate::content::Content;
-use crate::cursor::Done;
+use crate::cursor::FramedEnd;
 use crate::guard::BEFORE;
 
 /// The largest record that is sent; a larger one is a gap `rejected`.
@@ -18,26 +18,26 @@ const RECORD_MAX: u64 = 16 << 20;
 
 impl<C: Content> Work<'_, C> {
     /// A span with its bytes, as it is sent.
-    pub(super) fn material(&self, span: &Span, done: &mut Done, closing: bool) -> Result<WireSpan, Found> {
+    pub(super) fn material(&self, span: &Span, framed: &mut FramedEnd, closing: bool) -> Result<WireSpan, TurnEnd> {
         let mut out = WireSpan::new(span.start, span.len, span.kind);
         out.flags = span.flags;
         out.lines = span.lines;
         let whole = span.kind != SpanKind::Noise && span.len <= RECORD_MAX;
         if whole {
             let bytes = self.bytes(span.start.0, span.len as usize)?;
-            let cut = span.kind == SpanKind::Fragment && done.before.last() != Some(&b'\n');
-            done.step(&bytes);
+            let cut = span.kind == SpanKind::Fragment && framed.before.last() != Some(&b'\n');
+            framed.step(&bytes);
             if closing && span.end().0 == self.turn.cursor.seen && is_cut(span, &bytes) {
                 out.flags = out.flags.union(Flags::CUT_BY_ROTATION);
             }
-            fill(&mut out, span, &bytes, cut, &self.turn.cursor.reading.masks);
+            fill(&mut out, span, &bytes, cut, &self.turn.cursor.framing.masks);
         } else {
             let mut hash = (span.kind != SpanKind::Noise).then(Sha256::new);
             let mut at = span.start.0;
             while at < span.end().0 {
                 let len = (span.end().0 - at).min(CHUNK as u64);
                 let bytes = self.bytes(at, len as usize)?;
-                done.step(&bytes);
+                framed.step(&bytes);
                 if let Some(hash) = &mut hash {
                     hash.update(&bytes);
                 }
@@ -51,7 +51,7 @@ impl<C: Content> Work<'_, C> {
                 out.hash = ByteArray::new(first_16(&hash.finalize()));
             }
         }
-        done.at = span.end().0;
+        framed.at = span.end().0;
         Ok(out)
     }
 }
@@ -67,7 +67,7 @@ fn fill(out: &mut WireSpan, span: &Span, bytes: &[u8], cut: bool, rules: &redact
     }
 }
 
-impl Done {
+impl FramedEnd {
     fn step(&mut self, bytes: &[u8]) {
         self.crc = crc32c::crc32c_append(self.crc, bytes);
         self.at += bytes.len() as u64;

@@ -3,10 +3,10 @@
 use record::frame::Next;
 use record::span::{Span, SpanKind};
 
-use super::{Found, Told, Work};
+use super::{Told, TurnEnd, Work};
 use crate::content::Content;
-use crate::cursor::Done;
-use crate::piece::SPAN;
+use crate::cursor::FramedEnd;
+use crate::parcel::SPAN;
 
 /// What the spans of a tail take at most, with their bytes: it is sent again and again while it stands.
 const TAIL_MAX: u64 = 2 << 20;
@@ -18,7 +18,7 @@ impl<C: Content> Work<'_, C> {
     /// where the bytes are not there any more.
     pub(super) fn tail(&mut self) -> Option<Told> {
         let spans = self.guess().ok()?;
-        let mut scratch = Done { before: self.turn.cursor.done.before.clone(), ..Done::default() };
+        let mut scratch = FramedEnd { before: self.turn.cursor.framed.before.clone(), ..FramedEnd::default() };
         let (mut told, mut taken) = (Told::default(), 0);
         for span in spans {
             taken += SPAN as u64 + if span.kind == SpanKind::Noise { 0 } else { span.len };
@@ -32,10 +32,10 @@ impl<C: Content> Work<'_, C> {
     }
 
     /// Frames what is not final yet as if no more would come.
-    fn guess(&mut self) -> Result<Vec<Span>, Found> {
-        let (done, at, seen) = (self.turn.cursor.done.at, self.turn.cursor.at, self.turn.cursor.seen);
+    fn guess(&mut self) -> Result<Vec<Span>, TurnEnd> {
+        let (framed, at, seen) = (self.turn.cursor.framed.at, self.turn.cursor.at, self.turn.cursor.seen);
         let mut spans = Vec::new();
-        if self.turn.cursor.leading || at < seen || seen - done > RANGE_MAX {
+        if self.turn.cursor.leading || at < seen || seen - framed > RANGE_MAX {
             return Ok(spans);
         }
         let mut framer = self.turn.cursor.framer.clone();

@@ -4,14 +4,14 @@ use record::id::Offset;
 use record::span::{Cause, SpanKind};
 use record::wire::{Guard, WireSpan};
 
-/// A piece is closed when it holds so many bytes, unless a turn asks for smaller ones.
-pub const PIECE: usize = 32 << 10;
+/// A parcel is closed when it holds so many bytes, unless a turn asks for smaller ones.
+pub const PARCEL: usize = 32 << 10;
 /// What a span takes beside its bytes: in memory, and with the names of its fields in a batch.
 pub const SPAN: usize = size_of::<WireSpan>();
 
-/// Spans that tile [former end, `end`), with the guard at `end`. Appends are cut between pieces only.
+/// Spans that tile [former end, `end`), with the guard at `end`. Appends are cut between parcels only.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Piece {
+pub struct Parcel {
     pub spans: Vec<WireSpan>,
     pub end: u64,
     pub guard: Guard,
@@ -19,7 +19,7 @@ pub struct Piece {
     pub bytes: usize,
 }
 
-impl Piece {
+impl Parcel {
     /// A gap; `guard` is the guard at its end.
     pub fn gap(at: u64, len: u64, cause: Cause, lost: Option<u64>, guard: Guard) -> Self {
         let mut span = WireSpan::new(Offset(at), len, SpanKind::Gap);
@@ -45,8 +45,8 @@ impl Piece {
         }
     }
 
-    /// Joins the piece that follows to this one, if together they hold `most` bytes at most; else gives it back.
-    pub fn join(&mut self, next: Piece, most: usize) -> Option<Piece> {
+    /// Joins the parcel that follows to this one, if together they hold `most` bytes at most; else gives it back.
+    pub fn join(&mut self, next: Parcel, most: usize) -> Option<Parcel> {
         if self.bytes + next.bytes > most {
             return Some(next);
         }
