@@ -51,7 +51,7 @@ use record::span::Cause;
 use record::time::Timestamp;
 use tracing::warn;
 
-use self::chain::Chains;
+use self::chain::{Chain, Chains};
 use self::delivery::Delivery;
 use self::file::Role;
 use self::files::Files;
@@ -237,7 +237,9 @@ impl Follow {
             let (path, cause) = (stream.identity.path.display(), span.cause.map(Cause::name));
             warn!(stream = %id, %path, offset = %span.start, bytes = span.len, cause, "bytes of this log are not sent; a gap says so");
         }
-        self.scheduler.take_memory(stream.enqueue(parcel));
+        let file = stream.file().and_then(|key| self.files.get(key));
+        let chain = file.and_then(|file| self.chains.get(&file.chain)).map(Chain::id);
+        self.scheduler.take_memory(id, chain, stream.enqueue(parcel));
         self.delivery.note_news(stream, self.now.mono);
     }
 

@@ -69,7 +69,7 @@ impl Follow {
         stream.committed.advance(part.end.0, part.guard, part.meta.is_some());
         stream.tail.acknowledged(&part.tail);
         self.sources.count(stream.identity.source, &part.spans);
-        self.scheduler.free_memory(cuts.bytes());
+        self.scheduler.free_memory(id, cuts.bytes());
         self.checkpoints.note_change();
         self.delivery.grow();
         self.delivery.note_news(stream, self.now.mono);

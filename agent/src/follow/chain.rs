@@ -11,15 +11,21 @@ use crate::stream::FileKey;
 /// A log of which no file was seen for so long is forgotten.
 const FORGET: Duration = Duration::from_hours(1);
 
-/// By directory and log name.
+/// A chain, by a number of this process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub(super) struct ChainId(u64);
+
+/// By directory and log name. Invariant: a number is given once.
 #[derive(Debug, Default)]
 pub(super) struct Chains {
     by_log: HashMap<PathBuf, Chain>,
+    last: ChainId,
 }
 
 /// The rotations of one log. Invariant: what waits or is behind is among its files.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Chain {
+    id: ChainId,
     /// Its source, once one of its files was seen.
     of: Option<(SourceId, String)>,
     seen_at: Duration,
@@ -47,11 +53,11 @@ impl Chains {
     }
 
     pub fn entry(&mut self, path: &Path) -> &mut Chain {
-        self.by_log.entry(path.to_path_buf()).or_default()
+        self.by_log.entry(path.to_path_buf()).or_insert_with(|| Chain { id: self.last.next(), ..Chain::default() })
     }
 
     pub fn add(&mut self, path: PathBuf, chain: Chain) {
-        self.by_log.insert(path, chain);
+        self.by_log.insert(path, Chain { id: self.last.next(), ..chain });
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&Path, &Chain)> {
@@ -80,7 +86,24 @@ impl Chains {
     }
 }
 
+impl ChainId {
+    /// Counts up; gives the new number.
+    fn next(&mut self) -> Self {
+        self.0 += 1;
+        *self
+    }
+
+    #[cfg(test)]
+    pub fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 impl Chain {
+    pub fn id(&self) -> ChainId {
+        self.id
+    }
+
     pub fn known_since(since: i64) -> Self {
         Self { since, ..Self::default() }
     }

@@ -47,7 +47,7 @@ impl Follow {
         let Some(stream) = self.streams.get_mut(id) else { return false };
         let file = stream.file().and_then(|key| self.files.get(key));
         let there = file.is_some_and(|file| file.open && file.role == Role::Following { stream: id });
-        there && stream.queue.halve_pieces(BATCH_MIN)
+        there && stream.queue.halve_parcels(BATCH_MIN)
     }
 
     fn hold_large(&mut self, id: StreamId, start: u64, bytes: usize) {

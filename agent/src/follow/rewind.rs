@@ -13,7 +13,7 @@ use crate::stream::Why;
 impl Follow {
     /// What was sent of a stream, and what is queued after it, is void: the collector is asked how far it is.
     pub(super) fn ask_position(&mut self, id: StreamId, cuts: &Cuts) {
-        self.scheduler.free_memory(cuts.bytes());
+        self.scheduler.free_memory(id, cuts.bytes());
         if let Some(stream) = self.streams.get_mut(id) {
             stream.queue.ask();
             self.delivery.no_news(stream);
@@ -28,7 +28,7 @@ impl Follow {
         let before = stream.framed.to;
         let (w, guard) = position.map_or((0, Guard::default()), |known| (known.w.0, known.guard.clone()));
         stream.committed.answer_known(position.is_some());
-        self.scheduler.free_memory(stream.rewind(w, guard));
+        self.scheduler.free_memory(id, stream.rewind(w, guard));
         self.scheduler.release(id);
         stream.queue.hold(self.now.mono + HOLD / 10);
         info!(stream = %id, from = before, to = w, "goes to where the collector is");

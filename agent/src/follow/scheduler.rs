@@ -1,10 +1,16 @@
 //! Which file is read when, and how much memory reading takes.
 
+mod memory;
+mod ready;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use record::id::StreamId;
 
+use self::memory::Memory;
+use self::ready::Ready;
+use super::chain::ChainId;
 use crate::stream::FileKey;
 
 /// Files that are read at once at most; the reader threads are fewer, so neither of them waits.
@@ -12,19 +18,18 @@ const READING: usize = 4;
 /// Bytes of unfinished records that stay in memory, over all streams.
 const KEPT: usize = 4 << 20;
 
-/// Invariants: each file stands on the agenda once at most; `memory` is what is queued and on its way; `kept` is the sum of
-/// `kept_of`.
+/// Invariants: each file stands on the agenda once at most; `kept` is the sum of `kept_of`.
 #[derive(Debug, Default)]
 pub(super) struct Scheduler {
     /// When which file is looked at again, by time and by file.
     agenda: BTreeSet<(Duration, FileKey)>,
     due: BTreeMap<FileKey, Duration>,
-    /// Files whose turn it is, by their age.
-    ready: BTreeSet<(u64, FileKey)>,
+    /// Files whose turn it is.
+    ready: Ready,
     /// Turns that are under way.
     reading: usize,
-    /// Bytes that are read and not acknowledged.
-    memory: usize,
+    /// Bytes that are read and not acknowledged: queued, and on their way.
+    memory: Memory,
     /// Bytes of unfinished records in the cursors.
     kept: usize,
     kept_of: HashMap<StreamId, usize>,
@@ -58,15 +63,19 @@ impl Scheduler {
     }
 
     /// The file waits for its turn.
-    pub fn line_up(&mut self, file: FileKey, age: u64) {
-        self.ready.insert((age, file));
+    pub fn line_up(&mut self, file: FileKey, chain: ChainId, age: u64) {
+        self.ready.add(file, chain, age);
     }
 
-    /// Whose turn it is, as far as memory and readers allow. This is the one place that decides which log goes first: files
-    /// that are older within their chain, over all chains.
-    pub fn next_turn(&mut self, memory: usize) -> Option<FileKey> {
-        let may = self.reading < READING && self.memory < memory;
-        may.then(|| self.ready.pop_first())?.map(|(_, file)| file)
+    /// Whose turn it is, as far as readers and memory, of which there are `most` bytes, allow. This is the one place that
+    /// decides which log goes first: the chains take turns, and in a chain the oldest file goes first.
+    pub fn next_turn(&mut self, most: usize) -> Option<FileKey> {
+        if self.reading >= READING || self.memory.total() >= most {
+            return None;
+        }
+        let share = self.memory.share(most, self.ready.chains());
+        let Self { ready, memory, .. } = self;
+        ready.take(|chain| memory.allows(chain, most, share))
     }
 
     pub fn turn_begins(&mut self) {
@@ -77,16 +86,17 @@ impl Scheduler {
         self.reading = self.reading.saturating_sub(1);
     }
 
-    pub fn take_memory(&mut self, bytes: usize) {
-        self.memory += bytes;
+    /// So many bytes of a stream are read and wait to be acknowledged; `chain` is the log they were read from.
+    pub fn take_memory(&mut self, stream: StreamId, chain: Option<ChainId>, bytes: usize) {
+        self.memory.take(stream, chain, bytes);
     }
 
-    pub fn free_memory(&mut self, bytes: usize) {
-        self.memory = self.memory.saturating_sub(bytes);
+    pub fn free_memory(&mut self, stream: StreamId, bytes: usize) {
+        self.memory.free(stream, bytes);
     }
 
     pub fn memory(&self) -> usize {
-        self.memory
+        self.memory.total()
     }
 
     /// Bytes of an unfinished record stay in memory, or do not: false where there is no room for them.
@@ -107,7 +117,7 @@ impl Scheduler {
 
     /// Nothing is read, and all that was is acknowledged.
     pub fn is_drained(&self) -> bool {
-        self.memory == 0 && self.reading == 0
+        self.memory.total() == 0 && self.reading == 0
     }
 }
 
@@ -133,15 +143,13 @@ mod tests {
     }
 
     #[test]
-    fn older_files_go_first_as_far_as_memory_and_readers_allow() {
+    fn turns_are_given_as_far_as_memory_and_readers_allow() {
         let mut scheduler = Scheduler::default();
-        for (file, age) in [(1, 9), (2, 3), (3, 5), (4, 7), (5, 1), (6, 8)] {
-            scheduler.line_up(file, age);
-        }
-        assert_eq!(scheduler.next_turn(100), Some(5));
-        scheduler.take_memory(100);
+        (1..=9).for_each(|file| scheduler.line_up(file, ChainId::new(file), 0));
+        assert_eq!(scheduler.next_turn(100), Some(1));
+        scheduler.take_memory(StreamId(1), Some(ChainId::new(1)), 100);
         assert_eq!(scheduler.next_turn(100), None);
-        scheduler.free_memory(1);
+        scheduler.free_memory(StreamId(1), 100);
         assert_eq!(scheduler.next_turn(100), Some(2));
         (0..READING).for_each(|_| scheduler.turn_begins());
         assert_eq!(scheduler.next_turn(100), None);

@@ -39,7 +39,10 @@ impl Follow {
             return;
         }
         match file.role {
-            Role::Following { .. } => self.scheduler.line_up(key, file.age),
+            Role::Following { .. } => {
+                let (chain, age) = (self.chains.entry(&file.chain).id(), file.age);
+                self.scheduler.line_up(key, chain, age);
+            }
             Role::Doubtful { stream, .. } => {
                 let at = self.streams.get(stream).and_then(Stream::seen).unwrap_or(0);
                 self.look(key, Ask { head: HEAD, at });

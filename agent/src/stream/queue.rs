@@ -181,8 +181,8 @@ impl Queue {
         self.parcel
     }
 
-    /// Pieces are framed smaller from now on, but not below `least`; false where they cannot be.
-    pub fn halve_pieces(&mut self, least: usize) -> bool {
+    /// Parcels are framed smaller from now on, but not below `least`; false where they cannot be.
+    pub fn halve_parcels(&mut self, least: usize) -> bool {
         let smaller = self.parcel > least;
         if smaller {
             self.parcel /= 2;
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_batch_takes_whole_pieces_at_least_one_and_gives_them_back_in_order() {
         let mut queue = Queue::new(Durable::Yes);
-        queue.halve_pieces(1);
+        queue.halve_parcels(1);
         queue.requeue(vec![parcel(0), parcel(1), parcel(2)]);
         let (mut bytes, ends) = (0, |parcels: &[Parcel]| parcels.iter().map(|parcel| parcel.end).collect::<Vec<_>>());
         let sent = queue.send(250, &mut bytes);
