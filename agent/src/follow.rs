@@ -138,7 +138,6 @@ impl Follow {
     /// Takes what was seen and gives what to do.
     pub fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
         self.now = now;
-        self.rounds.begin(now.wall.0);
         match event {
             Event::Recovered { positions, saved } => self.recovered(positions, saved),
             Event::Listed { listing, held } => self.listed(listing, held),
@@ -199,11 +198,14 @@ impl Follow {
 
     /// Does what is due now: listing, checkpoint, judging, and turns as far as memory allows.
     fn proceed(&mut self) {
-        // What a file is cannot be told before it is known which streams there are.
+        // What a file is cannot be told before it is known which streams there are; but what is there at the beginning can.
         if !self.recovered {
+            if self.rounds.ask_first() {
+                self.actions.push(Action::List { scope: Scope::All, logs: Vec::new() });
+            }
             return;
         }
-        if !self.stopping && self.rounds.ask(self.now) {
+        if !self.stopping && self.rounds.ask(self.now.mono) {
             self.actions.push(Action::List { scope: Scope::All, logs: self.chains.logs() });
         }
         if self.checkpoints.take_due(self.now.mono, self.streams.len()) {

@@ -71,6 +71,8 @@ pub async fn run(
         report_at: Duration::ZERO,
     };
     running.recover();
+    // What is there now is not to wait for the collector's answer.
+    running.step(Event::Tick);
     running.run(cancel, config.drain).await;
     running.end().await;
     Ok(())

@@ -12,7 +12,7 @@ use super::file::{File, Role};
 use super::{Action, Follow};
 use crate::config::Start;
 use crate::cursor::{Cursor, Framing, head_of};
-use crate::guard::{Look, guard};
+use crate::guard::{HEAD, Look, guard};
 use crate::parcel::Parcel;
 use crate::stream::{Ending, FileKey, Fingerprint, Identity, State, Stream, Why};
 
@@ -60,16 +60,18 @@ impl Follow {
         let Some(file) = self.files.get(key) else { return };
         let (Some(origin), Some(spec)) = (file.identity, self.sources.get(file.source)) else { return };
         let chain = self.chains.get(&file.chain);
-        if !file.named && before.is_none() && file.stat.mtime < chain.map_or(0, Chain::since) {
+        if before.is_none() && file.is_old_rotation() && !self.chains.is_known(&file.chain) {
+            info!(path = %file.path.display(), "was rotated before this log was first followed, and is not read; name it to have it read");
             self.ignore(key);
             return;
         }
         let epoch = self.streams.next_epoch(origin);
         let others = chain.into_iter().flat_map(Chain::files).filter_map(|other| self.files.get(other));
         let older = others.filter(|other| other.age < file.age).max_by_key(|other| other.age);
-        let fresh_log = file.early && before.is_none() && self.streams.birth(&file.source_name).is_none();
-        let from_end = spec.start == Start::End && fresh_log && epoch == 0 && look.stat.size > 0;
-        let (cursor, skipped) = first_cursor(&spec.framing, look, from_end);
+        let fresh_log = before.is_none() && epoch == 0 && !self.streams.knew(&file.source_name);
+        let early = file.early.filter(|_| spec.start == Start::End && fresh_log);
+        let skip = early.map_or(0, |early| early.size.min(look.stat.size));
+        let (cursor, skipped) = first_cursor(&spec.framing, look, skip);
 
         let id =
             StreamId::of(self.delivery.agent(), origin.device, origin.inode, origin.generation, origin.birth, epoch);
@@ -137,14 +139,14 @@ impl Follow {
     }
 }
 
-/// A cursor at the head of a file; or at its end, with a gap for what is skipped.
-fn first_cursor(framing: &Arc<Framing>, look: &Look, from_end: bool) -> (Cursor, Option<Parcel>) {
-    if !from_end {
+/// A cursor at the head of a file; or after the first `skip` bytes, with a gap for these.
+fn first_cursor(framing: &Arc<Framing>, look: &Look, skip: u64) -> (Cursor, Option<Parcel>) {
+    if skip == 0 {
         return (Cursor::new(framing, &look.head), None);
     }
-    let size = look.stat.size;
-    let at_end = guard(&look.head, &[], 0, size, Resume::default());
-    let cursor = Cursor::resume(framing, size, &at_end, &Look { before: Vec::new(), ..look.clone() });
-    let skipped = Parcel::gap(0, size, Cause::StartAtEnd, Some(0), cursor.guard());
+    let head = &look.head[..look.head.len().min(usize::try_from(skip).unwrap_or(HEAD))];
+    let after = guard(head, &[], 0, skip, Resume::default());
+    let cursor = Cursor::resume(framing, skip, &after, &Look { before: Vec::new(), ..look.clone() });
+    let skipped = Parcel::gap(0, skip, Cause::StartAtEnd, Some(0), cursor.guard());
     (cursor, Some(skipped))
 }

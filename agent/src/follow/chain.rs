@@ -1,6 +1,6 @@
 //! Rotation chains: the files of one log.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ pub(super) struct ChainId(u64);
 pub(super) struct Chains {
     by_log: HashMap<PathBuf, Chain>,
     last: ChainId,
+    /// Logs that were followed before the agent began.
+    known: HashSet<PathBuf>,
 }
 
 /// The rotations of one log. Invariant: what waits or is behind is among its files.
@@ -34,8 +36,6 @@ pub(super) struct Chain {
     began: Option<Duration>,
     /// Between its last two rotations.
     interval: Duration,
-    /// Rotations that were last written before (nanoseconds of wall time) are of no interest.
-    since: i64,
     files: BTreeSet<FileKey>,
     /// Files that are still being caught up with.
     behind: BTreeSet<FileKey>,
@@ -56,12 +56,19 @@ impl Chains {
         self.by_log.entry(path.to_path_buf()).or_insert_with(|| Chain { id: self.last.next(), ..Chain::default() })
     }
 
-    pub fn add(&mut self, path: PathBuf, chain: Chain) {
-        self.by_log.insert(path, Chain { id: self.last.next(), ..chain });
+    /// An earlier run followed this log: whatever of it is not known was written since.
+    pub fn note_known(&mut self, path: PathBuf) {
+        self.known.insert(path);
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&Path, &Chain)> {
-        self.by_log.iter().map(|(path, chain)| (path.as_path(), chain))
+    pub fn is_known(&self, path: &Path) -> bool {
+        self.known.contains(path)
+    }
+
+    /// The logs that are followed, and those that were.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let unseen = self.known.iter().filter(|path| !self.by_log.contains_key(*path));
+        self.by_log.keys().chain(unseen).map(PathBuf::as_path)
     }
 
     /// Logs whose rotations are looked for even while their own file is away.
@@ -102,10 +109,6 @@ impl ChainId {
 impl Chain {
     pub fn id(&self) -> ChainId {
         self.id
-    }
-
-    pub fn known_since(since: i64) -> Self {
-        Self { since, ..Self::default() }
     }
 
     /// One of its files was listed.
@@ -151,9 +154,5 @@ impl Chain {
 
     pub fn interval(&self) -> Duration {
         self.interval
-    }
-
-    pub fn since(&self) -> i64 {
-        self.since
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use record::id::StreamId;
 use record::wire::FileIdentity;
 
+use super::rounds::Early;
 use crate::content::{InodeId, Stat};
 use crate::guard::Look;
 use crate::source::SourceId;
@@ -52,8 +53,8 @@ pub(super) struct File {
     pub grew_at: Duration,
     /// It could not be opened or read.
     pub trouble: Option<Trouble>,
-    /// It was in the first listing.
-    pub early: bool,
+    /// What it was when the agent began, if it was there then.
+    pub early: Option<Early>,
 }
 
 /// What cannot be read is tried again, later and later.
@@ -115,6 +116,11 @@ impl File {
             Role::Claimed { stream, .. } | Role::Following { stream } | Role::Doubtful { stream, .. } => Some(stream),
             Role::Fresh | Role::Held { .. } | Role::Ignored => None,
         }
+    }
+
+    /// It was rotated before the agent began, and no source names it.
+    pub fn is_old_rotation(&self) -> bool {
+        !self.named && self.early.is_some_and(|early| early.rotated)
     }
 
     /// It may be tried now.

@@ -146,7 +146,7 @@ mod tests {
             cleared: HashSet::new(),
             grew_at: Duration::ZERO,
             trouble: None,
-            early: false,
+            early: None,
         }
     }
 

@@ -6,19 +6,20 @@ use std::path::{Path, PathBuf};
 use record::span::Cause;
 use tracing::info;
 
-use super::chain::Chain;
 use super::file::{Busy, File, Role};
 use super::{Action, Follow};
 use crate::content::Stat;
 use crate::discover::{Entry, Listing, Scope};
 use crate::stream::FileKey;
 
-/// Kernel clocks are coarse: a file may look a little older than the listing before it.
-const COARSE: i64 = 1_000_000_000;
-
 impl Follow {
     /// Judges what is within the scope of the listing: of other files it says nothing.
     pub(super) fn listed(&mut self, listing: Listing, held: Vec<(FileKey, Stat)>) {
+        let begins = self.rounds.begin(&listing);
+        if begins && !self.recovered {
+            self.rounds.begun();
+            return;
+        }
         let Listing { scope, entries, missing, empty, odd } = listing;
         self.rounds.listed(&scope, self.now.mono + self.rules.poll);
         self.judging.ask();
@@ -83,7 +84,7 @@ impl Follow {
             cleared: HashSet::new(),
             grew_at: self.now.mono,
             trouble: None,
-            early: self.rounds.number() == 1,
+            early: self.rounds.early(entry.inode),
         };
         let key = self.files.add(file);
         self.chains.entry(&chain).add(key);
@@ -149,14 +150,6 @@ impl Follow {
 
     fn seen_chain(&mut self, entry: &Entry) {
         let now = self.now.mono;
-        if self.chains.get(&entry.chain).is_none() {
-            // A log that was followed before and whose state is lost: what is younger than its youngest known file is new.
-            // The collector may have answered long after the agent began: what was rotated in between is of interest.
-            let first = if self.rounds.number() > 1 { None } else { self.rounds.began_wall() };
-            let since = self.streams.birth(&entry.source_name).or(first).unwrap_or(self.now.wall.0);
-            let since = since.saturating_mul(1000).saturating_sub(COARSE);
-            self.chains.add(entry.chain.clone(), Chain::known_since(since));
-        }
         self.chains.entry(&entry.chain).seen(entry.source, &entry.source_name, now);
     }
 

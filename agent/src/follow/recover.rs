@@ -10,14 +10,10 @@ use record::id::StreamId;
 use record::wire::Position;
 
 use super::Follow;
-use super::chain::Chain;
 use super::saved::{Saved, SavedStream};
-use crate::place::Place;
+use crate::place::{Place, possible_chains};
 use crate::source::SourceId;
 use crate::stream::{Identity, Stream};
-
-/// Kernel clocks are coarse.
-const COARSE: i64 = 1_000_000_000;
 
 type Known = BTreeMap<StreamId, Stream>;
 
@@ -45,13 +41,14 @@ impl Follow {
             self.streams.raise_epoch(file, epoch);
         }
         self.files.recover(saved.ignored);
-        for (path, since) in saved.chains {
-            self.chains.add(path_of(&path), Chain::known_since(since.saturating_sub(COARSE)));
+        for (path, _) in saved.chains {
+            self.chains.note_known(path_of(&path));
         }
         guess_latest(&mut known, &unsaved);
         let places: Vec<&Place> = self.sources.places().collect();
         for mut stream in known.into_values() {
             stream.identity.source = source_of(&places, &stream.identity);
+            possible_chains(&stream.identity.path).into_iter().for_each(|chain| self.chains.note_known(chain));
             self.streams.add_known(stream);
         }
     }

@@ -6,8 +6,16 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::Now;
-use crate::discover::Scope;
+use crate::content::InodeId;
+use crate::discover::{Entry, Listing, Scope};
+
+/// What a file was when the agent began.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Early {
+    pub size: u64,
+    /// Only a rotation of a log that a source names.
+    pub rotated: bool,
+}
 
 /// Invariant: one listing is under way at most.
 #[derive(Debug, Default)]
@@ -16,33 +24,52 @@ pub(super) struct Rounds {
     number: u64,
     asked: bool,
     at: Duration,
-    /// When the agent began, when the last listing was asked for, and when the one before that came back was.
-    began_wall: Option<i64>,
-    asked_wall: i64,
-    listed_wall: i64,
+    /// The files that were there when the agent began.
+    first: Option<HashMap<InodeId, Early>>,
     missing: Vec<PathBuf>,
     empty: Vec<PathBuf>,
     odd: HashSet<(PathBuf, String)>,
 }
 
 impl Rounds {
-    pub fn begin(&mut self, wall: i64) {
-        self.began_wall.get_or_insert(wall);
+    /// Whether a listing is to be asked for now.
+    pub fn ask(&mut self, now: Duration) -> bool {
+        let due = !self.asked && now >= self.at;
+        self.asked |= due;
+        due
     }
 
-    /// Whether a listing is to be asked for now.
-    pub fn ask(&mut self, now: Now) -> bool {
-        let due = !self.asked && now.mono >= self.at;
-        if due {
-            (self.asked, self.asked_wall) = (true, now.wall.0);
+    /// Whether to ask for a listing that says what is there as the agent begins; nothing else comes of it.
+    pub fn ask_first(&mut self) -> bool {
+        let ask = !self.asked && self.first.is_none();
+        self.asked |= ask;
+        ask
+    }
+
+    /// The first listing says what is there as the agent begins; true where it is this one.
+    pub fn begin(&mut self, listing: &Listing) -> bool {
+        let begins = self.first.is_none() && listing.scope == Scope::All;
+        if begins {
+            let early = |entry: &Entry| (entry.inode, Early { size: entry.stat.size, rotated: !entry.named });
+            self.first = Some(listing.entries.iter().map(early).collect());
         }
-        due
+        begins
+    }
+
+    /// A listing came back that only says what was there at the beginning.
+    pub fn begun(&mut self) {
+        self.asked = false;
+    }
+
+    /// What a file was when the agent began; none where it came later.
+    pub fn early(&self, file: InodeId) -> Option<Early> {
+        self.first.as_ref()?.get(&file).copied()
     }
 
     /// A listing came back. Only one of all places counts: a search may be given up after it.
     pub fn listed(&mut self, scope: &Scope, next: Duration) {
         if *scope == Scope::All {
-            (self.asked, self.listed_wall, self.at) = (false, self.asked_wall, next);
+            (self.asked, self.at) = (false, next);
             self.number += 1;
         }
     }
@@ -63,16 +90,6 @@ impl Rounds {
     /// The number of the last listing that may have seen less than is known now.
     pub fn under_way(&self) -> u64 {
         self.number + u64::from(self.asked)
-    }
-
-    /// The wall clock when the agent began, for logs that were there then.
-    pub fn began_wall(&self) -> Option<i64> {
-        self.began_wall
-    }
-
-    /// The wall clock when the last listing was asked for that was taken in.
-    pub fn listed_wall(&self) -> i64 {
-        self.listed_wall
     }
 
     pub fn missing(&self) -> &[PathBuf] {

@@ -1,6 +1,6 @@
 //! What a checkpoint keeps: a cache of what the collector knows, and the little that only the agent can know.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
@@ -20,7 +20,7 @@ pub struct Saved {
     /// Counts up while an agent runs.
     pub number: u64,
     pub streams: Vec<SavedStream>,
-    /// Rotation chains by path, with the time (nanoseconds) before which their rotations are known.
+    /// Logs of which all that was there when the agent began is known. The number was a time once and means nothing now.
     pub chains: Vec<(ByteBuf, i64)>,
     /// Files that bring nothing.
     #[serde(rename = "spent")]
@@ -76,20 +76,11 @@ impl Follow {
         for stream in self.streams.values_mut() {
             stream.queue.is_in_checkpoint(number);
         }
-        // What is listed and not judged yet is not known.
-        let mut fresh: HashMap<&Path, i64> = HashMap::new();
-        for file in self.files.values().filter(|file| file.role == Role::Fresh) {
-            let oldest = fresh.entry(&file.chain).or_insert(i64::MAX);
-            *oldest = (*oldest).min(file.stat.mtime);
-        }
-        // Before the first listing nothing new is known.
-        let listed = (self.rounds.number() > 0).then(|| self.rounds.listed_wall().saturating_mul(1000));
-        let chains = self.chains.iter().map(|(path, chain)| {
-            let listed = listed.unwrap_or(chain.since());
-            let since = fresh.get(path).map_or(listed, |mtime| listed.min(*mtime));
-            (ByteBuf::from(path.as_os_str().as_bytes()), since)
-        });
-        let chains = chains.collect();
+        // A rotation from before the agent's time that is not judged yet must not look like a new one after a restart.
+        let old = self.files.values().filter(|file| file.role == Role::Fresh && file.is_old_rotation());
+        let open: HashSet<&Path> = old.map(|file| file.chain.as_path()).collect();
+        let over = self.chains.paths().filter(|path| self.chains.is_known(path) || !open.contains(path));
+        let chains = over.map(|path| (ByteBuf::from(path.as_os_str().as_bytes()), 0)).collect();
         let may_come = self.files.forget_ignored();
         self.streams.forget_epochs(may_come);
         Saved {

@@ -1,6 +1,6 @@
 //! The streams: by id, by the files they were in, and by the epochs of those.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use record::id::StreamId;
 use record::wire::FileIdentity;
@@ -17,8 +17,8 @@ pub(super) struct Streams {
     lived: HashMap<FileIdentity, BTreeSet<StreamId>>,
     /// The highest epoch of each inode.
     epochs: HashMap<FileIdentity, u64>,
-    /// Sources the collector knew at the start, with the birth of their youngest file (microseconds).
-    births: HashMap<String, i64>,
+    /// Sources the collector knew at the start.
+    knew: HashSet<String>,
     /// Streams whose file is gone and of which nothing is missing.
     settled: BTreeSet<StreamId>,
 }
@@ -57,8 +57,7 @@ impl Streams {
         let identity = &stream.identity;
         self.raise_epoch(identity.origin, identity.epoch);
         if stream.committed.is_known() {
-            let birth = self.births.entry(identity.source_name.clone()).or_default();
-            *birth = (*birth).max(identity.origin.birth);
+            self.knew.insert(identity.source_name.clone());
         }
         self.add(stream);
     }
@@ -123,9 +122,9 @@ impl Streams {
         self.epochs.retain(|file, _| may_come(file) || lived.contains_key(file) || comes_again(file));
     }
 
-    /// The birth of the youngest file of a source that the collector knew at the start.
-    pub fn birth(&self, source_name: &str) -> Option<i64> {
-        self.births.get(source_name).copied()
+    /// The collector knew this source at the start.
+    pub fn knew(&self, source_name: &str) -> bool {
+        self.knew.contains(source_name)
     }
 
     pub fn settled(&self) -> &BTreeSet<StreamId> {

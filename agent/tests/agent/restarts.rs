@@ -236,3 +236,37 @@ async fn a_file_cut_behind_what_was_read_is_a_gap() {
     world.append("app.log", 1);
     eventually("one gap", || world.collector.gaps().len() == 1).await;
 }
+
+/// Clocks are set back, servers of files have clocks of their own, and `cp -p` keeps a time: none of it hides a rotation.
+#[tokio::test]
+async fn a_rotation_while_down_is_read_whatever_its_time_says() {
+    let mut world = World::new(&["app.log"]);
+    world.append("app.log", 5);
+    world.start();
+    world.exact().await;
+    world.stop().await;
+    fs::rename(world.log("app.log"), world.log("app.log.2")).unwrap();
+    let rotated = world.append("app.log.1", 7);
+    rotated.set_modified(SystemTime::now() - Duration::from_hours(1)).unwrap();
+    world.append("app.log", 3);
+    world.start();
+    world.exact().await;
+    assert_eq!((world.collector.streams().len(), world.collector.gaps()), (3, Vec::new()));
+}
+
+#[tokio::test]
+async fn what_was_rotated_before_the_log_was_first_followed_is_not_read_and_not_after_a_restart() {
+    let mut world = World::new(&["app.log"]);
+    fs::write(world.log("app.log.1"), world.record()).unwrap();
+    world.records.pop();
+    world.append("app.log", 5);
+    for _ in 0..3 {
+        world.start();
+        world.exact().await;
+        world.stop().await;
+        world.append("app.log", 1);
+    }
+    world.start();
+    world.exact().await;
+    assert_eq!(world.collector.streams().len(), 1);
+}

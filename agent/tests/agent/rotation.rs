@@ -13,6 +13,7 @@ async fn b01_rename_and_create_loses_nothing() {
     let mut world = World::new(&["app.log"]);
     world.append("app.log", 20);
     world.start();
+    world.stored().await;
     for _ in 0..5 {
         world.append("app.log", 20);
         world.rotate("app.log", 9);

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::hands::Job;
 use super::world::World;
 use super::{ACTIVE, Op, run};
 use crate::content::Content;
 use crate::discover::{Listing, Scope};
-use crate::follow::Event;
+use crate::follow::{Action, Event};
 use crate::stream::Durable;
 
 /// Runs given operations and checks: for what the random walk has found once.
@@ -156,6 +157,25 @@ fn b13_rotations_while_down_are_read_oldest_first() {
         world.check();
         assert_eq!(world.collector.len(), 6);
     }
+}
+
+#[test]
+fn what_is_rotated_before_the_collector_first_answers_is_read_whatever_its_time_says() {
+    let mut world = World::begin(false);
+    world.write(2, false);
+    world.step(Event::Tick);
+    let list = world.jobs.iter().position(|job| matches!(job, Job::Do(Action::List { .. }, ..))).unwrap();
+    let job = world.jobs.remove(list);
+    let listed = world.job(job);
+    world.finished.extend(listed);
+    world.deliver(0);
+    for op in [Op::Rotate, Op::Reopen, WRITE] {
+        world.take(&op);
+    }
+    world.disk.names[&format!("{ACTIVE}.1")].0.borrow_mut().mtime = 0;
+    world.settle();
+    world.check();
+    assert_eq!(world.collector.len(), 2, "{:#?}", world.outline());
 }
 
 #[test]

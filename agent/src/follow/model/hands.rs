@@ -124,7 +124,7 @@ impl World {
         self.step(event);
     }
 
-    fn job(&mut self, job: Job) -> Option<(Event, Option<(FileKey, Memory)>)> {
+    pub fn job(&mut self, job: Job) -> Option<(Event, Option<(FileKey, Memory)>)> {
         let Job::Do(action, held, with) = job else {
             let positions = self.collector.values().filter_map(Stored::told).collect();
             return Some((Event::Recovered { positions, saved: self.saved.clone() }, None));

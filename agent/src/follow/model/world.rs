@@ -54,6 +54,16 @@ pub struct World {
 
 impl World {
     pub fn new(all_named: bool) -> Self {
+        let mut world = Self::begin(all_named);
+        // What was there before the agent is not its concern.
+        while world.collector.is_empty() || world.saved == Saved::default() {
+            world.work(0);
+        }
+        world
+    }
+
+    /// With an agent that has done nothing yet.
+    pub fn begin(all_named: bool) -> Self {
         let mut disk = Disk::new(all_named);
         let writer = disk.make(Vec::new(), 0);
         let mut world = Self {
@@ -84,10 +94,6 @@ impl World {
             repeatable: BTreeSet::new(),
         };
         world.create();
-        // What was there before the agent is not its concern.
-        while world.collector.is_empty() || world.saved == Saved::default() {
-            world.work(0);
-        }
         world
     }
 
