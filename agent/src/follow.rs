@@ -12,7 +12,8 @@
 //! and takes what happens, one file each:
 //!
 //! - `listing`: files come, are renamed and go
-//! - `look`: a file is opened and looked at; `judge`, `copy`: what it is, as a pure function; `verdict`: what follows from that
+//! - `look`: a file is opened and looked at; `judge`, `copy`, `kin`: what it is, as a pure function; `verdict`: what follows
+//!   from that
 //! - `begin`: a stream begins in a file, or goes on in it; `seek`: its file is gone or was truncated
 //! - `turns`, `turned`: whose turn it is to be read, and what a turn brought
 //! - `answer`, `large`, `rewind`: what the collector answers
@@ -27,6 +28,7 @@ mod event;
 mod file;
 mod files;
 mod judge;
+mod kin;
 mod large;
 mod listing;
 mod look;
@@ -144,7 +146,7 @@ impl Follow {
             Event::Opened { file, opened } => self.opened(file, opened),
             Event::Looked { file, look } => self.looked(file, look),
             Event::Compared { file, same } => self.compared(file, same),
-            Event::Checksummed { file, crc } => self.checksummed(file, crc),
+            Event::Checksummed { file, sum } => self.checksummed(file, sum),
             Event::Read { file, stream, turn } => self.turned(file, stream, *turn),
             Event::Answered { shipment, outcome } => self.answered(*shipment, outcome),
             Event::Positioned { stream, position } => self.positioned(stream, position.as_deref()),

@@ -13,11 +13,17 @@ pub const HEAD: usize = 1024;
 /// Bytes before an offset that are hashed.
 pub const BEFORE: usize = 64;
 
-/// What to look at in a file: its head, and the bytes before an offset.
+/// Bytes at the head of a file that its digest covers.
+const DIGEST: u64 = 64 << 10;
+/// Bytes that are summed or compared at once: a reader has other files to see to.
+const SLICE: u64 = 16 << 20;
+
+/// What to look at in a file: its head, the bytes before an offset, and perhaps a digest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Ask {
     pub head: usize,
     pub at: u64,
+    pub digest: bool,
 }
 
 /// What a look at a file brought.
@@ -28,12 +34,22 @@ pub struct Look {
     pub head: Vec<u8>,
     /// The last [`BEFORE`] bytes before the offset; fewer where it is lower or the file ends before it.
     pub before: Vec<u8>,
+    /// Of the file up to the size of this look, if it was asked for: see [`digest`].
+    pub digest: Option<u64>,
 }
 
 impl Ask {
+    /// A first look: nothing is known of the file.
+    pub const FIRST: Self = Self { head: HEAD, at: 0, digest: true };
+
+    /// The head, and the bytes before `at`.
+    pub fn at(at: u64) -> Self {
+        Self { head: HEAD, at, digest: false }
+    }
+
     /// What must be seen to test a guard at `w`.
     pub fn of(guard: &Guard, w: u64) -> Self {
-        Self { head: HEAD.max(guard.head_len as usize), at: w }
+        Self { head: HEAD.max(guard.head_len as usize), at: w, digest: false }
     }
 
     pub fn look(self, content: &impl Content) -> std::io::Result<Look> {
@@ -45,7 +61,8 @@ impl Ask {
         let mut before = vec![0; len as usize];
         let have = content.fill(&mut before, self.at - len)?;
         before.truncate(have);
-        Ok(Look { stat, head, before })
+        let digest = if self.digest { Some(digest(content, stat.size)?) } else { None };
+        Ok(Look { stat, head, before, digest })
     }
 }
 
@@ -79,37 +96,77 @@ fn hash(bytes: &[u8]) -> ByteArray<16> {
     ByteArray::new(first_16(&Sha256::digest(bytes)))
 }
 
-/// CRC-32C of [from, to), or of less where the content ends before.
-pub fn crc_of(content: &impl Content, from: u64, to: u64) -> std::io::Result<u32> {
-    let mut buf = vec![0; 256 << 10];
-    let (mut crc, mut at) = (0, from);
-    while at < to {
-        let want = (buf.len() as u64).min(to - at) as usize;
-        let have = content.fill(&mut buf[..want], at)?;
-        crc = crc32c::crc32c_append(crc, &buf[..have]);
-        at += have as u64;
-        if have < want {
-            break;
-        }
-    }
-    Ok(crc)
+/// A digest of the first `size` bytes: those at the head and those at the end. Equal contents have equal digests; whether
+/// contents with equal digests are equal, only their bytes tell.
+fn digest(content: &impl Content, size: u64) -> std::io::Result<u64> {
+    let mut bytes = vec![0; size.min(DIGEST) as usize];
+    let have = content.fill(&mut bytes, 0)?;
+    let head = crc32c::crc32c(&bytes[..have]);
+    let len = size.min(BEFORE as u64);
+    let mut end = vec![0; len as usize];
+    let have = content.fill(&mut end, size - len)?;
+    Ok(u64::from(head) << 32 | u64::from(crc32c::crc32c(&end[..have])))
 }
 
-/// How far two contents are the same from `from` on: the offset, and whether they differ there. If they do not differ
-/// there, one of them ends there.
-pub fn compare(a: &impl Content, b: &impl Content, from: u64) -> std::io::Result<(u64, bool)> {
+/// A CRC-32C under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sum {
+    pub crc: u32,
+    /// What it covers ends here.
+    pub at: u64,
+    /// There is more to cover.
+    pub more: bool,
+}
+
+/// Goes on with a CRC-32C from `from` to `to`, for one slice at most; it covers less where the content ends before.
+pub fn sum(content: &impl Content, crc: u32, from: u64, to: u64) -> std::io::Result<Sum> {
+    let mut buf = vec![0; 256 << 10];
+    let (mut sum, end) = (Sum { crc, at: from, more: false }, to.min(from + SLICE));
+    while sum.at < end {
+        let want = (buf.len() as u64).min(end - sum.at) as usize;
+        let have = content.fill(&mut buf[..want], sum.at)?;
+        sum.crc = crc32c::crc32c_append(sum.crc, &buf[..have]);
+        sum.at += have as u64;
+        if have < want {
+            return Ok(sum);
+        }
+    }
+    sum.more = sum.at < to;
+    Ok(sum)
+}
+
+/// How far two contents are the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Same {
+    pub to: u64,
+    pub end: SameEnd,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SameEnd {
+    /// They differ there.
+    Differ,
+    /// One of them ends there.
+    Ends,
+    /// There is more to compare.
+    More,
+}
+
+/// Compares two contents from `from` on, for one slice at most.
+pub fn compare(a: &impl Content, b: &impl Content, from: u64) -> std::io::Result<Same> {
     let mut bufs = (vec![0; 128 << 10], vec![0; 128 << 10]);
     let mut at = from;
-    loop {
+    while at - from < SLICE {
         let (have_a, have_b) = (a.fill(&mut bufs.0, at)?, b.fill(&mut bufs.1, at)?);
         let both = have_a.min(have_b);
         if bufs.0[..both] != bufs.1[..both] {
             let first = (0..both).find(|i| bufs.0[*i] != bufs.1[*i]).unwrap_or(both);
-            return Ok((at + first as u64, true));
+            return Ok(Same { to: at + first as u64, end: SameEnd::Differ });
         }
         at += both as u64;
         if both < bufs.0.len() {
-            return Ok((at, false));
+            return Ok(Same { to: at, end: SameEnd::Ends });
         }
     }
+    Ok(Same { to: at, end: SameEnd::More })
 }

@@ -13,7 +13,7 @@ use crate::content::{Content, Handle, InodeId, open};
 use crate::cursor::Cursor;
 use crate::discover::{Log, Scope, list};
 use crate::follow::Event;
-use crate::guard::{Ask, compare, crc_of};
+use crate::guard::{Ask, compare, sum};
 use crate::place::Place;
 use crate::stream::FileKey;
 use crate::turn::{Order, Turn};
@@ -26,7 +26,7 @@ pub enum Job {
     Open { key: FileKey, path: PathBuf },
     Look { key: FileKey, file: Handle, ask: Ask },
     Compare { key: FileKey, file: Handle, with: Handle, ask: Ask, from: u64 },
-    Checksum { key: FileKey, file: Handle, from: u64, to: u64 },
+    Checksum { key: FileKey, file: Handle, crc: u32, from: u64, to: u64 },
     Read { key: FileKey, file: Handle, stream: StreamId, cursor: Box<Cursor>, order: Order },
 }
 
@@ -92,11 +92,11 @@ fn run(job: Job, scratch: &mut Vec<u8>) -> Brought {
         },
         Job::Look { key, file, ask } => Event::Looked { file: key, look: ask.look(&file).map_err(text) },
         Job::Compare { key, file, with, ask, from } => {
-            let same = compare(&file, &with, from).and_then(|(to, differs)| Ok((to, differs, ask.look(&with)?)));
+            let same = compare(&file, &with, from).and_then(|same| Ok((same, ask.look(&with)?)));
             Event::Compared { file: key, same: same.map_err(text) }
         }
-        Job::Checksum { key, file, from, to } => {
-            Event::Checksummed { file: key, crc: crc_of(&file, from, to).map_err(text) }
+        Job::Checksum { key, file, crc, from, to } => {
+            Event::Checksummed { file: key, sum: sum(&file, crc, from, to).map_err(text) }
         }
         Job::Read { key, file, stream, cursor, order } => {
             let turn = Box::new(Turn::take(*cursor, &file, order, scratch));

@@ -206,9 +206,9 @@ impl Running {
                     self.readers.give(Job::Compare { key, file, with, ask, from });
                 }
             }
-            Action::Checksum { file: key, from, to } => {
+            Action::Checksum { file: key, crc, from, to } => {
                 if let Some(file) = self.handle(key) {
-                    self.readers.give(Job::Checksum { key, file, from, to });
+                    self.readers.give(Job::Checksum { key, file, crc, from, to });
                 }
             }
             Action::Read { file: key, stream, cursor, order } => {

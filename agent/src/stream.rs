@@ -47,6 +47,8 @@ pub struct Stream {
     pub queue: Queue,
     pub tail: Tail,
     pub print: Fingerprint,
+    /// Size and digest of its file when it began there.
+    pub birth: Option<(u64, u64)>,
     pub marks: Marks,
     pub sight: Sight,
     pub stopped: Stopped,
@@ -120,6 +122,7 @@ impl Stream {
             queue: Queue::new(durable),
             tail: Tail::default(),
             print: Fingerprint::default(),
+            birth: None,
             marks: Marks::default(),
             sight: Sight::default(),
             stopped: Stopped::default(),

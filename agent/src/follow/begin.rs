@@ -88,6 +88,7 @@ impl Follow {
         let mut stream = Stream::new(id, identity, State::Reading(key, Box::new(cursor)));
         stream.sight.size = look.stat.size;
         stream.print = Fingerprint { head: head_of(&look.head), ..Fingerprint::default() };
+        stream.birth = look.digest.map(|digest| (look.stat.size, digest));
         self.delivery.note_news(&mut stream, now);
         self.streams.add(stream);
         let chain = file.chain.clone();

@@ -9,15 +9,23 @@ use record::wire::Guard;
 use super::file::{Busy, File, Role};
 use super::files::Files;
 use super::judge::Verdict;
+use super::kin::{Kin, are_kin, is_kin};
 use super::streams::Streams;
 use crate::guard::{Ask, BEFORE, HEAD, Look, guard, is_same};
 use crate::stream::{FileKey, Stream};
 
 /// The file begins as the stream of a file that cannot be read now: what it is to that one cannot be told.
-pub(super) fn begins_like_unreadable(key: FileKey, own: &File, look: &Look, files: &Files, streams: &Streams) -> bool {
-    let mut unreadable =
-        files.iter().filter(|(other, file)| *other != key && file.source == own.source && file.trouble.is_some());
-    unreadable.any(|(_, file)| {
+pub(super) fn begins_like_unreadable(
+    key: FileKey,
+    own: &File,
+    look: &Look,
+    files: &Files,
+    streams: &Streams,
+    kin: &Kin,
+) -> bool {
+    let others = kin.unreadable().filter(|other| *other != key).filter_map(|other| files.get(other));
+    let mut unreadable = others.filter(|file| file.source == own.source && file.trouble.is_some());
+    unreadable.any(|file| {
         let stream = file.stream().and_then(|id| streams.get(id));
         stream.is_some_and(|stream| has_head(stream, look))
     })
@@ -25,14 +33,13 @@ pub(super) fn begins_like_unreadable(key: FileKey, own: &File, look: &Look, file
 
 /// Another file that is not judged yet begins alike and holds more: of copies the longest is judged first, and what
 /// equals it is held.
-pub(super) fn is_shorter(key: FileKey, own: &File, look: &Look, files: &Files) -> bool {
+pub(super) fn is_shorter(key: FileKey, own: &File, look: &Look, files: &Files, kin: &Kin) -> bool {
     let rank = |key: FileKey, file: &File| (file.stat.size, file.plain && file.named, Reverse(key));
-    files.iter().any(|(other, file)| {
-        file.role == Role::Fresh
-            && file.open
-            && file.source == own.source
-            && rank(other, file) > rank(key, own)
-            && file.look.as_ref().is_some_and(|other| begin_alike(&other.head, &look.head))
+    let few = kin.are_few(own, look);
+    kin.fresh(own, look).any(|other| {
+        let Some(file) = files.get(other).filter(|file| file.role == Role::Fresh && file.open) else { return false };
+        let alike = |there: &Look| begin_alike(&there.head, &look.head) && (few || are_kin(own, look, file, there));
+        rank(other, file) > rank(key, own) && file.look.as_ref().is_some_and(alike)
     })
 }
 
@@ -66,22 +73,37 @@ pub(super) fn copy_of(file: &File, look: &Look, files: &Files, streams: &Streams
 }
 
 /// What the file may be to a stream whose own file lives; none where there is no such stream.
-pub(super) fn equal_to(key: FileKey, file: &File, look: &Look, files: &Files, streams: &Streams) -> Option<Verdict> {
-    let (known, with) = streams.values().find_map(|stream| {
-        let with = stream.file().filter(|with| *with != key)?;
-        let there = files.get(with).filter(|there| there.open && there.source == file.source)?;
-        // Of a file that was not read yet nothing is known; of one that cannot be read nothing will be.
-        let unread = stream.print.head.is_empty() && there.chain == file.chain && there.trouble.is_none();
-        let alike = unread || begin_alike(&look.head, &stream.print.head);
-        let equal = alike && !file.cleared.contains(&stream.id);
-        (equal && !there.is_in_doubt()).then_some((stream, with))
-    })?;
+pub(super) fn equal_to(
+    key: FileKey,
+    file: &File,
+    look: &Look,
+    files: &Files,
+    streams: &Streams,
+    kin: &Kin,
+) -> Option<Verdict> {
+    let (mut unread, few) = (false, kin.are_few(file, look));
+    for stream in kin.streams(file, look).filter_map(|id| streams.get(id)) {
+        let Some(with) = stream.file().filter(|with| *with != key) else { continue };
+        let Some(there) = files.get(with).filter(|there| there.open && there.source == file.source) else { continue };
+        // Of a file that was not read yet nothing is known, not even that it was truncated meanwhile; of one that cannot
+        // be read nothing will be.
+        unread |=
+            stream.print.head.is_empty() && there.stat.size > 0 && there.chain == file.chain && there.trouble.is_none();
+        let alike = begin_alike(&look.head, &stream.print.head) && (few || is_kin(file, look, stream, there));
+        if alike && !file.cleared.contains(&stream.id) && !there.is_in_doubt() {
+            return Some(compare_with(file, look, stream, with));
+        }
+    }
+    unread.then_some(Verdict::Wait)
+}
+
+fn compare_with(file: &File, look: &Look, known: &Stream, with: FileKey) -> Verdict {
     let (stream, print) = (known.id, known.print.clone());
-    let ask = Ask { head: HEAD, at: print.at };
+    let ask = Ask::at(print.at);
     // A copy that grows is not compared from its beginning each time: its head and its last bytes tell.
     let equal = file.equal.filter(|(equal, to)| *equal == stream && *to <= look.stat.size);
     let from = equal.map_or(0, |(_, to)| to.saturating_sub(BEFORE as u64));
-    Some(Verdict::Compare { stream, with, print, ask, from })
+    Verdict::Compare { stream, with, print, ask, from }
 }
 
 /// A file is this stream's already, or it is being tested whether it is.

@@ -9,7 +9,7 @@ use super::{Outcome, Saved, Shipment};
 use crate::content::{InodeId, Stat};
 use crate::cursor::Cursor;
 use crate::discover::{Listing, Log, Scope};
-use crate::guard::{Ask, Look};
+use crate::guard::{Ask, Look, Same, Sum};
 use crate::stream::FileKey;
 use crate::turn::{Order, Turn};
 
@@ -34,15 +34,15 @@ pub enum Event {
         file: FileKey,
         look: Result<Look, String>,
     },
-    /// How far two files are the same, whether they differ there, and what a look at the other one brought after that.
+    /// How far two files are the same, and what a look at the other one brought after that.
     Compared {
         file: FileKey,
-        same: Result<(u64, bool, Look), String>,
+        same: Result<(Same, Look), String>,
     },
-    /// The CRC that was asked for.
+    /// The CRC that was asked for, or a slice of it.
     Checksummed {
         file: FileKey,
-        crc: Result<u32, String>,
+        sum: Result<Sum, String>,
     },
     Read {
         file: FileKey,
@@ -96,8 +96,10 @@ pub enum Action {
         ask: Ask,
         from: u64,
     },
+    /// Go on with a CRC.
     Checksum {
         file: FileKey,
+        crc: u32,
         from: u64,
         to: u64,
     },

@@ -9,9 +9,9 @@ use record::wire::FileIdentity;
 
 use super::rounds::Early;
 use crate::content::{InodeId, Stat};
-use crate::guard::Look;
+use crate::guard::{Ask, Look};
 use crate::source::SourceId;
-use crate::stream::Fingerprint;
+use crate::stream::{FileKey, Fingerprint};
 
 #[derive(Debug)]
 pub(super) struct File {
@@ -71,10 +71,13 @@ pub(super) enum Busy {
     Look,
     Compare {
         stream: StreamId,
+        with: FileKey,
         print: Fingerprint,
+        ask: Ask,
     },
     Checksum {
         stream: StreamId,
+        to: u64,
         crc: u32,
     },
     /// A turn, with the largest size that was known when it was given: a turn that finds less has found a truncate.

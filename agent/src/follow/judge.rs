@@ -9,6 +9,7 @@ use super::Follow;
 use super::copy::{begins_like_unreadable, copy_of, equal_to, is_shorter};
 use super::file::{File, Role};
 use super::files::Files;
+use super::kin::Kin;
 use super::streams::Streams;
 use crate::guard::Ask;
 use crate::source::SourceId;
@@ -59,26 +60,34 @@ impl Follow {
         };
         let waiting = self.files.iter().filter(|(_, file)| waits(file));
         let mut keys: Vec<(u64, FileKey)> = waiting.map(|(key, file)| (file.age, key)).collect();
+        if keys.is_empty() {
+            return;
+        }
         keys.sort_unstable();
+        let mut kin = Kin::new(&self.files, &self.streams);
         for (_, key) in keys {
             if let Some(file) = self.files.get(key).filter(|file| file.role == Role::Fresh && file.busy.is_none()) {
-                let verdict = judge(key, file, &self.files, &self.streams);
+                let verdict = judge(key, file, &self.files, &self.streams, &kin);
                 self.execute(key, verdict);
+                let judged = self.files.get(key).and_then(|file| Some((file, self.streams.get(file.stream()?)?)));
+                if let Some((file, stream)) = judged {
+                    kin.add(file, stream);
+                }
             }
         }
     }
 }
 
-fn judge(key: FileKey, file: &File, files: &Files, streams: &Streams) -> Verdict {
+fn judge(key: FileKey, file: &File, files: &Files, streams: &Streams, kin: &Kin) -> Verdict {
     let Some(look) = file.look.as_ref().filter(|look| look.stat.size >= file.stat.size) else { return Verdict::Look };
     if look.stat.size == 0 {
         // The copy of a copytruncate begins empty; the name that is written to is followed at once.
         return if file.plain && file.named { Verdict::Begin } else { Verdict::Wait };
     }
-    if begins_like_unreadable(key, file, look, files, streams) || is_shorter(key, file, look, files) {
+    if begins_like_unreadable(key, file, look, files, streams, kin) || is_shorter(key, file, look, files, kin) {
         return Verdict::Wait;
     }
-    let known = copy_of(file, look, files, streams).or_else(|| equal_to(key, file, look, files, streams));
+    let known = copy_of(file, look, files, streams).or_else(|| equal_to(key, file, look, files, streams, kin));
     known.unwrap_or(Verdict::Begin)
 }
 
@@ -100,13 +109,13 @@ impl Judging {
     /// All of so many files were judged: the more there are, the later it is done again.
     pub fn wait(&mut self, now: Duration, files: usize) {
         if files > 100 {
-            self.not_before = now + Duration::from_micros(files as u64);
+            self.not_before = now + Duration::from_micros(4 * files as u64);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::HashSet;
     use std::time::Duration;
 
@@ -120,7 +129,7 @@ mod tests {
     use crate::stream::{Framed, Identity, Left, Search, State, Stream, Why};
 
     /// A file of this size that is open and was looked at.
-    fn file(inode: u64, size: u64, head: &[u8]) -> File {
+    pub fn file(inode: u64, size: u64, head: &[u8]) -> File {
         let stat = Stat { size, links: 1, ..Stat::default() };
         File {
             source: SourceId(0),
@@ -141,7 +150,7 @@ mod tests {
             open: true,
             busy: None,
             role: Role::Fresh,
-            look: Some(Look { stat, head: head.to_vec(), before: Vec::new() }),
+            look: Some(Look { stat, head: head.to_vec(), ..Look::default() }),
             equal: None,
             cleared: HashSet::new(),
             grew_at: Duration::ZERO,
@@ -151,7 +160,7 @@ mod tests {
     }
 
     /// A stream of which 100 bytes are final, with a CRC of 7.
-    fn stream(state: State, head: &[u8]) -> Stream {
+    pub fn stream(state: State, head: &[u8]) -> Stream {
         let origin = FileIdentity { inode: 99, ..FileIdentity::default() };
         let (source, source_name, path) = (Some(SourceId(0)), "app".into(), "/log/app.log".into());
         let identity = Identity { origin, lives_in: origin, epoch: 0, source, source_name, path, predecessor: None };
@@ -177,7 +186,8 @@ mod tests {
             streams.add(stream);
         }
         let verdicts = all.iter().filter(|(_, file)| file.role == Role::Fresh);
-        let verdicts: Vec<Verdict> = verdicts.map(|(key, file)| judge(key, file, &all, &streams)).collect();
+        let kin = Kin::new(&all, &streams);
+        let verdicts: Vec<Verdict> = verdicts.map(|(key, file)| judge(key, file, &all, &streams, &kin)).collect();
         assert_eq!(verdicts, expect);
     }
 
@@ -219,7 +229,7 @@ mod tests {
         let followed = File { role: Role::Following { stream: StreamId(5) }, ..file(1, 100, b"head") };
         let copy = File { plain: false, equal: Some((StreamId(5), 90)), ..file(2, 95, b"head") };
         let stream = stream(State::Away(1), b"head");
-        let (print, ask) = (stream.print.clone(), Ask { head: crate::guard::HEAD, at: 100 });
+        let (print, ask) = (stream.print.clone(), Ask::at(100));
         let compare = Verdict::Compare { stream: StreamId(5), with: 1, print, ask, from: 90 - 64 };
         check(vec![followed, copy], Some(stream), &[compare]);
     }

@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::file::{Busy, Role, Trouble};
 use super::{Action, DOUBT, Follow};
 use crate::content::{InodeId, Stat};
-use crate::guard::{Ask, HEAD, Look, is_same};
+use crate::guard::{Ask, Look, is_same};
 use crate::stream::FileKey;
 
 /// A file that cannot be opened or read is tried again after this time, which doubles up to the last.
@@ -46,7 +46,7 @@ impl Follow {
                 } else if let Some(stream) = self.streams.last_in(identity) {
                     self.claim(key, stream);
                 } else {
-                    self.look(key, Ask { head: HEAD, at: 0 });
+                    self.look(key, Ask::FIRST);
                 }
             }
         }

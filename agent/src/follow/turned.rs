@@ -86,6 +86,10 @@ impl Follow {
         let before = std::mem::replace(&mut stream.sight.near_misses, cursor.near_misses());
         let new = cursor.near_misses().checked_sub(before).unwrap_or(cursor.near_misses());
         self.sources.count_near_misses(stream.identity.source, new);
+        if stream.print.head.is_empty() && !cursor.head().is_empty() {
+            // Now a copy of it can be known.
+            self.judging.ask();
+        }
         stream.print =
             Fingerprint { head: Arc::clone(cursor.head()), at: cursor.seen(), before: cursor.last().to_vec() };
         if !self.scheduler.keep(id, cursor.kept()) {

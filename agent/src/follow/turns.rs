@@ -7,7 +7,7 @@ use record::id::StreamId;
 use super::chain::Chain;
 use super::file::{Busy, File, Role};
 use super::{Action, Follow};
-use crate::guard::{Ask, HEAD};
+use crate::guard::Ask;
 use crate::stream::{FileKey, Stream};
 use crate::turn::{Close, Order};
 
@@ -45,7 +45,7 @@ impl Follow {
             }
             Role::Doubtful { stream, .. } => {
                 let at = self.streams.get(stream).and_then(Stream::seen).unwrap_or(0);
-                self.look(key, Ask { head: HEAD, at });
+                self.look(key, Ask::at(at));
             }
             Role::Claimed { stream, .. } => {
                 if let Some(known) = self.streams.get(stream) {

@@ -6,7 +6,7 @@ use super::file::{Busy, File, Role};
 use super::judge::Verdict;
 use super::{Action, Follow};
 use crate::cursor::Cursor;
-use crate::guard::{Ask, HEAD, Look};
+use crate::guard::{Ask, Look, Same, SameEnd, Sum};
 use crate::stream::{FileKey, Why};
 
 impl Follow {
@@ -14,14 +14,18 @@ impl Follow {
         let Some(file) = self.files.get_mut(key) else { return };
         match verdict {
             Verdict::Wait => {}
-            Verdict::Look => self.look(key, Ask { head: HEAD, at: 0 }),
+            Verdict::Look => {
+                // What was compared before needs no digest.
+                let digest = file.equal.is_none();
+                self.look(key, Ask { digest, ..Ask::FIRST });
+            }
             Verdict::Checksum { stream, from, to, crc } => {
-                file.busy = Some(Busy::Checksum { stream, crc });
-                self.actions.push(Action::Checksum { file: key, from, to });
+                file.busy = Some(Busy::Checksum { stream, to, crc });
+                self.actions.push(Action::Checksum { file: key, crc: 0, from, to });
             }
             Verdict::Claim { stream } => self.claim(key, stream),
             Verdict::Compare { stream, with, print, ask, from } => {
-                file.busy = Some(Busy::Compare { stream, print });
+                file.busy = Some(Busy::Compare { stream, with, print, ask });
                 self.actions.push(Action::Compare { file: key, with, ask, from });
             }
             Verdict::Ignore => self.ignore(key),
@@ -33,12 +37,16 @@ impl Follow {
         }
     }
 
-    pub(super) fn checksummed(&mut self, key: FileKey, crc: Result<u32, String>) {
+    pub(super) fn checksummed(&mut self, key: FileKey, sum: Result<Sum, String>) {
         let Some(file) = self.files.get_mut(key) else { return };
+        if let (Ok(Sum { crc, at, more: true }), Some(Busy::Checksum { to, .. })) = (&sum, &file.busy) {
+            self.actions.push(Action::Checksum { file: key, crc: *crc, from: *at, to: *to });
+            return;
+        }
         self.judging.ask();
-        let Some(Busy::Checksum { stream: id, crc: expected }) = file.busy.take() else { return };
-        let crc = match crc {
-            Ok(crc) => crc,
+        let Some(Busy::Checksum { stream: id, crc: expected, .. }) = file.busy.take() else { return };
+        let crc = match sum {
+            Ok(sum) => sum.crc,
             Err(why) => {
                 let again = self.failed(key, &why);
                 self.schedule(key, again);
@@ -60,12 +68,12 @@ impl Follow {
         }
     }
 
-    pub(super) fn compared(&mut self, key: FileKey, same: Result<(u64, bool, Look), String>) {
+    pub(super) fn compared(&mut self, key: FileKey, same: Result<(Same, Look), String>) {
         let now = self.now.mono;
         let Some(file) = self.files.get_mut(key) else { return };
-        let Some(Busy::Compare { stream: id, print }) = file.busy.take() else { return };
+        let Some(Busy::Compare { stream: id, with, print, ask }) = file.busy.take() else { return };
         self.judging.ask();
-        let (same_to, differs, look) = match same {
+        let (Same { to: same_to, end }, look) = match same {
             Ok(same) => same,
             Err(why) => {
                 let again = self.failed(key, &why);
@@ -84,7 +92,16 @@ impl Follow {
         }
         let gone = self.files.get(home).is_some_and(File::is_deleted);
         let read_all = stream.seen() == Some(look.stat.size);
+        let there = self.files.get(with).is_some_and(|with| with.open);
         let Some(file) = self.files.get_mut(key) else { return };
+        if end == SameEnd::More {
+            if there {
+                file.busy = Some(Busy::Compare { stream: id, with, print, ask });
+                self.actions.push(Action::Compare { file: key, with, ask, from: same_to });
+            }
+            return;
+        }
+        let differs = end == SameEnd::Differ;
         let longer = file.stat.size > same_to && look.stat.size == same_to;
         if differs || same_to == 0 || (longer && !gone) {
             file.cleared.insert(id);

@@ -41,7 +41,15 @@ async fn rotate_under_load(world: &mut World, copies: PathBuf) -> Vec<PathBuf> {
 /// One gap a rotation, at the end of what is stored of each truncated file, and all that was read is stored.
 fn check_gaps(world: &World) {
     let streams = world.collector.streams();
-    assert_eq!(streams.len(), ROTATIONS + 1, "a stream for each epoch, and none for a copy");
+    let told: Vec<String> = streams
+        .iter()
+        .filter_map(|(id, stored)| {
+            let meta = stored.meta.as_ref()?;
+            let path = String::from_utf8_lossy(&meta.path);
+            Some(format!("{id}: {path} inode {} epoch {} to {}", meta.file.inode, meta.epoch, stored.w))
+        })
+        .collect();
+    assert_eq!(streams.len(), ROTATIONS + 1, "a stream for each epoch, and none for a copy: {told:#?}");
     for (_, stored) in streams {
         let epoch = stored.meta.unwrap().epoch;
         let gaps: Vec<_> = stored.spans.iter().filter(|span| span.kind == SpanKind::Gap).collect();

@@ -16,7 +16,7 @@ use crate::config::Start;
 use crate::content::Content;
 use crate::cursor::Framing;
 use crate::follow::{Action, Event, Follow, Now, Outcome, Rules};
-use crate::guard::{compare, crc_of};
+use crate::guard::{compare, sum};
 use crate::place::Place;
 use crate::source::{SourceId, Spec};
 use crate::stream::FileKey;
@@ -156,12 +156,11 @@ impl World {
             }
             Action::Compare { file, ask, from, .. } => {
                 let other = with.unwrap();
-                let same = compare(&held(), &other, from);
-                let same = same.and_then(|(to, differs)| Ok((to, differs, ask.look(&other)?)));
+                let same = compare(&held(), &other, from).and_then(|same| Ok((same, ask.look(&other)?)));
                 Event::Compared { file, same: same.map_err(text) }
             }
-            Action::Checksum { file, from, to } => {
-                Event::Checksummed { file, crc: crc_of(&held(), from, to).map_err(text) }
+            Action::Checksum { file, crc, from, to } => {
+                Event::Checksummed { file, sum: sum(&held(), crc, from, to).map_err(text) }
             }
             Action::Read { file, stream, cursor, order } => {
                 self.reads.push(held().0.borrow().identity.inode);
