@@ -35,15 +35,24 @@ pub struct Cursor {
     pub(crate) head: Head,
     /// End of the last final span, and what is known there.
     pub(crate) framed: FramedEnd,
-    /// So far there was nothing but NULs.
+    /// Nothing was read yet: what the file begins with, data or NULs, is not known.
     pub(crate) leading: bool,
+    /// From `seen` up to here there was nothing but NULs, which count as not written yet.
+    pub(crate) nuls_to: u64,
+    /// There is data here: NULs before it are part of the log.
+    pub(crate) data_at: u64,
 }
 
 /// The first bytes of a file: as long as it is followed, in two places.
 pub type Head = Arc<Vec<u8>>;
 
+/// Without the NULs at their end: something may still be written over these.
 pub fn head_of(bytes: &[u8]) -> Head {
-    Arc::new(bytes[..bytes.len().min(HEAD)].to_vec())
+    Arc::new(without_nuls(&bytes[..bytes.len().min(HEAD)]).to_vec())
+}
+
+pub fn without_nuls(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)]
 }
 
 /// The end of the last final span.
@@ -69,7 +78,18 @@ impl Cursor {
         let framer = framing.framer(0, &Resume::default());
         let framing = Arc::clone(framing);
         let (window, head) = (Vec::new(), head_of(head));
-        Self { framing, framer, at: 0, seen: 0, window, head, framed: FramedEnd::default(), leading: true }
+        Self {
+            framing,
+            framer,
+            at: 0,
+            seen: 0,
+            window,
+            head,
+            framed: FramedEnd::default(),
+            leading: true,
+            nuls_to: 0,
+            data_at: 0,
+        }
     }
 
     /// At a committed offset of a file that was looked at there.
@@ -82,12 +102,28 @@ impl Cursor {
         let framing = Arc::clone(framing);
         let head = head_of(&look.head);
         let framed = FramedEnd { at: w, note, crc, crc_from, before: look.before.clone() };
-        Self { framing, framer, at: w, seen: w, window: look.before.clone(), head, framed, leading: false }
+        Self {
+            framing,
+            framer,
+            at: w,
+            seen: w,
+            window: look.before.clone(),
+            head,
+            framed,
+            leading: false,
+            nuls_to: 0,
+            data_at: 0,
+        }
     }
 
     /// All bytes before were read.
     pub fn seen(&self) -> u64 {
         self.seen
+    }
+
+    /// The file ends in NULs, which may be written over.
+    pub fn ends_in_nuls(&self) -> bool {
+        self.nuls_to > self.seen
     }
 
     /// End of the last final span.

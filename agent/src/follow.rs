@@ -193,7 +193,7 @@ impl Follow {
         };
         let followed = self.files.values().filter(|file| !matches!(file.role, Role::Ignored | Role::Held { .. }));
         for file in followed {
-            progress.count(file.stat.size, file.stream().and_then(|id| self.streams.get(id)));
+            progress.count(file.size(), file.stream().and_then(|id| self.streams.get(id)));
         }
         progress
     }

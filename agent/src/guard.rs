@@ -36,6 +36,15 @@ pub struct Look {
     pub before: Vec<u8>,
     /// Of the file up to the size of this look, if it was asked for: see [`digest`].
     pub digest: Option<u64>,
+    /// The last byte is a NUL: room that is reserved, and not written yet.
+    pub nul_end: bool,
+}
+
+impl Look {
+    /// There is nothing but reserved room, as far as a look can tell.
+    pub fn is_blank(&self) -> bool {
+        self.stat.size == 0 || (self.nul_end && self.head.iter().all(|byte| *byte == 0))
+    }
 }
 
 impl Ask {
@@ -62,7 +71,9 @@ impl Ask {
         let have = content.fill(&mut before, self.at - len)?;
         before.truncate(have);
         let digest = if self.digest { Some(digest(content, stat.size)?) } else { None };
-        Ok(Look { stat, head, before, digest })
+        let mut last = [1];
+        let nul_end = stat.size > 0 && content.fill(&mut last, stat.size - 1)? == 1 && last == [0];
+        Ok(Look { stat, head, before, digest, nul_end })
     }
 }
 

@@ -1,7 +1,7 @@
 //! A turn: reads what is new in a file, feeds the framer, and makes parcels of the spans that are final.
 //!
 //! - `read`: reads, and proves that the file is still the same; the bytes that stay in memory
-//! - `nuls`: a file that begins with a hole or with NULs
+//! - `nuls`: NULs at the head or at the end of a file
 //! - `feed`: what was read goes to the framer, and what is final into parcels
 //! - `spans`: a span with its bytes, as it is sent
 //! - `tail`: what is not final yet, as it seems now
@@ -99,6 +99,8 @@ impl Turn {
             open: Parcel::empty(),
             parcel: order.parcel,
             slice: slice_of(order.parcel),
+            more_nuls: false,
+            block_to: None,
         };
         work.turn.ended = work.run(order).unwrap_or_else(|stop| stop);
         work.into_turn()
@@ -120,6 +122,10 @@ struct Work<'a, C> {
     parcel: usize,
     /// What the framer is fed at once: a parcel ends at the end of one.
     slice: usize,
+    /// NULs are left that were not looked through.
+    more_nuls: bool,
+    /// What was read ends at a block of NULs, which ends here.
+    block_to: Option<u64>,
 }
 
 impl<C: Content> Work<'_, C> {
@@ -135,15 +141,18 @@ impl<C: Content> Work<'_, C> {
         let mut ended = TurnEnd::More;
         while self.turn.read < order.limit as u64 {
             if self.turn.cursor.leading && !self.skip_nuls()? {
-                ended = TurnEnd::End;
+                ended = self.at_end();
                 break;
             }
             let want = self.want();
             let new = self.read(want)?;
             self.feed()?;
             self.trim(LOOK_BACK);
+            if self.skip_block()? {
+                continue;
+            }
             if new < want {
-                ended = TurnEnd::End;
+                ended = self.at_end();
                 break;
             }
         }
@@ -153,14 +162,23 @@ impl<C: Content> Work<'_, C> {
             Close::AtEnd => true,
         };
         if close && (matches!(ended, TurnEnd::End) || order.limit == 0) {
-            self.close()?;
-            ended = TurnEnd::Closed;
+            if order.limit > 0 && self.ends_in_data()? {
+                ended = TurnEnd::More;
+            } else {
+                self.end_all(true)?;
+                ended = TurnEnd::Closed;
+            }
         }
         self.cut();
         if order.tail {
             self.turn.tail = self.tail();
         }
         Ok(ended)
+    }
+
+    /// The end of the file, or so many NULs that another turn must find it.
+    fn at_end(&self) -> TurnEnd {
+        if self.more_nuls { TurnEnd::More } else { TurnEnd::End }
     }
 
     fn into_turn(mut self) -> Turn {

@@ -11,6 +11,7 @@ use super::files::Files;
 use super::judge::Verdict;
 use super::kin::{Kin, are_kin, is_kin};
 use super::streams::Streams;
+use crate::cursor::without_nuls;
 use crate::guard::{Ask, BEFORE, HEAD, Look, guard, is_same};
 use crate::stream::{FileKey, Stream};
 
@@ -126,7 +127,9 @@ fn has_head(stream: &Stream, look: &Look) -> bool {
     }
 }
 
+/// Reserved room at the end says nothing.
 fn begin_alike(a: &[u8], b: &[u8]) -> bool {
+    let (a, b) = (without_nuls(a), without_nuls(b));
     let both = a.len().min(b.len());
     both > 0 && a[..both] == b[..both]
 }

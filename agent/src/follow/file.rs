@@ -31,6 +31,8 @@ pub(super) struct File {
     pub age: u64,
     pub inode: InodeId,
     pub identity: Option<FileIdentity>,
+    /// It ends in NULs, which may be written over: its data ends here.
+    pub data_end: Option<u64>,
     /// As it was last seen by anyone, and as it was when it was last read.
     pub stat: Stat,
     pub read_stat: Stat,
@@ -119,6 +121,11 @@ impl File {
             Role::Claimed { stream, .. } | Role::Following { stream } | Role::Doubtful { stream, .. } => Some(stream),
             Role::Fresh | Role::Held { .. } | Role::Ignored => None,
         }
+    }
+
+    /// Bytes that are there, without reserved room at the end.
+    pub fn size(&self) -> u64 {
+        self.data_end.map_or(self.stat.size, |end| end.min(self.stat.size))
     }
 
     /// It was rotated before the agent began, and no source names it.

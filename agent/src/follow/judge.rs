@@ -80,7 +80,7 @@ impl Follow {
 
 fn judge(key: FileKey, file: &File, files: &Files, streams: &Streams, kin: &Kin) -> Verdict {
     let Some(look) = file.look.as_ref().filter(|look| look.stat.size >= file.stat.size) else { return Verdict::Look };
-    if look.stat.size == 0 {
+    if look.is_blank() {
         // The copy of a copytruncate begins empty; the name that is written to is followed at once.
         return if file.plain && file.named { Verdict::Begin } else { Verdict::Wait };
     }
@@ -142,6 +142,7 @@ pub(super) mod tests {
             rotated: false,
             age: inode,
             inode: InodeId { number: inode, ..InodeId::default() },
+            data_end: None,
             identity: Some(FileIdentity { inode, ..FileIdentity::default() }),
             stat,
             read_stat: stat,

@@ -72,6 +72,7 @@ impl Follow {
             age,
             inode: entry.inode,
             identity: None,
+            data_end: None,
             stat: entry.stat,
             read_stat: Stat::default(),
             most: entry.stat.size,
@@ -135,14 +136,18 @@ impl Follow {
         }
         file.stat = stat;
         if self.rounds.number() > file.most_from {
-            file.most = file.most.max(stat.size);
+            file.most = file.most.max(file.size());
         }
         match file.role {
-            Role::Held { .. } | Role::Ignored if grew => {
+            Role::Held { .. } | Role::Ignored if grew || file.data_end.is_some() => {
                 file.judge_again();
                 file.grew_at = now;
             }
             Role::Fresh => file.look = None,
+            // Something may have been written where the file had only room when it was closed.
+            Role::Following { stream } if self.streams.get(stream).is_some_and(|stream| stream.state.is_closed()) => {
+                file.data_end = None;
+            }
             _ => {}
         }
         self.schedule(key, now);

@@ -40,7 +40,7 @@ impl Follow {
                 file.open = true;
                 file.identity = Some(identity);
                 file.stat = stat;
-                file.most = file.most.max(stat.size);
+                file.most = file.most.max(file.size());
                 if self.files.is_ignored(identity, stat.size) {
                     self.ignore(key);
                 } else if let Some(stream) = self.streams.last_in(identity) {
@@ -83,7 +83,7 @@ impl Follow {
         let Some(file) = self.files.get_mut(key) else { return };
         if !matches!(file.role, Role::Doubtful { .. }) {
             file.stat = look.stat;
-            file.most = file.most.max(look.stat.size);
+            file.most = file.most.max(file.size());
         }
         match file.role {
             Role::Claimed { stream, doubt } => self.tested(key, stream, doubt, &look),
@@ -98,7 +98,10 @@ impl Follow {
                     self.truncated(key, stream, &look, before);
                 }
             }
-            Role::Fresh => file.look = Some(look),
+            Role::Fresh => {
+                file.data_end = look.nul_end.then_some(0);
+                file.look = Some(look);
+            }
             Role::Held { .. } | Role::Ignored | Role::Following { .. } => {}
         }
     }

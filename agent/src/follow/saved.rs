@@ -107,7 +107,7 @@ impl Follow {
             path: ByteBuf::from(identity.path.as_os_str().as_bytes()),
             w,
             guard: stream.committed.guard().clone(),
-            size: file.map_or(size, |file| size.max(file.stat.size)),
+            size: file.map_or(size, |file| size.max(file.size())),
             closed: (stream.state.is_closed() && w == stream.framed.to) || drained,
             latest: file.is_some_and(|file| !file.rotated),
             growing: stream.was_growing(GROWING),

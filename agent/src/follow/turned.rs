@@ -28,7 +28,8 @@ impl Follow {
         let seen = cursor.seen();
         // A file that shrank keeps the size it had: what was not read of it may be lost.
         let sound = matches!(ended, TurnEnd::More | TurnEnd::End | TurnEnd::Closed);
-        let moved = self.note_file(key, stat, read > 0, sound);
+        let data_end = cursor.ends_in_nuls().then_some(seen);
+        let moved = self.note_file(key, stat, read > 0, sound, data_end);
         // What was seen since the turn was given may be younger than what the turn saw: it says nothing here.
         let shrank = sound && stat.size < most;
         if shrank {
@@ -40,7 +41,7 @@ impl Follow {
                 // Cut after what was read: the bytes between were seen to be there, and are gone.
                 stream.gaps.push(Cause::Copytruncate);
             }
-            (stream.sight.looked_at, stream.sight.size) = (self.now.mono, stat.size);
+            (stream.sight.looked_at, stream.sight.size) = (self.now.mono, data_end.unwrap_or(stat.size));
         }
         for parcel in parcels {
             self.enqueue(id, parcel);
@@ -56,7 +57,7 @@ impl Follow {
     }
 
     /// What the turn saw of the file; true where it was renamed or unlinked.
-    fn note_file(&mut self, key: FileKey, stat: Stat, grew: bool, sound: bool) -> bool {
+    fn note_file(&mut self, key: FileKey, stat: Stat, grew: bool, sound: bool, data_end: Option<u64>) -> bool {
         let Some(file) = self.files.get_mut(key) else { return false };
         let renamed = stat.ctime != file.stat.ctime && stat.ctime != stat.mtime;
         let unlinked = stat.links < file.stat.links;
@@ -67,8 +68,9 @@ impl Follow {
             if stat.size != file.stat.size {
                 self.checkpoints.note_change();
             }
-            (file.stat, file.read_stat) = (stat, stat);
-            file.most = file.most.max(stat.size);
+            (file.stat, file.read_stat, file.data_end) = (stat, stat, data_end);
+            // Reserved room is not lost when it is given back.
+            file.most = data_end.unwrap_or(file.most.max(stat.size));
             self.succeeded(key);
         }
         renamed || unlinked

@@ -86,7 +86,7 @@ impl Follow {
     /// A closed file has changed: late bytes are read, once it is sure that it still is the same.
     fn look_at_closed(&mut self, key: FileKey, id: StreamId) {
         let (Some(file), Some(stream)) = (self.files.get_mut(key), self.streams.get_mut(id)) else { return };
-        if file.stat.size == stream.framed.to {
+        if file.size() == stream.framed.to {
             return;
         }
         if file.open {
@@ -114,7 +114,9 @@ impl Follow {
         let hot = (quiet < COLD).then(|| now + (quiet / 4).max(HOT));
         let tail = stream.tail.due(stream.seen().unwrap_or(0), self.rules.provisional_after);
         let close = file.rotated.then(|| (file.grew_at + self.close_after(file)).max(now + HOT));
-        if let Some(due) = [hot, tail, close].into_iter().flatten().min() {
+        // Memory that is mapped is written without a trace in the file's times.
+        let nuls = file.data_end.map(|_| now + self.rules.poll);
+        if let Some(due) = [hot, tail, close, nuls].into_iter().flatten().min() {
             self.schedule(key, due.max(now));
         }
     }

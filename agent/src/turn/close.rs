@@ -25,17 +25,17 @@ pub fn finish(cursor: Cursor) -> Vec<Parcel> {
 }
 
 impl<C: Content> Work<'_, C> {
-    /// The file ends here: all that is left becomes final.
-    pub(super) fn close(&mut self) -> Result<(), TurnEnd> {
+    /// All that was read and is not final becomes so. `closing`: because the file ends here.
+    pub(super) fn end_all(&mut self, closing: bool) -> Result<(), TurnEnd> {
         let mut spans = Vec::new();
         loop {
             let next = self.turn.cursor.framer.close(&mut spans);
-            self.take(&mut spans, true)?;
+            self.take(&mut spans, closing)?;
             let Next::From(offset) = next else { return Ok(()) };
             self.turn.cursor.at = offset.0;
             while self.turn.cursor.at < self.turn.cursor.seen {
                 self.feed_slice(&mut spans)?;
-                self.take(&mut spans, true)?;
+                self.take(&mut spans, closing)?;
             }
         }
     }

@@ -44,6 +44,8 @@ impl<C: Content> Work<'_, C> {
         }
         let new = have.map_or(0, |have| have - keep);
         self.buf.truncate(old + new);
+        let new = self.without_nuls(old)?;
+        self.buf.truncate(old + new);
         let cursor = &mut self.turn.cursor;
         let fresh = (cursor.head.len() as u64).saturating_sub(seen) as usize;
         if cursor.head.len() < HEAD && cursor.head.len() as u64 >= seen {

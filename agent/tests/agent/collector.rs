@@ -256,6 +256,11 @@ impl Collector {
     }
 
     /// Number of streams, and the bytes that are committed of all of them.
+    /// Bytes of all streams that are stored or shown.
+    pub fn covered(&self) -> u64 {
+        self.inner().streams.values().map(Stored::covered).sum()
+    }
+
     pub fn totals(&self) -> (usize, u64) {
         let inner = self.inner();
         (inner.streams.len(), inner.streams.values().map(|stored| stored.w).sum())

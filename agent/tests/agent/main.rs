@@ -12,6 +12,7 @@ mod environment;
 mod http;
 mod identity;
 mod load;
+mod reserved;
 mod restarts;
 mod rotate;
 mod rotation;
