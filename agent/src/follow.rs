@@ -256,8 +256,13 @@ impl Follow {
             warn!(stream = %id, %path, offset, %cause, "bytes may be lost here, and a gap says so");
         }
         let parcels: Vec<Parcel> = causes.into_iter().map(|cause| stream.gap(0, cause, None)).collect();
+        let file = stream.file().filter(|_| !parcels.is_empty());
         for parcel in parcels {
             self.enqueue(id, parcel);
+        }
+        if let Some(key) = file {
+            // What is shown after it must be shown again.
+            self.schedule(key, self.now.mono);
         }
     }
 

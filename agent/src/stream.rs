@@ -168,8 +168,7 @@ impl Stream {
     pub fn enqueue(&mut self, parcel: Parcel) -> usize {
         self.marks.add(parcel.end, &parcel.guard);
         self.framed = Framed { to: parcel.end, guard: parcel.guard.clone() };
-        // What was said to follow here does so no more.
-        self.tail.withdraw();
+        self.tail.overtaken();
         self.queue.push(parcel)
     }
 

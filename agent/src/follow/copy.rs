@@ -8,22 +8,15 @@ use record::wire::Guard;
 
 use super::file::{Busy, File, Role};
 use super::files::Files;
-use super::judge::Verdict;
-use super::kin::{Kin, are_kin, is_kin};
-use super::streams::Streams;
+use super::judge::{All, Verdict};
+use super::kin::{are_kin, is_kin};
 use crate::cursor::without_nuls;
 use crate::guard::{Ask, BEFORE, HEAD, Look, guard, is_same};
 use crate::stream::{FileKey, Stream};
 
 /// The file begins as the stream of a file that cannot be read now: what it is to that one cannot be told.
-pub(super) fn begins_like_unreadable(
-    key: FileKey,
-    own: &File,
-    look: &Look,
-    files: &Files,
-    streams: &Streams,
-    kin: &Kin,
-) -> bool {
+pub(super) fn begins_like_unreadable(key: FileKey, own: &File, look: &Look, all: &All) -> bool {
+    let All { files, streams, kin, .. } = all;
     let others = kin.unreadable().filter(|other| *other != key).filter_map(|other| files.get(other));
     let mut unreadable = others.filter(|file| file.source == own.source && file.trouble.is_some());
     unreadable.any(|file| {
@@ -34,7 +27,8 @@ pub(super) fn begins_like_unreadable(
 
 /// Another file that is not judged yet begins alike and holds more: of copies the longest is judged first, and what
 /// equals it is held.
-pub(super) fn is_shorter(key: FileKey, own: &File, look: &Look, files: &Files, kin: &Kin) -> bool {
+pub(super) fn is_shorter(key: FileKey, own: &File, look: &Look, all: &All) -> bool {
+    let All { files, kin, .. } = all;
     let rank = |key: FileKey, file: &File| (file.stat.size, file.plain && file.named, Reverse(key));
     let few = kin.are_few(own, look);
     kin.fresh(own, look).any(|other| {
@@ -45,7 +39,8 @@ pub(super) fn is_shorter(key: FileKey, own: &File, look: &Look, files: &Files, k
 }
 
 /// What the file may be to a stream whose own file is gone or truncated; none where there is no such stream.
-pub(super) fn copy_of(file: &File, look: &Look, files: &Files, streams: &Streams) -> Option<Verdict> {
+pub(super) fn copy_of(file: &File, look: &Look, all: &All) -> Option<Verdict> {
+    let All { files, streams, listings, .. } = all;
     let size = look.stat.size;
     let may_be = |stream: &&Stream| {
         let mine = stream.identity.source.is_none_or(|source| source == file.source);
@@ -53,8 +48,9 @@ pub(super) fn copy_of(file: &File, look: &Look, files: &Files, streams: &Streams
     };
     for known in streams.seeking().filter(may_be) {
         let (stream, framed, from) = (known.id, &known.framed, known.marks.from());
-        if is_taken(stream, files) {
-            // It goes on in one file only.
+        // It goes on in one file only. Before the listing after the truncate a longer copy may not be known.
+        let too_early = known.state.search().is_some_and(|search| *listings < search.listing);
+        if too_early || is_taken(stream, files) {
             return Some(Verdict::Wait);
         }
         let sum = if size >= framed.to {
@@ -74,14 +70,8 @@ pub(super) fn copy_of(file: &File, look: &Look, files: &Files, streams: &Streams
 }
 
 /// What the file may be to a stream whose own file lives; none where there is no such stream.
-pub(super) fn equal_to(
-    key: FileKey,
-    file: &File,
-    look: &Look,
-    files: &Files,
-    streams: &Streams,
-    kin: &Kin,
-) -> Option<Verdict> {
+pub(super) fn equal_to(key: FileKey, file: &File, look: &Look, all: &All) -> Option<Verdict> {
+    let All { files, streams, kin, .. } = all;
     let (mut unread, few) = (false, kin.are_few(file, look));
     for stream in kin.streams(file, look).filter_map(|id| streams.get(id)) {
         let Some(with) = stream.file().filter(|with| *with != key) else { continue };

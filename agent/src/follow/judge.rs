@@ -67,7 +67,8 @@ impl Follow {
         let mut kin = Kin::new(&self.files, &self.streams);
         for (_, key) in keys {
             if let Some(file) = self.files.get(key).filter(|file| file.role == Role::Fresh && file.busy.is_none()) {
-                let verdict = judge(key, file, &self.files, &self.streams, &kin);
+                let all = All { files: &self.files, streams: &self.streams, kin: &kin, listings: self.rounds.number() };
+                let verdict = judge(key, file, &all);
                 self.execute(key, verdict);
                 let judged = self.files.get(key).and_then(|file| Some((file, self.streams.get(file.stream()?)?)));
                 if let Some((file, stream)) = judged {
@@ -78,16 +79,25 @@ impl Follow {
     }
 }
 
-fn judge(key: FileKey, file: &File, files: &Files, streams: &Streams, kin: &Kin) -> Verdict {
+/// All that is known when a file is judged.
+pub(super) struct All<'a> {
+    pub files: &'a Files,
+    pub streams: &'a Streams,
+    pub kin: &'a Kin,
+    /// Listings that were taken in.
+    pub listings: u64,
+}
+
+fn judge(key: FileKey, file: &File, all: &All) -> Verdict {
     let Some(look) = file.look.as_ref().filter(|look| look.stat.size >= file.stat.size) else { return Verdict::Look };
     if look.is_blank() {
         // The copy of a copytruncate begins empty; the name that is written to is followed at once.
         return if file.plain && file.named { Verdict::Begin } else { Verdict::Wait };
     }
-    if begins_like_unreadable(key, file, look, files, streams, kin) || is_shorter(key, file, look, files, kin) {
+    if begins_like_unreadable(key, file, look, all) || is_shorter(key, file, look, all) {
         return Verdict::Wait;
     }
-    let known = copy_of(file, look, files, streams).or_else(|| equal_to(key, file, look, files, streams, kin));
+    let known = copy_of(file, look, all).or_else(|| equal_to(key, file, look, all));
     known.unwrap_or(Verdict::Begin)
 }
 
@@ -179,16 +189,17 @@ pub(super) mod tests {
     }
 
     fn check(files: Vec<File>, stream: Option<Stream>, expect: &[Verdict]) {
-        let (mut all, mut streams) = (Files::default(), Streams::default());
+        let (mut there, mut streams) = (Files::default(), Streams::default());
         for file in files {
-            all.add(file);
+            there.add(file);
         }
         if let Some(stream) = stream {
             streams.add(stream);
         }
-        let verdicts = all.iter().filter(|(_, file)| file.role == Role::Fresh);
-        let kin = Kin::new(&all, &streams);
-        let verdicts: Vec<Verdict> = verdicts.map(|(key, file)| judge(key, file, &all, &streams, &kin)).collect();
+        let verdicts = there.iter().filter(|(_, file)| file.role == Role::Fresh);
+        let kin = Kin::new(&there, &streams);
+        let all = All { files: &there, streams: &streams, kin: &kin, listings: 1 };
+        let verdicts: Vec<Verdict> = verdicts.map(|(key, file)| judge(key, file, &all)).collect();
         assert_eq!(verdicts, expect);
     }
 

@@ -46,10 +46,10 @@ impl Follow {
         for parcel in parcels {
             self.enqueue(id, parcel);
         }
+        self.make_gaps(id);
         if let Some(tail) = tail {
             self.put_tail(id, tail, seen);
         }
-        self.make_gaps(id);
         if moved {
             self.rounds.list_soon(self.now.mono);
         }

@@ -85,6 +85,12 @@ impl Tail {
         self.waiting = None;
     }
 
+    /// Something became final: what waits does not follow it, and what is shown is replaced with it.
+    pub fn overtaken(&mut self) {
+        self.waiting = None;
+        self.again();
+    }
+
     /// What was sent did not arrive: it is made again.
     pub fn again(&mut self) {
         self.seen = 0;

@@ -243,3 +243,55 @@ fn a_copy_that_cannot_be_read_for_a_while_is_no_log_of_its_own() {
     world.settle();
     world.check();
 }
+
+#[test]
+fn what_is_shown_after_a_gap_without_length_is_shown_again() {
+    check(&[
+        Op::Write { records: 3, tear: false },
+        Op::CopyTruncate { between: false },
+        Op::Work { steps: 15, pick: 0 },
+        Op::Write { records: 2, tear: false },
+        Op::Write { records: 2, tear: false },
+        Op::Write { records: 2, tear: false },
+        Op::Wait { millis: 694 },
+        Op::Copy,
+        Op::Work { steps: 2, pick: 73 },
+        Op::CopyTruncate { between: true },
+        Op::Write { records: 3, tear: false },
+        Op::Work { steps: 1, pick: 158 },
+        Op::Wait { millis: 1000 },
+    ]);
+}
+
+#[test]
+fn copies_of_what_was_never_read_may_be_logs_of_their_own() {
+    check(&[
+        Op::Write { records: 3, tear: false },
+        Op::Write { records: 3, tear: false },
+        Op::Write { records: 3, tear: false },
+        Op::Work { steps: 18, pick: 0 },
+        Op::CopyTruncate { between: false },
+        Op::Copy,
+        Op::Write { records: 1, tear: false },
+        Op::Copy,
+        Op::Copy,
+        Op::Write { records: 1, tear: false },
+        Op::Work { steps: 13, pick: 2 },
+        Op::CopyTruncate { between: false },
+    ]);
+}
+
+#[test]
+fn of_two_copies_the_one_made_at_the_truncate_goes_on_though_it_is_seen_last() {
+    check(&[
+        Op::Work { steps: 4, pick: 0 },
+        Op::Write { records: 1, tear: false },
+        Op::Work { steps: 16, pick: 0 },
+        Op::Copy,
+        Op::Work { steps: 1, pick: 0 },
+        Op::Work { steps: 26, pick: 0 },
+        Op::Work { steps: 13, pick: 0 },
+        Op::Write { records: 1, tear: false },
+        Op::CopyTruncate { between: false },
+    ]);
+}

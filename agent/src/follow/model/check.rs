@@ -109,7 +109,15 @@ impl World {
             format!("{id} {inode:?} to {}: {}", stored.w, spans.join(", "))
         });
         let follow = self.follow.files.iter().map(|(key, file)| {
-            format!("file {key} {} {:?} {:?} {}", file.path.display(), file.role, file.open, file.stat.size)
+            format!(
+                "file {key} {} {:?} {:?} {} busy {:?} age {}",
+                file.path.display(),
+                file.role,
+                file.open,
+                file.stat.size,
+                file.busy,
+                file.age
+            )
         });
         files.chain(streams).chain(follow).collect()
     }

@@ -137,9 +137,14 @@ impl World {
     /// twice. With one copy before a truncate there is only one.
     fn note_copies(&mut self, one: usize) {
         let active = &self.disk.names[ACTIVE];
-        let read = self.stream_of(active).map_or(0, |stream| stream.print.at as usize);
         let inode = active.0.borrow();
-        let read = &inode.data[..read.min(inode.data.len())];
+        // What was read of the file before it was truncated is not in it any more.
+        let same = |stream: &&Stream| {
+            let at = stream.print.at as usize;
+            inode.data.get(..at).is_some_and(|read| read.ends_with(&stream.print.before))
+        };
+        let read = self.stream_of(active).filter(same).map_or(0, |stream| stream.print.at as usize);
+        let read = &inode.data[..read];
         for (nth, record) in self.records.iter().enumerate() {
             let copies = self.disk.names.iter().filter(|(name, file)| *name != ACTIVE && file.holds(record)).count();
             if copies > one && !read.windows(record.len()).any(|window| window == record) {
