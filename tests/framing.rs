@@ -4,80 +4,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
-use tempfile::TempDir;
-
-use crate::support::{Api, Browser, Message, Siptrail, eventually, log, program};
-
-/// A running `siptrail watch` on one log, which is quiet from its start.
-struct Watched {
-    _dir: TempDir,
-    siptrail: Siptrail,
-    api: Api,
-}
-
-async fn watch(file: &Path) -> Watched {
-    let dir = tempfile::tempdir().expect("a directory");
-    let own = dir.path().join(file.file_name().expect("a name"));
-    std::fs::copy(file, &own).expect("copied");
-    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&own]);
-    let api = siptrail.api().await;
-    Watched { _dir: dir, siptrail, api }
-}
+use crate::support::{Api, Browser, Siptrail, Watched, eventually, log, marks, program};
 
 async fn case(name: &str) -> Watched {
-    watch(&log(&format!("framing/{name}.log"))).await
-}
-
-impl Watched {
-    /// Method, Call-ID (or path) and marks of each message, in the order of the log, once there are as many.
-    async fn holds(&self, expect: &[&str]) -> Vec<Message> {
-        eventually("all records are there, and as they should be", || async {
-            let mut messages = self.api.messages("").await?;
-            messages.sort_by_key(|message| message.json["offset"].as_u64());
-            let found: Vec<String> = messages.iter().map(marks).collect();
-            if found == expect { Ok(messages) } else { Err(format!("{found:#?}")) }
-        })
-        .await
-    }
-
-    /// The entry of a call in the list: of its scenario, or, before it has one, of the call itself.
-    async fn listed(&self, call: &str) -> Value {
-        eventually("the call is in the list", || async {
-            let messages = self.api.messages(&format!("&call_id={}", call.replace('@', "%40"))).await?;
-            let scenario = messages.iter().find_map(|m| m.json["scenario_id"].as_str());
-            let calls = self.api.scenarios("").await?;
-            let found = calls.iter().find(|entry| match scenario {
-                Some(id) => entry["id"] == id,
-                None => entry["call_id"] == call,
-            });
-            found.cloned().ok_or_else(|| format!("{calls:#?}"))
-        })
-        .await
-    }
-
-    /// The only stream, once nothing of it is left to be read or shown.
-    async fn read_to_its_end(&self) -> Value {
-        eventually("the log is read to its end", || async {
-            let stream = self.api.all("streams", "").await?.into_iter().next().ok_or("no stream yet")?;
-            if stream["lag_bytes"] == 0 { Ok(stream) } else { Err(stream.to_string()) }
-        })
-        .await
-    }
-
-    async fn ends(self) {
-        assert_eq!(self.siptrail.stop().await, Some(0));
-    }
-}
-
-/// `INVITE c1@a`, with what is odd about it.
-fn marks(message: &Message) -> String {
-    let flags = message.json["flags"].as_array().cloned().unwrap_or_default();
-    let flags = flags.iter().filter_map(Value::as_str).map(str::to_owned);
-    let open = (message.json["provisional"] == true).then(|| "provisional".to_owned());
-    let call = if message.kind.eq_ignore_ascii_case("sip") { format!(" {}", message.call_id) } else { String::new() };
-    let all: Vec<String> = [format!("{}{call}", message.method)].into_iter().chain(open).chain(flags).collect();
-    all.join(", ")
+    Watched::start(&log(&format!("framing/{name}.log"))).await
 }
 
 #[tokio::test]
@@ -224,7 +154,7 @@ async fn bodies_that_were_never_logged_leave_every_record() {
     ] {
         let dir = tempfile::tempdir().expect("a directory");
         let file = generated(dir.path(), name, args);
-        let watched = watch(&file).await;
+        let watched = Watched::start(&file).await;
         let stream = watched.read_to_its_end().await;
         let found = watched.api.messages("").await.expect("messages");
         assert_eq!(found.len(), records, "{name} {args:?}: {stream}");

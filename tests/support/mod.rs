@@ -5,12 +5,14 @@ mod browser;
 mod postgres;
 mod process;
 mod truth;
+mod watched;
 
 pub use api::{Api, Message, client};
 pub use browser::Browser;
 pub use postgres::Database;
 pub use process::{Siptrail, free_port, signal};
 pub use truth::{Entry, Truth, differences, entry, sha256};
+pub use watched::{Watched, marks};
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
