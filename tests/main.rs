@@ -10,6 +10,7 @@ mod framing;
 mod hostile;
 mod house;
 mod keyboard;
+mod layouts;
 mod live;
 mod loggers;
 mod support;

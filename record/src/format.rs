@@ -1,8 +1,11 @@
 //! The header grammar and named formats: what a header line is (`docs/log-format.md`).
 
+mod address;
 mod brackets;
+mod calendar;
 #[cfg(test)]
 mod laws;
+mod offset;
 mod template;
 mod timestamp;
 
@@ -41,7 +44,7 @@ pub struct Format {
 
 #[derive(Clone, Debug)]
 enum Layout {
-    /// The default, by hand: it is asked for each line that ends in `]`.
+    /// The default, by hand: it is asked for each line that ends in a group.
     Brackets,
     Template(Template),
 }
@@ -53,6 +56,8 @@ struct Fields<'a> {
     method: &'a [u8],
     source: &'a [u8],
     destination: &'a [u8],
+    /// Groups with blanks between them: ordinary log lines have such groups, too.
+    apart: bool,
 }
 
 /// The fields of a header line, borrowed from it.
@@ -89,6 +94,8 @@ pub const LONGEST_HEADER: usize = 16 << 10;
 
 const SIPTRAIL: &str = "{prefix}[{time}][{method}][{source}][{destination}]";
 const LONGEST_METHOD: usize = 32;
+/// What some editors and Windows write at the head of a file in UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
 const MOST_NOISE: usize = 64;
 const LONGEST_NOISE: usize = 4096;
 /// Bytes of one compiled noise pattern, and again of its lazy automaton.
@@ -132,27 +139,29 @@ impl Format {
     pub fn candidate(&self, line: &[u8]) -> bool {
         let line = without_cr(line);
         match &self.layout {
-            Layout::Brackets => line.last() == Some(&b']'),
+            Layout::Brackets => brackets::ends_in_group(line),
             Layout::Template(template) => template.candidate(line),
         }
     }
 
     /// Does one of the definition's own noise patterns match? Built-in shapes and prefixes are the framer's.
     pub fn is_noise(&self, line: &[u8]) -> bool {
-        let line = without_cr(line);
+        let line = without_bom(without_cr(line));
         self.noise.iter().any(|pattern| pattern.is_match(line))
     }
 
     /// Reads a line without its LF; a CR at its end belongs to the line end. `zone` is for times without an offset.
     pub fn read<'a>(&self, line: &'a [u8], zone: Tz) -> Line<'a> {
-        let line = without_cr(line);
+        let whole = without_cr(line);
+        let line = without_bom(whole);
         let fields = match &self.layout {
             Layout::Brackets => brackets::split(line),
             Layout::Template(template) => template.split(line, |text| self.times.read(text, zone).is_some()),
         };
-        let Some(fields) = fields else { return Line::Other };
-        let Some(reading) = self.times.read(fields.time, zone) else { return Line::Other };
-        let good = line.len() <= LONGEST_HEADER
+        let Some(fields) = fields.filter(|fields| !fields.apart || fields.name_addresses()) else { return Line::Other };
+        let time = if matches!(self.layout, Layout::Brackets) { trim_blanks(fields.time) } else { fields.time };
+        let Some(reading) = self.times.read(time, zone) else { return Line::Other };
+        let good = whole.len() <= LONGEST_HEADER
             && is_method(fields.method)
             && !fields.source.trim_ascii().is_empty()
             && !fields.destination.trim_ascii().is_empty();
@@ -160,7 +169,7 @@ impl Format {
             return Line::NearMiss;
         }
         Line::Header(Header {
-            prefix: fields.prefix,
+            prefix: &whole[..whole.len() - line.len() + fields.prefix.len()],
             time: reading.time,
             time_text: fields.time,
             ambiguous_time: reading.ambiguous,
@@ -168,6 +177,14 @@ impl Format {
             source: fields.source,
             destination: fields.destination,
         })
+    }
+}
+
+impl Fields<'_> {
+    /// Both addresses are such beyond doubt, and one at least is known.
+    fn name_addresses(&self) -> bool {
+        let both = [self.source, self.destination].map(<[u8]>::trim_ascii);
+        both.iter().all(|text| address::is_address(text)) && both.iter().any(|text| address::is_known_address(text))
     }
 }
 
@@ -192,6 +209,18 @@ fn is_method(text: &[u8]) -> bool {
 
 fn without_cr(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// It stands at the head of a file, and at the seams of files that were joined.
+pub(crate) fn without_bom(line: &[u8]) -> &[u8] {
+    line.strip_prefix(BOM).unwrap_or(line)
+}
+
+fn trim_blanks(text: &[u8]) -> &[u8] {
+    let blanks = |byte: &u8| *byte == b' ' || *byte == b'\t';
+    let start = text.iter().position(|byte| !blanks(byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| !blanks(byte)).map_or(start, |at| at + 1);
+    &text[start..end]
 }
 
 #[cfg(test)]
@@ -284,8 +313,13 @@ mod tests {
             "[2026-13-23 19:53:58][INVITE][sip:a][sip:b]",
             "[main][INFO][a][b]",
             "[2026-11-23 19:53:58][INVITE][sip:a]",
-            "[2026-11-23 19:53:58] [INVITE][sip:a][sip:b]",
-            "[2026-11-23 19:53:58][INVITE][sip:a][sip:b] ",
+            "[2026-11-23 19:53:58] [INFO] [main] [a:b]",
+            "[2026-11-23 19:53:58] [INFO] [pool-1] [192.0.2.1]",
+            "[2026-11-23 19:53:58] [INVITE] [-] [-]",
+            "[2026-11-23 19:53:58]-[INVITE]-[sip:a]-[sip:b]",
+            "[2026-11-23 19:53:58, [\"INVITE\"], [\"sip:a\"], [\"sip:b\"]]",
+            "[[1795463450],[1],[2],[3]]",
+            "- [x] [a](http://a) [b](http://b) [c]",
             "[2026-11-23 19:53:58][INVITE][sip:a][sip:b].",
             "[1,2,3]",
             "]",
@@ -294,6 +328,40 @@ mod tests {
         ] {
             assert_eq!(read(line), Line::Other, "{line}");
         }
+    }
+
+    #[test]
+    fn blanks_between_the_groups_ask_for_addresses_that_are_such_beyond_doubt() {
+        for line in [
+            "[2026-11-23 19:53:58] [INVITE] [sip:a] [sip:b]",
+            "[2026-11-23 19:53:58]\t[180]  [192.0.2.1:5060] [-]",
+            "2026-11-23 INFO [main] - [2026-11-23 19:53:58] [POST] [http://a] [https://b] ",
+        ] {
+            assert!(!header(line).method.is_empty(), "{line}");
+        }
+        let header = header("[main] [2026-11-23 19:53:58 +01:00] [INVITE] [sip:a] [sip:b]\x1b[0m\r");
+        assert_eq!((header.prefix, header.destination), (&b"[main] "[..], &b"sip:b"[..]));
+        assert_eq!(header.time_text, b"2026-11-23 19:53:58 +01:00");
+        assert_eq!(read("[2026-11-23 19:53:58] [IN VITE] [sip:a] [sip:b]"), Line::NearMiss);
+    }
+
+    #[test]
+    fn blanks_around_the_time_are_not_of_it() {
+        let header = header("[ 2026-11-23 19:53:58.132 ][BYE][a][b]");
+        assert_eq!(header.time.to_string(), "2026-11-23T19:53:58.132000Z");
+        assert_eq!(header.time_text, b" 2026-11-23 19:53:58.132 ", "the text is as it was logged");
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_of_the_prefix_in_any_layout() {
+        let marked = format!("\u{feff}{LINE}");
+        let Header { prefix, .. } = header(&marked);
+        assert_eq!(prefix, "\u{feff}".as_bytes());
+        let format = Format::compile(definition("{time} {method} {source} -> {destination}", None, &["^# "])).unwrap();
+        let line = "\u{feff}2026-11-23 19:53:58 BYE a -> b";
+        let Line::Header(header) = format.read(line.as_bytes(), Tz::UTC) else { panic!() };
+        assert_eq!((header.prefix, header.time_text), ("\u{feff}".as_bytes(), &b"2026-11-23 19:53:58"[..]));
+        assert!(format.is_noise("\u{feff}# a remark".as_bytes()));
     }
 
     #[test]

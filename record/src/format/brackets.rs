@@ -1,16 +1,61 @@
-//! The default layout, read from right to left: `prefix[time][method][source][destination]`.
+//! The default layout, read from right to left: `prefix[time][method][source][destination]`. Blanks and colour codes may
+//! stand between the groups and after the last one.
 
 use memchr::memrchr2;
 
 use super::Fields;
 
-/// Four touching groups with balanced inner brackets that end the line; what stands before them is the prefix.
+/// Codes of terminals are short.
+const LONGEST_CODE: usize = 32;
+
+/// Four groups with balanced inner brackets that end the line; what stands before them is the prefix.
 pub(super) fn split(line: &[u8]) -> Option<Fields<'_>> {
-    let (rest, destination) = group(line)?;
-    let (rest, source) = group(rest)?;
-    let (rest, method) = group(rest)?;
-    let (prefix, time) = group(rest)?;
-    Some(Fields { prefix, time, method, source, destination })
+    let (rest, destination) = group(trim(line))?;
+    let mut apart = false;
+    let mut before = |rest| {
+        let trimmed = trim(rest);
+        apart |= rest[trimmed.len()..].iter().any(|b| is_blank(*b));
+        group(trimmed)
+    };
+    let (rest, source) = before(rest)?;
+    let (rest, method) = before(rest)?;
+    let (prefix, time) = before(rest)?;
+    Some(Fields { prefix, time, method, source, destination, apart })
+}
+
+/// The line ends in a group, so that it can be a header. Cheap: it is asked for each line.
+pub(super) fn ends_in_group(line: &[u8]) -> bool {
+    match line.last() {
+        Some(b']') => true,
+        Some(b' ' | b'\t' | b'm' | b'K') => trim(line).last() == Some(&b']'),
+        _ => false,
+    }
+}
+
+/// Without the blanks and colour codes at its end.
+fn trim(mut text: &[u8]) -> &[u8] {
+    loop {
+        text = match text {
+            [rest @ .., last] if is_blank(*last) => rest,
+            [rest @ .., b'm' | b'K'] => match before_code(rest) {
+                Some(rest) => rest,
+                None => return text,
+            },
+            _ => return text,
+        };
+    }
+}
+
+/// What stands before a code of which only the last letter is missing: `ESC [ 0 m` sets a colour, `ESC [ K` clears the rest
+/// of the line.
+fn before_code(text: &[u8]) -> Option<&[u8]> {
+    let is_parameter = |b: &&u8| b.is_ascii_digit() || matches!(b, b';' | b':');
+    let parameters = text.iter().rev().take(LONGEST_CODE).take_while(is_parameter).count();
+    text[..text.len() - parameters].strip_suffix(b"\x1b[")
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
 }
 
 /// What stands before the last group of `line`, and the inside of that group.
@@ -35,10 +80,15 @@ mod tests {
     fn check(line: &str, expect: Option<[&str; 5]>) {
         let found = split(line.as_bytes()).map(|f| [f.prefix, f.time, f.method, f.source, f.destination]);
         assert_eq!(found, expect.map(|fields| fields.map(str::as_bytes)), "{line}");
+        assert!(found.is_none() || ends_in_group(line.as_bytes()), "{line}");
+    }
+
+    fn is_apart(line: &str) -> bool {
+        split(line.as_bytes()).expect("four groups").apart
     }
 
     #[test]
-    fn the_last_four_touching_groups_are_the_fields() {
+    fn the_last_four_groups_are_the_fields() {
         check("[t][m][s][d]", Some(["", "t", "m", "s", "d"]));
         check("INFO [main] - [t][m][s][d]", Some(["INFO [main] - ", "t", "m", "s", "d"]));
         check("[main][t][m][s][d]", Some(["[main]", "t", "m", "s", "d"]));
@@ -50,14 +100,44 @@ mod tests {
     fn brackets_inside_a_field_are_balanced() {
         check("[t][m][sip:[2001:db8::1]:5060][sip:[::1]]", Some(["", "t", "m", "sip:[2001:db8::1]:5060", "sip:[::1]"]));
         check("[t][m][[[s]]][[][]]", Some(["", "t", "m", "[[s]]", "[][]"]));
+        check("[t[Europe/Berlin]][m][s][d]", Some(["", "t[Europe/Berlin]", "m", "s", "d"]));
         check("[t][m][s][d]]", None);
         check("[t][m][s]d]", None);
     }
 
     #[test]
-    fn what_does_not_touch_or_does_not_end_the_line_is_no_header() {
-        for line in ["", "]", "[", "[t] [m][s][d]", "[t][m][s][d] ", "[t][m][s]", "t][m][s][d]", "]]]]]]]]", "[[[[[[[["]
-        {
+    fn blanks_and_colours_may_stand_between_and_behind_the_groups() {
+        let fields = |prefix| Some([prefix, "t", "m", "s", "d"]);
+        check("[t] [m]\t[s]  [d]", fields(""));
+        check("[t][m][s][d] \t ", fields(""));
+        check("[t][m][s][d]\x1b[0m", fields(""));
+        check("[t][m][s][d]\x1b[m\x1b[K", fields(""));
+        check("[t][m][s][d] \x1b[0m \x1b[38;5;12m", fields(""));
+        check("\x1b[32m[t][m]\x1b[1;31m[s]\x1b[0m [d]\x1b[0m", fields("\x1b[32m"));
+        for (line, apart) in [("[t][m][s][d]  ", false), ("[t]\x1b[0m[m][s][d]", false), ("[t][m] [s][d]", true)] {
+            assert_eq!(is_apart(line), apart, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_groups_to_the_end_of_the_line_is_no_header() {
+        for line in [
+            "",
+            "]",
+            "[",
+            "[t]-[m][s][d]",
+            "[t][m][s][d].",
+            "[t][m][s]",
+            "t][m][s][d]",
+            "]]]]]]]]",
+            "[[[[[[[[",
+            "[t][m][s][d]\x1b[0",
+            "[t][m][s][d][0m",
+            "[t][m][s][d]0m",
+            "[t][m][s][d]m",
+            "m",
+            "\x1b[0m",
+        ] {
             check(line, None);
         }
     }

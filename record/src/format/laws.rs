@@ -2,6 +2,7 @@
 
 use chrono_tz::Tz;
 use proptest::prelude::*;
+use regex::bytes::Regex;
 
 use super::timestamp::Times;
 use super::{Definition, Error, Format, Layout, Line, SIPTRAIL};
@@ -16,13 +17,36 @@ fn utc(text: &str) -> Option<i64> {
     Times::BuiltIn.read(text.as_bytes(), Tz::UTC).map(|r| r.time.0)
 }
 
+/// Headers with blanks and colours between their groups.
+fn apart() -> impl Strategy<Value = Vec<u8>> {
+    let mark = "( |\\t|\\x1b\\[[0-9;]{0,4}[mK]){0,3}";
+    let line =
+        format!("[a-z ]{{0,5}}\\[1795463450\\]{mark}\\[BYE\\]{mark}\\[sip:a\\]{mark}\\[(sip:\\[::1\\]|-)\\]{mark}");
+    proptest::string::bytes_regex(&line).expect("a pattern")
+}
+
+/// Bytes that stand between two fields.
+fn between(format: &Format, rest: &[u8]) -> usize {
+    let pattern = match format.layout {
+        Layout::Brackets => r"^(?:[ \t]|\x1b\[[0-9;:]*[mK])*",
+        Layout::Template(_) => "^(?: -> | )?",
+    };
+    Regex::new(pattern).expect("a pattern").find(rest).map_or(0, |found| found.len())
+}
+
 proptest! {
+    #[test]
+    fn headers_with_blanks_and_colours_between_their_groups_are_read(line in apart()) {
+        prop_assert!(matches!(Format::siptrail().read(&line, Tz::UTC), Line::Header(h) if h.source == b"sip:a"));
+    }
+
     #[test]
     fn whatever_a_line_holds_its_fields_are_where_they_say(
         line in prop_oneof![
             prop::collection::vec(any::<u8>(), 0..200),
             prop::collection::vec(prop::sample::select(b"[]][1795463450.2026-11-23 19:53:58ABa:/>\r\xff".to_vec()), 0..80),
             "[a-z ]{0,9}(\\[1795463450\\])?\\[[A-Z\\[]{0,3}\\]\\[[a-z\\[\\]]{0,5}\\]\\[[a-z ]{0,3}\\]".prop_map(String::into_bytes),
+            apart(),
             "[a-z ]{0,9}1795463450 [A-Z]{0,3} [a-z>-]{0,5} -> [a-z ]{0,3}".prop_map(String::into_bytes),
         ],
     ) {
@@ -33,11 +57,18 @@ proptest! {
             prop_assert!(read == Line::Other || format.candidate(&line));
             let Line::Header(h) = read else { continue };
             let whole = line.strip_suffix(b"\r").unwrap_or(&line);
-            let again = match format.layout {
-                Layout::Brackets => [h.prefix, b"[", h.time_text, b"][", h.method, b"][", h.source, b"][", h.destination, b"]"].concat(),
-                Layout::Template(_) => [h.prefix, h.time_text, b" ", h.method, b" ", h.source, b" -> ", h.destination].concat(),
+            let (first, open, close) = match format.layout {
+                Layout::Brackets => ([h.prefix, b"[", h.time_text].concat(), &b"["[..], &b"]"[..]),
+                Layout::Template(_) => ([h.prefix, h.time_text].concat(), &b""[..], &b""[..]),
             };
-            prop_assert_eq!(again, whole);
+            let mut rest = whole;
+            for (open, field) in [(&b""[..], &first[..]), (open, h.method), (open, h.source), (open, h.destination)] {
+                let group = [open, field, close].concat();
+                prop_assert!(rest.starts_with(&group), "{:?} begins with {:?}", rest, group);
+                rest = &rest[group.len()..];
+                rest = &rest[between(&format, rest)..];
+            }
+            prop_assert!(rest.is_empty(), "{:?}", rest);
         }
     }
 

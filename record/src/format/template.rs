@@ -95,7 +95,7 @@ impl Template {
     /// `is_time` finds the start of a time that follows the prefix without any text between them.
     pub fn split<'a>(&self, line: &'a [u8], is_time: impl Fn(&[u8]) -> bool) -> Option<Fields<'a>> {
         let mut rest = line.strip_suffix(&self.tail[..])?;
-        let mut fields = Fields { prefix: &[], time: &[], method: &[], source: &[], destination: &[] };
+        let mut fields = Fields { prefix: &[], time: &[], method: &[], source: &[], destination: &[], apart: false };
         for (i, (before, field)) in self.fields.iter().enumerate().rev() {
             let start = match (i, self.prefix) {
                 (0, false) => rest.starts_with(before).then_some(0)?,

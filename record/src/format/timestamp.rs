@@ -1,9 +1,10 @@
 //! Field 1 of a header: the time forms that are built in, and a source's own strptime pattern.
 
 use chrono::format::{Item, Parsed, StrftimeItems, parse};
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, Offset, TimeDelta, TimeZone};
+use chrono::{DateTime, Datelike, NaiveDateTime, Offset, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 
+use super::calendar::{self, Written, number};
 use crate::time::{SECOND, Timestamp};
 
 /// How a format reads its time field.
@@ -22,7 +23,7 @@ pub(super) struct Reading {
 }
 
 /// No time is written longer than this; also bounds the search for a time behind a prefix.
-pub(super) const LONGEST: usize = 64;
+pub(super) const LONGEST: usize = 80;
 
 impl Times {
     /// Compiles a strptime pattern. The error says what is wrong with it and how to mend it.
@@ -51,38 +52,22 @@ impl Times {
             return None;
         }
         match self {
-            Self::BuiltIn => calendar(text, zone).or_else(|| epoch(text)),
+            Self::BuiltIn => match calendar::plain(text) {
+                Some(written) => instant(written, zone),
+                None => epoch(text).or_else(|| instant(calendar::other(text)?, zone)),
+            },
             Self::Pattern(items) => by_pattern(text, items, zone),
         }
     }
 }
 
-/// `2026-11-23T19:53:58.132+09:00`, with a space for the `T`, slashes for the dashes, a comma for the point;
-/// fraction and offset optional.
-fn calendar(text: &[u8], zone: Tz) -> Option<Reading> {
-    let (stem, rest) = text.split_at_checked(19)?;
-    let dash = stem[4];
-    if !matches!(dash, b'-' | b'/') || stem[7] != dash || !matches!(stem[10], b'T' | b' ') {
-        return None;
-    }
-    if stem[13] != b':' || stem[16] != b':' {
-        return None;
-    }
-    let date =
-        NaiveDate::from_ymd_opt(number(&stem[..4])? as i32, number(&stem[5..7])? as u32, number(&stem[8..10])? as u32)?;
-    let (hour, minute) = (number(&stem[11..13])? as u32, number(&stem[14..16])? as u32);
-    // A leap second is the first second of the next minute.
-    let (second, leap) = match number(&stem[17..])? as u32 {
-        60 => (59, 1),
-        second => (second, 0),
+/// `zone` is for a time without an offset.
+fn instant(written: Written, zone: Tz) -> Option<Reading> {
+    let mut reading = match written.offset {
+        Some(seconds) => Reading { time: Timestamp(micros(written.local) - seconds * SECOND), ambiguous: false },
+        None => in_zone(written.local, zone)?,
     };
-    let local = date.and_hms_opt(hour, minute, second)?.checked_add_signed(TimeDelta::seconds(leap))?;
-    let (fraction, rest) = fraction(rest)?;
-    let mut reading = match offset(rest)? {
-        Some(seconds) => Reading { time: Timestamp(micros(local) - seconds * SECOND), ambiguous: false },
-        None => in_zone(local, zone)?,
-    };
-    reading.time.0 += fraction / 1000;
+    reading.time.0 += written.nanos / 1000;
     Some(reading)
 }
 
@@ -90,10 +75,13 @@ fn calendar(text: &[u8], zone: Tz) -> Option<Reading> {
 fn epoch(text: &[u8]) -> Option<Reading> {
     let digits = text.iter().take_while(|b| b.is_ascii_digit()).count();
     let (whole, rest) = text.split_at(digits);
-    let (fraction, rest) = fraction(rest)?;
-    if !rest.is_empty() {
-        return None;
-    }
+    let fraction = match rest {
+        [] => 0,
+        rest => match calendar::fraction(rest) {
+            Ok(([], nanos)) => nanos,
+            _ => return None,
+        },
+    };
     let micros = match digits {
         9 | 10 => number(whole)? * SECOND + fraction / 1000,
         12 | 13 => number(whole)? * 1000 + fraction / 1_000_000,
@@ -151,41 +139,6 @@ fn before_gap(local: NaiveDateTime, zone: Tz) -> Option<i32> {
     })
 }
 
-/// Nanoseconds of `.132` or `,132` (1–9 digits), and what follows; 0 where there is none.
-fn fraction(text: &[u8]) -> Option<(i64, &[u8])> {
-    let [b'.' | b',', rest @ ..] = text else { return Some((0, text)) };
-    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-    if !(1..=9).contains(&digits) {
-        return None;
-    }
-    let (fraction, rest) = rest.split_at(digits);
-    Some((number(fraction)? * 10_i64.pow(9 - digits as u32), rest))
-}
-
-/// Seconds of `Z`, `+09:00`, `+0900` or `+09`; `Some(None)` where nothing is written.
-#[expect(clippy::option_option, reason = "no offset and a bad one are two answers")]
-fn offset(text: &[u8]) -> Option<Option<i64>> {
-    let (hours, minutes): (&[u8], &[u8]) = match text {
-        [] => return Some(None),
-        b"Z" => return Some(Some(0)),
-        [b'+' | b'-', hours @ ..] if hours.len() == 2 => (hours, b"00"),
-        [b'+' | b'-', rest @ ..] if rest.len() == 4 => rest.split_at(2),
-        [b'+' | b'-', rest @ ..] if rest.len() == 5 && rest[2] == b':' => (&rest[..2], &rest[3..]),
-        _ => return None,
-    };
-    let (hours, minutes) = (number(hours)?, number(minutes)?);
-    if hours > 23 || minutes > 59 {
-        return None;
-    }
-    let seconds = hours * 3600 + minutes * 60;
-    Some(Some(if text[0] == b'-' { -seconds } else { seconds }))
-}
-
-/// At most 18 digits and nothing else.
-fn number(digits: &[u8]) -> Option<i64> {
-    digits.iter().try_fold(0_i64, |sum, b| b.is_ascii_digit().then(|| sum * 10 + i64::from(b - b'0')))
-}
-
 fn micros(local: NaiveDateTime) -> i64 {
     local.and_utc().timestamp_micros()
 }
@@ -222,8 +175,116 @@ mod tests {
             ("2026/11/23T19:53:58,5Z", "2026-11-23T19:53:58.500000Z"),
             ("2024-02-29 00:00:00", "2024-02-29T00:00:00.000000Z"),
             ("2016-12-31 23:59:60.5", "2017-01-01T00:00:00.500000Z"),
+            ("2026-11-23  19:53:58", "2026-11-23T19:53:58.000000Z"),
+            ("2026-11-23, 19:53:58", "2026-11-23T19:53:58.000000Z"),
+            ("2026-11-23_19:53:58", "2026-11-23T19:53:58.000000Z"),
+            ("2026-11-23t19:53:58z", "2026-11-23T19:53:58.000000Z"),
+            ("2026-11-23 19:53:58:132", "2026-11-23T19:53:58.132000Z"),
+            ("2026-11-23 19.53.58,5", "2026-11-23T19:53:58.500000Z"),
+            ("2026.11.23 19:53:58", "2026-11-23T19:53:58.000000Z"),
+            ("23.11.2026 19:53:58,132", "2026-11-23T19:53:58.132000Z"),
+            ("20261123T195358.132Z", "2026-11-23T19:53:58.132000Z"),
+            ("20261123T195358-0330", "2026-11-23T23:23:58.000000Z"),
+            ("20261123 19:53:58.132", "2026-11-23T19:53:58.132000Z"),
         ] {
             assert_eq!(shown(text, Tz::UTC), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_offset_may_stand_apart_and_be_a_word() {
+        for (offset, expect) in [
+            (" +01:00", "18:53"),
+            (" +0100", "18:53"),
+            (" +01", "18:53"),
+            ("  -03:30", "23:23"),
+            (" Z", "19:53"),
+            (" UTC", "19:53"),
+            ("UTC", "19:53"),
+            (" GMT", "19:53"),
+            (" UT", "19:53"),
+            (" UTC+1", "18:53"),
+            (" GMT+01:00", "18:53"),
+            (" CET", "18:53"),
+            (" CEST", "17:53"),
+            (" WEST", "18:53"),
+            (" KST", "10:53"),
+            ("+01:00[Europe/Berlin]", "18:53"),
+            ("+09:00[America/Argentina/ComodRivadavia]", "10:53"),
+            ("Z[UTC]", "19:53"),
+            ("Z[Etc/GMT+0]", "19:53"),
+            (" GMT+0100 (Central European Standard Time)", "18:53"),
+        ] {
+            for zone in [Tz::UTC, Tz::Asia__Seoul] {
+                let text = format!("2026-11-23T19:53:58.004{offset}");
+                assert_eq!(shown(&text, zone), format!("2026-11-23T{expect}:58.004000Z"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn java_leaves_out_seconds_that_are_0() {
+        assert_eq!(shown("2026-11-23T19:53+01:00[Europe/Berlin]", Tz::UTC), "2026-11-23T18:53:00.000000Z");
+        assert_eq!(shown("2026-11-23T19:53Z", Tz::UTC), "2026-11-23T19:53:00.000000Z");
+        for text in ["2026-11-23T19:53", "2026-11-23 19:53Z", "2026-11-23 19:53 +01:00"] {
+            assert_eq!(utc(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn months_and_weekdays_may_have_their_english_names() {
+        for (text, expect) in [
+            ("23/Nov/2026:19:53:58 +0100", "2026-11-23T18:53:58.000000Z"),
+            ("23/Nov/2026:19:53:58.132 +0100", "2026-11-23T18:53:58.132000Z"),
+            ("23/nov/2026:19:53:58", "2026-11-23T19:53:58.000000Z"),
+            ("23-NOV-2026 19:53:58.132", "2026-11-23T19:53:58.132000Z"),
+            ("3 Nov 2026 19:53:58", "2026-11-03T19:53:58.000000Z"),
+            ("Mon, 23 Nov 2026 19:53:58 +0100", "2026-11-23T18:53:58.000000Z"),
+            ("Mon, 23 Nov 2026 19:53:58 GMT", "2026-11-23T19:53:58.000000Z"),
+            ("Nov 23, 2026 19:53:58.132456789", "2026-11-23T19:53:58.132456Z"),
+            ("Nov 23 2026 19:53:58", "2026-11-23T19:53:58.000000Z"),
+            ("November 23, 2026 7:53:58 PM", "no timestamp"),
+            ("November 23, 2026 07:53:58 PM", "2026-11-23T19:53:58.000000Z"),
+            ("Mon Nov 23 19:53:58 2026", "2026-11-23T19:53:58.000000Z"),
+            ("Tue Nov  3 19:53:58.123456 2026", "2026-11-03T19:53:58.123456Z"),
+            ("Mon Nov 23 19:53:58 CET 2026", "2026-11-23T18:53:58.000000Z"),
+            ("Mon Nov 23 2026 19:53:58 GMT+0100 (Central European Standard Time)", "2026-11-23T18:53:58.000000Z"),
+        ] {
+            assert_eq!(shown(text, Tz::UTC), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_clock_of_twelve_hours_has_no_thirteenth() {
+        for (text, expect) in [
+            ("2026-11-23 07:53:58 PM", "2026-11-23T19:53:58.000000Z"),
+            ("2026-11-23 07:53:58.132 am", "2026-11-23T07:53:58.132000Z"),
+            ("2026-11-23 12:00:00 a.m.", "2026-11-23T00:00:00.000000Z"),
+            ("2026-11-23 12:00:00PM +01:00", "2026-11-23T11:00:00.000000Z"),
+            ("2026-11-23 19:53:58 PM", "no timestamp"),
+            ("2026-11-23 00:53:58 AM", "no timestamp"),
+        ] {
+            assert_eq!(shown(text, Tz::UTC), expect, "{text}");
+        }
+    }
+
+    /// The reader would have to guess.
+    #[test]
+    fn what_can_be_read_in_two_ways_is_no_timestamp() {
+        for text in [
+            "11/05/2026 10:00:14",
+            "11/20/2026 10:00:14",
+            "05-11-2026 10:00:14",
+            "26/11/20 10:00:14",
+            "20-Nov-26 10:00:14",
+            "Nov 20 10:00:09.123",
+            "10:00:09.123",
+            "2026-11-20 10:00:03 EST",
+            "2026-11-20 10:00:03 CST",
+            "2026-11-20 10:00:03 IST",
+            "20261120100003",
+        ] {
+            assert_eq!(utc(text), None, "{text}");
         }
     }
 
@@ -284,15 +345,21 @@ mod tests {
             "2026-11-23 19:53:61",
             "2026-11-23 19:53",
             "2026-11/23 19:53:58",
-            "2026-11-23_19:53:58",
             "2026-11-23 19:53:58.",
             "2026-11-23 19:53:58.1234567890",
-            "2026-11-23 19:53:58 +09:00",
-            "2026-11-23 19:53:58z",
             "2026-11-23 19:53:58+9",
             "2026-11-23 19:53:58+24:00",
             "2026-11-23 19:53:58+09:60",
             "2026-11-23 19:53:58+09:00x",
+            "2026-11-23 19:53:58 +09:00 ",
+            "2026-11-23 19:53:58[Europe/Berlin]",
+            "2026-11-23 19:53:58+09:00[Europe/Berlin",
+            "2026-11-23 19:53:58+09:00[]",
+            "2026-11-23 19:53:58:13",
+            "23/Nov/2026:19:53",
+            "31/Nov/2026:19:53:58",
+            "23/Foo/2026:19:53:58",
+            "Foo, 23 Nov 2026 19:53:58",
             " 2026-11-23 19:53:58",
             "2026-11-23 19:53:58 ",
             "+795463450",
@@ -300,7 +367,6 @@ mod tests {
             "1795463450x",
             "-1795463450",
             "1795463450.7.8",
-            "23/Nov/2026:19:53:58 +0900",
             "\u{0661}795463450",
         ] {
             assert_eq!(utc(text), None, "{text}");

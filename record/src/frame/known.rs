@@ -6,6 +6,8 @@ use nom::character::complete::{alpha1, digit1, one_of, space0, space1};
 use nom::combinator::{opt, recognize, verify};
 use nom::{IResult, Parser};
 
+use crate::format::without_bom;
+
 /// The prefix before a header is kept up to this many bytes.
 const SHAPE: usize = 256;
 /// A level word must stand this near to the start of a line.
@@ -35,6 +37,8 @@ const MONTHS: [&[u8]; 12] =
 /// The shape of a record's own header prefix, the first bytes of its line: the prefix up to its first time of day, else
 /// up to its first level word, else all of it. A level word alone would match too much: the byte after it belongs to it.
 pub fn shape(line: &[u8], prefix: usize) -> &[u8] {
+    let unmarked = without_bom(&line[..prefix]).len();
+    let (line, prefix) = (&line[prefix - unmarked..], unmarked);
     let text = &line[..prefix];
     let end = time_of_day_end(text).or_else(|| level_shape_end(line, prefix)).unwrap_or(prefix);
     let shape = &line[..end.min(SHAPE)];

@@ -299,5 +299,6 @@ impl Framer {
 }
 
 fn is_noise(line: &[u8], format: &Format, shape: &[u8]) -> bool {
+    let line = format::without_bom(line);
     known::has_shape(line, shape) || known::is_common_noise(line) || format.is_noise(line)
 }

@@ -151,3 +151,24 @@ fn json_nested_too_deep_runs_to_the_next_known_line() {
 fn a_framer_takes_less_than_a_kib() {
     assert!(size_of::<Framer>() + 256 < 1024, "{} bytes and a shape", size_of::<Framer>());
 }
+
+#[test]
+fn a_byte_order_mark_spoils_neither_a_header_nor_the_shape_of_noise() {
+    let log = "\u{feff}19:53:58.1 app [1795463450][INFO][sip:a][sip:b]\nhello\n20:01:07.9 app started\n";
+    insta::assert_snapshot!(draw(log), @r"
+    INFO: `hello` + `\n`, ambiguous_boundary
+    noise 1: `20:01:07.9 app started\n`
+    ");
+    let log = format!("\u{feff}2026-11-23 19:53:58 INFO app started\n{BYE}");
+    assert!(draw(log).starts_with("noise 1: "), "an ordinary line at the head of a file");
+}
+
+#[test]
+fn what_stands_behind_the_groups_is_of_the_header_line_and_not_of_the_message() {
+    for marks in [" ", "\t ", "\x1b[0m", " \x1b[m\x1b[K", "\x1b[0m\r"] {
+        let header = INVITE.trim_end();
+        let log = format!("{header}{marks}\n{}\n{BYE}", sip("v=0\r\n"));
+        let plain = draw(format!("{header}\n{}\n{BYE}", sip("v=0\r\n")));
+        assert_eq!(draw(&log), plain, "{marks:?}");
+    }
+}
