@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ::agent::{Config, Source, Start};
+use ::agent::{Config, Source, Start, is_pattern};
 use anyhow::Context;
 
 use crate::cli::From;
@@ -18,7 +18,7 @@ pub fn config(data: &Path, logs: &[PathBuf], from: From) -> anyhow::Result<Confi
         From::Beginning => Start::Beginning,
         From::End => Start::End,
     };
-    let logs = logs.iter().map(|log| absolute(log)).collect::<anyhow::Result<BTreeSet<String>>>()?;
+    let logs = logs.iter().map(|log| absolute(log)).collect::<anyhow::Result<BTreeSet<PathBuf>>>()?;
     let sources = names(&logs)
         .into_iter()
         .zip(logs)
@@ -32,38 +32,43 @@ pub fn config(data: &Path, logs: &[PathBuf], from: From) -> anyhow::Result<Confi
 }
 
 /// The same wherever Siptrail is started: a log must not get another name by it.
-fn absolute(log: &Path) -> anyhow::Result<String> {
+fn absolute(log: &Path) -> anyhow::Result<PathBuf> {
     if log.starts_with("~") {
         let text = format!("{}: a quoted ~ is not your home directory; write the path out", log.display());
         return Err(WrongConfig(text).into());
     }
-    let path = std::path::absolute(log).with_context(|| format!("cannot tell where {} is", log.display()))?;
-    Ok(path.to_string_lossy().into_owned())
+    std::path::absolute(log).with_context(|| format!("cannot tell where {} is", log.display()))
 }
 
 /// A source is named after its log: the file's name without extension, or its directory's for a pattern. Where two would
 /// be alike, with more of their path before it; the order in which they are given does not matter.
-fn names(logs: &BTreeSet<String>) -> Vec<String> {
-    let places: Vec<Vec<&str>> = logs.iter().map(|log| place(log)).collect();
-    let name = |place: &[&str], parts: usize| place[place.len().saturating_sub(parts)..].join("-");
-    let unlike = |place: &Vec<&str>, parts: &usize| {
+fn names(logs: &BTreeSet<PathBuf>) -> Vec<String> {
+    let places: Vec<Vec<String>> = logs.iter().map(|log| place(log)).collect();
+    let name = |place: &[String], parts: usize| place[place.len().saturating_sub(parts)..].join("-");
+    let unlike = |place: &Vec<String>, parts: &usize| {
         places.iter().filter(|other| name(other, *parts) == name(place, *parts)).count() == 1
     };
     let short =
-        |place: &Vec<&str>| (1..=place.len()).find(|parts| unlike(place, parts)).map(|parts| name(place, parts));
+        |place: &Vec<String>| (1..=place.len()).find(|parts| unlike(place, parts)).map(|parts| name(place, parts));
     let numbered =
-        |(at, place): (usize, &Vec<&str>)| short(place).unwrap_or_else(|| format!("{}-{at}", name(place, 1)));
+        |(at, place): (usize, &Vec<String>)| short(place).unwrap_or_else(|| format!("{}-{at}", name(place, 1)));
     places.iter().enumerate().map(numbered).collect()
 }
 
 /// The parts of a path that tell what is followed, a pattern left out.
-fn place(log: &str) -> Vec<&str> {
-    let fixed = log.find(['*', '?', '[']).map_or(log, |at| &log[..log[..at].rfind('/').unwrap_or(0)]);
-    let mut parts: Vec<&str> = fixed.split('/').filter(|part| !part.is_empty()).collect();
-    if let Some(last) = parts.last_mut().filter(|_| fixed == log) {
-        *last = Path::new(*last).file_stem().and_then(|stem| stem.to_str()).unwrap_or(last);
+fn place(log: &Path) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    for part in log.components().skip(1).map(|part| part.as_os_str().to_string_lossy().into_owned()) {
+        if is_pattern(&part) && !log.exists() {
+            return if parts.is_empty() { vec!["log".to_owned()] } else { parts };
+        }
+        parts.push(part);
     }
-    if parts.is_empty() { vec!["log"] } else { parts }
+    if let Some(stem) = log.file_stem().map(|stem| stem.to_string_lossy().into_owned()) {
+        parts.pop();
+        parts.push(stem);
+    }
+    if parts.is_empty() { vec!["log".to_owned()] } else { parts }
 }
 
 #[cfg(test)]
@@ -72,7 +77,7 @@ mod tests {
 
     #[test]
     fn a_source_is_named_after_its_log_and_two_never_alike() {
-        let named = |logs: &[&str]| names(&logs.iter().map(|log| (*log).to_owned()).collect());
+        let named = |logs: &[&str]| names(&logs.iter().map(PathBuf::from).collect());
         assert_eq!(named(&["/a/sip.log", "/var/log/app/*.log", "/var/log/kamailio"]), ["sip", "app", "kamailio"]);
         assert_eq!(named(&["/b/sip.log", "/a/sip.log", "/"]), ["log", "a-sip", "b-sip"]);
         assert_eq!(named(&["/srv/a/x/sip.log", "/srv/b/x/sip.log"]), ["a-x-sip", "b-x-sip"]);
@@ -83,7 +88,7 @@ mod tests {
     fn a_log_is_the_same_from_wherever_it_is_named() {
         let here = std::env::current_dir().expect("a directory");
         let named = absolute(Path::new("sip.log")).expect("absolute");
-        assert_eq!(named, here.join("sip.log").to_string_lossy());
+        assert_eq!(named, here.join("sip.log"));
         assert_eq!(absolute(Path::new("./sip.log")).expect("absolute"), named);
         assert!(absolute(Path::new("~/sip.log")).is_err());
     }

@@ -37,7 +37,11 @@ impl Watch {
         let agent = sources::config(&data, logs, from)?;
         let listener = serve::bind(listen, "--listen").await?;
         let serving = CancellationToken::new();
-        let following = agent.sources.iter().flat_map(|source| source.paths.clone()).collect();
+        let following = agent
+            .sources
+            .iter()
+            .flat_map(|source| source.paths.iter().map(|path| path.display().to_string()))
+            .collect();
         let (location, config) = (Location::Directory(data.clone()), collector::Config::default());
         let server = Server::start(listener, location, &config, following, serving.clone()).await?;
         progress::say(&format!("Siptrail is at http://{}/ (data in {})", server.address, data.display()));

@@ -166,6 +166,97 @@ async fn a_log_is_followed_by_its_bare_name() {
     assert_eq!(siptrail.stop().await, Some(0));
 }
 
+/// Records of these numbers, a Call-ID each.
+fn records(numbers: std::ops::Range<u32>) -> String {
+    let one = |nth| {
+        format!(
+            "[2026-11-23 19:53:58.{nth:03}][OPTIONS][sip:192.0.2.1][sip:192.0.2.2]\n\
+             OPTIONS sip:bob@example.com SIP/2.0\r\nCall-ID: {nth}@example.com\r\nContent-Length: 0\r\n\r\n\n"
+        )
+    };
+    numbers.map(one).collect()
+}
+
+/// Writes logs of two records each, and makes the first of them the oldest by far.
+fn write_logs(dir: &Path, names: &[&str]) {
+    for (at, name) in names.iter().enumerate() {
+        let first = at as u32 * 2;
+        let path = dir.join(name);
+        std::fs::write(&path, records(first..first + 2)).expect("written");
+        let ago = std::time::Duration::from_hours(24 * (names.len() - at) as u64);
+        let old = std::time::SystemTime::now() - ago;
+        std::fs::File::options().append(true).open(path).expect("open").set_modified(old).expect("set");
+    }
+}
+
+/// Each Call-ID is stored once; gives the names of the sources.
+async fn all_once(siptrail: &Siptrail, records: usize) -> Vec<String> {
+    let api = siptrail.api().await;
+    eventually("each record is stored once", || async {
+        let messages = api.messages("").await?;
+        let ids: std::collections::BTreeSet<String> = messages.iter().map(|one| one.call_id.clone()).collect();
+        if (messages.len(), ids.len()) == (records, records) {
+            Ok(())
+        } else {
+            Err(format!("{} messages", messages.len()))
+        }
+    })
+    .await;
+    let streams = api.get("/api/v1/streams").await.expect("streams");
+    let streams = streams["streams"].as_array().expect("a list").clone();
+    let mut names: Vec<String> =
+        streams.iter().map(|stream| stream["source_name"].as_str().expect("a source").to_owned()).collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn every_log_that_is_named_is_read_whatever_rotation_it_looks_like() {
+    for (names, sources) in [
+        (vec!["proxy.log", "proxy-1.log"], vec!["proxy", "proxy-1"]),
+        (vec!["proxy-1.log", "proxy.log", "proxy-2.log"], vec!["proxy", "proxy-1", "proxy-2"]),
+        (vec!["sbc-100200.log", "sbc-200300.log"], vec!["sbc-100200", "sbc-200300"]),
+        // By their names these are one log.
+        (vec!["app.log.2", "app.log.1", "app.log"], vec!["app"; 3]),
+        (vec!["app-20261122.log", "app-20261123.log", "app.log"], vec!["app"; 3]),
+    ] {
+        let dir = tempfile::tempdir().expect("a directory");
+        write_logs(dir.path(), &names);
+        let logs: Vec<_> = names.iter().map(|name| dir.path().join(name)).collect();
+        let logs: Vec<&Path> = logs.iter().map(std::path::PathBuf::as_path).collect();
+        let siptrail = Siptrail::watch(&dir.path().join("data"), &logs);
+        assert_eq!(all_once(&siptrail, names.len() * 2).await, sources, "{names:?}");
+        assert_eq!(siptrail.stop().await, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn a_rotation_that_was_passed_over_is_read_once_it_is_named() {
+    let dir = tempfile::tempdir().expect("a directory");
+    write_logs(dir.path(), &["app.log.1", "app.log"]);
+    let (data, log, rotation) = (dir.path().join("data"), dir.path().join("app.log"), dir.path().join("app.log.1"));
+    let siptrail = Siptrail::watch(&data, &[&log]);
+    all_once(&siptrail, 2).await;
+    assert_eq!(siptrail.stop().await, Some(0));
+    let siptrail = Siptrail::watch(&data, &[&log, &rotation]);
+    all_once(&siptrail, 4).await;
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn logs_that_are_compressed_are_named_and_not_read() {
+    let dir = tempfile::tempdir().expect("a directory");
+    write_logs(dir.path(), &["app.log.2.xz", "app.log"]);
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[dir.path()]);
+    assert_eq!(
+        all_once(&siptrail, 2).await,
+        [format!("{}/app.log", dir.path().file_name().expect("a name").display())]
+    );
+    let line = siptrail.says("compressed").await;
+    assert!(line.contains("app.log.2.xz"), "{line}");
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
 #[tokio::test]
 async fn a_request_that_never_ends_does_not_hold_up_the_end() {
     let data = tempfile::tempdir().expect("a directory");

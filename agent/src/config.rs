@@ -63,8 +63,8 @@ pub struct Config {
 #[serde(deny_unknown_fields)]
 pub struct Source {
     pub name: String,
-    /// Files, directories (all regular files in it) and patterns (`*`, `?`, `[...]`, `**`).
-    pub paths: Vec<String>,
+    /// Files, directories (all regular files in it) and patterns (`*`, `?`, `[...]`, `{a,b}`, `**`).
+    pub paths: Vec<PathBuf>,
     /// A `[format.NAME]`; none = `siptrail`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
@@ -123,7 +123,8 @@ impl Default for Config {
 
 impl Source {
     /// A source in the default format, in the host's zone, from the beginning.
-    pub fn new(name: impl Into<String>, paths: Vec<String>) -> Self {
+    pub fn new(name: impl Into<String>, paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
+        let paths = paths.into_iter().map(Into::into).collect();
         Self { name: name.into(), paths, format: None, zone: None, start: Start::Beginning }
     }
 }
@@ -195,11 +196,11 @@ impl Config {
                     "two sources have this name; put their paths into one, or rename one",
                 ));
             }
-            if source.paths.is_empty() || source.paths.iter().any(String::is_empty) {
+            if source.paths.is_empty() || source.paths.iter().any(|path| path.as_os_str().is_empty()) {
                 return Err(Fault::new("paths", "paths", "name at least one file, directory or pattern"));
             }
             for path in &source.paths {
-                crate::place::check(path).map_err(|why| Fault::new("paths", path, &why))?;
+                crate::place::check(path).map_err(|why| Fault::new("paths", &path.to_string_lossy(), &why))?;
             }
             if let Some(zone) = source.zone.as_deref() {
                 let known = zone.parse::<chrono_tz::Tz>().is_ok();

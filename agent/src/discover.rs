@@ -3,22 +3,24 @@
 mod directories;
 mod find;
 mod scope;
+mod seen;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use self::directories::Directories;
 use self::find::find;
 use crate::content::{InodeId, Stat};
-use crate::logname::{Age, LogName};
-use crate::place::{Place, is_pattern, split};
+use crate::logname::{Age, LogName, is_compressed};
+use crate::place::{Place, split};
 use crate::source::SourceId;
 
 pub use scope::Scope;
+pub use seen::{Lived, Seen};
 
 /// A regular file that stands somewhere a source looks.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,56 +66,64 @@ pub struct Log {
 /// looked up as bytes here: part by part takes ten times as long.
 type Named = BTreeMap<OsString, String>;
 
-pub fn list(places: &[Place], logs: &[Log], scope: Scope) -> Listing {
+/// Whose a log is: it has one source, also where several name its rotations.
+struct Owner {
+    /// The lower, the better its claim.
+    rank: u8,
+    source: SourceId,
+    source_name: String,
+}
+
+/// Owners by directory and log name.
+type Owners = HashMap<OsString, Owner>;
+
+/// `seen` is what earlier listings have shown.
+pub fn list(places: &[Place], logs: &[Log], scope: Scope, seen: &mut Seen) -> Listing {
     let mut listing = Listing { scope, ..Listing::default() };
-    let mut directories = Directories::new(places, logs);
-    let mut taken: HashSet<OsString> = HashSet::new();
-    for place in places {
+    let found: Vec<Named> = places.iter().map(|place| matched(place, &mut listing)).collect();
+    let named: HashSet<&OsStr> = found.iter().flat_map(Named::keys).map(OsString::as_os_str).collect();
+    let mut directories = Directories::new(places, logs, &named, seen);
+    let mut owners = Owners::new();
+    let mut files = Vec::with_capacity(named.len());
+    for (place, found) in places.iter().zip(&found) {
         let several =
-            place.paths.len() > 1 || place.paths.iter().any(|path| is_pattern(path) || Path::new(path).is_dir());
-        let mut found = Named::new();
-        for path in &place.paths {
-            let (mut here, faults) = (Named::new(), listing.missing.len() + listing.odd.len());
-            find(path, &mut here, &mut listing);
-            if here.is_empty() && listing.missing.len() + listing.odd.len() == faults {
-                listing.empty.push(PathBuf::from(path));
-            }
-            found.extend(here);
-        }
-        let known = logs.iter().filter(|log| log.source == place.source);
-        let mut chains: HashMap<OsString, String> =
-            known.map(|log| (log.chain.clone().into_os_string(), log.source_name.clone())).collect();
-        for (path, relative) in &found {
+            place.given.len() > 1 || place.given.iter().any(|given| given.pattern.is_some() || given.path.is_dir());
+        for (path, relative) in found {
             let path = Path::new(path);
             let Some((directory, name)) = split(path) else { continue };
             let log = directories.log_name(directory, name);
-            let chain = directory.join(OsString::from_vec(log.log.clone()));
+            let chain = directory.join(OsStr::from_bytes(&log.log));
             if !listing.scope.covers(&chain) {
                 continue;
             }
-            let log_name =
-                Path::new(relative).parent().unwrap_or(Path::new("")).join(OsString::from_vec(log.log.clone()));
-            let source_name =
-                if several { format!("{}/{}", place.name, log_name.display()) } else { place.name.clone() };
-            chains.entry(chain.clone().into_os_string()).or_insert_with(|| source_name.clone());
-            if is_compressed(path) {
-                listing.odd.push((path.to_path_buf(), "compressed, which cannot be read yet".to_owned()));
-            } else if taken.insert(path.as_os_str().to_owned()) {
-                listing.add(path.to_path_buf(), place.source, source_name, true, chain, log);
-            }
+            let rank = match () {
+                () if place.given.iter().any(|given| given.path == chain) => 0,
+                () if log.is_plain() => 1,
+                () => 3,
+            };
+            let source_name = || {
+                let log_name = Path::new(relative).parent().unwrap_or(Path::new("")).join(OsStr::from_bytes(&log.log));
+                if several { format!("{}/{}", place.name, log_name.display()) } else { place.name.clone() }
+            };
+            claim(&mut owners, &chain, rank, place.source, source_name);
+            files.push((path, chain, log));
         }
-        for (chain, source_name) in chains {
-            let chain = PathBuf::from(chain);
-            if !listing.scope.covers(&chain) {
-                continue;
-            }
-            let Some((directory, log)) = split(&chain) else { continue };
-            for (name, of) in directories.rotations(directory, log) {
-                let path = directory.join(OsString::from_vec(name));
-                let is_new = !is_compressed(&path) && !found.contains_key(path.as_os_str());
-                if is_new && taken.insert(path.as_os_str().to_owned()) {
-                    listing.add(path, place.source, source_name.clone(), false, chain.clone(), of);
-                }
+    }
+    for log in logs.iter().filter(|log| listing.scope.covers(&log.chain)) {
+        claim(&mut owners, &log.chain, 2, log.source, || log.source_name.clone());
+    }
+    let mut taken: HashSet<OsString> = HashSet::with_capacity(files.len());
+    for (path, chain, log) in files {
+        if let Some(owner) = owners.get(chain.as_os_str()).filter(|_| taken.insert(path.as_os_str().to_owned())) {
+            listing.add(path.to_path_buf(), owner, true, chain, log);
+        }
+    }
+    for (chain, owner) in &owners {
+        let Some((directory, log)) = split(Path::new(chain)) else { continue };
+        for (name, of) in directories.rotations(directory, log) {
+            let path = directory.join(OsStr::from_bytes(&name));
+            if !is_compressed(&name) && taken.insert(path.as_os_str().to_owned()) {
+                listing.add(path, owner, false, PathBuf::from(chain), of);
             }
         }
     }
@@ -122,22 +132,45 @@ pub fn list(places: &[Place], logs: &[Log], scope: Scope) -> Listing {
         let Entry { name, stat, .. } = entry;
         (bytes(&entry.chain), name.is_plain(), stat.mtime, Age(name.clone()), bytes(&entry.path))
     });
+    seen.note(&listing.entries);
     listing
 }
 
+/// What a place names itself.
+fn matched(place: &Place, listing: &mut Listing) -> Named {
+    let mut found = Named::new();
+    for given in &place.given {
+        let (mut here, faults) = (Named::new(), listing.missing.len() + listing.odd.len());
+        find(given, &mut here, listing);
+        if here.is_empty() && listing.missing.len() + listing.odd.len() == faults {
+            listing.empty.push(given.path.clone());
+        }
+        found.extend(here);
+    }
+    found
+}
+
+/// The best claim to a log stands, and of equal ones the first.
+fn claim(owners: &mut Owners, chain: &Path, rank: u8, source: SourceId, source_name: impl FnOnce() -> String) {
+    match owners.get_mut(chain.as_os_str()) {
+        Some(owner) if owner.rank <= rank => {}
+        Some(owner) => *owner = Owner { rank, source, source_name: source_name() },
+        None => {
+            owners.insert(chain.as_os_str().to_owned(), Owner { rank, source, source_name: source_name() });
+        }
+    }
+}
+
 impl Listing {
-    fn add(
-        &mut self,
-        path: PathBuf,
-        source: SourceId,
-        source_name: String,
-        named: bool,
-        chain: PathBuf,
-        name: LogName,
-    ) {
+    fn add(&mut self, path: PathBuf, owner: &Owner, named: bool, chain: PathBuf, name: LogName) {
+        if path.file_name().is_some_and(|name| is_compressed(name.as_bytes())) {
+            self.odd.push((path, "it is compressed, and compressed logs are not read yet".to_owned()));
+            return;
+        }
         match fs::metadata(&path) {
             Ok(meta) if meta.is_file() => {
                 let (inode, stat) = (InodeId::of(&meta), Stat::of(&meta));
+                let (source, source_name) = (owner.source, owner.source_name.clone());
                 self.entries.push(Entry { path, source, source_name, named, chain, name, inode, stat });
             }
             Ok(meta) if named => self.odd.push((path, kind_of(&meta).to_owned())),
@@ -162,13 +195,10 @@ fn kind_of(meta: &Metadata) -> &'static str {
     }
 }
 
-fn is_compressed(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "gz")
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::os::unix::ffi::OsStringExt;
 
     use super::*;
 
@@ -178,8 +208,8 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "x").unwrap();
         }
-        let paths = paths.iter().map(|path| dir.join(path).to_str().unwrap().to_owned()).collect();
-        let listing = list(&[Place { source: SourceId(0), name: "pbx".into(), paths }], &[], Scope::All);
+        let paths: Vec<PathBuf> = paths.iter().map(|path| dir.join(path)).collect();
+        let listing = list(&[Place::new(SourceId(0), "pbx", &paths)], &[], Scope::All, &mut Seen::default());
         let mut lines: Vec<String> = listing
             .entries
             .iter()
@@ -222,13 +252,112 @@ mod tests {
     fn what_is_not_there_yet_is_waited_for() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("later/app.log");
-        let place = |path: &Path| {
-            [Place { source: SourceId(0), name: "pbx".into(), paths: vec![path.to_str().unwrap().to_owned()] }]
+        let listed = |path: &Path| {
+            let place = Place::new(SourceId(0), "pbx", &[path.to_path_buf()]);
+            list(&[place], &[], Scope::All, &mut Seen::default())
         };
-        assert_eq!(list(&place(&path), &[], Scope::All).missing, std::slice::from_ref(&path));
-        assert_eq!(list(&place(&dir.path().join("later/*.log")), &[], Scope::All).missing.len(), 1);
+        assert_eq!(listed(&path).missing, std::slice::from_ref(&path));
+        assert_eq!(listed(&dir.path().join("later/*.log")).missing.len(), 1);
         let none = dir.path().join("*.log");
-        assert_eq!(list(&place(&none), &[], Scope::All), Listing { empty: vec![none], ..Listing::default() });
+        assert_eq!(listed(&none), Listing { empty: vec![none], ..Listing::default() });
+    }
+
+    /// Path, source and log of each file, of places of one path each.
+    fn placed(dir: &Path, paths: &[&str], seen: &mut Seen) -> Vec<String> {
+        let place = |(at, path): (usize, &&str)| Place::new(SourceId(at as u32), path, &[dir.join(path)]);
+        let places: Vec<Place> = paths.iter().enumerate().map(place).collect();
+        let listing = list(&places, &[], Scope::All, seen);
+        let short = |path: &Path| path.strip_prefix(dir).unwrap().display().to_string();
+        let line = |entry: &Entry| {
+            let named = if entry.named { "" } else { " (rotation)" };
+            format!("{} of {} by {}{named}", short(&entry.path), short(&entry.chain), entry.source_name)
+        };
+        let mut lines: Vec<String> = listing.entries.iter().map(line).collect();
+        lines.sort();
+        lines
+    }
+
+    fn touch(dir: &Path, names: &[&str]) {
+        names.iter().for_each(|name| fs::write(dir.join(name), "x").unwrap());
+    }
+
+    #[test]
+    fn whatever_a_source_names_is_named_though_another_has_its_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = ["app-20261123.log", "app.log.1", "app.log"];
+        touch(dir.path(), &files);
+        let expect = [
+            "app-20261123.log of app.log by app.log",
+            "app.log of app.log by app.log",
+            "app.log.1 of app.log by app.log",
+        ];
+        assert_eq!(placed(dir.path(), &files, &mut Seen::default()), expect);
+        let rotations = placed(dir.path(), &files[..2], &mut Seen::default());
+        assert_eq!(rotations[1], "app.log of app.log by app-20261123.log (rotation)");
+    }
+
+    #[test]
+    fn numbered_instances_are_sources_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        touch(dir.path(), &["sbc-1.log", "sbc-2.log", "sbc.log"]);
+        let named = placed(dir.path(), &["sbc-1.log", "sbc.log"], &mut Seen::default());
+        assert_eq!(named, ["sbc-1.log of sbc-1.log by sbc-1.log", "sbc.log of sbc.log by sbc.log"]);
+        assert_eq!(placed(dir.path(), &["sbc.log"], &mut Seen::default()), ["sbc.log of sbc.log by sbc.log"]);
+        assert_eq!(placed(dir.path(), &["*.log"], &mut Seen::default()).len(), 3);
+        let one = "sbc-1.log of sbc-1.log by *.log/sbc-1.log";
+        assert_eq!(placed(dir.path(), &["*.log"], &mut Seen::default())[0], one);
+    }
+
+    #[test]
+    fn a_log_that_is_renamed_to_a_number_is_a_rotation() {
+        for paths in [["app.log"], ["*.log"]] {
+            let dir = tempfile::tempdir().unwrap();
+            let (log, first, second) = ("app.log", "app.1.log", "app.2.log");
+            let at = |name: &str| dir.path().join(name);
+            let mut seen = Seen::default();
+            touch(dir.path(), &[log]);
+            placed(dir.path(), &paths, &mut seen);
+            fs::rename(at(log), at(first)).unwrap();
+            touch(dir.path(), &[log]);
+            let once = placed(dir.path(), &paths, &mut seen);
+            assert!(
+                once[0].starts_with("app.1.log of app.log") && once[1].starts_with("app.log of app.log"),
+                "{once:?}"
+            );
+            // Twice between two looks: nobody has seen the one in the middle.
+            fs::rename(at(first), at("app.3.log")).unwrap();
+            fs::rename(at(log), at(second)).unwrap();
+            touch(dir.path(), &[first, log]);
+            let all = placed(dir.path(), &paths, &mut seen);
+            assert_eq!(
+                all.iter().filter(|line| line.contains("of app.log by")).count(),
+                3 + usize::from(paths[0] == log)
+            );
+        }
+    }
+
+    #[test]
+    fn a_log_that_was_renamed_to_a_number_while_nobody_looked_is_a_rotation() {
+        let dir = tempfile::tempdir().unwrap();
+        touch(dir.path(), &["app.1.log", "app.2.log", "app.log"]);
+        let inode = InodeId::of(&fs::metadata(dir.path().join("app.1.log")).unwrap());
+        let mut seen = Seen::default();
+        let path = dir.path().join("app.log");
+        seen.recall(vec![Lived { inode: inode.number, birth: inode.birth.div_euclid(1000), path }]);
+        let listed = placed(dir.path(), &["app.log"], &mut seen);
+        assert!(listed.contains(&"app.1.log of app.log by app.log (rotation)".to_owned()), "{listed:?}");
+    }
+
+    #[test]
+    fn compressed_files_are_left_out_and_those_that_are_named_are_reported() {
+        let dir = tempfile::tempdir().unwrap();
+        touch(dir.path(), &["app.log", "app.log.1.xz", "app.log.2.gz", "app.log.3.zst", "app.log.4.bz2"]);
+        let place = |path: &str| [Place::new(SourceId(0), "pbx", &[dir.path().join(path)])];
+        let some = list(&place("app.log"), &[], Scope::All, &mut Seen::default());
+        assert_eq!((some.entries.len(), some.odd), (1, Vec::new()));
+        let all = list(&place("*"), &[], Scope::All, &mut Seen::default());
+        assert_eq!((all.entries.len(), all.odd.len()), (1, 4));
+        assert!(all.odd.iter().all(|(_, why)| why.contains("compressed")), "{:?}", all.odd);
     }
 
     #[test]
@@ -238,15 +367,8 @@ mod tests {
         for name in names {
             fs::write(dir.path().join(OsString::from_vec(name.to_vec())), "x").unwrap();
         }
-        let all = list(
-            &[Place {
-                source: SourceId(0),
-                name: "pbx".into(),
-                paths: vec![dir.path().join("*").to_str().unwrap().to_owned()],
-            }],
-            &[],
-            Scope::All,
-        );
+        let place = Place::new(SourceId(0), "pbx", &[dir.path().join("*")]);
+        let all = list(&[place], &[], Scope::All, &mut Seen::default());
         assert_eq!(all.entries.len(), 3);
     }
 
@@ -258,9 +380,9 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "x").unwrap();
         }
-        let paths = vec![dir.path().join("*/app.log").to_str().unwrap().to_owned()];
+        let place = Place::new(SourceId(0), "pbx", &[dir.path().join("*/app.log")]);
         let scope = Scope::Directories(BTreeSet::from([dir.path().join("a")]));
-        let listing = list(&[Place { source: SourceId(0), name: "pbx".into(), paths }], &[], scope);
+        let listing = list(&[place], &[], scope, &mut Seen::default());
         let listed: Vec<&Path> =
             listing.entries.iter().map(|entry| entry.path.strip_prefix(dir.path()).unwrap()).collect();
         assert_eq!(listed, [Path::new("a/app.log.1"), Path::new("a/app.log")]);

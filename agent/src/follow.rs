@@ -203,12 +203,13 @@ impl Follow {
         // What a file is cannot be told before it is known which streams there are; but what is there at the beginning can.
         if !self.recovered {
             if self.rounds.ask_first() {
-                self.actions.push(Action::List { scope: Scope::All, logs: Vec::new() });
+                self.actions.push(Action::List { scope: Scope::All, logs: Vec::new(), lived: Vec::new() });
             }
             return;
         }
         if !self.stopping && self.rounds.ask(self.now.mono) {
-            self.actions.push(Action::List { scope: Scope::All, logs: self.chains.logs() });
+            let lived = if self.rounds.number() == 0 { self.streams.lived() } else { Vec::new() };
+            self.actions.push(Action::List { scope: Scope::All, logs: self.chains.logs(), lived });
         }
         if self.checkpoints.take_due(self.now.mono, self.streams.len()) {
             self.actions.push(Action::Checkpoint);

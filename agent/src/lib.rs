@@ -3,7 +3,7 @@
 //! Read in this order:
 //! - [`config`], [`options`], [`error`](Error): what an operator says, and what is wrong with it
 //! - `content`, `generation`, `guard`: what a file is, and how it is known again
-//! - `logname`, `place`, `discover`, `source`: which files there are, and the sources that they are of
+//! - `logname`, `pattern`, `place`, `discover`, `source`: which files there are, and the sources that they are of
 //! - `cursor`, `turn`, `parcel`: a place in one file, and what a turn of reading and framing makes of it
 //! - `stream`: one stream, as an enum of its states
 //! - `follow`: every decision about files and streams; pure. It names its parts in its own order
@@ -35,6 +35,7 @@ mod guard;
 mod link;
 mod logname;
 mod parcel;
+mod pattern;
 mod place;
 mod read;
 mod reply;
@@ -48,6 +49,7 @@ mod zone;
 pub use config::{Config, Source, Start};
 pub use error::Error;
 pub use options::Options;
+pub use pattern::is_pattern;
 pub use progress::Progress;
 pub use reply::Reply;
 pub use run::run;

@@ -2,53 +2,61 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Component, Path, PathBuf};
-
-use glob::Pattern;
+use std::path::{Path, PathBuf};
 
 use crate::logname::possible_logs;
+use crate::pattern::{Pattern, is_pattern};
 use crate::source::SourceId;
 
 /// Where a source looks.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Place {
     pub source: SourceId,
     pub name: String,
+    pub given: Vec<Given>,
+}
+
+/// A file, a directory or a pattern.
+#[derive(Clone, Debug)]
+pub struct Given {
     /// Absolute: only so do a file and its rotations have one directory.
-    pub paths: Vec<String>,
+    pub path: PathBuf,
+    /// What it matches, if it looks like a pattern; a file may have such a name, too.
+    pub pattern: Option<Pattern>,
 }
 
 impl Place {
-    pub fn new(source: SourceId, name: &str, paths: &[String]) -> Self {
-        let absolute = |path: &String| {
-            let absolute = std::path::absolute(path).ok();
-            absolute.and_then(|path| path.into_os_string().into_string().ok()).unwrap_or_else(|| path.clone())
-        };
-        Self { source, name: name.to_owned(), paths: paths.iter().map(absolute).collect() }
+    pub fn new(source: SourceId, name: &str, paths: &[impl AsRef<Path>]) -> Self {
+        let given = paths.iter().map(|path| Given::new(path.as_ref())).collect();
+        Self { source, name: name.to_owned(), given }
     }
 
     /// The place names this path, or a log of which it may be a rotation. Nothing is looked at: the file may be gone.
     pub fn names(&self, path: &Path) -> bool {
         let logs = possible_chains(path);
-        self.paths.iter().map(Path::new).any(|given| {
-            logs.iter().any(|log| log == given || log.parent() == Some(given) || matches(given.components(), log))
-        })
+        self.given.iter().any(|given| logs.iter().any(|log| given.names(log)))
     }
 }
 
-/// A pattern that can be read.
-pub fn check(path: &str) -> Result<(), String> {
-    for component in Path::new(path).components() {
-        let text = component.as_os_str().to_string_lossy();
-        if is_pattern(&text) && text != "**" {
-            Pattern::new(&text).map_err(|error| error.to_string())?;
-        }
+impl Given {
+    fn new(path: &Path) -> Self {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let pattern = path.to_str().filter(|text| is_pattern(text)).and_then(|text| Pattern::new(text).ok());
+        Self { path, pattern }
     }
-    Ok(())
+
+    fn names(&self, path: &Path) -> bool {
+        let is_in = |path: &Path| path.parent() == Some(&self.path);
+        path == self.path || is_in(path) || self.pattern.as_ref().is_some_and(|pattern| pattern.matches(path))
+    }
 }
 
-pub fn is_pattern(text: &str) -> bool {
-    text.contains(['*', '?', '['])
+/// Can the path be read, if it is a pattern? A file that is there is taken by its name.
+pub fn check(path: &Path) -> Result<(), String> {
+    match path.to_str().filter(|text| is_pattern(text)) {
+        Some(text) if !path.exists() => Pattern::new(text).map(|_| ()),
+        _ => Ok(()),
+    }
 }
 
 /// Directory and name of a path.
@@ -63,37 +71,12 @@ pub fn possible_chains(path: &Path) -> Vec<PathBuf> {
     possible_logs(name).into_iter().map(|log| directory.join(OsString::from_vec(log))).collect()
 }
 
-fn matches(mut given: std::path::Components, path: &Path) -> bool {
-    let Some(first) = given.next() else { return path.as_os_str().is_empty() };
-    let mut rest = path.components();
-    let text = first.as_os_str().to_string_lossy();
-    if text == "**" {
-        loop {
-            if matches(given.clone(), rest.as_path()) {
-                return true;
-            }
-            if rest.next().is_none() {
-                return false;
-            }
-        }
-    }
-    let Some(part) = rest.next() else { return false };
-    let same = match first {
-        Component::Normal(name) if is_pattern(&text) => {
-            name == part.as_os_str()
-                || Pattern::new(&text).is_ok_and(|pattern| pattern.matches(&part.as_os_str().to_string_lossy()))
-        }
-        _ => first == part,
-    };
-    same && matches(given, rest.as_path())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn names(given: &str, path: &str) -> bool {
-        Place::new(SourceId(0), "pbx", &[given.to_owned()]).names(Path::new(path))
+        Place::new(SourceId(0), "pbx", &[given]).names(Path::new(path))
     }
 
     #[test]
@@ -112,21 +95,22 @@ mod tests {
             assert!(names("/log/app.log", path), "{path}");
             assert!(names("/log/a*.log", path), "{path}");
         }
-        assert!(!names("/log/app.log", "/log/app.log.old"));
+        for path in ["/log/app.log.old", "/log/app-1.log", "/log/app-100200.log"] {
+            assert!(!names("/log/app.log", path), "{path}");
+        }
     }
 
     #[test]
     fn what_is_relative_is_made_absolute() {
         let here = std::env::current_dir().unwrap();
-        let place = Place::new(SourceId(0), "pbx", &["app.log".into(), "./*.log".into(), ".".into()]);
-        assert_eq!(place.paths[0], here.join("app.log").to_str().unwrap());
-        assert_eq!(place.paths[1], here.join("*.log").to_str().unwrap());
-        assert_eq!(Path::new(&place.paths[2]), here);
+        let place = Place::new(SourceId(0), "pbx", &["app.log", "./*.log", "."]);
+        let paths: Vec<&Path> = place.given.iter().map(|given| given.path.as_path()).collect();
+        assert_eq!(paths, [here.join("app.log"), here.join("*.log"), here]);
     }
 
     #[test]
     fn a_pattern_that_cannot_be_read_is_reported() {
-        assert!(check("/var/log/[").is_err());
-        assert_eq!(check("/var/log/**/[a-c]*.log"), Ok(()));
+        assert!(check(Path::new("/var/log/[")).is_err());
+        assert_eq!(check(Path::new("/var/log/**/[a-c]*.log")), Ok(()));
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::content::{Content, Handle, InodeId, open};
 use crate::cursor::Cursor;
-use crate::discover::{Log, Scope, list};
+use crate::discover::{Lived, Log, Scope, Seen, list};
 use crate::follow::Event;
 use crate::guard::{Ask, compare, sum};
 use crate::place::Place;
@@ -22,12 +22,23 @@ const THREADS: usize = 2;
 
 #[derive(Debug)]
 pub enum Job {
-    List { scope: Scope, places: Arc<Vec<Place>>, logs: Vec<Log>, held: Vec<(FileKey, InodeId, Handle)> },
+    List(Box<ListJob>),
     Open { key: FileKey, path: PathBuf },
     Look { key: FileKey, file: Handle, ask: Ask },
     Compare { key: FileKey, file: Handle, with: Handle, ask: Ask, from: u64 },
     Checksum { key: FileKey, file: Handle, crc: u32, from: u64, to: u64 },
     Read { key: FileKey, file: Handle, stream: StreamId, cursor: Box<Cursor>, order: Order },
+}
+
+/// What is listed, with the open files that are looked at beside it.
+#[derive(Debug)]
+pub struct ListJob {
+    pub scope: Scope,
+    pub places: Arc<Vec<Place>>,
+    pub logs: Vec<Log>,
+    pub lived: Vec<Lived>,
+    pub seen: Arc<Mutex<Seen>>,
+    pub held: Vec<(FileKey, InodeId, Handle)>,
 }
 
 /// What a job brought; an opened file comes with its event.
@@ -75,8 +86,13 @@ fn work(waiting: &Mutex<Receiver<Job>>, done: &UnboundedSender<Brought>) {
 fn run(job: Job, scratch: &mut Vec<u8>) -> Brought {
     let text = |error: std::io::Error| error.to_string();
     let event = match job {
-        Job::List { scope, places, logs, held } => {
-            let listing = list(&places, &logs, scope);
+        Job::List(job) => {
+            let ListJob { scope, places, logs, lived, seen, held } = *job;
+            let listing = {
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.recall(lived);
+                list(&places, &logs, scope, &mut seen)
+            };
             // After the listing: a file that is gone from it has its last size here.
             let listed: HashSet<InodeId> = listing.entries.iter().map(|entry| entry.inode).collect();
             let unseen = held.into_iter().filter(|(_, inode, _)| !listed.contains(inode));

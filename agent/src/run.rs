@@ -5,7 +5,7 @@ mod quarantine;
 mod setup;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use record::time::Timestamp;
@@ -19,11 +19,12 @@ use self::quarantine::quarantine;
 use self::setup::{raise_file_limit, rules, sources};
 use crate::checkpoint::StateDirectory;
 use crate::content::{Handle, InodeId};
+use crate::discover::Seen;
 use crate::follow::{Action, Event, Follow, Now};
 use crate::link::{Link, Said, Word};
 use crate::place::Place;
 use crate::progress::Progress;
-use crate::read::{Brought, Job, Readers};
+use crate::read::{Brought, Job, ListJob, Readers};
 use crate::ship::{Tries, ship};
 use crate::stream::FileKey;
 use crate::transport::Transport;
@@ -61,6 +62,7 @@ pub async fn run(
         word,
         link: Link::default(),
         places: Arc::new(places),
+        seen: Arc::default(),
         handles: HashMap::new(),
         tasks: JoinSet::new(),
         shipping: 0,
@@ -90,6 +92,7 @@ struct Running {
     word: mpsc::UnboundedSender<Word>,
     link: Link,
     places: Arc<Vec<Place>>,
+    seen: Arc<Mutex<Seen>>,
     handles: HashMap<FileKey, (InodeId, Handle)>,
     /// Appends, questions and checkpoints on their way; each ends with an event.
     tasks: JoinSet<Event>,
@@ -188,9 +191,10 @@ impl Running {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::List { scope, logs } => {
+            Action::List { scope, logs, lived } => {
                 let held = self.handles.iter().map(|(key, (inode, file))| (*key, *inode, file.clone())).collect();
-                self.readers.give(Job::List { scope, places: Arc::clone(&self.places), logs, held });
+                let (places, seen) = (Arc::clone(&self.places), Arc::clone(&self.seen));
+                self.readers.give(Job::List(Box::new(ListJob { scope, places, logs, lived, seen, held })));
             }
             Action::Open { file, path } => self.readers.give(Job::Open { key: file, path }),
             Action::Close { file } => {

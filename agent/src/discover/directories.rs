@@ -1,18 +1,22 @@
 //! The names in directories, read once a listing, and of which log each file is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::Log;
+use super::{Log, Seen};
 use crate::logname::{LogName, log_names};
-use crate::place::{Place, is_pattern, split};
+use crate::place::{Place, split};
 
 /// The names of the directories of one look, read once.
-pub(super) struct Directories {
+pub(super) struct Directories<'a> {
     /// Log names that are known by directory, though their files may be away.
     logs: HashMap<PathBuf, Vec<Vec<u8>>>,
+    /// Paths that a source matches itself.
+    named: &'a HashSet<&'a OsStr>,
+    seen: &'a mut Seen,
     names: HashMap<PathBuf, Names>,
 }
 
@@ -23,23 +27,38 @@ struct Names {
     files: HashMap<Vec<u8>, Vec<Vec<u8>>>,
 }
 
-impl Directories {
-    pub fn new(places: &[Place], logs: &[Log]) -> Self {
-        let named = places.iter().flat_map(|place| &place.paths).filter(|path| !is_pattern(path)).map(Path::new);
+impl<'a> Directories<'a> {
+    pub fn new(places: &[Place], logs: &[Log], named: &'a HashSet<&'a OsStr>, seen: &'a mut Seen) -> Self {
+        let given = places.iter().flat_map(|place| &place.given).filter(|given| given.pattern.is_none());
+        let given = given.map(|given| given.path.as_path());
         let mut known: HashMap<PathBuf, Vec<Vec<u8>>> = HashMap::new();
-        for (directory, name) in named.chain(logs.iter().map(|log| log.chain.as_path())).filter_map(split) {
+        for (directory, name) in given.chain(logs.iter().map(|log| log.chain.as_path())).filter_map(split) {
             known.entry(directory.to_path_buf()).or_default().push(name.to_vec());
         }
-        Self { logs: known, names: HashMap::new() }
+        Self { logs: known, named, seen, names: HashMap::new() }
     }
 
     fn of(&mut self, directory: &Path) -> &Names {
         let logs = self.logs.get(directory).map_or(&[] as &[Vec<u8>], Vec::as_slice);
+        let (named, seen) = (self.named, &mut *self.seen);
         self.names.entry(directory.to_path_buf()).or_insert_with(|| {
             let entries = fs::read_dir(directory).into_iter().flatten().flatten();
             let names: Vec<Vec<u8>> = entries.map(|entry| entry.file_name().into_vec()).collect();
             let mut all = Names::default();
-            for (log, name) in log_names(&names, logs).into_iter().zip(&names) {
+            let read = log_names(&names, logs);
+            // What one of them proves counts for those before it, too.
+            for (read, name) in read.iter().zip(&names) {
+                if let Some(numbered) = &read.numbered {
+                    seen.proves(directory, name, numbered, true);
+                }
+            }
+            for (read, name) in read.into_iter().zip(&names) {
+                let is_named = || {
+                    let path: OsString = directory.join(OsStr::from_bytes(name)).into_os_string();
+                    logs.contains(name) || named.contains(path.as_os_str())
+                };
+                let rotation = read.numbered.filter(|numbered| seen.proves(directory, name, numbered, is_named()));
+                let log = rotation.map_or(read.name, |numbered| numbered.name);
                 all.files.entry(log.log.clone()).or_default().push(name.clone());
                 all.logs.insert(name.clone(), log);
             }

@@ -61,8 +61,11 @@ impl Follow {
         let (Some(origin), Some(spec)) = (file.identity, self.sources.get(file.source)) else { return };
         let chain = self.chains.get(&file.chain);
         if before.is_none() && file.is_old_rotation() && !self.chains.is_known(&file.chain) {
-            info!(path = %file.path.display(), "was rotated before this log was first followed, and is not read; name it to have it read");
-            self.ignore(key);
+            info!(
+                "{} was rotated before its log was first followed, and is not read; name it to have it read",
+                file.path.display()
+            );
+            self.ignore_as(key, true);
             return;
         }
         let epoch = self.streams.next_epoch(origin);
@@ -118,6 +121,11 @@ impl Follow {
 
     /// The file brings nothing: it is not read.
     pub(super) fn ignore(&mut self, key: FileKey) {
+        self.ignore_as(key, false);
+    }
+
+    /// `old` says that it is only a rotation from before.
+    fn ignore_as(&mut self, key: FileKey, old: bool) {
         let Some(file) = self.files.get_mut(key) else { return };
         file.role = Role::Ignored;
         file.look = None;
@@ -126,7 +134,7 @@ impl Follow {
         }
         let (identity, size) = (file.identity, file.stat.size);
         if let Some(identity) = identity {
-            self.files.ignore(identity, size);
+            self.files.ignore(identity, size, old);
         }
         self.checkpoints.note_change();
         self.judging.ask();

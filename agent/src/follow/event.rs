@@ -8,7 +8,7 @@ use record::wire::{FileIdentity, Position};
 use super::{Outcome, Saved, Shipment};
 use crate::content::{InodeId, Stat};
 use crate::cursor::Cursor;
-use crate::discover::{Listing, Log, Scope};
+use crate::discover::{Listing, Lived, Log, Scope};
 use crate::guard::{Ask, Look, Same, Sum};
 use crate::stream::FileKey;
 use crate::turn::{Order, Turn};
@@ -78,6 +78,8 @@ pub enum Action {
     List {
         scope: Scope,
         logs: Vec<Log>,
+        /// Where the streams of an earlier run were; told once.
+        lived: Vec<Lived>,
     },
     Open {
         file: FileKey,

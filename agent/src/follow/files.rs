@@ -15,8 +15,8 @@ pub(super) struct Files {
     by_key: BTreeMap<FileKey, File>,
     by_inode: HashMap<InodeId, FileKey>,
     last: FileKey,
-    /// Files that brought nothing, with their size then.
-    ignored: HashMap<FileIdentity, u64>,
+    /// Files that brought nothing, with their size then; true are those that were only too old.
+    ignored: HashMap<FileIdentity, (u64, bool)>,
 }
 
 impl Files {
@@ -63,21 +63,23 @@ impl Files {
         self.by_key.len()
     }
 
-    /// The file brings nothing as long as it has this size.
-    pub fn ignore(&mut self, identity: FileIdentity, size: u64) {
-        self.ignored.insert(identity, size);
+    /// The file brings nothing as long as it has this size; `old` says that it is only a rotation from before.
+    pub fn ignore(&mut self, identity: FileIdentity, size: u64, old: bool) {
+        let was_old = self.ignored.get(&identity) == Some(&(size, true));
+        self.ignored.insert(identity, (size, old || was_old));
     }
 
-    pub fn is_ignored(&self, identity: FileIdentity, size: u64) -> bool {
-        self.ignored.get(&identity) == Some(&size)
+    /// What was only too old is read once a source names it.
+    pub fn is_ignored(&self, identity: FileIdentity, size: u64, named: bool) -> bool {
+        self.ignored.get(&identity).is_some_and(|(then, old)| *then == size && !(*old && named))
     }
 
     pub fn recover(&mut self, ignored: Vec<SavedFile>) {
-        self.ignored.extend(ignored.into_iter().map(|SavedFile { file, size }| (file, size)));
+        self.ignored.extend(ignored.into_iter().map(|SavedFile { file, size, old }| (file, (size, old))));
     }
 
     pub fn saved(&self) -> Vec<SavedFile> {
-        self.ignored.iter().map(|(file, size)| SavedFile { file: *file, size: *size }).collect()
+        self.ignored.iter().map(|(file, (size, old))| SavedFile { file: *file, size: *size, old: *old }).collect()
     }
 
     /// Forgets ignored files that are gone. A listed file may not be opened yet, and a disk not mounted: gives what tells

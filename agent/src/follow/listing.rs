@@ -15,9 +15,7 @@ use crate::stream::FileKey;
 impl Follow {
     /// Judges what is within the scope of the listing: of other files it says nothing.
     pub(super) fn listed(&mut self, listing: Listing, held: Vec<(FileKey, Stat)>) {
-        let begins = self.rounds.begin(&listing);
-        if begins && !self.recovered {
-            self.rounds.begun();
+        if self.rounds.begin(&listing) {
             return;
         }
         let Listing { scope, entries, missing, empty, odd } = listing;

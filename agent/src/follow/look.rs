@@ -41,7 +41,8 @@ impl Follow {
                 file.identity = Some(identity);
                 file.stat = stat;
                 file.most = file.most.max(file.size());
-                if self.files.is_ignored(identity, stat.size) {
+                let named = file.named;
+                if self.files.is_ignored(identity, stat.size, named) {
                     self.ignore(key);
                 } else if let Some(stream) = self.streams.last_in(identity) {
                     self.claim(key, stream);

@@ -23,6 +23,8 @@ pub(super) struct Rounds {
     /// Listings that were taken in.
     number: u64,
     asked: bool,
+    /// The listing under way is the one that only says what is there as the agent begins.
+    only_first: bool,
     at: Duration,
     /// The files that were there when the agent began.
     first: Option<HashMap<InodeId, Early>>,
@@ -43,22 +45,19 @@ impl Rounds {
     pub fn ask_first(&mut self) -> bool {
         let ask = !self.asked && self.first.is_none();
         self.asked |= ask;
+        self.only_first |= ask;
         ask
     }
 
-    /// The first listing says what is there as the agent begins; true where it is this one.
+    /// The first listing says what is there as the agent begins; true where nothing else is to come of it.
     pub fn begin(&mut self, listing: &Listing) -> bool {
-        let begins = self.first.is_none() && listing.scope == Scope::All;
-        if begins {
+        if self.first.is_none() && listing.scope == Scope::All {
             let early = |entry: &Entry| (entry.inode, Early { size: entry.stat.size, rotated: !entry.named });
             self.first = Some(listing.entries.iter().map(early).collect());
         }
-        begins
-    }
-
-    /// A listing came back that only says what was there at the beginning.
-    pub fn begun(&mut self) {
-        self.asked = false;
+        let only_first = std::mem::take(&mut self.only_first);
+        self.asked &= !only_first;
+        only_first
     }
 
     /// What a file was when the agent began; none where it came later.
@@ -103,7 +102,7 @@ impl Rounds {
     /// Reports what was not reported before.
     pub fn report(&mut self, missing: Vec<PathBuf>, empty: Vec<PathBuf>, odd: Vec<(PathBuf, String)>) {
         for path in missing.iter().filter(|path| !self.missing.contains(path)) {
-            info!(path = %path.display(), "a path of the config does not exist yet; it is waited for");
+            info!("{} does not exist yet; it is waited for", path.display());
         }
         // One line a directory and reason: there may be thousands of archives.
         let mut new: HashMap<(Option<&Path>, &str), (&Path, usize)> = HashMap::new();
@@ -111,7 +110,8 @@ impl Rounds {
             new.entry((path.parent(), why)).or_insert((path, 0)).1 += 1;
         }
         for ((_, why), (path, files)) in new {
-            warn!(path = %path.display(), files, why, "cannot be followed and is left out");
+            let more = if files > 1 { format!(" and {} more in its directory", files - 1) } else { String::new() };
+            warn!("{}{more} cannot be followed: {why}; the others are", path.display());
         }
         (self.missing, self.empty) = (missing, empty);
         self.odd = odd.into_iter().collect();

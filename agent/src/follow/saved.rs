@@ -56,6 +56,9 @@ pub struct SavedStream {
 pub struct SavedFile {
     pub file: FileIdentity,
     pub size: u64,
+    /// It holds what nobody has read, and was only too old.
+    #[serde(default)]
+    pub old: bool,
 }
 
 /// When a checkpoint is written. Invariant: what waits for a checkpoint waits for a number that was given.

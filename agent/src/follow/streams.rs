@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use record::id::StreamId;
 use record::wire::FileIdentity;
 
+use crate::discover::Lived;
 use crate::stream::{Search, Stream};
 
 /// Invariants: `seeking` are those whose state is `Seeking`; each stream is among those that lived in its file; no epoch of
@@ -96,6 +97,16 @@ impl Streams {
             self.epochs.get(&origin).is_none_or(|last| epoch >= *last || origin != file)
         });
         youngest.max_by_key(|stream| stream.identity.epoch).map(|stream| stream.id)
+    }
+
+    /// Where the streams are, for names that leave open of which log a file is.
+    pub fn lived(&self) -> Vec<Lived> {
+        let identities = self.by_id.values().map(|stream| &stream.identity);
+        let lived = identities.map(|identity| {
+            let FileIdentity { inode, birth, .. } = identity.lives_in;
+            Lived { inode, birth, path: identity.path.clone() }
+        });
+        lived.collect()
     }
 
     pub fn next_epoch(&mut self, file: FileIdentity) -> u64 {

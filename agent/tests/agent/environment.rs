@@ -64,7 +64,7 @@ async fn a_file_that_does_not_exist_yet_is_waited_for() {
     let mut world = World::new(&["app.log"]);
     fs::create_dir(world.log("later")).unwrap();
     let later = world.log("later").join("app.log");
-    world.config.sources[0].paths.push(later.to_str().unwrap().to_owned());
+    world.config.sources[0].paths.push(later.clone());
     world.append("app.log", 5);
     world.start();
     world.stored().await;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use record::span::Cause;
 
-use crate::world::{World, eventually, open};
+use crate::world::{World, eventually, open, record};
 
 #[tokio::test]
 async fn b01_rename_and_create_loses_nothing() {
@@ -75,7 +75,7 @@ async fn b05_a_record_cut_by_a_rotation_is_two_flagged_halves() {
     let mut world = World::new(&["app.log"]);
     let mut old = world.append("app.log", 3);
     let cut = world.records.len();
-    let record = crate::world::record(1000, 900);
+    let record = record(1000, 900);
     old.write_all(&record[..500]).unwrap();
     world.start();
     world.stored().await;
@@ -117,6 +117,56 @@ async fn b13_rotations_while_down_are_read() {
     world.start();
     world.exact().await;
     assert_eq!(world.collector.streams().len(), 6);
+}
+
+/// As Logback's FixedWindow does with `app.%i.log`.
+fn shift(world: &World) {
+    for number in (1..5).rev() {
+        let (from, to) = (format!("app.{number}.log"), format!("app.{}.log", number + 1));
+        if world.log(&from).exists() {
+            fs::rename(world.log(&from), world.log(&to)).unwrap();
+        }
+    }
+    fs::rename(world.log("app.log"), world.log("app.1.log")).unwrap();
+}
+
+#[tokio::test]
+async fn rotations_with_a_number_amid_their_names_are_exact() {
+    for path in ["app.log", "*.log"] {
+        let mut world = World::new(&[path]);
+        world.append("app.log", 5);
+        world.start();
+        world.stored().await;
+        shift(&world);
+        world.append("app.log", 5);
+        world.append("app.1.log", 1);
+        world.stored().await;
+        world.stop().await;
+        world.append("app.log", 3);
+        shift(&world);
+        world.append("app.log", 4);
+        shift(&world);
+        world.append("app.log", 2);
+        world.start();
+        world.exact().await;
+        world.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn numbered_instances_beside_a_followed_log_are_not_touched() {
+    let mut world = World::new(&["sbc.log"]);
+    world.append("sbc.log", 2);
+    fs::write(world.log("sbc-1.log"), record(1000, 100)).unwrap();
+    world.start();
+    world.stored().await;
+    fs::rename(world.log("sbc-1.log"), world.log("sbc-2.log")).unwrap();
+    fs::write(world.log("sbc-1.log"), record(1001, 100)).unwrap();
+    world.append("sbc.log", 2);
+    world.stored().await;
+    eventually("two more looks", || world.progress().files == 1).await;
+    world.exact().await;
+    world.stop().await;
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let logs = dir.path().join("logs");
         fs::create_dir(&logs).unwrap();
-        let paths = paths.iter().map(|path| logs.join(path).to_str().unwrap().to_owned()).collect();
+        let paths: Vec<PathBuf> = paths.iter().map(|path| logs.join(path)).collect();
         let config = Config {
             id: Some("agent-1".into()),
             host: Some("pbx-1.example.com".into()),

@@ -83,13 +83,13 @@ impl Disk {
     pub fn listing(&self) -> Listing {
         let names: Vec<Vec<u8>> = self.names.keys().map(|name| name.as_bytes().to_vec()).collect();
         let entries =
-            self.names.iter().zip(log_names(&names, &[ACTIVE.as_bytes().to_vec()])).map(|((path, file), name)| Entry {
+            self.names.iter().zip(log_names(&names, &[ACTIVE.as_bytes().to_vec()])).map(|((path, file), read)| Entry {
                 path: PathBuf::from(format!("/log/{path}")),
                 source: SourceId(0),
                 source_name: "app".into(),
                 named: self.all_named || path == ACTIVE,
                 chain: PathBuf::from("/log/app.log"),
-                name,
+                name: read.name,
                 inode: inode_of(file.0.borrow().identity),
                 stat: file.stat().unwrap(),
             });
