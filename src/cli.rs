@@ -11,6 +11,11 @@ Examples:
   siptrail watch /var/log/myapp/sip.log           your own log
   siptrail watch '/var/log/myapp/*.log'           a glob, in quotes: files that appear later are followed too
   siptrail watch /var/log/kamailio /srv/app.log   a directory and a file
+  siptrail watch --zone Europe/Berlin sip.log     times without an offset are Berlin's
+  siptrail watch --format '{prefix}{time} {method} {source} -> {destination}' pbx.log
+                                                  a layout of your own
+  siptrail watch --config /etc/siptrail/agent.toml
+                                                  the sources, formats and masks of an agent
 
 The log format is [timestamp][method][source url][destination url], newline, message; see docs/log-format.md.";
 
@@ -39,22 +44,40 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct Watch {
-    /// A log file, a directory of logs, or a quoted glob. What does not exist yet is followed when it appears
-    #[arg(required = true, value_name = "LOG")]
-    pub logs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub follow: Following,
     #[command(flatten)]
     pub pages: Pages,
     /// Where messages and positions are kept; a second run goes on where the first stopped
     /// [default: siptrail in the user's data directory]
     #[arg(long, env = "SIPTRAIL_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
+}
+
+/// What `watch` follows, and how it is read.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Following {
+    /// A log file, a directory of logs, or a quoted glob. What does not exist yet is followed when it appears
+    #[arg(required_unless_present = "config", value_name = "LOG")]
+    pub logs: Vec<PathBuf>,
     /// Where to begin in files that were never read before
     #[arg(long, value_enum, default_value_t = From::Beginning)]
     pub from: From,
+    /// How a header line looks, such as '{prefix}{time} {method} {source} -> {destination}', or the name of a
+    /// [format.NAME] in the --config file [default: [timestamp][method][source url][destination url]]
+    #[arg(long, value_name = "NAME|PATTERN")]
+    pub format: Option<String>,
+    /// The zone of times without an offset, such as Europe/Berlin [default: the host's]
+    #[arg(long)]
+    pub zone: Option<String>,
+    /// An agent's config: its formats and masks count, and without a LOG its sources are followed
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
 pub enum From {
+    #[default]
     /// Read what is there, then what comes
     Beginning,
     /// Only what comes; what is there already is recorded as a gap

@@ -7,7 +7,7 @@ use anyhow::Context;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Demo, From};
+use crate::cli::{Demo, Following};
 use crate::outcome::WrongConfig;
 use crate::player::Recording;
 use crate::progress;
@@ -30,8 +30,8 @@ pub async fn run(asked: Demo) -> anyhow::Result<()> {
     let logs = fresh.path.join("logs");
     make_logs(&logs)?;
     let cancel = until_signal(progress::say).context("cannot wait for signals")?;
-    let watch =
-        Watch::start(asked.pages.listen, fresh.path.join("data"), std::slice::from_ref(&logs), From::Beginning).await?;
+    let follow = Following { logs: vec![logs.clone()], ..Following::default() };
+    let watch = Watch::start(asked.pages.listen, fresh.path.join("data"), follow).await?;
     let player = tokio::spawn(play(logs, cancel.clone()));
     let result = watch.follow(cancel).await;
     player.abort();

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ::agent::wording::{Wrong, explain};
 use serde::de::DeserializeOwned;
 
 use crate::outcome::WrongConfig;
@@ -15,11 +16,8 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
 
 fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, WrongConfig> {
     toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start).min(text.len());
-        let line = text[..at].matches('\n').count();
-        let key = text.lines().nth(line).and_then(|line| line.split('=').next()).unwrap_or_default().trim();
-        let file = path.display();
-        WrongConfig(format!("{file}:{}: {key}: {}; etc/collector.toml shows every key", line + 1, error.message()))
+        let Wrong { line, key, hint } = explain(&error, text, "etc/collector.toml");
+        WrongConfig(format!("{}:{line}: {key}: {hint}", path.display()))
     })
 }
 
@@ -32,10 +30,13 @@ mod tests {
         let text = "listen = \"127.0.0.1:8480\"\ndate = \"/tmp\"\n";
         let fault =
             parse::<collector::Config>(text, Path::new("collector.toml")).expect_err("an unknown key").to_string();
-        assert!(fault.starts_with("collector.toml:2: date: unknown field `date`"), "{fault}");
+        assert!(fault.starts_with("collector.toml:2: date: there is no key `date` here; is `data` meant?"), "{fault}");
         let text = "listen = \"nowhere\"\n";
         let fault = parse::<collector::Config>(text, Path::new("collector.toml")).expect_err("no address").to_string();
-        assert!(fault.starts_with("collector.toml:1: listen: "), "{fault}");
+        assert!(
+            fault == "collector.toml:1: listen: an address and a port such as \"127.0.0.1:8480\" are expected here",
+            "{fault}"
+        );
     }
 
     const EXAMPLE: &str = include_str!("../etc/collector.toml");

@@ -3,31 +3,93 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use ::agent::{Config, Source, Start, is_pattern};
+use ::agent::config::FormatTable;
+use ::agent::{Config, Source, Start, is_pattern, zone};
 use anyhow::Context;
 
-use crate::cli::From;
+use crate::cli::{Following, From};
 use crate::outcome::WrongConfig;
+use crate::progress;
 
 /// Bytes read ahead of the database: one batch on its way and one behind it, as no network is to be bridged.
 const READ_AHEAD: usize = 8 << 20;
 
 /// The agent's config for these logs, its state beside the collector's data.
-pub fn config(data: &Path, logs: &[PathBuf], from: From) -> anyhow::Result<Config> {
-    let start = match from {
-        From::Beginning => Start::Beginning,
-        From::End => Start::End,
+pub fn config(data: &Path, asked: Following) -> anyhow::Result<Config> {
+    let own = Config { state: data.join("agent"), memory: READ_AHEAD, ..Config::default() };
+    let mut config = match &asked.config {
+        None => own,
+        Some(file) => Config { state: own.state, memory: own.memory, ..of_agent(file)? },
     };
-    let logs = logs.iter().map(|log| absolute(log)).collect::<anyhow::Result<BTreeSet<PathBuf>>>()?;
-    let sources = names(&logs)
-        .into_iter()
-        .zip(logs)
-        .map(|(name, log)| Source { start, ..Source::new(name, vec![log]) })
-        .collect();
-    let config = Config { state: data.join("agent"), sources, memory: READ_AHEAD, ..Config::default() };
+    if !asked.logs.is_empty() {
+        let logs = asked.logs.iter().map(|log| absolute(log)).collect::<anyhow::Result<BTreeSet<PathBuf>>>()?;
+        config.sources = names(&logs).into_iter().zip(logs).map(|(name, log)| Source::new(name, [log])).collect();
+    } else if config.sources.is_empty() {
+        let file = asked.config.unwrap_or_default();
+        let text = format!("{} has no [[source]]; name a LOG, or add one as etc/agent.toml shows", file.display());
+        return Err(WrongConfig(text).into());
+    }
+    if let Some(zone) = &asked.zone {
+        zone::check(zone).map_err(|why| WrongConfig(format!("--zone {zone}: {why}")))?;
+    }
+    let format = asked.format.map(|format| named(&mut config, format)).transpose()?;
+    for source in &mut config.sources {
+        source.zone = source.zone.take().or_else(|| asked.zone.clone());
+        source.format = source.format.take().or_else(|| format.clone());
+        if asked.from == From::End {
+            source.start = Start::End;
+        }
+    }
     match config.check() {
         Ok(()) => Ok(config),
         Err(fault) => Err(WrongConfig(format!("cannot follow {}: {}", fault.value, fault.hint)).into()),
+    }
+}
+
+/// The sources, formats and masks of an agent's config; what else it says is for the agent alone.
+fn of_agent(file: &Path) -> anyhow::Result<Config> {
+    let mut ignored = Vec::new();
+    let default = Config::default();
+    let config = Config::load(file, |config| {
+        let all = [
+            ("id", config.id.is_some()),
+            ("host", config.host.is_some()),
+            ("state", config.state != default.state),
+            ("collector", config.collector != default.collector),
+            ("insecure", config.insecure != default.insecure),
+            ("token_file", config.token_file.is_some()),
+            ("memory", config.memory != default.memory),
+        ];
+        ignored.extend(all.into_iter().filter(|(_, is_set)| *is_set).map(|(key, _)| key));
+        (config.id, config.host, config.token_file) = (None, None, None);
+        (config.collector, config.insecure) = (default.collector.clone(), default.insecure);
+    });
+    let config = config.map_err(|error| anyhow::Error::new(WrongConfig(error.to_string())))?;
+    if !ignored.is_empty() {
+        progress::say(&format!(
+            "{}: {} concern the agent alone and are ignored here",
+            file.display(),
+            ignored.join(", ")
+        ));
+    }
+    Ok(config)
+}
+
+/// The name of the format that was asked for; a pattern becomes a format of its own.
+fn named(config: &mut Config, format: String) -> anyhow::Result<String> {
+    let is_pattern = format.contains('{');
+    let name = if is_pattern { "command line".to_owned() } else { format.clone() };
+    if is_pattern {
+        let table = FormatTable { header: format.clone(), time: None, noise: Vec::new() };
+        config.formats.insert(name.clone(), table);
+    }
+    match config.format(Some(&name)) {
+        Ok(_) => Ok(name),
+        Err(fault) if is_pattern => Err(WrongConfig(format!("--format {format:?}: {}", fault.hint)).into()),
+        Err(fault) => {
+            let text = format!("--format {format}: {}; a pattern of your own holds {{time}} and the like", fault.hint);
+            Err(WrongConfig(text).into())
+        }
     }
 }
 
@@ -95,7 +157,8 @@ mod tests {
 
     #[test]
     fn a_pattern_that_is_none_is_wrong_usage() {
-        let wrong = config(Path::new("/data"), &[PathBuf::from("/tmp/[z")], From::Beginning).expect_err("wrong");
+        let asked = Following { logs: vec!["/tmp/[z".into()], ..Following::default() };
+        let wrong = config(Path::new("/data"), asked).expect_err("wrong");
         assert!(wrong.downcast_ref::<WrongConfig>().is_some());
         assert!(wrong.to_string().contains("/tmp/[z"), "{wrong}");
     }

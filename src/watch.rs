@@ -11,7 +11,7 @@ use store::Location;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{self, From};
+use crate::cli::{self, Following};
 use crate::outcome::WrongConfig;
 use crate::serve::{self, Server};
 use crate::{progress, sources};
@@ -22,7 +22,7 @@ const WAITING: usize = 8;
 pub async fn run(asked: cli::Watch) -> anyhow::Result<()> {
     let data = asked.data.map_or_else(default_data, Ok)?;
     let cancel = until_signal(progress::say).context("cannot wait for signals")?;
-    Watch::start(asked.pages.listen, data, &asked.logs, asked.from).await?.follow(cancel).await
+    Watch::start(asked.pages.listen, data, asked.follow).await?.follow(cancel).await
 }
 
 /// A collector that serves its pages, and what an agent beside it is to follow.
@@ -33,8 +33,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    pub async fn start(listen: SocketAddr, data: PathBuf, logs: &[PathBuf], from: From) -> anyhow::Result<Self> {
-        let agent = sources::config(&data, logs, from)?;
+    pub async fn start(listen: SocketAddr, data: PathBuf, follow: Following) -> anyhow::Result<Self> {
+        let agent = sources::config(&data, follow)?;
         let listener = serve::bind(listen, "--listen").await?;
         let serving = CancellationToken::new();
         let following = agent

@@ -24,7 +24,9 @@ fn help_shows_a_new_user_what_to_type() {
         assert!(help.contains(wanted), "{wanted} is not in\n{help}");
     }
     let watch = text(&run(&["watch", "--help"]).stdout);
-    for wanted in ["--listen", "127.0.0.1:8480", "--data", "--from", "beginning", "LOG"] {
+    for wanted in
+        ["--listen", "127.0.0.1:8480", "--data", "--from", "beginning", "--format", "--zone", "--config", "LOG"]
+    {
         assert!(watch.contains(wanted), "{wanted} is not in\n{watch}");
     }
 }
@@ -37,7 +39,7 @@ fn a_wrong_config_exits_2_with_file_line_key_and_a_hint() {
     let out = run(&["collector", "--config", &file.display().to_string()]);
     let said = text(&out.stderr);
     assert_eq!(out.status.code(), Some(2), "{said}");
-    assert!(said.contains("collector.toml:2: storage: unknown field"), "{said}");
+    assert!(said.contains("collector.toml:2: storage: there is no key `storage` here"), "{said}");
     assert!(said.contains("etc/collector.toml"), "{said}");
 
     std::fs::write(&file, "[[source]]\nname = \"proxy\"\npaths = [\"/x/*.log\"]\nformat = \"pbx\"\n").expect("written");
@@ -164,6 +166,76 @@ async fn a_log_is_followed_by_its_bare_name() {
     })
     .await;
     assert_eq!(siptrail.stop().await, Some(0));
+}
+
+/// A log with times of Seoul, in a layout of its own.
+fn write_pbx_log(file: &Path) {
+    let record = "INFO 2026-11-23 19:53:58.132 OPTIONS sip:192.0.2.1 -> sip:192.0.2.2\n\
+                  OPTIONS sip:bob@example.com SIP/2.0\r\nCall-ID: pbx@example.com\r\nContent-Length: 0\r\n\r\n\n";
+    std::fs::write(file, record).expect("written");
+}
+
+const PBX: &str = "{prefix}{time} {method} {source} -> {destination}";
+
+/// `siptrail watch` with flags of its own.
+fn watch_as(flags: &[&str], data: &Path, logs: &[&Path]) -> Siptrail {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_siptrail"));
+    command.args(["watch", "--listen", "127.0.0.1:0", "--data"]).arg(data).args(flags).args(logs);
+    Siptrail::spawn(&mut command)
+}
+
+async fn holds_the_pbx_call(siptrail: Siptrail) {
+    let api = siptrail.api().await;
+    let messages = eventually("the record is read", || async {
+        let messages = api.all("messages", "").await?;
+        if messages.len() == 1 { Ok(messages) } else { Err(format!("{} messages", messages.len())) }
+    })
+    .await;
+    assert_eq!(messages[0]["time"], "2026-11-23T10:53:58.132000Z", "{messages:?}");
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_log_in_another_layout_and_zone_is_watched_as_the_command_line_says() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("pbx.log");
+    write_pbx_log(&file);
+    let flags = ["--format", PBX, "--zone", "Asia/Seoul"];
+    holds_the_pbx_call(watch_as(&flags, &dir.path().join("data"), &[&file])).await;
+}
+
+#[tokio::test]
+async fn the_sources_and_formats_of_an_agents_config_are_watched() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (file, config) = (dir.path().join("pbx.log"), dir.path().join("agent.toml"));
+    write_pbx_log(&file);
+    let text = format!(
+        "collector = \"https://siptrail.example.com\"\ntoken_file = \"/nowhere/token\"\n\
+         [format.pbx]\nheader = \"{PBX}\"\n\
+         [[source]]\nname = \"pbx\"\npaths = [\"{}\"]\nformat = \"pbx\"\nzone = \"Asia/Seoul\"\n",
+        file.display()
+    );
+    std::fs::write(&config, text).expect("written");
+    let config = config.display().to_string();
+    let siptrail = watch_as(&["--config", &config], &dir.path().join("by-config"), &[]);
+    siptrail.says("collector, token_file concern the agent alone and are ignored here").await;
+    holds_the_pbx_call(siptrail).await;
+    let flags = ["--config", &config, "--format", "pbx", "--zone", "Asia/Seoul"];
+    holds_the_pbx_call(watch_as(&flags, &dir.path().join("by-log"), &[&file])).await;
+}
+
+#[test]
+fn a_format_or_zone_that_is_none_is_named_with_what_to_write() {
+    for (flags, wanted) in [
+        (["--zone", "Europe/Berln"], "--zone Europe/Berln: there is no such zone; is \"Europe/Berlin\" meant?"),
+        (["--format", "pbx"], "--format pbx: there is no [format.pbx]"),
+        (["--format", "{time} {when}"], "--format \"{time} {when}\": "),
+        (["--config", "/nowhere/agent.toml"], "/nowhere/agent.toml"),
+    ] {
+        let out = run(&["watch", "--listen", "127.0.0.1:0", "--data", "/nowhere", flags[0], flags[1], "/tmp/x.log"]);
+        assert_eq!(out.status.code(), Some(2), "{flags:?}");
+        assert!(text(&out.stderr).contains(wanted), "{flags:?}: {}", text(&out.stderr));
+    }
 }
 
 /// Records of these numbers, a Call-ID each.

@@ -8,7 +8,8 @@ use record::format::{Definition, Format};
 use record::redact;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, duration};
+use crate::wording::{Wrong, explain, nearest};
+use crate::{Error, duration, zone};
 
 /// Everything `etc/agent.toml` may say. A missing key has the value of `Default`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -144,9 +145,8 @@ impl Config {
 
     fn read(text: &str, file: &Path, over: impl FnOnce(&mut Self)) -> Result<Self, Error> {
         let mut config: Self = toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            let line = text[..at.min(text.len())].matches('\n').count() + 1;
-            Error::Config { file: file.to_path_buf(), line, key: key_at(text, line), hint: error.message().to_owned() }
+            let Wrong { line, key, hint } = explain(&error, text, "etc/agent.toml");
+            Error::Config { file: file.to_path_buf(), line, key, hint }
         })?;
         over(&mut config);
         config.check().map_err(|fault| match text.lines().position(|line| fault.is_in(line)) {
@@ -203,10 +203,7 @@ impl Config {
                 crate::place::check(path).map_err(|why| Fault::new("paths", &path.to_string_lossy(), &why))?;
             }
             if let Some(zone) = source.zone.as_deref() {
-                let known = zone.parse::<chrono_tz::Tz>().is_ok();
-                known.then_some(()).ok_or_else(|| {
-                    Fault::new("zone", zone, "no such zone; use an IANA name such as \"Asia/Seoul\" or \"UTC\"")
-                })?;
+                zone::check(zone).map_err(|why| Fault::new("zone", zone, &why))?;
             }
             self.format(source.format.as_deref())?;
         }
@@ -219,11 +216,15 @@ impl Config {
             return Ok(Format::siptrail());
         };
         let table = self.formats.get(name).ok_or_else(|| {
-            Fault::new("format", name, &format!("there is no [format.{name}]; add it, or leave the key out"))
+            let meant = nearest(name, self.formats.keys().map(String::as_str));
+            let what_to_do =
+                meant.map_or_else(|| "add it, or leave the key out".into(), |meant| format!("is {meant:?} meant?"));
+            Fault::new("format", name, &format!("there is no [format.{name}]; {what_to_do}"))
         })?;
         let FormatTable { header, time, noise } = table.clone();
-        Format::compile(Definition { name: name.to_owned(), header, time, noise })
-            .map_err(|error| Fault::new("format", &format!("[format.{name}]"), &error.to_string()))
+        Format::compile(Definition { name: name.to_owned(), header, time, noise }).map_err(
+            |record::format::Error::Pattern { what, .. }| Fault::new("format", &format!("[format.{name}]"), &what),
+        )
     }
 
     fn check_collector(&self) -> Result<(), Fault> {
@@ -266,12 +267,6 @@ impl Fault {
     }
 }
 
-/// The key that stands on a line, or the table it opens.
-fn key_at(text: &str, line: usize) -> String {
-    let line = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-    line.split('=').next().unwrap_or_default().trim().to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,7 +306,11 @@ mod tests {
     #[test]
     fn a_wrong_key_is_named_with_its_line() {
         let text = "poll = \"1s\"\npol = \"2s\"\n";
-        assert!(fault(text).starts_with("agent.toml:2: pol: unknown field `pol`"), "{}", fault(text));
+        assert!(
+            fault(text).starts_with("agent.toml:2: pol: there is no key `pol` here; is `poll` meant?"),
+            "{}",
+            fault(text)
+        );
         assert!(fault("poll = \"1 fortnight\"").starts_with("agent.toml:1: poll: \"1 fortnight\" is no duration"));
         assert!(fault("poll = [").starts_with("agent.toml:1: poll"));
     }
@@ -320,7 +319,10 @@ mod tests {
     fn what_does_not_exist_is_named_with_a_hint() {
         let source = "[[source]]\nname = \"proxy\"\npaths = [\"/var/log/proxy.log\"]\n";
         let zone = fault(&format!("{source}zone = \"Mars/Olympus\"\n"));
-        assert_eq!(zone, "agent.toml:4: zone: no such zone; use an IANA name such as \"Asia/Seoul\" or \"UTC\"");
+        assert_eq!(
+            zone,
+            "agent.toml:4: zone: there is no such zone; use an IANA name such as \"Asia/Seoul\" or \"UTC\""
+        );
         let format = fault(&format!("{source}format = \"pbx\"\n"));
         assert_eq!(format, "agent.toml:4: format: there is no [format.pbx]; add it, or leave the key out");
         let twice = fault(&format!("{source}{source}"));

@@ -1,7 +1,7 @@
 //! Bytes on disk to acknowledged bytes at the collector.
 //!
 //! Read in this order:
-//! - [`config`], [`options`], [`error`](Error): what an operator says, and what is wrong with it
+//! - [`config`], [`options`], [`error`](Error), [`wording`]: what an operator says, and what is wrong with it
 //! - `content`, `generation`, `guard`: what a file is, and how it is known again
 //! - `logname`, `pattern`, `place`, `discover`, `source`: which files there are, and the sources that they are of
 //! - `cursor`, `turn`, `parcel`: a place in one file, and what a turn of reading and framing makes of it
@@ -23,6 +23,7 @@ pub mod options;
 pub mod progress;
 pub mod stop;
 pub mod transport;
+pub mod wording;
 
 mod checkpoint;
 mod content;
@@ -44,7 +45,7 @@ mod ship;
 mod source;
 mod stream;
 mod turn;
-mod zone;
+pub mod zone;
 
 pub use config::{Config, Source, Start};
 pub use error::Error;

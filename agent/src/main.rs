@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 /// Follows logs and brings their records to a Siptrail collector
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "siptrail-agent", version)]
 struct Arguments {
     /// Say more (-v: debug, -vv: trace); RUST_LOG is honoured too
     #[arg(short, long, action = clap::ArgAction::Count)]

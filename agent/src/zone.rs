@@ -2,10 +2,25 @@
 
 use std::path::Path;
 
+use crate::wording::nearest;
+
 /// The host's name, or `localhost`.
 pub fn host_name() -> String {
     let name = hostname::get().map(|name| name.to_string_lossy().into_owned());
     name.ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".into())
+}
+
+/// The zone of this name, or in words why there is none.
+pub fn check(zone: &str) -> Result<(), String> {
+    if zone.parse::<chrono_tz::Tz>().is_ok() {
+        return Ok(());
+    }
+    let meant = nearest(zone, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
+    let meant = meant.map_or_else(
+        || "use an IANA name such as \"Asia/Seoul\" or \"UTC\"".to_owned(),
+        |meant| format!("is {meant:?} meant?"),
+    );
+    Err(format!("there is no such zone; {meant}"))
 }
 
 /// The IANA name of the host's zone, or `UTC`: `TZ`, else where `/etc/localtime` points, as for all who log,

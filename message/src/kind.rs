@@ -196,7 +196,10 @@ mod lower_case {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Kind, D::Error> {
         let name = String::deserialize(from)?;
-        name.parse().map_err(|()| serde::de::Error::custom("is: expected sip, rest, push or media"))
+        name.parse().map_err(|()| {
+            let what = format!("{name:?} cannot stand here; write \"sip\", \"rest\", \"push\" or \"media\"");
+            serde::de::Error::custom(what)
+        })
     }
 }
 

@@ -61,21 +61,47 @@ impl Default for Settings {
 }
 
 /// `[[key]]` of the config: a key space of the operator's own, from a header, a JSON body or a query.
+/// Exactly one of `header`, `json` and `query` says where the value stands.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "Written")]
 pub struct KeyRule {
     pub space: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub json: Option<Pointer>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
     /// The part of the value that counts: the first group, else all that matches. No match, no key.
-    #[serde(default, rename = "match", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
     pub pattern: Option<Pattern>,
-    #[serde(default = "sure")]
     pub sure: bool,
+}
+
+/// A `[[key]]` as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    space: String,
+    header: Option<String>,
+    json: Option<Pointer>,
+    query: Option<String>,
+    #[serde(rename = "match")]
+    pattern: Option<Pattern>,
+    #[serde(default = "sure")]
+    sure: bool,
+}
+
+impl TryFrom<Written> for KeyRule {
+    type Error = SettingsError;
+    fn try_from(written: Written) -> Result<Self, SettingsError> {
+        let Written { space, header, json, query, pattern, sure } = written;
+        match u8::from(header.is_some()) + u8::from(json.is_some()) + u8::from(query.is_some()) {
+            1 => Ok(Self { space, header, json, query, pattern, sure }),
+            0 => Err(SettingsError::NoPlace),
+            _ => Err(SettingsError::TwoPlaces),
+        }
+    }
 }
 
 fn sure() -> bool {
@@ -84,9 +110,15 @@ fn sure() -> bool {
 
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SettingsError {
-    #[error("not a JSON pointer: {0:?} must be empty or begin with /")]
+    #[error("{0:?} is no JSON pointer; it must be empty or begin with /")]
     Pointer(String),
-    #[error("pattern {pattern:?}: {what}")]
+    #[error("say where the key stands: add `header`, `json` or `query`")]
+    NoPlace,
+    #[error(
+        "a key stands in one place: keep one of `header`, `json` and `query`, and write another [[key]] with the same space for the others"
+    )]
+    TwoPlaces,
+    #[error("{pattern:?} is no regular expression: {what}")]
     Pattern { pattern: String, what: String },
 }
 
@@ -150,7 +182,12 @@ impl TryFrom<String> for Pattern {
     fn try_from(pattern: String) -> Result<Self, SettingsError> {
         match Regex::new(&pattern) {
             Ok(regex) => Ok(Self(regex)),
-            Err(error) => Err(SettingsError::Pattern { pattern, what: error.to_string() }),
+            Err(error) => {
+                // The last line says what is wrong; those before it draw where.
+                let text = error.to_string();
+                let what = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                Err(SettingsError::Pattern { pattern, what })
+            }
         }
     }
 }
