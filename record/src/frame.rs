@@ -45,6 +45,7 @@ use serde::{Deserialize, Serialize};
 use crate::format::Format;
 use crate::id::Offset;
 use crate::span::{Flags, Span, SpanKind};
+use crate::wrapper::Unwrapper;
 pub(crate) use headers::is_start_line;
 use message::{Message, Step};
 pub use whole::{frame, spans};
@@ -63,6 +64,9 @@ pub struct Resume {
     /// A SIP record without a message ends right here: the next one may have been mixed with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub after_empty: bool,
+    /// How unwrapping goes on there, where the log is wrapped. The framer is fed what is unwrapped and knows nothing of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwrapper: Option<Unwrapper>,
 }
 
 /// Where the framer wants to read next.
@@ -237,7 +241,7 @@ impl Framer {
     /// The note to keep with `unfinished()`.
     pub fn resume(&self) -> Resume {
         let after_empty = self.empty == Some(self.unfinished());
-        Resume { before: self.before, shape: self.shape.clone(), after_empty }
+        Resume { before: self.before, shape: self.shape.clone(), after_empty, unwrapper: None }
     }
 
     /// Bytes the next chunk must hold, if the file has as many: where it holds fewer, the file is taken to end there.

@@ -6,6 +6,7 @@
 //! - `span`: ranges that tile a stream
 //! - `name`: tokens, and header field names that have a usual spelling
 //! - `format`: what a header line is
+//! - `wrapper`: what a container runtime, a syslog daemon or UTF-16 made of the lines of a log
 //! - `frame`: the state machine that is fed bytes and tells spans
 //! - `parts`: where the messages within one record end
 //! - `redact`, `wire`: what never leaves the host; what agent and collector say to each other
@@ -19,3 +20,4 @@ pub mod redact;
 pub mod span;
 pub mod time;
 pub mod wire;
+pub mod wrapper;
