@@ -157,6 +157,7 @@ fn row(stream: i64, start: u64, number: usize, sample: &str) -> MessageRow {
         destination: destination.clone(),
         flags: Flags::empty(),
         masked: Vec::new(),
+        text_len: None,
         masked_hash: None,
         raw: Packed::of(b""),
         event: CallEvent {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use agent::Progress;
+use record::wrapper::Wrapper;
 use store::Store;
 use store::stream::Totals;
 use tokio::sync::watch;
@@ -71,6 +72,7 @@ struct Teller {
     last_line: Option<Instant>,
     missing: BTreeSet<PathBuf>,
     empty: BTreeSet<PathBuf>,
+    wrapped: usize,
     files: usize,
     behind: bool,
     /// What was there at the start is told, or there was nothing.
@@ -85,6 +87,7 @@ impl Teller {
             last_line: None,
             missing: BTreeSet::new(),
             empty: BTreeSet::new(),
+            wrapped: 0,
             files: 0,
             behind: false,
             begun: false,
@@ -111,6 +114,10 @@ impl Teller {
             self.files = progress.files;
             lines.push(format!("following {}", counted(self.files as i64, "file")));
         }
+        for (path, wrapper) in progress.wrapped.iter().skip(self.wrapped) {
+            lines.push(wrapped(path, *wrapper));
+        }
+        self.wrapped = progress.wrapped.len();
         let left = progress.bytes_left();
         if left > WORTH && self.last_line.is_none_or(|at| now.duration_since(at) >= LINE) {
             self.behind = true;
@@ -130,6 +137,15 @@ impl Teller {
             self.caught_up_now |= progress.bytes_known > 0;
         }
         lines
+    }
+}
+
+/// A log that is read as what it looks like.
+fn wrapped(path: &Path, wrapper: Wrapper) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str()).display();
+    match wrapper.is_utf16() {
+        true => format!("{name}: UTF-16; it is converted"),
+        false => format!("{name}: {}; read through wrapper = \"{wrapper}\"", wrapper.title()),
     }
 }
 
@@ -249,6 +265,20 @@ mod tests {
         assert!(teller.lines(&waiting, teller.began).is_empty());
         waiting.waiting_for.clear();
         assert_eq!(teller.lines(&waiting, teller.began), ["/x/a.log is there now"]);
+    }
+
+    #[test]
+    fn a_log_that_is_wrapped_is_named_once_with_its_wrapper() {
+        let mut teller = Teller::new(Instant::now());
+        let mut progress = Progress::default();
+        for (name, wrapper) in [("/x/app.log", Wrapper::Docker), ("/x/b.log", Wrapper::Utf16Le)] {
+            progress.wrapped.push((PathBuf::from(name), wrapper));
+        }
+        assert_eq!(
+            teller.lines(&progress, teller.began),
+            ["app.log: Docker's json-file; read through wrapper = \"docker\"", "b.log: UTF-16; it is converted"]
+        );
+        assert!(teller.lines(&progress, teller.began).is_empty());
     }
 
     #[test]

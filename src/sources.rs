@@ -36,6 +36,7 @@ pub fn config(data: &Path, asked: Following) -> anyhow::Result<Config> {
     for source in &mut config.sources {
         source.zone = source.zone.take().or_else(|| asked.zone.clone());
         source.format = source.format.take().or_else(|| format.clone());
+        source.recognise = true;
         if asked.from == From::End {
             source.start = Start::End;
         }

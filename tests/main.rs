@@ -15,3 +15,4 @@ mod live;
 mod loggers;
 mod support;
 mod traffic;
+mod wrapped;

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use record::format::{Definition, Format};
 use record::redact;
+use record::wrapper::Wrapper;
 use serde::{Deserialize, Serialize};
 
+use crate::unwrapped::Wrapping;
 use crate::wording::{Wrong, explain, nearest};
 use crate::{Error, duration, zone};
 
@@ -74,6 +76,12 @@ pub struct Source {
     pub zone: Option<String>,
     #[serde(default)]
     pub start: Start,
+    /// What lines are wrapped in: `docker`, `cri` or `syslog`; none = nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrapper: Option<String>,
+    /// Without a wrapper: reads files as what they look like, instead of reporting that they look so.
+    #[serde(skip)]
+    pub recognise: bool,
 }
 
 /// Where a log is read from that was never followed before.
@@ -123,10 +131,20 @@ impl Default for Config {
 }
 
 impl Source {
+    /// How the lines of its files are unwrapped.
+    pub(crate) fn wrapping(&self) -> Result<Wrapping, Fault> {
+        let Some(name) = self.wrapper.as_deref() else {
+            return Ok(if self.recognise { Wrapping::Recognised } else { Wrapping::Nothing });
+        };
+        let hint = "no such wrapper; use \"docker\", \"cri\" or \"syslog\", or leave the key out";
+        Wrapper::named(name).map(Wrapping::As).ok_or_else(|| Fault::new("wrapper", name, hint))
+    }
+
     /// A source in the default format, in the host's zone, from the beginning.
     pub fn new(name: impl Into<String>, paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
         let paths = paths.into_iter().map(Into::into).collect();
-        Self { name: name.into(), paths, format: None, zone: None, start: Start::Beginning }
+        let (format, zone, wrapper) = (None, None, None);
+        Self { name: name.into(), paths, format, zone, start: Start::Beginning, wrapper, recognise: false }
     }
 }
 
@@ -206,6 +224,7 @@ impl Config {
                 zone::check(zone).map_err(|why| Fault::new("zone", zone, &why))?;
             }
             self.format(source.format.as_deref())?;
+            source.wrapping()?;
         }
         Ok(())
     }
@@ -295,6 +314,7 @@ mod tests {
             "format",
             "zone",
             "start",
+            "wrapper",
             "[format.pbx]",
             "time",
             "noise",
@@ -325,6 +345,11 @@ mod tests {
         );
         let format = fault(&format!("{source}format = \"pbx\"\n"));
         assert_eq!(format, "agent.toml:4: format: there is no [format.pbx]; add it, or leave the key out");
+        let wrapper = fault(&format!("{source}wrapper = \"podman\"\n"));
+        assert_eq!(
+            wrapper,
+            "agent.toml:4: wrapper: no such wrapper; use \"docker\", \"cri\" or \"syslog\", or leave the key out"
+        );
         let twice = fault(&format!("{source}{source}"));
         assert!(twice.contains("two sources have this name"), "{twice}");
     }

@@ -8,9 +8,11 @@ use record::id::Offset;
 use record::redact;
 use record::span::Cause;
 use record::wire::Guard;
+use record::wrapper::Wrapper;
 
 use crate::guard::{BEFORE, HEAD, Look, guard};
 use crate::parcel::Parcel;
+use crate::unwrapped::{self, Unwrapped, Wrapping};
 
 /// How the files of a source are read.
 #[derive(Clone, Debug)]
@@ -18,6 +20,7 @@ pub struct Framing {
     pub format: Arc<Format>,
     pub limits: Limits,
     pub masks: redact::Rules,
+    pub wrapping: Wrapping,
 }
 
 /// Where a stream is read and framed. A turn takes it to a reader thread, which brings it back.
@@ -41,6 +44,9 @@ pub struct Cursor {
     pub(crate) nuls_to: u64,
     /// There is data here: NULs before it are part of the log.
     pub(crate) data_at: u64,
+    /// Of a wrapped file: what its bytes are unwrapped to. Then `at` says nothing.
+    pub(crate) unwrapped: Option<Box<Unwrapped>>,
+    pub(crate) look: unwrapped::Look,
 }
 
 /// The first bytes of a file: as long as it is followed, in two places.
@@ -78,18 +84,10 @@ impl Cursor {
         let framer = framing.framer(0, &Resume::default());
         let framing = Arc::clone(framing);
         let (window, head) = (Vec::new(), head_of(head));
-        Self {
-            framing,
-            framer,
-            at: 0,
-            seen: 0,
-            window,
-            head,
-            framed: FramedEnd::default(),
-            leading: true,
-            nuls_to: 0,
-            data_at: 0,
-        }
+        let (unwrapped, look) = (None, unwrapped::Look::default());
+        let framed = FramedEnd::default();
+        let (leading, nuls_to, data_at) = (true, 0, 0);
+        Self { framing, framer, at: 0, seen: 0, window, head, framed, leading, nuls_to, data_at, unwrapped, look }
     }
 
     /// At a committed offset of a file that was looked at there.
@@ -102,18 +100,10 @@ impl Cursor {
         let framing = Arc::clone(framing);
         let head = head_of(&look.head);
         let framed = FramedEnd { at: w, note, crc, crc_from, before: look.before.clone() };
-        Self {
-            framing,
-            framer,
-            at: w,
-            seen: w,
-            window: look.before.clone(),
-            head,
-            framed,
-            leading: false,
-            nuls_to: 0,
-            data_at: 0,
-        }
+        let window = look.before.clone();
+        let (unwrapped, look) = (None, unwrapped::Look::default());
+        let (leading, nuls_to, data_at) = (false, 0, 0);
+        Self { framing, framer, at: w, seen: w, window, head, framed, leading, nuls_to, data_at, unwrapped, look }
     }
 
     /// All bytes before were read.
@@ -151,13 +141,22 @@ impl Cursor {
 
     /// Bytes of the unfinished record that are held.
     pub fn kept(&self) -> usize {
-        self.window.len().saturating_sub(BEFORE)
+        let text = self.unwrapped.as_ref().map_or(0, |unwrapped| unwrapped.text.kept());
+        self.window.len().saturating_sub(BEFORE) + text
+    }
+
+    /// What the file turned out to be wrapped in, once.
+    pub fn take_wrapper(&mut self) -> Option<Wrapper> {
+        self.look.news.take()
     }
 
     /// Releases the bytes of the unfinished record; they are read again from the file.
     pub fn forget(&mut self) {
         let from = self.window.len().saturating_sub(BEFORE);
         self.window = self.window.split_off(from);
+        if let Some(unwrapped) = &mut self.unwrapped {
+            unwrapped.forget();
+        }
     }
 
     /// The guard at the end of the last final span.

@@ -17,6 +17,7 @@
 //! - `begin`: a stream begins in a file, or goes on in it; `seek`: its file is gone or was truncated
 //! - `turns`, `turned`: whose turn it is to be read, and what a turn brought
 //! - `answer`, `large`, `rewind`: what the collector answers
+//! - `wrapped`: files that turn out to be wrapped
 //! - `recover`: what is known when the agent starts
 
 mod answer;
@@ -45,6 +46,7 @@ mod streams;
 mod turned;
 mod turns;
 mod verdict;
+mod wrapped;
 
 use std::time::Duration;
 
@@ -62,6 +64,7 @@ use self::rounds::Rounds;
 use self::saved::Checkpoints;
 use self::scheduler::Scheduler;
 use self::streams::Streams;
+use self::wrapped::Wrapped;
 use crate::discover::Scope;
 use crate::parcel::Parcel;
 use crate::progress::{self, Progress};
@@ -110,6 +113,7 @@ pub struct Follow {
     scheduler: Scheduler,
     delivery: Delivery,
     checkpoints: Checkpoints,
+    wrapped: Wrapped,
 
     /// What the collector and the checkpoint know was taken in.
     recovered: bool,
@@ -131,6 +135,7 @@ impl Follow {
             judging: Judging::default(),
             scheduler: Scheduler::default(),
             delivery,
+            wrapped: Wrapped::default(),
             checkpoints: Checkpoints::default(),
             recovered: false,
             stopping: false,
@@ -188,6 +193,7 @@ impl Follow {
             unreadable: unreadable.map(|file| file.path.clone()).collect(),
             records: counts.records,
             gaps: counts.gaps,
+            wrapped: self.wrapped.files().to_vec(),
             collector: progress::Collector::Unknown,
             ..Progress::default()
         };

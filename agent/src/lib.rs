@@ -4,7 +4,7 @@
 //! - [`config`], [`options`], [`error`](Error), [`wording`]: what an operator says, and what is wrong with it
 //! - `content`, `generation`, `guard`: what a file is, and how it is known again
 //! - `logname`, `pattern`, `place`, `discover`, `source`: which files there are, and the sources that they are of
-//! - `cursor`, `turn`, `parcel`: a place in one file, and what a turn of reading and framing makes of it
+//! - `cursor`, `unwrapped`, `turn`, `parcel`: a place in one file, in a wrapped one too, and what a turn of reading and framing makes of it
 //! - `stream`: one stream, as an enum of its states
 //! - `follow`: every decision about files and streams; pure. It names its parts in its own order
 //! - `read`, `reply`, [`http`], [`transport`], `ship`, `link`, `checkpoint`: the hands
@@ -45,6 +45,7 @@ mod ship;
 mod source;
 mod stream;
 mod turn;
+mod unwrapped;
 pub mod zone;
 
 pub use config::{Config, Source, Start};

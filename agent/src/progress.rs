@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use record::wrapper::Wrapper;
+
 use crate::stream::Stream;
 
 /// Sent through `tokio::sync::watch` whenever something of it changes.
@@ -27,6 +29,8 @@ pub struct Progress {
     pub empty: Vec<PathBuf>,
     /// Files that cannot be opened.
     pub unreadable: Vec<PathBuf>,
+    /// Files that are read through a wrapper that they were recognised by, or converted from UTF-16.
+    pub wrapped: Vec<(PathBuf, Wrapper)>,
     /// Records acknowledged since the start.
     pub records: u64,
     /// Gaps acknowledged since the start.

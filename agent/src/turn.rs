@@ -5,6 +5,7 @@
 //! - `feed`: what was read goes to the framer, and what is final into parcels
 //! - `spans`: a span with its bytes, as it is sent
 //! - `tail`: what is not final yet, as it seems now
+//! - `unwrapped`: the same for a file whose lines are wrapped
 //! - `close`: the end of a file is the end of its last record
 
 mod close;
@@ -13,6 +14,7 @@ mod nuls;
 mod read;
 mod spans;
 mod tail;
+mod unwrapped;
 
 use std::io;
 
@@ -184,6 +186,9 @@ impl<C: Content> Work<'_, C> {
     fn into_turn(mut self) -> Turn {
         self.cut();
         self.trim(KEPT);
+        if let Some(unwrapped) = &mut self.turn.cursor.unwrapped {
+            unwrapped::keep(unwrapped);
+        }
         self.turn.cursor.window = self.buf.clone();
         self.turn
     }

@@ -65,12 +65,15 @@ pub fn span(span: &WireSpan) -> Option<Refused> {
         SpanKind::Fragment if span.of.is_some() => return None,
         SpanKind::Fragment | SpanKind::Record => {}
     }
-    if span.len > MAX_UNPACKED as u64 {
+    if span.text_len() > MAX_UNPACKED as u64 {
         return refused("longer than a batch may be");
+    }
+    if !span.unwrapped.as_ref().is_none_or(|unwrapped| ascend(&unwrapped.places, (unwrapped.len, span.len))) {
+        return refused("places of messages lie outside the span or are out of order");
     }
     let sent = span.bytes.len() as u64;
     if span.masked.is_empty() {
-        if sent != span.len {
+        if sent != span.text_len() {
             return refused("the bytes are not as many as the length says");
         }
         if WireSpan::hash_of(&span.bytes) != span.hash {
@@ -88,7 +91,13 @@ pub fn span(span: &WireSpan) -> Option<Refused> {
         behind = end;
         unmasked = unmasked - u64::from(mask.len) + u64::from(mask.len_before);
     }
-    if unmasked == span.len { None } else { refused("the masks do not add up to the length") }
+    if unmasked == span.text_len() { None } else { refused("the masks do not add up to the length") }
+}
+
+/// Places ascend on both sides, and lie within the span.
+fn ascend(places: &[(u64, u64)], end: (u64, u64)) -> bool {
+    let in_order = places.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1);
+    in_order && places.last().is_none_or(|last| last.0 <= end.0 && last.1 <= end.1)
 }
 
 #[cfg(test)]
@@ -96,7 +105,7 @@ mod tests {
     use record::id::StreamId;
     use record::redact::Mask;
     use record::time::Timestamp;
-    use record::wire::Guard;
+    use record::wire::{Guard, Unwrapped};
 
     use super::*;
 
@@ -153,6 +162,28 @@ mod tests {
         assert_eq!(span(&record), None);
         record.len = 4;
         assert!(matches!(span(&record), Some(Refused::Span { .. })));
+    }
+
+    #[test]
+    fn the_bytes_of_a_wrapped_span_are_as_many_as_it_says_and_its_places_ascend() {
+        let mut record = WireSpan::new(Offset(0), 100, SpanKind::Record);
+        record.bytes = serde_bytes::ByteBuf::from(b"abcdef".to_vec());
+        record.hash = WireSpan::hash_of(b"abcdef");
+        assert!(matches!(span(&record), Some(Refused::Span { .. })), "not wrapped");
+        let mut with = |len, places: &[(u64, u64)]| {
+            record.unwrapped = Some(Box::new(Unwrapped { len, places: places.to_vec() }));
+            span(&record)
+        };
+        for good in [&[][..], &[(2, 40)], &[(0, 0), (2, 40), (6, 100)]] {
+            assert_eq!(with(6, good), None, "{good:?}");
+        }
+        for bad in [&[(7, 40)][..], &[(2, 101)], &[(2, 40), (1, 50)], &[(2, 40), (3, 40)], &[(2, 40), (2, 50)]] {
+            assert!(matches!(with(6, bad), Some(Refused::Span { .. })), "{bad:?}");
+        }
+        assert!(matches!(with(7, &[]), Some(Refused::Span { .. })));
+        record.bytes[0] = b'x';
+        record.unwrapped = Some(Box::new(Unwrapped { len: 6, places: Vec::new() }));
+        assert_eq!(span(&record), Some(Refused::Damaged { start: Offset(0) }));
     }
 
     #[test]

@@ -14,17 +14,20 @@ pub struct Cut<'a> {
     pub len: u64,
     /// As sent.
     pub bytes: &'a [u8],
+    /// Of the bytes, before masking.
+    pub text_len: u64,
     /// From the start of these bytes.
     pub masked: Vec<Mask>,
 }
 
-/// The bytes of a span, as many as they are in the file, so that declared lengths fit: of what was masked only the
+/// The bytes of a span, as many as they are in the log, so that declared lengths fit: of what was masked only the
 /// number is known.
 pub fn as_in_file(span: &WireSpan) -> Cow<'_, [u8]> {
     if span.masked.is_empty() {
         return Cow::Borrowed(&span.bytes);
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(span.len).unwrap_or(span.bytes.len()).min(2 * span.bytes.len()));
+    let mut bytes =
+        Vec::with_capacity(usize::try_from(span.text_len()).unwrap_or(span.bytes.len()).min(2 * span.bytes.len()));
     let mut from = 0;
     for mask in &span.masked {
         bytes.extend_from_slice(&span.bytes[from..mask.at as usize]);
@@ -35,14 +38,15 @@ pub fn as_in_file(span: &WireSpan) -> Cow<'_, [u8]> {
     Cow::Owned(bytes)
 }
 
-/// A stretch that begins and ends beside masks, told by places in the file.
-pub fn cut(span: &WireSpan, in_file: Range<usize>) -> Cut<'_> {
-    let sent = sent_at(span, in_file.start)..sent_at(span, in_file.end);
+/// A stretch that begins and ends beside masks, told by places in the log.
+pub fn cut(span: &WireSpan, text: Range<usize>) -> Cut<'_> {
+    let sent = sent_at(span, text.start)..sent_at(span, text.end);
     let within = |mask: &&Mask| sent.start <= mask.at as usize && (mask.at + mask.len) as usize <= sent.end;
     let masked = span.masked.iter().filter(within).map(|mask| Mask { at: mask.at - sent.start as u32, ..*mask });
     Cut {
-        at: in_file.start as u64,
-        len: in_file.len() as u64,
+        at: span.in_file(text.start as u64),
+        len: span.in_file(text.end as u64) - span.in_file(text.start as u64),
+        text_len: text.len() as u64,
         bytes: &span.bytes[sent.clone()],
         masked: masked.collect(),
     }

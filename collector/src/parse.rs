@@ -132,7 +132,8 @@ impl<'a> Parser<'a> {
         let mut cuts = if kind == Kind::Sip { messages(span) } else { Vec::new() };
         let last = cuts.len().saturating_sub(1);
         let rest = if last > 0 { cuts.split_off(1) } else { Vec::new() };
-        let whole = || Cut { at: 0, len: span.len, bytes: &span.bytes, masked: span.masked.clone() };
+        let whole =
+            || Cut { at: 0, len: span.len, bytes: &span.bytes, text_len: span.text_len(), masked: span.masked.clone() };
         let first = cuts.pop().unwrap_or_else(whole);
         let line_end = |nth: usize| if nth == last { span.line_end } else { 0 };
         let mut first = self.row(span, &envelope, Some(method), kind, first, line_end(0));
@@ -197,6 +198,7 @@ impl<'a> Parser<'a> {
             flags,
             masked_hash: None,
             masked: cut.masked,
+            text_len: span.unwrapped.as_ref().map(|_| cut.text_len),
             raw: Packed::of(cut.bytes),
             event,
         }

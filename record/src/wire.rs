@@ -95,7 +95,8 @@ pub struct WireSpan {
     pub kind: SpanKind,
     #[serde(default)]
     pub flags: Flags,
-    /// First 16 bytes of SHA-256 of the file's bytes; of a masked span an HMAC. Zero for noise and gaps.
+    /// First 16 bytes of SHA-256 of the file's bytes, or of what they were unwrapped to; of a masked span an HMAC. Zero for
+    /// noise and gaps.
     #[serde(default)]
     pub hash: ByteArray<16>,
     #[serde(default)]
@@ -119,6 +120,20 @@ pub struct WireSpan {
     /// Bytes lost beyond those the gap covers; none = unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<u64>,
+    /// The log is wrapped: `bytes` is what `len` bytes of the file were unwrapped to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unwrapped: Option<Box<Unwrapped>>,
+}
+
+/// How the bytes of a span lie in a wrapped file.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Unwrapped {
+    /// Unwrapped bytes, before masking.
+    pub len: u64,
+    /// Where messages within the span begin and end: in its unwrapped bytes, before masking, and in the file, both from
+    /// the start of the span. In ascending order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<(u64, u64)>,
 }
 
 impl WireSpan {
@@ -139,11 +154,29 @@ impl WireSpan {
             part: None,
             cause: None,
             lost: None,
+            unwrapped: None,
         }
     }
 
     pub fn end(&self) -> Offset {
         self.start.plus(self.len)
+    }
+
+    /// Bytes of the span before masking: of the file, or unwrapped ones.
+    pub fn text_len(&self) -> u64 {
+        self.unwrapped.as_ref().map_or(self.len, |unwrapped| unwrapped.len)
+    }
+
+    /// How many bytes of the file stand before a byte of the span, which is counted before masking.
+    pub fn in_file(&self, at: u64) -> u64 {
+        let Some(unwrapped) = &self.unwrapped else { return at };
+        let behind = unwrapped.places.partition_point(|(text, _)| *text <= at);
+        let before = behind.checked_sub(1).and_then(|nth| unwrapped.places.get(nth)).copied().unwrap_or((0, 0));
+        let after = unwrapped.places.get(behind).copied().unwrap_or((unwrapped.len, self.len));
+        // What nobody said lies as far between the two places that are known.
+        let (text, file) = (after.0.saturating_sub(before.0), after.1.saturating_sub(before.1));
+        let part = u128::from(at.saturating_sub(before.0)) * u128::from(file) / u128::from(text.max(1));
+        before.1 + u64::try_from(part).unwrap_or(file).min(file)
     }
 
     /// The hash that must stand in `hash` of an unmasked record or fragment.

@@ -25,14 +25,16 @@ mod utf16;
 use std::fmt;
 
 use chrono_tz::Tz;
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 use serde::{Deserialize, Serialize};
 
-use crate::format::{Format, Line};
+use crate::format::{Format, LONGEST_HEADER, Line};
 pub use recognise::Seen;
 use sink::Sink;
 pub use text::{Mark, Places, Text};
 
+/// How far in the file the rest of a line is looked for that may be a header.
+const AHEAD: usize = 16 << 10;
 /// A line beyond this passes as it is. Docker and CRI write lines of some 16 KiB.
 const LONGEST: usize = 1 << 20;
 
@@ -164,6 +166,14 @@ impl Output {
     }
 }
 
+/// What follows a line in the file, as far as it is there.
+#[derive(Clone, Copy)]
+struct Rest<'a> {
+    raw: &'a [u8],
+    closed: bool,
+    format: &'a Format,
+}
+
 /// What a line of a container says.
 struct Entry<'a> {
     output: Output,
@@ -185,6 +195,11 @@ impl Unwrapper {
     pub fn from_here(wrapper: Wrapper, starts_line: bool) -> Self {
         let place = if starts_line || wrapper == Wrapper::Syslog { Place::Start } else { Place::Plain };
         Self { place, inside: !starts_line, begun: true, ..Self::new(wrapper) }
+    }
+
+    /// The same, given how it is after a line that passes.
+    fn in_line_before(self, after: &Self) -> Self {
+        Self { follows: after.follows, ..self }
     }
 
     pub fn wrapper(&self) -> Wrapper {
@@ -211,17 +226,18 @@ impl Unwrapper {
         let is_last = closed && raw.len() < LONGEST;
         let taken = match line_end {
             Some(end) => {
-                self.line(&raw[..end], format, to);
+                self.line(&raw[..end], Rest { raw: &raw[end..], closed, format }, to)?;
                 end
             }
             None if self.place == Place::Plain || is_last => {
-                self.line(near, format, to);
+                self.line(near, Rest { raw: &[], closed: true, format }, to)?;
                 near.len()
             }
             None if raw.len() < LONGEST => return None,
             None if self.wrapper == Wrapper::Syslog => {
                 let piece = syslog::whole(near);
-                self.line(piece, format, to);
+                syslog::decode(piece, to);
+                self.gave(to);
                 piece.len()
             }
             None => {
@@ -233,7 +249,8 @@ impl Unwrapper {
         Some(taken)
     }
 
-    fn line(&mut self, line: &[u8], format: &Format, to: &mut Sink<'_>) {
+    /// None: what follows must be known first.
+    fn line(&mut self, line: &[u8], rest: Rest<'_>, to: &mut Sink<'_>) -> Option<()> {
         match (self.wrapper, self.place) {
             (Wrapper::Syslog, _) => {
                 self.place = Place::Start;
@@ -248,19 +265,28 @@ impl Unwrapper {
             (_, Place::Entry { output, ends }) => {
                 self.entry(&Entry { output, at: 0, text: cri::text(line, ends), ends }, to);
             }
-            (wrapper, Place::Start) => {
-                let entry = if wrapper == Wrapper::Docker { docker::entry(line) } else { cri::entry(line) };
-                let Some(entry) = entry else { return self.pass(line, to) };
-                match self.passes(&entry, format) {
-                    true => {
-                        if self.inside && self.last.is_some_and(|last| last != entry.output) {
-                            to.escaped(0, b"\n");
-                        }
-                        self.entry(&entry, to);
+            (_, Place::Start) => match self.read(line) {
+                None => self.pass(line, to),
+                Some(entry) if self.passes(&entry, rest)? => {
+                    if self.inside && self.last.is_some_and(|last| last != entry.output) {
+                        to.escaped(0, b"\n");
                     }
-                    false => self.note_open(entry.output, !self.ends(&entry)),
+                    self.entry(&entry, to);
                 }
-            }
+                Some(entry) => self.note_open(entry.output, !self.ends(&entry)),
+            },
+        }
+        Some(())
+    }
+
+    fn read<'l>(&self, line: &'l [u8]) -> Option<Entry<'l>> {
+        if self.wrapper == Wrapper::Docker { docker::entry(line) } else { cri::entry(line) }
+    }
+
+    fn decode(&self, entry: &Entry<'_>, to: &mut Sink<'_>) {
+        match self.wrapper {
+            Wrapper::Docker => docker::decode(entry.text, entry.at, to),
+            _ => to.plain(entry.at, entry.text),
         }
     }
 
@@ -272,10 +298,7 @@ impl Unwrapper {
     }
 
     fn entry(&mut self, entry: &Entry<'_>, to: &mut Sink<'_>) {
-        match self.wrapper {
-            Wrapper::Docker => docker::decode(entry.text, entry.at, to),
-            _ => to.plain(entry.at, entry.text),
-        }
+        self.decode(entry, to);
         self.last = Some(entry.output);
         self.gave(to);
         self.place = match to.stopped() {
@@ -304,25 +327,37 @@ impl Unwrapper {
     }
 
     /// Whether an entry is of the output that is followed, which is that of the last header line.
-    fn passes(&mut self, entry: &Entry<'_>, format: &Format) -> bool {
+    fn passes(&mut self, entry: &Entry<'_>, rest: Rest<'_>) -> Option<bool> {
         if self.follows == Some(entry.output) {
-            return true;
+            return Some(true);
         }
         let starts_line = self.open & entry.output.bit() == 0;
-        if starts_line && self.ends(entry) && self.is_header(entry, format) {
+        if starts_line && self.is_header(entry, rest)? {
             self.follows = Some(entry.output);
-            return true;
+            return Some(true);
         }
-        self.follows.is_none() && (!self.inside || self.last == Some(entry.output))
+        Some(self.follows.is_none() && (!self.inside || self.last == Some(entry.output)))
     }
 
-    fn is_header(&self, entry: &Entry<'_>, format: &Format) -> bool {
+    /// Whether a header line begins with this entry. Other entries may hold the rest of it.
+    fn is_header(&self, entry: &Entry<'_>, rest: Rest<'_>) -> Option<bool> {
         let mut line = Vec::new();
-        match self.wrapper {
-            Wrapper::Docker => docker::decode(entry.text, 0, &mut Sink::into(&mut line)),
-            _ => line.extend_from_slice(entry.text),
+        self.decode(entry, &mut Sink::into(&mut line));
+        let mut ends = self.ends(entry);
+        let near = &rest.raw[..rest.raw.len().min(AHEAD)];
+        let mut from = 0;
+        let mut lines = memchr_iter(b'\n', near).map(|at| at + 1);
+        while !ends && line.len() <= LONGEST_HEADER {
+            let Some(to) = lines.next() else {
+                return if rest.closed || rest.raw.len() >= AHEAD { Some(false) } else { None };
+            };
+            let next = self.read(&near[std::mem::replace(&mut from, to)..to]);
+            if let Some(next) = next.filter(|next| next.output == entry.output) {
+                self.decode(&next, &mut Sink::into(&mut line));
+                ends = self.ends(&next);
+            }
         }
         let line = line.strip_suffix(b"\n").unwrap_or(&line);
-        format.candidate(line) && matches!(format.read(line, Tz::UTC), Line::Header(_))
+        Some(rest.format.candidate(line) && matches!(rest.format.read(line, Tz::UTC), Line::Header(_)))
     }
 }

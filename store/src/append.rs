@@ -80,6 +80,8 @@ pub struct MessageRow {
     pub destination: String,
     pub flags: Flags,
     pub masked: Vec<Mask>,
+    /// Of a wrapped log: unwrapped bytes, before masking.
+    pub text_len: Option<u64>,
     /// HMAC of the file's bytes where they were masked.
     pub masked_hash: Option<[u8; 16]>,
     /// Its bytes as sent: header line, message and line end.

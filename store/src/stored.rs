@@ -10,7 +10,7 @@ use record::id::{CallKey, MessageId, Offset, StreamId};
 use record::redact::Mask;
 use record::span::Flags;
 use record::time::Timestamp;
-use record::wire::MAX_UNPACKED;
+use record::wire::{self, MAX_UNPACKED};
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
@@ -133,11 +133,8 @@ fn message(
     let id = row.id();
     let damaged = |what: &str| Error::Damaged(format!("message {id}: {what}"));
     let kind = Kind::from_code(row.kind).ok_or_else(|| damaged("unknown kind"))?;
-    let (masked, _): (Vec<Mask>, Option<[u8; 16]>) = match row.masked.as_slice() {
-        [] => (Vec::new(), None),
-        bytes => record::wire::decode(bytes).map_err(|_| damaged("unreadable masks"))?,
-    };
-    let raw = compress::unpack(row.dictionary, row.raw, unpacked(count(row.len), &masked))?;
+    let (masked, text_len) = changed(&row.masked).map_err(|_| damaged("unreadable masks"))?;
+    let raw = compress::unpack(row.dictionary, row.raw, unpacked(text_len.unwrap_or(count(row.len)), &masked))?;
     let (head, line_end) = (count(row.head.into()) as usize, count(row.line_end.into()) as usize);
     if head + line_end > raw.len() {
         return Err(damaged("shorter than its header line"));
@@ -167,7 +164,20 @@ fn message(
     })
 }
 
-/// What was sent is what lay in the file, with its masked ranges changed in length; and no more than can be sent.
+/// How the bytes of a message differ from those of the file: masks, and how many there are before masking where the log is
+/// wrapped.
+fn changed(column: &[u8]) -> Result<(Vec<Mask>, Option<u64>), rmp_serde::decode::Error> {
+    type Hash = Option<[u8; 16]>;
+    if column.is_empty() {
+        return Ok((Vec::new(), None));
+    }
+    match wire::decode::<(Vec<Mask>, Hash, Option<u64>)>(column) {
+        Ok((masked, _, text_len)) => Ok((masked, text_len)),
+        Err(_) => wire::decode::<(Vec<Mask>, Hash)>(column).map(|(masked, _)| (masked, None)),
+    }
+}
+
+/// What was sent is what lay in the log, with its masked ranges changed in length; and no more than can be sent.
 fn unpacked(len: u64, masked: &[Mask]) -> usize {
     let sum = |of: fn(&Mask) -> u32| masked.iter().map(|mask| u64::from(of(mask))).sum::<u64>();
     let sent = len.saturating_sub(sum(|mask| mask.len_before)).saturating_add(sum(|mask| mask.len));
@@ -177,6 +187,17 @@ fn unpacked(len: u64, masked: &[Mask]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_of_before_and_of_wrapped_logs_are_read() {
+        let mask = vec![Mask { at: 1, len: 8, len_before: 3 }];
+        let of = |bytes: Vec<u8>| changed(&bytes).expect("readable");
+        assert_eq!(of(Vec::new()), (Vec::new(), None));
+        assert_eq!(of(wire::encode(&(&mask, Some([7_u8; 16]))).expect("encoded")), (mask.clone(), None));
+        let all = (&mask, None::<[u8; 16]>, Some(70_u64));
+        assert_eq!(of(wire::encode(&all).expect("encoded")), (mask.clone(), Some(70)));
+        assert!(changed(&[0xc1]).is_err());
+    }
 
     #[test]
     fn masks_that_claim_terabytes_take_no_memory() {

@@ -122,6 +122,7 @@ fn row(stream: StreamId, start: Offset, record: &Record) -> MessageRow {
         destination: record.to.clone(),
         flags: if record.provisional { Flags::UNFINISHED } else { Flags::empty() },
         masked: Vec::new(),
+        text_len: None,
         masked_hash: None,
         raw: Packed::of(&raw),
         event,

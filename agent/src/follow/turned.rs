@@ -94,6 +94,10 @@ impl Follow {
         }
         stream.print =
             Fingerprint { head: Arc::clone(cursor.head()), at: cursor.seen(), before: cursor.last().to_vec() };
+        if let Some(wrapper) = cursor.take_wrapper() {
+            let spec = stream.identity.source.and_then(|source| self.sources.get(source));
+            self.wrapped.note(&stream.identity.path, wrapper, spec);
+        }
         if !self.scheduler.keep(id, cursor.kept()) {
             cursor.forget();
         }

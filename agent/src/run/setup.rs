@@ -34,7 +34,8 @@ pub(super) fn sources(config: &Config) -> Result<(Vec<Spec>, Vec<Place>), Error>
         let format = Arc::new(config.format(source.format.as_deref()).map_err(fault)?);
         let zone = source.zone.clone().unwrap_or_else(zone::host_zone);
         let limits = Limits { record: config.record_limit };
-        let framing = Arc::new(Framing { format, limits, masks: config.redact.clone() });
+        let wrapping = source.wrapping().map_err(fault)?;
+        let framing = Arc::new(Framing { format, limits, masks: config.redact.clone(), wrapping });
         let place = Place::new(SourceId(at as u32), &source.name, &source.paths);
         places.push(place.clone());
         specs.push(Spec { place, framing, zone, start: source.start });

@@ -200,7 +200,8 @@ mod tests {
 
     fn cursor() -> Cursor {
         let (format, masks) = (Arc::new(Format::siptrail()), redact::Rules::default());
-        Cursor::new(&Arc::new(Framing { format, limits: Limits::default(), masks }), b"[2026")
+        let wrapping = crate::unwrapped::Wrapping::default();
+        Cursor::new(&Arc::new(Framing { format, limits: Limits::default(), masks, wrapping }), b"[2026")
     }
 
     fn search() -> Search {

@@ -27,6 +27,9 @@ pub fn finish(cursor: Cursor) -> Vec<Parcel> {
 impl<C: Content> Work<'_, C> {
     /// All that was read and is not final becomes so. `closing`: because the file ends here.
     pub(super) fn end_all(&mut self, closing: bool) -> Result<(), TurnEnd> {
+        if self.turn.cursor.unwrapped.is_some() {
+            return self.feed_unwrapped(closing);
+        }
         let mut spans = Vec::new();
         loop {
             let next = self.turn.cursor.framer.close(&mut spans);

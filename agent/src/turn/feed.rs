@@ -11,6 +11,9 @@ use crate::parcel::{Parcel, SPAN};
 impl<C: Content> Work<'_, C> {
     /// Feeds the framer what was read and takes the spans that are final.
     pub(super) fn feed(&mut self) -> Result<(), TurnEnd> {
+        if self.wrap()? {
+            return self.feed_unwrapped(false);
+        }
         let mut spans = Vec::new();
         while self.turn.cursor.at < self.turn.cursor.seen && !self.turn.cursor.leading {
             self.feed_slice(&mut spans)?;
@@ -46,6 +49,9 @@ impl<C: Content> Work<'_, C> {
         let more = spans.iter().map(|span| SPAN + if span.kind == SpanKind::Noise { 0 } else { span.len as usize });
         if self.open.bytes + more.sum::<usize>() > self.parcel {
             self.cut();
+        }
+        if spans.iter().any(|span| span.kind == SpanKind::Record) {
+            self.turn.cursor.look.seen.understood();
         }
         self.take_final(spans, closing).inspect_err(|_| self.restart())?;
         self.turn.cursor.framed.note = self.turn.cursor.framer.resume();

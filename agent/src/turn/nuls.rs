@@ -64,6 +64,9 @@ impl<C: Content> Work<'_, C> {
     /// block of NULs comes apart.
     pub(super) fn without_nuls(&mut self, from: usize) -> Result<usize, TurnEnd> {
         let new = self.buf.len() - from;
+        if self.is_utf16() {
+            return Ok(new);
+        }
         let Some((start, end)) = block_of_nuls(&self.buf[from..]) else { return Ok(new) };
         let seen = self.turn.cursor.seen;
         let (nuls_at, last) = (seen + start as u64, end == new);
@@ -82,6 +85,12 @@ impl<C: Content> Work<'_, C> {
         }
         self.block_to = Some(data);
         Ok(start)
+    }
+
+    /// Every other byte of UTF-16 may be a NUL.
+    fn is_utf16(&self) -> bool {
+        let head = &self.turn.cursor.head;
+        head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff])
     }
 
     /// Skips a block of NULs that was just found, once all before it is framed.

@@ -14,7 +14,7 @@ use crate::cursor::FramedEnd;
 use crate::guard::BEFORE;
 
 /// The largest record that is sent; a larger one is a gap `rejected`.
-const RECORD_MAX: u64 = 16 << 20;
+pub(super) const RECORD_MAX: u64 = 16 << 20;
 
 impl<C: Content> Work<'_, C> {
     /// A span with its bytes, as it is sent.
@@ -57,7 +57,7 @@ impl<C: Content> Work<'_, C> {
 }
 
 /// Hash, masks and bytes of a record or fragment; `cut`: it begins inside a line.
-fn fill(out: &mut WireSpan, span: &Span, bytes: &[u8], cut: bool, rules: &redact::Rules) {
+pub(super) fn fill(out: &mut WireSpan, span: &Span, bytes: &[u8], cut: bool, rules: &redact::Rules) {
     out.head = span.head;
     out.line_end = span.line_end;
     match redact::mask(bytes, span.head, cut, rules) {
@@ -68,7 +68,7 @@ fn fill(out: &mut WireSpan, span: &Span, bytes: &[u8], cut: bool, rules: &redact
 }
 
 impl FramedEnd {
-    fn step(&mut self, bytes: &[u8]) {
+    pub(super) fn step(&mut self, bytes: &[u8]) {
         self.crc = crc32c::crc32c_append(self.crc, bytes);
         self.at += bytes.len() as u64;
         if bytes.len() >= BEFORE {

@@ -2,6 +2,7 @@
 
 use record::frame::Next;
 use record::span::{Span, SpanKind};
+use record::wire::WireSpan;
 
 use super::{Told, TurnEnd, Work};
 use crate::content::Content;
@@ -17,6 +18,9 @@ impl<C: Content> Work<'_, C> {
     /// What the framer would say if this were the end, with bytes: the first spans of it, as many as may be sent. None
     /// where the bytes are not there any more.
     pub(super) fn tail(&mut self) -> Option<Told> {
+        if let Some(spans) = self.guess_unwrapped(RANGE_MAX).ok()? {
+            return Some(told(spans));
+        }
         let spans = self.guess().ok()?;
         let mut scratch = FramedEnd { before: self.turn.cursor.framed.before.clone(), ..FramedEnd::default() };
         let (mut told, mut taken) = (Told::default(), 0);
@@ -54,4 +58,18 @@ impl<C: Content> Work<'_, C> {
         spans.extend(framer.tail());
         Ok(spans)
     }
+}
+
+/// Spans that are made already: the first of them, as many as may be sent.
+fn told(spans: Vec<WireSpan>) -> Told {
+    let (mut told, mut taken) = (Told::default(), 0);
+    for span in spans {
+        taken += SPAN + span.bytes.len();
+        if taken as u64 > TAIL_MAX {
+            told.cut_at = Some(span.start.0);
+            break;
+        }
+        told.spans.push(span);
+    }
+    told
 }

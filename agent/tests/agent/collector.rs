@@ -388,7 +388,7 @@ impl Inner {
             if whole && span.masked.is_empty() && span.hash != WireSpan::hash_of(&span.bytes) {
                 self.broken.push(format!("{} at {}: another hash", part.stream, span.start));
             }
-            if whole && span.masked.is_empty() && span.bytes.len() as u64 != span.len {
+            if whole && span.masked.is_empty() && span.bytes.len() as u64 != span.text_len() {
                 self.broken.push(format!(
                     "{} at {}: {} bytes for {}",
                     part.stream,

@@ -18,3 +18,4 @@ mod rotate;
 mod rotation;
 mod truncation;
 mod world;
+mod wrapped;

@@ -46,17 +46,17 @@ pub fn read(raw: &[u8], from: u64, note: &Resume, wrapper: Wrapper, sizes: &[usi
     while seen < raw.len() {
         seen = raw.len().min(seen + steps.next().unwrap_or(1).max(1));
         reader.grow(seen, false);
-        at = reader.feed(at, false);
+        at = reader.feed(at);
     }
     reader.grow(seen, true);
-    at = reader.feed(at, true);
+    at = reader.feed(at);
     let mut spans = Vec::new();
     while let Next::From(offset) = reader.framer.close(&mut spans) {
-        reader.take(&mut spans, true);
-        at = reader.feed(offset.0, true);
+        reader.take(&mut spans);
+        at = reader.feed(offset.0);
     }
     assert!(at >= reader.text.end());
-    reader.take(&mut spans, true);
+    reader.take(&mut spans);
     joined(reader.out)
 }
 
@@ -74,7 +74,7 @@ impl Reader<'_> {
         self.text.take(&self.raw[self.text.raw() as usize..seen], closed, &self.format);
     }
 
-    fn feed(&mut self, mut at: u64, closed: bool) -> u64 {
+    fn feed(&mut self, mut at: u64) -> u64 {
         let mut spans = Vec::new();
         while at < self.text.end() {
             let chunk = self.text.bytes(at, usize::MAX).expect("kept");
@@ -82,21 +82,22 @@ impl Reader<'_> {
                 Next::More => self.text.end(),
                 Next::From(offset) => offset.0,
             };
-            self.take(&mut spans, closed);
+            self.take(&mut spans);
         }
-        self.take(&mut spans, closed);
+        self.take(&mut spans);
         at
     }
 
-    fn take(&mut self, spans: &mut Vec<Span>, closed: bool) {
+    fn take(&mut self, spans: &mut Vec<Span>) {
         let note = self.framer.resume();
         for span in spans.drain(..) {
             self.between();
             let end = match self.text.places(span.end().0).expect("known") {
                 Places::Between { first, .. } => first,
-                Places::Within(mark) => {
-                    mark.find(span.end().0, &self.raw[mark.raw as usize..], closed, &self.format).expect("in the line")
-                }
+                Places::Within { begin, end } => begin
+                    .find(span.end().0, &end, &self.raw[begin.raw as usize..end.raw as usize], &self.format)
+                    .expect("in the line"),
+
                 Places::After(_) => panic!("nothing is forgotten here"),
             };
             let bytes = self.text.bytes(span.start.0, span.len as usize).expect("kept").to_vec();

@@ -108,6 +108,21 @@ fn lines_of_the_other_output_are_not_mixed_into_a_record() {
     }
 }
 
+/// No runtime cuts a header line, which is shorter than what it reads at once; but nothing says so.
+#[test]
+fn a_header_line_in_several_entries_is_one() {
+    let mut raw = Vec::new();
+    for line in format!("{INVITE}{BYE}").split_inclusive('\n') {
+        let text = line.strip_suffix('\n').unwrap_or(line);
+        let (first, rest) = text.split_at(text.len() / 5);
+        raw.extend(cri(first.as_bytes(), "stderr", "P"));
+        raw.extend(cri(b"other", "stdout", "F"));
+        raw.extend(cri(rest.as_bytes(), "stderr", "F"));
+        raw.extend(cri(b"a part that nothing follows", "stdout", "P"));
+    }
+    assert_eq!(records(&raw, Wrapper::Cri), [INVITE, BYE]);
+}
+
 #[test]
 fn records_of_either_output_are_followed() {
     let mut raw = Vec::new();

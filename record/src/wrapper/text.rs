@@ -22,8 +22,8 @@ pub struct Mark {
 pub enum Places {
     /// Between lines of the file; some of them, between `first` and `last`, say nothing.
     Between { first: Mark, last: Mark, lines: u64 },
-    /// In the line of the file that begins here.
-    Within(Mark),
+    /// In the line of the file, or the piece of a long one, that begins and ends here.
+    Within { begin: Mark, end: Mark },
     /// Only a place before it is known: take the bytes of the file from there on once more.
     After(Mark),
 }
@@ -92,7 +92,7 @@ impl Text {
             Some(first) if first.text == text => {
                 Places::Between { first: *first, last, lines: (behind - 1 - after) as u64 }
             }
-            _ => Places::Within(last),
+            next => Places::Within { begin: last, end: *next? },
         })
     }
 
@@ -127,11 +127,12 @@ impl Text {
 }
 
 impl Mark {
-    /// The place so many bytes further in the text: `raw` are the bytes of the file from here on, at least those of the line.
-    pub fn find(&self, text: u64, raw: &[u8], closed: bool, format: &Format) -> Option<Mark> {
-        let mut state = self.state;
+    /// A place of the text within a line or piece up to `end`, of which `raw` are the bytes.
+    pub fn find(&self, text: u64, end: &Mark, raw: &[u8], format: &Format) -> Option<Mark> {
+        // That it passed was known of what follows it.
+        let mut state = self.state.in_line_before(&end.state);
         let mut to = Sink::find(usize::try_from(text.checked_sub(self.text)?).ok()?);
-        let taken = state.take(raw, closed, format, &mut to)?;
+        let taken = state.take(raw, true, format, &mut to)?;
         let at = to.stopped().map_or(taken, |(at, _)| at);
         Some(Mark { text, raw: self.raw + at as u64, state })
     }

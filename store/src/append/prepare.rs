@@ -56,7 +56,7 @@ pub(crate) struct PackedMessage {
     pub dictionary: i16,
     pub call: CallKey,
     pub method: String,
-    /// Empty where nothing is masked.
+    /// Empty where the bytes are those of the file.
     pub masked: Vec<u8>,
     pub raw: Vec<u8>,
 }
@@ -190,8 +190,11 @@ impl Addresses {
 
 fn pack(row: MessageRow, addresses: &mut Addresses) -> (PackedMessage, CallEvent) {
     let (source, destination) = (addresses.id(row.source), addresses.id(row.destination));
-    let masks = (&row.masked, row.masked_hash);
-    let is_masked = !row.masked.is_empty() || row.masked_hash.is_some();
+    let changed = match row.text_len {
+        Some(_) => wire::encode(&(&row.masked, row.masked_hash, row.text_len)).unwrap_or_default(),
+        None if row.masked.is_empty() && row.masked_hash.is_none() => Vec::new(),
+        None => wire::encode(&(&row.masked, row.masked_hash)).unwrap_or_default(),
+    };
     let packed = PackedMessage {
         time: row.time,
         day: row.day,
@@ -207,7 +210,7 @@ fn pack(row: MessageRow, addresses: &mut Addresses) -> (PackedMessage, CallEvent
         dictionary: row.raw.dictionary,
         call: row.call,
         method: capped(&row.method, 64),
-        masked: if is_masked { wire::encode(&masks).unwrap_or_default() } else { Vec::new() },
+        masked: changed,
         raw: row.raw.bytes,
     };
     (packed, row.event)

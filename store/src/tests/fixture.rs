@@ -222,6 +222,7 @@ impl File {
             destination: destination.clone(),
             flags: Flags::AMBIGUOUS_BOUNDARY,
             masked: Vec::new(),
+            text_len: None,
             masked_hash: None,
             raw: Packed::of(raw.as_bytes()),
             event: CallEvent {

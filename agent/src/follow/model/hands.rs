@@ -211,7 +211,12 @@ pub fn follow() -> Follow {
         batch_after: Duration::from_millis(200),
     };
     let format = Arc::new(Format::siptrail());
-    let framing = Arc::new(Framing { format, limits: Limits::default(), masks: redact::Rules::default() });
+    let framing = Arc::new(Framing {
+        format,
+        limits: Limits::default(),
+        masks: redact::Rules::default(),
+        wrapping: crate::unwrapped::Wrapping::default(),
+    });
     let place = Place::new(SourceId(0), "app", &["/log/app.log".to_owned()]);
     let spec = Spec { place, framing, zone: "UTC".into(), start: Start::Beginning };
     Follow::new("agent".into(), "host".into(), rules, vec![spec])
