@@ -143,10 +143,10 @@ impl Teller {
 /// A log that is read as what it looks like.
 fn wrapped(path: &Path, wrapper: Wrapper) -> String {
     let name = path.file_name().unwrap_or(path.as_os_str()).display();
-    match wrapper.is_utf16() {
-        true => format!("{name}: UTF-16; it is converted"),
-        false => format!("{name}: {}; read through wrapper = \"{wrapper}\"", wrapper.title()),
+    if wrapper.is_utf16() {
+        return format!("{name}: UTF-16; it is converted");
     }
+    format!("{name}: {}; read through wrapper = \"{wrapper}\"", wrapper.title())
 }
 
 /// What is shown early and counts when more is written.

@@ -81,13 +81,7 @@ impl Framing {
 impl Cursor {
     /// At the head of a file that begins like this.
     pub fn new(framing: &Arc<Framing>, head: &[u8]) -> Self {
-        let framer = framing.framer(0, &Resume::default());
-        let framing = Arc::clone(framing);
-        let (window, head) = (Vec::new(), head_of(head));
-        let (unwrapped, look) = (None, unwrapped::Look::default());
-        let framed = FramedEnd::default();
-        let (leading, nuls_to, data_at) = (true, 0, 0);
-        Self { framing, framer, at: 0, seen: 0, window, head, framed, leading, nuls_to, data_at, unwrapped, look }
+        Self::at(framing, FramedEnd::default(), head_of(head), true)
     }
 
     /// At a committed offset of a file that was looked at there.
@@ -96,14 +90,26 @@ impl Cursor {
             return Self::new(framing, &look.head);
         }
         let (note, crc, crc_from) = (guard.resume.clone(), guard.crc, guard.crc_from.0);
-        let framer = framing.framer(w, &note);
-        let framing = Arc::clone(framing);
-        let head = head_of(&look.head);
-        let framed = FramedEnd { at: w, note, crc, crc_from, before: look.before.clone() };
-        let window = look.before.clone();
-        let (unwrapped, look) = (None, unwrapped::Look::default());
-        let (leading, nuls_to, data_at) = (false, 0, 0);
-        Self { framing, framer, at: w, seen: w, window, head, framed, leading, nuls_to, data_at, unwrapped, look }
+        let end = FramedEnd { at: w, note, crc, crc_from, before: look.before.clone() };
+        Self::at(framing, end, head_of(&look.head), false)
+    }
+
+    fn at(framing: &Arc<Framing>, framed: FramedEnd, head: Head, leading: bool) -> Self {
+        let at = framed.at;
+        Self {
+            framing: Arc::clone(framing),
+            framer: framing.framer(at, &framed.note),
+            at,
+            seen: at,
+            window: framed.before.clone(),
+            head,
+            framed,
+            leading,
+            nuls_to: 0,
+            data_at: 0,
+            unwrapped: None,
+            look: unwrapped::Look::default(),
+        }
     }
 
     /// All bytes before were read.

@@ -278,7 +278,9 @@ mod tests {
     }
 
     fn touch(dir: &Path, names: &[&str]) {
-        names.iter().for_each(|name| fs::write(dir.join(name), "x").unwrap());
+        for name in names {
+            fs::write(dir.join(name), "x").unwrap();
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub struct Wrong {
 /// Says in words what the reader of TOML has found in this text; `example` shows every key.
 pub fn explain(error: &toml::de::Error, text: &str, example: &str) -> Wrong {
     let at = error.span().map_or(0, |span| span.start).min(text.len());
-    let line = text.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
+    let line = memchr::memchr_iter(b'\n', &text.as_bytes()[..at]).count();
     Wrong { line: line + 1, key: key_at(text, line), hint: in_words(error.message(), example) }
 }
 

@@ -40,7 +40,7 @@ impl<'a> Directories<'a> {
 
     fn of(&mut self, directory: &Path) -> &Names {
         let logs = self.logs.get(directory).map_or(&[] as &[Vec<u8>], Vec::as_slice);
-        let (named, seen) = (self.named, &mut *self.seen);
+        let (by_config, seen) = (self.named, &mut *self.seen);
         self.names.entry(directory.to_path_buf()).or_insert_with(|| {
             let entries = fs::read_dir(directory).into_iter().flatten().flatten();
             let names: Vec<Vec<u8>> = entries.map(|entry| entry.file_name().into_vec()).collect();
@@ -55,7 +55,7 @@ impl<'a> Directories<'a> {
             for (read, name) in read.into_iter().zip(&names) {
                 let is_named = || {
                     let path: OsString = directory.join(OsStr::from_bytes(name)).into_os_string();
-                    logs.contains(name) || named.contains(path.as_os_str())
+                    logs.contains(name) || by_config.contains(path.as_os_str())
                 };
                 let rotation = read.numbered.filter(|numbered| seen.proves(directory, name, numbered, is_named()));
                 let log = rotation.map_or(read.name, |numbered| numbered.name);

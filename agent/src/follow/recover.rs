@@ -48,7 +48,9 @@ impl Follow {
         let places: Vec<&Place> = self.sources.places().collect();
         for mut stream in known.into_values() {
             stream.identity.source = source_of(&places, &stream.identity);
-            possible_chains(&stream.identity.path).into_iter().for_each(|chain| self.chains.note_known(chain));
+            for chain in possible_chains(&stream.identity.path) {
+                self.chains.note_known(chain);
+            }
             self.streams.add_known(stream);
         }
     }

@@ -11,7 +11,7 @@ use crate::parcel::{Parcel, SPAN};
 impl<C: Content> Work<'_, C> {
     /// Feeds the framer what was read and takes the spans that are final.
     pub(super) fn feed(&mut self) -> Result<(), TurnEnd> {
-        if self.wrap()? {
+        if self.wrap() {
             return self.feed_unwrapped(false);
         }
         let mut spans = Vec::new();

@@ -37,9 +37,9 @@ impl<C: Content> Work<'_, C> {
 
     /// Frames what is not final yet as if no more would come.
     fn guess(&mut self) -> Result<Vec<Span>, TurnEnd> {
-        let (framed, at, seen) = (self.turn.cursor.framed.at, self.turn.cursor.at, self.turn.cursor.seen);
+        let (from, at, seen) = (self.turn.cursor.framed.at, self.turn.cursor.at, self.turn.cursor.seen);
         let mut spans = Vec::new();
-        if self.turn.cursor.leading || at < seen || seen - framed > RANGE_MAX {
+        if self.turn.cursor.leading || at < seen || seen - from > RANGE_MAX {
             return Ok(spans);
         }
         let mut framer = self.turn.cursor.framer.clone();

@@ -25,14 +25,14 @@ const LONGEST: usize = 2 << 20;
 
 impl<C: Content> Work<'_, C> {
     /// Finds out whether the file is wrapped: by its byte order mark, by the config, or by what was read of it.
-    pub(super) fn wrap(&mut self) -> Result<bool, TurnEnd> {
+    pub(super) fn wrap(&mut self) -> bool {
         let cursor = &self.turn.cursor;
         if cursor.unwrapped.is_some() {
-            return Ok(true);
+            return true;
         }
         let (framed, seen) = (cursor.framed.at, cursor.seen);
         if cursor.leading || framed == seen {
-            return Ok(false);
+            return false;
         }
         let noted = cursor.framed.note.unwrapper.map(|state| state.wrapper());
         let mark = Wrapper::of_mark(&cursor.head).filter(|_| noted.is_none_or(Wrapper::is_utf16));
@@ -46,23 +46,25 @@ impl<C: Content> Work<'_, C> {
             if cursor.framing.wrapping == Wrapping::Recognised || wrapper.is_utf16() {
                 self.turn.cursor.look.news = Some(wrapper);
             }
-            return self.begin_unwrapping(wrapper).map(|()| true);
+            self.begin_unwrapping(wrapper);
+            return true;
         }
         if cursor.look.seen.is_over() || cursor.look.to >= seen {
-            return Ok(false);
+            return false;
         }
         let from = framed.max(self.from()).max(seen.saturating_sub(2 * CHUNK as u64));
         let bytes = &self.buf[(from - self.from()) as usize..];
         let cursor = &mut self.turn.cursor;
         let found = cursor.look.take(bytes, seen, &cursor.framing.format);
-        match found.filter(|_| cursor.framing.wrapping == Wrapping::Recognised) {
-            Some(wrapper) => self.begin_unwrapping(wrapper).map(|()| true),
-            None => Ok(false),
+        let found = found.filter(|_| cursor.framing.wrapping == Wrapping::Recognised);
+        if let Some(wrapper) = found {
+            self.begin_unwrapping(wrapper);
         }
+        found.is_some()
     }
 
     /// From the end of the last final span on.
-    fn begin_unwrapping(&mut self, wrapper: Wrapper) -> Result<(), TurnEnd> {
+    fn begin_unwrapping(&mut self, wrapper: Wrapper) {
         let framed = &self.turn.cursor.framed;
         let state = framed.note.unwrapper.filter(|state| state.wrapper() == wrapper);
         let starts_line = framed.before.last().is_none_or(|byte| *byte == b'\n' || *byte == 0);
@@ -72,7 +74,6 @@ impl<C: Content> Work<'_, C> {
         });
         self.turn.cursor.framed.note.unwrapper = Some(state);
         self.restart_unwrapped(state);
-        Ok(())
     }
 
     pub(super) fn restart_unwrapped(&mut self, state: Unwrapper) {
@@ -384,8 +385,8 @@ impl<C: Content> Work<'_, C> {
             }
         }
         spans.extend(framer.tail());
-        let (mut framed, mut mark) = (self.turn.cursor.framed.clone(), unwrapped.framed);
-        self.places(unwrapped, &spans, &mut framed, &mut mark, false)
+        let (mut known, mut mark) = (self.turn.cursor.framed.clone(), unwrapped.framed);
+        self.places(unwrapped, &spans, &mut known, &mut mark, false)
     }
 }
 

@@ -141,7 +141,10 @@ fn joined(got: Vec<Got>) -> Vec<Got> {
 }
 
 /// What matters of a span, whatever it was cut from.
-fn shown(got: &[Got]) -> Vec<(u64, u64, SpanKind, Vec<u8>, Option<(u32, u8, u16)>)> {
+/// Place, length, kind and bytes of a span, and of a record its header, line end and flags.
+type Shown = (u64, u64, SpanKind, Vec<u8>, Option<(u32, u8, u16)>);
+
+fn shown(got: &[Got]) -> Vec<Shown> {
     got.iter()
         .map(|got| {
             let said = got.span.filter(|span| span.kind != SpanKind::Noise);
