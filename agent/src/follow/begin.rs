@@ -124,6 +124,14 @@ impl Follow {
         self.ignore_as(key, false);
     }
 
+    /// The same, because this stream holds its bytes.
+    pub(super) fn ignore_copy(&mut self, key: FileKey, stream: StreamId) {
+        if let Some((identity, size)) = self.files.get(key).and_then(|file| Some((file.identity?, file.stat.size))) {
+            self.files.ignore_copy(identity, size, stream);
+        }
+        self.ignore(key);
+    }
+
     /// `old` says that it is only a rotation from before.
     fn ignore_as(&mut self, key: FileKey, old: bool) {
         let Some(file) = self.files.get_mut(key) else { return };

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use record::id::StreamId;
 use record::wire::FileIdentity;
 
 use super::file::File;
@@ -17,6 +18,8 @@ pub(super) struct Files {
     last: FileKey,
     /// Files that brought nothing, with their size then; true are those that were only too old.
     ignored: HashMap<FileIdentity, (u64, bool)>,
+    /// Those of them that bring nothing because this stream holds their bytes up to here.
+    copies: HashMap<FileIdentity, (StreamId, u64)>,
 }
 
 impl Files {
@@ -69,6 +72,11 @@ impl Files {
         self.ignored.insert(identity, (size, old || was_old));
     }
 
+    /// The file brings nothing, for this stream holds its bytes.
+    pub fn ignore_copy(&mut self, identity: FileIdentity, size: u64, stream: StreamId) {
+        self.copies.insert(identity, (stream, size));
+    }
+
     /// What was only too old is read once a source names it.
     pub fn is_ignored(&self, identity: FileIdentity, size: u64, named: bool) -> bool {
         self.ignored.get(&identity).is_some_and(|(then, old)| *then == size && !(*old && named))
@@ -78,8 +86,12 @@ impl Files {
         self.ignored.extend(ignored.into_iter().map(|SavedFile { file, size, old }| (file, (size, old))));
     }
 
-    pub fn saved(&self) -> Vec<SavedFile> {
-        self.ignored.iter().map(|(file, (size, old))| SavedFile { file: *file, size: *size, old: *old }).collect()
+    /// What is to be kept of ignored files. As long as a stream is not committed up to the end of its copy, the copy may still
+    /// bring something to the next agent.
+    pub fn saved(&self, is_committed: impl Fn(StreamId, u64) -> bool) -> Vec<SavedFile> {
+        let is_sure = |file: &FileIdentity| self.copies.get(file).is_none_or(|(stream, to)| is_committed(*stream, *to));
+        let sure = self.ignored.iter().filter(|(file, _)| is_sure(file));
+        sure.map(|(file, (size, old))| SavedFile { file: *file, size: *size, old: *old }).collect()
     }
 
     /// Forgets ignored files that are gone. A listed file may not be opened yet, and a disk not mounted: gives what tells
@@ -90,6 +102,7 @@ impl Files {
         let devices: HashSet<u64> = identities.map(|identity| identity.device).collect();
         let may_come = move |file: &FileIdentity| inodes.contains(&file.inode) || !devices.contains(&file.device);
         self.ignored.retain(|file, _| may_come(file));
+        self.copies.retain(|file, _| may_come(file));
         may_come
     }
 }

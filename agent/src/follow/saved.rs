@@ -90,7 +90,7 @@ impl Follow {
             number,
             streams: self.streams.values().map(|stream| self.saved_stream(stream)).collect(),
             chains,
-            ignored: self.files.saved(),
+            ignored: self.files.saved(|id, to| self.streams.get(id).is_none_or(|stream| stream.committed.w() >= to)),
             epochs: self.streams.epochs(),
             settled: self.streams.settled().clone(),
         }

@@ -53,7 +53,7 @@ impl Follow {
             }
         }
         for key in ignored {
-            self.ignore(key);
+            self.ignore_copy(key, id);
         }
     }
 

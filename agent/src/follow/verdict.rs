@@ -64,7 +64,7 @@ impl Follow {
             self.claim(key, id);
         } else {
             info!(path = %file.path.display(), stream = %id, "is a copy of what was read already");
-            self.ignore(key);
+            self.ignore_copy(key, id);
         }
     }
 

@@ -299,3 +299,27 @@ async fn d14_a_slow_batch_does_not_hold_up_other_streams() {
     eventually("the other log is stored", || world.collector.records().contains(&last)).await;
     assert!(begun.elapsed() < Duration::from_secs(4));
 }
+
+/// Of five logs the last by name gets one record, while the others are far behind.
+#[tokio::test]
+async fn a_quiet_log_is_read_while_busy_ones_are_behind() {
+    let mut world = World::new(&["*.log"]);
+    world.config.memory = 1 << 20;
+    for name in ["a.log", "b.log", "c.log", "d.log"] {
+        world.append(name, 8000);
+    }
+    let busy = world.records.len();
+    world.append("z.log", 1);
+    world.start();
+    let quiet = || {
+        let streams = world.collector.streams();
+        streams.iter().any(|(_, stored)| {
+            let path = stored.meta.as_ref().map(|meta| meta.path.clone()).unwrap_or_default();
+            path.ends_with(b"z.log") && stored.covered() > 0
+        })
+    };
+    eventually("the quiet log is read", quiet).await;
+    let missing = world.missing().len();
+    assert!(missing > busy / 2, "only {missing} of {busy} records of busy logs were still waiting");
+    world.exact().await;
+}

@@ -179,6 +179,20 @@ fn what_is_rotated_before_the_collector_first_answers_is_read_whatever_its_time_
 }
 
 #[test]
+fn a_copy_of_what_was_read_and_not_committed_is_read_after_a_crash() {
+    check(&[
+        Op::Write { records: 1, tear: false },
+        Op::Copy,
+        Op::Write { records: 1, tear: false },
+        Op::Crash { lost: false },
+        Op::Work { steps: 19, pick: 26 },
+        Op::Truncate,
+        Op::Work { steps: 8, pick: 151 },
+        Op::Crash { lost: false },
+    ]);
+}
+
+#[test]
 fn a_growing_copy_is_compared_once() {
     let mut world = World::new(true);
     (0..60).for_each(|_| world.write(4, false));

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use record::span::SpanKind;
+
 use super::disk::Memory;
 use super::world::World;
 use super::{ACTIVE, Op};
@@ -101,6 +103,11 @@ impl World {
 
     fn copy(&mut self) {
         self.finish_record();
+        // What a dead agent has sent may arrive after the next one has asked how far its streams are: no lease keeps it away
+        // yet, and a copy of that is a log of its own then.
+        let late = self.late.iter().flat_map(|append| &append.streams).flat_map(|part| &part.spans);
+        let records = late.filter(|span| span.kind == SpanKind::Record);
+        self.repeatable.extend(records.map(|span| number_of(&span.bytes)));
         self.disk.shift(self.wall);
         let data = self.disk.names[ACTIVE].0.borrow().data.clone();
         let copy = self.disk.make(data, self.wall);
