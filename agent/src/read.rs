@@ -1,6 +1,7 @@
 //! The hands: plain threads that list, open, look at and read files, one job after another.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -56,12 +57,13 @@ pub struct Readers {
 
 impl Readers {
     /// Each file has one job at most, so what is in the channels is bounded by the number of files.
-    pub fn start(done: &UnboundedSender<Brought>) -> std::io::Result<Self> {
+    /// A job that panics brings its panic: whatever it carried is lost with it, and nobody may go on as if it would come back.
+    pub fn start(done: &UnboundedSender<thread::Result<Brought>>) -> std::io::Result<Self> {
         let (jobs, waiting) = channel();
         let waiting = Arc::new(Mutex::new(waiting));
         for number in 0..THREADS {
             let (waiting, done) = (Arc::clone(&waiting), done.clone());
-            thread::Builder::new().name(format!("reader-{number}")).spawn(move || work(&waiting, &done))?;
+            thread::Builder::new().name(format!("reader-{number}")).spawn(move || work(&waiting, &done, run))?;
         }
         Ok(Self { jobs })
     }
@@ -72,12 +74,18 @@ impl Readers {
     }
 }
 
-fn work(waiting: &Mutex<Receiver<Job>>, done: &UnboundedSender<Brought>) {
+fn work(
+    waiting: &Mutex<Receiver<Job>>,
+    done: &UnboundedSender<thread::Result<Brought>>,
+    run: impl Fn(Job, &mut Vec<u8>) -> Brought,
+) {
     let mut scratch = Vec::new();
     loop {
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
-        if done.send(run(job, &mut scratch)).is_err() {
+        // What the job used is dropped with it, and `scratch` is cleared before it is used again.
+        let brought = catch_unwind(AssertUnwindSafe(|| run(job, &mut scratch)));
+        if done.send(brought).is_err() {
             return;
         }
     }
@@ -120,4 +128,25 @@ fn run(job: Job, scratch: &mut Vec<u8>) -> Brought {
         }
     };
     Brought { event, opened: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_panics_is_reported_and_the_thread_goes_on() {
+        let (jobs, waiting) = channel();
+        let (done, mut brought) = tokio::sync::mpsc::unbounded_channel();
+        for key in [1, 2] {
+            jobs.send(Job::Open { key, path: PathBuf::from("/nowhere/app.log") }).unwrap();
+        }
+        drop(jobs);
+        work(&Mutex::new(waiting), &done, |job, scratch| {
+            assert!(!matches!(job, Job::Open { key: 1, .. }), "a fault");
+            run(job, scratch)
+        });
+        assert!(brought.try_recv().unwrap().is_err());
+        assert!(matches!(brought.try_recv().unwrap().unwrap().event, Event::Opened { file: 2, opened: Err(_) }));
+    }
 }

@@ -87,7 +87,7 @@ struct Running {
     state: Arc<StateDirectory>,
     transport: Transport,
     readers: Readers,
-    from_readers: mpsc::UnboundedReceiver<Brought>,
+    from_readers: mpsc::UnboundedReceiver<std::thread::Result<Brought>>,
     words: mpsc::UnboundedReceiver<Word>,
     word: mpsc::UnboundedSender<Word>,
     link: Link,
@@ -115,7 +115,11 @@ impl Running {
                     stop_at = Some(Instant::now() + drain);
                     Event::Stop
                 }
-                Some(done) = self.from_readers.recv() => self.take(done),
+                Some(done) = self.from_readers.recv() => match done {
+                    Ok(brought) => self.take(brought),
+                    // A reader that has lost a cursor must not look like a log that is quiet.
+                    Err(panic) => std::panic::resume_unwind(panic),
+                },
                 Some(ended) = self.tasks.join_next() => match ended {
                     Ok(event) => event,
                     // What it carried is lost with it: going on would leave its stream waiting for ever.
