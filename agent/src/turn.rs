@@ -136,6 +136,8 @@ impl<C: Content> Work<'_, C> {
         if self.turn.stat.size < self.turn.cursor.seen.max(self.turn.cursor.head.len() as u64) {
             return Err(TurnEnd::Changed);
         }
+        // Room that was given back is not there any more.
+        self.turn.cursor.nuls_to = self.turn.cursor.nuls_to.min(self.turn.stat.size);
         if order.limit > 0 && !self.head_is_same()? {
             return Err(TurnEnd::Changed);
         }
@@ -167,7 +169,7 @@ impl<C: Content> Work<'_, C> {
             if order.limit > 0 && self.ends_in_data()? {
                 ended = TurnEnd::More;
             } else {
-                self.end_all(true)?;
+                self.end_all()?;
                 ended = TurnEnd::Closed;
             }
         }

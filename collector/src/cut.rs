@@ -45,7 +45,8 @@ pub fn cut(span: &WireSpan, text: Range<usize>) -> Cut<'_> {
     let masked = span.masked.iter().filter(within).map(|mask| Mask { at: mask.at - sent.start as u32, ..*mask });
     Cut {
         at: span.in_file(text.start as u64),
-        len: span.in_file(text.end as u64) - span.in_file(text.start as u64),
+        // Places that do not ascend are refused before.
+        len: span.in_file(text.end as u64).saturating_sub(span.in_file(text.start as u64)),
         text_len: text.len() as u64,
         bytes: &span.bytes[sent.clone()],
         masked: masked.collect(),

@@ -9,6 +9,7 @@ use tracing::info;
 
 use super::chain::Chain;
 use super::file::{File, Role};
+use super::files::Because;
 use super::{Action, Follow};
 use crate::config::Start;
 use crate::cursor::{Cursor, Framing, head_of};
@@ -65,7 +66,7 @@ impl Follow {
                 "{} was rotated before its log was first followed, and is not read; name it to have it read",
                 file.path.display()
             );
-            self.ignore_as(key, true);
+            self.ignore(key, Because::Old);
             return;
         }
         let epoch = self.streams.next_epoch(origin);
@@ -120,20 +121,7 @@ impl Follow {
     }
 
     /// The file brings nothing: it is not read.
-    pub(super) fn ignore(&mut self, key: FileKey) {
-        self.ignore_as(key, false);
-    }
-
-    /// The same, because this stream holds its bytes.
-    pub(super) fn ignore_copy(&mut self, key: FileKey, stream: StreamId) {
-        if let Some((identity, size)) = self.files.get(key).and_then(|file| Some((file.identity?, file.stat.size))) {
-            self.files.ignore_copy(identity, size, stream);
-        }
-        self.ignore(key);
-    }
-
-    /// `old` says that it is only a rotation from before.
-    fn ignore_as(&mut self, key: FileKey, old: bool) {
+    pub(super) fn ignore(&mut self, key: FileKey, because: Because) {
         let Some(file) = self.files.get_mut(key) else { return };
         file.role = Role::Ignored;
         file.look = None;
@@ -142,7 +130,7 @@ impl Follow {
         }
         let (identity, size) = (file.identity, file.stat.size);
         if let Some(identity) = identity {
-            self.files.ignore(identity, size, old);
+            self.files.ignore(identity, size, because);
         }
         self.checkpoints.note_change();
         self.judging.ask();

@@ -16,10 +16,25 @@ pub(super) struct Files {
     by_key: BTreeMap<FileKey, File>,
     by_inode: HashMap<InodeId, FileKey>,
     last: FileKey,
-    /// Files that brought nothing, with their size then; true are those that were only too old.
-    ignored: HashMap<FileIdentity, (u64, bool)>,
-    /// Those of them that bring nothing because this stream holds their bytes up to here.
-    copies: HashMap<FileIdentity, (StreamId, u64)>,
+    ignored: HashMap<FileIdentity, Ignored>,
+}
+
+/// A file that brings nothing as long as it has this size.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Ignored {
+    size: u64,
+    because: Because,
+}
+
+/// Why a file brings nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Because {
+    /// All its bytes were read.
+    Known,
+    /// This stream holds its bytes.
+    CopyOf(StreamId),
+    /// It was rotated before its log was first followed.
+    Old,
 }
 
 impl Files {
@@ -66,32 +81,37 @@ impl Files {
         self.by_key.len()
     }
 
-    /// The file brings nothing as long as it has this size; `old` says that it is only a rotation from before.
-    pub fn ignore(&mut self, identity: FileIdentity, size: u64, old: bool) {
-        let was_old = self.ignored.get(&identity) == Some(&(size, true));
-        self.ignored.insert(identity, (size, old || was_old));
+    /// The file brings nothing as long as it has this size.
+    pub fn ignore(&mut self, identity: FileIdentity, size: u64, because: Because) {
+        self.ignored.insert(identity, Ignored { size, because });
     }
 
-    /// The file brings nothing, for this stream holds its bytes.
-    pub fn ignore_copy(&mut self, identity: FileIdentity, size: u64, stream: StreamId) {
-        self.copies.insert(identity, (stream, size));
-    }
-
-    /// What was only too old is read once a source names it.
-    pub fn is_ignored(&self, identity: FileIdentity, size: u64, named: bool) -> bool {
-        self.ignored.get(&identity).is_some_and(|(then, old)| *then == size && !(*old && named))
+    /// Whether a file of this size brings nothing, and why. What was only too old is read once a source names it.
+    pub fn ignored(&self, identity: FileIdentity, size: u64, named: bool) -> Option<Because> {
+        let ignored = self.ignored.get(&identity).filter(|ignored| ignored.size == size)?;
+        Some(ignored.because).filter(|because| !(named && *because == Because::Old))
     }
 
     pub fn recover(&mut self, ignored: Vec<SavedFile>) {
-        self.ignored.extend(ignored.into_iter().map(|SavedFile { file, size, old }| (file, (size, old))));
+        for SavedFile { file, size, old } in ignored {
+            self.ignore(file, size, if old { Because::Old } else { Because::Known });
+        }
     }
 
     /// What is to be kept of ignored files. As long as a stream is not committed up to the end of its copy, the copy may still
     /// bring something to the next agent.
     pub fn saved(&self, is_committed: impl Fn(StreamId, u64) -> bool) -> Vec<SavedFile> {
-        let is_sure = |file: &FileIdentity| self.copies.get(file).is_none_or(|(stream, to)| is_committed(*stream, *to));
-        let sure = self.ignored.iter().filter(|(file, _)| is_sure(file));
-        sure.map(|(file, (size, old))| SavedFile { file: *file, size: *size, old: *old }).collect()
+        let is_sure = |ignored: &Ignored| match ignored.because {
+            Because::CopyOf(stream) => is_committed(stream, ignored.size),
+            Because::Known | Because::Old => true,
+        };
+        let sure = self.ignored.iter().filter(|(_, ignored)| is_sure(ignored));
+        sure.map(|(file, Ignored { size, because })| SavedFile {
+            file: *file,
+            size: *size,
+            old: *because == Because::Old,
+        })
+        .collect()
     }
 
     /// Forgets ignored files that are gone. A listed file may not be opened yet, and a disk not mounted: gives what tells
@@ -102,7 +122,6 @@ impl Files {
         let devices: HashSet<u64> = identities.map(|identity| identity.device).collect();
         let may_come = move |file: &FileIdentity| inodes.contains(&file.inode) || !devices.contains(&file.device);
         self.ignored.retain(|file, _| may_come(file));
-        self.copies.retain(|file, _| may_come(file));
         may_come
     }
 }

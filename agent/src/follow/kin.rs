@@ -29,14 +29,20 @@ const FEW: usize = 16;
 /// Invariant: what is not kin by this index cannot be a copy that is known as one.
 #[derive(Debug, Default)]
 pub(super) struct Kin {
-    fresh_by_name: HashMap<Named, Vec<FileKey>>,
-    fresh_by_size: HashMap<Sized, Vec<FileKey>>,
-    streams_by_name: HashMap<Named, Vec<StreamId>>,
-    streams_by_size: HashMap<Sized, Vec<StreamId>>,
-    fresh_by_begin: HashMap<Begun, Vec<FileKey>>,
-    streams_by_begin: HashMap<Begun, Vec<StreamId>>,
+    /// Files that are not judged yet.
+    fresh: Index<FileKey>,
+    /// Streams whose file lives.
+    streams: Index<StreamId>,
     /// Files that cannot be read now.
     unreadable: Vec<FileKey>,
+}
+
+/// By the three things that copies have in common.
+#[derive(Debug)]
+struct Index<T> {
+    by_name: HashMap<Named, Vec<T>>,
+    by_size: HashMap<Sized, Vec<T>>,
+    by_begin: HashMap<Begun, Vec<T>>,
 }
 
 impl Kin {
@@ -54,11 +60,7 @@ impl Kin {
                 && file.open
                 && let Some(look) = &file.look
             {
-                kin.fresh_by_name.entry(named(file)).or_default().push(key);
-                kin.fresh_by_size.entry((file.source, look.stat.size)).or_default().push(key);
-                if let Some(begin) = begin_of(file, &look.head) {
-                    kin.fresh_by_begin.entry(begin).or_default().push(key);
-                }
+                kin.fresh.add(key, file, look.stat.size, &look.head);
             }
         }
         kin
@@ -66,41 +68,58 @@ impl Kin {
 
     /// The file is this stream's.
     pub fn add(&mut self, file: &File, stream: &Stream) {
-        self.streams_by_name.entry(named(file)).or_default().push(stream.id);
-        self.streams_by_size.entry((file.source, file.stat.size)).or_default().push(stream.id);
-        if let Some(begin) = begin_of(file, &stream.print.head) {
-            self.streams_by_begin.entry(begin).or_default().push(stream.id);
-        }
+        self.streams.add(stream.id, file, file.stat.size, &stream.print.head);
     }
 
     /// Few files begin alike.
     pub fn are_few(&self, file: &File, look: &Look) -> bool {
-        begin_of(file, &look.head).is_some_and(|begin| {
-            let fresh = self.fresh_by_begin.get(&begin).map_or(0, Vec::len);
-            fresh + self.streams_by_begin.get(&begin).map_or(0, Vec::len) <= FEW
-        })
+        begin_of(file, &look.head).is_some_and(|begin| self.fresh.number(&begin) + self.streams.number(&begin) <= FEW)
     }
 
     /// Files that are not judged yet and may hold the same bytes.
     pub fn fresh(&self, file: &File, look: &Look) -> impl Iterator<Item = FileKey> {
-        let by_name = self.fresh_by_name.get(&named(file)).into_iter().flatten();
-        let by_size = self.fresh_by_size.get(&(file.source, look.stat.size)).into_iter().flatten();
-        let begin = begin_of(file, &look.head).filter(|_| self.are_few(file, look));
-        let by_begin = begin.and_then(|begin| self.fresh_by_begin.get(&begin)).into_iter().flatten();
-        by_name.chain(by_size).chain(by_begin).copied()
+        self.fresh.of(file, look, self.are_few(file, look))
     }
 
-    /// Streams whose file lives and may hold the same bytes.
+    /// Streams whose file lives and may hold the same bytes; also the one whose bytes it held when it was last compared.
     pub fn streams(&self, file: &File, look: &Look) -> impl Iterator<Item = StreamId> {
-        let by_name = self.streams_by_name.get(&named(file)).into_iter().flatten();
-        let by_size = self.streams_by_size.get(&(file.source, look.stat.size)).into_iter().flatten();
-        let begin = begin_of(file, &look.head).filter(|_| self.are_few(file, look));
-        let by_begin = begin.and_then(|begin| self.streams_by_begin.get(&begin)).into_iter().flatten();
-        by_name.chain(by_size).chain(by_begin).copied()
+        self.streams.of(file, look, self.are_few(file, look)).chain(file.equal.map(|(stream, _)| stream))
     }
 
     pub fn unreadable(&self) -> impl Iterator<Item = FileKey> {
         self.unreadable.iter().copied()
+    }
+}
+
+impl<T> Default for Index<T> {
+    fn default() -> Self {
+        Self { by_name: HashMap::new(), by_size: HashMap::new(), by_begin: HashMap::new() }
+    }
+}
+
+impl<T: Copy> Index<T> {
+    fn add(&mut self, what: T, file: &File, size: u64, head: &[u8]) {
+        self.by_name.entry(named(file)).or_default().push(what);
+        self.by_size.entry((file.source, size)).or_default().push(what);
+        if let Some(begin) = begin_of(file, head) {
+            self.by_begin.entry(begin).or_default().push(what);
+        }
+    }
+
+    /// How many begin so.
+    fn number(&self, begin: &Begun) -> usize {
+        self.by_begin.get(begin).map_or(0, Vec::len)
+    }
+
+    /// Those of the same name or size, and where there are `few`, those that begin alike.
+    fn of(&self, file: &File, look: &Look, few: bool) -> impl Iterator<Item = T> {
+        let begin = begin_of(file, &look.head).filter(|_| few);
+        let found = [
+            self.by_name.get(&named(file)),
+            self.by_size.get(&(file.source, look.stat.size)),
+            begin.and_then(|begin| self.by_begin.get(&begin)),
+        ];
+        found.into_iter().flatten().flatten().copied()
     }
 }
 

@@ -18,6 +18,7 @@ impl Follow {
         if self.rounds.begin(&listing) {
             return;
         }
+        self.rounds.forget_gone(&listing);
         let Listing { scope, entries, missing, empty, odd } = listing;
         self.rounds.listed(&scope, self.now.mono + self.rules.poll);
         self.judging.ask();

@@ -42,8 +42,8 @@ impl Follow {
                 file.stat = stat;
                 file.most = file.most.max(file.size());
                 let named = file.named;
-                if self.files.is_ignored(identity, stat.size, named) {
-                    self.ignore(key);
+                if let Some(because) = self.files.ignored(identity, stat.size, named) {
+                    self.ignore(key, because);
                 } else if let Some(stream) = self.streams.last_in(identity) {
                     self.claim(key, stream);
                 } else {

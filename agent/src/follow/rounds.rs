@@ -60,6 +60,15 @@ impl Rounds {
         only_first
     }
 
+    /// Where a file system has no time of birth, another file may get the inode of one that is gone: it came later.
+    pub fn forget_gone(&mut self, listing: &Listing) {
+        let Some(first) = self.first.as_mut().filter(|_| listing.scope == Scope::All) else { return };
+        if first.keys().any(|file| file.birth == 0) {
+            let there: HashSet<InodeId> = listing.entries.iter().map(|entry| entry.inode).collect();
+            first.retain(|file, _| file.birth != 0 || there.contains(file));
+        }
+    }
+
     /// What a file was when the agent began; none where it came later.
     pub fn early(&self, file: InodeId) -> Option<Early> {
         self.first.as_ref()?.get(&file).copied()
@@ -115,5 +124,39 @@ impl Rounds {
         }
         (self.missing, self.empty) = (missing, empty);
         self.odd = odd.into_iter().collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::Stat;
+    use crate::logname::LogName;
+    use crate::source::SourceId;
+
+    fn listing(inodes: &[InodeId]) -> Listing {
+        let entry = |inode: &InodeId| Entry {
+            path: "/log/app.log.1".into(),
+            source: SourceId(0),
+            source_name: "app".into(),
+            named: false,
+            chain: "/log/app.log".into(),
+            name: LogName::default(),
+            inode: *inode,
+            stat: Stat::default(),
+        };
+        Listing { entries: inodes.iter().map(entry).collect(), ..Listing::default() }
+    }
+
+    #[test]
+    fn an_inode_without_a_birth_that_was_gone_is_of_a_later_file() {
+        let (born, unborn) = (InodeId { birth: 7, ..InodeId::default() }, InodeId::default());
+        let mut rounds = Rounds::default();
+        assert!(rounds.ask_first() && rounds.begin(&listing(&[born, unborn])), "nothing else comes of the first one");
+        assert!(rounds.early(born).is_some() && rounds.early(unborn).is_some());
+        let next = listing(&[]);
+        assert!(!rounds.begin(&next));
+        rounds.forget_gone(&next);
+        assert_eq!((rounds.early(born).is_some(), rounds.early(unborn)), (true, None));
     }
 }

@@ -8,7 +8,7 @@ use record::span::Cause;
 use tracing::{info, warn};
 
 use super::file::{File, Role};
-use super::files::Files;
+use super::files::{Because, Files};
 use super::streams::Streams;
 use super::{Follow, GROWING};
 use crate::guard::Look;
@@ -53,7 +53,7 @@ impl Follow {
             }
         }
         for key in ignored {
-            self.ignore_copy(key, id);
+            self.ignore(key, Because::CopyOf(id));
         }
     }
 

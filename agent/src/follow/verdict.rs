@@ -3,6 +3,7 @@
 use tracing::info;
 
 use super::file::{Busy, File, Role};
+use super::files::Because;
 use super::judge::Verdict;
 use super::{Action, Follow};
 use crate::cursor::Cursor;
@@ -28,7 +29,7 @@ impl Follow {
                 file.busy = Some(Busy::Compare { stream, with, print, ask });
                 self.actions.push(Action::Compare { file: key, with, ask, from });
             }
-            Verdict::Ignore => self.ignore(key),
+            Verdict::Ignore => self.ignore(key, Because::Known),
             Verdict::Begin => {
                 if let Some(look) = file.look.clone() {
                     self.begin(key, &look, None);
@@ -64,7 +65,7 @@ impl Follow {
             self.claim(key, id);
         } else {
             info!(path = %file.path.display(), stream = %id, "is a copy of what was read already");
-            self.ignore_copy(key, id);
+            self.ignore(key, Because::CopyOf(id));
         }
     }
 

@@ -25,20 +25,20 @@ pub fn finish(cursor: Cursor) -> Vec<Parcel> {
 }
 
 impl<C: Content> Work<'_, C> {
-    /// All that was read and is not final becomes so. `closing`: because the file ends here.
-    pub(super) fn end_all(&mut self, closing: bool) -> Result<(), TurnEnd> {
+    /// All that was read and is not final becomes so: the file ends here, or a block of NULs follows.
+    pub(super) fn end_all(&mut self) -> Result<(), TurnEnd> {
         if self.turn.cursor.unwrapped.is_some() {
-            return self.feed_unwrapped(closing);
+            return self.feed_unwrapped(true);
         }
         let mut spans = Vec::new();
         loop {
             let next = self.turn.cursor.framer.close(&mut spans);
-            self.take(&mut spans, closing)?;
+            self.take(&mut spans, true)?;
             let Next::From(offset) = next else { return Ok(()) };
             self.turn.cursor.at = offset.0;
             while self.turn.cursor.at < self.turn.cursor.seen {
                 self.feed_slice(&mut spans)?;
-                self.take(&mut spans, closing)?;
+                self.take(&mut spans, true)?;
             }
         }
     }

@@ -95,8 +95,9 @@ impl<C: Content> Work<'_, C> {
 
     /// Skips a block of NULs that was just found, once all before it is framed.
     pub(super) fn skip_block(&mut self) -> Result<bool, TurnEnd> {
-        let Some(data) = self.block_to.take() else { return Ok(false) };
-        self.end_all(false)?;
+        let Some(data) = self.block_to else { return Ok(false) };
+        self.end_all()?;
+        self.block_to = None;
         self.go_on_at(data);
         Ok(true)
     }

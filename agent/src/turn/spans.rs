@@ -27,7 +27,7 @@ impl<C: Content> Work<'_, C> {
             let bytes = self.bytes(span.start.0, span.len as usize)?;
             let cut = span.kind == SpanKind::Fragment && framed.before.last() != Some(&b'\n');
             framed.step(&bytes);
-            if closing && span.end().0 == self.turn.cursor.seen && is_cut(span, &bytes) {
+            if closing && self.block_to.is_none() && span.end().0 == self.turn.cursor.seen && is_cut(span, &bytes) {
                 out.flags = out.flags.union(Flags::CUT_BY_ROTATION);
             }
             fill(&mut out, span, &bytes, cut, &self.turn.cursor.framing.masks);

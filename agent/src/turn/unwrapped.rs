@@ -253,7 +253,7 @@ impl<C: Content> Work<'_, C> {
         if bytes.len() as u64 != span.len {
             return Err(TurnEnd::Changed);
         }
-        if closing && end.raw == self.turn.cursor.seen && is_cut(span, &bytes) {
+        if closing && self.block_to.is_none() && end.raw == self.turn.cursor.seen && is_cut(span, &bytes) {
             out.flags = out.flags.union(Flags::CUT_BY_ROTATION);
         }
         let cut = span.kind == SpanKind::Fragment && begin.state.is_inside_line();

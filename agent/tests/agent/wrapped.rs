@@ -113,6 +113,36 @@ async fn wrapped_logs_are_exact_over_kills_in_mid_record_and_rotations() {
     }
 }
 
+/// What a power cut leaves: half a line, then NULs, then the log goes on.
+#[tokio::test]
+async fn nuls_amid_a_wrapped_log_are_noise_and_what_was_torn_before_them_is_kept() {
+    for wrapper in [Wrapper::Docker, Wrapper::Cri, Wrapper::Syslog] {
+        let mut wrapped = Wrapped::new(wrapper);
+        wrapped.append(5);
+        wrapped.world.start();
+        wrapped.world.stored().await;
+        let torn = wrap(wrapper, &record(99, 700), "stdout");
+        let mut log = wrapped.open();
+        log.write_all(&torn[..torn.len() / 2]).unwrap();
+        log.write_all(&vec![0; 20_000]).unwrap();
+        wrapped.append(5);
+        wrapped.world.stored().await;
+        let streams = wrapped.world.collector.streams();
+        assert_eq!((streams.len(), wrapped.world.collector.gaps()), (1, Vec::new()), "{wrapper}");
+        let spans = &streams[0].1.spans;
+        assert!(
+            spans.iter().all(|span| !span.flags.contains(Flags::CUT_BY_ROTATION)),
+            "{wrapper}: nothing was rotated"
+        );
+        let noise: u64 = spans.iter().filter(|span| span.kind == SpanKind::Noise).map(|span| span.len).sum();
+        assert_eq!(noise, 20_000, "{wrapper}: the NULs alone");
+        let begin = torn.iter().position(|byte| *byte == b'[').unwrap();
+        let kept = spans.iter().any(|span| span.bytes.windows(20).any(|bytes| *bytes == torn[begin..begin + 20]));
+        assert!(kept, "{wrapper}: the torn record is sent");
+        wrapped.world.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn a_wrapped_log_that_grows_in_small_pieces_is_exact() {
     for wrapper in ALL {
