@@ -112,6 +112,8 @@ async fn each_key_does_what_the_manual_says() {
     .await;
     browser.press("L").await;
     browser.find(".livebar:not([hidden]) button").await;
+    browser.run("dispatchEvent(new Event('scroll'))").await;
+    assert_eq!(browser.texts(".livebar").await, ["Paused: resume (L)"], "it is still paused, and says so");
     browser.press("L").await;
     browser.has(".livebar[hidden]", 1).await;
     browser.press("/").await;

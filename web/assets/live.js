@@ -96,7 +96,8 @@ const settle = () => {
   if (held()) {
     const rows = waiting.filter((change) => change.type === "row" && isMessage(change.data.id) && !document.getElementById(change.data.id));
     const count = new Set(rows.map((change) => change.data.id)).size;
-    show(waiting.length ? `Paused, ${count} new: resume (L)` : "");
+    if (waiting.length) show(`Paused, ${count} new: resume (L)`);
+    else show(hold ? "Paused: resume (L)" : "");
     return;
   }
   const changes = waiting.splice(0);
@@ -180,8 +181,7 @@ const toggle = () => {
   if (!list) return;
   hold = !held();
   settle();
-  if (hold) show("Paused: resume (L)");
-  else if (!list.querySelector(".detail")) list.lastElementChild?.scrollIntoView({ block: "nearest" });
+  if (!hold && !list.querySelector(".detail")) list.lastElementChild?.scrollIntoView({ block: "nearest" });
 };
 
 if (flow) {
