@@ -40,9 +40,9 @@ pub(super) struct Kin {
 /// By the three things that copies have in common.
 #[derive(Debug)]
 struct Index<T> {
-    by_name: HashMap<Named, Vec<T>>,
-    by_size: HashMap<Sized, Vec<T>>,
-    by_begin: HashMap<Begun, Vec<T>>,
+    named: HashMap<Named, Vec<T>>,
+    sized: HashMap<Sized, Vec<T>>,
+    begun: HashMap<Begun, Vec<T>>,
 }
 
 impl Kin {
@@ -93,31 +93,31 @@ impl Kin {
 
 impl<T> Default for Index<T> {
     fn default() -> Self {
-        Self { by_name: HashMap::new(), by_size: HashMap::new(), by_begin: HashMap::new() }
+        Self { named: HashMap::new(), sized: HashMap::new(), begun: HashMap::new() }
     }
 }
 
 impl<T: Copy> Index<T> {
     fn add(&mut self, what: T, file: &File, size: u64, head: &[u8]) {
-        self.by_name.entry(named(file)).or_default().push(what);
-        self.by_size.entry((file.source, size)).or_default().push(what);
+        self.named.entry(named(file)).or_default().push(what);
+        self.sized.entry((file.source, size)).or_default().push(what);
         if let Some(begin) = begin_of(file, head) {
-            self.by_begin.entry(begin).or_default().push(what);
+            self.begun.entry(begin).or_default().push(what);
         }
     }
 
     /// How many begin so.
     fn number(&self, begin: &Begun) -> usize {
-        self.by_begin.get(begin).map_or(0, Vec::len)
+        self.begun.get(begin).map_or(0, Vec::len)
     }
 
     /// Those of the same name or size, and where there are `few`, those that begin alike.
     fn of(&self, file: &File, look: &Look, few: bool) -> impl Iterator<Item = T> {
         let begin = begin_of(file, &look.head).filter(|_| few);
         let found = [
-            self.by_name.get(&named(file)),
-            self.by_size.get(&(file.source, look.stat.size)),
-            begin.and_then(|begin| self.by_begin.get(&begin)),
+            self.named.get(&named(file)),
+            self.sized.get(&(file.source, look.stat.size)),
+            begin.and_then(|begin| self.begun.get(&begin)),
         ];
         found.into_iter().flatten().flatten().copied()
     }
