@@ -120,7 +120,8 @@ fn batch(stream: i64, base: u64, end: u64, items: Vec<Item>) -> Incoming {
         size: end,
         read_to: Offset(end),
         read_at: NOON,
-        near_misses: 0,
+        near_misses: Vec::new(),
+        tail_near_misses: Vec::new(),
         closed: None,
         received: NOON,
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use agent::Progress;
+use record::miss::NearMiss;
 use record::wrapper::Wrapper;
 use store::Store;
 use store::stream::Totals;
@@ -73,6 +74,7 @@ struct Teller {
     missing: BTreeSet<PathBuf>,
     empty: BTreeSet<PathBuf>,
     wrapped: usize,
+    misread: usize,
     files: usize,
     behind: bool,
     /// What was there at the start is told, or there was nothing.
@@ -88,6 +90,7 @@ impl Teller {
             missing: BTreeSet::new(),
             empty: BTreeSet::new(),
             wrapped: 0,
+            misread: 0,
             files: 0,
             behind: false,
             begun: false,
@@ -118,6 +121,10 @@ impl Teller {
             lines.push(wrapped(path, *wrapper));
         }
         self.wrapped = progress.wrapped.len();
+        for (log, miss) in progress.misread.iter().skip(self.misread) {
+            lines.push(misread(log, miss));
+        }
+        self.misread = progress.misread.len();
         let left = progress.bytes_left();
         if left > WORTH && self.last_line.is_none_or(|at| now.duration_since(at) >= LINE) {
             self.behind = true;
@@ -147,6 +154,33 @@ fn wrapped(path: &Path, wrapper: Wrapper) -> String {
         return format!("{name}: UTF-16; it is converted");
     }
     format!("{name}: {}; read through wrapper = \"{wrapper}\"", wrapper.title())
+}
+
+/// A log with lines that are nearly header lines: why they are none, what to do, and the first of them. Home counts them.
+fn misread(log: &Path, miss: &NearMiss) -> String {
+    let name = log.file_name().unwrap_or(log.as_os_str()).display();
+    let (reason, example) = (miss.reason, without_users(&miss.shown()));
+    format!("{name}: some lines are not read: {}. {}\n  such as: {example}", reason.what(), reason.remedy())
+}
+
+/// Output goes to logs, and logs must not name people: the user part of an address is left out.
+fn without_users(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    let address = |text: &str| {
+        ["sip:", "sips:", "tel:"].iter().filter_map(|scheme| Some(text.find(scheme)? + scheme.len())).min()
+    };
+    while let Some(at) = address(rest) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let end = rest.find(['@', ']', ';', ' ', '>', '"']).unwrap_or(rest.len());
+        if rest[end..].starts_with('@') || out.ends_with("tel:") {
+            out.push('…');
+            rest = &rest[end..];
+        }
+    }
+    out.push_str(rest);
+    out
 }
 
 /// What is shown early and counts when more is written.
@@ -181,6 +215,9 @@ fn thousands(number: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use record::id::Offset;
+    use record::miss::Reason;
+
     use super::*;
 
     fn progress(files: usize, known: u64, committed: u64) -> Progress {
@@ -278,6 +315,19 @@ mod tests {
             teller.lines(&progress, teller.began),
             ["app.log: Docker's json-file; read through wrapper = \"docker\"", "b.log: UTF-16; it is converted"]
         );
+        assert!(teller.lines(&progress, teller.began).is_empty());
+    }
+
+    #[test]
+    fn lines_that_are_not_understood_are_shown_once_a_log_and_reason_and_name_nobody() {
+        let mut teller = Teller::new(Instant::now());
+        let line = b"[20.11.2026 09:00][INVITE][sip:+15550100@192.0.2.1][tel:+15550101]";
+        let miss = NearMiss::new(Reason::Time, 7, Offset(0), line);
+        let progress = Progress { misread: vec![(PathBuf::from("/x/app.log"), miss)], ..Progress::default() };
+        let expect = "app.log: some lines are not read: their time is in a form that is not known, or can be read in two \
+                      ways. Say how it is written, with time = \"...\" in a format of your own.\n  \
+                      such as: [20.11.2026 09:00][INVITE][sip:…@192.0.2.1][tel:…]";
+        assert_eq!(teller.lines(&progress, teller.began), [expect]);
         assert!(teller.lines(&progress, teller.began).is_empty());
     }
 

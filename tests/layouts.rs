@@ -1,6 +1,11 @@
 //! Header lines as real software writes them, from the file to the API: what is common and clear is read by default.
 
-use crate::support::{Watched, log};
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use serde_json::{Value, json};
+
+use crate::support::{Siptrail, Watched, eventually, log};
 
 async fn case(name: &str) -> Watched {
     Watched::start(&log(&format!("layouts/{name}.log"))).await
@@ -71,5 +76,54 @@ async fn colour_codes_and_blanks_behind_the_groups_are_of_the_header_line() {
             );
         }
         watched.ends().await;
+    }
+}
+
+#[tokio::test]
+async fn lines_that_are_nearly_header_lines_are_named_with_a_reason_in_the_terminal_on_home_and_in_the_api() {
+    let watched = case("87-time-forms").await;
+    let by_reason = watched.misread().await;
+    assert_eq!(by_reason.len(), 1, "{by_reason:#?}");
+    assert_eq!((&by_reason[0]["reason"], &by_reason[0]["lines"]), (&"time".into(), &3.into()), "{by_reason:#?}");
+    let example = by_reason[0]["example"].as_str().unwrap_or_default().to_owned();
+    let log = std::fs::read(log("layouts/87-time-forms.log")).unwrap();
+    let offset = by_reason[0]["offset"].as_u64().unwrap() as usize;
+    assert!(!example.is_empty() && log[offset..].starts_with(format!("{example}\n").as_bytes()), "{example}");
+
+    watched.siptrail.says("87-time-forms.log: some lines are not read: their time is in a form").await;
+    let home = watched.api.page("/").await.unwrap();
+    assert!(home.contains("Lines that are not understood") && home.contains("<b>3 lines</b>: their time"), "{home}");
+    assert!(home.contains(&example), "{home}");
+    watched.ends().await;
+}
+
+/// The whole of a log that is not understood is one fragment, which is not final before a megabyte or its end: it is named
+/// all the same. What is counted is what is stored, so that a restart neither forgets nor counts twice.
+#[tokio::test]
+async fn the_count_of_near_misses_survives_kills_and_becomes_final_with_its_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, file) = (dir.path().join("data"), dir.path().join("app.log"));
+    let line = |nth: u64| format!("[11/20/2026 09:00:{:02}][OPTIONS][sip:192.0.2.1][sip:192.0.2.2]\n", nth % 60);
+    let mut written = 0;
+    for (round, lines) in [3, 40_000, 5].into_iter().enumerate() {
+        let more: String = (0..lines).map(line).collect();
+        OpenOptions::new().create(true).append(true).open(&file).unwrap().write_all(more.as_bytes()).unwrap();
+        written += lines;
+        let siptrail = Siptrail::watch(&data, &[&file]);
+        let api = siptrail.api().await;
+        eventually("all lines are counted", || async {
+            let stream = api.all("streams", "").await?.into_iter().next().ok_or("no stream yet")?;
+            let expect = json!([["time", written, 0]]);
+            let reasons = stream["near_misses_by_reason"].as_array().cloned().unwrap_or_default();
+            let found: Value =
+                reasons.iter().map(|miss| json!([miss["reason"], miss["lines"], miss["offset"]])).collect();
+            if found == expect && stream["near_misses"] == written { Ok(()) } else { Err(stream.to_string()) }
+        })
+        .await;
+        if round == 0 {
+            let home = api.page("/").await.unwrap();
+            assert!(home.contains("some are nearly one, see below"), "{home}");
+        }
+        siptrail.kill_9();
     }
 }

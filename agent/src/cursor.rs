@@ -136,10 +136,6 @@ impl Cursor {
         &self.window[self.window.len().saturating_sub(BEFORE)..]
     }
 
-    pub fn near_misses(&self) -> u64 {
-        self.framer.near_misses()
-    }
-
     /// All that is not final yet is in memory.
     pub fn covers(&self) -> bool {
         self.seen - self.framed.at.min(self.seen) <= self.window.len() as u64

@@ -18,6 +18,7 @@
 //! - `turns`, `turned`: whose turn it is to be read, and what a turn brought
 //! - `answer`, `large`, `rewind`: what the collector answers
 //! - `wrapped`: files that turn out to be wrapped
+//! - `misread`: logs with lines that are nearly header lines
 //! - `recover`: what is known when the agent starts
 
 mod answer;
@@ -33,6 +34,7 @@ mod kin;
 mod large;
 mod listing;
 mod look;
+mod misread;
 #[cfg(test)]
 mod model;
 mod recover;
@@ -60,6 +62,7 @@ use self::delivery::Delivery;
 use self::file::Role;
 use self::files::Files;
 use self::judge::Judging;
+use self::misread::Misread;
 use self::rounds::Rounds;
 use self::saved::Checkpoints;
 use self::scheduler::Scheduler;
@@ -114,6 +117,7 @@ pub struct Follow {
     delivery: Delivery,
     checkpoints: Checkpoints,
     wrapped: Wrapped,
+    misread: Misread,
 
     /// What the collector and the checkpoint know was taken in.
     recovered: bool,
@@ -136,6 +140,7 @@ impl Follow {
             scheduler: Scheduler::default(),
             delivery,
             wrapped: Wrapped::default(),
+            misread: Misread::default(),
             checkpoints: Checkpoints::default(),
             recovered: false,
             stopping: false,
@@ -194,6 +199,7 @@ impl Follow {
             records: counts.records,
             gaps: counts.gaps,
             wrapped: self.wrapped.files().to_vec(),
+            misread: self.misread.logs().to_vec(),
             collector: progress::Collector::Unknown,
             ..Progress::default()
         };
@@ -248,6 +254,7 @@ impl Follow {
             let (path, cause) = (stream.identity.path.display(), span.cause.map(Cause::name));
             warn!(stream = %id, %path, offset = %span.start, bytes = span.len, cause, "bytes of this log are not sent; a gap says so");
         }
+        self.misread.note(self.files.log_of(stream), &parcel.spans);
         let file = stream.file().and_then(|key| self.files.get(key));
         let chain = file.and_then(|file| self.chains.get(&file.chain)).map(Chain::id);
         self.scheduler.take_memory(id, chain, stream.enqueue(parcel));

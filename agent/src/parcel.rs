@@ -1,6 +1,7 @@
 //! What a turn makes of a file: spans with their bytes, and the guard at their end.
 
 use record::id::Offset;
+use record::miss::NearMiss;
 use record::span::{Cause, SpanKind};
 use record::wire::{Guard, WireSpan};
 
@@ -37,6 +38,10 @@ impl Parcel {
             Some(last) if last.kind == SpanKind::Noise && span.kind == SpanKind::Noise => {
                 last.len += span.len;
                 last.lines += span.lines;
+                for miss in span.near_misses {
+                    self.bytes += weight_of_miss(&miss);
+                    miss.add_to(&mut last.near_misses);
+                }
             }
             _ => {
                 self.bytes += weight(&span);
@@ -58,6 +63,10 @@ impl Parcel {
     }
 }
 
+fn weight_of_miss(miss: &NearMiss) -> usize {
+    size_of::<NearMiss>() + miss.example.len()
+}
+
 /// What spans take, roughly.
 pub fn weight_of(spans: &[WireSpan]) -> usize {
     spans.iter().map(weight).sum()
@@ -65,5 +74,6 @@ pub fn weight_of(spans: &[WireSpan]) -> usize {
 
 /// What a span takes, roughly.
 pub fn weight(span: &WireSpan) -> usize {
-    SPAN + span.bytes.len() + size_of_val(span.masked.as_slice())
+    let near_misses: usize = span.near_misses.iter().map(weight_of_miss).sum();
+    SPAN + span.bytes.len() + size_of_val(span.masked.as_slice()) + near_misses
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
+use record::miss::NearMiss;
 use record::wrapper::Wrapper;
 
 use crate::stream::Stream;
@@ -31,6 +32,8 @@ pub struct Progress {
     pub unreadable: Vec<PathBuf>,
     /// Files that are read through a wrapper that they were recognised by, or converted from UTF-16.
     pub wrapped: Vec<(PathBuf, Wrapper)>,
+    /// Logs with lines that are nearly header lines and are not read as such: the first line of each log and reason.
+    pub misread: Vec<(PathBuf, NearMiss)>,
     /// Records acknowledged since the start.
     pub records: u64,
     /// Gaps acknowledged since the start.

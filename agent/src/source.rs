@@ -23,7 +23,7 @@ pub struct Spec {
     pub start: Start,
 }
 
-/// What the collector has acknowledged since the agent started, and the near misses that were read.
+/// What the collector has acknowledged since the agent started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Counts {
     pub records: u64,
@@ -63,11 +63,8 @@ impl Sources {
                 SpanKind::Noise => counts.noise_bytes += span.len,
                 SpanKind::Fragment => {}
             }
+            counts.near_misses += span.near_misses.iter().map(|miss| miss.lines).sum::<u64>();
         }
-    }
-
-    pub fn count_near_misses(&mut self, source: Option<SourceId>, near_misses: u64) {
-        self.counts.entry(source).or_default().near_misses += near_misses;
     }
 
     /// The counts of all sources together.
@@ -84,16 +81,18 @@ impl Sources {
 #[cfg(test)]
 mod tests {
     use record::id::Offset;
+    use record::miss::{NearMiss, Reason};
 
     use super::*;
 
     #[test]
     fn what_is_acknowledged_is_counted_for_its_source() {
         let span = |kind| WireSpan::new(Offset(0), 10, kind);
-        let spans = [SpanKind::Record, SpanKind::Noise, SpanKind::Gap, SpanKind::Fragment, SpanKind::Record].map(span);
+        let mut spans =
+            [SpanKind::Record, SpanKind::Noise, SpanKind::Gap, SpanKind::Fragment, SpanKind::Record].map(span);
         let mut sources = Sources::new(Vec::new());
+        spans[1].near_misses.push(NearMiss::new(Reason::Time, 3, Offset(0), b"[x][BYE][a][b]"));
         sources.count(Some(SourceId(1)), &spans);
-        sources.count_near_misses(Some(SourceId(1)), 3);
         sources.count(None, &spans[..1]);
         let counts = Counts { records: 2, gaps: 1, noise_bytes: 10, near_misses: 3 };
         assert_eq!(sources.counts.get(&Some(SourceId(1))), Some(&counts));

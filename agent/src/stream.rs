@@ -88,7 +88,6 @@ pub struct Sight {
     pub size: u64,
     pub read_to: u64,
     pub read_at: Timestamp,
-    pub near_misses: u64,
     /// When it last grew.
     pub grew_at: Option<Duration>,
     /// When it was last seen as it was read.

@@ -1,6 +1,7 @@
 //! Is a batch what it claims to be: spans tile, lengths fit, hashes match. Pure.
 
 use record::id::Offset;
+use record::miss::NearMiss;
 use record::span::SpanKind;
 use record::wire::{Append, MAX_UNPACKED, Refused, StreamAppend, VERSION, WireSpan};
 
@@ -10,6 +11,8 @@ use crate::Error;
 const MAX_AGENT: usize = 128;
 /// A PiB: far beyond any log, and sums of such numbers still are `bigint` in the database.
 const MAX_OFFSET: u64 = 1 << 50;
+/// A span has each reason once; a newer agent may know more of them.
+const MOST_REASONS: usize = 64;
 
 pub fn append(append: &Append) -> Result<(), Error> {
     let wrong = |what: &str| Err(Error::NotUnderstood(what.to_owned()));
@@ -59,6 +62,10 @@ fn tiles(stream: &StreamAppend) -> Result<(), Error> {
 /// Are the span's bytes those of the file. None: yes.
 pub fn span(span: &WireSpan) -> Option<Refused> {
     let refused = |text: &str| Some(Refused::Span { start: span.start, text: text.to_owned() });
+    let fits = |miss: &NearMiss| span.start <= miss.at && miss.at < span.end() && miss.lines <= span.len;
+    if span.near_misses.len() > MOST_REASONS || !span.near_misses.iter().all(fits) {
+        return refused("near misses lie outside the span or are too many");
+    }
     match span.kind {
         SpanKind::Noise => return if span.lines <= span.len { None } else { refused("more lines than bytes") },
         SpanKind::Gap => return if span.cause.is_some() { None } else { refused("a gap without a cause") },
@@ -122,7 +129,6 @@ mod tests {
             size: end,
             read_to: Offset(end),
             read_at: Timestamp(0),
-            near_misses: 0,
             closed: None,
             tied: None,
         };

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use message::facts::Settings;
 use record::format::Format;
 use record::id::StreamId;
+use record::miss::NearMiss;
 use record::time::Timestamp;
 use record::wire::{self, Answer, Append, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta, VERSION};
 use store::Store;
@@ -169,10 +170,18 @@ fn parse_stream(
         size: stream.size,
         read_to: stream.read_to,
         read_at: stream.read_at,
-        near_misses: stream.near_misses,
+        near_misses: stream.spans.iter().flat_map(|span| span.near_misses.iter().cloned()).collect(),
+        tail_near_misses: sum(stream.tail.iter().flat_map(|span| span.near_misses.iter().cloned())),
         closed: stream.closed,
         received,
     })
+}
+
+/// A reason each.
+fn sum(misses: impl Iterator<Item = NearMiss>) -> Vec<NearMiss> {
+    let mut sum = Vec::new();
+    misses.for_each(|miss| miss.add_to(&mut sum));
+    sum
 }
 
 fn answer(stream: StreamId, outcome: Outcome) -> StreamAnswer {

@@ -53,7 +53,7 @@ create table stream_offset (
     read_to bigint not null,
     read_at bigint not null,
     last_event bigint,
-    near_misses bigint not null,
+    tail_near_misses bytea,
     records bigint not null,
     record_bytes bigint not null,
     noise bigint not null,
@@ -159,6 +159,16 @@ create table gap (
     noticed bigint not null,
     hash bytea,
     primary key (stream_id, off, cause)
+);
+
+-- Lines before the watermark that are nearly header lines, by reason, with the first of them.
+create table near_miss (
+    stream_id bigint not null,
+    reason smallint not null,
+    lines bigint not null,
+    off bigint not null,
+    example bytea not null,
+    primary key (stream_id, reason)
 );
 
 -- What was read behind the watermark of a stream: records that cannot be final yet. Replaced by each stored append.

@@ -5,18 +5,22 @@ mod brackets;
 mod calendar;
 #[cfg(test)]
 mod laws;
+mod near;
 mod offset;
 mod template;
 mod timestamp;
+mod within;
 
 use chrono_tz::Tz;
 use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 
+use crate::miss::Reason;
 use crate::name::is_token;
 use crate::time::Timestamp;
 use template::Template;
 use timestamp::Times;
+pub use within::NearMisses;
 
 /// A format as it stands in a config and travels to the collector: its definition, not only its name.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -78,8 +82,8 @@ pub struct Header<'a> {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Line<'a> {
     Header(Header<'a>),
-    /// Four groups with a good time that fail another test: noise, counted apart.
-    NearMiss,
+    /// Four groups with a good time that fail another test; [`Format::near_miss`] knows more.
+    NearMiss(Reason),
     Other,
 }
 
@@ -161,12 +165,8 @@ impl Format {
         let Some(fields) = fields.filter(|fields| !fields.apart || fields.name_addresses()) else { return Line::Other };
         let time = if matches!(self.layout, Layout::Brackets) { trim_blanks(fields.time) } else { fields.time };
         let Some(reading) = self.times.read(time, zone) else { return Line::Other };
-        let good = whole.len() <= LONGEST_HEADER
-            && is_method(fields.method)
-            && !fields.source.trim_ascii().is_empty()
-            && !fields.destination.trim_ascii().is_empty();
-        if !good {
-            return Line::NearMiss;
+        if let Some(reason) = fields.fault(whole) {
+            return Line::NearMiss(reason);
         }
         Line::Header(Header {
             prefix: &whole[..whole.len() - line.len() + fields.prefix.len()],
@@ -301,7 +301,7 @@ mod tests {
             &format!("[2026-11-23 19:53:58][{m33}][sip:a][sip:b]"),
             &long,
         ] {
-            assert_eq!(read(line), Line::NearMiss, "{line}");
+            assert!(matches!(read(line), Line::NearMiss(_)), "{line}");
         }
         assert_eq!(header(&format!("[2026-11-23 19:53:58][{}][a][b]", &m33[1..])).method.len(), 32);
     }
@@ -342,7 +342,7 @@ mod tests {
         let header = header("[main] [2026-11-23 19:53:58 +01:00] [INVITE] [sip:a] [sip:b]\x1b[0m\r");
         assert_eq!((header.prefix, header.destination), (&b"[main] "[..], &b"sip:b"[..]));
         assert_eq!(header.time_text, b"2026-11-23 19:53:58 +01:00");
-        assert_eq!(read("[2026-11-23 19:53:58] [IN VITE] [sip:a] [sip:b]"), Line::NearMiss);
+        assert_eq!(read("[2026-11-23 19:53:58] [IN VITE] [sip:a] [sip:b]"), Line::NearMiss(Reason::Method));
     }
 
     #[test]
@@ -368,7 +368,7 @@ mod tests {
     fn a_header_line_is_at_most_16_kib_long_with_its_prefix() {
         let fit = format!("{}{LINE}", "x".repeat(LONGEST_HEADER - LINE.len()));
         header(&format!("{fit}\r"));
-        assert_eq!(read(&format!("x{fit}")), Line::NearMiss);
+        assert_eq!(read(&format!("x{fit}")), Line::NearMiss(Reason::TooLong));
     }
 
     #[test]
@@ -405,8 +405,14 @@ mod tests {
         assert_eq!(header.time.to_string(), "2026-11-23T10:53:58.132000Z");
         assert_eq!((header.prefix, header.time_text), (&b"pbx 7: "[..], &b"23/11/2026 19:53:58.132"[..]));
         assert_eq!((header.source, header.destination), (&b"sip:10.0.0.1"[..], &b"sip:10.0.0.2"[..]));
-        assert_eq!(format.read(b"23/11/2026 19:53:58.132 INVITE  -> sip:10.0.0.2", Tz::UTC), Line::NearMiss);
-        assert_eq!(format.read(b"23/11/2026 19:53:58.132 IN\xff sip:a -> sip:b", Tz::UTC), Line::NearMiss);
+        assert_eq!(
+            format.read(b"23/11/2026 19:53:58.132 INVITE  -> sip:10.0.0.2", Tz::UTC),
+            Line::NearMiss(Reason::Address)
+        );
+        assert_eq!(
+            format.read(b"23/11/2026 19:53:58.132 IN\xff sip:a -> sip:b", Tz::UTC),
+            Line::NearMiss(Reason::Method)
+        );
         assert!(!format.candidate(LINE.as_bytes()));
         assert!(format.is_noise(b"# a remark"));
         assert!(format.is_noise(b"\xff12\r"));

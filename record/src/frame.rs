@@ -114,8 +114,6 @@ pub struct Framer {
     /// A SIP record without a message ended there.
     empty: Option<Offset>,
     noise: Option<(Offset, u64)>,
-    near_misses: u64,
-    near_miss_at: Option<Offset>,
     /// Bytes that were looked at, each as often as it was.
     #[cfg(test)]
     looked_at: u64,
@@ -149,8 +147,6 @@ impl Framer {
             shape: resume.shape.clone(),
             empty: resume.after_empty.then_some(start),
             noise: None,
-            near_misses: 0,
-            near_miss_at: None,
             #[cfg(test)]
             looked_at: 0,
         }
@@ -250,10 +246,5 @@ impl Framer {
             State::Message(message) if message.is_contested() => message.wants().max(self.want),
             _ => self.want,
         }
-    }
-
-    /// Lines with four groups and a good time that failed another test, since `new`.
-    pub fn near_misses(&self) -> u64 {
-        self.near_misses
     }
 }

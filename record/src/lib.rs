@@ -5,6 +5,7 @@
 //! - `id`, `time`: the small words everything else is made of
 //! - `span`: ranges that tile a stream
 //! - `name`: tokens, and header field names that have a usual spelling
+//! - `miss`: lines that are nearly header lines, and why they are none
 //! - `format`: what a header line is
 //! - `wrapper`: what a container runtime, a syslog daemon or UTF-16 made of the lines of a log
 //! - `frame`: the state machine that is fed bytes and tells spans
@@ -14,6 +15,7 @@
 pub mod format;
 pub mod frame;
 pub mod id;
+pub mod miss;
 pub mod name;
 pub mod parts;
 pub mod redact;

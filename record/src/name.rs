@@ -151,6 +151,11 @@ pub fn is_sip_method(method: &[u8]) -> bool {
     )
 }
 
+/// A method of HTTP that REST calls are made with.
+pub fn is_http_method(method: &[u8]) -> bool {
+    matches!(method, b"GET" | b"POST" | b"PUT" | b"PATCH" | b"DELETE" | b"HEAD")
+}
+
 /// A token (RFC 3261, 25.1).
 pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(b))

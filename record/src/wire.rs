@@ -6,6 +6,7 @@ use serde_bytes::{ByteArray, ByteBuf};
 use crate::format::Definition;
 use crate::frame::Resume;
 use crate::id::{Offset, StreamId, first_16};
+use crate::miss::NearMiss;
 use crate::redact::Mask;
 use crate::span::{Cause, Continues, Flags, SpanKind};
 use crate::time::Timestamp;
@@ -48,9 +49,6 @@ pub struct StreamAppend {
     pub read_to: Offset,
     /// The agent's clock when it looked.
     pub read_at: Timestamp,
-    /// Lines that were nearly headers, since the stream's beginning as this agent process saw it.
-    #[serde(default)]
-    pub near_misses: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<EndMarker>,
     /// Streams with the same number stand or fall together (a record stitched over a rotation).
@@ -111,6 +109,9 @@ pub struct WireSpan {
     /// Lines of noise.
     #[serde(default)]
     pub lines: u64,
+    /// Lines in it that are nearly header lines, by reason.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub near_misses: Vec<NearMiss>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<Continues>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -150,6 +151,7 @@ impl WireSpan {
             bytes: ByteBuf::new(),
             masked: Vec::new(),
             lines: 0,
+            near_misses: Vec::new(),
             of: None,
             part: None,
             cause: None,

@@ -117,7 +117,6 @@ fn an_append_on_the_wire_is_what_was_promised() {
         size: 80_000,
         read_to: Offset(70_276),
         read_at: Timestamp(1_795_435_200_000_000),
-        near_misses: 1,
         closed: Some(EndMarker { size: 80_000, crc: 9, counters: Counters::default() }),
         tied: Some(2),
     };
@@ -223,7 +222,6 @@ fn an_append_on_the_wire_is_what_was_promised() {
         size: 80000
         read_to: 70276
         read_at: 1795435200000000
-        near_misses: 1
         closed:
           size: 80000
           crc: 9

@@ -9,6 +9,7 @@ mod sums;
 use message::event::CallEvent;
 use message::kind::Kind;
 use record::id::{CallKey, Offset, StreamId};
+use record::miss::NearMiss;
 use record::redact::Mask;
 use record::span::{Cause, Continues, Flags};
 use record::time::{Day, Timestamp};
@@ -38,7 +39,10 @@ pub struct Incoming {
     pub size: u64,
     pub read_to: Offset,
     pub read_at: Timestamp,
-    pub near_misses: u64,
+    /// Of the items, each within its item.
+    pub near_misses: Vec<NearMiss>,
+    /// Of the tail, a reason each: they replace those of the former tail.
+    pub tail_near_misses: Vec<NearMiss>,
     pub closed: Option<EndMarker>,
     /// The collector's clock at arrival.
     pub received: Timestamp,

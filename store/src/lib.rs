@@ -1,7 +1,7 @@
 //! Rows in SQLite or PostgreSQL. All SQL lives here; every difference between the two lives in `backend.rs`.
 //!
 //! Read in this order: [`append`] (what agents send), [`correlate`] (what it belongs to), [`scenario`], [`search`],
-//! `early` (what is read beside what is final), [`stream`] and [`position`] (what is read).
+//! `early` (what is read beside what is final), [`stream`], `near_miss` and [`position`] (what is read).
 
 pub mod append;
 mod backend;
@@ -11,6 +11,7 @@ pub mod correlate;
 mod early;
 mod error;
 mod messages;
+pub mod near_miss;
 mod owner;
 pub mod position;
 pub mod scenario;

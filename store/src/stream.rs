@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use record::id::{Offset, StreamId};
+use record::miss::NearMiss;
 use record::span::{Cause, Flags};
 use record::time::Timestamp;
 use record::wire::Counters;
@@ -10,7 +11,7 @@ use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
 use crate::text::count;
-use crate::{Error, Store};
+use crate::{Error, Store, near_miss};
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct StreamRow {
@@ -26,7 +27,8 @@ pub struct StreamRow {
     /// The latest event time, clamped; of provisional rows, too.
     pub last_event: Option<Timestamp>,
     pub counters: Counters,
-    pub near_misses: u64,
+    /// Lines that are nearly header lines, a reason each: of what is final, and of its tail.
+    pub near_misses: Vec<NearMiss>,
     pub closed: bool,
     /// Provisional rows it has now: records that are shown and not final.
     pub tail: i64,
@@ -77,7 +79,7 @@ struct Row {
     read_to: i64,
     read_at: i64,
     last_event: Option<i64>,
-    near_misses: i64,
+    tail_near_misses: Option<Vec<u8>>,
     records: i64,
     record_bytes: i64,
     noise: i64,
@@ -107,7 +109,7 @@ impl Store {
         let rows: Vec<Row> = with_pool!(self.backend, pool => {
             sqlx::query_as(
                 "select s.stream_id, s.agent, s.host, s.source, s.path, o.off, o.size, o.read_to, o.read_at, o.last_event,
-                     o.near_misses, o.records, o.record_bytes, o.noise, o.noise_bytes, o.noise_lines, o.fragments,
+                     o.tail_near_misses, o.records, o.record_bytes, o.noise, o.noise_bytes, o.noise_lines, o.fragments,
                      o.fragment_bytes, o.gaps, o.gap_bytes, o.tail, o.end_size
                  from stream s join stream_offset o on o.stream_id = s.stream_id
                  where s.stream_id > $1 order by s.stream_id limit $2",
@@ -140,12 +142,14 @@ impl Store {
         for gap in found {
             gaps.entry(gap.stream_id).or_default().push(gap.read()?);
         }
+        let mut misses = self.near_misses(first.stream_id, last.stream_id).await?;
         Ok(rows
             .into_iter()
             .map(|row| {
                 let gaps = gaps.remove(&row.stream_id).unwrap_or_default();
                 let tail = tails.get(&row.stream_id).copied();
-                row.read(gaps, tail)
+                let misses = misses.remove(&row.stream_id).unwrap_or_default();
+                row.read(gaps, tail, misses)
             })
             .collect())
     }
@@ -191,7 +195,10 @@ impl StreamRow {
 
 impl Row {
     /// `tail`: the time of the last provisional row, and how many are not read to their end.
-    fn read(self, gaps: Vec<Gap>, tail: Option<(i64, i64)>) -> StreamRow {
+    fn read(self, gaps: Vec<Gap>, tail: Option<(i64, i64)>, mut near_misses: Vec<NearMiss>) -> StreamRow {
+        for miss in near_miss::unpack(self.tail_near_misses.as_deref()) {
+            miss.add_to(&mut near_misses);
+        }
         StreamRow {
             stream: StreamId(self.stream_id),
             agent: self.agent,
@@ -214,7 +221,7 @@ impl Row {
                 gaps: count(self.gaps),
                 gap_bytes: count(self.gap_bytes),
             },
-            near_misses: count(self.near_misses),
+            near_misses,
             closed: self.end_size.is_some(),
             tail: self.tail,
             provisional: tail.map_or(0, |(_, unfinished)| unfinished),

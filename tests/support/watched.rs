@@ -60,6 +60,16 @@ impl Watched {
         .await
     }
 
+    /// Its near misses by reason, once there are any.
+    pub async fn misread(&self) -> Vec<Value> {
+        eventually("near misses are counted", || async {
+            let stream = self.api.all("streams", "").await?.into_iter().next().ok_or("no stream yet")?;
+            let found = stream["near_misses_by_reason"].as_array().cloned().unwrap_or_default();
+            if found.is_empty() { Err(stream.to_string()) } else { Ok(found) }
+        })
+        .await
+    }
+
     pub async fn ends(self) {
         assert_eq!(self.siptrail.stop().await, Some(0));
     }

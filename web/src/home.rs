@@ -5,6 +5,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use record::miss::NearMiss;
 use record::span::Cause;
 use record::time::Timestamp;
 use store::search::Filter;
@@ -19,6 +20,9 @@ use crate::{Error, Site, words};
 /// Newest scenarios shown.
 const NEWEST: usize = 12;
 
+/// Logs that are shown with lines that are nearly header lines.
+const MISREAD: usize = 10;
+
 /// Streams read for the page; all of them are in the API.
 const STREAMS: usize = 200;
 
@@ -28,9 +32,10 @@ pub(crate) fn routes() -> Router<Site> {
 
 async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error> {
     let newest = Filter::default();
-    let (totals, mut streams, newest) = tokio::try_join!(
+    let (totals, mut streams, misread, newest) = tokio::try_join!(
         site.store.totals(),
         site.store.streams(None, STREAMS),
+        site.store.misread(),
         site.store.search(&newest, None, NEWEST)
     )?;
     streams.sort_by(|a, b| (&a.host, &a.source, &a.path).cmp(&(&b.host, &b.source, &b.path)));
@@ -39,6 +44,8 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         empty: totals.records == 0,
         began_at_end: streams.iter().any(|stream| stream.gaps.iter().any(|gap| gap.cause == Cause::StartAtEnd)),
         waiting: (totals.waiting > 0).then(|| words::counted(totals.waiting, "batch").replace("batchs", "batches")),
+        more_misread: (misread.len() > MISREAD).then(|| words::count(misread.len() - MISREAD)),
+        misread: misread.iter().take(MISREAD).map(Misread::new).collect(),
         sources: streams.iter().map(|stream| Source::new(stream, &frame)).collect(),
         more_sources: (totals.streams > STREAMS as i64).then(|| words::count(totals.streams - STREAMS as i64)),
         following: site.settings.following.clone(),
@@ -63,6 +70,9 @@ struct Home {
     /// Number, what it counts, a note.
     numbers: Vec<(String, &'static str, String)>,
     waiting: Option<String>,
+    /// Logs with lines that are nearly header lines.
+    misread: Vec<Misread>,
+    more_misread: Option<String>,
     sources: Vec<Source>,
     more_sources: Option<String>,
     following: Vec<String>,
@@ -76,7 +86,7 @@ struct Home {
 
 fn numbers(totals: &Totals) -> Vec<(String, &'static str, String)> {
     let behind = u64::try_from(totals.lag).unwrap_or(0);
-    let read = if behind == 0 { "read to the end".into() } else { format!("{} to read", words::size(behind)) };
+    let read = if behind == 0 { "read to the end".into() } else { format!("{} not shown yet", words::size(behind)) };
     let named = |n: i64, one: &'static str, many: &'static str| if n == 1 { one } else { many };
     vec![
         (words::count(totals.scenarios), named(totals.scenarios, "scenario", "scenarios"), String::new()),
@@ -89,6 +99,37 @@ fn numbers(totals: &Totals) -> Vec<(String, &'static str, String)> {
             if totals.gaps == 0 { "nothing lost".into() } else { String::new() },
         ),
     ]
+}
+
+/// A log with lines that are nearly header lines.
+struct Misread {
+    name: String,
+    host: String,
+    path: String,
+    reasons: Vec<Reason>,
+}
+
+/// Lines of one reason: how many, why, what to do, and the first of them.
+struct Reason {
+    lines: String,
+    what: &'static str,
+    remedy: &'static str,
+    example: String,
+    at: String,
+}
+
+impl Misread {
+    fn new(log: &store::near_miss::Misread) -> Self {
+        let reason = |miss: &NearMiss| Reason {
+            lines: words::counted(miss.lines, "line"),
+            what: miss.reason.what(),
+            remedy: miss.reason.remedy(),
+            example: miss.shown(),
+            at: words::count(miss.at.0),
+        };
+        let reasons = log.near_misses.iter().map(reason).collect();
+        Self { name: log.source.clone(), host: log.host.clone(), path: log.path.clone(), reasons }
+    }
 }
 
 /// One file and how far it is read.
@@ -114,6 +155,9 @@ impl Source {
             (0, 0) if stream.provisional > 0 => ("up to date, last record still open".to_owned(), "good"),
             (0, 0) if !skipped.is_empty() => ("complete from where reading began".to_owned(), "good"),
             (0, 0) => ("complete".to_owned(), "good"),
+            (0, _) if stream.read_to.0 >= stream.size => {
+                (format!("read; the last {} are no message so far", words::size(behind)), "")
+            }
             (0, _) => (format!("{} behind", words::size(behind)), ""),
             (gaps, _) => (words::counted(gaps, "gap"), "bad"),
         };

@@ -162,7 +162,8 @@ fn incoming(
         size,
         read_to: Offset(size),
         read_at: at,
-        near_misses: 0,
+        near_misses: Vec::new(),
+        tail_near_misses: Vec::new(),
         closed: None,
         received: at,
     }

@@ -1,6 +1,7 @@
 //! The files that are there: by number, and by what a path alone tells of them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
 
 use record::id::StreamId;
 use record::wire::FileIdentity;
@@ -8,7 +9,7 @@ use record::wire::FileIdentity;
 use super::file::File;
 use super::saved::SavedFile;
 use crate::content::InodeId;
-use crate::stream::FileKey;
+use crate::stream::{FileKey, Stream};
 
 /// Invariants: a number is given once; of two files with one inode, which have come after each other, the later is found.
 #[derive(Debug, Default)]
@@ -63,6 +64,12 @@ impl Files {
 
     pub fn at(&self, inode: InodeId) -> Option<FileKey> {
         self.by_inode.get(&inode).copied()
+    }
+
+    /// The log that a stream is of: where its file stands now, or where the stream was last seen.
+    pub fn log_of<'a>(&'a self, stream: &'a Stream) -> &'a Path {
+        let file = stream.file().and_then(|key| self.get(key));
+        file.map_or(&stream.identity.path, |file| &file.chain)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (FileKey, &File)> {

@@ -101,7 +101,6 @@ pub(super) fn part_of(
         size: sight.size.max(end),
         read_to: Offset(stream.tail.read_to(sight.read_to).max(end)),
         read_at: sight.read_at,
-        near_misses: sight.near_misses,
         closed: None,
         tied: None,
     };

@@ -84,10 +84,6 @@ impl Follow {
             stream.sight.grew_at = Some(now);
         }
         (stream.sight.read_to, stream.sight.read_at) = (cursor.seen(), self.now.wall);
-        // A framer that began again counts from 0.
-        let before = std::mem::replace(&mut stream.sight.near_misses, cursor.near_misses());
-        let new = cursor.near_misses().checked_sub(before).unwrap_or(cursor.near_misses());
-        self.sources.count_near_misses(stream.identity.source, new);
         if stream.print.head.is_empty() && !cursor.head().is_empty() {
             // Now a copy of it can be known.
             self.judging.ask();
@@ -108,6 +104,7 @@ impl Follow {
     fn put_tail(&mut self, id: StreamId, told: Told, seen: u64) {
         let fits = self.delivery.holds_tail(weight_of(&told.spans), &self.streams);
         if let Some(stream) = self.streams.get_mut(id) {
+            self.misread.note(self.files.log_of(stream), &told.spans);
             stream.tail.put(told, fits, seen, self.now.mono);
             if fits {
                 self.delivery.note_news(stream, self.now.mono);

@@ -1,5 +1,8 @@
 //! A span with its bytes, as it is sent: hashed and masked.
 
+use std::sync::Arc;
+
+use record::format::NearMisses;
 use record::id::first_16;
 use record::redact;
 use record::span::{Cause, Flags, Span, SpanKind};
@@ -22,6 +25,8 @@ impl<C: Content> Work<'_, C> {
         let mut out = WireSpan::new(span.start, span.len, span.kind);
         out.flags = span.flags;
         out.lines = span.lines;
+        let format = Arc::clone(&self.turn.cursor.framing.format);
+        let mut near_misses = NearMisses::new(&format, span.start.plus(span.head.into()));
         let whole = span.kind != SpanKind::Noise && span.len <= RECORD_MAX;
         if whole {
             let bytes = self.bytes(span.start.0, span.len as usize)?;
@@ -31,6 +36,9 @@ impl<C: Content> Work<'_, C> {
                 out.flags = out.flags.union(Flags::CUT_BY_ROTATION);
             }
             fill(&mut out, span, &bytes, cut, &self.turn.cursor.framing.masks);
+            if may_hide_headers(span) {
+                near_misses.take(&bytes[span.head as usize..]);
+            }
         } else {
             let mut hash = (span.kind != SpanKind::Noise).then(Sha256::new);
             let mut at = span.start.0;
@@ -38,8 +46,9 @@ impl<C: Content> Work<'_, C> {
                 let len = (span.end().0 - at).min(CHUNK as u64);
                 let bytes = self.bytes(at, len as usize)?;
                 framed.step(&bytes);
-                if let Some(hash) = &mut hash {
-                    hash.update(&bytes);
+                match &mut hash {
+                    Some(hash) => hash.update(&bytes),
+                    None => near_misses.take(&bytes),
                 }
                 at += len;
             }
@@ -52,8 +61,15 @@ impl<C: Content> Work<'_, C> {
             }
         }
         framed.at = span.end().0;
+        out.near_misses = near_misses.end();
         Ok(out)
     }
+}
+
+/// A header line that was not understood may stand in it: where a message ends by its own grammar, its lines are its own.
+pub(super) fn may_hide_headers(span: &Span) -> bool {
+    let doubtful = Flags::LENGTH_MISMATCH | Flags::AMBIGUOUS_BOUNDARY | Flags::UNFINISHED;
+    span.kind != SpanKind::Record || span.flags.intersects(doubtful)
 }
 
 /// Hash, masks and bytes of a record or fragment; `cut`: it begins inside a line.

@@ -2,9 +2,12 @@
 //! they are final.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
+use record::format::NearMisses;
 use record::frame::Next;
 use record::id::{Offset, first_16};
+use record::miss::NearMiss;
 use record::parts::{self, Protocol};
 use record::span::{Cause, Flags, Span, SpanKind};
 use record::wire::{self, WireSpan};
@@ -13,7 +16,7 @@ use serde_bytes::ByteArray;
 use sha2::{Digest, Sha256};
 
 use super::close::is_cut;
-use super::spans::{RECORD_MAX, fill};
+use super::spans::{RECORD_MAX, fill, may_hide_headers};
 use super::{CHUNK, KEPT, LOOK_BACK, TurnEnd, Work};
 use crate::content::Content;
 use crate::cursor::FramedEnd;
@@ -233,6 +236,9 @@ impl<C: Content> Work<'_, C> {
         let mut out = WireSpan::new(Offset(begin.raw), end.raw - begin.raw, span.kind);
         (out.flags, out.lines) = (span.flags, span.lines);
         self.step(framed, end.raw)?;
+        if may_hide_headers(span) {
+            out.near_misses = self.near_misses(unwrapped, span)?;
+        }
         if span.kind == SpanKind::Noise {
             return Ok(out);
         }
@@ -261,6 +267,23 @@ impl<C: Content> Work<'_, C> {
         let places = self.messages(unwrapped, span, begin, &bytes)?;
         out.unwrapped = Some(Box::new(wire::Unwrapped { len: span.len, places }));
         Ok(out)
+    }
+
+    /// Near misses in the text of a span, with their places in the file.
+    fn near_misses(&self, unwrapped: &Unwrapped, span: &Span) -> Result<Vec<NearMiss>, TurnEnd> {
+        let format = Arc::clone(&self.turn.cursor.framing.format);
+        let mut at = span.start.0 + u64::from(span.head);
+        let mut search = NearMisses::new(&format, Offset(at));
+        while at < span.end().0 {
+            let bytes = self.text(unwrapped, at, (span.end().0 - at).min(CHUNK as u64) as usize)?;
+            search.take(&bytes);
+            at += bytes.len() as u64;
+        }
+        let mut found = search.end();
+        for miss in &mut found {
+            miss.at = Offset(self.place(unwrapped, miss.at.0)?.raw);
+        }
+        Ok(found)
     }
 
     /// Where in the file the messages of a span begin and end, if it holds several or has none of its own.

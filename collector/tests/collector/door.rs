@@ -155,7 +155,6 @@ pub fn stream(id: i64, base: u64, log: &str) -> StreamAppend {
         size: end.0,
         read_to: end,
         read_at: Timestamp(1_795_435_200_000_000),
-        near_misses: 0,
         closed: None,
         tied: None,
     }

@@ -33,7 +33,7 @@ pub(super) fn ends_in_group(line: &[u8]) -> bool {
 }
 
 /// Without the blanks and colour codes at its end.
-fn trim(mut text: &[u8]) -> &[u8] {
+pub(super) fn trim(mut text: &[u8]) -> &[u8] {
     loop {
         text = match text {
             [rest @ .., last] if is_blank(*last) => rest,
@@ -44,6 +44,25 @@ fn trim(mut text: &[u8]) -> &[u8] {
             _ => return text,
         };
     }
+}
+
+/// Nothing but blanks and colour codes, which may stand between two groups.
+pub(super) fn may_stand_between(text: &[u8]) -> bool {
+    trim(text).is_empty()
+}
+
+/// Without its colour codes.
+pub(super) fn without_codes(line: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(line.len());
+    for byte in line {
+        out.push(*byte);
+        if matches!(byte, b'm' | b'K')
+            && let Some(before) = before_code(&out[..out.len() - 1])
+        {
+            out.truncate(before.len());
+        }
+    }
+    out
 }
 
 /// What stands before a code of which only the last letter is missing: `ESC [ 0 m` sets a colour, `ESC [ K` clears the rest
@@ -59,7 +78,7 @@ fn is_blank(byte: u8) -> bool {
 }
 
 /// What stands before the last group of `line`, and the inside of that group.
-fn group(line: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(super) fn group(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let (&b']', inside) = line.split_last()? else { return None };
     let mut depth = 1_usize;
     let mut end = inside.len();

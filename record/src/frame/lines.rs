@@ -143,7 +143,7 @@ impl Framer {
         ((self.long && len > 0) || rest.len() > LINE + 1).then_some((len, false))
     }
 
-    fn piece<'a>(&mut self, rest: &'a [u8], len: usize, ends: bool) -> Piece<'a> {
+    fn piece<'a>(&self, rest: &'a [u8], len: usize, ends: bool) -> Piece<'a> {
         let (text, eol) = match &rest[..len] {
             [text @ .., b'\r', b'\n'] if ends => (text, Eol::CrLf),
             [text @ .., b'\n'] if ends => (text, Eol::Lf),
@@ -156,16 +156,12 @@ impl Framer {
         Piece { at: self.at, text, eol, known, header, starts_line, last }
     }
 
-    fn judge(&mut self, text: &[u8], whole: bool) -> (Option<Known>, Header) {
-        if whole && self.format.candidate(text) {
-            match self.format.read(text, Tz::UTC) {
-                Line::Header(header) => return (Some(Known::Header), self.header(text, &header)),
-                Line::NearMiss if self.near_miss_at.is_none_or(|at| at < self.at) => {
-                    self.near_misses += 1;
-                    self.near_miss_at = Some(self.at);
-                }
-                Line::NearMiss | Line::Other => {}
-            }
+    fn judge(&self, text: &[u8], whole: bool) -> (Option<Known>, Header) {
+        if whole
+            && self.format.candidate(text)
+            && let Line::Header(header) = self.format.read(text, Tz::UTC)
+        {
+            return (Some(Known::Header), self.header(text, &header));
         }
         let noise = is_noise(&text[..text.len().min(LINE)], &self.format, &self.shape);
         (noise.then_some(Known::Noise), Header::default())

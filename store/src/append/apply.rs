@@ -4,9 +4,9 @@ use record::id::Offset;
 
 use super::rows;
 use super::{Outcome, Prepared};
-use crate::Error;
 use crate::backend::{Transaction, with_transaction};
 use crate::text::{big, count};
+use crate::{Error, near_miss};
 
 /// Moves the watermark and stores what belongs to that move, or says why not and changes nothing.
 pub(crate) async fn stream(tx: &mut Transaction, prepared: &Prepared) -> Result<Outcome, Error> {
@@ -41,6 +41,7 @@ async fn store(tx: &mut Transaction, prepared: &Prepared) -> Result<Outcome, Err
     rows::call_parts(tx, stream, &prepared.sums.parts).await?;
     rows::fragments(tx, stream, head.received, &prepared.fragments).await?;
     rows::gaps(tx, stream, head.base, head.received, &prepared.gaps).await?;
+    near_miss::add(tx, stream, &head.near_misses).await?;
     rows::clear_tail(tx, stream).await?;
     rows::messages(tx, "provisional", stream, &prepared.tail).await?;
     if let Some(events) = &prepared.sums.outbox {
@@ -59,7 +60,7 @@ async fn advance(tx: &mut Transaction, prepared: &Prepared) -> Result<bool, Erro
         let done = sqlx::query(
             "update stream_offset set off = $3, lease = $4, guard = $5, size = $6, read_to = $7, read_at = $8,
                  last_event = case when last_event >= $9 then last_event else coalesce($9, last_event) end,
-                 near_misses = $10, records = records + $11, record_bytes = record_bytes + $12, noise = noise + $13,
+                 tail_near_misses = $10, records = records + $11, record_bytes = record_bytes + $12, noise = noise + $13,
                  noise_bytes = noise_bytes + $14, noise_lines = noise_lines + $15, fragments = fragments + $16,
                  fragment_bytes = fragment_bytes + $17, gaps = gaps + $18, gap_bytes = gap_bytes + $19,
                  tail_mark = case when tail > 0 or $20 > 0 then tail_mark + 1 else tail_mark end, tail = $20,
@@ -77,7 +78,7 @@ async fn advance(tx: &mut Transaction, prepared: &Prepared) -> Result<bool, Erro
         .bind(big(head.read_to.0))
         .bind(head.read_at.0)
         .bind(prepared.sums.last_event)
-        .bind(big(head.near_misses))
+        .bind(&prepared.tail_near_misses)
         .bind(big(counters.records))
         .bind(big(counters.record_bytes))
         .bind(big(counters.noise))

@@ -144,9 +144,9 @@ impl NewStream {
             .execute(&mut *db)
             .await?;
             sqlx::query(
-                "insert into stream_offset (stream_id, off, lease, size, read_to, read_at, near_misses, records, record_bytes,
+                "insert into stream_offset (stream_id, off, lease, size, read_to, read_at, records, record_bytes,
                      noise, noise_bytes, noise_lines, fragments, fragment_bytes, gaps, gap_bytes, tail, tail_mark)
-                 values ($1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) on conflict do nothing",
+                 values ($1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) on conflict do nothing",
             )
             .bind(self.id)
             .execute(&mut *db)

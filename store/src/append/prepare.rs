@@ -10,8 +10,8 @@ use record::wire::{self, Counters};
 
 use super::sums::{Sums, unpack_events};
 use super::{FragmentRow, GapRow, Incoming, Item, MessageRow};
-use crate::Error;
 use crate::text::{big, capped, clean};
+use crate::{Error, near_miss};
 
 /// One stream of a batch, ready to be stored.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub(crate) struct Prepared {
     pub head: Incoming,
     pub guard: Vec<u8>,
     pub end_counters: Option<Vec<u8>>,
+    /// None where there are none.
+    pub tail_near_misses: Option<Vec<u8>>,
     spans: Vec<Span>,
     pub messages: Vec<PackedMessage>,
     pub fragments: Vec<PackedFragment>,
@@ -78,6 +80,7 @@ impl Prepared {
         let mut prepared = Self {
             guard: wire::encode(&incoming.guard).unwrap_or_default(),
             end_counters: incoming.closed.and_then(|end| wire::encode(&end.counters).ok()),
+            tail_near_misses: near_miss::pack(&incoming.tail_near_misses),
             spans: Vec::with_capacity(items.len()),
             messages: Vec::new(),
             fragments: Vec::new(),
@@ -111,9 +114,14 @@ impl Prepared {
         let mut events = self.sums.outbox.as_deref().map_or_else(|| Ok(Vec::new()), unpack_events)?;
         events.retain(|event| event.offset >= w);
         let mut rest = Self {
-            head: Incoming { base: w, ..self.head.clone() },
+            head: Incoming {
+                base: w,
+                near_misses: self.head.near_misses.iter().filter(|miss| miss.at >= w).cloned().collect(),
+                ..self.head.clone()
+            },
             guard: self.guard.clone(),
             end_counters: self.end_counters.clone(),
+            tail_near_misses: self.tail_near_misses.clone(),
             spans: self.spans.iter().filter(|span| span.start >= w).copied().collect(),
             messages: self.messages.iter().filter(|row| row.start >= w).cloned().collect(),
             fragments: self.fragments.iter().filter(|row| row.start >= w).cloned().collect(),

@@ -2,6 +2,7 @@
 
 use message::kind::Kind;
 use record::id::{MessageId, Offset, StreamId};
+use record::miss::NearMiss;
 use record::redact::Mask;
 use record::span::Flags;
 use record::time::{Day, SECOND, Timestamp};
@@ -360,7 +361,8 @@ store_test! {
         (meta.host, meta.source, meta.zone) = (long.clone(), long.clone(), long.clone());
         meta.path = vec![0, 255, 13];
         batch.size = u64::MAX;
-        batch.near_misses = u64::MAX;
+        batch.near_misses = vec![NearMiss { lines: u64::MAX, example: vec![0; 9000], ..NearMiss::default() }];
+        batch.tail_near_misses.clone_from(&batch.near_misses);
         assert!(matches!(store.append(vec![batch]).await.unwrap()[..], [Outcome::Stored { .. }]));
         fixture::correlate(&store, 10).await;
         assert_eq!(store.totals().await.unwrap().scenarios, 1);

@@ -158,7 +158,8 @@ impl File {
             size: end,
             read_to: Offset(end),
             read_at: NOON,
-            near_misses: 0,
+            near_misses: Vec::new(),
+            tail_near_misses: Vec::new(),
             closed: None,
             received: NOON,
         }

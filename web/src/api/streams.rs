@@ -3,6 +3,7 @@
 use axum::extract::{RawQuery, State};
 use axum::routing::get;
 use axum::{Json, Router};
+use record::miss::NearMiss;
 use serde::Serialize;
 use store::stream::{Gap, StreamRow};
 
@@ -42,8 +43,10 @@ pub(super) struct StreamJson {
     fragments: u64,
     fragment_bytes: u64,
     gap_bytes: u64,
-    /// Lines that were nearly headers.
+    /// Lines that are nearly header lines and were not read as such.
     near_misses: u64,
+    /// The same by reason.
+    near_misses_by_reason: Vec<NearMissJson>,
     /// Messages that are shown though the rest of them is not read yet.
     provisional: i64,
     /// No more bytes will come.
@@ -62,6 +65,24 @@ pub(super) struct GapJson {
     cause: &'static str,
     #[schema(format = DateTime)]
     noticed: String,
+}
+
+/// Lines that are nearly header lines, and why they were not read as such.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = NearMiss)]
+pub(super) struct NearMissJson {
+    /// `time`, `method`, `address`, `groups`, `blanks`, `between`, `order`, `text_after`, `colour`, `too_long`, `wrapper`,
+    /// `utf16`, `layout` or `other`.
+    reason: &'static str,
+    lines: u64,
+    /// Where the first of them begins.
+    offset: u64,
+    /// Its first bytes, at most 256.
+    example: String,
+    /// What is wrong with such lines.
+    what: &'static str,
+    /// What to do about it.
+    remedy: &'static str,
 }
 
 #[derive(Serialize, utoipa::ToSchema, Debug)]
@@ -93,10 +114,24 @@ impl StreamJson {
             fragments: counters.fragments,
             fragment_bytes: counters.fragment_bytes,
             gap_bytes: counters.gap_bytes,
-            near_misses: row.near_misses,
+            near_misses: row.near_misses.iter().map(|miss| miss.lines).fold(0, u64::saturating_add),
+            near_misses_by_reason: row.near_misses.iter().map(NearMissJson::new).collect(),
             provisional: row.provisional,
             closed: row.closed,
             gaps: row.gaps.iter().map(GapJson::new).collect(),
+        }
+    }
+}
+
+impl NearMissJson {
+    fn new(miss: &NearMiss) -> Self {
+        Self {
+            reason: miss.reason.name(),
+            lines: miss.lines,
+            offset: miss.at.0,
+            example: miss.shown(),
+            what: miss.reason.what(),
+            remedy: miss.reason.remedy(),
         }
     }
 }
