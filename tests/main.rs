@@ -14,5 +14,6 @@ mod layouts;
 mod live;
 mod loggers;
 mod support;
+mod torn;
 mod traffic;
 mod wrapped;

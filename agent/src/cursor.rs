@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use record::format::Format;
 use record::frame::{Framer, Limits, Resume};
-use record::id::Offset;
+use record::id::{Offset, StreamId};
 use record::redact;
 use record::span::Cause;
 use record::wire::Guard;
@@ -47,6 +47,15 @@ pub struct Cursor {
     /// Of a wrapped file: what its bytes are unwrapped to. Then `at` says nothing.
     pub(crate) unwrapped: Option<Box<Unwrapped>>,
     pub(crate) look: unwrapped::Look,
+    /// Of a file that is not read yet: the head of it may belong to the end of another.
+    pub(crate) after: Option<Box<After>>,
+}
+
+/// The stream before in a log, and what is known at its end: how far its last record goes on in the next file.
+#[derive(Clone, Debug)]
+pub struct After {
+    pub stream: StreamId,
+    pub note: Resume,
 }
 
 /// The first bytes of a file: as long as it is followed, in two places.
@@ -94,7 +103,8 @@ impl Cursor {
         Self::at(framing, end, head_of(&look.head), false)
     }
 
-    fn at(framing: &Arc<Framing>, framed: FramedEnd, head: Head, leading: bool) -> Self {
+    /// At the end of what is final.
+    pub(crate) fn at(framing: &Arc<Framing>, framed: FramedEnd, head: Head, leading: bool) -> Self {
         let at = framed.at;
         Self {
             framing: Arc::clone(framing),
@@ -109,7 +119,13 @@ impl Cursor {
             data_at: 0,
             unwrapped: None,
             look: unwrapped::Look::default(),
+            after: None,
         }
+    }
+
+    /// What is read next follows in the log after the end of that stream.
+    pub fn follows(&mut self, after: After) {
+        self.after = Some(Box::new(after));
     }
 
     /// All bytes before were read.

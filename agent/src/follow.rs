@@ -42,6 +42,7 @@ mod rewind;
 mod rounds;
 mod saved;
 mod scheduler;
+mod seam;
 mod seek;
 mod shipment;
 mod streams;
@@ -66,6 +67,7 @@ use self::misread::Misread;
 use self::rounds::Rounds;
 use self::saved::Checkpoints;
 use self::scheduler::Scheduler;
+use self::seam::Seams;
 use self::streams::Streams;
 use self::wrapped::Wrapped;
 use crate::discover::Scope;
@@ -118,6 +120,7 @@ pub struct Follow {
     checkpoints: Checkpoints,
     wrapped: Wrapped,
     misread: Misread,
+    seams: Seams,
 
     /// What the collector and the checkpoint know was taken in.
     recovered: bool,
@@ -141,6 +144,7 @@ impl Follow {
             delivery,
             wrapped: Wrapped::default(),
             misread: Misread::default(),
+            seams: Seams::default(),
             checkpoints: Checkpoints::default(),
             recovered: false,
             stopping: false,
@@ -158,6 +162,7 @@ impl Follow {
             Event::Compared { file, same } => self.compared(file, same),
             Event::Checksummed { file, sum } => self.checksummed(file, sum),
             Event::Read { file, stream, turn } => self.turned(file, stream, *turn),
+            Event::Stitched { file, old, stream, cursor, found } => self.stitched(file, old, stream, *cursor, found),
             Event::Answered { shipment, outcome } => self.answered(*shipment, outcome),
             Event::Positioned { stream, position } => self.positioned(stream, position.as_deref()),
             Event::Checkpointed { number } => self.checkpoints.is_written(number),

@@ -17,7 +17,7 @@ use crate::follow::Event;
 use crate::guard::{Ask, compare, sum};
 use crate::place::Place;
 use crate::stream::FileKey;
-use crate::turn::{Order, Turn};
+use crate::turn::{Order, Turn, stitch};
 
 const THREADS: usize = 2;
 
@@ -28,6 +28,7 @@ pub enum Job {
     Look { key: FileKey, file: Handle, ask: Ask },
     Compare { key: FileKey, file: Handle, with: Handle, ask: Ask, from: u64 },
     Checksum { key: FileKey, file: Handle, crc: u32, from: u64, to: u64 },
+    Stitch { key: FileKey, file: Handle, old_key: FileKey, old: Handle, stream: StreamId, cursor: Box<Cursor> },
     Read { key: FileKey, file: Handle, stream: StreamId, cursor: Box<Cursor>, order: Order },
 }
 
@@ -121,6 +122,10 @@ fn run(job: Job, scratch: &mut Vec<u8>) -> Brought {
         }
         Job::Checksum { key, file, crc, from, to } => {
             Event::Checksummed { file: key, sum: sum(&file, crc, from, to).map_err(text) }
+        }
+        Job::Stitch { key, file, old_key, old, stream, mut cursor } => {
+            let found = stitch(&mut cursor, &old, &file, scratch);
+            Event::Stitched { file: key, old: old_key, stream, cursor, found }
         }
         Job::Read { key, file, stream, cursor, order } => {
             let turn = Box::new(Turn::take(*cursor, &file, order, scratch));

@@ -224,6 +224,11 @@ impl Running {
                     self.readers.give(Job::Read { key, file, stream, cursor, order });
                 }
             }
+            Action::Stitch { file: key, old: old_key, stream, cursor } => {
+                if let (Some(file), Some(old)) = (self.handle(key), self.handle(old_key)) {
+                    self.readers.give(Job::Stitch { key, file, old_key, old, stream, cursor });
+                }
+            }
             Action::Ask { stream } => {
                 let (transport, agent) = (self.transport.clone(), self.agent.clone());
                 self.tasks.spawn(async move {

@@ -56,6 +56,8 @@ pub struct Stream {
     pub gaps: Vec<Cause>,
     /// Its last file is a copy: at its end it is closed.
     pub ending: Option<Ending>,
+    /// It is decided whether its head belongs to the stream before.
+    pub headed: bool,
     /// A gap says already that files between this stream and the next were never seen.
     pub missed: bool,
 }
@@ -127,6 +129,7 @@ impl Stream {
             stopped: Stopped::default(),
             gaps: Vec::new(),
             ending: None,
+            headed: false,
             missed: false,
         }
     }
@@ -190,6 +193,7 @@ impl Stream {
         self.committed.rewind(w, guard.clone(), self.framed.to);
         self.framed = Framed { to: w, guard };
         self.sight.read_to = w;
+        self.headed &= w > 0;
         self.tail.rewind();
         self.marks.cut(w);
         self.state.rewind();

@@ -6,6 +6,7 @@
 //! - `spans`: a span with its bytes, as it is sent
 //! - `tail`: what is not final yet, as it seems now
 //! - `unwrapped`: the same for a file whose lines are wrapped
+//! - `stitch`: a record that a rotation has cut goes on in the next file
 //! - `close`: the end of a file is the end of its last record
 
 mod close;
@@ -13,6 +14,7 @@ mod feed;
 mod nuls;
 mod read;
 mod spans;
+mod stitch;
 mod tail;
 mod unwrapped;
 
@@ -25,6 +27,7 @@ use crate::cursor::Cursor;
 use crate::parcel::{PARCEL, Parcel};
 
 pub use close::finish;
+pub use stitch::{Stitch, stitch};
 
 /// One `pread`.
 const CHUNK: usize = 256 << 10;
@@ -141,8 +144,10 @@ impl<C: Content> Work<'_, C> {
         if order.limit > 0 && !self.head_is_same()? {
             return Err(TurnEnd::Changed);
         }
+        self.pass_over()?;
         self.feed()?;
-        let mut ended = TurnEnd::More;
+        let only_looked = order.limit == 0 && self.turn.stat.size == self.turn.cursor.seen;
+        let mut ended = if only_looked { TurnEnd::End } else { TurnEnd::More };
         while self.turn.read < order.limit as u64 {
             if self.turn.cursor.leading && !self.skip_nuls()? {
                 ended = self.at_end();

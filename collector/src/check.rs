@@ -130,7 +130,6 @@ mod tests {
             read_to: Offset(end),
             read_at: Timestamp(0),
             closed: None,
-            tied: None,
         };
         Append { version: VERSION, agent: "a".into(), lease: 0, batch: 1, streams: vec![stream] }
     }

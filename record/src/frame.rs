@@ -64,9 +64,23 @@ pub struct Resume {
     /// A SIP record without a message ends right here: the next one may have been mixed with it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub after_empty: bool,
+    /// A rotation has cut the record or the line that ends here: its rest is the head of the next file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<Beyond>,
     /// How unwrapping goes on there, where the log is wrapped. The framer is fed what is unwrapped and knows nothing of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwrapper: Option<Unwrapper>,
+}
+
+/// The rest of a record, or of a line of noise, at the head of the next file of a log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Beyond {
+    pub len: u64,
+    /// CRC-32C of it: the file that holds it is known by that.
+    pub crc: u32,
+    /// Where the record begins in its own file; none for noise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<Offset>,
 }
 
 /// Where the framer wants to read next.
@@ -237,7 +251,12 @@ impl Framer {
     /// The note to keep with `unfinished()`.
     pub fn resume(&self) -> Resume {
         let after_empty = self.empty == Some(self.unfinished());
-        Resume { before: self.before, shape: self.shape.clone(), after_empty, unwrapper: None }
+        Resume { before: self.before, shape: self.shape.clone(), after_empty, beyond: None, unwrapper: None }
+    }
+
+    /// A line without its line end is one of the log: a header, or one that its logger writes.
+    pub fn knows(&self, line: &[u8]) -> bool {
+        lines::is_known(line, &self.format, &self.shape)
     }
 
     /// Bytes the next chunk must hold, if the file has as many: where it holds fewer, the file is taken to end there.

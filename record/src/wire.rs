@@ -51,9 +51,6 @@ pub struct StreamAppend {
     pub read_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<EndMarker>,
-    /// Streams with the same number stand or fall together (a record stitched over a rotation).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tied: Option<u32>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -121,7 +118,8 @@ pub struct WireSpan {
     /// Bytes lost beyond those the gap covers; none = unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lost: Option<u64>,
-    /// The log is wrapped: `bytes` is what `len` bytes of the file were unwrapped to.
+    /// The log is wrapped: `bytes` is what `len` bytes of the file were unwrapped to. Or the record goes on in the next file:
+    /// `bytes` are all of it, and `len` those that stand in this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwrapped: Option<Box<Unwrapped>>,
 }

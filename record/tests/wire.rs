@@ -118,7 +118,6 @@ fn an_append_on_the_wire_is_what_was_promised() {
         read_to: Offset(70_276),
         read_at: Timestamp(1_795_435_200_000_000),
         closed: Some(EndMarker { size: 80_000, crc: 9, counters: Counters::default() }),
-        tied: Some(2),
     };
     let append = Append { version: VERSION, agent: "pbx-1".into(), lease: 3, batch: 17, streams: vec![stream] };
     insta::assert_snapshot!(shown(&append), @r#"
@@ -235,7 +234,6 @@ fn an_append_on_the_wire_is_what_was_promised() {
             fragment_bytes: 0
             gaps: 0
             gap_bytes: 0
-        tied: 2
     "#);
 }
 

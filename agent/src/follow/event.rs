@@ -11,7 +11,7 @@ use crate::cursor::Cursor;
 use crate::discover::{Listing, Lived, Log, Scope};
 use crate::guard::{Ask, Look, Same, Sum};
 use crate::stream::FileKey;
-use crate::turn::{Order, Turn};
+use crate::turn::{Order, Stitch, Turn};
 
 /// What happened.
 #[derive(Debug)]
@@ -48,6 +48,14 @@ pub enum Event {
         file: FileKey,
         stream: StreamId,
         turn: Box<Turn>,
+    },
+    /// What became of the end of a file, `old`, and the head of another; the cursor is that of the older one's stream.
+    Stitched {
+        file: FileKey,
+        old: FileKey,
+        stream: StreamId,
+        cursor: Box<Cursor>,
+        found: Stitch,
     },
     Answered {
         shipment: Box<Shipment>,
@@ -110,6 +118,13 @@ pub enum Action {
         stream: StreamId,
         cursor: Box<Cursor>,
         order: Order,
+    },
+    /// Does the last record of the file `old`, which was read to its end, go on in this one?
+    Stitch {
+        file: FileKey,
+        old: FileKey,
+        stream: StreamId,
+        cursor: Box<Cursor>,
     },
     /// Ask the collector for one stream's position.
     Ask {

@@ -82,6 +82,8 @@ pub(super) enum Busy {
         to: u64,
         crc: u32,
     },
+    /// The seam between it and another file is looked at.
+    Stitch,
     /// A turn, with the largest size that was known when it was given: a turn that finds less has found a truncate.
     Read {
         most: u64,

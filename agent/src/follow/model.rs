@@ -29,12 +29,16 @@ enum Op {
     Rotate,
     /// Renames to a dated name.
     RotateDated,
-    Reopen,
+    /// The writer goes on in the active name; with what is left of a torn record, if `torn`.
+    Reopen {
+        torn: bool,
+    },
     /// Copies to `.1`; the file goes on.
     Copy,
-    /// Copies to `.1` and truncates; `between` is written after the copy.
+    /// Copies to `.1` and truncates; `between` is written after the copy, the rest of a torn record after the truncate.
     CopyTruncate {
         between: bool,
+        torn: bool,
     },
     Truncate,
     /// Deletes what the agent has open, and starts anew.
@@ -60,9 +64,9 @@ fn op() -> impl Strategy<Value = Op> {
         6 => (1..4_u8, any::<bool>()).prop_map(|(records, tear)| Op::Write { records, tear }),
         2 => Just(Op::Rotate),
         1 => Just(Op::RotateDated),
-        2 => Just(Op::Reopen),
+        2 => any::<bool>().prop_map(|torn| Op::Reopen { torn }),
         1 => Just(Op::Copy),
-        2 => any::<bool>().prop_map(|between| Op::CopyTruncate { between }),
+        2 => any::<(bool, bool)>().prop_map(|(between, torn)| Op::CopyTruncate { between, torn }),
         1 => Just(Op::Truncate),
         1 => Just(Op::Delete),
         8 => (1..30_u8, any::<u8>()).prop_map(|(steps, pick)| Op::Work { steps, pick }),

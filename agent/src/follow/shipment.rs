@@ -102,7 +102,6 @@ pub(super) fn part_of(
         read_to: Offset(stream.tail.read_to(sight.read_to).max(end)),
         read_at: sight.read_at,
         closed: None,
-        tied: None,
     };
     (part, Cuts(cuts))
 }

@@ -6,6 +6,7 @@ use record::id::StreamId;
 
 use super::chain::Chain;
 use super::file::{Busy, File, Role};
+use super::seam::Head;
 use super::{Action, Follow};
 use crate::guard::Ask;
 use crate::stream::{FileKey, Stream};
@@ -62,20 +63,30 @@ impl Follow {
         let now = self.now.mono;
         let Some(file) = self.files.get(key).filter(|file| file.busy.is_none()) else { return };
         let Role::Following { stream: id } = file.role else { return };
+        self.note_seam(key, id);
+        let Some(file) = self.files.get(key) else { return };
         if self.must_wait(key, file) {
             self.chains.entry(&file.chain).wait(key);
             return;
         }
-        let (open, most, quiet) = (file.open, file.most, self.is_quiet(file));
+        let (open, most) = (file.open, file.most);
+        // The end of a file waits for the head of the next one, which may go on with it.
+        let quiet = self.is_quiet(file);
+        let awaited = self.seams.awaits(id, now, self.rules.close_after);
+        let head = if open { self.at_head(key, id) } else { Head::Read };
+        if matches!(head, Head::Held) {
+            return;
+        }
         let Some(stream) = self.streams.get_mut(id).filter(|stream| !stream.queue.is_asking()) else { return };
         if stream.state.is_closed() || !open {
             self.look_at_closed(key, id);
             return;
         }
         let Some(cursor) = stream.state.lend() else { return };
-        let close = when_final(stream, quiet);
+        let peek = matches!(head, Head::Peek);
+        let close = if awaited || peek { Close::No } else { when_final(stream, quiet) };
         let tail = stream.tail.due(cursor.seen(), self.rules.provisional_after).is_some_and(|due| due <= now);
-        let order = Order { limit: TURN, parcel: stream.queue.parcel(), close, tail };
+        let order = Order { limit: if peek { 0 } else { TURN }, parcel: stream.queue.parcel(), close, tail };
         self.scheduler.turn_begins();
         self.actions.push(Action::Read { file: key, stream: id, cursor, order });
         if let Some(file) = self.files.get_mut(key) {

@@ -384,7 +384,7 @@ impl Inner {
             at = span.end();
         }
         for span in part.spans.iter().chain(&part.tail) {
-            let whole = matches!(span.kind, SpanKind::Record | SpanKind::Fragment);
+            let whole = matches!(span.kind, SpanKind::Record | SpanKind::Fragment) && span.of.is_none();
             if whole && span.masked.is_empty() && span.hash != WireSpan::hash_of(&span.bytes) {
                 self.broken.push(format!("{} at {}: another hash", part.stream, span.start));
             }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use record::span::Cause;
+use record::span::{Cause, SpanKind};
 
 use crate::world::{World, eventually, open, record};
 
@@ -71,7 +71,43 @@ async fn b03_a_file_moved_out_of_sight_is_read_on_by_its_handle() {
 }
 
 #[tokio::test]
-async fn b05_a_record_cut_by_a_rotation_is_two_flagged_halves() {
+async fn b04_a_record_cut_by_a_rotation_is_one_record_wherever_it_is_cut() {
+    let mut world = World::new(&["app.log"]);
+    let mut log = world.append("app.log", 3);
+    world.start();
+    world.stored().await;
+    let long = record(world.records.len(), 700).len();
+    for cut in (1..long).step_by(23).chain([long - 1]) {
+        let record = world.record();
+        log.write_all(&record[..cut]).unwrap();
+        if cut % 2 == 0 && cut > 100 {
+            // Else it is left to chance what is read of it before the rotation.
+            eventually("the half is read", || {
+                world.collector.streams().iter().any(|(_, stored)| !stored.tail.is_empty())
+            })
+            .await;
+        }
+        world.rotate("app.log", 99);
+        log = open(&world.log("app.log"));
+        log.write_all(&record[cut..]).unwrap();
+        world.write(&log, 2);
+        if cut % 3 == 0 {
+            world.kill().await;
+            world.start();
+        }
+        world.stored().await;
+    }
+    world.exact().await;
+    let spans = world.collector.streams().into_iter().flat_map(|(_, stored)| stored.spans);
+    let (references, odd): (Vec<_>, Vec<_>) = spans
+        .filter(|span| span.kind == SpanKind::Fragment || !span.flags.is_empty())
+        .partition(|span| span.of.is_some() && span.flags.is_empty() && span.bytes.is_empty());
+    assert_eq!(odd, []);
+    assert_eq!(references.len(), world.records.len() / 3 - 1);
+}
+
+#[tokio::test]
+async fn b05_a_record_whose_rest_comes_too_late_is_two_flagged_halves() {
     let mut world = World::new(&["app.log"]);
     let mut old = world.append("app.log", 3);
     let cut = world.records.len();
@@ -81,8 +117,6 @@ async fn b05_a_record_cut_by_a_rotation_is_two_flagged_halves() {
     world.stored().await;
     world.rename("app.log", "app.log.1");
     let mut new = open(&world.log("app.log"));
-    new.write_all(&record[500..]).unwrap();
-    world.write(&new, 3);
     let has = |world: &World, flag: &str| {
         let streams = world.collector.streams();
         streams
@@ -90,7 +124,10 @@ async fn b05_a_record_cut_by_a_rotation_is_two_flagged_halves() {
             .flat_map(|(_, stored)| &stored.spans)
             .any(|span| span.flags.names().iter().any(|name| name == flag))
     };
-    eventually("both halves are final", || has(&world, "cut_by_rotation") && has(&world, "orphan_fragment")).await;
+    eventually("the first half is final", || has(&world, "cut_by_rotation")).await;
+    new.write_all(&record[500..]).unwrap();
+    world.write(&new, 3);
+    eventually("and so is the second", || has(&world, "orphan_fragment")).await;
     eventually("the neighbours are stored", || {
         let found = world.collector.records();
         world.records.iter().all(|record| found.contains(record))

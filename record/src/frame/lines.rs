@@ -80,10 +80,7 @@ impl Framer {
             self.looked_at += bytes.len() as u64;
         }
         let (format, shape) = (&self.format, &self.shape[..]);
-        let judge = |line: &[u8], whole: bool| {
-            let header = whole && format.candidate(line) && matches!(format.read(line, Tz::UTC), Line::Header(_));
-            header || is_noise(line, format, shape)
-        };
+        let judge = |line: &[u8], whole: bool| (whole && is_header(line, format)) || is_noise(line, format, shape);
         match message.look(bytes, reach, &judge) {
             Step::Goes => {
                 self.seen = bytes.len() as u64;
@@ -292,6 +289,14 @@ impl Framer {
             self.line = at;
         }
     }
+}
+
+pub(super) fn is_known(line: &[u8], format: &Format, shape: &[u8]) -> bool {
+    is_header(line, format) || is_noise(line, format, shape)
+}
+
+fn is_header(line: &[u8], format: &Format) -> bool {
+    format.candidate(line) && matches!(format.read(line, Tz::UTC), Line::Header(_))
 }
 
 fn is_noise(line: &[u8], format: &Format, shape: &[u8]) -> bool {

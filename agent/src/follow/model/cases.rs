@@ -11,6 +11,7 @@ use crate::content::Content;
 use crate::discover::{Listing, Scope};
 use crate::follow::{Action, Event};
 use crate::stream::Durable;
+use record::span::Flags;
 
 /// Runs given operations and checks: for what the random walk has found once.
 fn check(ops: &[Op]) {
@@ -24,12 +25,12 @@ const WRITE: Op = Op::Write { records: 2, tear: false };
 
 #[test]
 fn a_rename_loses_nothing() {
-    check(&[WRITE, ALL, Op::Rotate, WRITE, ALL, Op::Reopen, WRITE, ALL]);
+    check(&[WRITE, ALL, Op::Rotate, WRITE, ALL, Op::Reopen { torn: false }, WRITE, ALL]);
 }
 
 #[test]
 fn a_copytruncate_loses_nothing_when_nothing_is_written_between() {
-    check(&[WRITE, ALL, WRITE, Op::CopyTruncate { between: false }, WRITE, ALL]);
+    check(&[WRITE, ALL, WRITE, Op::CopyTruncate { between: false, torn: false }, WRITE, ALL]);
 }
 
 #[test]
@@ -40,10 +41,10 @@ fn a_crash_between_rotations_loses_nothing() {
         Op::Crash { lost: false },
         WRITE,
         Op::Rotate,
-        Op::Reopen,
+        Op::Reopen { torn: false },
         WRITE,
         Op::Rotate,
-        Op::Reopen,
+        Op::Reopen { torn: false },
         WRITE,
         ALL,
     ]);
@@ -87,7 +88,7 @@ fn rest(world: &mut World, time: Duration) {
 #[test]
 fn a_listing_of_another_directory_says_nothing_of_the_log() {
     let mut world = World::new(false);
-    for op in [WRITE, ALL, Op::Rotate, Op::Reopen, WRITE, ALL] {
+    for op in [WRITE, ALL, Op::Rotate, Op::Reopen { torn: false }, WRITE, ALL] {
         world.take(&op);
     }
     rest(&mut world, Duration::from_secs(2));
@@ -143,7 +144,7 @@ fn b13_rotations_while_down_are_read_oldest_first() {
         world.take(&WRITE);
         rest(&mut world, Duration::from_secs(5));
         world.take(&Op::Crash { lost: false });
-        (0..5).flat_map(|_| [WRITE, Op::Rotate, Op::Reopen, WRITE]).for_each(|op| world.take(&op));
+        (0..5).flat_map(|_| [WRITE, Op::Rotate, Op::Reopen { torn: false }, WRITE]).for_each(|op| world.take(&op));
         world.reads.clear();
         rest(&mut world, Duration::from_secs(5));
         let mut first = Vec::new();
@@ -169,7 +170,7 @@ fn what_is_rotated_before_the_collector_first_answers_is_read_whatever_its_time_
     let listed = world.job(job);
     world.finished.extend(listed);
     world.deliver(0);
-    for op in [Op::Rotate, Op::Reopen, WRITE] {
+    for op in [Op::Rotate, Op::Reopen { torn: false }, WRITE] {
         world.take(&op);
     }
     world.disk.names[&format!("{ACTIVE}.1")].0.borrow_mut().mtime = 0;
@@ -220,7 +221,7 @@ fn a_file_that_cannot_be_read_holds_up_no_other_and_is_tried_ever_more_rarely() 
             // Known, and read before.
             rest(&mut world, Duration::from_secs(5));
         }
-        for op in [Op::Rotate, Op::Reopen, WRITE] {
+        for op in [Op::Rotate, Op::Reopen { torn: false }, WRITE] {
             world.take(&op);
         }
         let old = world.disk.names[&format!("{ACTIVE}.1")].clone();
@@ -262,7 +263,7 @@ fn a_copy_that_cannot_be_read_for_a_while_is_no_log_of_its_own() {
 fn what_is_shown_after_a_gap_without_length_is_shown_again() {
     check(&[
         Op::Write { records: 3, tear: false },
-        Op::CopyTruncate { between: false },
+        Op::CopyTruncate { between: false, torn: false },
         Op::Work { steps: 15, pick: 0 },
         Op::Write { records: 2, tear: false },
         Op::Write { records: 2, tear: false },
@@ -270,7 +271,7 @@ fn what_is_shown_after_a_gap_without_length_is_shown_again() {
         Op::Wait { millis: 694 },
         Op::Copy,
         Op::Work { steps: 2, pick: 73 },
-        Op::CopyTruncate { between: true },
+        Op::CopyTruncate { between: true, torn: false },
         Op::Write { records: 3, tear: false },
         Op::Work { steps: 1, pick: 158 },
         Op::Wait { millis: 1000 },
@@ -284,14 +285,14 @@ fn copies_of_what_was_never_read_may_be_logs_of_their_own() {
         Op::Write { records: 3, tear: false },
         Op::Write { records: 3, tear: false },
         Op::Work { steps: 18, pick: 0 },
-        Op::CopyTruncate { between: false },
+        Op::CopyTruncate { between: false, torn: false },
         Op::Copy,
         Op::Write { records: 1, tear: false },
         Op::Copy,
         Op::Copy,
         Op::Write { records: 1, tear: false },
         Op::Work { steps: 13, pick: 2 },
-        Op::CopyTruncate { between: false },
+        Op::CopyTruncate { between: false, torn: false },
     ]);
 }
 
@@ -306,6 +307,41 @@ fn of_two_copies_the_one_made_at_the_truncate_goes_on_though_it_is_seen_last() {
         Op::Work { steps: 26, pick: 0 },
         Op::Work { steps: 13, pick: 0 },
         Op::Write { records: 1, tear: false },
-        Op::CopyTruncate { between: false },
+        Op::CopyTruncate { between: false, torn: false },
     ]);
+}
+
+/// Rotations amid a record, in each style: its halves are one record, however often the agent dies.
+#[test]
+fn b04_a_record_cut_by_a_rotation_is_one_record() {
+    let torn = Op::Write { records: 2, tear: true };
+    let styles: [&[Op]; 3] = [
+        &[Op::Rotate, Op::Reopen { torn: true }],
+        &[Op::RotateDated, Op::Reopen { torn: true }],
+        &[Op::CopyTruncate { between: false, torn: true }],
+    ];
+    for style in styles {
+        for crash in 0..60_u8 {
+            for all_named in [false, true] {
+                let mut world = World::new(all_named);
+                // The torn one has a length.
+                for op in [WRITE, ALL, torn.clone(), ALL] {
+                    world.take(&op);
+                }
+                for op in style {
+                    world.take(op);
+                }
+                if crash > 0 {
+                    world.take(&Op::Work { steps: crash, pick: crash });
+                    world.take(&Op::Crash { lost: crash % 2 == 0 });
+                }
+                world.take(&WRITE);
+                world.settle();
+                world.check();
+                assert!(world.stored().contains(&3), "{style:?}, {crash}: {:#?}", world.outline());
+                let halves = world.spans().filter(|span| span.flags.contains(Flags::ORPHAN_FRAGMENT)).count();
+                assert_eq!(halves, 0, "{style:?}, {crash}: {:#?}", world.outline());
+            }
+        }
+    }
 }

@@ -11,10 +11,14 @@ use super::writer::number_of;
 use crate::follow::{Event, Shipment};
 
 impl World {
+    /// All that is stored for good.
+    pub fn spans(&self) -> impl Iterator<Item = &WireSpan> {
+        self.collector.values().flat_map(|stored| &stored.spans)
+    }
+
     /// Records that the collector has whole and final.
     pub fn stored(&self) -> BTreeSet<usize> {
-        let spans = self.collector.values().flat_map(|stored| &stored.spans);
-        let whole = spans.filter(|span| span.kind == SpanKind::Record).filter(|span| self.is_whole(span));
+        let whole = self.spans().filter(|span| span.kind == SpanKind::Record).filter(|span| self.is_whole(span));
         whole.map(|span| number_of(&span.bytes)).collect()
     }
 

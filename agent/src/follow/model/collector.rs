@@ -29,9 +29,10 @@ pub fn collect(streams: &mut BTreeMap<StreamId, Stored>, append: &Append) -> Ans
         for span in &part.spans {
             assert_eq!(span.start, at, "spans tile what is sent");
             at = span.end();
-            if matches!(span.kind, SpanKind::Record | SpanKind::Fragment) && span.masked.is_empty() {
+            if matches!(span.kind, SpanKind::Record | SpanKind::Fragment) && span.masked.is_empty() && span.of.is_none()
+            {
                 assert_eq!(span.hash, WireSpan::hash_of(&span.bytes));
-                assert_eq!(span.bytes.len() as u64, span.len);
+                assert_eq!(span.bytes.len() as u64, span.text_len());
             }
         }
         assert_eq!(at, part.end, "spans end where the batch says");

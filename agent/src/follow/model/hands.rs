@@ -20,7 +20,7 @@ use crate::guard::{compare, sum};
 use crate::place::Place;
 use crate::source::{SourceId, Spec};
 use crate::stream::FileKey;
-use crate::turn::Turn;
+use crate::turn::{Turn, stitch};
 
 pub enum Job {
     /// With the files it is about, as they were open when it was given.
@@ -47,6 +47,7 @@ impl World {
                     Some((*file, None))
                 }
                 Action::Compare { file, with, .. } => Some((*file, Some(*with))),
+                Action::Stitch { file, old, .. } => Some((*file, Some(*old))),
                 _ => None,
             };
             let held = key.map(|(file, _)| self.handles[&file].clone());
@@ -166,6 +167,10 @@ impl World {
                 self.reads.push(held().0.borrow().identity.inode);
                 let turn = Box::new(Turn::take(*cursor, &held(), order, &mut Vec::new()));
                 Event::Read { file, stream, turn }
+            }
+            Action::Stitch { file, old, stream, mut cursor } => {
+                let found = stitch(&mut cursor, &with.unwrap(), &held(), &mut Vec::new());
+                Event::Stitched { file, old, stream, cursor, found }
             }
             Action::Ask { stream } => {
                 let position = self.collector.get(&stream).and_then(Stored::told);

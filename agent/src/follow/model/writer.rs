@@ -25,23 +25,34 @@ impl World {
                 let to = format!("{ACTIVE}-2026{:04}", self.dates);
                 self.disk.rename(ACTIVE, &to, self.wall);
             }
-            Op::Reopen => {
-                self.finish_record();
+            Op::Reopen { torn } => {
+                if !torn {
+                    self.finish_record();
+                }
+                self.note_halves();
                 self.create();
+                self.finish_record();
             }
             Op::Copy => {
                 if there {
+                    self.finish_record();
                     self.copy();
                     self.note_copies(0);
                 }
             }
-            Op::CopyTruncate { between } => {
+            Op::CopyTruncate { between, torn } => {
                 if there {
+                    let torn = *torn && self.writes_to_active() && !self.torn.is_empty();
+                    if !torn {
+                        self.finish_record();
+                    }
                     self.copy();
-                    if *between && self.writes_to_active() {
+                    if *between && !torn && self.writes_to_active() {
                         self.write(1, false);
                     }
+                    self.note_halves();
                     self.truncate();
+                    self.finish_record();
                 }
             }
             Op::Truncate => {
@@ -63,6 +74,16 @@ impl World {
             self.disk.names.insert(ACTIVE.into(), fresh);
         }
         self.writer = self.disk.names[ACTIVE].clone();
+    }
+
+    /// Without a length only the next header shows that both halves of a record are there; and of a file that was never read
+    /// nobody knows what followed in it. Then they may stay halves, and say so themselves.
+    fn note_halves(&mut self) {
+        let unread = self.stream_of(&self.writer).is_none_or(|stream| stream.print.at == 0);
+        let torn = self.records.len().checked_sub(1).filter(|nth| unread || nth.is_multiple_of(3));
+        let torn = torn.filter(|_| !self.torn.is_empty());
+        self.destroyed.extend(torn);
+        self.silent.extend(torn);
     }
 
     fn writes_to_active(&self) -> bool {
@@ -102,7 +123,6 @@ impl World {
     }
 
     fn copy(&mut self) {
-        self.finish_record();
         // What a dead agent has sent may arrive after the next one has asked how far its streams are: no lease keeps it away
         // yet, and a copy of that is a log of its own then.
         let late = self.late.iter().flat_map(|append| &append.streams).flat_map(|part| &part.spans);
