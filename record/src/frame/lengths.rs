@@ -105,6 +105,32 @@ proptest! {
     }
 }
 
+/// The bytes at a claimed end are looked at, also where the header line that contests it ends right before them.
+#[test]
+fn a_claimed_end_one_byte_after_the_header_line_that_contests_it_is_looked_at_at_once() {
+    for kind in 0..4 {
+        for length in 60..70 {
+            let written = [record(kind, 1, length, BODIES[5], true, ""), record(1, 2, 100, BODIES[4], true, "")];
+            let noise = "2026-11-23 19:54:02 INFO x\n".repeat(100);
+            let log = log_of(&written).0 + &noise;
+            let whole = frame(log.as_bytes(), &[usize::MAX / 2]);
+            let mut framer = framer();
+            let mut out = Vec::new();
+            let mut at = 0;
+            while at < log.len() {
+                at = match framer.feed(&log.as_bytes()[at..], &mut out) {
+                    Next::More => log.len(),
+                    Next::From(offset) => offset.0 as usize,
+                };
+            }
+            assert_eq!(records_of(&out).len(), 2, "kind {kind}, length {length}: no record waits for more");
+            for size in 1..700 {
+                assert_eq!(frame(log.as_bytes(), &[size]), whole, "kind {kind}, length {length}, size {size}");
+            }
+        }
+    }
+}
+
 /// Bytes that are looked at when a closed log is framed.
 fn work(log: &[u8], size: usize) -> u64 {
     let mut framer = framer();

@@ -111,7 +111,8 @@ impl Framer {
             if next == piece.at && !self.is_contested() {
                 next = self.dispatch(&piece, out);
             }
-            if next != piece.next() {
+            // The place of a claimed end may happen to be where the next line begins.
+            if next != piece.next() || self.is_contested() {
                 self.go_to(next);
                 return Moved::On;
             }
