@@ -32,6 +32,8 @@ pub struct Config {
     /// How often directories are listed and idle files looked at.
     #[serde(with = "duration")]
     pub poll: Duration,
+    /// Whether the operating system is asked for hints where something was written, so that less must be looked at.
+    pub hints: bool,
     /// An unfinished record is shown as provisional after this time.
     #[serde(with = "duration")]
     pub provisional_after: Duration,
@@ -115,6 +117,7 @@ impl Default for Config {
             insecure: false,
             token_file: None,
             poll: Duration::from_secs(1),
+            hints: true,
             provisional_after: Duration::from_secs(1),
             close_after: Duration::from_mins(1),
             drain: Duration::from_secs(10),

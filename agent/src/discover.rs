@@ -19,6 +19,7 @@ use crate::logname::{Age, LogName, is_compressed};
 use crate::place::{Place, split};
 use crate::source::SourceId;
 
+pub use crate::pattern::Holds;
 pub use scope::Scope;
 pub use seen::{Lived, Seen};
 
@@ -36,6 +37,8 @@ pub struct Entry {
     pub name: LogName,
     pub inode: InodeId,
     pub stat: Stat,
+    /// A symbolic link: what is written to its file raises no event where the link is.
+    pub link: bool,
 }
 
 /// What one look at the places of the sources brought.
@@ -51,6 +54,8 @@ pub struct Listing {
     pub empty: Vec<PathBuf>,
     /// What cannot be followed, with the reason.
     pub odd: Vec<(PathBuf, String)>,
+    /// Where files of the sources stand or may appear.
+    pub directories: BTreeMap<PathBuf, Holds>,
 }
 
 /// A log that was seen before: its rotations are looked for even while its own file is away.
@@ -115,7 +120,8 @@ pub fn list(places: &[Place], logs: &[Log], scope: Scope, seen: &mut Seen) -> Li
     let mut taken: HashSet<OsString> = HashSet::with_capacity(files.len());
     for (path, chain, log) in files {
         if let Some(owner) = owners.get(chain.as_os_str()).filter(|_| taken.insert(path.as_os_str().to_owned())) {
-            listing.add(path.to_path_buf(), owner, true, chain, log);
+            let link = directories.is_link(path);
+            listing.add(path.to_path_buf(), owner, (true, link), chain, log);
         }
     }
     for (chain, owner) in &owners {
@@ -123,7 +129,8 @@ pub fn list(places: &[Place], logs: &[Log], scope: Scope, seen: &mut Seen) -> Li
         for (name, of) in directories.rotations(directory, log) {
             let path = directory.join(OsStr::from_bytes(&name));
             if !is_compressed(&name) && taken.insert(path.as_os_str().to_owned()) {
-                listing.add(path, owner, false, PathBuf::from(chain), of);
+                let link = directories.is_link(&path);
+                listing.add(path, owner, (false, link), PathBuf::from(chain), of);
             }
         }
     }
@@ -132,14 +139,14 @@ pub fn list(places: &[Place], logs: &[Log], scope: Scope, seen: &mut Seen) -> Li
         let Entry { name, stat, .. } = entry;
         (bytes(&entry.chain), name.is_plain(), stat.mtime, Age(name.clone()), bytes(&entry.path))
     });
-    seen.note(&listing.entries);
+    seen.note(&listing.entries, &listing.scope);
     listing
 }
 
 /// What a place names itself.
 fn matched(place: &Place, listing: &mut Listing) -> Named {
     let mut found = Named::new();
-    for given in &place.given {
+    for given in place.given.iter().filter(|given| listing.scope.may_hold(given)).collect::<Vec<_>>() {
         let (mut here, faults) = (Named::new(), listing.missing.len() + listing.odd.len());
         find(given, &mut here, listing);
         if here.is_empty() && listing.missing.len() + listing.odd.len() == faults {
@@ -162,7 +169,7 @@ fn claim(owners: &mut Owners, chain: &Path, rank: u8, source: SourceId, source_n
 }
 
 impl Listing {
-    fn add(&mut self, path: PathBuf, owner: &Owner, named: bool, chain: PathBuf, name: LogName) {
+    fn add(&mut self, path: PathBuf, owner: &Owner, (named, link): (bool, bool), chain: PathBuf, name: LogName) {
         if path.file_name().is_some_and(|name| is_compressed(name.as_bytes())) {
             self.odd.push((path, "it is compressed, and compressed logs are not read yet".to_owned()));
             return;
@@ -171,7 +178,7 @@ impl Listing {
             Ok(meta) if meta.is_file() => {
                 let (inode, stat) = (InodeId::of(&meta), Stat::of(&meta));
                 let (source, source_name) = (owner.source, owner.source_name.clone());
-                self.entries.push(Entry { path, source, source_name, named, chain, name, inode, stat });
+                self.entries.push(Entry { path, source, source_name, named, chain, name, inode, stat, link });
             }
             Ok(meta) if named => self.odd.push((path, kind_of(&meta).to_owned())),
             Ok(_) => {}
@@ -259,7 +266,7 @@ mod tests {
         assert_eq!(listed(&path).missing, std::slice::from_ref(&path));
         assert_eq!(listed(&dir.path().join("later/*.log")).missing.len(), 1);
         let none = dir.path().join("*.log");
-        assert_eq!(listed(&none), Listing { empty: vec![none], ..Listing::default() });
+        assert_eq!(listed(&none).empty, [none]);
     }
 
     /// Path, source and log of each file, of places of one path each.

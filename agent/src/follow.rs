@@ -7,7 +7,7 @@
 //! - `streams`: the streams by id, by file and by epoch
 //! - `scheduler`: which file is read when, and how much memory that takes
 //! - `delivery`, `shipment`: batches, and how large they may be
-//! - `rounds`: when all places are listed; `saved`: what a checkpoint keeps
+//! - `rounds`: when places are listed; `hinted`: where hints come from, and what they ask for; `saved`: what a checkpoint keeps
 //!
 //! and takes what happens, one file each:
 //!
@@ -29,6 +29,7 @@ mod delivery;
 mod event;
 mod file;
 mod files;
+mod hinted;
 mod judge;
 mod kin;
 mod large;
@@ -62,9 +63,10 @@ use self::chain::{Chain, Chains};
 use self::delivery::Delivery;
 use self::file::Role;
 use self::files::Files;
+use self::hinted::Sight;
 use self::judge::Judging;
 use self::misread::Misread;
-use self::rounds::Rounds;
+use self::rounds::{Round, Rounds};
 use self::saved::Checkpoints;
 use self::scheduler::Scheduler;
 use self::seam::Seams;
@@ -114,6 +116,7 @@ pub struct Follow {
     chains: Chains,
     streams: Streams,
     rounds: Rounds,
+    sight: Sight,
     judging: Judging,
     scheduler: Scheduler,
     delivery: Delivery,
@@ -139,6 +142,7 @@ impl Follow {
             chains: Chains::default(),
             streams: Streams::default(),
             rounds: Rounds::default(),
+            sight: Sight::default(),
             judging: Judging::default(),
             scheduler: Scheduler::default(),
             delivery,
@@ -156,6 +160,8 @@ impl Follow {
         self.now = now;
         match event {
             Event::Recovered { positions, saved } => self.recovered(positions, saved),
+            Event::Hinted(hints) => self.hinted(hints),
+            Event::Watched(directories) => self.watched(directories),
             Event::Listed { listing, held } => self.listed(listing, held),
             Event::Opened { file, opened } => self.opened(file, opened),
             Event::Looked { file, look } => self.looked(file, look),
@@ -180,7 +186,8 @@ impl Follow {
             return Duration::MAX;
         }
         let news = self.delivery.due(&self.streams, self.checkpoints.written(), self.now.mono);
-        let others = [self.scheduler.due(), self.rounds.due(), self.checkpoints.due(), self.judging.due()];
+        let rounds = if self.stopping { Duration::MAX } else { self.rounds.due() };
+        let others = [self.scheduler.due(), rounds, self.checkpoints.due(), self.judging.due()];
         others.into_iter().fold(news, Duration::min)
     }
 
@@ -220,13 +227,18 @@ impl Follow {
         // What a file is cannot be told before it is known which streams there are; but what is there at the beginning can.
         if !self.recovered {
             if self.rounds.ask_first() {
-                self.actions.push(Action::List { scope: Scope::All, logs: Vec::new(), lived: Vec::new() });
+                let (logs, lived, held) = (Vec::new(), Vec::new(), Vec::new());
+                self.actions.push(Action::List { scope: Scope::All, logs, lived, held });
             }
             return;
         }
-        if !self.stopping && self.rounds.ask(self.now.mono) {
+        if !self.stopping
+            && let Some(Round { scope, files, polls }) = self.rounds.ask(self.now.mono, || self.sight.polled())
+        {
             let lived = if self.rounds.number() == 0 { self.streams.lived() } else { Vec::new() };
-            self.actions.push(Action::List { scope: Scope::All, logs: self.chains.logs(), lived });
+            let logs = if scope.is_empty() { Vec::new() } else { self.chains.logs() };
+            let held = self.held(&scope, &files, polls);
+            self.actions.push(Action::List { scope, logs, lived, held });
         }
         if self.checkpoints.take_due(self.now.mono, self.streams.len()) {
             self.actions.push(Action::Checkpoint);

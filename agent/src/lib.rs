@@ -7,6 +7,7 @@
 //! - `cursor`, `unwrapped`, `turn`, `parcel`: a place in one file, in a wrapped one too, and what a turn of reading and framing makes of it
 //! - `stream`: one stream, as an enum of its states
 //! - `follow`: every decision about files and streams; pure. It names its parts in its own order
+//! - `hints`, `watches`: what the operating system says of directories, and which ones it watches
 //! - `read`, `reply`, [`http`], [`transport`], `ship`, `link`, `checkpoint`: the hands
 //! - `run`: puts it all to work; [`progress`]: how far it is
 //! - [`logging`], [`stop`]: what every program around it needs
@@ -33,6 +34,7 @@ mod duration;
 mod follow;
 mod generation;
 mod guard;
+mod hints;
 mod link;
 mod logname;
 mod parcel;
@@ -46,6 +48,7 @@ mod source;
 mod stream;
 mod turn;
 mod unwrapped;
+mod watches;
 pub mod zone;
 
 pub use config::{Config, Source, Start};

@@ -34,6 +34,15 @@ enum Level {
     },
 }
 
+/// What of a directory is of interest.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Holds {
+    /// Only files.
+    Files,
+    /// Directories too, in which there may be files.
+    Directories,
+}
+
 /// What cannot be looked at, with the reason.
 pub type Fault = (PathBuf, io::Error);
 
@@ -75,19 +84,25 @@ impl Pattern {
         path.strip_prefix(&self.root).is_ok_and(|rest| self.whole.is_match(rest))
     }
 
-    /// The paths that are there, relative to the root. `**` does not follow links to directories; other parts do.
-    pub fn find(&self, fault: &mut impl FnMut(Fault)) -> BTreeSet<PathBuf> {
+    /// The paths that are there, relative to the root. `**` does not follow links to directories; other parts do. `looks_in`
+    /// is given each directory that was looked into.
+    pub fn find(&self, fault: &mut impl FnMut(Fault), looks_in: &mut impl FnMut(&Path, Holds)) -> BTreeSet<PathBuf> {
         let mut found = BTreeSet::from([PathBuf::new()]);
         for (at, level) in self.levels.iter().enumerate() {
             let is_last = at + 1 == self.levels.len() && self.deep.is_none();
+            let holds = if is_last { Holds::Files } else { Holds::Directories };
+            found.iter().for_each(|base| looks_in(&self.root().join(base), holds));
             found = found.iter().flat_map(|base| self.step(base, level, is_last, fault)).collect();
         }
         let Some(Level::Signs { matcher, hidden }) = &self.deep else { return found };
         let below = |base: &PathBuf| {
             let top = self.root().join(base);
+            looks_in(&top, Holds::Directories);
             let walk = WalkDir::new(&top).min_depth(1).max_depth(DEPTH);
-            let files = entries(walk, fault).into_iter().filter(|entry| !entry.file_type().is_dir());
-            let matching = files.filter(|entry| *hidden || !is_hidden(entry)).filter_map(|entry| {
+            let (directories, files): (Vec<_>, Vec<_>) =
+                entries(walk, fault).into_iter().partition(|entry| entry.file_type().is_dir());
+            directories.iter().for_each(|entry| looks_in(entry.path(), Holds::Directories));
+            let matching = files.into_iter().filter(|entry| *hidden || !is_hidden(entry)).filter_map(|entry| {
                 let relative = entry.path().strip_prefix(&top).ok()?;
                 matcher.is_match(relative).then(|| base.join(relative))
             });
@@ -173,7 +188,7 @@ mod tests {
     /// What a pattern below a directory finds there; each of it must match, too.
     fn found(dir: &Path, pattern: &str) -> Vec<String> {
         let pattern = Pattern::new(&format!("{}/{pattern}", dir.display())).unwrap();
-        let found = pattern.find(&mut |fault| panic!("{fault:?}"));
+        let found = pattern.find(&mut |fault| panic!("{fault:?}"), &mut |_, _| {});
         let odd: Vec<_> = found.iter().filter(|path| !pattern.matches(&pattern.root().join(path))).collect();
         assert_eq!(odd, Vec::<&PathBuf>::new());
         found.iter().map(|path| path.to_string_lossy().into_owned()).collect()
@@ -237,7 +252,7 @@ mod tests {
         assert_eq!(found(dir.path(), "*/log/sip.log"), ["alice/log/sip.log"]);
         let mut faults = Vec::new();
         let pattern = Pattern::new(&format!("{}/nowhere/*.log", dir.path().display())).unwrap();
-        assert_eq!(pattern.find(&mut |fault| faults.push(fault)), BTreeSet::new());
+        assert_eq!(pattern.find(&mut |fault| faults.push(fault), &mut |_, _| {}), BTreeSet::new());
         assert!(faults.is_empty(), "{faults:?}");
     }
 

@@ -1,6 +1,6 @@
 //! The hands: plain threads that list, open, look at and read files, one job after another.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,12 +12,13 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::content::{Content, Handle, InodeId, open};
 use crate::cursor::Cursor;
-use crate::discover::{Lived, Log, Scope, Seen, list};
+use crate::discover::{Listing, Lived, Log, Scope, Seen, list};
 use crate::follow::Event;
 use crate::guard::{Ask, compare, sum};
 use crate::place::Place;
 use crate::stream::FileKey;
 use crate::turn::{Order, Turn, stitch};
+use crate::watches::Watches;
 
 const THREADS: usize = 2;
 
@@ -40,12 +41,17 @@ pub struct ListJob {
     pub logs: Vec<Log>,
     pub lived: Vec<Lived>,
     pub seen: Arc<Mutex<Seen>>,
+    pub watches: Arc<Mutex<Watches>>,
+    /// The directories that were watched when this was last reported.
+    pub watched: Arc<BTreeSet<PathBuf>>,
     pub held: Vec<(FileKey, InodeId, Handle)>,
 }
 
 /// What a job brought; an opened file comes with its event.
 #[derive(Debug)]
 pub struct Brought {
+    /// The directories that are watched from now on, if they are others than before.
+    pub watched: Option<Arc<BTreeSet<PathBuf>>>,
     pub event: Event,
     pub opened: Option<(FileKey, InodeId, Handle)>,
 }
@@ -95,23 +101,11 @@ fn work(
 fn run(job: Job, scratch: &mut Vec<u8>) -> Brought {
     let text = |error: std::io::Error| error.to_string();
     let event = match job {
-        Job::List(job) => {
-            let ListJob { scope, places, logs, lived, seen, held } = *job;
-            let listing = {
-                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-                seen.recall(lived);
-                list(&places, &logs, scope, &mut seen)
-            };
-            // After the listing: a file that is gone from it has its last size here.
-            let listed: HashSet<InodeId> = listing.entries.iter().map(|entry| entry.inode).collect();
-            let unseen = held.into_iter().filter(|(_, inode, _)| !listed.contains(inode));
-            let held = unseen.filter_map(|(key, _, file)| Some((key, file.stat().ok()?))).collect();
-            Event::Listed { listing, held }
-        }
+        Job::List(job) => return look_around(*job),
         Job::Open { key, path } => match open(&path) {
             Ok((file, identity, inode, stat)) => {
                 let event = Event::Opened { file: key, opened: Ok((identity, inode, stat)) };
-                return Brought { event, opened: Some((key, inode, file)) };
+                return Brought { watched: None, event, opened: Some((key, inode, file)) };
             }
             Err(error) => Event::Opened { file: key, opened: Err(error) },
         },
@@ -132,7 +126,31 @@ fn run(job: Job, scratch: &mut Vec<u8>) -> Brought {
             Event::Read { file: key, stream, turn }
         }
     };
-    Brought { event, opened: None }
+    Brought { watched: None, event, opened: None }
+}
+
+fn look_around(job: ListJob) -> Brought {
+    let ListJob { scope, places, logs, lived, seen, watches, watched, held } = job;
+    let mut watches = watches.lock().unwrap_or_else(PoisonError::into_inner);
+    // A directory that took the place of a watched one is listed after its watch began.
+    watches.check();
+    let listing = if scope.is_empty() {
+        Listing { scope, ..Listing::default() }
+    } else {
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.recall(lived);
+        list(&places, &logs, scope, &mut seen)
+    };
+    if listing.scope == Scope::All {
+        watches.want(listing.directories.keys().map(PathBuf::as_path));
+    }
+    let now = watches.watched();
+    let watched = (now != *watched).then(|| Arc::new(now));
+    // After the listing: a file that is gone from it has its last size here.
+    let listed: HashSet<InodeId> = listing.entries.iter().map(|entry| entry.inode).collect();
+    let unseen = held.into_iter().filter(|(_, inode, _)| !listed.contains(inode));
+    let held = unseen.filter_map(|(key, _, file)| Some((key, file.stat().ok()?))).collect();
+    Brought { watched, event: Event::Listed { listing, held }, opened: None }
 }
 
 #[cfg(test)]

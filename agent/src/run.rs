@@ -4,7 +4,8 @@ mod positions;
 mod quarantine;
 mod setup;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -21,6 +22,7 @@ use crate::checkpoint::StateDirectory;
 use crate::content::{Handle, InodeId};
 use crate::discover::Seen;
 use crate::follow::{Action, Event, Follow, Now};
+use crate::hints::Marks;
 use crate::link::{Link, Said, Word};
 use crate::place::Place;
 use crate::progress::Progress;
@@ -28,6 +30,7 @@ use crate::read::{Brought, Job, ListJob, Readers};
 use crate::ship::{Tries, ship};
 use crate::stream::FileKey;
 use crate::transport::Transport;
+use crate::watches::Watches;
 use crate::{Config, Error, zone};
 
 /// Appends on their way at once, over disjoint streams.
@@ -49,6 +52,7 @@ pub async fn run(
     raise_file_limit();
     let (done, from_readers) = mpsc::unbounded_channel();
     let (word, words) = mpsc::unbounded_channel();
+    let marks = Arc::default();
     let readers = Readers::start(&done).map_err(Error::Thread)?;
     info!(agent, sources = specs.len(), "the agent follows logs");
     let mut running = Running {
@@ -63,6 +67,9 @@ pub async fn run(
         link: Link::default(),
         places: Arc::new(places),
         seen: Arc::default(),
+        watches: Arc::new(Mutex::new(Watches::start(config.hints, &marks))),
+        marks,
+        watched: Arc::default(),
         handles: HashMap::new(),
         tasks: JoinSet::new(),
         shipping: 0,
@@ -70,6 +77,7 @@ pub async fn run(
         write_again: false,
         started: Instant::now(),
         progress,
+        unreported: true,
         report_at: Duration::ZERO,
     };
     running.recover();
@@ -93,6 +101,9 @@ struct Running {
     link: Link,
     places: Arc<Vec<Place>>,
     seen: Arc<Mutex<Seen>>,
+    marks: Arc<Marks>,
+    watches: Arc<Mutex<Watches>>,
+    watched: Arc<BTreeSet<PathBuf>>,
     handles: HashMap<FileKey, (InodeId, Handle)>,
     /// Appends, questions and checkpoints on their way; each ends with an event.
     tasks: JoinSet<Event>,
@@ -101,6 +112,8 @@ struct Running {
     write_again: bool,
     started: Instant,
     progress: watch::Sender<Progress>,
+    /// Something may have changed since the last report.
+    unreported: bool,
     report_at: Duration,
 }
 
@@ -108,7 +121,9 @@ impl Running {
     async fn run(&mut self, cancel: CancellationToken, drain: Duration) {
         let mut stop_at = None;
         loop {
-            let wait = self.follow.due().saturating_sub(self.started.elapsed()).min(REPORT);
+            let report = if self.unreported { self.report_at } else { Duration::MAX };
+            let due = self.follow.due().min(report).saturating_sub(self.started.elapsed());
+            let wait = stop_at.map_or(due, |at: Instant| due.min(at.saturating_duration_since(Instant::now())));
             let event = tokio::select! {
                 biased;
                 () = cancel.cancelled(), if stop_at.is_none() => {
@@ -132,6 +147,7 @@ impl Running {
                     self.note(word);
                     Event::Tick
                 }
+                hints = self.marks.take() => Event::Hinted(hints),
                 () = tokio::time::sleep(wait) => Event::Tick,
             };
             match &event {
@@ -148,6 +164,7 @@ impl Running {
 
     fn step(&mut self, event: Event) {
         let now = self.now();
+        self.unreported |= tells_news(&event);
         for action in self.follow.step(event, now) {
             self.act(action);
         }
@@ -163,8 +180,9 @@ impl Running {
         if self.write_again && !self.writing {
             self.checkpoint();
         }
-        if now.mono >= self.report_at {
+        if self.unreported && now.mono >= self.report_at {
             let files = self.report();
+            self.unreported = false;
             self.report_at = now.mono + REPORT * (1 + files as u32 / 1000);
         }
     }
@@ -187,6 +205,10 @@ impl Running {
     }
 
     fn take(&mut self, done: Brought) -> Event {
+        if let Some(watched) = done.watched {
+            self.watched = Arc::clone(&watched);
+            self.step(Event::Watched(watched));
+        }
         if let Some((key, inode, file)) = done.opened {
             self.handles.insert(key, (inode, file));
         }
@@ -195,10 +217,13 @@ impl Running {
 
     fn act(&mut self, action: Action) {
         match action {
-            Action::List { scope, logs, lived } => {
-                let held = self.handles.iter().map(|(key, (inode, file))| (*key, *inode, file.clone())).collect();
+            Action::List { scope, logs, lived, held } => {
+                let open = |key: FileKey| self.handles.get(&key).map(|(inode, file)| (key, *inode, file.clone()));
+                let held = held.into_iter().filter_map(open).collect();
                 let (places, seen) = (Arc::clone(&self.places), Arc::clone(&self.seen));
-                self.readers.give(Job::List(Box::new(ListJob { scope, places, logs, lived, seen, held })));
+                let (watches, watched) = (Arc::clone(&self.watches), Arc::clone(&self.watched));
+                let job = ListJob { scope, places, logs, lived, seen, watches, watched, held };
+                self.readers.give(Job::List(Box::new(job)));
             }
             Action::Open { file, path } => self.readers.give(Job::Open { key: file, path }),
             Action::Close { file } => {
@@ -288,6 +313,7 @@ impl Running {
 
     /// One line when the collector is lost, one when it is back.
     fn note(&mut self, word: Word) {
+        self.unreported = true;
         match self.link.hear(word, Instant::now()) {
             Some(Said::Lost(why)) => warn!(why, "the collector is lost; files are the buffer until it is back"),
             Some(Said::Back { after }) => info!(seconds = after.as_secs(), "the collector is back"),
@@ -312,5 +338,14 @@ impl Running {
             warn!(%error, "the last checkpoint cannot be written; the collector is asked at the next start");
         }
         self.report();
+    }
+}
+
+/// Whether the progress may be another after this.
+fn tells_news(event: &Event) -> bool {
+    match event {
+        Event::Tick | Event::Hinted(_) | Event::Watched(_) => false,
+        Event::Listed { listing, held } => !(listing.scope.is_empty() && held.is_empty()),
+        _ => true,
     }
 }

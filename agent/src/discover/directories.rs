@@ -25,6 +25,8 @@ struct Names {
     logs: HashMap<Vec<u8>, LogName>,
     /// The files of each log.
     files: HashMap<Vec<u8>, Vec<Vec<u8>>>,
+    /// Symbolic links.
+    links: HashSet<Vec<u8>>,
 }
 
 impl<'a> Directories<'a> {
@@ -42,9 +44,14 @@ impl<'a> Directories<'a> {
         let logs = self.logs.get(directory).map_or(&[] as &[Vec<u8>], Vec::as_slice);
         let (by_config, seen) = (self.named, &mut *self.seen);
         self.names.entry(directory.to_path_buf()).or_insert_with(|| {
-            let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-            let names: Vec<Vec<u8>> = entries.map(|entry| entry.file_name().into_vec()).collect();
-            let mut all = Names::default();
+            let (mut all, mut names) = (Names::default(), Vec::new());
+            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+                let name = entry.file_name().into_vec();
+                if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+                    all.links.insert(name.clone());
+                }
+                names.push(name);
+            }
             let read = log_names(&names, logs);
             // What one of them proves counts for those before it, too.
             for (read, name) in read.iter().zip(&names) {
@@ -69,6 +76,10 @@ impl<'a> Directories<'a> {
     pub fn log_name(&mut self, directory: &Path, name: &[u8]) -> LogName {
         let known = self.of(directory).logs.get(name).cloned();
         known.unwrap_or_else(|| LogName { log: name.to_vec(), date: None, number: None })
+    }
+
+    pub fn is_link(&mut self, path: &Path) -> bool {
+        split(path).is_some_and(|(directory, name)| self.of(directory).links.contains(name))
     }
 
     pub fn rotations(&mut self, directory: &Path, log: &[u8]) -> Vec<(Vec<u8>, LogName)> {

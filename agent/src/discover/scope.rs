@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use crate::place::Given;
+
 /// Which directories are listed.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Scope {
     #[default]
     All,
-    /// Only logs that stand in these. Nothing asks for it yet: a hint from the operating system will.
-    #[cfg_attr(not(test), expect(dead_code, reason = "hints of the operating system come later"))]
+    /// Only logs that stand in these.
     Directories(BTreeSet<PathBuf>),
 }
 
@@ -20,5 +21,20 @@ impl Scope {
             Self::All => true,
             Self::Directories(directories) => chain.parent().is_some_and(|directory| directories.contains(directory)),
         }
+    }
+
+    /// Whether what a source names may stand in it.
+    pub fn may_hold(&self, given: &Given) -> bool {
+        let Self::Directories(directories) = self else { return true };
+        directories.iter().any(|directory| match &given.pattern {
+            Some(pattern) if directory.starts_with(pattern.root()) => true,
+            // A file may have a name like a pattern.
+            _ => given.path == *directory || given.path.parent() == Some(directory),
+        })
+    }
+
+    /// No log is listed.
+    pub fn is_empty(&self) -> bool {
+        matches!(self, Self::Directories(directories) if directories.is_empty())
     }
 }

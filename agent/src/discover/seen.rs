@@ -6,12 +6,12 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::Entry;
+use super::{Entry, Scope};
 use crate::content::InodeId;
 use crate::logname::Numbered;
 use crate::place::possible_chains;
 
-/// A file that no listing shows is remembered for so many of them: one may miss it while it is renamed.
+/// A file that no listing of all places shows is remembered for so many of them: one may miss it while it is renamed.
 const REMEMBER: u64 = 10;
 
 /// A file in which a stream was, as an earlier run of the agent left it.
@@ -63,9 +63,10 @@ impl Seen {
         !is_named && self.families.contains(&family)
     }
 
-    /// Remembers where files are now.
-    pub fn note(&mut self, entries: &[Entry]) {
-        self.listing += 1;
+    /// Remembers where files are now. What a listing of some directories does not show may be elsewhere.
+    pub fn note(&mut self, entries: &[Entry], scope: &Scope) {
+        let all = *scope == Scope::All;
+        self.listing += u64::from(all);
         for entry in entries {
             let known = self.logs.entry(entry.inode).or_insert_with(|| (PathBuf::new(), 0));
             if known.0.as_os_str() != entry.chain.as_os_str() {
@@ -73,6 +74,8 @@ impl Seen {
             }
             known.1 = self.listing;
         }
-        self.logs.retain(|_, (_, seen)| *seen + REMEMBER > self.listing);
+        if all {
+            self.logs.retain(|_, (_, seen)| *seen + REMEMBER > self.listing);
+        }
     }
 }

@@ -139,7 +139,7 @@ impl Follow {
     /// The file was truncated to this: what a listing under way has seen may be older.
     pub(super) fn holds_now(&mut self, key: FileKey, size: u64) {
         if let Some(file) = self.files.get_mut(key) {
-            (file.most, file.most_from) = (size, self.rounds.under_way());
+            (file.most, file.most_from) = (size, self.rounds.look_under_way());
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What happened, for `Follow` to decide on, and what it wants to be done.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use record::id::StreamId;
 use record::wire::{FileIdentity, Position};
@@ -10,6 +12,7 @@ use crate::content::{InodeId, Stat};
 use crate::cursor::Cursor;
 use crate::discover::{Listing, Lived, Log, Scope};
 use crate::guard::{Ask, Look, Same, Sum};
+use crate::hints::Hints;
 use crate::stream::FileKey;
 use crate::turn::{Order, Stitch, Turn};
 
@@ -21,7 +24,11 @@ pub enum Event {
         positions: Vec<Position>,
         saved: Saved,
     },
-    /// Places were listed, and after that those open files were looked at that are not in the listing.
+    /// The operating system says where something may have changed.
+    Hinted(Hints),
+    /// Hints come from these directories, and from no others.
+    Watched(Arc<BTreeSet<PathBuf>>),
+    /// Places were listed, and after that those of the given open files were looked at that are not in the listing.
     Listed {
         listing: Listing,
         held: Vec<(FileKey, Stat)>,
@@ -82,12 +89,13 @@ pub enum Event {
 /// What is to be done.
 #[derive(Debug)]
 pub enum Action {
-    /// List what the sources name, and the rotations of these logs, within this scope.
+    /// List what the sources name, and the rotations of these logs, within this scope; then look at these open files.
     List {
         scope: Scope,
         logs: Vec<Log>,
         /// Where the streams of an earlier run were; told once.
         lived: Vec<Lived>,
+        held: Vec<FileKey>,
     },
     Open {
         file: FileKey,

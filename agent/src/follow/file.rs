@@ -25,6 +25,10 @@ pub(super) struct File {
     pub plain: bool,
     /// It was in the last listing that covers it.
     pub listed: bool,
+    /// A symbolic link leads to it, as far as sources know.
+    pub link: bool,
+    /// What is written to it raises a hint.
+    pub watched: bool,
     /// There is a newer file of its chain, or it is out of sight.
     pub rotated: bool,
     /// Age within its chain, oldest first.
@@ -44,6 +48,8 @@ pub(super) struct File {
     pub open: bool,
     /// What is being done with it by a reader; one thing at a time.
     pub busy: Option<Busy>,
+    /// Its turn came while a reader had it: it comes again.
+    pub again: bool,
     pub role: Role,
     /// The last look at it, as long as it is not judged.
     pub look: Option<Look>,

@@ -1,7 +1,7 @@
 //! The files that are there: by number, and by what a path alone tells of them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use record::id::StreamId;
 use record::wire::FileIdentity;
@@ -11,11 +11,13 @@ use super::saved::SavedFile;
 use crate::content::InodeId;
 use crate::stream::{FileKey, Stream};
 
-/// Invariants: a number is given once; of two files with one inode, which have come after each other, the later is found.
+/// Invariants: a number is given once; of two files with one inode or one path, which have come after each other, the later is
+/// found.
 #[derive(Debug, Default)]
 pub(super) struct Files {
     by_key: BTreeMap<FileKey, File>,
     by_inode: HashMap<InodeId, FileKey>,
+    by_path: HashMap<PathBuf, FileKey>,
     last: FileKey,
     ignored: HashMap<FileIdentity, Ignored>,
 }
@@ -42,6 +44,7 @@ impl Files {
     pub fn add(&mut self, file: File) -> FileKey {
         self.last += 1;
         self.by_inode.insert(file.inode, self.last);
+        self.by_path.insert(file.path.clone(), self.last);
         self.by_key.insert(self.last, file);
         self.last
     }
@@ -51,6 +54,7 @@ impl Files {
         if self.by_inode.get(&file.inode) == Some(&key) {
             self.by_inode.remove(&file.inode);
         }
+        self.no_more_at(key, &file.path);
         Some(file)
     }
 
@@ -70,6 +74,25 @@ impl Files {
     pub fn log_of<'a>(&'a self, stream: &'a Stream) -> &'a Path {
         let file = stream.file().and_then(|key| self.get(key));
         file.map_or(&stream.identity.path, |file| &file.chain)
+    }
+
+    /// The file that was last seen to have this path.
+    pub fn by_path(&self, path: &Path) -> Option<FileKey> {
+        self.by_path.get(path).copied()
+    }
+
+    /// A file has another path than before; gives that.
+    pub fn renamed(&mut self, key: FileKey, to: PathBuf) -> Option<PathBuf> {
+        let before = std::mem::replace(&mut self.by_key.get_mut(&key)?.path, to.clone());
+        self.no_more_at(key, &before);
+        self.by_path.insert(to, key);
+        Some(before)
+    }
+
+    fn no_more_at(&mut self, key: FileKey, path: &Path) {
+        if self.by_path.get(path) == Some(&key) {
+            self.by_path.remove(path);
+        }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (FileKey, &File)> {

@@ -7,6 +7,7 @@ use record::span::Cause;
 use tracing::info;
 
 use super::file::{Busy, File, Role};
+use super::hinted::is_watched;
 use super::{Action, Follow};
 use crate::content::Stat;
 use crate::discover::{Entry, Listing, Scope};
@@ -19,15 +20,22 @@ impl Follow {
             return;
         }
         self.rounds.forget_gone(&listing);
-        let Listing { scope, entries, missing, empty, odd } = listing;
-        self.rounds.listed(&scope, self.now.mono + self.rules.poll);
+        let Listing { scope, entries, missing, empty, odd, directories } = listing;
+        if scope == Scope::All {
+            self.sight.listed(directories);
+        }
+        self.rounds.listed(&scope, self.now.mono, self.rules.poll, || self.sight.polled());
+        if scope.is_empty() && held.is_empty() {
+            self.open_what_is_due();
+            return self.hinted_again();
+        }
         self.judging.ask();
         if self.rounds.number() == 1 {
             // From now on rotations are part of the log: that must be known after a crash.
             self.checkpoints.note_change();
         }
         for (_, file) in self.files.iter_mut().filter(|(_, file)| scope.covers(&file.chain)) {
-            file.listed = false;
+            (file.listed, file.watched) = (false, false);
         }
         let mut fresh = Vec::new();
         let mut newest: HashMap<PathBuf, FileKey> = HashMap::new();
@@ -48,12 +56,15 @@ impl Follow {
         }
         self.note_missed_files(&fresh);
         self.note_rotated(&scope, &newest);
-        self.chains.forget_unseen(self.now.mono);
-        self.forget_vanished();
         self.open_what_is_due();
         if scope == Scope::All {
+            self.chains.forget_unseen(self.now.mono);
+            self.forget_vanished();
             self.rounds.report(missing, empty, odd);
+        } else if !fresh.is_empty() && self.rounds.waits_for_files() {
+            self.rounds.list_soon(self.now.mono);
         }
+        self.hinted_again();
     }
 
     fn seen_first(&mut self, entry: Entry, age: u64) -> FileKey {
@@ -67,6 +78,8 @@ impl Follow {
             named: entry.named,
             plain: entry.name.is_plain(),
             listed: true,
+            link: entry.link,
+            watched: false,
             rotated: false,
             age,
             inode: entry.inode,
@@ -78,6 +91,7 @@ impl Follow {
             most_from: 0,
             open: false,
             busy: None,
+            again: false,
             role: Role::Fresh,
             look: None,
             equal: None,
@@ -86,6 +100,7 @@ impl Follow {
             trouble: None,
             early: self.rounds.early(entry.inode),
         };
+        let file = File { watched: is_watched(&self.sight, &file), ..file };
         let key = self.files.add(file);
         self.chains.entry(&chain).add(key);
         key
@@ -98,13 +113,15 @@ impl Follow {
         if file.listed {
             return;
         }
-        file.listed = true;
+        (file.listed, file.link) = (true, entry.link);
         file.age = age;
         file.plain = entry.name.is_plain();
-        if !same_path(&file.path, &entry.path) {
-            info!(from = %file.path.display(), to = %entry.path.display(), "a followed file was renamed");
-            file.path = entry.path;
+        if !same_path(&file.path, &entry.path)
+            && let Some(from) = self.files.renamed(key, entry.path.clone())
+        {
+            info!(from = %from.display(), to = %entry.path.display(), "a followed file was renamed");
         }
+        let Some(file) = self.files.get_mut(key) else { return };
         if !same_path(&file.chain, &entry.chain) {
             let before = std::mem::replace(&mut file.chain, entry.chain.clone());
             self.caught_up(&before, key);
@@ -114,6 +131,9 @@ impl Follow {
             self.chains.entry(&entry.chain).add(key);
         }
         self.seen_stat(key, entry.stat);
+        if let Some(file) = self.files.get_mut(key) {
+            file.watched = is_watched(&self.sight, file);
+        }
     }
 
     /// Compares what a file is with what it was.
@@ -134,7 +154,7 @@ impl Follow {
             self.checkpoints.note_change();
         }
         file.stat = stat;
-        if self.rounds.number() > file.most_from {
+        if self.rounds.looks() > file.most_from {
             file.most = file.most.max(file.size());
         }
         match file.role {

@@ -1,7 +1,7 @@
 //! The decisions against a model: a file system, a writer with all its rotations and a collector, all in memory.
 //!
 //! Every reader's job is done at a moment of the test's choosing, and told at another; answers come late, twice or never,
-//! and the agent dies and starts again from what it had on disk. Then: spans tile each stream, no record is stored twice, none is missing
+//! hints come late or are lost, with a word or without one, and the agent dies and starts again from what it had on disk. Then: spans tile each stream, no record is stored twice, none is missing
 //! unless bytes were destroyed before anyone could read them, and then a gap says so.
 
 mod cases;
@@ -53,6 +53,14 @@ enum Op {
     },
     /// The next answers are lost after the collector has stored what they answer.
     LoseAnswers,
+    /// The hints that were raised never come.
+    LoseHints,
+    /// The same, and that is reported.
+    Overflow,
+    /// The directory is watched from now on, or no more.
+    Watch {
+        on: bool,
+    },
     /// kill -9; the checkpoint may be the last one or lost.
     Crash {
         lost: bool,
@@ -72,6 +80,9 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (1..30_u8, any::<u8>()).prop_map(|(steps, pick)| Op::Work { steps, pick }),
         2 => (0..3000_u16).prop_map(|millis| Op::Wait { millis }),
         1 => Just(Op::LoseAnswers),
+        1 => Just(Op::LoseHints),
+        1 => Just(Op::Overflow),
+        1 => any::<bool>().prop_map(|on| Op::Watch { on }),
         1 => any::<bool>().prop_map(|lost| Op::Crash { lost }),
     ]
 }
@@ -83,13 +94,15 @@ proptest! {
     fn no_record_is_stored_twice_and_none_is_lost_silently(
         ops in prop::collection::vec(op(), 1..40),
         all_named in any::<bool>(),
+        watched in any::<bool>(),
     ) {
-        run(&ops, all_named);
+        run(&ops, all_named, watched);
     }
 }
 
-fn run(ops: &[Op], all_named: bool) {
+fn run(ops: &[Op], all_named: bool, watched: bool) {
     let mut world = World::new(all_named);
+    world.disk.watch(watched);
     for op in ops {
         world.take(op);
     }

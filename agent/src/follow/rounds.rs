@@ -1,6 +1,6 @@
-//! When all places are listed, and what of them was reported.
+//! When places are listed, and what of them was reported.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +8,17 @@ use tracing::{info, warn};
 
 use crate::content::InodeId;
 use crate::discover::{Entry, Listing, Scope};
+use crate::stream::FileKey;
+
+/// Where hints come from, all is listed once in so many `poll`s: nothing depends on hints but the time it takes.
+const RARELY: u32 = 5;
+/// After the first hint, so that both ends of a rename are seen at once.
+const SETTLE: Duration = Duration::from_millis(5);
+/// Listings that hints ask for take a tenth of the time at most; the next comes after this time at the earliest.
+const SHARE: u32 = 9;
+const EARLIEST: Duration = Duration::from_millis(20);
+/// Hints that are kept apart; beyond, all places are listed.
+const MOST: usize = 1024;
 
 /// What a file was when the agent began.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,12 +31,24 @@ pub(super) struct Early {
 /// Invariant: one listing is under way at most.
 #[derive(Debug, Default)]
 pub(super) struct Rounds {
-    /// Listings that were taken in.
+    /// Listings of all places that were taken in.
     number: u64,
-    asked: bool,
+    /// Listings of any scope that were taken in.
+    looks: u64,
+    /// The listing under way, and since when.
+    asked: Option<(Scope, Duration)>,
+    /// One of all places is to follow that.
+    again: bool,
     /// The listing under way is the one that only says what is there as the agent begins.
     only_first: bool,
+    /// When all places are listed next, and when those from which no hint comes.
     at: Duration,
+    poll_at: Duration,
+    hinted: Hinted,
+    /// No listing for a hint before.
+    not_before: Duration,
+    /// Hinted files that may have other names once they are listed.
+    kept: BTreeSet<PathBuf>,
     /// The files that were there when the agent began.
     first: Option<HashMap<InodeId, Early>>,
     missing: Vec<PathBuf>,
@@ -33,18 +56,54 @@ pub(super) struct Rounds {
     odd: HashSet<(PathBuf, String)>,
 }
 
+/// What hints ask for, and nothing was asked for yet.
+#[derive(Debug, Default)]
+struct Hinted {
+    all: bool,
+    directories: BTreeSet<PathBuf>,
+    files: BTreeSet<FileKey>,
+    /// When the first of them came; none without any.
+    since: Option<Duration>,
+}
+
+/// A listing to ask for.
+#[derive(Debug)]
+pub(super) struct Round {
+    pub scope: Scope,
+    /// Files that hints named.
+    pub files: BTreeSet<FileKey>,
+    /// What raises no hints is looked at, too.
+    pub polls: bool,
+}
+
 impl Rounds {
-    /// Whether a listing is to be asked for now.
-    pub fn ask(&mut self, now: Duration) -> bool {
-        let due = !self.asked && now >= self.at;
-        self.asked |= due;
-        due
+    /// What is to be listed now, of all places or of those that are `polled` and hinted at.
+    pub fn ask(&mut self, now: Duration, polled: impl FnOnce() -> Scope) -> Option<Round> {
+        if self.asked.is_some() || now < self.due() {
+            return None;
+        }
+        let polls = now >= self.at || now >= self.poll_at;
+        // What was hinted at is listed with it.
+        let Hinted { all, directories: hinted, files, .. } = std::mem::take(&mut self.hinted);
+        let scope = match polled() {
+            _ if all || now >= self.at => Scope::All,
+            Scope::All if polls => Scope::All,
+            Scope::Directories(polled) if polls => Scope::Directories(&polled | &hinted),
+            _ => Scope::Directories(hinted),
+        };
+        if polls {
+            self.poll_at = Duration::MAX;
+        }
+        self.asked = Some((scope.clone(), now));
+        Some(Round { scope, files, polls })
     }
 
     /// Whether to ask for a listing that says what is there as the agent begins; nothing else comes of it.
     pub fn ask_first(&mut self) -> bool {
-        let ask = !self.asked && self.first.is_none();
-        self.asked |= ask;
+        let ask = self.asked.is_none() && self.first.is_none();
+        if ask {
+            self.asked = Some((Scope::All, Duration::ZERO));
+        }
         self.only_first |= ask;
         ask
     }
@@ -56,7 +115,9 @@ impl Rounds {
             self.first = Some(listing.entries.iter().map(early).collect());
         }
         let only_first = std::mem::take(&mut self.only_first);
-        self.asked &= !only_first;
+        if only_first {
+            self.asked = None;
+        }
         only_first
     }
 
@@ -74,30 +135,95 @@ impl Rounds {
         self.first.as_ref()?.get(&file).copied()
     }
 
-    /// A listing came back. Only one of all places counts: a search may be given up after it.
-    pub fn listed(&mut self, scope: &Scope, next: Duration) {
+    /// A listing came back. Only one of all places counts: a search may be given up after it. `polled` are the places from
+    /// which no hint comes.
+    pub fn listed(&mut self, scope: &Scope, now: Duration, poll: Duration, polled: impl FnOnce() -> Scope) {
+        self.looks += 1;
+        if let Some((_, since)) = self.asked.take_if(|(asked, _)| asked == scope) {
+            let took = now.saturating_sub(since);
+            self.not_before = now + (took * SHARE).max(EARLIEST).min(poll);
+        }
+        if self.poll_at == Duration::MAX || *scope == Scope::All {
+            self.poll_at = now + poll;
+        }
         if *scope == Scope::All {
-            (self.asked, self.at) = (false, next);
             self.number += 1;
+            let rarely = if polled() == Scope::All { poll } else { poll.saturating_mul(RARELY) };
+            self.at = if std::mem::take(&mut self.again) { now } else { now + rarely };
         }
     }
 
-    /// Lists soon: something was renamed, truncated or removed.
+    /// Lists all places soon: something was renamed, truncated or removed. A listing under way may be older than that.
     pub fn list_soon(&mut self, now: Duration) {
+        self.again |= matches!(self.asked, Some((Scope::All, _)));
         self.at = now;
     }
 
+    /// A hint says that anything may have changed.
+    pub fn hint_all(&mut self, now: Duration) {
+        self.hinted.since.get_or_insert(now);
+        self.hinted.all = true;
+    }
+
+    /// A hint says that names in this directory may have changed.
+    pub fn hint(&mut self, directory: PathBuf, now: Duration) {
+        self.hinted.since.get_or_insert(now);
+        self.hinted.directories.insert(directory);
+        self.hinted.all |= self.hinted.directories.len() > MOST;
+    }
+
+    /// A hint says that an open file may have changed that nobody reads now.
+    pub fn hint_file(&mut self, file: FileKey, now: Duration) {
+        self.hinted.since.get_or_insert(now);
+        self.hinted.files.insert(file);
+    }
+
+    /// Keeps the path of a hinted file until a listing that is due or under way has come back.
+    pub fn keep(&mut self, path: PathBuf, now: Duration) {
+        let pending = self.asked.is_some() || self.hinted.all || !self.hinted.directories.is_empty();
+        if pending {
+            self.kept.insert(path);
+        }
+        if self.kept.len() > MOST {
+            self.kept.clear();
+            self.hint_all(now);
+        }
+    }
+
+    pub fn take_kept(&mut self) -> BTreeSet<PathBuf> {
+        std::mem::take(&mut self.kept)
+    }
+
     pub fn due(&self) -> Duration {
-        if self.asked { Duration::MAX } else { self.at }
+        if self.asked.is_some() {
+            return Duration::MAX;
+        }
+        let hinted = self.hinted.since.map_or(Duration::MAX, |since| (since + SETTLE).max(self.not_before));
+        self.at.min(self.poll_at).min(hinted)
     }
 
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// The number of the last listing that may have seen less than is known now.
+    /// The number of the last listing of all places that may have seen less than is known now.
     pub fn under_way(&self) -> u64 {
-        self.number + u64::from(self.asked)
+        self.number + u64::from(matches!(self.asked, Some((Scope::All, _))))
+    }
+
+    /// Listings of any scope that were taken in.
+    pub fn looks(&self) -> u64 {
+        self.looks
+    }
+
+    /// The number of the last one of these that may have seen less than is known now.
+    pub fn look_under_way(&self) -> u64 {
+        self.looks + u64::from(self.asked.is_some())
+    }
+
+    /// Some place has no file yet.
+    pub fn waits_for_files(&self) -> bool {
+        !self.missing.is_empty() || !self.empty.is_empty()
     }
 
     pub fn missing(&self) -> &[PathBuf] {
@@ -144,6 +270,7 @@ mod tests {
             name: LogName::default(),
             inode: *inode,
             stat: Stat::default(),
+            link: false,
         };
         Listing { entries: inodes.iter().map(entry).collect(), ..Listing::default() }
     }

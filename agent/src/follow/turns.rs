@@ -61,7 +61,9 @@ impl Follow {
 
     fn give_turn(&mut self, key: FileKey) {
         let now = self.now.mono;
-        let Some(file) = self.files.get(key).filter(|file| file.busy.is_none()) else { return };
+        let Some(file) = self.files.get_mut(key) else { return };
+        file.again = file.busy.is_some();
+        let Some(file) = self.files.get(key).filter(|file| !file.again) else { return };
         let Role::Following { stream: id } = file.role else { return };
         self.note_seam(key, id);
         let Some(file) = self.files.get(key) else { return };
@@ -120,14 +122,16 @@ impl Follow {
     /// A file was read to its end: when it is looked at again. The quieter it was, the later.
     pub(super) fn rest(&mut self, key: FileKey, id: StreamId) {
         let now = self.now.mono;
-        let (Some(file), Some(stream)) = (self.files.get(key), self.streams.get(id)) else { return };
+        let (Some(file), Some(stream)) = (self.files.get_mut(key), self.streams.get(id)) else { return };
+        let again = std::mem::take(&mut file.again).then_some(now);
+        let Some(file) = self.files.get(key) else { return };
         let quiet = now.saturating_sub(file.grew_at);
         let hot = (quiet < COLD).then(|| now + (quiet / 4).max(HOT));
         let tail = stream.tail.due(stream.seen().unwrap_or(0), self.rules.provisional_after);
         let close = file.rotated.then(|| (file.grew_at + self.close_after(file)).max(now + HOT));
         // Memory that is mapped is written without a trace in the file's times.
         let nuls = file.data_end.map(|_| now + self.rules.poll);
-        if let Some(due) = [hot, tail, close, nuls].into_iter().flatten().min() {
+        if let Some(due) = [again, hot, tail, close, nuls].into_iter().flatten().min() {
             self.schedule(key, due.max(now));
         }
     }

@@ -16,7 +16,9 @@ use record::span::Flags;
 /// Runs given operations and checks: for what the random walk has found once.
 fn check(ops: &[Op]) {
     for all_named in [false, true] {
-        run(ops, all_named);
+        for watched in [false, true] {
+            run(ops, all_named, watched);
+        }
     }
 }
 
@@ -101,7 +103,7 @@ fn a_listing_of_another_directory_says_nothing_of_the_log() {
     assert_eq!((listed(&world), world.follow.rounds.number()), (files.clone(), number));
     assert_eq!(world.outline(), before);
     let scope = Scope::Directories(BTreeSet::from([PathBuf::from("/log")]));
-    let listing = Listing { scope, ..world.disk.listing() };
+    let listing = world.disk.listing(scope);
     world.step(Event::Listed { listing, held: Vec::new() });
     assert_eq!((listed(&world), world.follow.rounds.number()), (files, number), "all it names is there");
     world.settle();

@@ -3,14 +3,15 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use record::wire::FileIdentity;
 
 use super::ACTIVE;
 use crate::content::{Content, InodeId, Stat};
-use crate::discover::{Entry, Listing};
+use crate::discover::{Entry, Holds, Listing, Scope};
+use crate::hints::Hints;
 use crate::logname::log_names;
 use crate::source::SourceId;
 
@@ -36,11 +37,14 @@ pub struct Disk {
     inodes: u64,
     /// The source names rotations too, as a directory or a pattern does.
     all_named: bool,
+    /// The directory is watched: what happens raises hints, which the agent has not taken yet.
+    pub watched: bool,
+    pub hints: Hints,
 }
 
 impl Disk {
     pub fn new(all_named: bool) -> Self {
-        Self { names: BTreeMap::new(), inodes: 0, all_named }
+        Self { names: BTreeMap::new(), inodes: 0, all_named, watched: false, hints: Hints::default() }
     }
 
     pub fn make(&mut self, data: Vec<u8>, wall: i64) -> Memory {
@@ -62,7 +66,28 @@ impl Disk {
         if let Some(file) = self.names.remove(from) {
             file.0.borrow_mut().ctime = wall * 1000;
             self.names.insert(to.into(), file);
+            self.hint_names();
         }
+    }
+
+    /// A name came, went or changed.
+    pub fn hint_names(&mut self) {
+        if self.watched {
+            self.hints.directories.insert("/log".into());
+        }
+    }
+
+    /// A watch begins: what came before it raised no hint.
+    pub fn watch(&mut self, on: bool) {
+        (self.watched, self.hints) = (on, Hints::default());
+        self.hint_names();
+    }
+
+    /// A file was written to, or truncated: a hint comes by the name it has now, if it has one.
+    pub fn hint_written(&mut self, file: &Memory) {
+        let names = self.names.iter().filter(|_| self.watched);
+        let name = names.into_iter().find(|(_, named)| Rc::ptr_eq(&named.0, &file.0)).map(|(name, _)| name);
+        self.hints.files.extend(name.map(|name| PathBuf::from(format!("/log/{name}"))));
     }
 
     /// Makes room at `.1`.
@@ -75,12 +100,15 @@ impl Disk {
         }
     }
 
-    pub fn at(&self, path: &std::path::Path) -> Option<Memory> {
+    pub fn at(&self, path: &Path) -> Option<Memory> {
         self.names.get(path.to_str()?.trim_start_matches("/log/")).cloned()
     }
 
-    /// What a look at the directory brings.
-    pub fn listing(&self) -> Listing {
+    /// What a look at the directory brings, if it is in the scope.
+    pub fn listing(&self, scope: Scope) -> Listing {
+        if !scope.covers(Path::new("/log/app.log")) {
+            return Listing { scope, ..Listing::default() };
+        }
         let names: Vec<Vec<u8>> = self.names.keys().map(|name| name.as_bytes().to_vec()).collect();
         let entries =
             self.names.iter().zip(log_names(&names, &[ACTIVE.as_bytes().to_vec()])).map(|((path, file), read)| Entry {
@@ -92,13 +120,15 @@ impl Disk {
                 name: read.name,
                 inode: inode_of(file.0.borrow().identity),
                 stat: file.stat().unwrap(),
+                link: false,
             });
         let mut entries: Vec<Entry> = entries.collect();
         entries.sort_by(|a, b| {
             let key = |entry: &Entry| (entry.name.is_plain(), entry.stat.mtime);
             key(a).cmp(&key(b)).then_with(|| a.name.age(&b.name))
         });
-        Listing { entries, ..Listing::default() }
+        let directories = BTreeMap::from([(PathBuf::from("/log"), Holds::Files)]);
+        Listing { scope, entries, directories, ..Listing::default() }
     }
 }
 

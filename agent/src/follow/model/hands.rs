@@ -1,6 +1,7 @@
 //! The agent's hands: what it wants done is done at a moment of the test's choosing, and told at another.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::content::Content;
 use crate::cursor::Framing;
 use crate::follow::{Action, Event, Follow, Now, Outcome, Rules};
 use crate::guard::{compare, sum};
+use crate::hints::Hints;
 use crate::place::Place;
 use crate::source::{SourceId, Spec};
 use crate::stream::FileKey;
@@ -73,6 +75,7 @@ impl World {
             self.shipments.len(),
             self.late.len(),
             usize::from(self.writing.is_some()),
+            usize::from(self.disk.hints != Hints::default()),
         ];
         let choices: usize = counts.iter().sum();
         if choices == 0 {
@@ -109,18 +112,29 @@ impl World {
                 let append = self.late.remove(pick);
                 collect(&mut self.collector, &append);
             }
-            _ => {
+            4 => {
                 if let Some(saved) = self.writing.take() {
                     let number = saved.number;
                     self.saved = saved;
                     self.finished.push((Event::Checkpointed { number }, None));
                 }
             }
+            _ => self.hint(),
         }
+    }
+
+    /// The agent takes the hints that there are.
+    pub fn hint(&mut self) {
+        let hints = std::mem::take(&mut self.disk.hints);
+        self.step(Event::Hinted(hints));
     }
 
     pub fn deliver(&mut self, pick: usize) {
         let (event, opened) = self.finished.remove(pick);
+        if matches!(event, Event::Listed { .. }) {
+            let watched = self.disk.watched.then(|| PathBuf::from("/log"));
+            self.step(Event::Watched(Arc::new(watched.into_iter().collect())));
+        }
         self.handles.extend(opened);
         self.step(event);
     }
@@ -133,13 +147,13 @@ impl World {
         let held = || held.clone().unwrap();
         let text = |error: io::Error| error.to_string();
         let event = match action {
-            Action::List { .. } => {
-                let listing = self.disk.listing();
+            Action::List { scope, held: asked, .. } => {
+                let listing = self.disk.listing(scope);
                 let listed = |file: &Memory| {
                     let inode = inode_of(file.0.borrow().identity);
                     listing.entries.iter().any(|entry| entry.inode == inode)
                 };
-                let unseen = self.handles.iter().filter(|(_, file)| !listed(file));
+                let unseen = self.handles.iter().filter(|(key, file)| asked.contains(key) && !listed(file));
                 let held = unseen.map(|(key, file)| (*key, file.stat().unwrap())).collect();
                 Event::Listed { listing, held }
             }

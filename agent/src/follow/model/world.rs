@@ -12,6 +12,7 @@ use super::collector::Stored;
 use super::disk::{Disk, Memory};
 use super::hands::{Job, follow};
 use crate::follow::{Event, Follow, Saved, Shipment};
+use crate::hints::Hints;
 use crate::stream::FileKey;
 
 pub struct World {
@@ -114,6 +115,9 @@ impl World {
                 self.pass(Duration::from_millis(u64::from(*millis)));
             }
             Op::LoseAnswers => self.lose = 2,
+            Op::LoseHints => self.disk.hints = Hints::default(),
+            Op::Overflow => self.disk.hints = Hints { rescan: self.disk.watched, ..Hints::default() },
+            Op::Watch { on } => self.disk.watch(*on),
             Op::Crash { lost } => self.crash(*lost),
             _ => {}
         }
@@ -146,6 +150,7 @@ impl World {
         self.late.extend(self.shipments.drain(..).map(|shipment| shipment.append));
         self.writing = None;
         self.follow = follow();
+        self.disk.watch(self.disk.watched);
         // It does not wait for the collector to wake up.
         self.step(Event::Tick);
     }

@@ -72,6 +72,7 @@ impl World {
         if !self.disk.names.contains_key(ACTIVE) {
             let fresh = self.disk.make(Vec::new(), self.wall);
             self.disk.names.insert(ACTIVE.into(), fresh);
+            self.disk.hint_names();
         }
         self.writer = self.disk.names[ACTIVE].clone();
     }
@@ -95,6 +96,8 @@ impl World {
         let mut inode = self.writer.0.borrow_mut();
         inode.data.extend_from_slice(bytes);
         (inode.mtime, inode.ctime) = (now, now);
+        drop(inode);
+        self.disk.hint_written(&self.writer);
     }
 
     pub fn finish_record(&mut self) {
@@ -131,6 +134,7 @@ impl World {
         self.disk.shift(self.wall);
         let data = self.disk.names[ACTIVE].0.borrow().data.clone();
         let copy = self.disk.make(data, self.wall);
+        self.disk.hint_names();
         self.disk.names.insert(format!("{ACTIVE}.1"), copy);
     }
 
@@ -144,6 +148,7 @@ impl World {
             inode.data.clear();
             (inode.mtime, inode.ctime) = (now, now);
         }
+        self.disk.hint_written(&file);
         self.truncated += 1;
         self.note_destroyed(told);
     }
@@ -155,6 +160,7 @@ impl World {
             self.finish_record();
             self.deleted += 1;
             self.disk.names.remove(ACTIVE);
+            self.disk.hint_names();
             file.0.borrow_mut().links = 0;
             self.create();
         }
