@@ -398,4 +398,51 @@ mod tests {
         assert!(listing.scope.covers(&dir.path().join("a/app.log")));
         assert!(!listing.scope.covers(&dir.path().join("b/app.log")));
     }
+
+    #[test]
+    fn where_files_stand_or_may_appear_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in ["a/b", "deep/c"] {
+            fs::create_dir_all(dir.path().join(path)).unwrap();
+        }
+        touch(dir.path(), &["app.log", "a/x.log"]);
+        let directories = |paths: &[&str]| {
+            let paths: Vec<PathBuf> = paths.iter().map(|path| dir.path().join(path)).collect();
+            let listing = list(&[Place::new(SourceId(0), "pbx", &paths)], &[], Scope::All, &mut Seen::default());
+            let short = |path: &Path| path.strip_prefix(dir.path()).unwrap().display().to_string();
+            listing.directories.iter().map(|(path, holds)| (short(path), *holds)).collect::<Vec<_>>()
+        };
+        let check = |paths: &[&str], expect: &[(&str, Holds)]| {
+            let expect: Vec<_> = expect.iter().map(|(path, holds)| ((*path).to_owned(), *holds)).collect();
+            assert_eq!(directories(paths), expect, "{paths:?}");
+        };
+        use Holds::{Directories, Files};
+        check(&["app.log"], &[("", Files)]);
+        check(&["a"], &[("a", Files)]);
+        check(&["later.log"], &[("", Directories)]);
+        check(&["*.log"], &[("", Files)]);
+        check(&["*/x.log"], &[("", Directories), ("a", Files), ("deep", Files)]);
+        check(&["deep/**/*.log"], &[("deep", Directories), ("deep/c", Directories)]);
+        check(&["none/*.log"], &[("none", Directories)]);
+    }
+
+    #[test]
+    fn listings_of_another_directory_make_no_file_older() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in ["a", "b"] {
+            fs::create_dir(dir.path().join(path)).unwrap();
+        }
+        touch(dir.path(), &["a/app.log", "b/app.log"]);
+        let places = [Place::new(SourceId(0), "pbx", &[dir.path().join("*/app.log")])];
+        let mut seen = Seen::default();
+        list(&places, &[], Scope::All, &mut seen);
+        for _ in 0..20 {
+            list(&places, &[], Scope::Directories(BTreeSet::from([dir.path().join("b")])), &mut seen);
+        }
+        fs::rename(dir.path().join("a/app.log"), dir.path().join("a/app.1.log")).unwrap();
+        touch(dir.path(), &["a/app.log"]);
+        let listing = list(&places, &[], Scope::All, &mut seen);
+        let rotation = listing.entries.iter().find(|entry| entry.path.ends_with("a/app.1.log"));
+        assert_eq!(rotation.map(|entry| entry.chain.clone()), Some(dir.path().join("a/app.log")));
+    }
 }

@@ -134,8 +134,11 @@ impl Marks {
 
 #[cfg(test)]
 mod tests {
-    use notify::Event;
+    use std::fs;
+    use std::io::Write;
+
     use notify::event::{AccessKind, AccessMode, CreateKind, DataChange, Flag, RemoveKind};
+    use notify::{Event, RecursiveMode, Watcher};
 
     use super::*;
 
@@ -204,5 +207,27 @@ mod tests {
         }
         assert_eq!(marks.lock().hints, Hints { rescan: true, ..Hints::default() });
         assert!(marks.take_lost().is_empty(), "no event was lost");
+    }
+
+    #[tokio::test]
+    async fn events_that_the_kernel_had_no_room_for_ask_for_a_rescan() {
+        let dir = tempfile::tempdir().unwrap();
+        let marks = Arc::new(Marks::default());
+        let mut watcher = notify::recommended_watcher(marks.listener()).unwrap();
+        marks.begin(dir.path(), dir.path());
+        watcher.watch(dir.path(), RecursiveMode::NonRecursive).unwrap();
+        let room: usize = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap().trim().parse().unwrap();
+        {
+            // Nobody takes an event while this is held.
+            let mut marked = marks.lock();
+            marked.hints = Hints::default();
+            let mut files = ["a.log", "b.log"].map(|name| fs::File::create(dir.path().join(name)).unwrap());
+            for nth in 0..room + 10 {
+                files[nth % 2].write_all(b"x").unwrap();
+            }
+        }
+        let rescan = async { while !marks.take().await.rescan {} };
+        tokio::time::timeout(Duration::from_secs(30), rescan).await.expect("a rescan is asked for");
+        assert_eq!(marks.take_lost(), BTreeSet::from([dir.path().to_path_buf()]));
     }
 }

@@ -1,10 +1,9 @@
 //! The hands: plain threads that list, open, look at and read files, one job after another.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use record::id::StreamId;
@@ -59,37 +58,61 @@ pub struct Brought {
 /// The reader threads. They end when this is dropped.
 #[derive(Debug)]
 pub struct Readers {
-    jobs: Sender<Job>,
+    queue: Arc<Queue>,
+}
+
+/// Jobs that wait for a thread. A channel that threads share behind a lock wakes both of them for each job.
+#[derive(Debug, Default)]
+struct Queue {
+    /// None = the threads are to end.
+    jobs: Mutex<VecDeque<Option<Job>>>,
+    more: Condvar,
 }
 
 impl Readers {
-    /// Each file has one job at most, so what is in the channels is bounded by the number of files.
+    /// Each file has one job at most, so what is in the queue is bounded by the number of files.
     /// A job that panics brings its panic: whatever it carried is lost with it, and nobody may go on as if it would come back.
     pub fn start(done: &UnboundedSender<thread::Result<Brought>>) -> std::io::Result<Self> {
-        let (jobs, waiting) = channel();
-        let waiting = Arc::new(Mutex::new(waiting));
+        // Dropped where a thread cannot be started, so that those before it end.
+        let readers = Self { queue: Arc::default() };
         for number in 0..THREADS {
-            let (waiting, done) = (Arc::clone(&waiting), done.clone());
-            thread::Builder::new().name(format!("reader-{number}")).spawn(move || work(&waiting, &done, run))?;
+            let (queue, done) = (Arc::clone(&readers.queue), done.clone());
+            thread::Builder::new().name(format!("reader-{number}")).spawn(move || work(&queue, &done, run))?;
         }
-        Ok(Self { jobs })
+        Ok(readers)
     }
 
     pub fn give(&self, job: Job) {
-        // Fails only when all threads have ended, and they end when this is dropped.
-        let _ = self.jobs.send(job);
+        self.queue.add(Some(job));
     }
 }
 
-fn work(
-    waiting: &Mutex<Receiver<Job>>,
-    done: &UnboundedSender<thread::Result<Brought>>,
-    run: impl Fn(Job, &mut Vec<u8>) -> Brought,
-) {
+impl Drop for Readers {
+    fn drop(&mut self) {
+        (0..THREADS).for_each(|_| self.queue.add(None));
+    }
+}
+
+impl Queue {
+    fn add(&self, job: Option<Job>) {
+        self.lock().push_back(job);
+        self.more.notify_one();
+    }
+
+    /// Waits for a job; none when the thread is to end.
+    fn next(&self) -> Option<Job> {
+        let waiting = self.more.wait_while(self.lock(), |jobs| jobs.is_empty());
+        waiting.unwrap_or_else(PoisonError::into_inner).pop_front().flatten()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Option<Job>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn work(queue: &Queue, done: &UnboundedSender<thread::Result<Brought>>, run: impl Fn(Job, &mut Vec<u8>) -> Brought) {
     let mut scratch = Vec::new();
-    loop {
-        let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
+    while let Some(job) = queue.next() {
         // What the job used is dropped with it, and `scratch` is cleared before it is used again.
         let brought = catch_unwind(AssertUnwindSafe(|| run(job, &mut scratch)));
         if done.send(brought).is_err() {
@@ -159,13 +182,13 @@ mod tests {
 
     #[test]
     fn a_job_that_panics_is_reported_and_the_thread_goes_on() {
-        let (jobs, waiting) = channel();
+        let queue = Queue::default();
         let (done, mut brought) = tokio::sync::mpsc::unbounded_channel();
         for key in [1, 2] {
-            jobs.send(Job::Open { key, path: PathBuf::from("/nowhere/app.log") }).unwrap();
+            queue.add(Some(Job::Open { key, path: PathBuf::from("/nowhere/app.log") }));
         }
-        drop(jobs);
-        work(&Mutex::new(waiting), &done, |job, scratch| {
+        queue.add(None);
+        work(&queue, &done, |job, scratch| {
             assert!(!matches!(job, Job::Open { key: 1, .. }), "a fault");
             run(job, scratch)
         });

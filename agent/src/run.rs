@@ -11,8 +11,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use record::time::Timestamp;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use self::positions::{all_positions, position_of};
@@ -40,6 +41,22 @@ const REPORT: Duration = Duration::from_millis(100);
 
 /// Follows the logs of a config until it is cancelled; then sends what is read, for at most `drain`.
 pub async fn run(
+    config: Config,
+    transport: Transport,
+    progress: watch::Sender<Progress>,
+    cancel: CancellationToken,
+) -> Result<(), Error> {
+    // As a task of its own it runs on the thread that waits for its timers: another one would have to be woken each time.
+    let running = AbortOnDropHandle::new(tokio::spawn(follow(config, transport, progress, cancel)));
+    match running.await.map_err(JoinError::try_into_panic) {
+        Ok(ended) => ended,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The runtime ends.
+        Err(Err(_)) => Ok(()),
+    }
+}
+
+async fn follow(
     config: Config,
     transport: Transport,
     progress: watch::Sender<Progress>,

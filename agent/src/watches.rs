@@ -166,3 +166,91 @@ impl Watches {
 fn is_local(path: &Path) -> bool {
     statfs(path).is_ok_and(|system| LOCAL.contains(&(system.f_type as u32)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::hints::Hints;
+
+    fn set(paths: &[&Path]) -> BTreeSet<PathBuf> {
+        paths.iter().map(|path| path.to_path_buf()).collect()
+    }
+
+    /// Waits for a hint of which this holds.
+    async fn hinted(marks: &Marks, holds: impl Fn(&Hints) -> bool) {
+        let waits = async { while !holds(&marks.take().await) {} };
+        tokio::time::timeout(Duration::from_secs(30), waits).await.expect("a hint");
+    }
+
+    #[tokio::test]
+    async fn directories_are_watched_by_each_of_their_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let (real, link) = (dir.path().join("real"), dir.path().join("link"));
+        fs::create_dir(&real).unwrap();
+        symlink(&real, &link).unwrap();
+        let marks = Arc::default();
+        let mut watches = Watches::start(true, &marks);
+        let missing = dir.path().join("missing");
+        watches.want([&*real, &*link, &*missing].into_iter());
+        assert_eq!(watches.watched(), set(&[&real, &link]));
+        hinted(&marks, |hints| hints.directories == set(&[&real, &link])).await;
+        fs::write(real.join("app.log"), "x").unwrap();
+        hinted(&marks, |hints| hints.files.contains(&real.join("app.log"))).await;
+        fs::write(real.join("app.log"), "xy").unwrap();
+        hinted(&marks, |hints| hints.files.contains(&link.join("app.log"))).await;
+        fs::create_dir(&missing).unwrap();
+        // One name less: the other keeps its watch.
+        watches.want([&*link, &*missing].into_iter());
+        assert_eq!(watches.watched(), set(&[&link, &missing]));
+        fs::write(real.join("app.log"), "xyz").unwrap();
+        hinted(&marks, |hints| hints.files == set(&[&link.join("app.log")])).await;
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_was_removed_moved_or_replaced_is_watched_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (sub, away) = (dir.path().join("sub"), dir.path().join("away"));
+        let marks = Arc::default();
+        let mut watches = Watches::start(true, &marks);
+        fs::create_dir(&sub).unwrap();
+        watches.want([dir.path(), &sub].into_iter());
+        for round in 0..4 {
+            if round % 2 == 0 {
+                fs::remove_dir_all(&sub).unwrap();
+            } else {
+                fs::rename(&sub, &away).unwrap();
+            }
+            hinted(&marks, |hints| hints.rescan).await;
+            watches.check();
+            assert_eq!(watches.watched(), set(&[dir.path()]));
+            fs::create_dir(&sub).unwrap();
+            watches.check();
+            assert_eq!(watches.watched(), set(&[dir.path(), &sub]));
+            fs::write(sub.join("app.log"), "x").unwrap();
+            hinted(&marks, |hints| hints.files.contains(&sub.join("app.log"))).await;
+            let _ = fs::remove_dir_all(&away);
+        }
+    }
+
+    #[test]
+    fn without_hints_nothing_is_watched() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut watches = Watches::start(false, &Arc::default());
+        watches.want([dir.path()].into_iter());
+        watches.check();
+        assert!(watches.watched().is_empty());
+    }
+
+    #[test]
+    fn what_raises_no_events_is_not_watched() {
+        assert!(is_local(&std::env::temp_dir()));
+        let proc = Path::new("/proc/self");
+        assert!(!is_local(proc));
+        let mut watches = Watches::start(true, &Arc::default());
+        watches.want([proc].into_iter());
+        assert!(watches.watched().is_empty());
+    }
+}

@@ -24,7 +24,9 @@ impl Follow {
         if scope == Scope::All {
             self.sight.listed(directories);
         }
-        self.rounds.listed(&scope, self.now.mono, self.rules.poll, || self.sight.polled());
+        let polled = self.sight.polled();
+        let all_watched = polled.is_empty() && self.files.values().all(|file| file.watched || !file.open);
+        self.rounds.listed(&scope, self.now.mono, self.rules.poll, &polled, all_watched);
         if scope.is_empty() && held.is_empty() {
             self.open_what_is_due();
             return self.hinted_again();

@@ -12,6 +12,9 @@ use crate::stream::FileKey;
 
 /// Where hints come from, all is listed once in so many `poll`s: nothing depends on hints but the time it takes.
 const RARELY: u32 = 5;
+/// Where hints come from all there is, what remains is whether each directory still is the one that is watched: a little
+/// more often than every second `poll`.
+const CHECK_IN_QUARTERS: u32 = 7;
 /// After the first hint, so that both ends of a rename are seen at once.
 const SETTLE: Duration = Duration::from_millis(5);
 /// Listings that hints ask for take a tenth of the time at most; the next comes after this time at the earliest.
@@ -136,19 +139,19 @@ impl Rounds {
     }
 
     /// A listing came back. Only one of all places counts: a search may be given up after it. `polled` are the places from
-    /// which no hint comes.
-    pub fn listed(&mut self, scope: &Scope, now: Duration, poll: Duration, polled: impl FnOnce() -> Scope) {
+    /// which no hint comes; `all_watched` says that there are none, and no such files either.
+    pub fn listed(&mut self, scope: &Scope, now: Duration, poll: Duration, polled: &Scope, all_watched: bool) {
         self.looks += 1;
         if let Some((_, since)) = self.asked.take_if(|(asked, _)| asked == scope) {
             let took = now.saturating_sub(since);
             self.not_before = now + (took * SHARE).max(EARLIEST).min(poll);
         }
         if self.poll_at == Duration::MAX || *scope == Scope::All {
-            self.poll_at = now + poll;
+            self.poll_at = now + if all_watched { poll.saturating_mul(CHECK_IN_QUARTERS) / 4 } else { poll };
         }
         if *scope == Scope::All {
             self.number += 1;
-            let rarely = if polled() == Scope::All { poll } else { poll.saturating_mul(RARELY) };
+            let rarely = if *polled == Scope::All { poll } else { poll.saturating_mul(RARELY) };
             self.at = if std::mem::take(&mut self.again) { now } else { now + rarely };
         }
     }
@@ -285,5 +288,103 @@ mod tests {
         assert!(!rounds.begin(&next));
         rounds.forget_gone(&next);
         assert_eq!((rounds.early(born).is_some(), rounds.early(unborn)), (true, None));
+    }
+
+    const POLL: Duration = Duration::from_secs(1);
+
+    fn at(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn some(directories: &[&str]) -> Scope {
+        Scope::Directories(directories.iter().map(PathBuf::from).collect())
+    }
+
+    /// After the first listing at 0, with hints from all places but these.
+    fn begun(polled: &Scope) -> Rounds {
+        let mut rounds = Rounds::default();
+        let round = rounds.ask(at(0), || Scope::All).unwrap();
+        rounds.listed(&round.scope, at(0), POLL, polled, polled.is_empty());
+        rounds
+    }
+
+    /// What is asked for at this time; it is listed at once.
+    fn asks(rounds: &mut Rounds, now: u64, polled: &Scope) -> Option<(Scope, bool)> {
+        let round = rounds.ask(at(now), || polled.clone())?;
+        rounds.listed(&round.scope, at(now), POLL, polled, polled.is_empty());
+        Some((round.scope, round.polls))
+    }
+
+    #[test]
+    fn without_hints_all_is_listed_at_each_poll() {
+        let mut rounds = begun(&Scope::All);
+        assert_eq!(rounds.due(), at(1000));
+        assert_eq!(asks(&mut rounds, 1000, &Scope::All), Some((Scope::All, true)));
+        assert_eq!(rounds.due(), at(2000));
+    }
+
+    #[test]
+    fn with_hints_all_is_listed_rarely_and_the_rest_at_each_poll() {
+        let polled = some(&["/nfs"]);
+        let mut rounds = begun(&polled);
+        for second in 1..5 {
+            assert_eq!(asks(&mut rounds, second * 1000 - 1, &polled), None);
+            assert_eq!(asks(&mut rounds, second * 1000, &polled), Some((polled.clone(), true)));
+        }
+        assert_eq!(asks(&mut rounds, 5000, &polled), Some((Scope::All, true)));
+        // Where hints come from everywhere, only the watches are looked at between.
+        let none = some(&[]);
+        let mut rounds = begun(&none);
+        assert_eq!(asks(&mut rounds, 1749, &none), None);
+        assert_eq!(asks(&mut rounds, 1750, &none), Some((none.clone(), true)));
+        assert_eq!(asks(&mut rounds, 3500, &none), Some((none.clone(), true)));
+        assert_eq!(asks(&mut rounds, 5000, &none), Some((Scope::All, true)));
+    }
+
+    #[test]
+    fn hints_that_come_together_are_one_listing_and_many_of_them_take_a_tenth_of_the_time() {
+        let none = some(&[]);
+        let mut rounds = begun(&none);
+        for millis in 0..4 {
+            rounds.hint(format!("/log/{millis}").into(), at(100 + millis));
+        }
+        assert_eq!(rounds.due(), at(105));
+        let round = rounds.ask(at(105), || none.clone()).unwrap();
+        assert_eq!((&round.scope, round.polls), (&some(&["/log/0", "/log/1", "/log/2", "/log/3"]), false));
+        rounds.hint("/log/0".into(), at(110));
+        assert_eq!(rounds.due(), Duration::MAX, "one at a time");
+        rounds.listed(&round.scope, at(125), POLL, &none, true);
+        assert_eq!(rounds.due(), at(125 + 9 * 20));
+        // However long a listing takes, the next one waits no longer than a poll.
+        let round = rounds.ask(at(305), || none.clone()).unwrap();
+        rounds.hint_all(at(306));
+        rounds.listed(&round.scope, at(1305), POLL, &none, true);
+        assert_eq!(asks(&mut rounds, 2305, &none), Some((Scope::All, true)));
+    }
+
+    #[test]
+    fn what_happens_during_a_listing_asks_for_another() {
+        let mut rounds = begun(&some(&[]));
+        rounds.list_soon(at(10));
+        let round = rounds.ask(at(10), || some(&[])).unwrap();
+        rounds.list_soon(at(20));
+        rounds.listed(&round.scope, at(30), POLL, &some(&[]), true);
+        assert_eq!(asks(&mut rounds, 30, &some(&[])), Some((Scope::All, true)));
+        assert!(asks(&mut rounds, 31, &some(&[])).is_none());
+    }
+
+    #[test]
+    fn the_paths_of_hinted_files_are_kept_only_while_names_may_change() {
+        let mut rounds = begun(&some(&[]));
+        rounds.keep("/log/app.log".into(), at(10));
+        assert!(rounds.take_kept().is_empty());
+        rounds.hint("/log".into(), at(10));
+        rounds.keep("/log/app.log".into(), at(10));
+        assert_eq!(rounds.take_kept().len(), 1);
+        for nth in 0..=MOST {
+            rounds.keep(format!("/log/{nth}").into(), at(10));
+        }
+        assert!(rounds.take_kept().is_empty());
+        assert_eq!(asks(&mut rounds, 20, &some(&[])), Some((Scope::All, false)), "they are bounded");
     }
 }
