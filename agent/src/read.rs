@@ -155,8 +155,9 @@ fn run(job: Job, scratch: &mut Vec<u8>) -> Brought {
 fn look_around(job: ListJob) -> Brought {
     let ListJob { scope, places, logs, lived, seen, watches, watched, held } = job;
     let mut watches = watches.lock().unwrap_or_else(PoisonError::into_inner);
-    // A directory that took the place of a watched one is listed after its watch began.
-    watches.check();
+    if scope != Scope::All {
+        watches.check();
+    }
     let listing = if scope.is_empty() {
         Listing { scope, ..Listing::default() }
     } else {

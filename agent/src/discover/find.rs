@@ -16,8 +16,8 @@ pub(super) fn find(given: &Given, found: &mut Named, listing: &mut Listing) {
         // A file whose name looks like a pattern is taken by its name.
         Some(pattern) if !path.exists() => {
             let root = pattern.root();
-            listing.looks_in(root, Holds::Directories);
             if fs::metadata(root).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+                listing.looks_in(root, Holds::Directories);
                 listing.missing.push(path.to_path_buf());
                 return;
             }
