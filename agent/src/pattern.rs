@@ -91,7 +91,9 @@ impl Pattern {
         for (at, level) in self.levels.iter().enumerate() {
             let is_last = at + 1 == self.levels.len() && self.deep.is_none();
             let holds = if is_last { Holds::Files } else { Holds::Directories };
-            found.iter().for_each(|base| looks_in(&self.root().join(base), holds));
+            for base in &found {
+                looks_in(&self.root().join(base), holds);
+            }
             found = found.iter().flat_map(|base| self.step(base, level, is_last, fault)).collect();
         }
         let Some(Level::Signs { matcher, hidden }) = &self.deep else { return found };
@@ -101,7 +103,9 @@ impl Pattern {
             let walk = WalkDir::new(&top).min_depth(1).max_depth(DEPTH);
             let (directories, files): (Vec<_>, Vec<_>) =
                 entries(walk, fault).into_iter().partition(|entry| entry.file_type().is_dir());
-            directories.iter().for_each(|entry| looks_in(entry.path(), Holds::Directories));
+            for entry in &directories {
+                looks_in(entry.path(), Holds::Directories);
+            }
             let matching = files.into_iter().filter(|entry| *hidden || !is_hidden(entry)).filter_map(|entry| {
                 let relative = entry.path().strip_prefix(&top).ok()?;
                 matcher.is_match(relative).then(|| base.join(relative))

@@ -153,7 +153,7 @@ fn run(job: Job, scratch: &mut Vec<u8>) -> Brought {
 }
 
 fn look_around(job: ListJob) -> Brought {
-    let ListJob { scope, places, logs, lived, seen, watches, watched, held } = job;
+    let ListJob { scope, places, logs, lived, seen, watches, watched: before, held } = job;
     let mut watches = watches.lock().unwrap_or_else(PoisonError::into_inner);
     if scope != Scope::All {
         watches.check();
@@ -169,12 +169,12 @@ fn look_around(job: ListJob) -> Brought {
         watches.want(listing.directories.keys().map(PathBuf::as_path));
     }
     let now = watches.watched();
-    let watched = (now != *watched).then(|| Arc::new(now));
+    let other = (now != *before).then(|| Arc::new(now));
     // After the listing: a file that is gone from it has its last size here.
     let listed: HashSet<InodeId> = listing.entries.iter().map(|entry| entry.inode).collect();
     let unseen = held.into_iter().filter(|(_, inode, _)| !listed.contains(inode));
     let held = unseen.filter_map(|(key, _, file)| Some((key, file.stat().ok()?))).collect();
-    Brought { watched, event: Event::Listed { listing, held }, opened: None }
+    Brought { watched: other, event: Event::Listed { listing, held }, opened: None }
 }
 
 #[cfg(test)]

@@ -238,8 +238,8 @@ impl Running {
                 let open = |key: FileKey| self.handles.get(&key).map(|(inode, file)| (key, *inode, file.clone()));
                 let held = held.into_iter().filter_map(open).collect();
                 let (places, seen) = (Arc::clone(&self.places), Arc::clone(&self.seen));
-                let (watches, watched) = (Arc::clone(&self.watches), Arc::clone(&self.watched));
-                let job = ListJob { scope, places, logs, lived, seen, watches, watched, held };
+                let (watches, before) = (Arc::clone(&self.watches), Arc::clone(&self.watched));
+                let job = ListJob { scope, places, logs, lived, seen, watches, watched: before, held };
                 self.readers.give(Job::List(Box::new(job)));
             }
             Action::Open { file, path } => self.readers.give(Job::Open { key: file, path }),

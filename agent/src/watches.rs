@@ -124,8 +124,7 @@ impl Watches {
         let Some(watcher) = self.watcher.as_mut() else { return State::Open };
         // Before the first event comes.
         self.marks.begin(path, path);
-        let watched = watcher.watch(path, RecursiveMode::NonRecursive);
-        let Err(error) = watched else {
+        let Err(error) = watcher.watch(path, RecursiveMode::NonRecursive) else {
             self.by_inode.insert(inode, path.to_path_buf());
             return State::Watched(inode);
         };

@@ -119,9 +119,10 @@ impl Follow {
         file.age = age;
         file.plain = entry.name.is_plain();
         if !same_path(&file.path, &entry.path)
-            && let Some(from) = self.files.renamed(key, entry.path.clone())
+            && let Some(from) = self.files.renamed(key, entry.path)
+            && let Some(file) = self.files.get(key)
         {
-            info!(from = %from.display(), to = %entry.path.display(), "a followed file was renamed");
+            info!(from = %from.display(), to = %file.path.display(), "a followed file was renamed");
         }
         let Some(file) = self.files.get_mut(key) else { return };
         if !same_path(&file.chain, &entry.chain) {
