@@ -96,7 +96,7 @@ pub fn list(places: &[Place], logs: &[Log], scope: Scope, seen: &mut Seen) -> Li
         for (path, relative) in found {
             let path = Path::new(path);
             let Some((directory, name)) = split(path) else { continue };
-            let log = directories.log_name(directory, name);
+            let (log, link) = directories.log_name(directory, name);
             let chain = directory.join(OsStr::from_bytes(&log.log));
             if !listing.scope.covers(&chain) {
                 continue;
@@ -111,16 +111,15 @@ pub fn list(places: &[Place], logs: &[Log], scope: Scope, seen: &mut Seen) -> Li
                 if several { format!("{}/{}", place.name, log_name.display()) } else { place.name.clone() }
             };
             claim(&mut owners, &chain, rank, place.source, source_name);
-            files.push((path, chain, log));
+            files.push((path, chain, log, link));
         }
     }
     for log in logs.iter().filter(|log| listing.scope.covers(&log.chain)) {
         claim(&mut owners, &log.chain, 2, log.source, || log.source_name.clone());
     }
     let mut taken: HashSet<OsString> = HashSet::with_capacity(files.len());
-    for (path, chain, log) in files {
+    for (path, chain, log, link) in files {
         if let Some(owner) = owners.get(chain.as_os_str()).filter(|_| taken.insert(path.as_os_str().to_owned())) {
-            let link = directories.is_link(path);
             listing.add(path.to_path_buf(), owner, (true, link), chain, log);
         }
     }

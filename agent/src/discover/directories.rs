@@ -73,9 +73,12 @@ impl<'a> Directories<'a> {
         })
     }
 
-    pub fn log_name(&mut self, directory: &Path, name: &[u8]) -> LogName {
-        let known = self.of(directory).logs.get(name).cloned();
-        known.unwrap_or_else(|| LogName { log: name.to_vec(), date: None, number: None })
+    /// The log of a file, and whether the file is a symbolic link.
+    pub fn log_name(&mut self, directory: &Path, name: &[u8]) -> (LogName, bool) {
+        let all = self.of(directory);
+        let known = all.logs.get(name).cloned();
+        let log = known.unwrap_or_else(|| LogName { log: name.to_vec(), date: None, number: None });
+        (log, all.links.contains(name))
     }
 
     pub fn is_link(&mut self, path: &Path) -> bool {

@@ -27,7 +27,7 @@ pub(super) struct File {
     pub listed: bool,
     /// A symbolic link leads to it, as far as sources know.
     pub link: bool,
-    /// What is written to it raises a hint.
+    /// As long as it is listed, what is written to it raises a hint.
     pub watched: bool,
     /// There is a newer file of its chain, or it is out of sight.
     pub rotated: bool,
@@ -129,6 +129,11 @@ impl File {
             Role::Claimed { stream, .. } | Role::Following { stream } | Role::Doubtful { stream, .. } => Some(stream),
             Role::Fresh | Role::Held { .. } | Role::Ignored => None,
         }
+    }
+
+    /// What is written to it raises no hint: it is looked at each time.
+    pub fn is_out_of_sight(&self) -> bool {
+        !(self.listed && self.watched)
     }
 
     /// Bytes that are there, without reserved room at the end.

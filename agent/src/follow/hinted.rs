@@ -103,12 +103,12 @@ impl Follow {
     pub(super) fn held(&self, scope: &Scope, hinted: &BTreeSet<FileKey>, polls: bool) -> Vec<FileKey> {
         let covers = |file: &File| !scope.is_empty() && scope.covers(&file.chain);
         let open = self.files.iter().filter(|(_, file)| file.open);
-        let held = open.filter(|(key, file)| (polls && !file.watched) || hinted.contains(key) || covers(file));
+        let held = open.filter(|(key, file)| (polls && file.is_out_of_sight()) || hinted.contains(key) || covers(file));
         held.map(|(key, _)| key).collect()
     }
 }
 
 /// Hints come by directory and name: not for what was moved out of sight, is deleted, or has another name as well.
 pub(super) fn is_watched(sight: &Sight, file: &File) -> bool {
-    file.listed && !file.link && file.stat.links <= 1 && sight.is_watched(&file.path)
+    !file.link && file.stat.links <= 1 && sight.is_watched(&file.path)
 }

@@ -25,7 +25,7 @@ impl Follow {
             self.sight.listed(directories);
         }
         let polled = self.sight.polled();
-        let all_watched = polled.is_empty() && self.files.values().all(|file| file.watched || !file.open);
+        let all_watched = polled.is_empty() && !self.files.values().any(is_polled);
         self.rounds.listed(&scope, self.now.mono, self.rules.poll, &polled, all_watched);
         if scope.is_empty() && held.is_empty() {
             self.open_what_is_due();
@@ -37,7 +37,7 @@ impl Follow {
             self.checkpoints.note_change();
         }
         for (_, file) in self.files.iter_mut().filter(|(_, file)| scope.covers(&file.chain)) {
-            (file.listed, file.watched) = (false, false);
+            file.listed = false;
         }
         let mut fresh = Vec::new();
         let mut newest: HashMap<PathBuf, FileKey> = HashMap::new();
@@ -65,6 +65,9 @@ impl Follow {
             self.rounds.report(missing, empty, odd);
         } else if !fresh.is_empty() && self.rounds.waits_for_files() {
             self.rounds.list_soon(self.now.mono);
+        }
+        if all_watched && self.files.values().any(is_polled) {
+            self.rounds.poll_before(self.now.mono + self.rules.poll);
         }
         self.hinted_again();
     }
@@ -115,6 +118,8 @@ impl Follow {
         if file.listed {
             return;
         }
+        // To look that up is not free.
+        file.watched &= same_path(&file.path, &entry.path) && !entry.link && entry.stat.links <= 1;
         (file.listed, file.link) = (true, entry.link);
         file.age = age;
         file.plain = entry.name.is_plain();
@@ -134,7 +139,7 @@ impl Follow {
             self.chains.entry(&entry.chain).add(key);
         }
         self.seen_stat(key, entry.stat);
-        if let Some(file) = self.files.get_mut(key) {
+        if let Some(file) = self.files.get_mut(key).filter(|file| !file.watched) {
             file.watched = is_watched(&self.sight, file);
         }
     }
@@ -266,6 +271,10 @@ impl Follow {
             self.schedule(waiting, self.now.mono);
         }
     }
+}
+
+fn is_polled(file: &File) -> bool {
+    file.open && file.is_out_of_sight()
 }
 
 /// As bytes: part by part takes ten times as long, and is done for each file at each listing.

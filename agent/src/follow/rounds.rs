@@ -17,8 +17,9 @@ const RARELY: u32 = 5;
 const CHECK_IN_QUARTERS: u32 = 7;
 /// After the first hint, so that both ends of a rename are seen at once.
 const SETTLE: Duration = Duration::from_millis(5);
-/// Listings that hints ask for take a tenth of the time at most; the next comes after this time at the earliest.
-const SHARE: u32 = 9;
+/// Listings that hints ask for take a fiftieth of the time, however many come: the next one waits for this multiple of what
+/// the last one took, at least for `EARLIEST`, and for a `poll` at most.
+const SHARE: u32 = 49;
 const EARLIEST: Duration = Duration::from_millis(20);
 /// Hints that are kept apart; beyond, all places are listed.
 const MOST: usize = 1024;
@@ -139,7 +140,7 @@ impl Rounds {
     }
 
     /// A listing came back. Only one of all places counts: a search may be given up after it. `polled` are the places from
-    /// which no hint comes; `all_watched` says that there are none, and no such files either.
+    /// which no hint comes; `all_watched` says that there are none, and no such open files either.
     pub fn listed(&mut self, scope: &Scope, now: Duration, poll: Duration, polled: &Scope, all_watched: bool) {
         self.looks += 1;
         if let Some((_, since)) = self.asked.take_if(|(asked, _)| asked == scope) {
@@ -154,6 +155,11 @@ impl Rounds {
             let rarely = if *polled == Scope::All { poll } else { poll.saturating_mul(RARELY) };
             self.at = if std::mem::take(&mut self.again) { now } else { now + rarely };
         }
+    }
+
+    /// A file raises no hints any more: it is looked at this soon.
+    pub fn poll_before(&mut self, at: Duration) {
+        self.poll_at = self.poll_at.min(at);
     }
 
     /// Lists all places soon: something was renamed, truncated or removed. A listing under way may be older than that.
@@ -342,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn hints_that_come_together_are_one_listing_and_many_of_them_take_a_tenth_of_the_time() {
+    fn hints_that_come_together_are_one_listing_and_many_of_them_take_little_time() {
         let none = some(&[]);
         let mut rounds = begun(&none);
         for millis in 0..4 {
@@ -354,12 +360,12 @@ mod tests {
         rounds.hint("/log/0".into(), at(110));
         assert_eq!(rounds.due(), Duration::MAX, "one at a time");
         rounds.listed(&round.scope, at(125), POLL, &none, true);
-        assert_eq!(rounds.due(), at(125 + 9 * 20));
+        assert_eq!(rounds.due(), at(125 + 49 * 20));
         // However long a listing takes, the next one waits no longer than a poll.
-        let round = rounds.ask(at(305), || none.clone()).unwrap();
-        rounds.hint_all(at(306));
-        rounds.listed(&round.scope, at(1305), POLL, &none, true);
-        assert_eq!(asks(&mut rounds, 2305, &none), Some((Scope::All, true)));
+        let round = rounds.ask(at(1105), || none.clone()).unwrap();
+        rounds.hint_all(at(1106));
+        rounds.listed(&round.scope, at(2105), POLL, &none, true);
+        assert_eq!(asks(&mut rounds, 3105, &none), Some((Scope::All, true)));
     }
 
     #[test]
