@@ -23,7 +23,7 @@ use crate::cursor::{After, Cursor};
 use crate::stream::{FileKey, State, Stream};
 use crate::turn::Stitch;
 
-/// Until what a head waits for is looked at again.
+/// Until what a head waits for is looked at again: so long at first, and later the longer it waits.
 const SOON: Duration = Duration::from_millis(20);
 
 /// Streams whose heads are held back.
@@ -73,13 +73,13 @@ impl Follow {
     pub(super) fn note_seam(&mut self, key: FileKey, id: StreamId) {
         let undecided = |stream: &&Stream| stream.framed.to == 0 && !stream.headed && stream.seen() == Some(0);
         let Some(stream) = self.streams.get(id).filter(undecided) else { return };
-        if self.seams.held.get(&id).is_some_and(|held| held.old.is_some()) {
-            return;
-        }
-        let before = stream.identity.predecessor.filter(|old| self.streams.get(*old).is_some());
+        let before = stream.identity.predecessor.and_then(|old| self.streams.get(old));
+        // Where it goes on is found with all files that came between.
+        let sought = before.filter(|old| old.state.is_seeking()).map(|old| old.id);
         let older = self.older(key);
-        let old = before.or_else(|| older?.stream()).filter(|old| *old != id);
-        let unknown = old.is_none() && older.is_some_and(|file| file.is_pending() || self.may_be_claimed(file, key));
+        let unknown = older.is_some_and(|file| file.is_pending() || self.may_be_claimed(file, key));
+        let known = older.and_then(File::stream).or_else(|| before.map(|old| old.id));
+        let old = sought.or_else(|| known.filter(|old| !unknown && *old != id));
         if old.is_some() || unknown {
             let new = Held { old, since: self.now.mono, written: None };
             self.seams.held.entry(id).or_insert(new).old = old;
@@ -116,7 +116,7 @@ impl Follow {
                 self.decide(id, None);
             }
             Says::Wait => {
-                self.schedule(key, now + SOON);
+                self.schedule(key, now + (waited / 8).max(SOON));
                 return Head::Held;
             }
             Says::Try(old_key) => {
@@ -230,7 +230,7 @@ impl Follow {
                 }
                 self.schedule(key, now);
             }
-            Stitch::Open | Stitch::Changed => self.schedule(key, now + self.rules.poll),
+            Stitch::Open | Stitch::Changed => self.schedule(key, now + self.rules.poll / 2),
             Stitch::Failed(error) => {
                 warn!(stream = %id, %error, "the seam between two files of this log cannot be read; it is tried again");
                 self.schedule(key, now + self.rules.poll);

@@ -167,7 +167,7 @@ fn a_log_that_is_read_by_hints_is_listed_rarely() {
 fn hints_that_are_lost_cost_time_and_nothing_else() {
     for lost in [Op::LoseHints, Op::Overflow, Op::Watch { on: false }] {
         let mut world = watched();
-        for op in [Op::Rotate, WRITE, Op::Reopen, WRITE, lost] {
+        for op in [Op::Rotate, WRITE, Op::Reopen { torn: false }, WRITE, lost] {
             world.take(&op);
         }
         rest(&mut world, Duration::from_secs(2));
