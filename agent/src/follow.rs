@@ -305,6 +305,7 @@ impl Follow {
         });
         if settled && let Some(mut stream) = self.streams.settle(id) {
             self.delivery.no_news(&mut stream);
+            self.seams.forget(id);
             self.scheduler.release(id);
             self.checkpoints.note_change();
         }

@@ -66,6 +66,11 @@ impl Seams {
     pub fn awaits(&self, old: StreamId, now: Duration, most: Duration) -> bool {
         self.held.values().any(|held| held.old == Some(old) && now.saturating_sub(held.since) < most)
     }
+
+    /// The stream is not followed any more.
+    pub fn forget(&mut self, id: StreamId) {
+        self.held.remove(&id);
+    }
 }
 
 impl Follow {

@@ -1,7 +1,5 @@
 //! A span with its bytes, as it is sent: hashed and masked.
 
-use std::sync::Arc;
-
 use record::format::NearMisses;
 use record::id::first_16;
 use record::redact;
@@ -25,8 +23,7 @@ impl<C: Content> Work<'_, C> {
         let mut out = WireSpan::new(span.start, span.len, span.kind);
         out.flags = span.flags;
         out.lines = span.lines;
-        let format = Arc::clone(&self.turn.cursor.framing.format);
-        let mut near_misses = NearMisses::new(&format, span.start.plus(span.head.into()));
+        let format = &self.turn.cursor.framing.format;
         let whole = span.kind != SpanKind::Noise && span.len <= RECORD_MAX;
         if whole {
             let bytes = self.bytes(span.start.0, span.len as usize)?;
@@ -37,9 +34,12 @@ impl<C: Content> Work<'_, C> {
             }
             fill(&mut out, span, &bytes, cut, &self.turn.cursor.framing.masks);
             if may_hide_headers(span) {
-                near_misses.take(&bytes[span.head as usize..]);
+                let mut search = NearMisses::new(format, span.start.plus(span.head.into()));
+                search.take(&bytes[span.head as usize..]);
+                out.near_misses = search.end();
             }
         } else {
+            let mut search = NearMisses::new(format, span.start);
             let mut hash = (span.kind != SpanKind::Noise).then(Sha256::new);
             let mut at = span.start.0;
             while at < span.end().0 {
@@ -48,10 +48,11 @@ impl<C: Content> Work<'_, C> {
                 framed.step(&bytes);
                 match &mut hash {
                     Some(hash) => hash.update(&bytes),
-                    None => near_misses.take(&bytes),
+                    None => search.take(&bytes),
                 }
                 at += len;
             }
+            out.near_misses = search.end();
             if let Some(hash) = hash {
                 out.kind = SpanKind::Gap;
                 out.flags = Flags::empty();
@@ -61,7 +62,6 @@ impl<C: Content> Work<'_, C> {
             }
         }
         framed.at = span.end().0;
-        out.near_misses = near_misses.end();
         Ok(out)
     }
 }

@@ -2,7 +2,6 @@
 //! they are final.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use record::format::NearMisses;
 use record::frame::Next;
@@ -271,9 +270,9 @@ impl<C: Content> Work<'_, C> {
 
     /// Near misses in the text of a span, with their places in the file.
     fn near_misses(&self, unwrapped: &Unwrapped, span: &Span) -> Result<Vec<NearMiss>, TurnEnd> {
-        let format = Arc::clone(&self.turn.cursor.framing.format);
+        let format = &self.turn.cursor.framing.format;
         let mut at = span.start.0 + u64::from(span.head);
-        let mut search = NearMisses::new(&format, Offset(at));
+        let mut search = NearMisses::new(format, Offset(at));
         while at < span.end().0 {
             let bytes = self.text(unwrapped, at, (span.end().0 - at).min(CHUNK as u64) as usize)?;
             search.take(&bytes);
