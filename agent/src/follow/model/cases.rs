@@ -397,6 +397,18 @@ fn of_two_copies_the_one_made_at_the_truncate_goes_on_though_it_is_seen_last() {
     ]);
 }
 
+#[test]
+fn the_rest_of_a_cut_record_in_a_deleted_file_is_read_whatever_becomes_of_the_halves() {
+    check(&[
+        Op::Write { records: 1, tear: false },
+        Op::Work { steps: 6, pick: 0 },
+        Op::Copy,
+        Op::Write { records: 1, tear: true },
+        Op::CopyTruncate { between: false, torn: true },
+        Op::Delete,
+    ]);
+}
+
 /// Rotations amid a record, in each style: its halves are one record, however often the agent dies.
 #[test]
 fn b04_a_record_cut_by_a_rotation_is_one_record() {

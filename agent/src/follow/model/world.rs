@@ -49,6 +49,8 @@ pub struct World {
     /// Records that were in no file any more before they were stored, and those of which no agent could know.
     pub destroyed: BTreeSet<usize>,
     pub silent: BTreeSet<usize>,
+    /// Records that begin in one file and end in another.
+    pub across: BTreeSet<usize>,
     /// Records in copies of which only a checkpoint that is lost could say that they bring nothing.
     pub repeatable: BTreeSet<usize>,
 }
@@ -92,6 +94,7 @@ impl World {
             crashes: 0,
             destroyed: BTreeSet::new(),
             silent: BTreeSet::new(),
+            across: BTreeSet::new(),
             repeatable: BTreeSet::new(),
         };
         world.create();

@@ -80,6 +80,9 @@ impl World {
     /// Without a length only the next header shows that both halves of a record are there; and of a file that was never read
     /// nobody knows what followed in it. Then they may stay halves, and say so themselves.
     fn note_halves(&mut self) {
+        if !self.torn.is_empty() {
+            self.across.extend(self.records.len().checked_sub(1));
+        }
         let unread = self.stream_of(&self.writer).is_none_or(|stream| stream.print.at == 0);
         let torn = self.records.len().checked_sub(1).filter(|nth| unread || nth.is_multiple_of(3));
         let torn = torn.filter(|_| !self.torn.is_empty());
@@ -159,6 +162,11 @@ impl World {
         if self.stream_of(&file).is_some() {
             self.finish_record();
             self.deleted += 1;
+            // A deleted file has no place in its log any more: what ends it, or begins it, may stay half.
+            let stored = self.stored();
+            let halves: Vec<usize> = self.across.difference(&stored).copied().collect();
+            self.destroyed.extend(&halves);
+            self.silent.extend(&halves);
             self.disk.names.remove(ACTIVE);
             self.disk.hint_names();
             file.0.borrow_mut().links = 0;
