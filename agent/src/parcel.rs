@@ -38,10 +38,9 @@ impl Parcel {
             Some(last) if last.kind == SpanKind::Noise && span.kind == SpanKind::Noise => {
                 last.len += span.len;
                 last.lines += span.lines;
-                for miss in span.near_misses {
-                    self.bytes += weight_of_miss(&miss);
-                    miss.add_to(&mut last.near_misses);
-                }
+                let before = weight(last);
+                span.near_misses.into_iter().for_each(|miss| miss.add_to(&mut last.near_misses));
+                self.bytes += weight(last).saturating_sub(before);
             }
             _ => {
                 self.bytes += weight(&span);

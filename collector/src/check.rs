@@ -62,10 +62,6 @@ fn tiles(stream: &StreamAppend) -> Result<(), Error> {
 /// Are the span's bytes those of the file. None: yes.
 pub fn span(span: &WireSpan) -> Option<Refused> {
     let refused = |text: &str| Some(Refused::Span { start: span.start, text: text.to_owned() });
-    let fits = |miss: &NearMiss| span.start <= miss.at && miss.at < span.end() && miss.lines <= span.len;
-    if span.near_misses.len() > MOST_REASONS || !span.near_misses.iter().all(fits) {
-        return refused("near misses lie outside the span or are too many");
-    }
     match span.kind {
         SpanKind::Noise => return if span.lines <= span.len { None } else { refused("more lines than bytes") },
         SpanKind::Gap => return if span.cause.is_some() { None } else { refused("a gap without a cause") },
@@ -101,6 +97,12 @@ pub fn span(span: &WireSpan) -> Option<Refused> {
     if unmasked == span.text_len() { None } else { refused("the masks do not add up to the length") }
 }
 
+/// The near misses of a span that can be of it. Others are left out: for what is only counted, no record is refused.
+pub fn near_misses(span: &WireSpan) -> impl Iterator<Item = NearMiss> {
+    let fits = |miss: &&NearMiss| span.start <= miss.at && miss.at < span.end() && miss.lines <= span.len;
+    span.near_misses.iter().filter(fits).take(MOST_REASONS).cloned()
+}
+
 /// Places ascend on both sides, and lie within the span.
 fn ascend(places: &[(u64, u64)], end: (u64, u64)) -> bool {
     let in_order = places.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1);
@@ -132,6 +134,16 @@ mod tests {
             closed: None,
         };
         Append { version: VERSION, agent: "a".into(), lease: 0, batch: 1, streams: vec![stream] }
+    }
+
+    #[test]
+    fn near_misses_that_lie_elsewhere_are_left_out_and_refuse_nothing() {
+        let mut noise = WireSpan::new(Offset(10), 5, SpanKind::Noise);
+        for (at, lines) in [(9, 1), (10, 5), (14, 6), (15, 1)] {
+            noise.near_misses.push(NearMiss { at: Offset(at), lines, ..NearMiss::default() });
+        }
+        assert!(span(&noise).is_none());
+        assert_eq!(near_misses(&noise).map(|miss| miss.at).collect::<Vec<_>>(), [Offset(10)]);
     }
 
     #[test]

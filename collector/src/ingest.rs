@@ -170,8 +170,8 @@ fn parse_stream(
         size: stream.size,
         read_to: stream.read_to,
         read_at: stream.read_at,
-        near_misses: stream.spans.iter().flat_map(|span| span.near_misses.iter().cloned()).collect(),
-        tail_near_misses: sum(stream.tail.iter().flat_map(|span| span.near_misses.iter().cloned())),
+        near_misses: stream.spans.iter().flat_map(check::near_misses).collect(),
+        tail_near_misses: sum(stream.tail.iter().flat_map(check::near_misses)),
         closed: stream.closed,
         received,
     })

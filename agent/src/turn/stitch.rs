@@ -16,7 +16,7 @@ use crate::parcel::{PARCEL, Parcel, weight_of};
 
 /// Bytes of the younger file that are looked at, more and more: most records are short.
 const WINDOWS: [u64; 3] = [64 << 10, 1 << 20, RECORD_MAX];
-/// A first line of the younger file that is longer is no line of a log.
+/// A first line of the younger file that is longer is no header, and is judged by its beginning.
 const LINE: usize = 16 << 10;
 
 /// What became of the end of a file and the head of the next.
@@ -60,9 +60,7 @@ fn over_the_seam(
         return Ok(Stitch::Apart);
     }
     let size = new.stat()?.size;
-    let Some(line) = first_line(new)? else {
-        return Ok(if size > LINE as u64 { Stitch::Apart } else { Stitch::Open });
-    };
+    let Some(line) = first_line(new)? else { return Ok(Stitch::Open) };
     if cursor.framer.knows(line.trim_ascii_end()) {
         return Ok(Stitch::Apart);
     }
@@ -96,13 +94,13 @@ fn ends_as_read(cursor: &Cursor, old: &impl Content) -> io::Result<bool> {
     Ok(now[..have] == *last)
 }
 
-/// The first line of a file, if it is there as a whole.
+/// The first line of a file with its line end, or the beginning of a long one. None: it is not there as a whole yet.
 fn first_line(content: &impl Content) -> io::Result<Option<Vec<u8>>> {
     let mut head = vec![0; LINE];
     let have = content.fill(&mut head, 0)?;
-    head.truncate(have);
-    Ok(memchr::memchr(b'\n', &head).map(|end| {
-        head.truncate(end + 1);
+    let end = memchr::memchr(b'\n', &head[..have]).map(|end| end + 1);
+    Ok(end.or((have == LINE).then_some(LINE)).map(|end| {
+        head.truncate(end);
         head
     }))
 }
@@ -114,7 +112,7 @@ struct Seam<'a, O, N> {
     new: &'a N,
     /// The size of the older file.
     at: u64,
-    /// The first of the younger file, with its line end.
+    /// The first of the younger file.
     line: Vec<u8>,
 }
 
@@ -134,7 +132,7 @@ impl<O: Content, N: Content> Seam<'_, O, N> {
                 last.unwrapped = Some(Box::new(Unwrapped { len: last.len, places: vec![(here, here)] }));
                 Resume { before: Some(SpanKind::Record), shape: framer.resume().shape, ..Resume::default() }
             }
-            SpanKind::Noise if in_line => {
+            SpanKind::Noise if in_line && self.line.ends_with(b"\n") => {
                 beyond = self.line.len() as u64;
                 Resume { before: Some(SpanKind::Noise), shape: note.shape.clone(), ..Resume::default() }
             }
@@ -154,7 +152,12 @@ impl<O: Content, N: Content> Seam<'_, O, N> {
             framed.step(&bytes);
         }
         if last.kind == SpanKind::Noise {
-            last.lines = lines;
+            // What follows in the younger file is counted there.
+            (last.lines, last.near_misses) = (lines, Vec::new());
+        }
+        for miss in &mut last.near_misses {
+            // One that begins after the seam has its place at the end of what stands here.
+            (miss.at, miss.lines) = (miss.at.min(Offset(self.at - 1)), miss.lines.min(here));
         }
         last.len = here;
         spans.push(last);
@@ -230,5 +233,82 @@ impl<O: Content, N: Content> Content for Joined<'_, O, N> {
 
     fn data_from(&self, at: u64) -> io::Result<u64> {
         Ok(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+    use std::sync::Arc;
+
+    use record::format::Format;
+    use record::frame::Limits;
+    use record::redact;
+
+    use super::*;
+    use crate::cursor::Framing;
+    use crate::unwrapped::Wrapping;
+
+    const HEADER: &str = "[1795463450][PUSH][sip:192.0.2.1][sip:192.0.2.7]\n";
+
+    /// The older file read to its end, and what is found when it is looked over the seam to the younger one.
+    fn found(old: &str, new: &str) -> (Cursor, Stitch) {
+        let dir = tempfile::tempdir().unwrap();
+        let files = [("old", old), ("new", new)].map(|(name, text)| {
+            fs::write(dir.path().join(name), text).unwrap();
+            File::open(dir.path().join(name)).unwrap()
+        });
+        let (format, masks) = (Arc::new(Format::siptrail()), redact::Rules::default());
+        let framing = Framing { format, limits: Limits::default(), masks, wrapping: Wrapping::Nothing };
+        let order = Order { limit: 64 << 20, parcel: PARCEL, close: Close::No, tail: false };
+        let cursor = Cursor::new(&Arc::new(framing), old.as_bytes());
+        let mut cursor = Turn::take(cursor, &files[0], order, &mut Vec::new()).cursor;
+        let stitch = stitch(&mut cursor, &files[0], &files[1], &mut Vec::new());
+        (cursor, stitch)
+    }
+
+    fn joined(old: &str, new: &str) -> (Cursor, WireSpan) {
+        match found(old, new) {
+            (cursor, Stitch::Joined(mut parcel)) => (cursor, parcel.spans.pop().unwrap()),
+            (_, other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn near_misses_of_a_cut_record_lie_within_what_the_older_file_has_of_it() {
+        let odd = "[11/05/2026 09:00:00][BYE][sip:a][sip:b]\n".repeat(3);
+        let (_, span) = joined(&format!("{HEADER}to"), &format!("ken\n{odd}{HEADER}"));
+        assert_eq!(&**span.bytes, format!("{HEADER}token\n{odd}").as_bytes());
+        let [miss] = &span.near_misses[..] else { panic!("{:?}", span.near_misses) };
+        assert!(span.start <= miss.at && miss.at < span.end() && miss.lines == 3, "{miss:?}");
+    }
+
+    #[test]
+    fn a_cut_line_of_the_logger_counts_nothing_of_what_follows_it() {
+        let odd = "[11/05/2026 09:00:00][BYE][sip:a][sip:b]\n";
+        let whole = "2026-11-23 19:54:02 INFO x\n";
+        let (cursor, span) = joined(&format!("{whole}2026-11-23 19:54:03 IN"), &format!("FO y\n{odd}{odd}{HEADER}"));
+        assert_eq!((span.kind, span.lines, span.near_misses), (SpanKind::Noise, 1, Vec::new()));
+        assert_eq!(cursor.framed.note.beyond.map(|beyond| (beyond.len, beyond.record)), Some((5, None)));
+    }
+
+    #[test]
+    fn the_rest_of_a_record_may_be_one_long_line() {
+        let body = format!("{{\"a\":\"{}\"}}", "x".repeat(100 << 10));
+        let record = format!("{HEADER}{body}\n");
+        for cut in [HEADER.len() + 1, 20 << 10] {
+            let (_, span) = joined(&record[..cut], &format!("{}{HEADER}", &record[cut..]));
+            assert_eq!((span.len, span.bytes.len()), (cut as u64, record.len()));
+        }
+        assert!(matches!(found(&record[..80], &record[80..9000]).1, Stitch::Open), "more may come");
+    }
+
+    #[test]
+    fn what_begins_with_a_line_of_the_log_has_nothing_of_the_file_before() {
+        for new in [HEADER, "2026-11-23 19:54:03 INFO y\n"] {
+            assert!(matches!(found(&format!("{HEADER}to"), new).1, Stitch::Apart), "{new}");
+        }
+        // A line that stands after a whole line, and that no length asks for, may be anything.
+        assert!(matches!(found(&format!("{HEADER}token\n"), &format!("opened\n{HEADER}")).1, Stitch::Apart));
     }
 }
