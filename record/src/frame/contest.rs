@@ -69,7 +69,7 @@ impl Contest {
 
     /// Bytes that are needed from there, if the file has as many.
     pub fn wants(&self) -> usize {
-        let counted = if self.counted.is_some() { COUNTED as usize } else { 0 };
+        let counted = self.counted.map_or(0, |(_, octets)| octets as usize);
         counted + if self.wide { LOOK_WIDE } else { LOOK }
     }
 

@@ -90,7 +90,8 @@ proptest! {
         prop_assert!(starts.iter().all(covered), "a record is in no record");
     }
 
-    /// What is looked at does not grow with what lengths claim.
+    /// What is looked at does not grow with what lengths claim: it is the log, and at most 2 KiB for each length that lies,
+    /// namely the bytes at the end that each of the two ways of counting claims.
     #[test]
     fn lengths_that_lie_cost_no_more_than_true_ones(
         made in prop::collection::vec((0..4_usize, lengths(), 0..BODIES.len()), 50..150),
@@ -101,7 +102,8 @@ proptest! {
             .collect();
         let (log, _) = log_of(&written);
         let looked_at = work(log.as_bytes(), usize::MAX / 2);
-        prop_assert!(looked_at <= 12 * log.len() as u64, "{} of {}", looked_at, log.len());
+        let bound = 3 * log.len() + written.len() * 2048;
+        prop_assert!(looked_at <= bound as u64, "{} of {}", looked_at, bound);
     }
 }
 
