@@ -140,6 +140,7 @@ impl Format {
     }
 
     /// A cheap test before [`Format::read`]: false = it is not a header and no near miss.
+    #[inline]
     pub fn candidate(&self, line: &[u8]) -> bool {
         let line = without_cr(line);
         match &self.layout {
@@ -149,8 +150,12 @@ impl Format {
     }
 
     /// Does one of the definition's own noise patterns match? Built-in shapes and prefixes are the framer's.
+    #[inline]
     pub fn is_noise(&self, line: &[u8]) -> bool {
-        let line = without_bom(without_cr(line));
+        !self.noise.is_empty() && self.is_own_noise(without_bom(without_cr(line)))
+    }
+
+    fn is_own_noise(&self, line: &[u8]) -> bool {
         self.noise.iter().any(|pattern| pattern.is_match(line))
     }
 

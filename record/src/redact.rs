@@ -1,6 +1,6 @@
 //! What never leaves the host: header values masked before a batch is made.
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 use serde::{Deserialize, Serialize};
 
 use crate::frame::is_start_line;
@@ -44,12 +44,14 @@ const MASKED: &[u8] = b"~masked~";
 pub fn mask(bytes: &[u8], head: u32, cut: bool, rules: &Rules) -> Option<(Vec<u8>, Vec<Mask>)> {
     let first_letters = first_letters(rules);
     let (mut sent, mut masks) = (Vec::new(), Vec::new());
-    let mut copied = 0;
-    let mut line = bytes.len().min(head as usize);
-    while let Some(&first) = bytes.get(line) {
+    let head = bytes.len().min(head as usize);
+    let (mut copied, mut looked_at) = (0, 0);
+    let starts = memchr_iter(b'\n', &bytes[head..]).map(|at| head + at + 1);
+    for line in std::iter::once(head).chain(starts) {
+        let Some(first) = bytes.get(line).filter(|_| line >= looked_at) else { continue };
         let named = || value_start(&bytes[line..], rules).map(|at| line + at);
         let rest_of_a_value = cut && line == 0 && !is_whole(bytes, rules);
-        let value = if rest_of_a_value { Some(0) } else { first_letters[usize::from(first)].then(named).flatten() };
+        let value = if rest_of_a_value { Some(0) } else { first_letters[usize::from(*first)].then(named).flatten() };
         if let Some(value) = value {
             let end = value_end(bytes, value);
             if end > value {
@@ -58,11 +60,8 @@ pub fn mask(bytes: &[u8], head: u32, cut: bool, rules: &Rules) -> Option<(Vec<u8
                 sent.extend_from_slice(MASKED);
                 copied = end;
             }
-            line = end;
-        }
-        match memchr(b'\n', &bytes[line..]) {
-            Some(at) => line += at + 1,
-            None => break,
+            // Its folded lines are no lines of their own.
+            looked_at = end;
         }
     }
     if masks.is_empty() {
@@ -86,7 +85,8 @@ fn first_letters(rules: &Rules) -> [bool; 256] {
 fn value_start(line: &[u8], rules: &Rules) -> Option<usize> {
     rules.headers.iter().find_map(|name| {
         let (start, rest) = line.split_at_checked(name.len())?;
-        if !start.eq_ignore_ascii_case(name.as_bytes()) {
+        // Cheap first: few lines have the end of a name right there.
+        if !matches!(rest, [b':' | b' ' | b'\t', ..]) || !start.eq_ignore_ascii_case(name.as_bytes()) {
             return None;
         }
         let colon = name.len() + blanks(rest);

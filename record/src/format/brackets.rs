@@ -24,12 +24,19 @@ pub(super) fn split(line: &[u8]) -> Option<Fields<'_>> {
 }
 
 /// The line ends in a group, so that it can be a header. Cheap: it is asked for each line.
+#[inline]
 pub(super) fn ends_in_group(line: &[u8]) -> bool {
-    match line.last() {
-        Some(b']') => true,
-        Some(b' ' | b'\t' | b'm' | b'K') => trim(line).last() == Some(&b']'),
+    match line {
+        [.., b']'] => true,
+        // A blank, or the letter of a colour code.
+        [.., before, last] if is_blank(*last) || ends_code(*before, *last) => trim(line).last() == Some(&b']'),
         _ => false,
     }
+}
+
+/// The last two bytes are those of a colour code, as it seems.
+fn ends_code(before: u8, last: u8) -> bool {
+    matches!(last, b'm' | b'K') && (before == b'[' || is_parameter(before))
 }
 
 /// Without the blanks and colour codes at its end.
@@ -68,9 +75,13 @@ pub(super) fn without_codes(line: &[u8]) -> Vec<u8> {
 /// What stands before a code of which only the last letter is missing: `ESC [ 0 m` sets a colour, `ESC [ K` clears the rest
 /// of the line.
 fn before_code(text: &[u8]) -> Option<&[u8]> {
-    let is_parameter = |b: &&u8| b.is_ascii_digit() || matches!(b, b';' | b':');
-    let parameters = text.iter().rev().take(LONGEST_CODE).take_while(is_parameter).count();
+    let parameters = text.iter().rev().take(LONGEST_CODE).take_while(|b| is_parameter(**b)).count();
     text[..text.len() - parameters].strip_suffix(b"\x1b[")
+}
+
+/// Of a colour code, between `ESC [` and its last letter.
+fn is_parameter(byte: u8) -> bool {
+    byte.is_ascii_digit() || matches!(byte, b';' | b':')
 }
 
 fn is_blank(byte: u8) -> bool {

@@ -15,6 +15,8 @@ pub type NearMiss<'l> = (Reason, &'l [u8]);
 
 /// Runs of groups that are tried in one line.
 const RUNS: usize = 4;
+/// What is nearly a header has at least so many.
+const LEAST_GROUPS: usize = 3;
 /// So many groups are looked at from the end of a line.
 const MOST_GROUPS: usize = 8;
 /// Bytes of other signs between two groups.
@@ -44,7 +46,7 @@ impl Format {
         if is_wide(line) {
             return self.is_wide_header(line).then_some((Reason::Utf16, line));
         }
-        if !may_have_groups(line) {
+        if memchr_iter(b']', line).count() < LEAST_GROUPS || !may_have_groups(line) {
             return None;
         }
         let fields = brackets::split(line).filter(|fields| !self.is_time(fields.time));
@@ -173,8 +175,9 @@ fn may_have_groups(line: &[u8]) -> bool {
 
 /// Every second byte is a NUL.
 fn is_wide(line: &[u8]) -> bool {
-    let nuls = |first: usize| line.iter().skip(first).step_by(2).take(8).filter(|byte| **byte == 0).count();
-    line.len() >= 16 && (nuls(0) >= 7) != (nuls(1) >= 7)
+    let Some(first) = line.first_chunk::<16>().filter(|first| first.contains(&0)) else { return false };
+    let nuls = |odd: usize| first.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
+    (nuls(0) >= 7) != (nuls(1) >= 7)
 }
 
 /// What stands after a header: the escape of a line end, or the end of a string.

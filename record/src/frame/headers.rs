@@ -94,6 +94,10 @@ impl Headers {
             self.declared = Declared::Unusable;
         }
         self.on_length = false;
+        // Of the others nothing is asked.
+        if !matches!(line, [b'c' | b'C' | b'l' | b'L' | b't' | b'T', ..]) {
+            return;
+        }
         let Some(colon) = memchr::memchr(b':', &line[..line.len().min(64)]) else { return };
         let name = line[..colon].trim_ascii_end();
         let compact = self.protocol == Protocol::Sip && name.eq_ignore_ascii_case(b"l");

@@ -54,10 +54,12 @@ fn level_shape_end(line: &[u8], prefix: usize) -> Option<usize> {
 
 /// Digits match any digits, a level word any level word of the same case (`INFO`, `Info`, `info`), a month any month,
 /// blanks any blanks, the rest itself.
+#[inline]
 pub fn has_shape(line: &[u8], shape: &[u8]) -> bool {
-    if shape.is_empty() {
-        return false;
-    }
+    !shape.is_empty() && has_that_shape(line, shape)
+}
+
+fn has_that_shape(line: &[u8], shape: &[u8]) -> bool {
     let (mut line, mut shape) = (line.trim_ascii_start(), shape.trim_ascii_start());
     while let Some(first) = shape.first() {
         let (in_shape, in_line) = if first.is_ascii_digit() {
@@ -84,12 +86,15 @@ pub fn has_shape(line: &[u8], shape: &[u8]) -> bool {
 }
 
 /// Date and time at the line start with a level word near, or `N(PID) LEVEL:`.
+#[inline]
 pub fn is_common_noise(line: &[u8]) -> bool {
     // Cheap first: most lines of a message begin with a letter.
-    match line.first() {
-        Some(b'0'..=b'9' | b'[' | b' ' | b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D') => {}
-        _ => return false,
-    }
+    let begins =
+        matches!(line, [b'0'..=b'9' | b'[' | b' ' | b'J' | b'F' | b'M' | b'A' | b'S' | b'O' | b'N' | b'D', ..]);
+    begins && begins_like_noise(line)
+}
+
+fn begins_like_noise(line: &[u8]) -> bool {
     let near = line.strip_prefix(b"[").unwrap_or(line);
     process_line(line.trim_ascii_start()).is_ok()
         || (date_and_time(near).is_ok() && level_end(&near[..near.len().min(LEVEL_WITHIN)]).is_some())

@@ -107,6 +107,13 @@ impl Framer {
                 self.looked_at += len as u64;
             }
             let piece = self.piece(rest, len, ends);
+            if let State::Message(message) = &mut self.state
+                && message.goes_on(&piece)
+            {
+                (self.at, self.line, self.want) = (piece.next(), piece.next(), 0);
+                rest = &rest[len..];
+                continue;
+            }
             let mut next = self.dispatch(&piece, out);
             if next == piece.at && !self.is_contested() {
                 next = self.dispatch(&piece, out);
@@ -300,6 +307,7 @@ fn is_header(line: &[u8], format: &Format) -> bool {
     format.candidate(line) && matches!(format.read(line, Tz::UTC), Line::Header(_))
 }
 
+#[inline]
 fn is_noise(line: &[u8], format: &Format, shape: &[u8]) -> bool {
     let line = format::without_bom(line);
     known::has_shape(line, shape) || known::is_common_noise(line) || format.is_noise(line)

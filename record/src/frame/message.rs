@@ -97,9 +97,6 @@ impl Message {
 
     /// Takes a piece of a line; a whole one, but for lines too long to be judged whole.
     pub fn piece(&mut self, piece: &Piece<'_>) -> Step {
-        if self.goes_on(piece) {
-            return Step::Goes;
-        }
         let piece = if self.claims(piece) { &Piece { known: None, ..*piece } } else { piece };
         let step = self.turn(piece);
         if step == Step::Goes {
@@ -109,8 +106,10 @@ impl Message {
         step
     }
 
-    /// Most lines are header lines, or lines of a body that ends further on: they change one number.
-    fn goes_on(&mut self, piece: &Piece<'_>) -> bool {
+    /// Takes a line that is in the midst of the headers, or of a body that ends further on, as most lines are; it changes one
+    /// number. False: it is none of these, and is for [`Message::piece`].
+    #[inline]
+    pub fn goes_on(&mut self, piece: &Piece<'_>) -> bool {
         if piece.known.is_some() || piece.text.is_empty() || !piece.starts_line || piece.eol == Eol::None {
             return false;
         }
