@@ -165,6 +165,7 @@ impl Follow {
             Event::Listed { listing, held } => self.listed(listing, held),
             Event::Opened { file, opened } => self.opened(file, opened),
             Event::Looked { file, look } => self.looked(file, look),
+            Event::NotOpen { file, action } => self.not_open(file, *action),
             Event::Compared { file, same } => self.compared(file, same),
             Event::Checksummed { file, sum } => self.checksummed(file, sum),
             Event::Read { file, stream, turn } => self.turned(file, stream, *turn),

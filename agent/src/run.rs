@@ -181,9 +181,16 @@ impl Running {
 
     fn step(&mut self, event: Event) {
         let now = self.now();
-        self.unreported |= tells_news(&event);
-        for action in self.follow.step(event, now) {
-            self.act(action);
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            self.unreported |= tells_news(&event);
+            for action in self.follow.step(event, now) {
+                let missing = action.files().find(|file| !self.handles.contains_key(file));
+                match missing {
+                    Some(file) => events.push(Event::NotOpen { file, action: Box::new(action) }),
+                    None => self.act(action),
+                }
+            }
         }
         while self.shipping < IN_FLIGHT {
             let Some(shipment) = self.follow.next_shipment(now.mono) else { break };
@@ -290,7 +297,7 @@ impl Running {
         }
     }
 
-    /// `Follow` never asks for a file that is not open: see `File::open`.
+    /// The handle of a file: see `File::open`.
     fn handle(&self, key: FileKey) -> Option<Handle> {
         self.handles.get(&key).map(|(_, file)| file.clone())
     }

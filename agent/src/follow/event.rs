@@ -46,6 +46,11 @@ pub enum Event {
         file: FileKey,
         same: Result<(Same, Look), String>,
     },
+    /// This was to be done with a file that is not open, though it was taken for open.
+    NotOpen {
+        file: FileKey,
+        action: Box<Action>,
+    },
     /// The CRC that was asked for, or a slice of it.
     Checksummed {
         file: FileKey,
@@ -146,4 +151,17 @@ pub enum Action {
         why: String,
     },
     Checkpoint,
+}
+
+impl Action {
+    /// The open files that it needs.
+    pub fn files(&self) -> impl Iterator<Item = FileKey> + use<> {
+        let (file, other) = match self {
+            Self::Look { file, .. } | Self::Checksum { file, .. } | Self::Read { file, .. } => (Some(*file), None),
+            Self::Compare { file, with, .. } => (Some(*file), Some(*with)),
+            Self::Stitch { file, old, .. } => (Some(*file), Some(*old)),
+            _ => (None, None),
+        };
+        file.into_iter().chain(other)
+    }
 }

@@ -11,7 +11,7 @@ use super::file::{Busy, Role, Trouble};
 use super::{Action, DOUBT, Follow};
 use crate::content::{InodeId, Stat};
 use crate::guard::{Ask, Look, is_same};
-use crate::stream::FileKey;
+use crate::stream::{FileKey, Stream, Why};
 
 /// A file that cannot be opened or read is tried again after this time, which doubles up to the last.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -46,6 +46,8 @@ impl Follow {
                     self.ignore(key, because);
                 } else if let Some(stream) = self.streams.last_in(identity) {
                     self.claim(key, stream);
+                } else if let Some(stream) = self.streams.settled_in(identity) {
+                    self.recall(key, stream);
                 } else {
                     self.look(key, Ask::FIRST);
                 }
@@ -144,6 +146,43 @@ impl Follow {
         let Some(file) = self.files.get_mut(key).filter(|file| file.busy.is_none()) else { return };
         file.role = Role::Doubtful { stream, since };
         self.schedule(key, since + DOUBT);
+    }
+
+    /// Something was to be done with a file that is not open. That is a fault of ours; but its log must go on, so it is opened
+    /// again. What was read of it stays.
+    pub(super) fn not_open(&mut self, key: FileKey, action: Action) {
+        let now = self.now.mono;
+        // What a file is compared with goes on meanwhile.
+        let compared = if let Action::Compare { with, .. } = action { Some(with) } else { None };
+        for of in action.files().filter(|of| Some(*of) != compared) {
+            if let Some(file) = self.files.get_mut(of) {
+                file.busy = None;
+            }
+            self.schedule(of, now);
+        }
+        if let Action::Read { file: of, stream: id, cursor, .. } | Action::Stitch { old: of, stream: id, cursor, .. } =
+            action
+        {
+            self.scheduler.turn_ends();
+            let role = self.files.get(of).map(|file| file.role);
+            match self.streams.get_mut(id) {
+                Some(stream) if stream.queue.is_asking() || role != Some(Role::Following { stream: id }) => {
+                    stream.state.drop_cursor();
+                }
+                Some(stream) => stream.state.take_back(of, *cursor),
+                None => {}
+            }
+        }
+        let Some(file) = self.files.get_mut(key) else { return };
+        warn!(path = %file.path.display(), "was taken for open and is not; it is opened again");
+        file.open = false;
+        let followed = file.stream().filter(|id| self.streams.get(*id).and_then(Stream::file) == Some(key));
+        self.forget_file(key);
+        if let Some(id) = followed {
+            self.seek(id, Why::Down, self.rounds.under_way() + 1);
+        }
+        self.judging.ask();
+        self.rounds.list_soon(now);
     }
 
     /// A file cannot be opened or read, which is reported once. Gives when it is tried again.

@@ -43,6 +43,10 @@ enum Op {
     Truncate,
     /// Deletes what the agent has open, and starts anew.
     Delete,
+    /// The directory goes away, as when its disk is unmounted; a writer goes on in the file it has open.
+    Away,
+    /// It is there again.
+    Back,
     /// The agent does some of what it wants to do, in any order.
     Work {
         steps: u8,
@@ -50,6 +54,10 @@ enum Op {
     },
     Wait {
         millis: u16,
+    },
+    /// The agent's handle of a file is gone, though no code of it closes one that is in use.
+    LoseHandle {
+        pick: u8,
     },
     /// The next answers are lost after the collector has stored what they answer.
     LoseAnswers,
@@ -77,8 +85,11 @@ fn op() -> impl Strategy<Value = Op> {
         2 => any::<(bool, bool)>().prop_map(|(between, torn)| Op::CopyTruncate { between, torn }),
         1 => Just(Op::Truncate),
         1 => Just(Op::Delete),
+        1 => Just(Op::Away),
+        1 => Just(Op::Back),
         8 => (1..30_u8, any::<u8>()).prop_map(|(steps, pick)| Op::Work { steps, pick }),
         2 => (0..3000_u16).prop_map(|millis| Op::Wait { millis }),
+        1 => any::<u8>().prop_map(|pick| Op::LoseHandle { pick }),
         1 => Just(Op::LoseAnswers),
         1 => Just(Op::LoseHints),
         1 => Just(Op::Overflow),

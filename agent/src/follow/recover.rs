@@ -26,9 +26,10 @@ impl Follow {
         for position in positions {
             let path = path_of(&position.path);
             let mut stream = Stream::known_at(position, path);
-            if saved.settled.contains(&stream.id) {
+            if let Some(file) = saved.settled.get(&stream.id) {
                 stream.state.expect_nothing();
-                self.streams.note_settled(stream.id);
+                stream.identity.lives_in = *file;
+                self.streams.note_settled(stream.id, *file);
             }
             known.insert(stream.id, stream);
         }
@@ -41,7 +42,7 @@ impl Follow {
             self.streams.raise_epoch(file, epoch);
         }
         self.files.recover(saved.ignored);
-        for (path, _) in saved.chains {
+        for path in saved.chains {
             self.chains.note_known(path_of(&path));
         }
         guess_latest(&mut known, &unsaved);
@@ -106,6 +107,6 @@ fn source_of(places: &[&Place], stream: &Identity) -> Option<SourceId> {
     naming.max_by_key(|place| (own(place), Reverse(place.source))).map(|place| place.source)
 }
 
-fn path_of(bytes: &[u8]) -> PathBuf {
+pub(super) fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes.to_vec()))
 }

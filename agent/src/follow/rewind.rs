@@ -5,10 +5,11 @@ use record::wire::{Guard, Position};
 use tracing::info;
 
 use super::answer::HOLD;
-use super::file::Role;
+use super::file::{File, Role};
+use super::recover::path_of;
 use super::shipment::Cuts;
 use super::{Action, Follow};
-use crate::stream::Why;
+use crate::stream::{FileKey, Stream, Why};
 
 impl Follow {
     /// What was sent of a stream, and what is queued after it, is void: the collector is asked how far it is.
@@ -21,9 +22,34 @@ impl Follow {
         self.actions.push(Action::Ask { stream: id });
     }
 
+    /// The file of a stream that was done with has come back, as after a disk was mounted again: the collector knows how far
+    /// it was read.
+    pub(super) fn recall(&mut self, key: FileKey, id: StreamId) {
+        if let Some(file) = self.files.get_mut(key) {
+            file.role = Role::Claimed { stream: id, doubt: None };
+            self.actions.push(Action::Ask { stream: id });
+        }
+    }
+
+    /// What the collector knows of a stream that was done with.
+    fn recalled(&mut self, id: StreamId, position: Option<&Position>) {
+        let claims = |file: &File| matches!(file.role, Role::Claimed { stream, .. } if stream == id);
+        let Some((key, file)) = self.files.iter_mut().find(|(_, file)| claims(file)) else { return };
+        self.judging.ask();
+        let Some((position, lives_in)) = position.cloned().zip(file.identity) else {
+            return file.judge_again();
+        };
+        let path = path_of(&position.path);
+        let mut stream = Stream::known_at(position, path);
+        stream.state.expect_nothing();
+        stream.identity.lives_in = lives_in;
+        self.streams.add_known(stream);
+        self.claim(key, id);
+    }
+
     /// Goes back, or ahead, to the collector's watermark.
     pub(super) fn positioned(&mut self, id: StreamId, position: Option<&Position>) {
-        let Some(stream) = self.streams.get_mut(id) else { return };
+        let Some(stream) = self.streams.get_mut(id) else { return self.recalled(id, position) };
         stream.queue.answered();
         let before = stream.framed.to;
         let (w, guard) = position.map_or((0, Guard::default()), |known| (known.w.0, known.guard.clone()));

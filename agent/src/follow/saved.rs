@@ -1,6 +1,6 @@
 //! What a checkpoint keeps: a cache of what the collector knows, and the little that only the agent can know.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
@@ -20,15 +20,15 @@ pub struct Saved {
     /// Counts up while an agent runs.
     pub number: u64,
     pub streams: Vec<SavedStream>,
-    /// Logs of which all that was there when the agent began is known. The number was a time once and means nothing now.
-    pub chains: Vec<(ByteBuf, i64)>,
+    /// Logs of which all that was there when the agent began is known.
+    pub chains: Vec<ByteBuf>,
     /// Files that bring nothing.
     #[serde(rename = "spent")]
     pub ignored: Vec<SavedFile>,
     /// The highest epoch of inodes that were truncated.
     pub epochs: Vec<(FileIdentity, u64)>,
-    /// Streams whose file is gone and of which nothing is missing.
-    pub settled: BTreeSet<StreamId>,
+    /// Streams whose file is gone and of which nothing is missing, with that file.
+    pub settled: BTreeMap<StreamId, FileIdentity>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -83,7 +83,7 @@ impl Follow {
         let old = self.files.values().filter(|file| file.role == Role::Fresh && file.is_old_rotation());
         let open: HashSet<&Path> = old.map(|file| file.chain.as_path()).collect();
         let over = self.chains.paths().filter(|path| self.chains.is_known(path) || !open.contains(path));
-        let chains = over.map(|path| (ByteBuf::from(path.as_os_str().as_bytes()), 0)).collect();
+        let chains = over.map(|path| ByteBuf::from(path.as_os_str().as_bytes())).collect();
         let may_come = self.files.forget_ignored();
         self.streams.forget_epochs(may_come);
         Saved {

@@ -140,10 +140,10 @@ fn in_vain(files: &Files, streams: &Streams, listings: u64) -> Vec<(StreamId, Wh
         let identity = &stream.identity;
         let may_come = identity.source.map_or(!waiting.is_empty(), |source| waiting.contains(&source));
         let in_vain = listings >= listing && !may_come && !unknown.contains(&identity.origin.inode);
-        // A disk that is not mounted yet has not lost its logs: nothing is given up before the log is seen. And a log that
-        // no source names any more is nobody's concern.
+        // A disk that is not mounted, or not any more, has not lost its logs: nothing is given up before the log is seen.
+        // And a log that no source names any more is nobody's concern.
         let seen = || possible_chains(&identity.path).iter().any(|chain| listed.contains(chain.as_path()));
-        let over = in_vain && (why != Why::Down || (identity.source.is_some() && seen()));
+        let over = in_vain && (why != Why::Down || identity.source.is_some()) && seen();
         over.then_some((stream.id, why))
     };
     streams.seeking().filter_map(over).collect()

@@ -20,8 +20,8 @@ pub(super) struct Streams {
     epochs: HashMap<FileIdentity, u64>,
     /// Sources the collector knew at the start.
     knew: HashSet<String>,
-    /// Streams whose file is gone and of which nothing is missing.
-    settled: BTreeSet<StreamId>,
+    /// Streams whose file is gone and of which nothing is missing, with that file: it may come back.
+    settled: BTreeMap<StreamId, FileIdentity>,
 }
 
 impl Streams {
@@ -138,12 +138,18 @@ impl Streams {
         self.knew.contains(source_name)
     }
 
-    pub fn settled(&self) -> &BTreeSet<StreamId> {
+    pub fn settled(&self) -> &BTreeMap<StreamId, FileIdentity> {
         &self.settled
     }
 
-    pub fn note_settled(&mut self, id: StreamId) {
-        self.settled.insert(id);
+    pub fn note_settled(&mut self, id: StreamId, file: FileIdentity) {
+        self.settled.insert(id, file);
+    }
+
+    /// The stream that was in this file to its end, when the file was last there.
+    pub fn settled_in(&self, file: FileIdentity) -> Option<StreamId> {
+        let settled = self.settled.iter().filter(|(id, _)| !self.by_id.contains_key(id));
+        settled.filter(|(_, was_in)| **was_in == file).map(|(id, _)| *id).next()
     }
 
     /// Removes a stream of which nothing is missing.
@@ -155,7 +161,7 @@ impl Streams {
                 self.lived.remove(&stream.identity.lives_in);
             }
         }
-        self.settled.insert(id);
+        self.settled.insert(id, stream.identity.lives_in);
         Some(stream)
     }
 }

@@ -78,6 +78,40 @@ fn a_copy_that_brings_nothing_is_known_after_a_crash() {
     ]);
 }
 
+#[test]
+fn a_directory_that_was_away_comes_back_whole_and_nothing_of_it_twice() {
+    let wait = Op::Wait { millis: 20_000 };
+    for crash in [None, Some(Op::Crash { lost: false })] {
+        let mut ops = vec![WRITE, ALL, Op::Rotate, Op::Reopen { torn: false }, WRITE, ALL, WRITE, Op::Copy, ALL];
+        ops.extend([wait.clone(), ALL, wait.clone(), ALL, Op::Truncate, WRITE, ALL, wait.clone(), ALL, Op::Away, ALL]);
+        ops.extend([WRITE, ALL, wait.clone(), ALL, wait.clone(), ALL]);
+        ops.extend(crash);
+        ops.extend([ALL, Op::Back, WRITE, ALL, wait.clone(), ALL, wait.clone(), ALL]);
+        check(&ops);
+    }
+}
+
+#[test]
+fn a_file_whose_handle_is_missing_is_opened_again_and_nothing_of_it_is_lost() {
+    for pick in 0..3 {
+        let lose = Op::LoseHandle { pick };
+        let mut ops = vec![WRITE, ALL, lose.clone(), WRITE, ALL, Op::Rotate, WRITE, lose.clone()];
+        ops.extend([
+            Op::Reopen { torn: false },
+            WRITE,
+            lose.clone(),
+            ALL,
+            Op::Copy,
+            lose.clone(),
+            WRITE,
+            ALL,
+            lose,
+            ALL,
+        ]);
+        check(&ops);
+    }
+}
+
 /// Does what there is to do, without a crash or a rotation, for so long.
 fn rest(world: &mut World, time: Duration) {
     let end = world.mono + time;

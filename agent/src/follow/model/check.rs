@@ -41,7 +41,8 @@ impl World {
             assert!(framed <= read, "final beyond what was read: {:#?}", self.outline());
         }
         for (key, file) in self.follow.files.iter() {
-            assert_eq!(file.open, self.handles.contains_key(&key), "open without a handle: {:#?}", self.outline());
+            let has_handle = self.handles.contains_key(&key) || self.lost.contains(&key);
+            assert_eq!(file.open, has_handle, "open without a handle: {:#?}", self.outline());
         }
         let sought = self.follow.streams.values().filter(|stream| stream.state.is_seeking()).map(|stream| stream.id);
         assert!(sought.eq(self.follow.streams.seeking().map(|stream| stream.id)), "sought: {:#?}", self.outline());

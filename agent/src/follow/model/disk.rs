@@ -34,6 +34,8 @@ pub struct Memory(pub Rc<RefCell<Inode>>);
 /// One directory.
 pub struct Disk {
     pub names: BTreeMap<String, Memory>,
+    /// Nobody sees the directory now, but for those who have files of it open.
+    pub away: bool,
     inodes: u64,
     /// The source names rotations too, as a directory or a pattern does.
     all_named: bool,
@@ -44,7 +46,7 @@ pub struct Disk {
 
 impl Disk {
     pub fn new(all_named: bool) -> Self {
-        Self { names: BTreeMap::new(), inodes: 0, all_named, watched: false, hints: Hints::default() }
+        Self { names: BTreeMap::new(), away: false, inodes: 0, all_named, watched: false, hints: Hints::default() }
     }
 
     pub fn make(&mut self, data: Vec<u8>, wall: i64) -> Memory {
@@ -85,7 +87,7 @@ impl Disk {
 
     /// A file was written to, or truncated: a hint comes by the name it has now, if it has one.
     pub fn hint_written(&mut self, file: &Memory) {
-        let names = self.names.iter().filter(|_| self.watched);
+        let names = self.names.iter().filter(|_| self.watched && !self.away);
         let name = names.into_iter().find(|(_, named)| Rc::ptr_eq(&named.0, &file.0)).map(|(name, _)| name);
         self.hints.files.extend(name.map(|name| PathBuf::from(format!("/log/{name}"))));
     }
@@ -101,12 +103,12 @@ impl Disk {
     }
 
     pub fn at(&self, path: &Path) -> Option<Memory> {
-        self.names.get(path.to_str()?.trim_start_matches("/log/")).cloned()
+        self.names.get(path.to_str()?.trim_start_matches("/log/")).filter(|_| !self.away).cloned()
     }
 
     /// What a look at the directory brings, if it is in the scope.
     pub fn listing(&self, scope: Scope) -> Listing {
-        if !scope.covers(Path::new("/log/app.log")) {
+        if self.away || !scope.covers(Path::new("/log/app.log")) {
             return Listing { scope, ..Listing::default() };
         }
         let names: Vec<Vec<u8>> = self.names.keys().map(|name| name.as_bytes().to_vec()).collect();

@@ -10,6 +10,7 @@ use record::frame::Limits;
 use record::redact;
 use record::time::Timestamp;
 
+use super::Op;
 use super::collector::{Stored, collect};
 use super::disk::{Memory, inode_of};
 use super::world::World;
@@ -40,20 +41,18 @@ impl World {
         let now = self.now();
         let actions = self.follow.step(event, now);
         for action in actions {
-            let key = match &action {
-                Action::Close { file } => {
-                    self.handles.remove(file);
-                    continue;
-                }
-                Action::Look { file, .. } | Action::Checksum { file, .. } | Action::Read { file, .. } => {
-                    Some((*file, None))
-                }
-                Action::Compare { file, with, .. } => Some((*file, Some(*with))),
-                Action::Stitch { file, old, .. } => Some((*file, Some(*old))),
-                _ => None,
-            };
-            let held = key.map(|(file, _)| self.handles[&file].clone());
-            let with = key.and_then(|(_, with)| with).map(|with| self.handles[&with].clone());
+            if let Action::Close { file } = action {
+                self.handles.remove(&file);
+                self.lost.remove(&file);
+                continue;
+            }
+            if let Some(file) = action.files().find(|file| self.lost.contains(file)) {
+                self.lost.remove(&file);
+                self.step(Event::NotOpen { file, action: Box::new(action) });
+                continue;
+            }
+            let mut held = action.files().map(|file| self.handles[&file].clone());
+            let (held, with) = (held.next(), held.next());
             self.jobs.push(Job::Do(action, held, with));
         }
         while self.shipments.len() < 4 {
@@ -203,6 +202,7 @@ impl World {
 
     /// Lets the agent finish, and time pass until what is rotated is closed.
     pub fn settle(&mut self) {
+        self.take(&Op::Back);
         self.finish_record();
         self.lose = 0;
         let end = self.mono + Duration::from_secs(40);

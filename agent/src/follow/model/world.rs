@@ -27,6 +27,8 @@ pub struct World {
 
     pub follow: Follow,
     pub handles: HashMap<FileKey, Memory>,
+    /// Files whose handles are gone, which the agent does not know yet.
+    pub lost: BTreeSet<FileKey>,
     pub jobs: Vec<Job>,
     /// What was seen and not told yet.
     pub finished: Vec<(Event, Option<(FileKey, Memory)>)>,
@@ -79,6 +81,7 @@ impl World {
             mono: Duration::ZERO,
             follow: follow(),
             handles: HashMap::new(),
+            lost: BTreeSet::new(),
             jobs: vec![Job::Recover],
             finished: Vec::new(),
             shipments: Vec::new(),
@@ -117,6 +120,18 @@ impl World {
                 }
                 self.pass(Duration::from_millis(u64::from(*millis)));
             }
+            Op::LoseHandle { pick } => {
+                // Nobody could find what is deleted.
+                let there = self.handles.iter().filter(|(_, file)| file.0.borrow().links > 0).map(|(key, _)| *key);
+                let mut keys: Vec<FileKey> = there.collect();
+                keys.sort_unstable();
+                if let Some(key) = keys.get(usize::from(*pick) % keys.len().max(1)) {
+                    self.handles.remove(key);
+                    self.lost.insert(*key);
+                    // What was made known of the file is forgotten with it.
+                    self.crashes += 1;
+                }
+            }
             Op::LoseAnswers => self.lose = 2,
             Op::LoseHints => self.disk.hints = Hints::default(),
             Op::Overflow => self.disk.hints = Hints { rescan: self.disk.watched, ..Hints::default() },
@@ -144,6 +159,7 @@ impl World {
         };
         let told = self.handles.values().filter(|file| file.0.borrow().links == 0).all(known);
         self.handles.clear();
+        self.lost.clear();
         self.note_destroyed(told);
         // Whatever had told the dead agent that they are gone, it may have told nobody.
         let stored = self.stored();

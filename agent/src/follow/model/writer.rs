@@ -15,6 +15,12 @@ impl World {
     pub fn rotate(&mut self, op: &Op) -> bool {
         let there = self.disk.names.contains_key(ACTIVE);
         match op {
+            Op::Away | Op::Back => {
+                self.disk.away = matches!(op, Op::Away);
+                self.disk.hint_names();
+            }
+            Op::Rotate | Op::RotateDated | Op::Reopen { .. } | Op::Copy if self.disk.away => {}
+            Op::CopyTruncate { .. } | Op::Truncate | Op::Delete if self.disk.away => {}
             Op::Write { records, tear } => self.write(*records, *tear),
             Op::Rotate => {
                 self.disk.shift(self.wall);
