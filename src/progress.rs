@@ -1,11 +1,12 @@
 //! What a person sees while `watch` works: a line when something changed, not a flood.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use agent::Progress;
+use agent::unread::{Obstacle, Unread};
 use record::miss::NearMiss;
 use record::wrapper::Wrapper;
 use store::Store;
@@ -45,6 +46,22 @@ pub async fn tell(mut told: watch::Receiver<Progress>, store: Store) {
     }
 }
 
+/// Passes on what is not read, for the pages.
+pub async fn show_unread(mut told: watch::Receiver<Progress>, pages: watch::Sender<Vec<web::Unread>>) {
+    while told.changed().await.is_ok() {
+        let unread: Vec<web::Unread> = told.borrow_and_update().unread.iter().map(on_page).collect();
+        pages.send_if_modified(|shown| {
+            let changed = *shown != unread;
+            *shown = unread;
+            changed
+        });
+    }
+}
+
+fn on_page(unread: &Unread) -> web::Unread {
+    web::Unread { path: unread.name(), reason: unread.obstacle.name(), what: unread.obstacle.to_string() }
+}
+
 /// What is stored, once the calls among it are scenarios; that comes a moment after it is acknowledged.
 async fn joined(store: &Store) -> Option<Totals> {
     let begun = Instant::now();
@@ -71,8 +88,7 @@ fn stored(records: i64, scenarios: i64) -> String {
 struct Teller {
     began: Instant,
     last_line: Option<Instant>,
-    missing: BTreeSet<PathBuf>,
-    empty: BTreeSet<PathBuf>,
+    unread: Vec<Unread>,
     wrapped: usize,
     misread: usize,
     files: usize,
@@ -87,8 +103,7 @@ impl Teller {
         Self {
             began: now,
             last_line: None,
-            missing: BTreeSet::new(),
-            empty: BTreeSet::new(),
+            unread: Vec::new(),
             wrapped: 0,
             misread: 0,
             files: 0,
@@ -100,19 +115,7 @@ impl Teller {
 
     fn lines(&mut self, progress: &Progress, now: Instant) -> Vec<String> {
         let mut lines = Vec::new();
-        let missing: BTreeSet<PathBuf> = progress.waiting_for.iter().cloned().collect();
-        for path in missing.difference(&self.missing) {
-            lines.push(format!("{} does not exist yet; it is followed when it appears", path.display()));
-        }
-        for path in self.missing.difference(&missing) {
-            lines.push(format!("{} is there now", path.display()));
-        }
-        self.missing = missing;
-        let empty: BTreeSet<PathBuf> = progress.empty.iter().cloned().collect();
-        for path in empty.difference(&self.empty) {
-            lines.push(format!("{} matches no file yet; what appears is followed", path.display()));
-        }
-        self.empty = empty;
+        self.say_unread(&progress.unread, &mut lines);
         if progress.files != self.files {
             self.files = progress.files;
             lines.push(format!("following {}", counted(self.files as i64, "file")));
@@ -144,6 +147,26 @@ impl Teller {
             self.caught_up_now |= progress.bytes_known > 0;
         }
         lines
+    }
+}
+
+/// Once for each obstacle, and once when it is out of the way.
+impl Teller {
+    fn say_unread(&mut self, unread: &[Unread], lines: &mut Vec<String>) {
+        let known: HashSet<(&Path, &Obstacle)> = self.unread.iter().map(|was| (&*was.path, &was.obstacle)).collect();
+        let new = unread.iter().filter(|is| !known.contains(&(&*is.path, &is.obstacle)));
+        lines.extend(new.map(Unread::to_string));
+        let still: HashSet<&Path> = unread.iter().map(|is| &*is.path).collect();
+        for was in self.unread.iter().filter(|was| !still.contains(&*was.path)) {
+            match was.obstacle {
+                Obstacle::Missing => lines.push(format!("{} is there now", was.name())),
+                Obstacle::Unreadable(_) => lines.push(format!("{} can be read now", was.name())),
+                Obstacle::NoFile | Obstacle::Unfit(_) => {}
+            }
+        }
+        if self.unread != unread {
+            self.unread = unread.to_vec();
+        }
     }
 }
 
@@ -215,6 +238,8 @@ fn thousands(number: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use record::id::Offset;
     use record::miss::Reason;
 
@@ -294,14 +319,35 @@ mod tests {
     #[test]
     fn a_path_that_does_not_exist_is_told_once_and_again_when_it_is_there() {
         let mut teller = Teller::new(Instant::now());
-        let mut waiting = Progress { waiting_for: vec![PathBuf::from("/x/a.log")], ..Progress::default() };
+        let missing = Unread::new("/x/a.log".into(), Obstacle::Missing);
+        let mut waiting = Progress { unread: vec![missing], ..Progress::default() };
         assert_eq!(
             teller.lines(&waiting, teller.began),
             ["/x/a.log does not exist yet; it is followed when it appears"]
         );
         assert!(teller.lines(&waiting, teller.began).is_empty());
-        waiting.waiting_for.clear();
+        waiting.unread.clear();
         assert_eq!(teller.lines(&waiting, teller.began), ["/x/a.log is there now"]);
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_read_is_told_once_with_the_reason_and_again_when_it_can() {
+        let mut teller = Teller::new(Instant::now());
+        let denied = Unread::new("/x/a.log".into(), Obstacle::Unreadable("Permission denied".into()));
+        let gone = Unread::new("/x/a.log".into(), Obstacle::Missing);
+        let mut progress = Progress { unread: vec![denied], ..Progress::default() };
+        assert_eq!(
+            teller.lines(&progress, teller.began),
+            ["/x/a.log cannot be read: Permission denied; it is tried again"]
+        );
+        assert!(teller.lines(&progress, teller.began).is_empty());
+        progress.unread = vec![gone];
+        assert_eq!(
+            teller.lines(&progress, teller.began),
+            ["/x/a.log does not exist yet; it is followed when it appears"]
+        );
+        progress.unread.clear();
+        assert_eq!(teller.lines(&progress, teller.began), ["/x/a.log is there now"]);
     }
 
     #[test]
@@ -334,7 +380,8 @@ mod tests {
     #[test]
     fn a_pattern_without_a_file_is_told_once() {
         let mut teller = Teller::new(Instant::now());
-        let waiting = Progress { empty: vec![PathBuf::from("/x/*.log")], ..Progress::default() };
+        let none = Unread::new("/x/*.log".into(), Obstacle::NoFile);
+        let waiting = Progress { unread: vec![none], ..Progress::default() };
         assert_eq!(teller.lines(&waiting, teller.began), ["/x/*.log matches no file yet; what appears is followed"]);
         assert!(teller.lines(&waiting, teller.began).is_empty());
     }

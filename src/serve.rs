@@ -7,6 +7,7 @@ use anyhow::Context;
 use collector::Ingest;
 use store::{Location, Store};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +15,19 @@ use crate::outcome::WrongConfig;
 
 /// Time for requests that are under way when all ends; one that never comes to its end does not hold it up.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
+/// What an agent in the same process follows, and what of it is not read.
+pub struct Beside {
+    pub following: Vec<String>,
+    pub unread: watch::Receiver<Vec<web::Unread>>,
+}
+
+impl Beside {
+    /// There is no such agent.
+    pub fn nobody() -> Self {
+        Self { following: Vec::new(), unread: watch::channel(Vec::new()).1 }
+    }
+}
 
 /// Running roles; they end when `cancel` does.
 pub struct Server {
@@ -46,7 +60,7 @@ impl Server {
         listener: TcpListener,
         location: Location,
         config: &collector::Config,
-        following: Vec<String>,
+        beside: Beside,
         cancel: CancellationToken,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr().context("the listener has no address")?;
@@ -58,7 +72,8 @@ impl Server {
         let partitions = tokio::spawn(collector::partitions::run(store.clone(), cancel.clone()));
         let mut settings = web::Settings::loopback(env!("CARGO_PKG_VERSION"));
         settings.allowed_hosts.extend(config.hosts.iter().cloned());
-        settings.following = following;
+        settings.following = beside.following;
+        settings.unread = beside.unread;
         settings.stop = cancel.clone();
         let app = collector::http::router(ingest.clone()).merge(web::router(store.clone(), settings));
         let stop = cancel.clone();

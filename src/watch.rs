@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{self, Following};
 use crate::outcome::WrongConfig;
-use crate::serve::{self, Server};
+use crate::serve::{self, Beside, Server};
 use crate::{progress, sources};
 
 /// Appends the agent may have waiting; it has four in flight at most.
@@ -30,6 +30,7 @@ pub struct Watch {
     server: Server,
     serving: CancellationToken,
     agent: Config,
+    unread: watch::Sender<Vec<web::Unread>>,
 }
 
 impl Watch {
@@ -43,9 +44,11 @@ impl Watch {
             .flat_map(|source| source.paths.iter().map(|path| path.display().to_string()))
             .collect();
         let (location, config) = (Location::Directory(data.clone()), collector::Config::default());
-        let server = Server::start(listener, location, &config, following, serving.clone()).await?;
+        let (unread, shown) = watch::channel(Vec::new());
+        let beside = Beside { following, unread: shown };
+        let server = Server::start(listener, location, &config, beside, serving.clone()).await?;
         progress::say(&format!("Siptrail is at http://{}/ (data in {})", server.address, data.display()));
-        Ok(Self { server, serving, agent })
+        Ok(Self { server, serving, agent, unread })
     }
 
     /// Follows and serves until cancelled.
@@ -53,10 +56,12 @@ impl Watch {
         let (calls, answers) = mpsc::channel(WAITING);
         let bridge = tokio::spawn(answer_calls(self.server.ingest.clone(), answers));
         let (tell, told) = watch::channel(Progress::default());
+        let showing = tokio::spawn(progress::show_unread(told.clone(), self.unread));
         let telling = tokio::spawn(progress::tell(told, self.server.store.clone()));
         let result = ::agent::run(self.agent, Transport::InProcess(calls), tell, cancel).await;
         self.serving.cancel();
         telling.abort();
+        showing.abort();
         bridge.await.context("the in-process collector stopped")?;
         self.server.finish().await?;
         result.context("following stopped")

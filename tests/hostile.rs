@@ -164,9 +164,26 @@ async fn odd_files_are_told_or_waited_for_and_others_go_on() {
 
     let siptrail = as_nobody(dir.path(), &logs.join("*.log"));
     holds_calls(&siptrail, &["good@odd", "last@odd"]).await;
-    assert!(siptrail.said().iter().any(|line| line.contains("secret.log")), "{:#?}", siptrail.said());
+    let denied = "cannot be read: Permission denied; it is tried again";
+    let told = |siptrail: &Siptrail| siptrail.said().iter().any(|line| line.ends_with(&format!("secret.log {denied}")));
+    assert!(told(&siptrail), "{:#?}", siptrail.said());
+    assert!(siptrail.said().iter().all(|line| line != "following 4 files"), "what is not read is not followed");
+    let api = siptrail.api().await;
+    let streams = api.get("/api/v1/streams").await.expect("streams");
+    let unread = |reason: &str| {
+        let all = streams["unread"].as_array().expect("what is not read");
+        let of = all.iter().filter(|unread| unread["reason"] == reason);
+        of.map(|unread| format!("{} {}", unread["path"], unread["what"]).replace('"', "")).collect::<Vec<_>>()
+    };
+    assert_eq!(unread("unreadable"), [format!("{} {denied}", secret.display())]);
+    assert_eq!(unread("unfit"), [format!("{} is not followed: it is a directory", logs.join("x.log").display())]);
+    let home = api.page("/").await.expect("home");
+    assert!(home.contains("secret.log</b> cannot be read: Permission denied"), "{home}");
     std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o644)).expect("chmod");
     holds_calls(&siptrail, &["secret@odd", "end@odd"]).await;
+    assert!(siptrail.said().iter().any(|line| line.ends_with("secret.log can be read now")), "{:#?}", siptrail.said());
+    let home = api.page("/").await.expect("home");
+    assert!(!home.contains("cannot be read"), "{home}");
     assert_eq!(siptrail.stop().await, Some(0));
 }
 

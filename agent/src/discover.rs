@@ -18,6 +18,7 @@ use crate::content::{InodeId, Stat};
 use crate::logname::{Age, LogName, is_compressed};
 use crate::place::{Place, split};
 use crate::source::SourceId;
+use crate::unread::Obstacle;
 
 pub use crate::pattern::Holds;
 pub use scope::Scope;
@@ -53,7 +54,7 @@ pub struct Listing {
     /// Patterns and directories in which there is no file yet.
     pub empty: Vec<PathBuf>,
     /// What cannot be followed, with the reason.
-    pub odd: Vec<(PathBuf, String)>,
+    pub odd: Vec<(PathBuf, Obstacle)>,
     /// Where files of the sources stand or may appear.
     pub directories: BTreeMap<PathBuf, Holds>,
 }
@@ -170,7 +171,7 @@ fn claim(owners: &mut Owners, chain: &Path, rank: u8, source: SourceId, source_n
 impl Listing {
     fn add(&mut self, path: PathBuf, owner: &Owner, (named, link): (bool, bool), chain: PathBuf, name: LogName) {
         if path.file_name().is_some_and(|name| is_compressed(name.as_bytes())) {
-            self.odd.push((path, "it is compressed, and compressed logs are not read yet".to_owned()));
+            self.odd.push((path, Obstacle::Unfit("it is compressed, and compressed logs are not read yet")));
             return;
         }
         match fs::metadata(&path) {
@@ -179,10 +180,10 @@ impl Listing {
                 let (source, source_name) = (owner.source, owner.source_name.clone());
                 self.entries.push(Entry { path, source, source_name, named, chain, name, inode, stat, link });
             }
-            Ok(meta) if named => self.odd.push((path, kind_of(&meta).to_owned())),
+            Ok(meta) if named => self.odd.push((path, Obstacle::Unfit(kind_of(&meta)))),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => self.odd.push((path, error.to_string())),
+            Err(error) => self.odd.push((path, Obstacle::unreadable(&error))),
         }
     }
 }
@@ -191,13 +192,13 @@ fn kind_of(meta: &Metadata) -> &'static str {
     use std::os::unix::fs::FileTypeExt;
     let kind = meta.file_type();
     if kind.is_dir() {
-        "a directory"
+        "it is a directory"
     } else if kind.is_fifo() {
-        "a FIFO"
+        "it is a FIFO"
     } else if kind.is_socket() {
-        "a socket"
+        "it is a socket"
     } else {
-        "a device"
+        "it is a device"
     }
 }
 
@@ -365,7 +366,13 @@ mod tests {
         assert_eq!((some.entries.len(), some.odd), (1, Vec::new()));
         let all = list(&place("*"), &[], Scope::All, &mut Seen::default());
         assert_eq!((all.entries.len(), all.odd.len()), (1, 4));
-        assert!(all.odd.iter().all(|(_, why)| why.contains("compressed")), "{:?}", all.odd);
+        assert!(
+            all.odd
+                .iter()
+                .all(|(_, obstacle)| matches!(obstacle, Obstacle::Unfit(what) if what.contains("compressed"))),
+            "{:?}",
+            all.odd
+        );
     }
 
     #[test]

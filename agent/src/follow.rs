@@ -61,7 +61,7 @@ use tracing::warn;
 
 use self::chain::{Chain, Chains};
 use self::delivery::Delivery;
-use self::file::Role;
+use self::file::{File, Role};
 use self::files::Files;
 use self::hinted::Sight;
 use self::judge::Judging;
@@ -77,6 +77,7 @@ use crate::parcel::Parcel;
 use crate::progress::{self, Progress};
 use crate::source::{Sources, Spec};
 use crate::stream::FileKey;
+use crate::unread::Unread;
 
 pub use event::{Action, Event};
 pub use saved::Saved;
@@ -204,11 +205,12 @@ impl Follow {
 
     pub fn progress(&self) -> Progress {
         let counts = self.sources.total();
-        let unreadable = self.files.values().filter(|file| file.trouble.is_some());
+        let unreadable = self.files.values().filter_map(|file| {
+            let trouble = file.trouble.as_ref()?;
+            Some(Unread::new(file.path.clone(), trouble.obstacle.clone()))
+        });
         let mut progress = Progress {
-            waiting_for: self.rounds.missing().to_vec(),
-            empty: self.rounds.empty().to_vec(),
-            unreadable: unreadable.map(|file| file.path.clone()).collect(),
+            unread: self.rounds.unread().iter().cloned().chain(unreadable).collect(),
             records: counts.records,
             gaps: counts.gaps,
             wrapped: self.wrapped.files().to_vec(),
@@ -216,7 +218,12 @@ impl Follow {
             collector: progress::Collector::Unknown,
             ..Progress::default()
         };
-        let followed = self.files.values().filter(|file| !matches!(file.role, Role::Ignored | Role::Held { .. }));
+        // What was never opened is not followed, whatever was meant to be.
+        let is_followed = |file: &&File| {
+            !matches!(file.role, Role::Ignored | Role::Held { .. })
+                && (file.trouble.is_none() || file.stream().is_some())
+        };
+        let followed = self.files.values().filter(is_followed);
         for file in followed {
             progress.count(file.size(), file.stream().and_then(|id| self.streams.get(id)));
         }

@@ -9,7 +9,7 @@
 //! - `follow`: every decision about files and streams; pure. It names its parts in its own order
 //! - `hints`, `watches`: what the operating system says of directories, and which ones it watches
 //! - `read`, `reply`, [`http`], [`transport`], `ship`, `link`, `checkpoint`: the hands
-//! - `run`: puts it all to work; [`progress`]: how far it is
+//! - `run`: puts it all to work; [`progress`]: how far it is; [`unread`]: what is not read, and why
 //! - [`logging`], [`stop`]: what every program around it needs
 
 // Switched off for the workspace, and kept here: they say when one function or one argument holds too much.
@@ -24,6 +24,7 @@ pub mod options;
 pub mod progress;
 pub mod stop;
 pub mod transport;
+pub mod unread;
 pub mod wording;
 
 mod checkpoint;

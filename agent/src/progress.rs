@@ -7,6 +7,7 @@ use record::miss::NearMiss;
 use record::wrapper::Wrapper;
 
 use crate::stream::Stream;
+use crate::unread::Unread;
 
 /// Sent through `tokio::sync::watch` whenever something of it changes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -24,12 +25,8 @@ pub struct Progress {
     pub bytes_unfinished: u64,
     /// ... of so many files.
     pub unfinished: usize,
-    /// Configured paths that do not exist yet.
-    pub waiting_for: Vec<PathBuf>,
-    /// Configured patterns and directories in which there is no file yet.
-    pub empty: Vec<PathBuf>,
-    /// Files that cannot be opened.
-    pub unreadable: Vec<PathBuf>,
+    /// Places and files that are not read.
+    pub unread: Vec<Unread>,
     /// Files that are read through a wrapper that they were recognised by, or converted from UTF-16.
     pub wrapped: Vec<(PathBuf, Wrapper)>,
     /// Logs with lines that are nearly header lines and are not read as such: the first line of each log and reason.

@@ -17,6 +17,7 @@ use crate::guard::{Ask, compare, sum};
 use crate::place::Place;
 use crate::stream::FileKey;
 use crate::turn::{Order, Turn, stitch};
+use crate::unread::in_words;
 use crate::watches::Watches;
 
 const THREADS: usize = 2;
@@ -122,7 +123,7 @@ fn work(queue: &Queue, done: &UnboundedSender<thread::Result<Brought>>, run: imp
 }
 
 fn run(job: Job, scratch: &mut Vec<u8>) -> Brought {
-    let text = |error: std::io::Error| error.to_string();
+    let text = |error: std::io::Error| in_words(&error);
     let event = match job {
         Job::List(job) => return look_around(*job),
         Job::Open { key, path } => match open(&path) {

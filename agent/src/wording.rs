@@ -1,5 +1,7 @@
 //! What is wrong with a config file, in words: where, which key, and what to write instead.
 
+use std::path::Path;
+
 use strsim::damerau_levenshtein;
 
 /// A fault of a TOML file.
@@ -18,6 +20,14 @@ pub fn explain(error: &toml::de::Error, text: &str, example: &str) -> Wrong {
     let at = error.span().map_or(0, |span| span.start).min(text.len());
     let line = memchr::memchr_iter(b'\n', &text.as_bytes()[..at]).count();
     Wrong { line: line + 1, key: key_at(text, line), hint: in_words(error.message(), example) }
+}
+
+/// A path for people: what is no text, or would move a terminal's cursor, is escaped.
+pub fn shown(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    let escaped =
+        |letter: char| if letter.is_control() { letter.escape_default().collect() } else { letter.to_string() };
+    text.chars().map(escaped).collect()
 }
 
 /// What is meant, if one of these is close to what was written.

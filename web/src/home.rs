@@ -15,10 +15,14 @@ use crate::page::{Frame, Page};
 use crate::params::Params;
 use crate::search::row::Row;
 use crate::search::{Hint, in_all_classes};
+use crate::unread::Unread;
 use crate::{Error, Site, words};
 
 /// Newest scenarios shown.
 const NEWEST: usize = 12;
+
+/// Places and files that are shown as not read.
+const UNREAD: usize = 20;
 
 /// Logs that are shown with lines that are nearly header lines.
 const MISREAD: usize = 10;
@@ -38,6 +42,8 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         site.store.misread(),
         site.store.search(&newest, None, NEWEST)
     )?;
+    let mut unread = site.settings.unread.borrow().clone();
+    unread.sort_by_key(|unread| !unread.is_fault());
     streams.sort_by(|a, b| (&a.host, &a.source, &a.path).cmp(&(&b.host, &b.source, &b.path)));
     let page = Home {
         numbers: numbers(&totals),
@@ -46,6 +52,8 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         waiting: (totals.waiting > 0).then(|| words::counted(totals.waiting, "batch").replace("batchs", "batches")),
         more_misread: (misread.len() > MISREAD).then(|| words::count(misread.len() - MISREAD)),
         misread: misread.iter().take(MISREAD).map(Misread::new).collect(),
+        more_unread: (unread.len() > UNREAD).then(|| words::count(unread.len() - UNREAD)),
+        unread: unread.into_iter().take(UNREAD).collect(),
         sources: streams.iter().map(|stream| Source::new(stream, &frame)).collect(),
         more_sources: (totals.streams > STREAMS as i64).then(|| words::count(totals.streams - STREAMS as i64)),
         following: site.settings.following.clone(),
@@ -73,6 +81,9 @@ struct Home {
     /// Logs with lines that are nearly header lines.
     misread: Vec<Misread>,
     more_misread: Option<String>,
+    /// What an agent in this process does not read; what is at fault comes first.
+    unread: Vec<Unread>,
+    more_unread: Option<String>,
     sources: Vec<Source>,
     more_sources: Option<String>,
     following: Vec<String>,

@@ -4,6 +4,7 @@
 //! - [`state`]: what every page needs; [`params`], [`zone`]: the URL is the state, in the reader's zone
 //! - [`page`], [`choice`]: from template to answer; [`error`]: what went wrong, as page, fragment or JSON
 //! - [`assets`], [`security`]: files with hashed names, and what holds for every answer
+//! - [`unread`]: what an agent in this process does not read
 //! - [`subject`]: the address of a scenario, or of a call that has none yet
 //! - [`home`], [`search`], [`scenario`]: the pages; [`live`]: rows as they come; [`api`]: the same for programs
 
@@ -21,11 +22,13 @@ pub mod search;
 pub mod security;
 pub mod state;
 pub mod subject;
+pub mod unread;
 pub mod words;
 pub mod zone;
 
 pub use error::Error;
 pub use state::{Settings, Site};
+pub use unread::Unread;
 
 /// Everything Siptrail serves to people and programs that read. Must be called within a tokio runtime.
 ///

@@ -5,9 +5,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use record::time::Timestamp;
 use store::Store;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::live::{Clients, Watch};
+use crate::unread::Unread;
 
 /// How the router behaves; made by whoever mounts it.
 #[derive(Clone, Debug)]
@@ -19,6 +21,8 @@ pub struct Settings {
     pub version: String,
     /// What is being followed (paths or patterns), for a page that has nothing to show yet.
     pub following: Vec<String>,
+    /// What of that is not read now.
+    pub unread: watch::Receiver<Vec<Unread>>,
     /// Live streams of one client over HTTP/1.1; twice as many over HTTP/2. A browser has six connections an origin.
     pub streams_per_client: usize,
     /// Ends live streams, so that a shutdown need not wait for readers.
@@ -32,6 +36,7 @@ impl Settings {
             allowed_hosts: ["localhost", "127.0.0.1", "[::1]"].map(String::from).to_vec(),
             version: version.into(),
             following: Vec::new(),
+            unread: watch::channel(Vec::new()).1,
             streams_per_client: 4,
             stop: CancellationToken::new(),
         }

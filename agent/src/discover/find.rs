@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{Holds, Listing, Named};
 use crate::pattern::Fault;
 use crate::place::{Given, split};
+use crate::unread::Obstacle;
 
 /// Adds what a path of a config matches.
 pub(super) fn find(given: &Given, found: &mut Named, listing: &mut Listing) {
@@ -22,7 +23,7 @@ pub(super) fn find(given: &Given, found: &mut Named, listing: &mut Listing) {
                 return;
             }
             let Listing { odd, directories, .. } = listing;
-            let mut fault = |(path, error): Fault| odd.push((path, error.to_string()));
+            let mut fault = |(path, error): Fault| odd.push((path, Obstacle::unreadable(&error)));
             let matched = pattern.find(&mut fault, &mut |path, holds| note_directory(directories, path, holds));
             for relative in matched {
                 found.insert(root.join(&relative).into_os_string(), relative.to_string_lossy().into_owned());
@@ -43,7 +44,7 @@ pub(super) fn find(given: &Given, found: &mut Named, listing: &mut Listing) {
                 listing.looks_beside(path, Holds::Directories);
                 listing.missing.push(path.to_path_buf());
             }
-            Err(error) => listing.odd.push((path.to_path_buf(), error.to_string())),
+            Err(error) => listing.odd.push((path.to_path_buf(), Obstacle::unreadable(&error))),
         },
     }
 }
@@ -78,6 +79,6 @@ fn read_directory(at: &Path, found: &mut Named, listing: &mut Listing) {
             }
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => listing.odd.push((at.to_path_buf(), error.to_string())),
+        Err(error) => listing.odd.push((at.to_path_buf(), Obstacle::unreadable(&error))),
     }
 }

@@ -12,6 +12,7 @@ use crate::content::{InodeId, Stat};
 use crate::guard::{Ask, Look};
 use crate::source::SourceId;
 use crate::stream::{FileKey, Fingerprint};
+use crate::unread::Obstacle;
 
 #[derive(Debug)]
 pub(super) struct File {
@@ -66,8 +67,9 @@ pub(super) struct File {
 }
 
 /// What cannot be read is tried again, later and later.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Trouble {
+    pub obstacle: Obstacle,
     pub tries: u32,
     /// It is not tried before.
     pub again: Duration,
@@ -148,7 +150,7 @@ impl File {
 
     /// It may be tried now.
     pub fn is_due(&self, now: Duration) -> bool {
-        self.trouble.is_none_or(|trouble| trouble.again <= now)
+        self.trouble.as_ref().is_none_or(|trouble| trouble.again <= now)
     }
 
     /// Whether other files of the source must wait to be judged until this one is.

@@ -8,10 +8,12 @@ use record::wire::FileIdentity;
 use tracing::{info, warn};
 
 use super::file::{Busy, Role, Trouble};
-use super::{Action, DOUBT, Follow};
+use super::{Action, DOUBT, Follow, GROWING};
 use crate::content::{InodeId, Stat};
 use crate::guard::{Ask, Look, is_same};
-use crate::stream::{FileKey, Stream, Why};
+use crate::stream::{FileKey, Stopped, Stream, Why};
+use crate::unread::Obstacle;
+use crate::wording::shown;
 
 /// A file that cannot be opened or read is tried again after this time, which doubles up to the last.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
@@ -28,7 +30,7 @@ impl Follow {
         match opened {
             // Renamed or removed since it was listed; the next listing says which.
             Err(error) if error.kind() == ErrorKind::NotFound => self.rounds.list_soon(self.now.mono),
-            Err(error) => _ = self.failed(key, &error.to_string()),
+            Err(error) => _ = self.failed(key, Obstacle::unreadable(&error)),
             Ok((_, inode, _)) if inode != file.inode => {
                 // Another file has taken the name; the next listing says which.
                 self.actions.push(Action::Close { file: key });
@@ -77,7 +79,7 @@ impl Follow {
         let look = match look {
             Ok(look) => look,
             Err(why) => {
-                let again = self.failed(key, &why);
+                let again = self.failed(key, Obstacle::Unreadable(why));
                 self.schedule(key, again);
                 return;
             }
@@ -175,10 +177,18 @@ impl Follow {
         }
         let Some(file) = self.files.get_mut(key) else { return };
         warn!(path = %file.path.display(), "was taken for open and is not; it is opened again");
-        file.open = false;
         let followed = file.stream().filter(|id| self.streams.get(*id).and_then(Stream::file) == Some(key));
-        self.forget_file(key);
+        let latest = !file.rotated;
+        // As it was when it was first listed: what is looked for may be in it.
+        (file.open, file.identity) = (false, None);
+        file.judge_again();
+        if !file.listed {
+            self.forget_file(key);
+        }
         if let Some(id) = followed {
+            if let Some(stream) = self.streams.get_mut(id) {
+                stream.stopped = Stopped { latest, growing: stream.was_growing(GROWING) };
+            }
             self.seek(id, Why::Down, self.rounds.under_way() + 1);
         }
         self.judging.ask();
@@ -186,15 +196,15 @@ impl Follow {
     }
 
     /// A file cannot be opened or read, which is reported once. Gives when it is tried again.
-    pub(super) fn failed(&mut self, key: FileKey, why: &str) -> Duration {
+    pub(super) fn failed(&mut self, key: FileKey, obstacle: Obstacle) -> Duration {
         let now = self.now.mono;
         let Some(file) = self.files.get_mut(key) else { return now };
-        let tries = file.trouble.map_or(0, |trouble| trouble.tries);
+        let tries = file.trouble.as_ref().map_or(0, |trouble| trouble.tries);
         if tries == 0 {
-            warn!(path = %file.path.display(), why, "cannot be read; it is tried again");
+            warn!(target: "agent::unread", "{} {obstacle}", shown(&file.path));
         }
         let again = now + TRY_AGAIN.saturating_mul(1 << tries.min(8)).min(TRY_AGAIN_LAST);
-        file.trouble = Some(Trouble { tries: tries + 1, again });
+        file.trouble = Some(Trouble { obstacle, tries: tries + 1, again });
         again
     }
 
@@ -202,7 +212,7 @@ impl Follow {
     pub(super) fn succeeded(&mut self, key: FileKey) {
         if let Some(file) = self.files.get_mut(key).filter(|file| file.trouble.is_some()) {
             file.trouble = None;
-            info!(path = %file.path.display(), "can be read again");
+            info!("{} can be read again", shown(&file.path));
             self.judging.ask();
         }
     }

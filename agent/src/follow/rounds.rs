@@ -1,6 +1,6 @@
 //! When places are listed, and what of them was reported.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use tracing::{info, warn};
 use crate::content::InodeId;
 use crate::discover::{Entry, Listing, Scope};
 use crate::stream::FileKey;
+use crate::unread::{Obstacle, Unread};
 
 /// Where hints come from, all is listed once in so many `poll`s: nothing depends on hints but the time it takes.
 const RARELY: u32 = 5;
@@ -57,7 +58,9 @@ pub(super) struct Rounds {
     first: Option<HashMap<InodeId, Early>>,
     missing: Vec<PathBuf>,
     empty: Vec<PathBuf>,
-    odd: HashSet<(PathBuf, String)>,
+    odd: HashSet<(PathBuf, Obstacle)>,
+    /// The same, as it is shown.
+    unread: Vec<Unread>,
 }
 
 /// What hints ask for, and nothing was asked for yet.
@@ -235,31 +238,36 @@ impl Rounds {
         !self.missing.is_empty() || !self.empty.is_empty()
     }
 
-    pub fn missing(&self) -> &[PathBuf] {
-        &self.missing
-    }
-
-    pub fn empty(&self) -> &[PathBuf] {
-        &self.empty
+    /// Places and files that cannot be read, as the last listing found them.
+    pub fn unread(&self) -> &[Unread] {
+        &self.unread
     }
 
     /// Reports what was not reported before.
-    pub fn report(&mut self, missing: Vec<PathBuf>, empty: Vec<PathBuf>, odd: Vec<(PathBuf, String)>) {
+    pub fn report(&mut self, missing: Vec<PathBuf>, empty: Vec<PathBuf>, odd: Vec<(PathBuf, Obstacle)>) {
         for path in missing.iter().filter(|path| !self.missing.contains(path)) {
-            info!("{} does not exist yet; it is waited for", path.display());
+            info!(target: "agent::unread", "{}", Unread::new(path.clone(), Obstacle::Missing));
         }
-        // One line a directory and reason: there may be thousands of archives.
-        let mut new: HashMap<(Option<&Path>, &str), (&Path, usize)> = HashMap::new();
-        for (path, why) in odd.iter().filter(|odd| !self.odd.contains(odd)) {
-            new.entry((path.parent(), why)).or_insert((path, 0)).1 += 1;
+        for unread in by_directory(odd.iter().filter(|odd| !self.odd.contains(odd))) {
+            warn!(target: "agent::unread", "{unread}");
         }
-        for ((_, why), (path, files)) in new {
-            let more = if files > 1 { format!(" and {} more in its directory", files - 1) } else { String::new() };
-            warn!("{}{more} cannot be followed: {why}; the others are", path.display());
-        }
+        let places = [(&missing, Obstacle::Missing), (&empty, Obstacle::NoFile)].into_iter();
+        let places = places.flat_map(|(paths, obstacle)| paths.iter().map(move |path| (path, obstacle.clone())));
+        self.unread = places.map(|(path, obstacle)| Unread::new(path.clone(), obstacle)).collect();
+        self.unread.extend(by_directory(odd.iter()));
         (self.missing, self.empty) = (missing, empty);
         self.odd = odd.into_iter().collect();
     }
+}
+
+/// One a directory and obstacle: there may be thousands of archives.
+fn by_directory<'a>(odd: impl Iterator<Item = &'a (PathBuf, Obstacle)>) -> Vec<Unread> {
+    let mut all: BTreeMap<(Option<&Path>, &Obstacle), Unread> = BTreeMap::new();
+    for (path, obstacle) in odd {
+        let known = all.entry((path.parent(), obstacle));
+        known.and_modify(|unread| unread.others += 1).or_insert_with(|| Unread::new(path.clone(), obstacle.clone()));
+    }
+    all.into_values().collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::cursor::Cursor;
 use crate::parcel::weight_of;
 use crate::stream::{FileKey, Fingerprint, Why};
 use crate::turn::{Told, Turn, TurnEnd};
+use crate::unread::Obstacle;
 
 impl Follow {
     pub(super) fn turned(&mut self, key: FileKey, id: StreamId, turn: Turn) {
@@ -125,7 +126,7 @@ impl Follow {
             TurnEnd::Closed => self.finalised(id),
             TurnEnd::Changed => self.doubt(key, id),
             TurnEnd::Failed(error) => {
-                let again = self.failed(key, &error.to_string());
+                let again = self.failed(key, Obstacle::unreadable(&error));
                 self.schedule(key, again);
             }
         }

@@ -35,8 +35,8 @@ impl Follow {
 
     fn file_is_due(&mut self, key: FileKey, now: Duration) {
         let Some(file) = self.files.get(key) else { return };
-        if let Some(trouble) = file.trouble.filter(|trouble| trouble.again > now) {
-            self.schedule(key, trouble.again);
+        if let Some(again) = file.trouble.as_ref().map(|trouble| trouble.again).filter(|again| *again > now) {
+            self.schedule(key, again);
             return;
         }
         match file.role {

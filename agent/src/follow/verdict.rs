@@ -9,6 +9,7 @@ use super::{Action, Follow};
 use crate::cursor::Cursor;
 use crate::guard::{Ask, Look, Same, SameEnd, Sum};
 use crate::stream::{FileKey, Why};
+use crate::unread::Obstacle;
 
 impl Follow {
     pub(super) fn execute(&mut self, key: FileKey, verdict: Verdict) {
@@ -49,7 +50,7 @@ impl Follow {
         let crc = match sum {
             Ok(sum) => sum.crc,
             Err(why) => {
-                let again = self.failed(key, &why);
+                let again = self.failed(key, Obstacle::Unreadable(why));
                 self.schedule(key, again);
                 return;
             }
@@ -77,7 +78,7 @@ impl Follow {
         let (Same { to: same_to, end }, look) = match same {
             Ok(same) => same,
             Err(why) => {
-                let again = self.failed(key, &why);
+                let again = self.failed(key, Obstacle::Unreadable(why));
                 self.schedule(key, again);
                 return;
             }

@@ -8,7 +8,8 @@ use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use agent::Start;
+use agent::unread::{Obstacle, Unread};
+use agent::{Progress, Start};
 use record::span::{Cause, SpanKind};
 use rustix::fs::{CWD, Mode, mkfifoat};
 
@@ -68,10 +69,11 @@ async fn a_file_that_does_not_exist_yet_is_waited_for() {
     world.append("app.log", 5);
     world.start();
     world.stored().await;
-    eventually("the missing file is waited for", || world.progress().waiting_for == [later.clone()]).await;
+    let missing = Unread::new(later, Obstacle::Missing);
+    eventually("the missing file is waited for", || world.progress().unread == [missing.clone()]).await;
     world.append("later/app.log", 5);
     world.exact().await;
-    eventually("it is not waited for any more", || world.progress().waiting_for.is_empty()).await;
+    eventually("it is not waited for any more", || world.progress().unread.is_empty()).await;
 }
 
 #[tokio::test]
@@ -150,7 +152,12 @@ async fn e04_a_file_that_cannot_be_read_is_told_once_and_the_others_go_on() {
     world.append("app.log", 5);
     world.start();
     world.exact().await;
-    eventually("it is told", || world.progress().unreadable == [world.log("bad.log")]).await;
+    let is_shown = |progress: &Progress| {
+        let [unread] = &progress.unread[..] else { return false };
+        unread.path == world.log("bad.log") && matches!(unread.obstacle, Obstacle::Unreadable(_))
+    };
+    eventually("it is shown", || is_shown(&world.progress())).await;
+    assert_eq!(world.progress().files, 1, "what is not read is not counted as followed");
     tokio::time::sleep(Duration::from_millis(2500)).await;
     let said = String::from_utf8(said.lock().unwrap().clone()).unwrap();
     assert_eq!(said.matches("bad.log").count(), 1, "{said}");

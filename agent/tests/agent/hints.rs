@@ -68,7 +68,7 @@ async fn new_logs_and_new_directories_are_found_by_hints_alone() {
     fs::create_dir(world.log("named")).unwrap();
     world.append("named/y.log", 1);
     world.exact().await;
-    eventually("nothing is waited for", || world.progress().waiting_for.is_empty()).await;
+    eventually("nothing is waited for", || world.progress().unread.is_empty()).await;
     assert_eq!(world.collector.streams().len(), 6);
 }
 

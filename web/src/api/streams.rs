@@ -8,6 +8,7 @@ use serde::Serialize;
 use store::stream::{Gap, StreamRow};
 
 use crate::error::ApiError;
+use crate::unread::Unread;
 use crate::{Error, Site};
 
 pub(super) fn routes() -> Router<Site> {
@@ -85,11 +86,25 @@ pub(super) struct NearMissJson {
     remedy: &'static str,
 }
 
+/// A place or file that is not read.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Unread)]
+pub(super) struct UnreadJson {
+    path: String,
+    /// `missing` (it does not exist yet), `no_file` (a pattern or directory without a file), `unreadable`, or `unfit` (it
+    /// is compressed, or no plain file).
+    reason: &'static str,
+    /// What is wrong with it: the second half of a sentence that begins with the path.
+    what: String,
+}
+
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 pub(super) struct StreamPage {
     streams: Vec<StreamJson>,
     /// Pass it as `after` for the next page; null at the end.
     next: Option<String>,
+    /// What the agent of `siptrail watch` does not read now, on each page; other agents say so in their own logs.
+    unread: Vec<UnreadJson>,
 }
 
 impl StreamJson {
@@ -136,6 +151,12 @@ impl NearMissJson {
     }
 }
 
+impl UnreadJson {
+    fn new(unread: &Unread) -> Self {
+        Self { path: unread.path.clone(), reason: unread.reason, what: unread.what.clone() }
+    }
+}
+
 impl GapJson {
     fn new(gap: &Gap) -> Self {
         Self {
@@ -171,5 +192,6 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|last| last.stream.to_string());
-    Ok(Json(StreamPage { streams: rows.iter().map(StreamJson::new).collect(), next }))
+    let unread = site.settings.unread.borrow().iter().map(UnreadJson::new).collect();
+    Ok(Json(StreamPage { streams: rows.iter().map(StreamJson::new).collect(), next, unread }))
 }
