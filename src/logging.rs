@@ -3,7 +3,9 @@
 /// `quiet_agent`: what the agent finds is told as progress, so only its warnings are logged.
 pub fn start(verbose: u8, quiet_agent: bool) {
     ::agent::logging::start(match verbose {
-        0 if quiet_agent => "info,agent=warn,agent::follow::misread=error,agent::unread=error,sqlx=warn,hyper=warn,tower_http=warn",
+        0 if quiet_agent => {
+            "info,agent=warn,agent::follow::misread=error,agent::unread=error,sqlx=warn,hyper=warn,tower_http=warn"
+        }
         0 => "info,sqlx=warn,hyper=warn,tower_http=warn",
         1 => "debug,sqlx=info,hyper=info",
         _ => "trace",

@@ -1,7 +1,8 @@
 //! The state directory: the agent's id, its lock, and a checkpoint that survives a crash at any point.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use record::wire;
@@ -15,6 +16,8 @@ const MAGIC: &[u8; 8] = b"siptrl\x00\x01";
 const CURRENT: &str = "checkpoint";
 const FORMER: &str = "checkpoint.former";
 const NEXT: &str = "checkpoint.next";
+/// What the agent keeps is for nobody else: a quarantine holds messages.
+const MODE: u32 = 0o600;
 /// Records that the collector cannot accept.
 const QUARANTINE: &str = "quarantine";
 
@@ -76,15 +79,16 @@ impl StateDirectory {
     }
 
     fn write_up_to(&self, saved: &Saved, last: Step) -> io::Result<()> {
-        replace(&self.path, NEXT, CURRENT, Some(FORMER), &encode(saved)?, last)
+        replace(&self.path, NEXT, CURRENT, Some(FORMER), &*encode(saved)?, last)
     }
 
-    /// Keeps a rejected record in quarantine, on disk: the gap that stands for it is sent only after that.
-    pub fn quarantine(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    /// Keeps a rejected record in quarantine, on disk: the gap that stands for it is sent only after that. Nobody but the agent
+    /// may read it.
+    pub fn quarantine(&self, name: &str, record: impl Read) -> io::Result<()> {
         let directory = self.path.join(QUARANTINE);
         fs::create_dir_all(&directory)?;
         File::open(&self.path)?.sync_all()?;
-        replace(&directory, &format!("{name}.next"), name, None, bytes, Step::Last)
+        replace(&directory, &format!("{name}.next"), name, None, record, Step::Last)
     }
 }
 
@@ -103,12 +107,12 @@ fn replace(
     next: &str,
     current: &str,
     former: Option<&str>,
-    bytes: &[u8],
+    mut bytes: impl Read,
     last: Step,
 ) -> io::Result<()> {
     let path = directory.join(next);
-    let file = File::create(&path)?;
-    (&file).write_all(bytes)?;
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(MODE).open(&path)?;
+    io::copy(&mut bytes, &mut file)?;
     if last == Step::Written {
         return Ok(());
     }
@@ -192,7 +196,7 @@ mod tests {
         }
         assert_eq!(fs::read_dir(dir.path().join("quarantine")).unwrap().count(), 1, "nothing half written is left");
         fs::create_dir(dir.path().join("quarantine/2-0.next")).unwrap();
-        assert!(state.quarantine("2-0", b"x").is_err());
+        assert!(state.quarantine("2-0", b"x".as_slice()).is_err());
         assert!(!dir.path().join("quarantine/2-0").exists());
     }
 

@@ -79,7 +79,7 @@ use crate::source::{Sources, Spec};
 use crate::stream::FileKey;
 use crate::unread::Unread;
 
-pub use event::{Action, Event};
+pub use event::{Action, Aside, Event};
 pub use saved::Saved;
 pub use shipment::{Outcome, Shipment};
 
@@ -278,6 +278,12 @@ impl Follow {
         for span in parcel.spans.iter().filter(|span| matches!(span.cause, Some(Cause::Rejected | Cause::StartAtEnd))) {
             let (path, cause) = (stream.identity.path.display(), span.cause.map(Cause::name));
             warn!(stream = %id, %path, offset = %span.start, bytes = span.len, cause, "bytes of this log are not sent; a gap says so");
+            if let (Some(Cause::Rejected), Some(file)) = (span.cause, stream.file()) {
+                stream.queue.quarantine();
+                let record = Aside::InFile { file, len: span.len };
+                let why = "it is larger than any collector takes".to_owned();
+                self.actions.push(Action::Quarantine { stream: id, start: span.start.0, record, why });
+            }
         }
         self.misread.note(self.files.log_of(stream), &parcel.spans);
         let file = stream.file().and_then(|key| self.files.get(key));

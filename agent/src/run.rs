@@ -17,12 +17,12 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
 use self::positions::{all_positions, position_of};
-use self::quarantine::quarantine;
+use self::quarantine::{Record, quarantine};
 use self::setup::{raise_file_limit, rules, sources};
 use crate::checkpoint::StateDirectory;
 use crate::content::{Handle, InodeId};
 use crate::discover::Seen;
-use crate::follow::{Action, Event, Follow, Now};
+use crate::follow::{Action, Aside, Event, Follow, Now};
 use crate::hints::Marks;
 use crate::link::{Link, Said, Word};
 use crate::place::Place;
@@ -285,10 +285,18 @@ impl Running {
                     Event::Positioned { stream, position }
                 });
             }
-            Action::Quarantine { stream, start, bytes, why } => {
+            Action::Quarantine { stream, start, record, why } => {
                 let state = Arc::clone(&self.state);
+                let record = match record {
+                    Aside::Bytes(bytes) => Record::Bytes(bytes),
+                    // Where it has no handle, that was said before.
+                    Aside::InFile { file, len } => match self.handle(file) {
+                        Some(file) => Record::Range { file, start, len },
+                        None => Record::Bytes(Vec::new()),
+                    },
+                };
                 self.tasks.spawn(async move {
-                    quarantine(state, format!("{stream}-{start}"), bytes, why).await;
+                    quarantine(state, format!("{stream}-{start}"), record, why).await;
                     Event::Quarantined { stream }
                 });
             }

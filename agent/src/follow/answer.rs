@@ -8,6 +8,7 @@ use record::wire::{Refused, StreamAppend, WireSpan};
 use serde_bytes::ByteBuf;
 use tracing::{info, warn};
 
+use super::event::Aside;
 use super::shipment::Cuts;
 use super::{Action, Follow, Outcome, Shipment};
 
@@ -112,7 +113,8 @@ impl Follow {
             if let Some(stream) = self.streams.get_mut(id) {
                 stream.queue.quarantine();
             }
-            self.actions.push(Action::Quarantine { stream: id, start: start.0, bytes, why });
+            let record = Aside::Bytes(bytes);
+            self.actions.push(Action::Quarantine { stream: id, start: start.0, record, why });
         }
     }
 

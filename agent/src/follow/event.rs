@@ -147,17 +147,29 @@ pub enum Action {
     Quarantine {
         stream: StreamId,
         start: u64,
-        bytes: Vec<u8>,
+        record: Aside,
         why: String,
     },
     Checkpoint,
+}
+
+/// Where a record is that goes to quarantine.
+#[derive(Debug)]
+pub enum Aside {
+    /// As it would have been sent.
+    Bytes(Vec<u8>),
+    /// In its file still, because it is too large to be held; it has so many bytes.
+    InFile { file: FileKey, len: u64 },
 }
 
 impl Action {
     /// The open files that it needs.
     pub fn files(&self) -> impl Iterator<Item = FileKey> + use<> {
         let (file, other) = match self {
-            Self::Look { file, .. } | Self::Checksum { file, .. } | Self::Read { file, .. } => (Some(*file), None),
+            Self::Look { file, .. }
+            | Self::Checksum { file, .. }
+            | Self::Read { file, .. }
+            | Self::Quarantine { record: Aside::InFile { file, .. }, .. } => (Some(*file), None),
             Self::Compare { file, with, .. } => (Some(*file), Some(*with)),
             Self::Stitch { file, old, .. } => (Some(*file), Some(*old)),
             _ => (None, None),

@@ -154,9 +154,16 @@ impl Follow {
     /// again. What was read of it stays.
     pub(super) fn not_open(&mut self, key: FileKey, action: Action) {
         let now = self.now.mono;
-        // What a file is compared with goes on meanwhile.
-        let compared = if let Action::Compare { with, .. } = action { Some(with) } else { None };
-        for of in action.files().filter(|of| Some(*of) != compared) {
+        // What a file is compared with, or what is copied out of it, keeps no reader from it.
+        let beside = match action {
+            Action::Compare { with, .. } => Some(with),
+            Action::Quarantine { stream, .. } => {
+                self.quarantined(stream);
+                Some(key)
+            }
+            _ => None,
+        };
+        for of in action.files().filter(|of| Some(*of) != beside) {
             if let Some(file) = self.files.get_mut(of) {
                 file.busy = None;
             }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -270,4 +271,8 @@ async fn a_record_that_is_too_large_to_send_is_a_gap() {
         gaps.iter().map(|(cause, _, len, _)| (*cause, *len)).collect::<Vec<_>>(),
         [(Cause::Rejected, large.len() as u64)]
     );
+    let kept: Vec<_> = fs::read_dir(world.config.state.join("quarantine")).unwrap().flatten().collect();
+    let [kept] = &kept[..] else { panic!("{kept:?}") };
+    assert_eq!(fs::read(kept.path()).unwrap(), large, "it is in quarantine, whole");
+    assert_eq!(kept.metadata().unwrap().mode() & 0o777, 0o600, "and for nobody else");
 }

@@ -46,7 +46,7 @@ impl World {
                 self.lost.remove(&file);
                 continue;
             }
-            if let Some(file) = action.files().find(|file| self.lost.contains(file)) {
+            if let Some(file) = action.files().find(|file| !self.handles.contains_key(file)) {
                 self.lost.remove(&file);
                 self.step(Event::NotOpen { file, action: Box::new(action) });
                 continue;

@@ -128,8 +128,9 @@ impl World {
                 if let Some(key) = keys.get(usize::from(*pick) % keys.len().max(1)) {
                     self.handles.remove(key);
                     self.lost.insert(*key);
-                    // What was made known of the file is forgotten with it.
+                    // What the agent knew of the file is forgotten with it.
                     self.crashes += 1;
+                    self.forget_told();
                 }
             }
             Op::LoseAnswers => self.lose = 2,
@@ -161,9 +162,7 @@ impl World {
         self.handles.clear();
         self.lost.clear();
         self.note_destroyed(told);
-        // Whatever had told the dead agent that they are gone, it may have told nobody.
-        let stored = self.stored();
-        self.silent.extend(self.destroyed.iter().filter(|nth| !stored.contains(nth)));
+        self.forget_told();
         self.jobs = vec![Job::Recover];
         self.finished.clear();
         self.late.extend(self.shipments.drain(..).map(|shipment| shipment.append));
@@ -172,6 +171,12 @@ impl World {
         self.disk.watch(self.disk.watched);
         // It does not wait for the collector to wake up.
         self.step(Event::Tick);
+    }
+
+    /// Whatever had told the agent that records are gone, it may have told nobody.
+    fn forget_told(&mut self) {
+        let stored = self.stored();
+        self.silent.extend(self.destroyed.iter().filter(|nth| !stored.contains(nth)));
     }
 
     /// Copies of files that are gone or truncated, of which no checkpoint and no stream tells.

@@ -19,8 +19,14 @@ impl World {
                 self.disk.away = matches!(op, Op::Away);
                 self.disk.hint_names();
             }
-            Op::Rotate | Op::RotateDated | Op::Reopen { .. } | Op::Copy if self.disk.away => {}
-            Op::CopyTruncate { .. } | Op::Truncate | Op::Delete if self.disk.away => {}
+            Op::Rotate
+            | Op::RotateDated
+            | Op::Reopen { .. }
+            | Op::Copy
+            | Op::CopyTruncate { .. }
+            | Op::Truncate
+            | Op::Delete
+                if self.disk.away => {}
             Op::Write { records, tear } => self.write(*records, *tear),
             Op::Rotate => {
                 self.disk.shift(self.wall);
