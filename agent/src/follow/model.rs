@@ -1,4 +1,5 @@
-//! The decisions against a model: a file system, a writer with all its rotations and a collector, all in memory.
+//! The decisions against a model: a file system, a writer with all its rotations, another log beside it, a clock that jumps
+//! and a collector, all in memory.
 //!
 //! Every reader's job is done at a moment of the test's choosing, and told at another; answers come late, twice or never,
 //! hints come late or are lost, with a word or without one, and the agent dies and starts again from what it had on disk. Then: spans tile each stream, no record is stored twice, none is missing
@@ -17,6 +18,8 @@ use proptest::prelude::*;
 use self::world::World;
 
 const ACTIVE: &str = "app.log";
+/// A log of another source in the same directory.
+const OTHER: &str = "web.log";
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -25,6 +28,12 @@ enum Op {
         records: u8,
         tear: bool,
     },
+    /// Writes whole records to the other log.
+    WriteOther {
+        records: u8,
+    },
+    /// Renames the other log to `.1`; its writer goes on in a new one.
+    RotateOther,
     /// Renames to `.1`; the writer goes on in the old file until it reopens.
     Rotate,
     /// Renames to a dated name.
@@ -55,6 +64,10 @@ enum Op {
     Wait {
         millis: u16,
     },
+    /// The clock of the machine is set: times of files jump, too.
+    SetClock {
+        minutes: i16,
+    },
     /// The agent's handle of a file is gone, though no code of it closes one that is in use.
     LoseHandle {
         pick: u8,
@@ -78,6 +91,8 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => (1..4_u8, any::<bool>()).prop_map(|(records, tear)| Op::Write { records, tear }),
+        2 => (1..4_u8).prop_map(|records| Op::WriteOther { records }),
+        1 => Just(Op::RotateOther),
         2 => Just(Op::Rotate),
         1 => Just(Op::RotateDated),
         2 => any::<bool>().prop_map(|torn| Op::Reopen { torn }),
@@ -89,6 +104,7 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::Back),
         8 => (1..30_u8, any::<u8>()).prop_map(|(steps, pick)| Op::Work { steps, pick }),
         2 => (0..3000_u16).prop_map(|millis| Op::Wait { millis }),
+        1 => (-2000..2000_i16).prop_map(|minutes| Op::SetClock { minutes }),
         1 => any::<u8>().prop_map(|pick| Op::LoseHandle { pick }),
         1 => Just(Op::LoseAnswers),
         1 => Just(Op::LoseHints),
@@ -113,6 +129,7 @@ proptest! {
 
 fn run(ops: &[Op], all_named: bool, watched: bool) {
     let mut world = World::new(all_named);
+    world.add_other();
     world.disk.watch(watched);
     for op in ops {
         world.take(op);

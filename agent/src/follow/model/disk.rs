@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use record::wire::FileIdentity;
 
-use super::ACTIVE;
+use super::{ACTIVE, OTHER};
 use crate::content::{Content, InodeId, Stat};
 use crate::discover::{Entry, Holds, Listing, Scope};
 use crate::hints::Hints;
@@ -92,13 +92,13 @@ impl Disk {
         self.hints.files.extend(name.map(|name| PathBuf::from(format!("/log/{name}"))));
     }
 
-    /// Makes room at `.1`.
-    pub fn shift(&mut self, wall: i64) {
-        let old = self.names.keys().filter_map(|name| name.strip_prefix(ACTIVE)?.strip_prefix('.')?.parse().ok());
+    /// Makes room at `.1` of a log.
+    pub fn shift(&mut self, log: &str, wall: i64) {
+        let old = self.names.keys().filter_map(|name| name.strip_prefix(log)?.strip_prefix('.')?.parse().ok());
         let mut numbers: Vec<u64> = old.collect();
         numbers.sort_unstable();
         for number in numbers.into_iter().rev() {
-            self.rename(&format!("{ACTIVE}.{number}"), &format!("{ACTIVE}.{}", number + 1), wall);
+            self.rename(&format!("{log}.{number}"), &format!("{log}.{}", number + 1), wall);
         }
     }
 
@@ -112,21 +112,28 @@ impl Disk {
             return Listing { scope, ..Listing::default() };
         }
         let names: Vec<Vec<u8>> = self.names.keys().map(|name| name.as_bytes().to_vec()).collect();
-        let entries =
-            self.names.iter().zip(log_names(&names, &[ACTIVE.as_bytes().to_vec()])).map(|((path, file), read)| Entry {
-                path: PathBuf::from(format!("/log/{path}")),
-                source: SourceId(0),
-                source_name: "app".into(),
-                named: self.all_named || path == ACTIVE,
-                chain: PathBuf::from("/log/app.log"),
-                name: read.name,
-                inode: inode_of(file.0.borrow().identity),
-                stat: file.stat().unwrap(),
-                link: false,
+        let entries = self
+            .names
+            .iter()
+            .zip(log_names(&names, &[ACTIVE, OTHER].map(|log| log.as_bytes().to_vec())))
+            .map(|((path, file), read)| {
+                let (source, source_name, log) =
+                    if path.starts_with(OTHER) { (SourceId(1), "web", OTHER) } else { (SourceId(0), "app", ACTIVE) };
+                Entry {
+                    path: PathBuf::from(format!("/log/{path}")),
+                    source,
+                    source_name: source_name.into(),
+                    named: self.all_named || path == log,
+                    chain: PathBuf::from(format!("/log/{log}")),
+                    name: read.name,
+                    inode: inode_of(file.0.borrow().identity),
+                    stat: file.stat().unwrap(),
+                    link: false,
+                }
             });
         let mut entries: Vec<Entry> = entries.collect();
         entries.sort_by(|a, b| {
-            let key = |entry: &Entry| (entry.name.is_plain(), entry.stat.mtime);
+            let key = |entry: &Entry| (entry.chain.clone(), entry.name.is_plain(), entry.stat.mtime);
             key(a).cmp(&key(b)).then_with(|| a.name.age(&b.name))
         });
         let directories = BTreeMap::from([(PathBuf::from("/log"), Holds::Files)]);

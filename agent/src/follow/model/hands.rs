@@ -10,10 +10,10 @@ use record::frame::Limits;
 use record::redact;
 use record::time::Timestamp;
 
-use super::Op;
 use super::collector::{Stored, collect};
 use super::disk::{Memory, inode_of};
 use super::world::World;
+use super::{ACTIVE, OTHER, Op};
 use crate::config::Start;
 use crate::content::Content;
 use crate::cursor::Framing;
@@ -236,7 +236,11 @@ pub fn follow() -> Follow {
         masks: redact::Rules::default(),
         wrapping: crate::unwrapped::Wrapping::default(),
     });
-    let place = Place::new(SourceId(0), "app", &["/log/app.log".to_owned()]);
-    let spec = Spec { place, framing, zone: "UTC".into(), start: Start::Beginning };
-    Follow::new("agent".into(), "host".into(), rules, vec![spec])
+    let specs = [(0, "app", ACTIVE), (1, "web", OTHER)].map(|(source, name, log)| Spec {
+        place: Place::new(SourceId(source), name, &[format!("/log/{log}")]),
+        framing: Arc::clone(&framing),
+        zone: "UTC".into(),
+        start: Start::Beginning,
+    });
+    Follow::new("agent".into(), "host".into(), rules, specs.into())
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use record::id::StreamId;
 use record::wire::{Append, Position};
 
-use super::Op;
 use super::collector::Stored;
 use super::disk::{Disk, Memory};
 use super::hands::{Job, follow};
+use super::{OTHER, Op};
 use crate::follow::{Event, Follow, Saved, Shipment};
 use crate::hints::Hints;
 use crate::stream::FileKey;
@@ -18,6 +18,8 @@ use crate::stream::FileKey;
 pub struct World {
     pub disk: Disk,
     pub writer: Memory,
+    /// The file that the other log is written to.
+    pub other: Memory,
     /// The rest of a record whose first part is written.
     pub torn: Vec<u8>,
     pub records: Vec<Vec<u8>>,
@@ -71,9 +73,11 @@ impl World {
     pub fn begin(all_named: bool) -> Self {
         let mut disk = Disk::new(all_named);
         let writer = disk.make(Vec::new(), 0);
+        let other = disk.make(Vec::new(), 0);
         let mut world = Self {
             disk,
             writer,
+            other,
             torn: Vec::new(),
             records: Vec::new(),
             dates: 1100,
@@ -104,6 +108,15 @@ impl World {
         world
     }
 
+    /// From now on there is another log.
+    pub fn add_other(&mut self) {
+        self.disk.names.insert(OTHER.into(), self.other.clone());
+        self.disk.hint_names();
+        while self.collector.len() < 2 {
+            self.work(0);
+        }
+    }
+
     pub fn take(&mut self, op: &Op) {
         self.pass(Duration::from_millis(1));
         if self.rotate(op) {
@@ -120,6 +133,7 @@ impl World {
                 }
                 self.pass(Duration::from_millis(u64::from(*millis)));
             }
+            Op::SetClock { minutes } => self.wall += i64::from(*minutes) * 60_000_000,
             Op::LoseHandle { pick } => {
                 // Nobody could find what is deleted.
                 let there = self.handles.iter().filter(|(_, file)| file.0.borrow().links > 0).map(|(key, _)| *key);

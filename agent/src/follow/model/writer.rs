@@ -6,7 +6,7 @@ use record::span::SpanKind;
 
 use super::disk::Memory;
 use super::world::World;
-use super::{ACTIVE, Op};
+use super::{ACTIVE, OTHER, Op};
 use crate::follow::GROWING;
 use crate::stream::Stream;
 
@@ -19,7 +19,9 @@ impl World {
                 self.disk.away = matches!(op, Op::Away);
                 self.disk.hint_names();
             }
+            Op::WriteOther { records } => (0..*records).for_each(|_| self.write_other()),
             Op::Rotate
+            | Op::RotateOther
             | Op::RotateDated
             | Op::Reopen { .. }
             | Op::Copy
@@ -28,8 +30,15 @@ impl World {
             | Op::Delete
                 if self.disk.away => {}
             Op::Write { records, tear } => self.write(*records, *tear),
+            Op::RotateOther => {
+                self.disk.shift(OTHER, self.wall);
+                self.disk.rename(OTHER, &format!("{OTHER}.1"), self.wall);
+                self.other = self.disk.make(Vec::new(), self.wall);
+                self.disk.names.insert(OTHER.into(), self.other.clone());
+                self.disk.hint_names();
+            }
             Op::Rotate => {
-                self.disk.shift(self.wall);
+                self.disk.shift(ACTIVE, self.wall);
                 self.disk.rename(ACTIVE, &format!("{ACTIVE}.1"), self.wall);
             }
             Op::RotateDated => {
@@ -107,12 +116,23 @@ impl World {
     }
 
     fn append(&mut self, bytes: &[u8]) {
+        self.append_to(&self.writer.clone(), bytes);
+    }
+
+    fn append_to(&mut self, file: &Memory, bytes: &[u8]) {
         let now = self.wall * 1000;
-        let mut inode = self.writer.0.borrow_mut();
+        let mut inode = file.0.borrow_mut();
         inode.data.extend_from_slice(bytes);
         (inode.mtime, inode.ctime) = (now, now);
         drop(inode);
-        self.disk.hint_written(&self.writer);
+        self.disk.hint_written(file);
+    }
+
+    fn write_other(&mut self) {
+        self.finish_record();
+        let record = record(self.records.len());
+        self.append_to(&self.other.clone(), &record);
+        self.records.push(record);
     }
 
     pub fn finish_record(&mut self) {
@@ -146,7 +166,7 @@ impl World {
         let late = self.late.iter().flat_map(|append| &append.streams).flat_map(|part| &part.spans);
         let records = late.filter(|span| span.kind == SpanKind::Record);
         self.repeatable.extend(records.map(|span| number_of(&span.bytes)));
-        self.disk.shift(self.wall);
+        self.disk.shift(ACTIVE, self.wall);
         let data = self.disk.names[ACTIVE].0.borrow().data.clone();
         let copy = self.disk.make(data, self.wall);
         self.disk.hint_names();
