@@ -227,7 +227,8 @@ mod tests {
             let mut marked = marks.lock();
             marked.hints = Hints::default();
             let mut files = ["a.log", "b.log"].map(|name| fs::File::create(dir.path().join(name)).unwrap());
-            for nth in 0..room + 10 {
+            // Many more than the listener has taken out of the queue before it waits.
+            for nth in 0..room + 1000 {
                 files[nth % 2].write_all(b"x").unwrap();
             }
         }
