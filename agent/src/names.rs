@@ -84,7 +84,7 @@ impl Said {
             Ok(entries) => {
                 for entry in entries {
                     match entry {
-                        Ok(entry) => said.add(&entry.file_name().into_vec(), Kind::of(entry.file_type())),
+                        Ok(entry) => said.add(&entry.file_name().into_vec(), Kind::of(&entry.file_type())),
                         Err(error) => said.faults.push(Fault::of(&error)),
                     }
                 }
@@ -112,7 +112,7 @@ impl Said {
 }
 
 impl Kind {
-    fn of(kind: io::Result<FileType>) -> Self {
+    fn of(kind: &io::Result<FileType>) -> Self {
         match kind {
             Ok(kind) if kind.is_dir() => Self::Directory,
             Ok(kind) if kind.is_symlink() => Self::Link,

@@ -119,11 +119,15 @@ impl Pattern {
         };
         let mut bases = vec![PathBuf::new()];
         for level in before {
-            bases.iter().for_each(|base| looks_in(&self.below(base), Holds::Directories));
+            for base in &bases {
+                looks_in(&self.below(base), Holds::Directories);
+            }
             bases = bases.iter().flat_map(|base| self.directories(base, level, names, fault)).collect();
         }
         if let Some(level) = last {
-            bases.iter().for_each(|base| looks_in(&self.below(base), Holds::Files));
+            for base in &bases {
+                looks_in(&self.below(base), Holds::Files);
+            }
             return bases.into_iter().map(|base| self.files(base, level, names, fault)).collect();
         }
         let Some(Level::Signs { matcher, hidden }) = &self.deep else { return Vec::new() };
@@ -194,9 +198,9 @@ impl Pattern {
             };
             let below = relative.parent().unwrap_or(Path::new(""));
             let base = if below.as_os_str().is_empty() { base.to_path_buf() } else { base.join(below) };
-            let matched = found.entry(base.clone().into_os_string());
-            let matched = matched.or_insert_with(|| Matched { base, ..Matched::default() });
-            matched.names.push(entry.file_name().to_owned());
+            let here = found.entry(base.clone().into_os_string());
+            let here = here.or_insert_with(|| Matched { base, ..Matched::default() });
+            here.names.push(entry.file_name().to_owned());
         }
         found.into_values().collect()
     }

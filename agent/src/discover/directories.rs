@@ -47,7 +47,9 @@ pub(super) fn given_names(places: &[Place]) -> GivenNames<'_> {
             }
         }
     }
-    names.values_mut().for_each(|names| names.sort_unstable());
+    for names in names.values_mut() {
+        names.sort_unstable();
+    }
     names
 }
 
@@ -81,8 +83,8 @@ impl Directories {
         };
         let id = DirectoryId(self.all.len());
         self.ids.insert(key, id);
-        let named = vec![false; names.len()];
-        self.all.push(Directory { path: path.to_path_buf(), names, more: Vec::new(), named });
+        let path = path.to_path_buf();
+        self.all.push(Directory { path, named: vec![false; names.len()], names, more: Vec::new() });
         id
     }
 
@@ -144,7 +146,9 @@ impl Directory {
 
     /// A source matches these files itself.
     pub fn name_all(&mut self, files: &[usize]) {
-        files.iter().for_each(|file| self.named[*file] = true);
+        for file in files {
+            self.named[*file] = true;
+        }
     }
 
     /// The name of a file.

@@ -42,7 +42,9 @@ impl<'a> FromIterator<(&'a Path, SourceId, &'a str)> for Logs {
                 None => _ = by_directory.insert(directory.as_os_str().to_owned(), vec![log]),
             }
         }
-        by_directory.values_mut().for_each(|logs| logs.sort_unstable());
+        for logs in by_directory.values_mut() {
+            logs.sort_unstable();
+        }
         Self { by_directory }
     }
 }

@@ -39,11 +39,11 @@ impl<'a> Stats<'a> {
     }
 
     pub fn of(&self, name: &[u8]) -> There {
-        self.from_opened(name).unwrap_or_else(|| self.from_path(name))
+        self.at_opened(name).unwrap_or_else(|| self.at_path(name))
     }
 
     /// None where that does not go: then the path tells why.
-    fn from_opened(&self, name: &[u8]) -> Option<There> {
+    fn at_opened(&self, name: &[u8]) -> Option<There> {
         let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
         let stat = statx(self.opened.as_ref()?, OsStr::from_bytes(name), AtFlags::empty(), wanted).ok()?;
         if !StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BASIC_STATS) {
@@ -53,7 +53,7 @@ impl<'a> Stats<'a> {
         Some(if kind.is_file() { There::File(InodeId::of_statx(&stat), Stat::of_statx(&stat)) } else { other(kind) })
     }
 
-    fn from_path(&self, name: &[u8]) -> There {
+    fn at_path(&self, name: &[u8]) -> There {
         match fs::metadata(beside(self.directory, name)) {
             Ok(meta) if meta.is_file() => There::File(InodeId::of(&meta), Stat::of(&meta)),
             Ok(meta) => {

@@ -124,7 +124,9 @@ fn by_log(readings: &[Reading], proven: &[usize]) -> (Vec<usize>, Vec<LogFiles>)
     logs.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     let mut log_of = vec![0; readings.len()];
     for (log, LogFiles { files, .. }) in logs.iter().enumerate() {
-        files.iter().for_each(|file| log_of[*file] = log);
+        for file in files {
+            log_of[*file] = log;
+        }
     }
     (log_of, logs)
 }
