@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use record::wire::FileIdentity;
-use rustix::fs::{OFlags, SeekFrom, fstatvfs, seek};
+use rustix::fs::{OFlags, SeekFrom, Statx, StatxFlags, StatxTimestamp, fstatvfs, makedev, seek};
 
 use crate::generation::generation;
 
@@ -61,11 +61,24 @@ impl Stat {
             links: meta.nlink(),
         }
     }
+
+    pub fn of_statx(stat: &Statx) -> Self {
+        let (mtime, ctime) = (nanoseconds(stat.stx_mtime), nanoseconds(stat.stx_ctime));
+        Self { size: stat.stx_size, mtime, ctime, links: stat.stx_nlink.into() }
+    }
 }
 
 impl InodeId {
     pub fn of(meta: &Metadata) -> Self {
         Self { device: meta.dev(), number: meta.ino(), birth: birth(meta) }
+    }
+
+    pub fn of_statx(stat: &Statx) -> Self {
+        let has_birth = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME);
+        // As `birth` has it: none before 1970.
+        let birth = Some(nanoseconds(stat.stx_btime)).filter(|birth| has_birth && *birth > 0);
+        let device = makedev(stat.stx_dev_major, stat.stx_dev_minor);
+        Self { device, number: stat.stx_ino, birth: birth.unwrap_or(0) }
     }
 }
 
@@ -126,6 +139,10 @@ pub fn open(path: &Path) -> io::Result<(Handle, FileIdentity, InodeId, Stat)> {
     let identity =
         FileIdentity { device, inode: meta.ino(), generation: generation(&file), birth: birth(&meta).div_euclid(1000) };
     Ok((Handle::Plain(Arc::new(file)), identity, InodeId::of(&meta), Stat::of(&meta)))
+}
+
+fn nanoseconds(time: StatxTimestamp) -> i64 {
+    time.tv_sec.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec.into())
 }
 
 /// Nanoseconds since 1970, or 0 where the file system has no birth time.

@@ -2,25 +2,28 @@
 
 mod directories;
 mod find;
+mod logs;
+mod owners;
 mod scope;
 mod seen;
+mod stats;
+mod table;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ffi::{OsStr, OsString};
-use std::fs::{self, Metadata};
-use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
-use self::directories::Directories;
-use self::find::find;
+use self::directories::{Directories, DirectoryId, given_names};
+use self::find::{Found, find};
+use self::owners::Owners;
+use self::stats::{Stats, There};
 use crate::content::{InodeId, Stat};
-use crate::logname::{Age, LogName, is_compressed};
-use crate::place::{Place, split};
+use crate::logname::{LogName, is_compressed};
+use crate::place::{Place, beside};
 use crate::source::SourceId;
 use crate::unread::Obstacle;
 
 pub use crate::pattern::Holds;
+pub use logs::Logs;
 pub use scope::Scope;
 pub use seen::{Lived, Seen};
 
@@ -59,153 +62,133 @@ pub struct Listing {
     pub directories: BTreeMap<PathBuf, Holds>,
 }
 
-/// A log that was seen before: its rotations are looked for even while its own file is away.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Log {
-    /// Directory and log name.
-    pub chain: PathBuf,
-    pub source: SourceId,
-    pub source_name: String,
-}
-
-/// Paths that a source names, with their names relative to that part of the path which is no pattern. Paths are sorted and
-/// looked up as bytes here: part by part takes ten times as long.
-type Named = BTreeMap<OsString, String>;
-
-/// Whose a log is: it has one source, also where several name its rotations.
-struct Owner {
-    /// The lower, the better its claim.
-    rank: u8,
-    source: SourceId,
-    source_name: String,
-}
-
-/// Owners by directory and log name.
-type Owners = HashMap<OsString, Owner>;
-
 /// `seen` is what earlier listings have shown.
-pub fn list(places: &[Place], logs: &[Log], scope: Scope, seen: &mut Seen) -> Listing {
+pub fn list(places: &[Place], logs: &Logs, scope: Scope, seen: &mut Seen) -> Listing {
     let mut listing = Listing { scope, ..Listing::default() };
-    let found: Vec<Named> = places.iter().map(|place| matched(place, &mut listing)).collect();
-    let named: HashSet<&OsStr> = found.iter().flat_map(Named::keys).map(OsString::as_os_str).collect();
-    let mut directories = Directories::new(places, logs, &named, seen);
-    let mut owners = Owners::new();
-    let mut files = Vec::with_capacity(named.len());
-    for (place, found) in places.iter().zip(&found) {
-        let several =
-            place.given.len() > 1 || place.given.iter().any(|given| given.pattern.is_some() || given.path.is_dir());
-        for (path, relative) in found {
-            let path = Path::new(path);
-            let Some((directory, name)) = split(path) else { continue };
-            let (log, link) = directories.log_name(directory, name);
-            let chain = directory.join(OsStr::from_bytes(&log.log));
-            if !listing.scope.covers(&chain) {
-                continue;
-            }
-            let rank = match () {
-                () if place.given.iter().any(|given| given.path == chain) => 0,
-                () if log.is_plain() => 1,
-                () => 3,
-            };
-            let source_name = || {
-                let log_name = Path::new(relative).parent().unwrap_or(Path::new("")).join(OsStr::from_bytes(&log.log));
-                if several { format!("{}/{}", place.name, log_name.display()) } else { place.name.clone() }
-            };
-            claim(&mut owners, &chain, rank, place.source, source_name);
-            files.push((path, chain, log, link));
-        }
-    }
-    for log in logs.iter().filter(|log| listing.scope.covers(&log.chain)) {
-        claim(&mut owners, &log.chain, 2, log.source, || log.source_name.clone());
-    }
-    let mut taken: HashSet<OsString> = HashSet::with_capacity(files.len());
-    for (path, chain, log, link) in files {
-        if let Some(owner) = owners.get(chain.as_os_str()).filter(|_| taken.insert(path.as_os_str().to_owned())) {
-            listing.add(path.to_path_buf(), owner, (true, link), chain, log);
-        }
-    }
-    for (chain, owner) in &owners {
-        let Some((directory, log)) = split(Path::new(chain)) else { continue };
-        for (name, of) in directories.rotations(directory, log) {
-            let path = directory.join(OsStr::from_bytes(&name));
-            if !is_compressed(&name) && taken.insert(path.as_os_str().to_owned()) {
-                let link = directories.is_link(&path);
-                listing.add(path, owner, (false, link), PathBuf::from(chain), of);
+    let mut directories = Directories::new(seen.take_kept());
+    let found: Vec<Vec<Found>> = places.iter().map(|place| matched(place, &mut directories, &mut listing)).collect();
+    let known = logs.directories().filter(|directory| listing.scope.covers_directory(directory));
+    let known: Vec<DirectoryId> = known.map(|directory| directories.id(directory)).collect();
+    let given = given_names(places);
+    let tables = directories.tables(logs, &given, seen);
+    let mut owners = Owners::new(&tables);
+    for (at, (place, found)) in places.iter().zip(&found).enumerate() {
+        for found in found {
+            let directory = &directories.get(found.directory).path;
+            if listing.scope.covers_directory(directory) {
+                owners.claim(at, place, found, given.get(directory.as_path()).map_or(&[][..], Vec::as_slice));
             }
         }
     }
-    let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
-    listing.entries.sort_by_cached_key(|entry| {
-        let Entry { name, stat, .. } = entry;
-        (bytes(&entry.chain), name.is_plain(), stat.mtime, Age(name.clone()), bytes(&entry.path))
-    });
+    for directory in known {
+        owners.claim_known(directory, logs.of(&directories.get(directory).path));
+    }
+    for directory in directories.ids() {
+        listing.add_all(directory, &directories, &owners);
+    }
+    seen.keep(directories.into_kept(&listing.scope));
+    listing.sort();
     seen.note(&listing.entries, &listing.scope);
     listing
 }
 
-/// What a place names itself.
-fn matched(place: &Place, listing: &mut Listing) -> Named {
-    let mut found = Named::new();
+/// What a place names itself: in the order of names, each once.
+fn matched(place: &Place, directories: &mut Directories, listing: &mut Listing) -> Vec<Found> {
+    let mut all = Vec::new();
     for given in place.given.iter().filter(|given| listing.scope.may_hold(given)).collect::<Vec<_>>() {
-        let (mut here, faults) = (Named::new(), listing.missing.len() + listing.odd.len());
-        find(given, &mut here, listing);
-        if here.is_empty() && listing.missing.len() + listing.odd.len() == faults {
+        let faults = listing.missing.len() + listing.odd.len();
+        let found = find(given, directories, listing);
+        let is_empty = found.iter().all(|found| found.files.is_empty());
+        if is_empty && listing.missing.len() + listing.odd.len() == faults {
             listing.empty.push(given.path.clone());
         }
-        found.extend(here);
+        all.extend(found);
     }
-    found
+    if place.given.len() > 1 { merged(all, directories) } else { all }
 }
 
-/// The best claim to a log stands, and of equal ones the first.
-fn claim(owners: &mut Owners, chain: &Path, rank: u8, source: SourceId, source_name: impl FnOnce() -> String) {
-    match owners.get_mut(chain.as_os_str()) {
-        Some(owner) if owner.rank <= rank => {}
-        Some(owner) => *owner = Owner { rank, source, source_name: source_name() },
-        None => {
-            owners.insert(chain.as_os_str().to_owned(), Owner { rank, source, source_name: source_name() });
-        }
+/// What several paths of one place match, by directory in the order of names: where two of them match a file, the later one
+/// says how its directory is called.
+fn merged(all: Vec<Found>, directories: &Directories) -> Vec<Found> {
+    let mut by_directory: BTreeMap<DirectoryId, Vec<Found>> = BTreeMap::new();
+    for found in all {
+        by_directory.entry(found.directory).or_default().push(found);
     }
+    let mut merged = Vec::new();
+    for (directory, found) in by_directory {
+        let called = found.iter().flat_map(|found| found.files.iter().map(|file| (*file, &found.relative)));
+        let of_file: BTreeMap<usize, &PathBuf> = called.collect();
+        let mut files: Vec<(usize, &PathBuf)> = of_file.into_iter().collect();
+        files.sort_by_key(|(file, _)| directories.get(directory).file(*file));
+        let alike = files.chunk_by(|(_, a), (_, b)| a == b);
+        merged.extend(alike.map(|alike| {
+            let relative = alike[0].1.clone();
+            Found { directory, relative, files: alike.iter().map(|(file, _)| *file).collect() }
+        }));
+    }
+    merged
 }
 
 impl Listing {
-    fn add(&mut self, path: PathBuf, owner: &Owner, (named, link): (bool, bool), chain: PathBuf, name: LogName) {
-        if path.file_name().is_some_and(|name| is_compressed(name.as_bytes())) {
-            self.odd.push((path, Obstacle::Unfit("it is compressed, and compressed logs are not read yet")));
-            return;
-        }
-        match fs::metadata(&path) {
-            Ok(meta) if meta.is_file() => {
-                let (inode, stat) = (InodeId::of(&meta), Stat::of(&meta));
-                let (source, source_name) = (owner.source, owner.source_name.clone());
-                self.entries.push(Entry { path, source, source_name, named, chain, name, inode, stat, link });
+    /// The files of the logs of one directory.
+    fn add_all(&mut self, directory: DirectoryId, directories: &Directories, owners: &Owners) {
+        let (here, table) = (directories.get(directory), owners.table(directory));
+        let owned =
+            || table.logs().iter().zip(owners.of(directory)).filter_map(|(log, owner)| Some((log, owner.as_ref()?)));
+        let stats = Stats::new(&here.path, owned().map(|(log, _)| log.files.len()).sum());
+        for (log, owner) in owned() {
+            let chain = beside(&here.path, &log.name);
+            let source_name = owner.source_name(&log.name);
+            for file in &log.files {
+                let named = here.is_named(*file);
+                let entry = |inode: InodeId, stat: Stat, path: PathBuf| Entry {
+                    path,
+                    source: owner.source(),
+                    source_name: source_name.clone(),
+                    named,
+                    chain: chain.clone(),
+                    name: table.log_name(*file).clone(),
+                    inode,
+                    stat,
+                    link: table.is_link(*file),
+                };
+                let name = here.file(*file);
+                if is_compressed(name) {
+                    if named {
+                        let why = Obstacle::Unfit("it is compressed, and compressed logs are not read yet");
+                        self.odd.push((beside(&here.path, name), why));
+                    }
+                    continue;
+                }
+                match stats.of(name) {
+                    There::File(inode, stat) => self.entries.push(entry(inode, stat, beside(&here.path, name))),
+                    There::Other(what) if named => self.odd.push((beside(&here.path, name), Obstacle::Unfit(what))),
+                    There::Fault(error) => self.odd.push((beside(&here.path, name), Obstacle::unreadable(&error))),
+                    There::Other(_) | There::Gone => {}
+                }
             }
-            Ok(meta) if named => self.odd.push((path, Obstacle::Unfit(kind_of(&meta)))),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => self.odd.push((path, Obstacle::unreadable(&error))),
         }
     }
-}
 
-fn kind_of(meta: &Metadata) -> &'static str {
-    use std::os::unix::fs::FileTypeExt;
-    let kind = meta.file_type();
-    if kind.is_dir() {
-        "it is a directory"
-    } else if kind.is_fifo() {
-        "it is a FIFO"
-    } else if kind.is_socket() {
-        "it is a socket"
-    } else {
-        "it is a device"
+    /// Oldest first within a chain.
+    fn sort(&mut self) {
+        let key = |entry: &Entry| (entry.name.is_plain(), entry.stat.mtime);
+        // As bytes: part by part takes ten times as long.
+        self.entries.sort_by(|a, b| {
+            let chains = a.chain.as_os_str().cmp(b.chain.as_os_str());
+            let ages = || key(a).cmp(&key(b)).then_with(|| a.name.age(&b.name));
+            chains.then_with(ages).then_with(|| a.path.as_os_str().cmp(b.path.as_os_str()))
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::ffi::OsString;
+    use std::fs;
     use std::os::unix::ffi::OsStringExt;
+    use std::path::Path;
 
     use super::*;
 
@@ -216,7 +199,8 @@ mod tests {
             fs::write(path, "x").unwrap();
         }
         let paths: Vec<PathBuf> = paths.iter().map(|path| dir.join(path)).collect();
-        let listing = list(&[Place::new(SourceId(0), "pbx", &paths)], &[], Scope::All, &mut Seen::default());
+        let listing =
+            list(&[Place::new(SourceId(0), "pbx", &paths)], &Logs::default(), Scope::All, &mut Seen::default());
         let mut lines: Vec<String> = listing
             .entries
             .iter()
@@ -261,7 +245,7 @@ mod tests {
         let path = dir.path().join("later/app.log");
         let listed = |path: &Path| {
             let place = Place::new(SourceId(0), "pbx", &[path.to_path_buf()]);
-            list(&[place], &[], Scope::All, &mut Seen::default())
+            list(&[place], &Logs::default(), Scope::All, &mut Seen::default())
         };
         assert_eq!(listed(&path).missing, std::slice::from_ref(&path));
         assert_eq!(listed(&dir.path().join("later/*.log")).missing.len(), 1);
@@ -273,7 +257,7 @@ mod tests {
     fn placed(dir: &Path, paths: &[&str], seen: &mut Seen) -> Vec<String> {
         let place = |(at, path): (usize, &&str)| Place::new(SourceId(at as u32), path, &[dir.join(path)]);
         let places: Vec<Place> = paths.iter().enumerate().map(place).collect();
-        let listing = list(&places, &[], Scope::All, seen);
+        let listing = list(&places, &Logs::default(), Scope::All, seen);
         let short = |path: &Path| path.strip_prefix(dir).unwrap().display().to_string();
         let line = |entry: &Entry| {
             let named = if entry.named { "" } else { " (rotation)" };
@@ -362,17 +346,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         touch(dir.path(), &["app.log", "app.log.1.xz", "app.log.2.gz", "app.log.3.zst", "app.log.4.bz2"]);
         let place = |path: &str| [Place::new(SourceId(0), "pbx", &[dir.path().join(path)])];
-        let some = list(&place("app.log"), &[], Scope::All, &mut Seen::default());
+        let some = list(&place("app.log"), &Logs::default(), Scope::All, &mut Seen::default());
         assert_eq!((some.entries.len(), some.odd), (1, Vec::new()));
-        let all = list(&place("*"), &[], Scope::All, &mut Seen::default());
+        let all = list(&place("*"), &Logs::default(), Scope::All, &mut Seen::default());
         assert_eq!((all.entries.len(), all.odd.len()), (1, 4));
-        assert!(
-            all.odd
-                .iter()
-                .all(|(_, obstacle)| matches!(obstacle, Obstacle::Unfit(what) if what.contains("compressed"))),
-            "{:?}",
-            all.odd
-        );
+        let compressed = |obstacle: &Obstacle| matches!(obstacle, Obstacle::Unfit(what) if what.contains("compressed"));
+        assert!(all.odd.iter().all(|(_, obstacle)| compressed(obstacle)), "{:?}", all.odd);
     }
 
     #[test]
@@ -383,7 +362,7 @@ mod tests {
             fs::write(dir.path().join(OsString::from_vec(name.to_vec())), "x").unwrap();
         }
         let place = Place::new(SourceId(0), "pbx", &[dir.path().join("*")]);
-        let all = list(&[place], &[], Scope::All, &mut Seen::default());
+        let all = list(&[place], &Logs::default(), Scope::All, &mut Seen::default());
         assert_eq!(all.entries.len(), 3);
     }
 
@@ -397,7 +376,7 @@ mod tests {
         }
         let place = Place::new(SourceId(0), "pbx", &[dir.path().join("*/app.log")]);
         let scope = Scope::Directories(BTreeSet::from([dir.path().join("a")]));
-        let listing = list(&[place], &[], scope, &mut Seen::default());
+        let listing = list(&[place], &Logs::default(), scope, &mut Seen::default());
         let listed: Vec<&Path> =
             listing.entries.iter().map(|entry| entry.path.strip_prefix(dir.path()).unwrap()).collect();
         assert_eq!(listed, [Path::new("a/app.log.1"), Path::new("a/app.log")]);
@@ -414,7 +393,8 @@ mod tests {
         touch(dir.path(), &["app.log", "a/x.log"]);
         let directories = |paths: &[&str]| {
             let paths: Vec<PathBuf> = paths.iter().map(|path| dir.path().join(path)).collect();
-            let listing = list(&[Place::new(SourceId(0), "pbx", &paths)], &[], Scope::All, &mut Seen::default());
+            let listing =
+                list(&[Place::new(SourceId(0), "pbx", &paths)], &Logs::default(), Scope::All, &mut Seen::default());
             let short = |path: &Path| path.strip_prefix(dir.path()).unwrap().display().to_string();
             listing.directories.iter().map(|(path, holds)| (short(path), *holds)).collect::<Vec<_>>()
         };
@@ -432,6 +412,96 @@ mod tests {
         check(&["none/*.log"], &[("none", Directories)]);
     }
 
+    /// Each file of a listing: path, inode, size, log, and whether it is a link.
+    fn told(dir: &Path, path: &str, seen: &mut Seen) -> Vec<(PathBuf, InodeId, u64, PathBuf, bool)> {
+        let places = [Place::new(SourceId(0), "pbx", &[dir.join(path)])];
+        let entries = list(&places, &Logs::default(), Scope::All, seen).entries.into_iter();
+        entries.map(|entry| (entry.path, entry.inode, entry.stat.size, entry.chain, entry.link)).collect()
+    }
+
+    #[test]
+    fn a_listing_after_others_tells_what_a_first_one_tells_whatever_has_changed() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let changes: [(&str, &dyn Fn()); 9] = [
+            ("nothing was there", &|| touch(dir.path(), &["app.log", "other.log"])),
+            ("a name comes", &|| touch(dir.path(), &["app.log.1"])),
+            ("a file grows", &|| fs::write(at("app.log"), "longer").unwrap()),
+            ("a log without its own file", &|| fs::remove_file(at("app.log")).unwrap()),
+            ("two files change their names", &|| {
+                fs::rename(at("other.log"), at("swap")).unwrap();
+                fs::rename(at("app.log.1"), at("other.log")).unwrap();
+                fs::rename(at("swap"), at("app.log.1")).unwrap();
+            }),
+            ("another file has a name", &|| {
+                fs::write(at("new"), "another").unwrap();
+                fs::rename(at("new"), at("other.log")).unwrap();
+            }),
+            ("a file becomes a link to another", &|| {
+                fs::remove_file(at("app.log.1")).unwrap();
+                symlink("other.log", at("app.log.1")).unwrap();
+            }),
+            ("a file becomes a directory", &|| {
+                fs::remove_file(at("other.log")).unwrap();
+                fs::create_dir(at("other.log")).unwrap();
+            }),
+            ("all is gone", &|| {
+                fs::remove_file(at("app.log.1")).unwrap();
+                fs::remove_dir(at("other.log")).unwrap();
+            }),
+        ];
+        for path in ["*", "", "app.log", "**/*.log*"] {
+            let mut seen = Seen::default();
+            for (what, change) in &changes {
+                change();
+                for _ in 0..2 {
+                    let first = told(dir.path(), path, &mut Seen::default());
+                    assert_eq!(told(dir.path(), path, &mut seen), first, "{path}: {what}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_rotation_that_is_proven_later_is_one_from_then_on_though_no_name_has_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        touch(dir.path(), &["app.1.log", "app.log"]);
+        let mut seen = Seen::default();
+        let before = placed(dir.path(), &["*.log"], &mut seen);
+        assert_eq!(before[0], "app.1.log of app.1.log by *.log/app.1.log");
+        // The file itself goes on under another name, and none is new.
+        fs::rename(dir.path().join("app.log"), dir.path().join("app.1.log")).unwrap();
+        touch(dir.path(), &["app.log"]);
+        let after = placed(dir.path(), &["*.log"], &mut seen);
+        assert_eq!(after[0], "app.1.log of app.log by *.log/app.log");
+        assert_eq!(placed(dir.path(), &["*.log"], &mut seen), after);
+    }
+
+    #[test]
+    fn a_log_that_becomes_known_has_its_rotations_though_no_name_has_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        touch(dir.path(), &["app.log.1", "other.log"]);
+        let places = [Place::new(SourceId(0), "pbx", &[dir.path().join("other.log")])];
+        let mut seen = Seen::default();
+        let mut listed = |logs: &Logs| list(&places, logs, Scope::All, &mut seen).entries.len();
+        let chain = dir.path().join("app.log");
+        let known: Logs = [(chain.as_path(), SourceId(0), "pbx")].into_iter().collect();
+        assert_eq!([listed(&Logs::default()), listed(&known), listed(&known), listed(&Logs::default())], [1, 2, 2, 1]);
+    }
+
+    #[test]
+    fn the_first_of_several_names_of_a_log_gives_its_source_a_name() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("a")).unwrap();
+        touch(dir.path(), &["a/app-1.log", "a/app.log", "a/other.log"]);
+        let paths = [dir.path().join("*/*.log"), dir.path().join("a/other.log"), dir.path().join("a")];
+        let listing =
+            list(&[Place::new(SourceId(0), "pbx", &paths)], &Logs::default(), Scope::All, &mut Seen::default());
+        let names: Vec<&str> = listing.entries.iter().map(|entry| entry.source_name.as_str()).collect();
+        assert_eq!(names, ["pbx/app-1.log", "pbx/app.log", "pbx/other.log"]);
+    }
+
     #[test]
     fn listings_of_another_directory_make_no_file_older() {
         let dir = tempfile::tempdir().unwrap();
@@ -441,13 +511,13 @@ mod tests {
         touch(dir.path(), &["a/app.log", "b/app.log"]);
         let places = [Place::new(SourceId(0), "pbx", &[dir.path().join("*/app.log")])];
         let mut seen = Seen::default();
-        list(&places, &[], Scope::All, &mut seen);
+        list(&places, &Logs::default(), Scope::All, &mut seen);
         for _ in 0..20 {
-            list(&places, &[], Scope::Directories(BTreeSet::from([dir.path().join("b")])), &mut seen);
+            list(&places, &Logs::default(), Scope::Directories(BTreeSet::from([dir.path().join("b")])), &mut seen);
         }
         fs::rename(dir.path().join("a/app.log"), dir.path().join("a/app.1.log")).unwrap();
         touch(dir.path(), &["a/app.log"]);
-        let listing = list(&places, &[], Scope::All, &mut seen);
+        let listing = list(&places, &Logs::default(), Scope::All, &mut seen);
         let rotation = listing.entries.iter().find(|entry| entry.path.ends_with("a/app.1.log"));
         assert_eq!(rotation.map(|entry| entry.chain.clone()), Some(dir.path().join("a/app.log")));
     }

@@ -52,6 +52,7 @@ mod turns;
 mod verdict;
 mod wrapped;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use record::id::StreamId;
@@ -235,7 +236,7 @@ impl Follow {
         // What a file is cannot be told before it is known which streams there are; but what is there at the beginning can.
         if !self.recovered {
             if self.rounds.ask_first() {
-                let (logs, lived, held) = (Vec::new(), Vec::new(), Vec::new());
+                let (logs, lived, held) = (Arc::default(), Vec::new(), Vec::new());
                 self.actions.push(Action::List { scope: Scope::All, logs, lived, held });
             }
             return;
@@ -244,7 +245,7 @@ impl Follow {
             && let Some(Round { scope, files, polls }) = self.rounds.ask(self.now.mono, || self.sight.polled())
         {
             let lived = if self.rounds.number() == 0 { self.streams.lived() } else { Vec::new() };
-            let logs = if scope.is_empty() { Vec::new() } else { self.chains.logs() };
+            let logs = if scope.is_empty() { Arc::default() } else { self.chains.logs() };
             let held = self.held(&scope, &files, polls);
             self.actions.push(Action::List { scope, logs, lived, held });
         }

@@ -38,6 +38,7 @@ mod guard;
 mod hints;
 mod link;
 mod logname;
+mod names;
 mod parcel;
 mod pattern;
 mod place;

@@ -15,22 +15,6 @@ pub struct LogName {
     pub number: Option<u64>,
 }
 
-/// Orders names by age, oldest first.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Age(pub LogName);
-
-impl Ord for Age {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.age(&other.0)
-    }
-}
-
-impl PartialOrd for Age {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
 impl LogName {
     /// As far as names can say, this is the name that is written to.
     pub fn is_plain(&self) -> bool {
@@ -64,9 +48,10 @@ pub struct Numbered {
 
 /// Reads all names of one directory. `logs` are log names that are known though their file may be away: between a rotation
 /// and the next line many loggers have none.
-pub fn log_names(names: &[Vec<u8>], logs: &[Vec<u8>]) -> Vec<Reading> {
-    let dated: Vec<Dated> = names.iter().map(|name| Dated::of(without_compression(name))).collect();
-    let known: HashSet<&[u8]> = dated.iter().map(|dated| &dated.rest).chain(logs).map(Vec::as_slice).collect();
+pub fn log_names<T: AsRef<[u8]>, L: AsRef<[u8]>>(names: &[T], logs: &[L]) -> Vec<Reading> {
+    let dated: Vec<Dated> = names.iter().map(|name| Dated::of(without_compression(name.as_ref()))).collect();
+    let rests = dated.iter().map(|dated| dated.rest.as_slice());
+    let known: HashSet<&[u8]> = rests.chain(logs.iter().map(AsRef::as_ref)).collect();
     dated.iter().map(|dated| dated.read(&known)).collect()
 }
 
@@ -237,14 +222,16 @@ fn numbered(name: &[u8], known: &HashSet<&[u8]>) -> Option<Numbered> {
 mod tests {
     use super::*;
 
+    const NO_LOGS: &[&[u8]] = &[];
+
     fn logs(names: &[&str]) -> Vec<String> {
         let names: Vec<Vec<u8>> = names.iter().map(|name| name.as_bytes().to_vec()).collect();
-        log_names(&names, &[]).into_iter().map(|read| String::from_utf8(read.name.log).unwrap()).collect()
+        log_names(&names, NO_LOGS).into_iter().map(|read| String::from_utf8(read.name.log).unwrap()).collect()
     }
 
     fn oldest_first(names: &[&str]) -> Vec<String> {
         let bytes: Vec<Vec<u8>> = names.iter().map(|name| name.as_bytes().to_vec()).collect();
-        let mut both: Vec<_> = log_names(&bytes, &[]).into_iter().zip(names).collect();
+        let mut both: Vec<_> = log_names(&bytes, NO_LOGS).into_iter().zip(names).collect();
         both.sort_by(|a, b| a.0.name.age(&b.0.name));
         both.into_iter().map(|(_, name)| (*name).to_owned()).collect()
     }
@@ -266,7 +253,7 @@ mod tests {
     fn a_log_whose_file_is_away_still_has_its_rotations() {
         let names = [b"app.log.1".to_vec()];
         assert_eq!(log_names(&names, &[b"app.log".to_vec()])[0].name.log, b"app.log");
-        assert_eq!(log_names(&names, &[])[0].name.log, b"app.log.1");
+        assert_eq!(log_names(&names, NO_LOGS)[0].name.log, b"app.log.1");
     }
 
     #[test]
@@ -282,7 +269,7 @@ mod tests {
     #[test]
     fn a_number_amid_a_name_leaves_open_what_it_is() {
         let names = [&b"app.log"[..], b"app.1.log", b"app-2.log", b"app.log.3", b"other.4.log"].map(<[u8]>::to_vec);
-        let read = log_names(&names, &[]);
+        let read = log_names(&names, NO_LOGS);
         let maybe = |nth: usize| read[nth].numbered.clone().map(|numbered| (numbered.family, numbered.name.number));
         assert_eq!(maybe(1), Some((b"app.\0.log".to_vec(), Some(1))));
         assert_eq!(maybe(2), Some((b"app-\0.log".to_vec(), Some(2))));

@@ -1,12 +1,17 @@
 //! Patterns of paths: `*`, `?`, `[...]`, `{a,b}`, and `**` for any depth.
 
-use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use globset::{ErrorKind, GlobBuilder, GlobMatcher};
 use walkdir::{DirEntry, WalkDir};
+
+use crate::names::{Kind, Name, Names};
+use crate::unread::in_words;
 
 /// How deep `**` looks.
 const DEPTH: usize = 32;
@@ -44,7 +49,18 @@ pub enum Holds {
 }
 
 /// What cannot be looked at, with the reason.
-pub type Fault = (PathBuf, io::Error);
+pub type Fault = (PathBuf, String);
+
+/// Files of one directory.
+#[derive(Debug, Default)]
+pub struct Matched {
+    /// The directory, relative to the root of the pattern.
+    pub base: PathBuf,
+    /// By their places among the names of the directory.
+    pub files: Vec<usize>,
+    /// By name: what was found without the names of the directory.
+    pub names: Vec<OsString>,
+}
 
 /// Whether a path has a sign of a pattern.
 pub fn is_pattern(text: &str) -> bool {
@@ -84,53 +100,132 @@ impl Pattern {
         path.strip_prefix(&self.root).is_ok_and(|rest| self.whole.is_match(rest))
     }
 
-    /// The paths that are there, relative to the root. `**` does not follow links to directories; other parts do. `looks_in`
-    /// is given each directory that was looked into.
-    pub fn find(&self, fault: &mut impl FnMut(Fault), looks_in: &mut impl FnMut(&Path, Holds)) -> BTreeSet<PathBuf> {
-        let mut found = BTreeSet::from([PathBuf::new()]);
-        for (at, level) in self.levels.iter().enumerate() {
-            let is_last = at + 1 == self.levels.len() && self.deep.is_none();
-            let holds = if is_last { Holds::Files } else { Holds::Directories };
-            for base in &found {
-                looks_in(&self.root().join(base), holds);
-            }
-            found = found.iter().flat_map(|base| self.step(base, level, is_last, fault)).collect();
-        }
-        let Some(Level::Signs { matcher, hidden }) = &self.deep else { return found };
-        let below = |base: &PathBuf| {
-            let top = self.root().join(base);
-            looks_in(&top, Holds::Directories);
-            let walk = WalkDir::new(&top).min_depth(1).max_depth(DEPTH);
-            let (directories, files): (Vec<_>, Vec<_>) =
-                entries(walk, fault).into_iter().partition(|entry| entry.file_type().is_dir());
-            for entry in &directories {
-                looks_in(entry.path(), Holds::Directories);
-            }
-            let matching = files.into_iter().filter(|entry| *hidden || !is_hidden(entry)).filter_map(|entry| {
-                let relative = entry.path().strip_prefix(&top).ok()?;
-                matcher.is_match(relative).then(|| base.join(relative))
-            });
-            matching.collect::<Vec<_>>()
-        };
-        found.iter().flat_map(below).collect()
+    /// A directory below the root.
+    pub fn below(&self, base: &Path) -> PathBuf {
+        // To join an empty path would leave a slash at the end.
+        if base.as_os_str().is_empty() { self.root().to_path_buf() } else { self.root().join(base) }
     }
 
-    /// One part further. A directory that is only named need not be readable.
-    fn step(&self, base: &Path, level: &Level, is_last: bool, fault: &mut impl FnMut(Fault)) -> Vec<PathBuf> {
-        let top = self.root().join(base);
-        match level {
-            Level::Plain(name) => {
-                let is_there = top.join(name).exists();
-                is_there.then(|| base.join(name)).into_iter().collect()
+    /// The files that are there, by directory. `**` does not follow links to directories; other parts do. `names` gives the
+    /// names in a directory, and `looks_in` is given each directory that was looked into.
+    pub fn find(
+        &self,
+        names: &mut impl FnMut(&Path) -> Arc<Names>,
+        fault: &mut impl FnMut(Fault),
+        looks_in: &mut impl FnMut(&Path, Holds),
+    ) -> Vec<Matched> {
+        let (last, before) = match self.levels.split_last() {
+            Some((last, before)) if self.deep.is_none() => (Some(last), before),
+            _ => (None, self.levels.as_slice()),
+        };
+        let mut bases = vec![PathBuf::new()];
+        for level in before {
+            for base in &bases {
+                looks_in(&self.below(base), Holds::Directories);
             }
+            bases = bases.iter().flat_map(|base| self.directories(base, level, names, fault)).collect();
+        }
+        if let Some(level) = last {
+            for base in &bases {
+                looks_in(&self.below(base), Holds::Files);
+            }
+            return bases.into_iter().map(|base| self.files(base, level, names, fault)).collect();
+        }
+        let Some(Level::Signs { matcher, hidden }) = &self.deep else { return Vec::new() };
+        bases.iter().flat_map(|base| self.walk(base, (matcher, *hidden), fault, looks_in)).collect()
+    }
+
+    /// One part further, which is not the last one. A directory that is only named need not be readable.
+    fn directories(
+        &self,
+        base: &Path,
+        level: &Level,
+        names: &mut impl FnMut(&Path) -> Arc<Names>,
+        fault: &mut impl FnMut(Fault),
+    ) -> Vec<PathBuf> {
+        let top = self.below(base);
+        match level {
+            Level::Plain(name) => top.join(name).exists().then(|| base.join(name)).into_iter().collect(),
             Level::Signs { matcher, hidden } => {
-                let walk = WalkDir::new(&top).min_depth(1).max_depth(1);
-                let matching = entries(walk, fault).into_iter().filter(|entry| {
-                    (*hidden || !is_hidden(entry)) && matcher.is_match(entry.file_name()) && (is_last || is_dir(entry))
-                });
-                matching.map(|entry| base.join(entry.file_name())).collect()
+                let names = read(&top, names, fault);
+                let matching = names.iter().filter(|name| is_match(matcher, *hidden, name) && is_dir(&top, name));
+                matching.map(|name| base.join(OsStr::from_bytes(&name.name))).collect()
             }
         }
+    }
+
+    /// The last part.
+    fn files(
+        &self,
+        base: PathBuf,
+        level: &Level,
+        names: &mut impl FnMut(&Path) -> Arc<Names>,
+        fault: &mut impl FnMut(Fault),
+    ) -> Matched {
+        let top = self.below(&base);
+        match level {
+            Level::Plain(name) => {
+                let names = top.join(name).exists().then(|| name.clone()).into_iter().collect();
+                Matched { base, files: Vec::new(), names }
+            }
+            Level::Signs { matcher, hidden } => {
+                let names = read(&top, names, fault);
+                let matching = names.iter().enumerate().filter(|(_, name)| is_match(matcher, *hidden, name));
+                Matched { base, files: matching.map(|(file, _)| file).collect(), names: Vec::new() }
+            }
+        }
+    }
+
+    /// What `**` and the parts after it match below a directory.
+    fn walk(
+        &self,
+        base: &Path,
+        (matcher, hidden): (&GlobMatcher, bool),
+        fault: &mut impl FnMut(Fault),
+        looks_in: &mut impl FnMut(&Path, Holds),
+    ) -> Vec<Matched> {
+        let top = self.below(base);
+        looks_in(&top, Holds::Directories);
+        let walk = WalkDir::new(&top).min_depth(1).max_depth(DEPTH);
+        let (directories, files): (Vec<_>, Vec<_>) =
+            entries(walk, fault).into_iter().partition(|entry| entry.file_type().is_dir());
+        for entry in &directories {
+            looks_in(entry.path(), Holds::Directories);
+        }
+        let mut found: BTreeMap<OsString, Matched> = BTreeMap::new();
+        for entry in files.iter().filter(|entry| hidden || !is_hidden(entry)) {
+            let Some(relative) = entry.path().strip_prefix(&top).ok().filter(|path| matcher.is_match(path)) else {
+                continue;
+            };
+            let below = relative.parent().unwrap_or(Path::new(""));
+            let base = if below.as_os_str().is_empty() { base.to_path_buf() } else { base.join(below) };
+            let here = found.entry(base.clone().into_os_string());
+            let here = here.or_insert_with(|| Matched { base, ..Matched::default() });
+            here.names.push(entry.file_name().to_owned());
+        }
+        found.into_values().collect()
+    }
+}
+
+/// The names in a directory; what has vanished meanwhile is no fault.
+fn read(top: &Path, names: &mut impl FnMut(&Path) -> Arc<Names>, fault: &mut impl FnMut(Fault)) -> Arc<Names> {
+    let names = names(top);
+    for error in names.faults().iter().filter(|error| !error.has_vanished()) {
+        fault((top.to_path_buf(), error.text.clone()));
+    }
+    names
+}
+
+fn is_match(matcher: &GlobMatcher, hidden: bool, Name { name, .. }: &Name) -> bool {
+    (hidden || !name.starts_with(b".")) && matcher.is_match(OsStr::from_bytes(name))
+}
+
+/// A directory, or a link to one.
+fn is_dir(top: &Path, Name { name, kind }: &Name) -> bool {
+    match kind {
+        Kind::Directory => true,
+        Kind::Link => top.join(OsStr::from_bytes(name)).is_dir(),
+        Kind::Other => false,
     }
 }
 
@@ -164,7 +259,7 @@ fn entries(walk: WalkDir, fault: &mut impl FnMut(Fault)) -> Vec<DirEntry> {
                 let vanished =
                     |error: &io::Error| matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
                 if let Some(error) = error.into_io_error().filter(|error| !vanished(error)) {
-                    fault((path, error));
+                    fault((path, in_words(&error)));
                 }
             }
         }
@@ -176,23 +271,32 @@ fn is_hidden(entry: &DirEntry) -> bool {
     entry.file_name().as_encoded_bytes().starts_with(b".")
 }
 
-/// A directory, or a link to one.
-fn is_dir(entry: &DirEntry) -> bool {
-    entry.file_type().is_dir() || (entry.path_is_symlink() && entry.path().is_dir())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::fs;
     use std::os::unix::ffi::OsStringExt;
     use std::os::unix::fs::symlink;
 
     use super::*;
 
+    /// The paths that a pattern finds, relative to its root.
+    fn paths(pattern: &Pattern, fault: &mut impl FnMut(Fault)) -> BTreeSet<PathBuf> {
+        let mut names = |path: &Path| Names::read(path, None);
+        let found = pattern.find(&mut names, fault, &mut |_, _| {});
+        let mut paths = BTreeSet::new();
+        for Matched { base, files, names } in found {
+            let all = Names::read(&pattern.below(&base), None);
+            let files = files.iter().map(|file| OsString::from_vec(all.get(*file).unwrap().name.clone()));
+            paths.extend(files.chain(names).map(|name| base.join(name)));
+        }
+        paths
+    }
+
     /// What a pattern below a directory finds there; each of it must match, too.
     fn found(dir: &Path, pattern: &str) -> Vec<String> {
         let pattern = Pattern::new(&format!("{}/{pattern}", dir.display())).unwrap();
-        let found = pattern.find(&mut |fault| panic!("{fault:?}"), &mut |_, _| {});
+        let found = paths(&pattern, &mut |fault| panic!("{fault:?}"));
         let odd: Vec<_> = found.iter().filter(|path| !pattern.matches(&pattern.root().join(path))).collect();
         assert_eq!(odd, Vec::<&PathBuf>::new());
         found.iter().map(|path| path.to_string_lossy().into_owned()).collect()
@@ -214,6 +318,9 @@ mod tests {
         let check = |pattern: &str, expect: &[&str]| assert_eq!(found(dir.path(), pattern), expect, "{pattern}");
         check("*.log", &["app.log", "b.log", "통화.log"]);
         check("?.log", &["b.log"]);
+        // One byte: each of these two letters has three.
+        check("??????.log", &["통화.log"]);
+        check("??.log", &[]);
         check("[a-b]*.log", &["app.log", "b.log"]);
         check("[!a]*.txt", &["b.txt"]);
         check("{app,b}.{log,txt}", &["app.log", "b.log", "b.txt"]);
@@ -256,7 +363,7 @@ mod tests {
         assert_eq!(found(dir.path(), "*/log/sip.log"), ["alice/log/sip.log"]);
         let mut faults = Vec::new();
         let pattern = Pattern::new(&format!("{}/nowhere/*.log", dir.path().display())).unwrap();
-        assert_eq!(pattern.find(&mut |fault| faults.push(fault), &mut |_, _| {}), BTreeSet::new());
+        assert_eq!(paths(&pattern, &mut |fault| faults.push(fault)), BTreeSet::new());
         assert!(faults.is_empty(), "{faults:?}");
     }
 

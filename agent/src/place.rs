@@ -65,6 +65,18 @@ pub fn split(path: &Path) -> Option<(&Path, &[u8])> {
     path.file_name().map(|name| (directory, name.as_bytes()))
 }
 
+/// A path from directory and name.
+pub fn beside(directory: &Path, name: &[u8]) -> PathBuf {
+    let directory = directory.as_os_str().as_bytes();
+    let mut path = Vec::with_capacity(directory.len() + 1 + name.len());
+    path.extend_from_slice(directory);
+    if !directory.ends_with(b"/") {
+        path.push(b'/');
+    }
+    path.extend_from_slice(name);
+    OsString::from_vec(path).into()
+}
+
 /// The path itself, and those of the logs of which it may be a rotation.
 pub fn possible_chains(path: &Path) -> Vec<PathBuf> {
     let Some((directory, name)) = split(path) else { return vec![path.to_path_buf()] };

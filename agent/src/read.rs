@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::content::{Content, Handle, InodeId, open};
 use crate::cursor::Cursor;
-use crate::discover::{Listing, Lived, Log, Scope, Seen, list};
+use crate::discover::{Listing, Lived, Logs, Scope, Seen, list};
 use crate::follow::Event;
 use crate::guard::{Ask, compare, sum};
 use crate::place::Place;
@@ -38,7 +38,7 @@ pub enum Job {
 pub struct ListJob {
     pub scope: Scope,
     pub places: Arc<Vec<Place>>,
-    pub logs: Vec<Log>,
+    pub logs: Arc<Logs>,
     pub lived: Vec<Lived>,
     pub seen: Arc<Mutex<Seen>>,
     pub watches: Arc<Mutex<Watches>>,

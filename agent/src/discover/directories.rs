@@ -1,93 +1,162 @@
-//! The names in directories, read once a listing, and of which log each file is.
+//! The directories of one listing: the names in each are read once, and what follows from them is kept for the next one.
 
-use std::collections::{HashMap, HashSet};
-use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{Log, Seen};
-use crate::logname::{LogName, log_names};
+use super::table::{Basis, Table};
+use super::{Logs, Scope, Seen};
+use crate::names::Names;
 use crate::place::{Place, split};
 
-/// The names of the directories of one look, read once.
-pub(super) struct Directories<'a> {
-    /// Log names that are known by directory, though their files may be away.
-    logs: HashMap<PathBuf, Vec<Vec<u8>>>,
-    /// Paths that a source matches itself.
-    named: &'a HashSet<&'a OsStr>,
-    seen: &'a mut Seen,
-    names: HashMap<PathBuf, Names>,
+/// What the last listings have found in directories.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    by_directory: HashMap<OsString, (Arc<Names>, Option<Arc<Table>>)>,
 }
 
-#[derive(Default)]
-struct Names {
-    logs: HashMap<Vec<u8>, LogName>,
-    /// The files of each log.
-    files: HashMap<Vec<u8>, Vec<Vec<u8>>>,
-    /// Symbolic links.
-    links: HashSet<Vec<u8>>,
+/// A directory, by the order in which they were come upon.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct DirectoryId(usize);
+
+pub(super) struct Directories {
+    kept: Kept,
+    ids: HashMap<OsString, DirectoryId>,
+    all: Vec<Directory>,
 }
 
-impl<'a> Directories<'a> {
-    pub fn new(places: &[Place], logs: &[Log], named: &'a HashSet<&'a OsStr>, seen: &'a mut Seen) -> Self {
-        let given = places.iter().flat_map(|place| &place.given).filter(|given| given.pattern.is_none());
-        let given = given.map(|given| given.path.as_path());
-        let mut known: HashMap<PathBuf, Vec<Vec<u8>>> = HashMap::new();
-        for (directory, name) in given.chain(logs.iter().map(|log| log.chain.as_path())).filter_map(split) {
-            known.entry(directory.to_path_buf()).or_default().push(name.to_vec());
+pub(super) struct Directory {
+    pub path: PathBuf,
+    pub names: Arc<Names>,
+    /// Names that a source gave, and that are not among those.
+    more: Vec<Vec<u8>>,
+    /// By file: a source matches it itself. Files are numbered as in a table.
+    named: Vec<bool>,
+}
+
+/// Paths that sources give by name, by directory: the name, the number of the place, and whether it has signs.
+pub(super) type GivenNames<'a> = HashMap<&'a Path, Vec<(&'a [u8], usize, bool)>>;
+
+pub(super) fn given_names(places: &[Place]) -> GivenNames<'_> {
+    let mut names = GivenNames::new();
+    for (at, place) in places.iter().enumerate() {
+        for given in &place.given {
+            if let Some((directory, name)) = split(&given.path) {
+                names.entry(directory).or_default().push((name, at, given.pattern.is_some()));
+            }
         }
-        Self { logs: known, named, seen, names: HashMap::new() }
+    }
+    for names in names.values_mut() {
+        names.sort_unstable();
+    }
+    names
+}
+
+impl DirectoryId {
+    pub fn index(self) -> usize {
+        self.0
+    }
+}
+
+impl Directories {
+    pub fn new(kept: Kept) -> Self {
+        Self { kept, ids: HashMap::new(), all: Vec::new() }
     }
 
-    fn of(&mut self, directory: &Path) -> &Names {
-        let logs = self.logs.get(directory).map_or(&[] as &[Vec<u8>], Vec::as_slice);
-        let (by_config, seen) = (self.named, &mut *self.seen);
-        self.names.entry(directory.to_path_buf()).or_insert_with(|| {
-            let (mut all, mut names) = (Names::default(), Vec::new());
-            for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-                let name = entry.file_name().into_vec();
-                if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
-                    all.links.insert(name.clone());
-                }
-                names.push(name);
+    /// A directory, which is read unless it was already.
+    pub fn id(&mut self, path: &Path) -> DirectoryId {
+        if let Some(id) = self.ids.get(path.as_os_str()) {
+            return *id;
+        }
+        let key = path.as_os_str().to_owned();
+        let names = match self.kept.by_directory.get_mut(&key) {
+            Some((before, _)) => {
+                *before = Names::read(path, Some(before));
+                Arc::clone(before)
             }
-            let read = log_names(&names, logs);
-            // What one of them proves counts for those before it, too.
-            for (read, name) in read.iter().zip(&names) {
-                if let Some(numbered) = &read.numbered {
-                    seen.proves(directory, name, numbered, true);
-                }
+            None => {
+                let names = Names::read(path, None);
+                self.kept.by_directory.insert(key.clone(), (Arc::clone(&names), None));
+                names
             }
-            for (read, name) in read.into_iter().zip(&names) {
-                let is_named = || {
-                    let path: OsString = directory.join(OsStr::from_bytes(name)).into_os_string();
-                    logs.contains(name) || by_config.contains(path.as_os_str())
-                };
-                let rotation = read.numbered.filter(|numbered| seen.proves(directory, name, numbered, is_named()));
-                let log = rotation.map_or(read.name, |numbered| numbered.name);
-                all.files.entry(log.log.clone()).or_default().push(name.clone());
-                all.logs.insert(name.clone(), log);
-            }
-            all
-        })
+        };
+        let id = DirectoryId(self.all.len());
+        self.ids.insert(key, id);
+        let path = path.to_path_buf();
+        self.all.push(Directory { path, named: vec![false; names.len()], names, more: Vec::new() });
+        id
     }
 
-    /// The log of a file, and whether the file is a symbolic link.
-    pub fn log_name(&mut self, directory: &Path, name: &[u8]) -> (LogName, bool) {
-        let all = self.of(directory);
-        let known = all.logs.get(name).cloned();
-        let log = known.unwrap_or_else(|| LogName { log: name.to_vec(), date: None, number: None });
-        (log, all.links.contains(name))
+    pub fn get(&self, id: DirectoryId) -> &Directory {
+        &self.all[id.0]
     }
 
-    pub fn is_link(&mut self, path: &Path) -> bool {
-        split(path).is_some_and(|(directory, name)| self.of(directory).links.contains(name))
+    pub fn get_mut(&mut self, id: DirectoryId) -> &mut Directory {
+        &mut self.all[id.0]
     }
 
-    pub fn rotations(&mut self, directory: &Path, log: &[u8]) -> Vec<(Vec<u8>, LogName)> {
-        let all = self.of(directory);
-        let files = all.files.get(log).into_iter().flatten();
-        files.filter_map(|name| Some((name.clone(), all.logs.get(name)?.clone()))).collect()
+    pub fn ids(&self) -> impl Iterator<Item = DirectoryId> + use<> {
+        (0..self.all.len()).map(DirectoryId)
+    }
+
+    /// Of which log each file is, by directory.
+    pub fn tables(&mut self, logs: &Logs, given: &GivenNames, seen: &mut Seen) -> Vec<Arc<Table>> {
+        let mut tables = Vec::with_capacity(self.all.len());
+        for Directory { path, names, more, named } in &self.all {
+            let given = given.get(path.as_path()).map_or(&[][..], Vec::as_slice);
+            let given = given.iter().filter(|(_, _, has_signs)| !has_signs).map(|(name, ..)| *name);
+            let mut known: Vec<&[u8]> = given.chain(logs.of(path).iter().map(|log| log.name.as_slice())).collect();
+            known.sort_unstable();
+            known.dedup();
+            let basis = Basis { directory: path, names, more, known: &known, named };
+            let Some((_, before)) = self.kept.by_directory.get_mut(path.as_os_str()) else { continue };
+            let table = Table::new(&basis, before.as_ref(), seen);
+            *before = Some(Arc::clone(&table));
+            tables.push(table);
+        }
+        tables
+    }
+
+    /// What is kept for the next listing. One of all places forgets what it did not come upon.
+    pub fn into_kept(self, scope: &Scope) -> Kept {
+        let Self { mut kept, ids, .. } = self;
+        if *scope == Scope::All {
+            kept.by_directory.retain(|path, _| ids.contains_key(path));
+        }
+        kept
+    }
+}
+
+impl Directory {
+    /// A source matches this file itself; gives its number.
+    pub fn name(&mut self, name: &[u8]) -> usize {
+        let file = self.names.position(name).unwrap_or_else(|| {
+            let known = self.more.iter().position(|more| more == name);
+            self.names.len()
+                + known.unwrap_or_else(|| {
+                    self.more.push(name.to_vec());
+                    self.named.push(true);
+                    self.more.len() - 1
+                })
+        });
+        self.named[file] = true;
+        file
+    }
+
+    /// A source matches these files itself.
+    pub fn name_all(&mut self, files: &[usize]) {
+        for file in files {
+            self.named[*file] = true;
+        }
+    }
+
+    /// The name of a file.
+    pub fn file(&self, file: usize) -> &[u8] {
+        self.names.get(file).map_or_else(|| self.more[file - self.names.len()].as_slice(), |name| &name.name)
+    }
+
+    pub fn is_named(&self, file: usize) -> bool {
+        self.named[file]
     }
 }

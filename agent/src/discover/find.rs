@@ -1,17 +1,31 @@
 //! What the paths of a config match: files, directories and patterns.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{Holds, Listing, Named};
-use crate::pattern::Fault;
+use super::directories::{Directories, DirectoryId};
+use super::{Holds, Listing};
+use crate::names::{Kind, Names};
+use crate::pattern::{Fault, Pattern};
 use crate::place::{Given, split};
 use crate::unread::Obstacle;
 
+/// Files of one directory that a path of a config matches.
+pub(super) struct Found {
+    pub directory: DirectoryId,
+    /// The directory relative to that part of the path which is no pattern.
+    pub relative: PathBuf,
+    /// By number, ascending.
+    pub files: Vec<usize>,
+}
+
 /// Adds what a path of a config matches.
-pub(super) fn find(given: &Given, found: &mut Named, listing: &mut Listing) {
+pub(super) fn find(given: &Given, directories: &mut Directories, listing: &mut Listing) -> Vec<Found> {
     let path = given.path.as_path();
     match &given.pattern {
         // A file whose name looks like a pattern is taken by its name.
@@ -20,33 +34,55 @@ pub(super) fn find(given: &Given, found: &mut Named, listing: &mut Listing) {
             if fs::metadata(root).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
                 listing.looks_in(root, Holds::Directories);
                 listing.missing.push(path.to_path_buf());
-                return;
+                return Vec::new();
             }
-            let Listing { odd, directories, .. } = listing;
-            let mut fault = |(path, error): Fault| odd.push((path, Obstacle::unreadable(&error)));
-            let matched = pattern.find(&mut fault, &mut |path, holds| note_directory(directories, path, holds));
-            for relative in matched {
-                found.insert(root.join(&relative).into_os_string(), relative.to_string_lossy().into_owned());
-            }
+            find_pattern(pattern, directories, listing)
         }
         _ => match fs::metadata(path) {
             Ok(meta) if meta.is_dir() => {
                 listing.looks_in(path, Holds::Files);
-                read_directory(path, found, listing);
+                vec![read_directory(path, directories, listing)]
             }
             Ok(_) => {
                 listing.looks_beside(path, Holds::Files);
-                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-                found.insert(path.as_os_str().to_owned(), name.unwrap_or_default());
+                let found = split(path).map(|(directory, name)| {
+                    let id = directories.id(directory);
+                    let files = vec![directories.get_mut(id).name(name)];
+                    Found { directory: id, relative: PathBuf::new(), files }
+                });
+                found.into_iter().collect()
             }
             // A file or a directory: nobody knows.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 listing.looks_beside(path, Holds::Directories);
                 listing.missing.push(path.to_path_buf());
+                Vec::new()
             }
-            Err(error) => listing.odd.push((path.to_path_buf(), Obstacle::unreadable(&error))),
+            Err(error) => {
+                listing.odd.push((path.to_path_buf(), Obstacle::unreadable(&error)));
+                Vec::new()
+            }
         },
     }
+}
+
+fn find_pattern(pattern: &Pattern, directories: &mut Directories, listing: &mut Listing) -> Vec<Found> {
+    let Listing { odd, directories: looked, .. } = listing;
+    let mut fault = |(path, why): Fault| odd.push((path, Obstacle::Unreadable(why)));
+    let mut names = |path: &Path| -> Arc<Names> {
+        let id = directories.id(path);
+        Arc::clone(&directories.get(id).names)
+    };
+    let matched = pattern.find(&mut names, &mut fault, &mut |path, holds| note_directory(looked, path, holds));
+    let found = matched.into_iter().map(|matched| {
+        let id = directories.id(&pattern.below(&matched.base));
+        let directory = directories.get_mut(id);
+        directory.name_all(&matched.files);
+        let mut files = matched.files;
+        files.extend(matched.names.iter().map(|name: &OsString| directory.name(name.as_bytes())));
+        Found { directory: id, relative: matched.base, files }
+    });
+    found.filter(|found| !found.files.is_empty()).collect()
 }
 
 /// Notes a directory in which files of the sources stand or may appear.
@@ -70,15 +106,15 @@ impl Listing {
 }
 
 /// All in a directory but its directories (a link to one is none).
-fn read_directory(at: &Path, found: &mut Named, listing: &mut Listing) {
-    match fs::read_dir(at) {
-        Ok(entries) => {
-            let files = entries.flatten().filter(|entry| !entry.file_type().is_ok_and(|kind| kind.is_dir()));
-            for name in files.map(|entry| entry.file_name()) {
-                found.insert(at.join(&name).into_os_string(), name.to_string_lossy().into_owned());
-            }
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => listing.odd.push((at.to_path_buf(), Obstacle::unreadable(&error))),
-    }
+fn read_directory(at: &Path, directories: &mut Directories, listing: &mut Listing) -> Found {
+    // Without a slash at its end, as its files know it.
+    let id = directories.id(at.components().as_path());
+    let directory = directories.get_mut(id);
+    let names = Arc::clone(&directory.names);
+    let faults = names.faults().iter().filter(|fault| fault.kind != io::ErrorKind::NotFound);
+    listing.odd.extend(faults.map(|fault| (at.to_path_buf(), Obstacle::Unreadable(fault.text.clone()))));
+    let files = names.iter().enumerate().filter(|(_, name)| name.kind != Kind::Directory);
+    let files: Vec<usize> = files.map(|(file, _)| file).collect();
+    directory.name_all(&files);
+    Found { directory: id, relative: PathBuf::new(), files }
 }

@@ -19,7 +19,15 @@ impl Scope {
     pub fn covers(&self, chain: &Path) -> bool {
         match self {
             Self::All => true,
-            Self::Directories(directories) => chain.parent().is_some_and(|directory| directories.contains(directory)),
+            Self::Directories(_) => chain.parent().is_some_and(|directory| self.covers_directory(directory)),
+        }
+    }
+
+    /// Whether the logs of a directory are listed.
+    pub fn covers_directory(&self, directory: &Path) -> bool {
+        match self {
+            Self::All => true,
+            Self::Directories(directories) => directories.contains(directory),
         }
     }
 

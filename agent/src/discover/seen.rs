@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::directories::Kept;
 use super::{Entry, Scope};
 use crate::content::InodeId;
 use crate::logname::Numbered;
@@ -33,6 +34,8 @@ pub struct Seen {
     lived: HashMap<(u64, i64), PathBuf>,
     /// Directories and families of names of which one was proven to be a rotation.
     families: HashSet<(PathBuf, Vec<u8>)>,
+    /// What followed from the names in directories.
+    kept: Kept,
 }
 
 impl Seen {
@@ -61,6 +64,14 @@ impl Seen {
             return true;
         }
         !is_named && self.families.contains(&family)
+    }
+
+    pub(super) fn take_kept(&mut self) -> Kept {
+        std::mem::take(&mut self.kept)
+    }
+
+    pub(super) fn keep(&mut self, kept: Kept) {
+        self.kept = kept;
     }
 
     /// Remembers where files are now. What a listing of some directories does not show may be elsewhere.

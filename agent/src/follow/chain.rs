@@ -1,10 +1,12 @@
 //! Rotation chains: the files of one log.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::discover::Log;
+use crate::discover::Logs;
 use crate::source::SourceId;
 use crate::stream::FileKey;
 
@@ -18,7 +20,10 @@ pub(super) struct ChainId(u64);
 /// By directory and log name. Invariant: a number is given once.
 #[derive(Debug, Default)]
 pub(super) struct Chains {
-    by_log: HashMap<PathBuf, Chain>,
+    /// As bytes: part by part takes ten times as long.
+    by_log: HashMap<OsString, Chain>,
+    /// What follows from these; none where that is another than when it was last asked for.
+    logs: Option<Arc<Logs>>,
     last: ChainId,
     /// Logs that were followed before the agent began.
     known: HashSet<PathBuf>,
@@ -45,15 +50,32 @@ pub(super) struct Chain {
 
 impl Chains {
     pub fn get(&self, path: &Path) -> Option<&Chain> {
-        self.by_log.get(path)
+        self.by_log.get(path.as_os_str())
     }
 
     pub fn get_mut(&mut self, path: &Path) -> Option<&mut Chain> {
-        self.by_log.get_mut(path)
+        self.by_log.get_mut(path.as_os_str())
     }
 
     pub fn entry(&mut self, path: &Path) -> &mut Chain {
-        self.by_log.entry(path.to_path_buf()).or_insert_with(|| Chain { id: self.last.next(), ..Chain::default() })
+        let new = || Chain { id: self.last.next(), ..Chain::default() };
+        self.by_log.entry(path.as_os_str().to_owned()).or_insert_with(new)
+    }
+
+    /// A file of this log was listed; gives its chain.
+    pub fn seen(&mut self, path: &Path, source: SourceId, source_name: &str, now: Duration) -> ChainId {
+        let is_known = |chain: &mut Chain| {
+            let is_of = chain.of.as_ref().is_some_and(|(of, name)| (*of, name.as_str()) == (source, source_name));
+            chain.seen_at = now;
+            is_of.then_some(chain.id)
+        };
+        if let Some(id) = self.get_mut(path).and_then(is_known) {
+            return id;
+        }
+        self.logs = None;
+        let chain = self.entry(path);
+        (chain.of, chain.seen_at) = (Some((source, source_name.to_owned())), now);
+        chain.id
     }
 
     /// An earlier run followed this log: whatever of it is not known was written since.
@@ -67,30 +89,37 @@ impl Chains {
 
     /// The logs that are followed, and those that were.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        let unseen = self.known.iter().filter(|path| !self.by_log.contains_key(*path));
-        self.by_log.keys().chain(unseen).map(PathBuf::as_path)
+        let unseen = self.known.iter().filter(|path| !self.by_log.contains_key(path.as_os_str()));
+        self.by_log.keys().map(Path::new).chain(unseen.map(PathBuf::as_path))
     }
 
     /// Logs whose rotations are looked for even while their own file is away.
-    pub fn logs(&self) -> Vec<Log> {
-        let log = |(chain, known): (&PathBuf, &Chain)| {
-            let (source, source_name) = known.of.clone()?;
-            Some(Log { chain: chain.clone(), source, source_name })
-        };
-        self.by_log.iter().filter_map(log).collect()
+    pub fn logs(&mut self) -> Arc<Logs> {
+        let logs = self.logs.get_or_insert_with(|| Arc::new(logs(&self.by_log)));
+        Arc::clone(logs)
     }
 
     /// Logs with names that never come again are not looked for for ever.
     pub fn forget_unseen(&mut self, now: Duration) {
+        let before = self.by_log.len();
         self.by_log.retain(|_, chain| now.saturating_sub(chain.seen_at) < FORGET);
+        if self.by_log.len() < before {
+            self.logs = None;
+        }
     }
 
     /// A file is caught up with, or gone: gives those that waited for it.
     pub fn caught_up(&mut self, path: &Path, file: FileKey) -> BTreeSet<FileKey> {
-        let Some(chain) = self.by_log.get_mut(path) else { return BTreeSet::new() };
+        let Some(chain) = self.get_mut(path) else { return BTreeSet::new() };
         chain.waiting.remove(&file);
         if chain.behind.remove(&file) { std::mem::take(&mut chain.waiting) } else { BTreeSet::new() }
     }
+}
+
+/// The logs of which a file was seen.
+fn logs(by_log: &HashMap<OsString, Chain>) -> Logs {
+    let seen = by_log.iter().filter_map(|(path, chain)| Some((path, chain.of.as_ref()?)));
+    seen.map(|(path, (source, name))| (Path::new(path), *source, name.as_str())).collect()
 }
 
 impl ChainId {
@@ -109,14 +138,6 @@ impl ChainId {
 impl Chain {
     pub fn id(&self) -> ChainId {
         self.id
-    }
-
-    /// One of its files was listed.
-    pub fn seen(&mut self, source: SourceId, source_name: &str, now: Duration) {
-        self.seen_at = now;
-        if self.of.as_ref().is_none_or(|(of, name)| (*of, name.as_str()) != (source, source_name)) {
-            self.of = Some((source, source_name.to_owned()));
-        }
     }
 
     pub fn add(&mut self, file: FileKey) {

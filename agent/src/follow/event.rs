@@ -10,7 +10,7 @@ use record::wire::{FileIdentity, Position};
 use super::{Outcome, Saved, Shipment};
 use crate::content::{InodeId, Stat};
 use crate::cursor::Cursor;
-use crate::discover::{Listing, Lived, Log, Scope};
+use crate::discover::{Listing, Lived, Logs, Scope};
 use crate::guard::{Ask, Look, Same, Sum};
 use crate::hints::Hints;
 use crate::stream::FileKey;
@@ -97,7 +97,7 @@ pub enum Action {
     /// List what the sources name, and the rotations of these logs, within this scope; then look at these open files.
     List {
         scope: Scope,
-        logs: Vec<Log>,
+        logs: Arc<Logs>,
         /// Where the streams of an earlier run were; told once.
         lived: Vec<Lived>,
         held: Vec<FileKey>,
