@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use agent::Progress;
 use agent::unread::{Obstacle, Unread};
+use agent::wording::shown;
 use record::miss::NearMiss;
 use record::wrapper::Wrapper;
 use store::Store;
@@ -170,9 +171,13 @@ impl Teller {
     }
 }
 
+fn file_name(path: &Path) -> String {
+    shown(Path::new(path.file_name().unwrap_or(path.as_os_str())))
+}
+
 /// A log that is read as what it looks like.
 fn wrapped(path: &Path, wrapper: Wrapper) -> String {
-    let name = path.file_name().unwrap_or(path.as_os_str()).display();
+    let name = file_name(path);
     if wrapper.is_utf16() {
         return format!("{name}: UTF-16; it is converted");
     }
@@ -181,7 +186,7 @@ fn wrapped(path: &Path, wrapper: Wrapper) -> String {
 
 /// A log with lines that are nearly header lines: why they are none, what to do, and the first of them. Home counts them.
 fn misread(log: &Path, miss: &NearMiss) -> String {
-    let name = log.file_name().unwrap_or(log.as_os_str()).display();
+    let name = file_name(log);
     let (reason, example) = (miss.reason, without_users(&miss.shown()));
     format!("{name}: some lines are not read: {}. {}\n  such as: {example}", reason.what(), reason.remedy())
 }

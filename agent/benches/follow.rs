@@ -36,12 +36,15 @@ fn main() {
             sources: vec![Source::new("bench", vec![log.display().to_string()])],
             ..Config::default()
         };
+        // What was held before is not counted.
+        let _ = fs::write("/proc/self/clear_refs", "5");
         let (wall, cpu) = follow(config, over_http, bytes);
+        let peak = status("VmHWM:");
         let megabytes = bytes as f64 / 1e6;
         let way =
             if over_http { "read, frame, hash, batch, zstd, HTTP" } else { "read, frame, hash, batch, no network" };
         let line = format!(
-            "{way}: {megabytes:.0} MB in {wall:.2} s and {cpu:.2} CPU seconds: {:.0} MB/s, {:.0} MB for each CPU second\n",
+            "{way}: {megabytes:.0} MB in {wall:.2} s and {cpu:.2} CPU seconds: {:.0} MB/s, {:.0} MB for each CPU second, {peak} at most\n",
             megabytes / wall,
             megabytes / cpu
         );
@@ -85,15 +88,19 @@ fn idle(files: usize) {
         let before = cpu();
         tokio::time::sleep(Duration::from_secs(SECONDS)).await;
         let share = (cpu() - before) / SECONDS as f64;
-        let status = fs::read_to_string("/proc/self/status").expect("status");
-        let resident =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default().trim().to_owned();
+        let resident = status("VmRSS:");
         cancel.cancel();
         agent.await.expect("an agent").expect("no error");
         (share, resident)
     });
     let line = format!("{files} idle files: {:.1} % of a core, {resident} resident\n", share * 100.0);
     std::io::stdout().write_all(line.as_bytes()).expect("standard output");
+}
+
+/// A line of this process's status.
+fn status(name: &str) -> String {
+    let status = fs::read_to_string("/proc/self/status").expect("status");
+    status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned()
 }
 
 /// A SIP log of about 1 KiB a record with a tenth of noise.

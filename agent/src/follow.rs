@@ -79,6 +79,7 @@ use crate::progress::{self, Progress};
 use crate::source::{Sources, Spec};
 use crate::stream::FileKey;
 use crate::unread::Unread;
+use crate::wording::shown;
 
 pub use event::{Action, Aside, Event};
 pub use saved::Saved;
@@ -277,8 +278,8 @@ impl Follow {
     fn enqueue(&mut self, id: StreamId, parcel: Parcel) {
         let Some(stream) = self.streams.get_mut(id) else { return };
         for span in parcel.spans.iter().filter(|span| matches!(span.cause, Some(Cause::Rejected | Cause::StartAtEnd))) {
-            let (path, cause) = (stream.identity.path.display(), span.cause.map(Cause::name));
-            warn!(stream = %id, %path, offset = %span.start, bytes = span.len, cause, "bytes of this log are not sent; a gap says so");
+            let (path, cause) = (shown(&stream.identity.path), span.cause.map(Cause::name));
+            warn!(stream = %id, offset = %span.start, bytes = span.len, cause, "bytes of {path} are not sent; a gap says so");
             if let (Some(Cause::Rejected), Some(file)) = (span.cause, stream.file()) {
                 stream.queue.quarantine();
                 let record = Aside::InFile { file, len: span.len };
@@ -298,8 +299,8 @@ impl Follow {
         let Some(stream) = self.streams.get_mut(id) else { return };
         let causes: Vec<Cause> = stream.gaps.drain(..).collect();
         for cause in &causes {
-            let (path, offset) = (stream.identity.path.display(), stream.framed.to);
-            warn!(stream = %id, %path, offset, %cause, "bytes may be lost here, and a gap says so");
+            let (path, offset) = (shown(&stream.identity.path), stream.framed.to);
+            warn!(stream = %id, offset, %cause, "bytes of {path} may be lost, and a gap says so");
         }
         let parcels: Vec<Parcel> = causes.into_iter().map(|cause| stream.gap(0, cause, None)).collect();
         let file = stream.file().filter(|_| !parcels.is_empty());

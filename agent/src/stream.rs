@@ -58,6 +58,8 @@ pub struct Stream {
     pub ending: Option<Ending>,
     /// It is decided whether its head belongs to the stream before.
     pub headed: bool,
+    /// The how-manieth it is of all that were seen to be written to under their log's own name.
+    pub rank: Option<u64>,
     /// A gap says already that files between this stream and the next were never seen.
     pub missed: bool,
 }
@@ -130,6 +132,7 @@ impl Stream {
             gaps: Vec::new(),
             ending: None,
             headed: false,
+            rank: None,
             missed: false,
         }
     }

@@ -12,6 +12,7 @@ use tracing::{info, warn};
 
 use crate::content::InodeId;
 use crate::hints::Marks;
+use crate::wording::shown;
 
 /// File systems of this host, on which each write raises an event: ext2 to ext4, XFS, Btrfs, tmpfs, F2FS, ZFS, bcachefs.
 /// A write on another host raises none here, and what others do is not known.
@@ -116,7 +117,7 @@ impl Watches {
             if !std::mem::replace(&mut self.reported.remote, true) {
                 info!(
                     "{} is on a file system that raises no events, or not all; it, and others like it, are listed at each `poll`",
-                    path.display()
+                    shown(path)
                 );
             }
             return State::Refused(inode);
@@ -136,14 +137,14 @@ impl Watches {
                 if !std::mem::replace(&mut self.reported.full, true) {
                     warn!(
                         "no more directories can be watched (fs.inotify.max_user_watches); {} and others are listed at each `poll`",
-                        path.display()
+                        shown(path)
                     );
                 }
                 State::Open
             }
             _ => {
                 if !std::mem::replace(&mut self.reported.refused, true) {
-                    warn!(%error, "{} cannot be watched; it is listed at each `poll`", path.display());
+                    warn!(%error, "{} cannot be watched; it is listed at each `poll`", shown(path));
                 }
                 State::Refused(inode)
             }

@@ -7,6 +7,12 @@ pub enum Error {
     Sql(sqlx::Error),
     #[error("database migration: {0}")]
     Migrate(sqlx::migrate::MigrateError),
+    /// Its tables are not those of this build, and no migration leads from them to these.
+    #[error(
+        "the database was made by another build of Siptrail, whose tables differ: start with a new one (another --data \
+         DIR, or another database), and let the agents send what their logs still hold"
+    )]
+    OtherBuild,
     #[error("data directory {path}: {what}")]
     Directory { path: String, what: String },
     #[error("PostgreSQL at {host}:{port}, database {database}: {what}")]
@@ -25,6 +31,10 @@ impl From<sqlx::Error> for Error {
 
 impl From<sqlx::migrate::MigrateError> for Error {
     fn from(why: sqlx::migrate::MigrateError) -> Self {
-        Self::Migrate(why)
+        use sqlx::migrate::MigrateError::{VersionMismatch, VersionMissing, VersionNotPresent, VersionTooNew};
+        match why {
+            VersionMismatch(_) | VersionMissing(_) | VersionNotPresent(_) | VersionTooNew(..) => Self::OtherBuild,
+            why => Self::Migrate(why),
+        }
     }
 }

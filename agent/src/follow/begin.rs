@@ -16,6 +16,7 @@ use crate::cursor::{Cursor, Framing, head_of};
 use crate::guard::{HEAD, Look, guard};
 use crate::parcel::Parcel;
 use crate::stream::{Ending, FileKey, Fingerprint, Identity, State, Stream, Why};
+use crate::wording::shown;
 
 impl Follow {
     /// The file has the stream's bytes: it goes on there.
@@ -23,7 +24,7 @@ impl Follow {
         let (Some(file), Some(stream)) = (self.files.get_mut(key), self.streams.get_mut(id)) else { return };
         let Some(spec) = self.sources.get(file.source) else { return };
         let (to, guard) = (stream.framed.to, stream.framed.guard.clone());
-        info!(path = %file.path.display(), stream = %id, offset = to, "goes on");
+        info!(stream = %id, offset = to, "{} goes on", shown(&file.path));
         let why = stream.state.search().map(|search| search.why);
         if why == Some(Why::Truncated) && stream.ending.is_none() {
             // Truncated while nobody looked: the copy is complete, and whether bytes are missing can only be guessed.
@@ -64,7 +65,7 @@ impl Follow {
         if before.is_none() && file.is_old_rotation() && !self.chains.is_known(&file.chain) {
             info!(
                 "{} was rotated before its log was first followed, and is not read; name it to have it read",
-                file.path.display()
+                shown(&file.path)
             );
             self.ignore(key, Because::Old);
             return;
@@ -88,14 +89,17 @@ impl Follow {
             path: file.path.clone(),
             predecessor: before.or_else(|| older.and_then(File::stream)),
         };
-        info!(path = %file.path.display(), stream = %id, source = file.source_name, epoch, "is followed");
+        info!(stream = %id, source = file.source_name, epoch, "{} is followed", shown(&file.path));
         let mut stream = Stream::new(id, identity, State::Reading(key, Box::new(cursor)));
         stream.sight.size = look.stat.size;
         stream.print = Fingerprint { head: head_of(&look.head), ..Fingerprint::default() };
         stream.birth = look.digest.map(|digest| (look.stat.size, digest));
         self.delivery.note_news(&mut stream, now);
         self.streams.add(stream);
-        let chain = file.chain.clone();
+        let (chain, plain) = (file.chain.clone(), file.plain);
+        if plain {
+            self.streams.rank(id);
+        }
         self.holds_now(key, look.stat.size);
         if epoch > 0 {
             self.checkpoints.write_at_once(now);

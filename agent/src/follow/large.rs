@@ -8,6 +8,7 @@ use super::delivery::BATCH_MIN;
 use super::file::Role;
 use super::{Follow, Shipment};
 use crate::parcel::weight_of;
+use crate::wording::shown;
 
 impl Follow {
     /// Smaller batches from now on, down to one record. A record that is too large alone waits for an operator, unless it
@@ -54,9 +55,8 @@ impl Follow {
         let Some(stream) = self.streams.get_mut(id) else { return };
         stream.queue.hold(self.now.mono + if bytes == 0 { HOLD } else { HOLD_OPERATOR });
         if bytes > 0 && stream.queue.is_first_large(start) {
-            let path = stream.identity.path.display();
             warn!(
-                stream = %id, %path, offset = start, bytes,
+                stream = %id, path = shown(&stream.identity.path), offset = start, bytes,
                 "a record is larger than something before the collector takes (413); raise that limit: until then its log waits"
             );
         }

@@ -13,6 +13,7 @@ use super::{Action, Follow};
 use crate::content::Stat;
 use crate::discover::{Entry, Listing, Scope};
 use crate::stream::FileKey;
+use crate::wording::shown;
 
 /// The newest file of each chain. As bytes: part by part takes ten times as long.
 type Newest = HashMap<OsString, FileKey>;
@@ -24,7 +25,7 @@ impl Follow {
             return;
         }
         self.rounds.forget_gone(&listing);
-        let Listing { scope, entries, missing, empty, odd, directories } = listing;
+        let Listing { scope, mut entries, missing, empty, odd, directories } = listing;
         if scope == Scope::All {
             self.sight.listed(directories);
         }
@@ -43,6 +44,7 @@ impl Follow {
         for (_, file) in self.files.iter_mut().filter(|(_, file)| scope.covers(&file.chain)) {
             file.listed = false;
         }
+        self.put_in_order(&mut entries);
         let mut fresh = Vec::new();
         let mut newest = Newest::with_capacity(entries.len());
         for (age, entry) in entries.into_iter().enumerate() {
@@ -74,6 +76,28 @@ impl Follow {
             self.rounds.poll_before(self.now.mono + self.rules.poll);
         }
         self.hinted_again();
+    }
+
+    /// Files of a log that were seen to be written to, one after the other, stand in that order whatever their times say:
+    /// clocks are set back. All others keep their places.
+    fn put_in_order(&self, entries: &mut [Entry]) {
+        let rank = |entry: &Entry| {
+            let stream = self.files.get(self.files.at(entry.inode)?)?.stream()?;
+            self.streams.get(stream)?.rank.filter(|_| !entry.name.is_plain())
+        };
+        for log in entries.chunk_by_mut(|a, b| same_path(&a.chain, &b.chain)).filter(|log| log.len() > 1) {
+            let ranked: Vec<(u64, usize)> =
+                log.iter().enumerate().filter_map(|(place, entry)| Some((rank(entry)?, place))).collect();
+            if ranked.is_sorted() {
+                continue;
+            }
+            let mut in_order = ranked.clone();
+            in_order.sort_unstable();
+            let moved: Vec<Entry> = in_order.iter().map(|(_, from)| log[*from].clone()).collect();
+            for ((_, to), entry) in ranked.into_iter().zip(moved) {
+                log[to] = entry;
+            }
+        }
     }
 
     fn seen_first(&mut self, entry: Entry, age: u64) -> FileKey {
@@ -131,7 +155,7 @@ impl Follow {
             && let Some(from) = self.files.renamed(key, entry.path)
             && let Some(file) = self.files.get(key)
         {
-            info!(from = %from.display(), to = %file.path.display(), "a followed file was renamed");
+            info!("{} was renamed to {}", shown(&from), shown(&file.path));
         }
         let Some(file) = self.files.get_mut(key) else { return };
         if !same_path(&file.chain, &entry.chain) {
@@ -141,6 +165,9 @@ impl Follow {
                 chain.remove(key);
             }
             self.chains.entry(&entry.chain).add(key);
+        }
+        if let Some(stream) = self.files.get(key).filter(|file| file.plain).and_then(File::stream) {
+            self.streams.rank(stream);
         }
         self.seen_stat(key, entry.stat);
         if let Some(file) = self.files.get_mut(key).filter(|file| !file.watched) {

@@ -130,7 +130,7 @@ impl Follow {
                 self.schedule(key, now + DOUBT);
             }
             Some(_) if file.identity == Some(stream.identity.lives_in) => {
-                info!(path = %file.path.display(), stream = %id, "was truncated or written anew while nobody looked");
+                info!(stream = %id, "{} was truncated or written anew while nobody looked", shown(&file.path));
                 self.seek_copy(id);
                 self.begin(key, look, Some(id));
             }
@@ -183,7 +183,7 @@ impl Follow {
             }
         }
         let Some(file) = self.files.get_mut(key) else { return };
-        warn!(path = %file.path.display(), "was taken for open and is not; it is opened again");
+        warn!("{} was taken for open and is not; it is opened again", shown(&file.path));
         let followed = file.stream().filter(|id| self.streams.get(*id).and_then(Stream::file) == Some(key));
         let latest = !file.rotated;
         // As it was when it was first listed: what is looked for may be in it.

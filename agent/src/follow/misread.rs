@@ -7,6 +7,8 @@ use record::miss::{NearMiss, Reason};
 use record::wire::WireSpan;
 use tracing::warn;
 
+use crate::wording::shown;
+
 /// So many are named: where all logs are misread, a few show why.
 const NAMED: usize = 100;
 
@@ -25,8 +27,8 @@ impl Misread {
                 continue;
             }
             // The line itself may name people: it is shown where the log's messages are.
-            let (shown, reason, why) = (log.display(), miss.reason.name(), miss.reason.what());
-            warn!(log = %shown, offset = %miss.at, reason, "lines of this log are nearly header lines and are not read: {why}");
+            let (log_name, reason, why) = (shown(log), miss.reason.name(), miss.reason.what());
+            warn!(offset = %miss.at, reason, "lines of {log_name} are nearly header lines and are not read: {why}");
             self.logs.push((log.to_path_buf(), miss.clone()));
         }
     }

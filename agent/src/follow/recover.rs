@@ -72,7 +72,7 @@ fn merge(known: &mut Known, saved: SavedStream) {
         };
         Stream::of_earlier_run(saved.stream, identity)
     });
-    stream.identity.lives_in = saved.lives_in;
+    (stream.identity.lives_in, stream.rank) = (saved.lives_in, saved.rank);
     stream.sight.size = stream.sight.size.max(saved.size);
     if saved.closed && saved.w >= stream.committed.w() && stream.committed.is_known() {
         stream.state.expect_nothing();

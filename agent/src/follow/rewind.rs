@@ -10,6 +10,7 @@ use super::recover::path_of;
 use super::shipment::Cuts;
 use super::{Action, Follow};
 use crate::stream::{FileKey, Stream, Why};
+use crate::wording::shown;
 
 impl Follow {
     /// What was sent of a stream, and what is queued after it, is void: the collector is asked how far it is.
@@ -57,7 +58,7 @@ impl Follow {
         self.scheduler.free_memory(id, stream.rewind(w, guard));
         self.scheduler.release(id);
         stream.queue.hold(self.now.mono + HOLD / 10);
-        info!(stream = %id, from = before, to = w, "goes to where the collector is");
+        info!(stream = %id, from = before, to = w, "reading of {} goes to where the collector is", shown(&stream.identity.path));
         match stream.file() {
             Some(key) if self.files.get(key).is_some_and(|file| file.open) => {
                 if let Some(file) = self.files.get_mut(key) {

@@ -48,6 +48,9 @@ pub struct SavedStream {
     pub latest: bool,
     /// It had grown just before.
     pub growing: bool,
+    /// See `Stream::rank`.
+    #[serde(default)]
+    pub rank: Option<u64>,
     pub marks_from: u64,
     pub marks: Vec<(u64, u32)>,
 }
@@ -114,6 +117,7 @@ impl Follow {
             closed: (stream.state.is_closed() && w == stream.framed.to) || drained,
             latest: file.is_some_and(|file| !file.rotated),
             growing: stream.was_growing(GROWING),
+            rank: stream.rank,
             marks_from: stream.marks.from(),
             marks: stream.marks.up_to(w),
         }

@@ -22,6 +22,7 @@ use super::{Action, Follow};
 use crate::cursor::{After, Cursor};
 use crate::stream::{FileKey, State, Stream};
 use crate::turn::Stitch;
+use crate::wording::shown;
 
 /// Until what a head waits for is looked at again: so long at first, and later the longer it waits.
 const SOON: Duration = Duration::from_millis(20);
@@ -117,7 +118,8 @@ impl Follow {
         match old.map_or(Says::Wait, |old| self.ask_older(old)) {
             Says::Read(after) => self.decide(id, after),
             _ if waited >= most => {
-                info!(stream = %id, "begins amid a record, and nothing shows of which: it is read as it is");
+                let path = self.files.get(key).map(|file| shown(&file.path)).unwrap_or_default();
+                info!(stream = %id, "{path} begins amid a record, and nothing shows of which: it is read as it is");
                 self.decide(id, None);
             }
             Says::Wait => {
@@ -222,10 +224,11 @@ impl Follow {
             cursor.forget();
         }
         stream.state.take_back(old_key, cursor);
+        let path = self.files.get(old_key).map(|file| shown(&file.path)).unwrap_or_default();
         let new = self.files.get(key).and_then(File::stream);
         match found {
             Stitch::Joined(parcel) => {
-                info!(stream = %id, offset = parcel.end, "its last record goes on in the next file");
+                info!(stream = %id, offset = parcel.end, "the last record of {path} goes on in the next file");
                 self.enqueue(id, parcel);
                 self.schedule(key, now);
             }
@@ -237,7 +240,7 @@ impl Follow {
             }
             Stitch::Open | Stitch::Changed => self.schedule(key, now + self.rules.poll / 2),
             Stitch::Failed(error) => {
-                warn!(stream = %id, %error, "the seam between two files of this log cannot be read; it is tried again");
+                warn!(stream = %id, %error, "the seam after {path} cannot be read; it is tried again");
                 self.schedule(key, now + self.rules.poll);
             }
         }

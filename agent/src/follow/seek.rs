@@ -17,6 +17,7 @@ use crate::place::possible_chains;
 use crate::source::SourceId;
 use crate::stream::{Ending, FileKey, Left, Search, Stream, Why};
 use crate::turn::finish;
+use crate::wording::shown;
 
 impl Follow {
     /// The file holds other bytes than those that were read (`before` is the largest size it was known to have): its stream
@@ -26,7 +27,7 @@ impl Follow {
         let seen = stream.seen().unwrap_or(stream.committed.w());
         let unread = before > seen && look.stat.size < before;
         let growing = stream.was_growing(GROWING) || stream.sight.size > seen || unread;
-        info!(path = %stream.identity.path.display(), stream = %id, seen, growing, "was truncated");
+        info!(stream = %id, seen, growing, "{} was truncated", shown(&stream.identity.path));
         stream.ending = Some(Ending { gap: growing });
         self.seek_copy(id);
         self.begin(key, look, Some(id));
@@ -110,8 +111,8 @@ impl Follow {
             return;
         }
         let parcel = stream.gap(lost, cause, None);
-        let path = stream.identity.path.display();
-        warn!(stream = %id, %path, offset = stream.framed.to, bytes = lost, %cause, "cannot be found any more; a gap says so");
+        let (path, offset) = (shown(&stream.identity.path), stream.framed.to);
+        warn!(stream = %id, offset, bytes = lost, %cause, "the rest of {path} cannot be found any more; a gap says so");
         self.enqueue(id, parcel);
     }
 

@@ -18,6 +18,8 @@ pub(super) struct Streams {
     lived: HashMap<FileIdentity, BTreeSet<StreamId>>,
     /// The highest epoch of each inode.
     epochs: HashMap<FileIdentity, u64>,
+    /// The last rank that was given.
+    last_rank: u64,
     /// Sources the collector knew at the start.
     knew: HashSet<String>,
     /// Streams whose file is gone and of which nothing is missing, with that file: it may come back.
@@ -57,10 +59,19 @@ impl Streams {
     pub fn add_known(&mut self, stream: Stream) {
         let identity = &stream.identity;
         self.raise_epoch(identity.origin, identity.epoch);
+        self.last_rank = self.last_rank.max(stream.rank.unwrap_or(0));
         if stream.committed.is_known() {
             self.knew.insert(identity.source_name.clone());
         }
         self.add(stream);
+    }
+
+    /// A stream is written to, under its log's own name: the others of the log were before it.
+    pub fn rank(&mut self, id: StreamId) {
+        if let Some(stream) = self.by_id.get_mut(&id).filter(|stream| stream.rank.is_none()) {
+            self.last_rank += 1;
+            stream.rank = Some(self.last_rank);
+        }
     }
 
     pub fn seek(&mut self, id: StreamId, search: Search) {

@@ -10,6 +10,7 @@ use crate::cursor::Cursor;
 use crate::guard::{Ask, Look, Same, SameEnd, Sum};
 use crate::stream::{FileKey, Why};
 use crate::unread::Obstacle;
+use crate::wording::shown;
 
 impl Follow {
     pub(super) fn execute(&mut self, key: FileKey, verdict: Verdict) {
@@ -65,7 +66,7 @@ impl Follow {
         if size >= stream.seen().unwrap_or(stream.framed.to) || (size >= stream.framed.to && !covered) {
             self.claim(key, id);
         } else {
-            info!(path = %file.path.display(), stream = %id, "is a copy of what was read already");
+            info!(stream = %id, "{} is a copy of what was read already", shown(&file.path));
             self.ignore(key, Because::CopyOf(id));
         }
     }
@@ -108,7 +109,7 @@ impl Follow {
         if differs || same_to == 0 || (longer && !gone) {
             file.cleared.insert(id);
         } else if gone && read_all && same_to == look.stat.size {
-            info!(path = %file.path.display(), stream = %id, "holds all of a deleted file, which goes on there");
+            info!(stream = %id, "{} holds all of a deleted file, which goes on there", shown(&file.path));
             self.forget_file(home);
             self.seek(id, Why::Moved, self.rounds.number());
             self.claim(key, id);

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use crate::source::Spec;
 use crate::unwrapped::Wrapping;
+use crate::wording::shown;
 
 /// So many are named in the progress; all of them are in the agent's log.
 const NAMED: usize = 100;
@@ -22,17 +23,14 @@ impl Wrapped {
     /// what it is.
     pub fn note(&mut self, path: &Path, wrapper: Wrapper, spec: Option<&Spec>) {
         let wrapping = spec.map_or(Wrapping::Nothing, |spec| spec.framing.wrapping);
-        let (shown, looks_like, key) = (path.display(), wrapper.title(), wrapper.name());
+        let (file, looks_like, key) = (shown(path), wrapper.title(), wrapper.name());
         if wrapper.is_utf16() {
-            info!(path = %shown, "the file is UTF-16 and is converted");
+            info!("{file} is UTF-16 and is converted");
         } else if wrapping == Wrapping::Nothing {
-            warn!(
-                path = %shown,
-                "the file looks like {looks_like} and is not read as that: set wrapper = \"{key}\" in its [[source]]"
-            );
+            warn!("{file} looks like {looks_like} and is not read as that: set wrapper = \"{key}\" in its [[source]]");
             return;
         } else {
-            info!(path = %shown, wrapper = key, "the file is {looks_like}");
+            info!(wrapper = key, "{file} is {looks_like}");
         }
         if self.files.len() < NAMED && !self.files.iter().any(|(known, _)| known == path) {
             self.files.push((path.to_path_buf(), wrapper));

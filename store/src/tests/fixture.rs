@@ -29,6 +29,7 @@ pub(crate) async fn sqlite() -> (Store, tempfile::TempDir) {
 /// A schema of its own.
 pub(crate) struct Schema {
     name: String,
+    pub location: Location,
     pool: PgPool,
 }
 
@@ -50,7 +51,7 @@ pub(crate) async fn postgres() -> (Store, Schema) {
     sqlx::raw_sql(AssertSqlSafe(format!("create schema {name}"))).execute(&pool).await.unwrap();
     let join = if url.contains('?') { '&' } else { '?' };
     let location = Location::postgres(&format!("{url}{join}options[search_path]={name}")).unwrap();
-    (Store::open(&location).await.unwrap(), Schema { name, pool })
+    (Store::open(&location).await.unwrap(), Schema { name, location, pool })
 }
 
 /// One followed file that is appended to.

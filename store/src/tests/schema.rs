@@ -183,6 +183,27 @@ async fn what_was_acknowledged_is_there_after_opening_again() {
 }
 
 #[tokio::test]
+async fn a_database_of_another_build_is_refused_with_what_to_do() {
+    let (lite, directory) = fixture::sqlite().await;
+    let (post, schema) = fixture::postgres().await;
+    for (store, location) in [(lite, Location::Directory(directory.path().into())), (post, schema.location.clone())] {
+        with_pool!(store.backend, pool => {
+            // On SQLite readers may not write, so the file is opened by itself.
+            let change = "update _sqlx_migrations set checksum = substr(checksum, 2)";
+            if sqlx::query(change).execute(pool).await.is_err() {
+                let file = sqlx::SqlitePool::connect(directory.path().join("siptrail.db").to_str().unwrap()).await.unwrap();
+                sqlx::query(change).execute(&file).await.unwrap();
+            }
+        });
+        store.close().await;
+        let error = Store::open(&location).await.unwrap_err();
+        assert!(matches!(error, Error::OtherBuild), "{error}");
+        assert!(error.to_string().contains("start with a new one"), "{error}");
+    }
+    schema.drop().await;
+}
+
+#[tokio::test]
 async fn after_a_kill_the_next_process_on_a_directory_correlates_at_once() {
     let (store, directory) = fixture::sqlite().await;
     File::new(1).log(&store, [says("a", 0, "INVITE")]).await;

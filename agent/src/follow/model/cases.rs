@@ -112,6 +112,32 @@ fn a_file_whose_handle_is_missing_is_opened_again_and_nothing_of_it_is_lost() {
     }
 }
 
+#[test]
+fn rotations_that_were_seen_to_be_written_to_stay_in_order_though_the_clock_is_set_back() {
+    let tear = Op::Write { records: 2, tear: true };
+    let reopen = Op::Reopen { torn: true };
+    for (all_named, crash) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut world = World::new(all_named);
+        for op in [&WRITE, &ALL, &Op::Rotate, &Op::Reopen { torn: false }, &WRITE, &ALL] {
+            world.take(op);
+        }
+        world.take(&Op::SetClock { minutes: -90 });
+        world.set_back = false;
+        for op in [&tear, &ALL, &Op::Rotate, &reopen, &ALL] {
+            world.take(op);
+        }
+        if crash {
+            rest(&mut world, Duration::from_secs(3));
+            world.take(&Op::Crash { lost: false });
+        }
+        for op in [&tear, &ALL, &Op::Rotate, &reopen, &ALL] {
+            world.take(op);
+        }
+        world.settle();
+        world.check();
+    }
+}
+
 /// Does what there is to do, without a crash or a rotation, for so long.
 fn rest(world: &mut World, time: Duration) {
     let end = world.mono + time;

@@ -76,7 +76,7 @@ impl World {
                         let nth = number_of(&span.bytes);
                         // Where bytes may be lost between a copy and the truncate, nothing is joined over that.
                         let gap = all.get(at + 1).is_some_and(|next| next.cause == Some(Cause::Copytruncate));
-                        let half = self.across.contains(&nth) && gap;
+                        let half = self.across.contains(&nth) && (gap || self.set_back);
                         halves.extend(Some(nth).filter(|_| half));
                         let cut = self.destroyed.contains(&nth) || half;
                         assert!(cut, "record {nth} is not as it was written: {:#?}", self.outline());
@@ -89,9 +89,9 @@ impl World {
         let twice = found.iter().filter(|(nth, times)| **times > 1 && !self.repeatable.contains(nth));
         let twice: Vec<&usize> = twice.map(|(nth, _)| nth).collect();
         assert!(twice.is_empty(), "records {twice:?} are stored twice: {:#?}", self.outline());
-        let missing: Vec<usize> = (0..self.records.len()).filter(|nth| !found.contains_key(nth)).collect();
-        let spared: Vec<&usize> =
-            missing.iter().filter(|nth| !self.destroyed.contains(nth) && !halves.contains(nth)).collect();
+        let missing: Vec<usize> =
+            (0..self.records.len()).filter(|nth| !found.contains_key(nth) && !halves.contains(nth)).collect();
+        let spared: Vec<&usize> = missing.iter().filter(|nth| !self.destroyed.contains(nth)).collect();
         assert!(spared.is_empty(), "records {spared:?} are missing: {:#?}", self.outline());
         let loud: Vec<&usize> = missing.iter().filter(|nth| !self.silent.contains(nth)).collect();
         assert!(loud.is_empty() || !gaps.is_empty(), "records {loud:?} are lost without a word: {:#?}", self.outline());

@@ -53,6 +53,8 @@ pub struct World {
     /// Records that were in no file any more before they were stored, and those of which no agent could know.
     pub destroyed: BTreeSet<usize>,
     pub silent: BTreeSet<usize>,
+    /// The clock was set back: of rotations that were never seen to be written to, only times tell which is older.
+    pub set_back: bool,
     /// Records that begin in one file and end in another.
     pub across: BTreeSet<usize>,
     /// Records in copies of which only a checkpoint that is lost could say that they bring nothing.
@@ -101,6 +103,7 @@ impl World {
             crashes: 0,
             destroyed: BTreeSet::new(),
             silent: BTreeSet::new(),
+            set_back: false,
             across: BTreeSet::new(),
             repeatable: BTreeSet::new(),
         };
@@ -133,7 +136,10 @@ impl World {
                 }
                 self.pass(Duration::from_millis(u64::from(*millis)));
             }
-            Op::SetClock { minutes } => self.wall += i64::from(*minutes) * 60_000_000,
+            Op::SetClock { minutes } => {
+                self.wall += i64::from(*minutes) * 60_000_000;
+                self.set_back |= *minutes < 0;
+            }
             Op::LoseHandle { pick } => {
                 // Nobody could find what is deleted.
                 let there = self.handles.iter().filter(|(_, file)| file.0.borrow().links > 0).map(|(key, _)| *key);
