@@ -1,6 +1,7 @@
 //! Megabytes a CPU second: a log that stands there, followed to a collector that stores nothing.
 //!
-//! `cargo bench -p agent -- [MEGABYTES]`, or `cargo bench -p agent -- idle FILES`: what files cost that nobody writes to. The
+//! `cargo bench -p agent --bench follow -- [MEGABYTES] [brackets | docker]`: `brackets` is a log of which most lines are noise
+//! with many groups in brackets, which are searched for near misses; `docker` is wrapped as Docker's json-file. Or `cargo bench -p agent -- idle FILES`: what files cost that nobody writes to. The
 //! CPU time of the collector's own threads is not counted.
 
 use std::collections::HashMap;
@@ -27,24 +28,31 @@ fn main() {
     let megabytes: u64 = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(1024);
     let dir = tempfile::tempdir().expect("a directory for the log");
     let log = dir.path().join("app.log");
-    let bytes = generate(&log, megabytes << 20);
+    let form = |name: &str| arguments.iter().any(|argument| argument == name);
+    let bytes = match (form("brackets"), form("docker")) {
+        (true, _) => generate(&log, megabytes << 20, |record| [record, &BRACKETS.repeat(20)].concat()),
+        (_, true) => generate(&log, megabytes << 20, wrapped),
+        _ => generate(&log, megabytes << 20, str::to_owned),
+    };
+    let mut source = Source::new("bench", vec![log.display().to_string()]);
+    source.wrapper = form("docker").then(|| "docker".to_owned());
     let _ = rustls::crypto::ring::default_provider().install_default();
     for over_http in [false, true] {
         let config = Config {
             state: dir.path().join(format!("state-{over_http}")),
             id: Some("bench".into()),
-            sources: vec![Source::new("bench", vec![log.display().to_string()])],
+            sources: vec![source.clone()],
             ..Config::default()
         };
         // What was held before is not counted.
         let _ = fs::write("/proc/self/clear_refs", "5");
-        let (wall, cpu) = follow(config, over_http, bytes);
+        let (wall, cpu, records) = follow(config, over_http, bytes);
         let peak = status("VmHWM:");
         let megabytes = bytes as f64 / 1e6;
         let way =
             if over_http { "read, frame, hash, batch, zstd, HTTP" } else { "read, frame, hash, batch, no network" };
         let line = format!(
-            "{way}: {megabytes:.0} MB in {wall:.2} s and {cpu:.2} CPU seconds: {:.0} MB/s, {:.0} MB for each CPU second, {peak} at most\n",
+            "{way}: {megabytes:.0} MB, {records} records, in {wall:.2} s and {cpu:.2} CPU seconds: {:.0} MB/s, {:.0} MB for each CPU second, {peak} at most\n",
             megabytes / wall,
             megabytes / cpu
         );
@@ -103,8 +111,20 @@ fn status(name: &str) -> String {
     status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim().to_owned()
 }
 
-/// A SIP log of about 1 KiB a record with a tenth of noise.
-fn generate(path: &Path, size: u64) -> u64 {
+const BRACKETS: &str =
+    "[2026-11-23 19:53:58.132] [INFO ] [pool-3-thread-17] [c.e.routing.Trunk] [call 7f3a] route [0] of [4] was tried\n";
+
+/// As Docker's json-file has it, a line each.
+fn wrapped(text: &str) -> String {
+    let line = |line: &str| {
+        let text = line.replace('\\', "\\\\").replace('"', "\\\"").replace('\r', "\\r").replace('\n', "\\n");
+        format!("{{\"log\":\"{text}\",\"stream\":\"stdout\",\"time\":\"2026-11-23T19:53:58.132455Z\"}}\n")
+    };
+    text.split_inclusive('\n').map(line).collect()
+}
+
+/// A SIP log of about 1 KiB a record with a tenth of noise, in this form.
+fn generate(path: &Path, size: u64, form: impl Fn(&str) -> String) -> u64 {
     let mut log = BufWriter::new(File::create(path).expect("a log"));
     let mut written = 0;
     for nth in 0_u64.. {
@@ -125,6 +145,7 @@ fn generate(path: &Path, size: u64) -> u64 {
             body.len(),
             nth % 17
         );
+        let record = form(&record);
         log.write_all(record.as_bytes()).expect("a log");
         written += record.len() as u64;
         if written >= size {
@@ -135,12 +156,12 @@ fn generate(path: &Path, size: u64) -> u64 {
     written
 }
 
-/// Wall and CPU seconds until all is acknowledged.
-fn follow(config: Config, over_http: bool, bytes: u64) -> (f64, f64) {
+/// Wall and CPU seconds until all is acknowledged, and the records of it.
+fn follow(config: Config, over_http: bool, bytes: u64) -> (f64, f64, u64) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let (begun, before) = (Instant::now(), cpu());
-    runtime.block_on(async {
+    let records = runtime.block_on(async {
         let transport = if over_http {
             let config = Config { collector: serve(), ..config.clone() };
             Transport::Http(http::Client::new(&config).expect("a client"))
@@ -158,8 +179,9 @@ fn follow(config: Config, over_http: bool, bytes: u64) -> (f64, f64) {
         }
         cancel.cancel();
         agent.await.expect("an agent").expect("no error");
+        watching.borrow().records
     });
-    (begun.elapsed().as_secs_f64(), cpu() - before)
+    (begun.elapsed().as_secs_f64(), cpu() - before, records)
 }
 
 fn answer(append: &Append) -> Answer {
