@@ -60,7 +60,8 @@ pub async fn show_unread(mut told: watch::Receiver<Progress>, pages: watch::Send
 }
 
 fn on_page(unread: &Unread) -> web::Unread {
-    web::Unread { path: unread.name(), reason: unread.obstacle.name(), what: unread.obstacle.to_string() }
+    let (path, others) = (shown(&unread.path), unread.others);
+    web::Unread { path, others, reason: unread.obstacle.name(), what: unread.obstacle.to_string() }
 }
 
 /// What is stored, once the calls among it are scenarios; that comes a moment after it is acknowledged.
@@ -151,24 +152,30 @@ impl Teller {
     }
 }
 
-/// Once for each obstacle, and once when it is out of the way.
 impl Teller {
+    /// Once for each obstacle, and once when it is out of the way.
     fn say_unread(&mut self, unread: &[Unread], lines: &mut Vec<String>) {
-        let known: HashSet<(&Path, &Obstacle)> = self.unread.iter().map(|was| (&*was.path, &was.obstacle)).collect();
-        let new = unread.iter().filter(|is| !known.contains(&(&*is.path, &is.obstacle)));
+        let known: HashSet<(&Path, &Obstacle)> = self.unread.iter().map(obstacle_of).collect();
+        let new = unread.iter().filter(|is| !known.contains(&obstacle_of(is)));
         lines.extend(new.map(Unread::to_string));
         let still: HashSet<&Path> = unread.iter().map(|is| &*is.path).collect();
         for was in self.unread.iter().filter(|was| !still.contains(&*was.path)) {
             match was.obstacle {
                 Obstacle::Missing => lines.push(format!("{} is there now", was.name())),
-                Obstacle::Unreadable(_) => lines.push(format!("{} can be read now", was.name())),
-                Obstacle::NoFile | Obstacle::Unfit(_) => {}
+                Obstacle::Unreadable(_) if was.path.exists() => lines.push(format!("{} can be read now", was.name())),
+                Obstacle::Unreadable(_) | Obstacle::NoFile | Obstacle::Unfit(_) => {}
             }
         }
         if self.unread != unread {
             self.unread = unread.to_vec();
         }
     }
+}
+
+/// What is said once: of archives, once for their directory.
+fn obstacle_of(unread: &Unread) -> (&Path, &Obstacle) {
+    let directory = unread.path.parent().filter(|_| matches!(unread.obstacle, Obstacle::Unfit(_)));
+    (directory.unwrap_or(&unread.path), &unread.obstacle)
 }
 
 fn file_name(path: &Path) -> String {

@@ -90,6 +90,12 @@ impl StateDirectory {
         File::open(&self.path)?.sync_all()?;
         replace(&directory, &format!("{name}.next"), name, None, record, Step::Last)
     }
+
+    /// Bytes in quarantine.
+    pub fn quarantined(&self) -> u64 {
+        let records = fs::read_dir(self.path.join(QUARANTINE)).into_iter().flatten().flatten();
+        records.filter_map(|record| record.metadata().ok()).map(|record| record.len()).sum()
+    }
 }
 
 /// The steps of a write, so that a test can stop after each.

@@ -16,7 +16,7 @@ pub struct Names {
     sorted: Vec<Name>,
 }
 
-/// In the order in which the directory told it.
+/// In the order in which the directory listed it.
 #[derive(PartialEq, Eq, Debug, Default)]
 struct Said {
     /// A NUL ends each name.
@@ -107,7 +107,7 @@ impl Said {
         let mut sorted: Vec<Name> =
             names.zip(&self.kinds).map(|(name, kind)| Name { name: name.to_vec(), kind: *kind }).collect();
         sorted.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        // A directory that changes while it is read may tell a name twice.
+        // A directory that changes while it is read may list a name twice.
         sorted.dedup_by(|a, b| a.name == b.name);
         sorted
     }

@@ -289,11 +289,10 @@ impl Running {
                 let state = Arc::clone(&self.state);
                 let record = match record {
                     Aside::Bytes(bytes) => Record::Bytes(bytes),
-                    // Where it has no handle, that was said before.
-                    Aside::InFile { file, len } => match self.handle(file) {
-                        Some(file) => Record::Range { file, start, len },
-                        None => Record::Bytes(Vec::new()),
-                    },
+                    Aside::InFile { file, len } => {
+                        let Some(file) = self.handle(file) else { return };
+                        Record::Range { file, start, len }
+                    }
                 };
                 self.tasks.spawn(async move {
                     quarantine(state, format!("{stream}-{start}"), record, why).await;

@@ -58,7 +58,9 @@ pub struct Stream {
     pub ending: Option<Ending>,
     /// It is decided whether its head belongs to the stream before.
     pub headed: bool,
-    /// The how-manieth it is of all that were seen to be written to under their log's own name.
+    /// It was done with, and a file has come that may be its own; that is not sure yet.
+    pub recalled: bool,
+    /// Its place among all streams that were seen to be written to under their log's own name.
     pub rank: Option<u64>,
     /// A gap says already that files between this stream and the next were never seen.
     pub missed: bool,
@@ -132,6 +134,7 @@ impl Stream {
             gaps: Vec::new(),
             ending: None,
             headed: false,
+            recalled: false,
             rank: None,
             missed: false,
         }

@@ -96,8 +96,8 @@ mod tests {
             "/x/a.gz (like 41 more in its directory) is not followed: it is compressed"
         );
         assert_eq!(
-            said("/x/a\n\u{1b}[31m.log", Obstacle::Missing, 0),
-            r"/x/a\n\u{1b}[31m.log does not exist yet; it is followed when it appears"
+            said("/x/a\n\u{1b}[31m\u{202e}gol.log", Obstacle::Missing, 0),
+            r"/x/a\n\u{1b}[31m\u{202e}gol.log does not exist yet; it is followed when it appears"
         );
     }
 }

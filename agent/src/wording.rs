@@ -25,8 +25,12 @@ pub fn explain(error: &toml::de::Error, text: &str, example: &str) -> Wrong {
 /// A path for people: what is no text, or would move a terminal's cursor, is escaped.
 pub fn shown(path: &Path) -> String {
     let text = path.to_string_lossy();
-    let escaped =
-        |letter: char| if letter.is_control() { letter.escape_default().collect() } else { letter.to_string() };
+    // The signs after the controls change the direction of what follows, or end a line.
+    let moves = |letter: char| {
+        letter.is_control()
+            || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let escaped = |letter: char| if moves(letter) { letter.escape_default().collect() } else { letter.to_string() };
     text.chars().map(escaped).collect()
 }
 

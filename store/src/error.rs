@@ -13,6 +13,8 @@ pub enum Error {
          DIR, or another database), and let the agents send what their logs still hold"
     )]
     OtherBuild,
+    #[error("the database was made by a newer build of Siptrail; run that one")]
+    NewerBuild,
     #[error("data directory {path}: {what}")]
     Directory { path: String, what: String },
     #[error("PostgreSQL at {host}:{port}, database {database}: {what}")]
@@ -31,9 +33,10 @@ impl From<sqlx::Error> for Error {
 
 impl From<sqlx::migrate::MigrateError> for Error {
     fn from(why: sqlx::migrate::MigrateError) -> Self {
-        use sqlx::migrate::MigrateError::{VersionMismatch, VersionMissing, VersionNotPresent, VersionTooNew};
+        use sqlx::migrate::MigrateError::{VersionMismatch, VersionMissing};
         match why {
-            VersionMismatch(_) | VersionMissing(_) | VersionNotPresent(_) | VersionTooNew(..) => Self::OtherBuild,
+            VersionMismatch(_) => Self::OtherBuild,
+            VersionMissing(_) => Self::NewerBuild,
             why => Self::Migrate(why),
         }
     }

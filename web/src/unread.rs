@@ -5,6 +5,8 @@
 pub struct Unread {
     /// As it is shown: no control characters are in it.
     pub path: String,
+    /// So many others of its directory are not read for the same reason.
+    pub others: usize,
     /// `missing`, `no_file`, `unreadable` or `unfit`.
     pub reason: &'static str,
     /// What is wrong with it, and what happens: the second half of a sentence.

@@ -16,7 +16,7 @@ pub(super) struct Kept {
     by_directory: HashMap<OsString, (Arc<Names>, Option<Arc<Table>>)>,
 }
 
-/// A directory, by the order in which they were come upon.
+/// A directory, by the order in which they were found.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) struct DirectoryId(usize);
 
@@ -118,7 +118,7 @@ impl Directories {
         tables
     }
 
-    /// What is kept for the next listing. One of all places forgets what it did not come upon.
+    /// What is kept for the next listing. One of all places forgets what it did not find.
     pub fn into_kept(self, scope: &Scope) -> Kept {
         let Self { mut kept, ids, .. } = self;
         if *scope == Scope::All {

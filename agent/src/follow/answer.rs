@@ -58,7 +58,7 @@ impl Follow {
             }
             other => {
                 let refused = matches!(other, Some((_, Some(Refused::Base | Refused::Straddle))));
-                info!(stream = %id, base = %part.base, refused, "the collector has another watermark than the agent; it is asked which");
+                info!(stream = %id, base = %part.base, refused, "the collector has another watermark than the agent, and is asked for it");
                 self.ask_position(id, &cuts);
             }
         }

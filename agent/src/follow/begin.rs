@@ -26,6 +26,7 @@ impl Follow {
         let (to, guard) = (stream.framed.to, stream.framed.guard.clone());
         info!(stream = %id, offset = to, "{} goes on", shown(&file.path));
         let why = stream.state.search().map(|search| search.why);
+        let recalled = std::mem::take(&mut stream.recalled);
         if why == Some(Why::Truncated) && stream.ending.is_none() {
             // Truncated while nobody looked: the copy is complete, and whether bytes are missing can only be guessed.
             stream.ending = Some(Ending { gap: stream.stopped.growing });
@@ -48,6 +49,9 @@ impl Follow {
         stream.tail.restart();
         stream.print = Fingerprint::of(look, to);
         let lives_in = file.identity.unwrap_or(stream.identity.lives_in);
+        if recalled {
+            self.streams.unsettle(id);
+        }
         self.streams.lives_in(id, lives_in);
         self.streams.sought(id);
         self.checkpoints.note_change();

@@ -48,8 +48,12 @@ impl Follow {
     pub(super) fn judge_all(&mut self) {
         let now = self.now.mono;
         // What cannot be read holds up only what begins like it.
-        let in_doubt =
-            |file: &&File| file.trouble.is_none() && (file.is_in_doubt() || file.is_unknown() || file.is_looked_at());
+        // Nor does one of which the collector is to say first how far it was read.
+        let asked = |file: &File| file.stream().is_some_and(|id| self.streams.get(id).is_none());
+        let in_doubt = |file: &&File| {
+            let doubtful = file.is_in_doubt() && !asked(file);
+            file.trouble.is_none() && (doubtful || file.is_unknown() || file.is_looked_at())
+        };
         let doubtful: BTreeSet<SourceId> = self.files.values().filter(in_doubt).map(|file| file.source).collect();
         let waits = |file: &File| {
             file.role == Role::Fresh

@@ -129,6 +129,17 @@ impl Follow {
                 file.role = Role::Claimed { stream: id, doubt: Some(now) };
                 self.schedule(key, now + DOUBT);
             }
+            // Another file has the inode now, or the same one other bytes: it is judged like any that is new.
+            Some(_) if stream.recalled => {
+                file.cleared.insert(id);
+                file.judge_again();
+                self.judging.ask();
+                if let Some(stream) = self.streams.get_mut(id) {
+                    stream.state.end();
+                    self.streams.sought(id);
+                    self.drop_settled(id);
+                }
+            }
             Some(_) if file.identity == Some(stream.identity.lives_in) => {
                 info!(stream = %id, "{} was truncated or written anew while nobody looked", shown(&file.path));
                 self.seek_copy(id);
@@ -158,6 +169,7 @@ impl Follow {
         let beside = match action {
             Action::Compare { with, .. } => Some(with),
             Action::Quarantine { stream, .. } => {
+                warn!(stream = %stream, "a rejected record cannot be put in quarantine: its file is not open");
                 self.quarantined(stream);
                 Some(key)
             }

@@ -26,10 +26,10 @@ impl Follow {
         for position in positions {
             let path = path_of(&position.path);
             let mut stream = Stream::known_at(position, path);
-            if let Some(file) = saved.settled.get(&stream.id) {
+            if let Some((file, epoch)) = saved.settled.get(&stream.id) {
                 stream.state.expect_nothing();
                 stream.identity.lives_in = *file;
-                self.streams.note_settled(stream.id, *file);
+                self.streams.note_settled(stream.id, *file, *epoch);
             }
             known.insert(stream.id, stream);
         }

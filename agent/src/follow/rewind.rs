@@ -43,7 +43,7 @@ impl Follow {
         let path = path_of(&position.path);
         let mut stream = Stream::known_at(position, path);
         stream.state.expect_nothing();
-        stream.identity.lives_in = lives_in;
+        (stream.identity.lives_in, stream.recalled) = (lives_in, true);
         self.streams.add_known(stream);
         self.claim(key, id);
     }

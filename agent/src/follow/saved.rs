@@ -27,8 +27,8 @@ pub struct Saved {
     pub ignored: Vec<SavedFile>,
     /// The highest epoch of inodes that were truncated.
     pub epochs: Vec<(FileIdentity, u64)>,
-    /// Streams whose file is gone and of which nothing is missing, with that file.
-    pub settled: BTreeMap<StreamId, FileIdentity>,
+    /// Streams whose file is gone and of which nothing is missing, with that file and the stream's epoch.
+    pub settled: BTreeMap<StreamId, (FileIdentity, u64)>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

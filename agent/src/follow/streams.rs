@@ -22,8 +22,10 @@ pub(super) struct Streams {
     last_rank: u64,
     /// Sources the collector knew at the start.
     knew: HashSet<String>,
-    /// Streams whose file is gone and of which nothing is missing, with that file: it may come back.
-    settled: BTreeMap<StreamId, FileIdentity>,
+    /// Streams whose file is gone and of which nothing is missing, with that file and the stream's epoch.
+    settled: BTreeMap<StreamId, (FileIdentity, u64)>,
+    /// The youngest of these for each file: it may come back.
+    settled_in: HashMap<FileIdentity, StreamId>,
 }
 
 impl Streams {
@@ -149,18 +151,30 @@ impl Streams {
         self.knew.contains(source_name)
     }
 
-    pub fn settled(&self) -> &BTreeMap<StreamId, FileIdentity> {
+    pub fn settled(&self) -> &BTreeMap<StreamId, (FileIdentity, u64)> {
         &self.settled
     }
 
-    pub fn note_settled(&mut self, id: StreamId, file: FileIdentity) {
-        self.settled.insert(id, file);
+    pub fn note_settled(&mut self, id: StreamId, file: FileIdentity, epoch: u64) {
+        let epoch_of = |id: &StreamId| self.settled.get(id).map_or(0, |(_, epoch)| *epoch);
+        if self.settled_in.get(&file).is_none_or(|known| epoch_of(known) <= epoch) {
+            self.settled_in.insert(file, id);
+        }
+        self.settled.insert(id, (file, epoch));
+    }
+
+    /// A stream that was done with is followed again: what is missing of it from now on counts.
+    pub fn unsettle(&mut self, id: StreamId) {
+        if let Some((file, _)) = self.settled.remove(&id)
+            && self.settled_in.get(&file) == Some(&id)
+        {
+            self.settled_in.remove(&file);
+        }
     }
 
     /// The stream that was in this file to its end, when the file was last there.
     pub fn settled_in(&self, file: FileIdentity) -> Option<StreamId> {
-        let settled = self.settled.iter().filter(|(id, _)| !self.by_id.contains_key(id));
-        settled.filter(|(_, was_in)| **was_in == file).map(|(id, _)| *id).next()
+        self.settled_in.get(&file).copied().filter(|id| !self.by_id.contains_key(id))
     }
 
     /// Removes a stream of which nothing is missing.
@@ -172,7 +186,7 @@ impl Streams {
                 self.lived.remove(&stream.identity.lives_in);
             }
         }
-        self.settled.insert(id, stream.identity.lives_in);
+        self.note_settled(id, stream.identity.lives_in, stream.identity.epoch);
         Some(stream)
     }
 }

@@ -8,9 +8,12 @@ use tracing::warn;
 use crate::checkpoint::StateDirectory;
 use crate::content::{Content, Handle};
 use crate::ship::Tries;
+use crate::unread::in_words;
 
 /// Of a larger record so many bytes are kept: it shows what it is, and the rest stands in its log.
 const MOST: u64 = 64 << 20;
+/// Records that stand in their logs are copied as long as all that is kept stays below this.
+const ALL: u64 = 1 << 30;
 
 /// A record that goes to quarantine.
 #[derive(Clone, Debug)]
@@ -49,7 +52,19 @@ impl Record {
         match self {
             Self::Bytes(bytes) => state.quarantine(name, bytes.as_slice()),
             Self::Range { file, start, len } => {
-                state.quarantine(name, FileFrom { file, at: *start }.take((*len).min(MOST)))
+                let wanted = (*len).min(MOST);
+                if state.quarantined() + wanted > ALL {
+                    warn!(name, "the quarantine is full; a rejected record stays in its log only");
+                    return Ok(());
+                }
+                let mut from = FileFrom { file, at: *start, fault: None };
+                state.quarantine(name, (&mut from).take(wanted))?;
+                let kept = from.at - start;
+                if kept < wanted {
+                    let why = from.fault.map_or("it is shorter now".to_owned(), |error| in_words(&error));
+                    warn!(name, kept, why, "of a rejected record only its beginning could still be read");
+                }
+                Ok(())
             }
         }
     }
@@ -59,12 +74,22 @@ impl Record {
 struct FileFrom<'a> {
     file: &'a Handle,
     at: u64,
+    /// Why no more could be read: to try again would help nobody.
+    fault: Option<io::Error>,
 }
 
 impl Read for FileFrom<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let read = Content::read_at(self.file, buf, self.at)?;
-        self.at += read as u64;
-        Ok(read)
+        match Content::read_at(self.file, buf, self.at) {
+            Ok(read) => {
+                self.at += read as u64;
+                Ok(read)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            Err(error) => {
+                self.fault = Some(error);
+                Ok(0)
+            }
+        }
     }
 }

@@ -200,6 +200,7 @@ async fn a_database_of_another_build_is_refused_with_what_to_do() {
         assert!(matches!(error, Error::OtherBuild), "{error}");
         assert!(error.to_string().contains("start with a new one"), "{error}");
     }
+    assert!(matches!(Error::from(sqlx::migrate::MigrateError::VersionMissing(9)), Error::NewerBuild));
     schema.drop().await;
 }
 

@@ -91,6 +91,8 @@ pub(super) struct NearMissJson {
 #[schema(as = Unread)]
 pub(super) struct UnreadJson {
     path: String,
+    /// So many others of its directory are not read for the same reason; these are not listed.
+    others: usize,
     /// `missing` (it does not exist yet), `no_file` (a pattern or directory without a file), `unreadable`, or `unfit` (it
     /// is compressed, or no plain file).
     reason: &'static str,
@@ -153,7 +155,7 @@ impl NearMissJson {
 
 impl UnreadJson {
     fn new(unread: &Unread) -> Self {
-        Self { path: unread.path.clone(), reason: unread.reason, what: unread.what.clone() }
+        Self { path: unread.path.clone(), others: unread.others, reason: unread.reason, what: unread.what.clone() }
     }
 }
 

@@ -92,6 +92,18 @@ fn a_directory_that_was_away_comes_back_whole_and_nothing_of_it_twice() {
 }
 
 #[test]
+fn of_several_streams_that_were_in_a_file_the_youngest_goes_on_when_it_comes_back() {
+    let wait = Op::Wait { millis: 20_000 };
+    for truncates in 1..5 {
+        let mut ops = vec![WRITE, ALL];
+        (0..truncates).for_each(|_| ops.extend([wait.clone(), ALL, Op::Truncate, WRITE, ALL]));
+        ops.extend([Op::Rotate, Op::Reopen { torn: false }, WRITE, ALL, wait.clone(), ALL, wait.clone(), ALL]);
+        ops.extend([Op::Away, ALL, wait.clone(), ALL, wait.clone(), ALL, Op::Back, ALL, WRITE, wait.clone(), ALL]);
+        check(&ops);
+    }
+}
+
+#[test]
 fn a_file_whose_handle_is_missing_is_opened_again_and_nothing_of_it_is_lost() {
     for pick in 0..3 {
         let lose = Op::LoseHandle { pick };
