@@ -10,6 +10,7 @@ mod check;
 mod collector;
 mod disk;
 mod hands;
+mod hinted;
 mod world;
 mod writer;
 
