@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::hands::Job;
 use super::world::World;
+use super::writer::record;
 use super::{ACTIVE, Op, run};
 use crate::content::Content;
 use crate::discover::{Listing, Scope};
@@ -87,6 +88,30 @@ fn a_directory_that_was_away_comes_back_whole_and_nothing_of_it_twice() {
         ops.extend(crash);
         ops.extend([ALL, Op::Back, WRITE, ALL, wait.clone(), ALL, wait.clone(), ALL]);
         check(&ops);
+    }
+}
+
+#[test]
+fn a_file_that_comes_back_with_other_bytes_is_read_from_its_head() {
+    let wait = Op::Wait { millis: 20_000 };
+    // Longer and shorter than what was read of it.
+    for records in [1, 9] {
+        let mut world = World::new(false);
+        let before = [&WRITE, &WRITE, &ALL, &Op::Rotate, &Op::Reopen { torn: false }, &WRITE, &ALL];
+        for op in before.into_iter().chain([&wait, &ALL, &wait, &ALL, &Op::Away, &ALL, &wait, &ALL]) {
+            world.take(op);
+        }
+        assert!(!world.follow.streams.settled().is_empty(), "nothing of it is followed any more");
+        let file = world.disk.names["app.log.1"].clone();
+        file.0.borrow_mut().data.clear();
+        for _ in 0..records {
+            let record = record(world.records.len());
+            file.0.borrow_mut().data.extend_from_slice(&record);
+            world.records.push(record);
+        }
+        file.0.borrow_mut().mtime = world.wall * 1000;
+        world.settle();
+        world.check();
     }
 }
 

@@ -266,7 +266,7 @@ impl World {
 }
 
 /// SIP with a length, or text that only the next header ends.
-fn record(nth: usize) -> Vec<u8> {
+pub fn record(nth: usize) -> Vec<u8> {
     let header = format!("[2026-11-23 19:53:58.{:03}][INVITE][sip:10.0.0.1][sip:{nth}@example.com]\n", nth % 1000);
     let body = "x".repeat(nth * 37 % 400);
     let sip = format!(
