@@ -123,6 +123,7 @@ fn batch(stream: i64, base: u64, end: u64, items: Vec<Item>) -> Incoming {
         near_misses: Vec::new(),
         tail_near_misses: Vec::new(),
         closed: None,
+        settled: false,
         received: NOON,
     }
 }

@@ -82,8 +82,8 @@ async fn answer_calls(ingest: Ingest, mut calls: mpsc::Receiver<Call>) {
                     // The agent may have gone; then nobody waits for the answer.
                     let _ = reply.send(answer);
                 }
-                Call::Positions { agent, after, answer } => {
-                    let positions = ingest.positions(&agent, after, 1000).await.map_err(|e| e.to_string());
+                Call::Positions { agent, asked, answer } => {
+                    let positions = ingest.positions(&agent, asked, 1000).await.map_err(|e| e.to_string());
                     let _ = answer.send(positions);
                 }
             }

@@ -157,7 +157,7 @@ async fn collect(mut calls: mpsc::Receiver<Call>, waits: Waits) -> u64 {
                 }
                 let _ = reply.send(Reply::Answer(answer(&append)));
             }
-            Call::Positions { answer, .. } => _ = answer.send(Ok(Positions { positions: Vec::new(), more: false })),
+            Call::Positions { answer, .. } => _ = answer.send(Ok(Positions::default())),
         }
     }
     bytes

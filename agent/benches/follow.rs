@@ -195,7 +195,7 @@ fn collect() -> mpsc::Sender<Call> {
         while let Some(call) = waiting.recv().await {
             match call {
                 Call::Append(append, reply) => _ = reply.send(Reply::Answer(answer(&append))),
-                Call::Positions { answer, .. } => _ = answer.send(Ok(Positions { positions: Vec::new(), more: false })),
+                Call::Positions { answer, .. } => _ = answer.send(Ok(Positions::default())),
             }
         }
     });
@@ -232,7 +232,7 @@ fn talk(connection: TcpStream, w: &Mutex<HashMap<StreamId, Offset>>) -> Option<(
         let mut body = vec![0; length];
         input.read_exact(&mut body).ok()?;
         let reply = if head.starts_with("get") {
-            wire::encode(&Positions { positions: Vec::new(), more: false }).ok()?
+            wire::encode(&Positions::default()).ok()?
         } else {
             let append: Append = wire::decode(&zstd::decode_all(body.as_slice()).ok()?).ok()?;
             let answer = answer(&append);

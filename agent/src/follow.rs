@@ -162,7 +162,7 @@ impl Follow {
     pub fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
         self.now = now;
         match event {
-            Event::Recovered { positions, saved } => self.recovered(positions, saved),
+            Event::Recovered { positions, sources, saved } => self.recovered(positions, sources, saved),
             Event::Hinted(hints) => self.hinted(hints),
             Event::Watched(directories) => self.watched(directories),
             Event::Listed { listing, held } => self.listed(listing, held),
@@ -313,13 +313,13 @@ impl Follow {
         }
     }
 
-    /// Removes a stream that is nowhere any more, once all of it is acknowledged.
+    /// Removes a stream that is nowhere any more, once all of it is acknowledged and the collector knows that it is settled.
     fn drop_settled(&mut self, id: StreamId) {
-        let settled = self.streams.get(id).is_some_and(|stream| {
-            let silent = stream.queue.is_empty() && stream.queue.is_idle();
-            stream.state.is_gone() && silent && stream.gaps.is_empty() && stream.committed.is_known()
-        });
-        if settled && let Some(mut stream) = self.streams.settle(id) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        let over = stream.is_settled() && stream.queue.is_idle();
+        if over && !stream.committed.is_settled() {
+            self.delivery.note_news(stream, self.now.mono);
+        } else if over && let Some(mut stream) = self.streams.settle(id) {
             self.delivery.no_news(&mut stream);
             self.seams.forget(id);
             self.scheduler.release(id);

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use record::id::StreamId;
-use record::wire::{self, Answer, Append, CONTENT_TYPE, Positions};
+use record::wire::{self, Answer, Append, Asked, CONTENT_TYPE, Positions};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE as TYPE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, Url};
 use serde::Serialize;
@@ -92,11 +91,13 @@ impl Client {
         packed.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 
-    pub(crate) async fn positions(&self, agent: &str, after: Option<StreamId>) -> Result<Positions, String> {
+    pub(crate) async fn positions(&self, agent: &str, asked: Asked) -> Result<Positions, String> {
         let mut url = self.base.join("api/v1/positions").map_err(|error| error.to_string())?;
         url.query_pairs_mut().append_pair("agent", agent).append_pair("limit", &PAGE.to_string());
-        if let Some(after) = after {
-            url.query_pairs_mut().append_pair("after", &after.to_string());
+        match asked {
+            Asked::After(None) => {}
+            Asked::After(Some(after)) => _ = url.query_pairs_mut().append_pair("after", &after.to_string()),
+            Asked::One(stream) => _ = url.query_pairs_mut().append_pair("stream", &stream.to_string()),
         }
         let request = self.http.get(url).header(ACCEPT, CONTENT_TYPE).timeout(self.timeout);
         let response = self.authorized(request).await?.send().await.map_err(|error| cause(&error))?;

@@ -83,7 +83,7 @@ mod tests {
     use record::wire::{FileIdentity, Guard, WireSpan};
 
     use super::*;
-    use crate::stream::{Identity, State};
+    use crate::stream::{Committed, Identity, State};
     use crate::turn::Told;
 
     /// A stream of which 100 bytes are committed and all is read, with spans of these ends and flags in its tail.
@@ -98,7 +98,7 @@ mod tests {
             predecessor: None,
         };
         let mut stream = Stream::new(StreamId(1), identity, State::Gone);
-        stream.committed.advance(100, Guard::default(), true);
+        stream.committed = Committed::at(100, Guard::default());
         (stream.framed.to, stream.sight.read_to) = (100, read_to);
         let mut start = 100;
         let spans = tail.iter().map(|(end, flags)| {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{info, warn};
 
-use self::positions::{all_positions, position_of};
+use self::positions::{Known, known, position_of};
 use self::quarantine::{Record, quarantine};
 use self::setup::{raise_file_limit, rules, sources};
 use crate::checkpoint::StateDirectory;
@@ -328,10 +328,10 @@ impl Running {
         self.tasks.spawn(async move {
             let mut tries = Tries::default();
             loop {
-                match all_positions(&transport, &agent).await {
-                    Ok(positions) => {
+                match known(&transport, &agent, &saved).await {
+                    Ok(Known { positions, sources }) => {
                         let _ = word.send(Word::Up);
-                        return Event::Recovered { positions, saved };
+                        return Event::Recovered { positions, sources, saved };
                     }
                     Err(why) => {
                         let _ = word.send(Word::Down(why));

@@ -216,8 +216,14 @@ impl Stream {
         self.sight.read_to >= size && self.committed.w() == self.framed.to && self.queue.is_idle()
     }
 
-    /// Something is to be sent: spans, a tail, or its name.
+    /// It is nowhere any more, and all that is known of it is sent.
+    pub fn is_settled(&self) -> bool {
+        self.state.is_gone() && self.gaps.is_empty() && self.queue.is_empty() && self.committed.is_known()
+    }
+
+    /// Something is to be sent: spans, a tail, its name, or that it is settled.
     pub fn has_news(&self) -> bool {
-        !self.queue.is_empty() || self.tail.is_waiting() || !self.committed.is_known()
+        let unsaid = !self.committed.is_known() || (self.is_settled() && !self.committed.is_settled());
+        unsaid || !self.queue.is_empty() || self.tail.is_waiting()
     }
 }

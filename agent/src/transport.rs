@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use record::id::StreamId;
-use record::wire::{Append, Positions};
+use record::wire::{Append, Asked, Positions};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::http;
@@ -20,8 +19,8 @@ pub enum Transport {
 pub enum Call {
     /// Shared, not copied: the agent keeps a batch until it is acknowledged.
     Append(Arc<Append>, oneshot::Sender<Reply>),
-    /// Streams of `agent` with ids above `after`, by id.
-    Positions { agent: String, after: Option<StreamId>, answer: oneshot::Sender<Result<Positions, String>> },
+    /// How far streams of `agent` are, by id.
+    Positions { agent: String, asked: Asked, answer: oneshot::Sender<Result<Positions, String>> },
 }
 
 impl Transport {
@@ -40,13 +39,13 @@ impl Transport {
         }
     }
 
-    pub(crate) async fn positions(&self, agent: &str, after: Option<StreamId>) -> Result<Positions, String> {
+    pub(crate) async fn positions(&self, agent: &str, asked: Asked) -> Result<Positions, String> {
         match self {
-            Transport::Http(client) => client.positions(agent, after).await,
+            Transport::Http(client) => client.positions(agent, asked).await,
             Transport::InProcess(calls) => {
                 let (answer, answered) = oneshot::channel();
                 let gone = || "the collector in this process has stopped".to_owned();
-                let call = Call::Positions { agent: agent.to_owned(), after, answer };
+                let call = Call::Positions { agent: agent.to_owned(), asked, answer };
                 calls.send(call).await.map_err(|_| gone())?;
                 answered.await.map_err(|_| gone())?
             }

@@ -132,6 +132,7 @@ mod tests {
             read_to: Offset(end),
             read_at: Timestamp(0),
             closed: None,
+            settled: false,
         };
         Append { version: VERSION, agent: "a".into(), lease: 0, batch: 1, streams: vec![stream] }
     }

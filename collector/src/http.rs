@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use http_body_util::LengthLimitError;
 use record::id::StreamId;
-use record::wire::{self, Answer, Append, CONTENT_TYPE, MAX_COMPRESSED, MAX_UNPACKED, Refused};
+use record::wire::{self, Answer, Append, Asked, CONTENT_TYPE, MAX_COMPRESSED, MAX_UNPACKED, Refused};
 use serde::Deserialize;
 
 use crate::room::Room;
@@ -141,12 +141,14 @@ fn status(answer: &Answer) -> StatusCode {
 struct PositionsQuery {
     agent: String,
     after: Option<StreamId>,
+    stream: Option<StreamId>,
     limit: Option<usize>,
 }
 
 async fn positions(State(door): State<Door>, Query(query): Query<PositionsQuery>) -> Result<Response, Refusal> {
     let limit = query.limit.unwrap_or(MOST_POSITIONS).clamp(1, MOST_POSITIONS);
-    Ok(packed(&door.ingest.positions(&query.agent, query.after, limit).await?)?.into_response())
+    let asked = query.stream.map_or(Asked::After(query.after), Asked::One);
+    Ok(packed(&door.ingest.positions(&query.agent, asked, limit).await?)?.into_response())
 }
 
 fn packed<T: serde::Serialize>(value: &T) -> Result<impl IntoResponse + use<T>, Refusal> {

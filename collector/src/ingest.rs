@@ -9,7 +9,7 @@ use record::format::Format;
 use record::id::StreamId;
 use record::miss::NearMiss;
 use record::time::Timestamp;
-use record::wire::{self, Answer, Append, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta, VERSION};
+use record::wire::{self, Answer, Append, Asked, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta, VERSION};
 use store::Store;
 use store::append::{Incoming, Outcome};
 use tokio::sync::Notify;
@@ -85,8 +85,8 @@ impl Ingest {
         Ok(Answer { version: VERSION, batch, lease, streams })
     }
 
-    pub async fn positions(&self, agent: &str, after: Option<StreamId>, limit: usize) -> Result<Positions, Error> {
-        Ok(self.store.positions(agent, after, limit).await?)
+    pub async fn positions(&self, agent: &str, asked: Asked, limit: usize) -> Result<Positions, Error> {
+        Ok(self.store.positions(agent, asked, limit).await?)
     }
 
     /// How to read a stream: from its meta, from memory, or from the store. Refused: nobody told us of it, or what was
@@ -173,6 +173,7 @@ fn parse_stream(
         near_misses: stream.spans.iter().flat_map(check::near_misses).collect(),
         tail_near_misses: sum(stream.tail.iter().flat_map(check::near_misses)),
         closed: stream.closed,
+        settled: stream.settled,
         received,
     })
 }

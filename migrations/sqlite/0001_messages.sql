@@ -44,6 +44,7 @@ create table stream (
 create index stream_agent on stream (agent, stream_id);
 
 -- All that moves with the watermark. end_*: what its agent counted of a closed file, to be compared with what is stored.
+-- settled: its agent is done with it, and does not ask for its position any more.
 create table stream_offset (
     stream_id bigint not null,
     off bigint not null,
@@ -68,6 +69,7 @@ create table stream_offset (
     end_size bigint,
     end_crc bigint,
     end_counters blob,
+    settled smallint not null default 0,
     primary key (stream_id)
 );
 

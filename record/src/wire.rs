@@ -51,6 +51,10 @@ pub struct StreamAppend {
     pub read_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<EndMarker>,
+    /// The file is gone and nothing is missing of it: the agent will not ask for this stream any more. Whatever comes after
+    /// all takes that back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub settled: bool,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -281,10 +285,23 @@ pub enum Refused {
     Damaged { start: Offset },
 }
 
-/// `GET /api/v1/positions?agent=ID&after=STREAM&limit=N`: what the collector has of this agent's streams, by stream id.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+/// Which positions an agent asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Asked {
+    /// `after=STREAM`: those of streams with higher ids, without those that are settled.
+    After(Option<StreamId>),
+    /// `stream=STREAM`: that of one stream, settled or not.
+    One(StreamId),
+}
+
+/// `GET /api/v1/positions?agent=ID&after=STREAM&limit=N`, or `stream=STREAM`: what the collector has of this agent's streams,
+/// by stream id.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Positions {
     pub positions: Vec<Position>,
+    /// With the first page: the names of all sources that the agent ever sent anything of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sources: Vec<String>,
     /// More follow after the last.
     pub more: bool,
 }

@@ -118,6 +118,7 @@ fn an_append_on_the_wire_is_what_was_promised() {
         read_to: Offset(70_276),
         read_at: Timestamp(1_795_435_200_000_000),
         closed: Some(EndMarker { size: 80_000, crc: 9, counters: Counters::default() }),
+        settled: true,
     };
     let append = Append { version: VERSION, agent: "pbx-1".into(), lease: 3, batch: 17, streams: vec![stream] };
     insta::assert_snapshot!(shown(&append), @r#"
@@ -234,6 +235,7 @@ fn an_append_on_the_wire_is_what_was_promised() {
             fragment_bytes: 0
             gaps: 0
             gap_bytes: 0
+        settled: true
     "#);
 }
 
@@ -311,7 +313,7 @@ fn a_position_on_the_wire_is_what_was_promised() {
         path: b"/var/log/sip.log".to_vec(),
         closed: false,
     };
-    insta::assert_snapshot!(shown(&Positions { positions: vec![position], more: true }), @r#"
+    insta::assert_snapshot!(shown(&Positions { positions: vec![position], sources: vec!["proxy".into()], more: true }), @r#"
     positions:
       -
         stream: 1
@@ -336,6 +338,8 @@ fn a_position_on_the_wire_is_what_was_promised() {
         source: "proxy"
         path: bytes "/var/log/sip.log"
         closed: false
+    sources:
+      - "proxy"
     more: true
     "#);
 }

@@ -44,6 +44,8 @@ pub struct Incoming {
     /// Of the tail, a reason each: they replace those of the former tail.
     pub tail_near_misses: Vec<NearMiss>,
     pub closed: Option<EndMarker>,
+    /// The agent is done with the stream.
+    pub settled: bool,
     /// The collector's clock at arrival.
     pub received: Timestamp,
 }

@@ -1,7 +1,7 @@
 //! How far each stream of an agent is committed.
 
 use record::id::{Offset, StreamId};
-use record::wire::{self, FileIdentity, Position, Positions, StreamMeta};
+use record::wire::{self, Asked, FileIdentity, Position, Positions, StreamMeta};
 
 use crate::backend::with_pool;
 use crate::text::count;
@@ -22,24 +22,39 @@ struct Row {
 }
 
 impl Store {
-    /// Positions of one agent's streams with ids above `after`, by id, at most `limit`.
-    pub async fn positions(&self, agent: &str, after: Option<StreamId>, limit: usize) -> Result<Positions, Error> {
+    /// Positions of one agent's streams that are asked for, by id, at most `limit`.
+    pub async fn positions(&self, agent: &str, asked: Asked, limit: usize) -> Result<Positions, Error> {
+        // Ids are not negative.
+        let (first, last, settled) = match asked {
+            Asked::After(after) => (after.map_or(0, |stream| stream.0.saturating_add(1)), i64::MAX, 0),
+            Asked::One(stream) => (stream.0, stream.0, 1),
+        };
         let mut rows: Vec<Row> = with_pool!(self.backend, pool => {
             sqlx::query_as(
                 "select s.stream_id, s.device, s.inode, s.generation, s.birth, s.epoch, o.off, o.guard, o.size,
                      s.source, s.path, o.end_size
                  from stream s join stream_offset o on o.stream_id = s.stream_id
-                 where s.agent = $1 and s.stream_id > $2 order by s.stream_id limit $3",
+                 where s.agent = $1 and s.stream_id between $2 and $3 and o.settled <= $4
+                 order by s.stream_id limit $5",
             )
             .bind(agent)
-            .bind(after.map_or(-1, |stream| stream.0))
+            .bind(first)
+            .bind(last)
+            .bind(settled)
             .bind(limit as i64 + 1)
             .fetch_all(pool)
             .await?
         });
         let more = rows.len() > limit;
         rows.truncate(limit);
-        Ok(Positions { positions: rows.into_iter().map(position).collect::<Result<_, _>>()?, more })
+        let sources = if asked == Asked::After(None) { self.sources_of(agent).await? } else { Vec::new() };
+        Ok(Positions { positions: rows.into_iter().map(position).collect::<Result<_, _>>()?, sources, more })
+    }
+
+    async fn sources_of(&self, agent: &str) -> Result<Vec<String>, Error> {
+        Ok(with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select name from source where agent = $1 order by name").bind(agent).fetch_all(pool).await?
+        }))
     }
 
     /// The committed offset of a stream; 0 where it is not known.

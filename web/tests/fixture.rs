@@ -165,6 +165,7 @@ fn incoming(
         near_misses: Vec::new(),
         tail_near_misses: Vec::new(),
         closed: None,
+        settled: false,
         received: at,
     }
 }

@@ -67,9 +67,9 @@ impl Follow {
     fn committed(&mut self, part: StreamAppend, cuts: &Cuts) {
         let id = part.stream;
         let Some(stream) = self.streams.get_mut(id) else { return };
-        stream.committed.advance(part.end.0, part.guard, part.meta.is_some());
         stream.tail.acknowledged(&part.tail);
         self.sources.count(stream.identity.source, &part.spans);
+        stream.committed.advance(part);
         self.scheduler.free_memory(id, cuts.bytes());
         self.checkpoints.note_change();
         self.delivery.grow();

@@ -22,6 +22,8 @@ pub enum Event {
     /// What the collector and the checkpoint know.
     Recovered {
         positions: Vec<Position>,
+        /// The names of all sources that the collector knows of this agent.
+        sources: Vec<String>,
         saved: Saved,
     },
     /// The operating system says where something may have changed.

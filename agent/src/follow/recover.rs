@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use record::id::StreamId;
-use record::wire::Position;
+use record::wire::{FileIdentity, Position};
 
 use super::Follow;
 use super::saved::{Saved, SavedStream};
@@ -18,18 +18,24 @@ use crate::stream::{Identity, Stream};
 type Known = BTreeMap<StreamId, Stream>;
 
 impl Follow {
-    pub(super) fn recovered(&mut self, positions: Vec<Position>, saved: Saved) {
+    pub(super) fn recovered(&mut self, positions: Vec<Position>, sources: Vec<String>, saved: Saved) {
         self.recovered = true;
         self.judging.ask();
         self.checkpoints.start_at(saved.number);
+        sources.into_iter().for_each(|source| self.streams.note_source(source));
+        let mut settled: HashMap<StreamId, (FileIdentity, u64)> = HashMap::new();
+        for (id, file, epoch) in saved.settled {
+            self.streams.note_settled(id, file, epoch);
+            settled.insert(id, (file, epoch));
+        }
         let mut known = Known::new();
         for position in positions {
             let path = path_of(&position.path);
             let mut stream = Stream::known_at(position, path);
-            if let Some((file, epoch)) = saved.settled.get(&stream.id) {
+            // The collector was set back to before it heard that.
+            if let Some((file, _)) = settled.get(&stream.id) {
                 stream.state.expect_nothing();
                 stream.identity.lives_in = *file;
-                self.streams.note_settled(stream.id, *file, *epoch);
             }
             known.insert(stream.id, stream);
         }

@@ -1,6 +1,6 @@
 //! What a checkpoint keeps: a cache of what the collector knows, and the little that only the agent can know.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
@@ -27,8 +27,9 @@ pub struct Saved {
     pub ignored: Vec<SavedFile>,
     /// The highest epoch of inodes that were truncated.
     pub epochs: Vec<(FileIdentity, u64)>,
-    /// Streams whose file is gone and of which nothing is missing, with that file and the stream's epoch.
-    pub settled: BTreeMap<StreamId, (FileIdentity, u64)>,
+    /// Streams whose file is gone and of which nothing is missing, with that file and the stream's epoch: the last of them, in
+    /// the order in which they were settled.
+    pub settled: Vec<(StreamId, FileIdentity, u64)>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -95,7 +96,7 @@ impl Follow {
             chains,
             ignored: self.files.saved(|id, to| self.streams.get(id).is_none_or(|stream| stream.committed.w() >= to)),
             epochs: self.streams.epochs(),
-            settled: self.streams.settled().clone(),
+            settled: self.streams.settled(),
         }
     }
 

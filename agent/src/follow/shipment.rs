@@ -102,6 +102,7 @@ pub(super) fn part_of(
         read_to: Offset(stream.tail.read_to(sight.read_to).max(end)),
         read_at: sight.read_at,
         closed: None,
+        settled: all && stream.is_settled(),
     };
     (part, Cuts(cuts))
 }

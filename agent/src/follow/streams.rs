@@ -2,11 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use indexmap::IndexMap;
 use record::id::StreamId;
 use record::wire::FileIdentity;
 
 use crate::discover::Lived;
 use crate::stream::{Search, Stream};
+
+/// Settled streams that are remembered, for files that come back.
+pub(super) const SETTLED: usize = if cfg!(test) { 3 } else { 1000 };
 
 /// Invariants: `seeking` are those whose state is `Seeking`; each stream is among those that lived in its file; no epoch of
 /// an inode is given twice.
@@ -22,8 +26,9 @@ pub(super) struct Streams {
     last_rank: u64,
     /// Sources the collector knew at the start.
     knew: HashSet<String>,
-    /// Streams whose file is gone and of which nothing is missing, with that file and the stream's epoch.
-    settled: BTreeMap<StreamId, (FileIdentity, u64)>,
+    /// Streams whose file is gone and of which nothing is missing, with that file and the stream's epoch. The collector has been
+    /// told. In the order in which they were settled; the first are forgotten where there are many.
+    settled: IndexMap<StreamId, (FileIdentity, u64)>,
     /// The youngest of these for each file: it may come back.
     settled_in: HashMap<FileIdentity, StreamId>,
 }
@@ -146,13 +151,19 @@ impl Streams {
         self.epochs.retain(|file, _| may_come(file) || lived.contains_key(file) || comes_again(file));
     }
 
+    /// The collector knows this source at the start.
+    pub fn note_source(&mut self, source_name: String) {
+        self.knew.insert(source_name);
+    }
+
     /// The collector knew this source at the start.
     pub fn knew(&self, source_name: &str) -> bool {
         self.knew.contains(source_name)
     }
 
-    pub fn settled(&self) -> &BTreeMap<StreamId, (FileIdentity, u64)> {
-        &self.settled
+    /// The last streams that were settled: what a checkpoint keeps of them.
+    pub fn settled(&self) -> Vec<(StreamId, FileIdentity, u64)> {
+        self.settled.iter().map(|(id, (file, epoch))| (*id, *file, *epoch)).collect()
     }
 
     pub fn note_settled(&mut self, id: StreamId, file: FileIdentity, epoch: u64) {
@@ -161,11 +172,20 @@ impl Streams {
             self.settled_in.insert(file, id);
         }
         self.settled.insert(id, (file, epoch));
+        if self.settled.len() > SETTLED
+            && let Some((oldest, (file, _))) = self.settled.get_index(0).map(|(id, file)| (*id, *file))
+        {
+            self.unsettle(oldest);
+            // A file that comes back all the same begins anew, as the stream it was: then the collector says how far it was read.
+            if !self.lived.contains_key(&file) && !comes_again(&file) {
+                self.epochs.remove(&file);
+            }
+        }
     }
 
     /// A stream that was done with is followed again: what is missing of it from now on counts.
     pub fn unsettle(&mut self, id: StreamId) {
-        if let Some((file, _)) = self.settled.remove(&id)
+        if let Some((file, _)) = self.settled.shift_remove(&id)
             && self.settled_in.get(&file) == Some(&id)
         {
             self.settled_in.remove(&file);

@@ -1,6 +1,6 @@
 //! What the collector has of a stream, as far as its answers say.
 
-use record::wire::Guard;
+use record::wire::{Guard, StreamAppend};
 
 /// Invariant: only an answer of the collector changes it.
 #[derive(Debug, Default)]
@@ -11,6 +11,8 @@ pub struct Committed {
     meta: Meta,
     /// The watermark went back, from here.
     rewound: Option<u64>,
+    /// It knows that nothing more will come of it.
+    settled: bool,
 }
 
 /// What the collector knows of a stream beside its spans: source, format, path.
@@ -27,7 +29,7 @@ enum Meta {
 impl Committed {
     /// As the collector tells of a stream of an earlier run.
     pub fn at(w: u64, guard: Guard) -> Self {
-        Self { w, guard, meta: Meta::Former, rewound: None }
+        Self { w, guard, meta: Meta::Former, rewound: None, settled: false }
     }
 
     /// The watermark: all before is stored.
@@ -48,11 +50,17 @@ impl Committed {
         self.meta != Meta::Current
     }
 
+    /// The collector knows that nothing more will come of it.
+    pub fn is_settled(&self) -> bool {
+        self.settled
+    }
+
     /// An append is acknowledged.
-    pub fn advance(&mut self, end: u64, guard: Guard, with_meta: bool) {
-        (self.w, self.guard) = (end, guard);
+    pub fn advance(&mut self, part: StreamAppend) {
+        let end = part.end.0;
+        (self.w, self.guard, self.settled) = (end, part.guard, part.settled);
         self.meta = match self.meta {
-            _ if with_meta => Meta::Current,
+            _ if part.meta.is_some() => Meta::Current,
             Meta::Unknown => Meta::Former,
             known => known,
         };
@@ -75,7 +83,7 @@ impl Committed {
 
     /// The collector is at `w`, while all up to `framed` was final.
     pub fn rewind(&mut self, w: u64, guard: Guard, framed: u64) {
-        (self.w, self.guard) = (w, guard);
+        (self.w, self.guard, self.settled) = (w, guard, false);
         if w < framed {
             self.rewound = Some(framed);
         }

@@ -61,7 +61,7 @@ fn terminate(child: &Child) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_signal_lets_it_finish_and_the_second_ends_it_at_once() {
     let server = MockServer::start().await;
-    let none = wire::encode(&Positions { positions: Vec::new(), more: false }).unwrap();
+    let none = wire::encode(&Positions::default()).unwrap();
     let positions = ResponseTemplate::new(200).set_body_bytes(none);
     Mock::given(method("GET")).and(path("/api/v1/positions")).respond_with(positions).mount(&server).await;
     // An answer that never comes in time.

@@ -8,7 +8,7 @@ use agent::{Call, Reply};
 use record::id::{Offset, StreamId};
 use record::span::{Cause, SpanKind};
 use record::wire::{
-    Answer, Append, Guard, Position, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta, WireSpan,
+    Answer, Append, Asked, Guard, Position, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta, WireSpan,
 };
 use tokio::sync::mpsc;
 
@@ -77,6 +77,7 @@ pub struct Stored {
     pub read_to: u64,
     pub spans: Vec<WireSpan>,
     pub tail: Vec<WireSpan>,
+    pub settled: bool,
 }
 
 impl Stored {
@@ -101,12 +102,12 @@ impl Collector {
                                 let _ = answer.send(reply);
                             }
                         }
-                        Call::Positions { after, answer, .. } => {
+                        Call::Positions { asked, answer, .. } => {
                             let slow = collector.inner().slow_positions;
                             tokio::time::sleep(slow).await;
                             let up = !collector.inner().down;
                             let _ =
-                                answer.send(if up { Ok(collector.positions(after, 3)) } else { Err("down".into()) });
+                                answer.send(if up { Ok(collector.positions(asked, 3)) } else { Err("down".into()) });
                         }
                     }
                 });
@@ -192,9 +193,12 @@ impl Collector {
         Answer { version: 1, batch: append.batch, lease: append.lease, streams }
     }
 
-    pub fn positions(&self, after: Option<StreamId>, limit: usize) -> Positions {
+    pub fn positions(&self, asked: Asked, limit: usize) -> Positions {
         let inner = self.inner();
-        let known = inner.streams.iter().filter(|(id, _)| after.is_none_or(|after| **id > after));
+        let known = inner.streams.iter().filter(|(id, stored)| match asked {
+            Asked::After(after) => !stored.settled && after.is_none_or(|after| **id > after),
+            Asked::One(stream) => **id == stream,
+        });
         let mut positions: Vec<Position> = known
             .filter_map(|(id, stored)| {
                 let meta = stored.meta.as_ref()?;
@@ -213,7 +217,10 @@ impl Collector {
             .collect();
         let more = positions.len() > limit;
         positions.truncate(limit);
-        Positions { positions, more }
+        let metas = inner.streams.values().filter_map(|stored| stored.meta.as_ref());
+        let sources: BTreeSet<String> = metas.map(|meta| meta.source.clone()).collect();
+        let sources = if asked == Asked::After(None) { sources.into_iter().collect() } else { Vec::new() };
+        Positions { positions, sources, more }
     }
 
     /// What happens to the next appends; whatever else was to happen does not.
@@ -354,6 +361,7 @@ impl Inner {
             stored.spans.extend(new);
             (stored.w, stored.read_to) = (part.end.0, part.read_to.0);
             (stored.guard, stored.size, stored.tail) = (part.guard.clone(), part.size, part.tail.clone());
+            stored.settled = part.settled;
             if let Some(meta) = &part.meta {
                 self.metas += 1;
                 stored.meta = Some(meta.clone());

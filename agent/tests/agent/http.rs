@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use agent::{Config, Transport, http};
 use record::id::StreamId;
 use record::span::Cause;
-use record::wire::{self, Append, CONTENT_TYPE, MAX_COMPRESSED};
+use record::wire::{self, Append, Asked, CONTENT_TYPE, MAX_COMPRESSED};
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
@@ -53,8 +53,9 @@ impl Respond for Positions {
     fn respond(&self, request: &Request) -> ResponseTemplate {
         let query: std::collections::HashMap<_, _> = request.url.query_pairs().collect();
         assert_eq!(query["agent"], "agent-1");
-        let after: Option<StreamId> = query.get("after").map(|after| after.parse().unwrap());
-        ResponseTemplate::new(200).set_body_bytes(wire::encode(&self.0.positions(after, 2)).unwrap())
+        let id = |name: &str| query.get(name).map(|id| id.parse::<StreamId>().unwrap());
+        let asked = id("stream").map_or(Asked::After(id("after")), Asked::One);
+        ResponseTemplate::new(200).set_body_bytes(wire::encode(&self.0.positions(asked, 2)).unwrap())
     }
 }
 

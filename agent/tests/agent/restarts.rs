@@ -5,6 +5,7 @@ use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use agent::Source;
+use record::wire::Asked;
 
 use crate::world::{World, eventually, open};
 
@@ -47,6 +48,32 @@ async fn an_empty_log_is_one_stream_over_restarts() {
     world.append("app.log", 3);
     world.exact().await;
     assert_eq!(world.collector.streams().len(), 1);
+}
+
+#[tokio::test]
+async fn neither_checkpoint_nor_positions_grow_with_the_number_of_rotations() {
+    let mut world = World::new(&["app.log"]);
+    world.append("app.log", 1);
+    world.start();
+    for rotations in 1..=40 {
+        world.stored().await;
+        fs::remove_file(world.log("app.log")).unwrap();
+        world.append("app.log", 1);
+        let settled = || world.collector.streams().iter().filter(|(_, stored)| stored.settled).count();
+        eventually("what is gone is settled", || settled() == rotations).await;
+        if rotations % 20 == 0 {
+            world.stored().await;
+            world.stop().await;
+            let asked = world.collector.positions(Asked::After(None), 100);
+            assert_eq!((asked.positions.len(), asked.sources.len()), (1, 1));
+            world.start();
+            eventually("it is followed", || world.progress().files == 1).await;
+        }
+    }
+    world.exact().await;
+    assert_eq!(world.collector.streams().len(), 41);
+    assert!(world.collector.streams().iter().all(|(_, stored)| stored.spans.iter().all(|span| span.len > 0)), "no gap");
+    assert_eq!(world.checkpoint().len(), 1, "the checkpoint names what is followed");
 }
 
 #[tokio::test]

@@ -156,6 +156,7 @@ pub fn stream(id: i64, base: u64, log: &str) -> StreamAppend {
         read_to: end,
         read_at: Timestamp(1_795_435_200_000_000),
         closed: None,
+        settled: false,
     }
 }
 

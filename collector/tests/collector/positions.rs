@@ -43,7 +43,7 @@ async fn positions_come_in_pages_and_only_those_of_the_agent_that_asks() {
         after = format!("&after={}", last.stream);
     }
     assert_eq!(seen, [vec![1, 3, 4], vec![5]]);
-    assert_eq!(ask(&door, "agent=nobody").await, Positions { positions: Vec::new(), more: false });
+    assert_eq!(ask(&door, "agent=nobody").await, Positions::default());
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ async fn advance(tx: &mut Transaction, prepared: &Prepared) -> Result<bool, Erro
                  tail_mark = case when tail > 0 or $20 > 0 then tail_mark + 1 else tail_mark end, tail = $20,
                  end_size = case when $21 = 1 then end_size else $22 end,
                  end_crc = case when $21 = 1 then end_crc else $23 end,
-                 end_counters = case when $21 = 1 then end_counters else $24 end
+                 end_counters = case when $21 = 1 then end_counters else $24 end, settled = $25
              where stream_id = $1 and off = $2 and lease <= $4",
         )
         .bind(head.stream.0)
@@ -93,6 +93,7 @@ async fn advance(tx: &mut Transaction, prepared: &Prepared) -> Result<bool, Erro
         .bind(head.closed.map(|end| big(end.size)))
         .bind(head.closed.map(|end| i64::from(end.crc)))
         .bind(&prepared.end_counters)
+        .bind(i16::from(head.settled))
         .execute(db)
         .await?;
         Ok(done.rows_affected() == 1)

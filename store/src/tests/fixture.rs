@@ -162,6 +162,7 @@ impl File {
             near_misses: Vec::new(),
             tail_near_misses: Vec::new(),
             closed: None,
+            settled: false,
             received: NOON,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use record::id::{MessageId, ScenarioId};
 use record::time::Timestamp;
+use record::wire::Asked;
 
 use super::fixture::{self, File, NOON, says};
 use super::store_test;
@@ -134,7 +135,7 @@ fn what_the_store_does_can_be_done_on_any_thread() {
         store.messages(&MessageFilter::default(), None, 0).await?;
         store.streams(None, 0).await?;
         store.totals().await?;
-        store.positions("", None, 0).await?;
+        store.positions("", Asked::After(None), 0).await?;
         store.keep_partitions(NOON).await?;
         Store::open(&Location::Postgres(Box::default())).await?.close().await;
         Ok::<_, Error>(())

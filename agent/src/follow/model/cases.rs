@@ -10,6 +10,7 @@ use super::writer::record;
 use super::{ACTIVE, Op, run};
 use crate::content::Content;
 use crate::discover::{Listing, Scope};
+use crate::follow::streams::SETTLED;
 use crate::follow::{Action, Event};
 use crate::stream::Durable;
 use record::span::Flags;
@@ -110,6 +111,27 @@ fn a_file_that_comes_back_with_other_bytes_is_read_from_its_head() {
             world.records.push(record);
         }
         file.0.borrow_mut().mtime = world.wall * 1000;
+        world.settle();
+        world.check();
+    }
+}
+
+#[test]
+fn files_that_were_forgotten_long_ago_come_back_and_nothing_of_them_is_stored_twice() {
+    let wait = Op::Wait { millis: 20_000 };
+    for crash in [None, Some(Op::Crash { lost: false }), Some(Op::Crash { lost: true })] {
+        let mut world = World::new(false);
+        let mut ops = Vec::new();
+        (0..2 * SETTLED).for_each(|_| {
+            ops.extend([WRITE, ALL, Op::Rotate, Op::Reopen { torn: false }, WRITE, ALL, wait.clone(), ALL])
+        });
+        ops.extend([Op::Away, ALL, wait.clone(), ALL, wait.clone(), ALL]);
+        ops.iter().for_each(|op| world.take(op));
+        assert_eq!(world.follow.streams.settled().len(), SETTLED, "as many as are remembered");
+        let settled = world.collector.values().filter(|stored| stored.settled).count();
+        assert!(settled > SETTLED, "the collector knows of {settled} streams that they are settled");
+        let back = [Op::Back, ALL, wait.clone(), ALL, WRITE, ALL, wait.clone(), ALL];
+        crash.into_iter().chain(back).for_each(|op| world.take(&op));
         world.settle();
         world.check();
     }

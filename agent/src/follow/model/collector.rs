@@ -13,10 +13,11 @@ pub struct Stored {
     pub spans: Vec<WireSpan>,
     pub tail: Vec<WireSpan>,
     pub position: Option<Position>,
+    pub settled: bool,
 }
 
 impl Stored {
-    /// What it tells an agent that asks.
+    /// What it tells an agent that asks for this stream.
     pub fn told(&self) -> Option<Position> {
         Some(Position { w: Offset(self.w), guard: self.guard.clone(), ..self.position.clone()? })
     }
@@ -53,6 +54,7 @@ pub fn collect(streams: &mut BTreeMap<StreamId, Stored>, append: &Append) -> Ans
                 .filter(|span| span.start.0 >= w && !(span.len == 0 && known.contains(&(span.start, span.cause))));
             stored.spans.extend(new.cloned());
             (stored.w, stored.guard, stored.tail) = (part.end.0, part.guard.clone(), part.tail.clone());
+            stored.settled = part.settled;
             if let Some(meta) = &part.meta {
                 let position = Position {
                     stream: part.stream,

@@ -1,5 +1,6 @@
 //! The agent's hands: what it wants done is done at a moment of the test's choosing, and told at another.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use record::format::Format;
 use record::frame::Limits;
+use record::id::StreamId;
 use record::redact;
 use record::time::Timestamp;
 
@@ -140,8 +142,13 @@ impl World {
 
     pub fn job(&mut self, job: Job) -> Option<(Event, Option<(FileKey, Memory)>)> {
         let Job::Do(action, held, with) = job else {
-            let positions = self.collector.values().filter_map(Stored::told).collect();
-            return Some((Event::Recovered { positions, saved: self.saved.clone() }, None));
+            let saved = self.saved.clone();
+            let named: HashSet<StreamId> = saved.streams.iter().map(|stream| stream.stream).collect();
+            let asked = self.collector.iter().filter(|(id, stored)| !stored.settled || named.contains(id));
+            let positions = asked.filter_map(|(_, stored)| stored.told()).collect();
+            let known = self.collector.values().filter_map(|stored| stored.position.as_ref());
+            let sources = known.map(|position| position.source.clone()).collect();
+            return Some((Event::Recovered { positions, sources, saved }, None));
         };
         let held = || held.clone().unwrap();
         let text = |error: io::Error| error.to_string();
