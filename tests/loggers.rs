@@ -5,11 +5,12 @@ use std::process::{Command, Stdio};
 
 use crate::support::{Api, Siptrail, Truth, differences, entry, eventually, installed, program};
 
-/// A call each, from each of two threads.
+/// Calls from each of the threads.
 const CALLS: usize = 40;
+const THREADS: usize = 4;
 
 #[tokio::test]
-async fn messages_that_logback_writes_from_two_threads_are_stored_byte_for_byte() {
+async fn messages_that_logback_writes_from_four_threads_are_stored_byte_for_byte() {
     let lab = Lab::new("logback");
     lab.copy("logback.xml", &[("100MB", "60KB")]);
     let jars = ["logback-classic.jar", "logback-core.jar", "slf4j-api.jar"];
@@ -18,7 +19,7 @@ async fn messages_that_logback_writes_from_two_threads_are_stored_byte_for_byte(
 }
 
 #[tokio::test]
-async fn messages_that_log4j2_writes_from_two_threads_are_stored_byte_for_byte() {
+async fn messages_that_log4j2_writes_from_four_threads_are_stored_byte_for_byte() {
     let lab = Lab::new("log4j2");
     lab.copy("log4j2.xml", &[("100 MB", "60 KB")]);
     let jars = ["log4j-api.jar", "log4j-core.jar"];
@@ -27,7 +28,7 @@ async fn messages_that_log4j2_writes_from_two_threads_are_stored_byte_for_byte()
 }
 
 #[tokio::test]
-async fn messages_that_python_logs_from_two_threads_are_stored_byte_for_byte() {
+async fn messages_that_python_logs_from_four_threads_are_stored_byte_for_byte() {
     let lab = Lab::new("python");
     lab.copy("message_log.py", &[("100_000_000", "60_000")]);
     let mut python = Command::new(program("python3", "python3"));
@@ -166,7 +167,7 @@ const PHONE: &str = "sip:192.0.2.1:5060";
 const PROXY: &str = "sip:[2001:db8::7]:5060;transport=tcp";
 
 fn given() -> Vec<Message> {
-    let calls = (0..CALLS).flat_map(|call| [(0, call), (1, call)]);
+    let calls = (0..CALLS).flat_map(|call| (0..THREADS).map(move |thread| (thread, call)));
     calls.flat_map(|(thread, call)| one_call(thread, call)).collect()
 }
 

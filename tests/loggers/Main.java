@@ -1,18 +1,20 @@
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /** Logs the messages that the test gives in the list, those of each thread from a thread of its own. */
 final class Main {
     public static void main(String[] args) throws Exception {
-        List<List<String[]>> threads = List.of(new ArrayList<>(), new ArrayList<>());
+        Map<String, List<String[]>> threads = new HashMap<>();
         for (String line : Files.readAllLines(Path.of(args[0]))) {
             String[] fields = line.split("\t");
-            threads.get(Integer.parseInt(fields[0])).add(fields);
+            threads.computeIfAbsent(fields[0], thread -> new ArrayList<>()).add(fields);
         }
         List<Thread> running = new ArrayList<>();
-        for (List<String[]> messages : threads) {
+        for (List<String[]> messages : threads.values()) {
             Thread thread = new Thread(() -> log(messages));
             thread.start();
             running.add(thread);

@@ -13,7 +13,7 @@ def log(messages):
 
 
 given = [line.split("\t") for line in Path(sys.argv[1]).read_text().splitlines()]
-threads = [threading.Thread(target=log, args=([m for m in given if m[0] == t],)) for t in "01"]
+threads = [threading.Thread(target=log, args=([m for m in given if m[0] == t],)) for t in {m[0] for m in given}]
 for thread in threads:
     thread.start()
 for thread in threads:

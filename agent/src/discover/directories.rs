@@ -1,9 +1,10 @@
 //! The directories of one listing: the names in each are read once, and what follows from them is kept for the next one.
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::table::{Basis, Table};
 use super::{Logs, Scope, Seen};
@@ -39,7 +40,7 @@ pub(super) struct Directory {
 pub(super) type GivenNames<'a> = HashMap<&'a Path, Vec<(&'a [u8], usize, bool)>>;
 
 pub(super) fn given_names(places: &[Place]) -> GivenNames<'_> {
-    let mut names = GivenNames::new();
+    let mut names = GivenNames::default();
     for (at, place) in places.iter().enumerate() {
         for given in &place.given {
             if let Some((directory, name)) = split(&given.path) {
@@ -61,7 +62,7 @@ impl DirectoryId {
 
 impl Directories {
     pub fn new(kept: Kept) -> Self {
-        Self { kept, ids: HashMap::new(), all: Vec::new() }
+        Self { kept, ids: HashMap::default(), all: Vec::new() }
     }
 
     /// A directory, which is read unless it was already.

@@ -1,10 +1,12 @@
 //! Which file was in which log when it was last seen: the proof that a name with a number amid it is a rotation.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use foldhash::HashMap;
 
 use super::directories::Kept;
 use super::{Entry, Scope};

@@ -1,8 +1,9 @@
 //! The files that are there: by number, and by what a path alone tells of them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use foldhash::HashMap;
 use record::id::StreamId;
 use record::wire::FileIdentity;
 

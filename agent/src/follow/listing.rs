@@ -1,7 +1,6 @@
 //! Files come, are renamed and go.
 
-use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
+use std::collections::HashSet;
 use std::path::Path;
 
 use record::span::Cause;
@@ -14,9 +13,6 @@ use crate::content::Stat;
 use crate::discover::{Entry, Listing, Scope};
 use crate::stream::FileKey;
 use crate::wording::shown;
-
-/// The newest file of each chain. As bytes: part by part takes ten times as long.
-type Newest = HashMap<OsString, FileKey>;
 
 impl Follow {
     /// Judges what is within the scope of the listing: of other files it says nothing.
@@ -45,10 +41,8 @@ impl Follow {
             file.listed = false;
         }
         self.put_in_order(&mut entries);
-        let mut fresh = Vec::new();
-        let mut newest = Newest::with_capacity(entries.len());
+        let (mut fresh, mut listed) = (Vec::new(), Vec::with_capacity(entries.len()));
         for (age, entry) in entries.into_iter().enumerate() {
-            let chain = entry.chain.clone().into_os_string();
             let key = if let Some(key) = self.files.at(entry.inode) {
                 self.seen_again(key, entry, age as u64);
                 key
@@ -57,13 +51,13 @@ impl Follow {
                 fresh.push(key);
                 key
             };
-            newest.insert(chain, key);
+            listed.push(key);
         }
         for (key, stat) in held {
             self.seen_stat(key, stat);
         }
         self.note_missed_files(&fresh);
-        self.note_rotated(&scope, &newest);
+        self.note_rotated(&scope, &listed);
         self.open_what_is_due();
         if scope == Scope::All {
             self.chains.forget_unseen(self.now.mono);
@@ -233,20 +227,23 @@ impl Follow {
         }
     }
 
-    /// All but the newest of a chain are rotated, and what is out of sight is too: these may be closed.
-    fn note_rotated(&mut self, scope: &Scope, newest: &Newest) {
+    /// All but the newest of a chain are rotated, and what is out of sight is too: these may be closed. What is `listed`
+    /// stands in the order of its chain.
+    fn note_rotated(&mut self, scope: &Scope, listed: &[FileKey]) {
+        for key in listed {
+            let chain = self.files.get(*key).and_then(|file| self.chains.get_mut(&file.chain));
+            if let Some(chain) = chain {
+                chain.newest = Some(*key);
+            }
+        }
         let mut turned = Vec::new();
         for (key, file) in self.files.iter_mut().filter(|(_, file)| scope.covers(&file.chain)) {
-            let rotated = !file.listed || newest.get(file.chain.as_os_str()) != Some(&key);
+            let newest = || self.chains.get(&file.chain).and_then(|chain| chain.newest);
+            let rotated = !file.listed || newest() != Some(key);
             if rotated && !file.rotated {
                 turned.push(key);
             }
             file.rotated = rotated;
-        }
-        for (path, newest) in newest {
-            if let Some(chain) = self.chains.get_mut(Path::new(path)) {
-                chain.newest = Some(*newest);
-            }
         }
         for key in turned {
             self.schedule(key, self.now.mono);

@@ -11,8 +11,10 @@ use crate::discover::{Entry, Listing, Scope};
 use crate::stream::FileKey;
 use crate::unread::{Obstacle, Unread};
 
-/// Where hints come from, all is listed once in so many `poll`s: nothing depends on hints but the time it takes.
+/// Where hints come from, all is listed once in so many `poll`s: nothing depends on hints but the time it takes. Where there
+/// are so many files that this takes more than a share of the time, it is done up to half as often.
 const RARELY: u32 = 5;
+const RARELY_SHARE: u32 = 300;
 /// Where hints come from all there is, what remains is whether each directory still is the one that is watched: a little
 /// more often than every second `poll`.
 const CHECK_IN_QUARTERS: u32 = 7;
@@ -146,8 +148,9 @@ impl Rounds {
     /// which no hint comes; `all_watched` says that there are none, and no such open files either.
     pub fn listed(&mut self, scope: &Scope, now: Duration, poll: Duration, polled: &Scope, all_watched: bool) {
         self.looks += 1;
+        let mut took = Duration::ZERO;
         if let Some((_, since)) = self.asked.take_if(|(asked, _)| asked == scope) {
-            let took = now.saturating_sub(since);
+            took = now.saturating_sub(since);
             self.not_before = now + (took * SHARE).max(EARLIEST).min(poll);
         }
         if self.poll_at == Duration::MAX || *scope == Scope::All {
@@ -155,7 +158,9 @@ impl Rounds {
         }
         if *scope == Scope::All {
             self.number += 1;
-            let rarely = if *polled == Scope::All { poll } else { poll.saturating_mul(RARELY) };
+            let rarely = poll.saturating_mul(RARELY);
+            let rarely = (took * RARELY_SHARE).clamp(rarely, rarely * 2);
+            let rarely = if *polled == Scope::All { poll } else { rarely };
             self.at = if std::mem::take(&mut self.again) { now } else { now + rarely };
         }
     }
@@ -353,6 +358,18 @@ mod tests {
         assert_eq!(asks(&mut rounds, 1750, &none), Some((none.clone(), true)));
         assert_eq!(asks(&mut rounds, 3500, &none), Some((none.clone(), true)));
         assert_eq!(asks(&mut rounds, 5000, &none), Some((Scope::All, true)));
+    }
+
+    #[test]
+    fn where_listing_takes_long_it_is_done_up_to_half_as_often() {
+        let none = some(&[]);
+        for (took, next) in [(10, 5000), (20, 6000), (500, 10_000)] {
+            let mut rounds = begun(&none);
+            rounds.poll_at = Duration::MAX;
+            let round = rounds.ask(at(5000), || none.clone()).unwrap();
+            rounds.listed(&round.scope, at(5000 + took), POLL, &none, true);
+            assert_eq!((round.scope, rounds.at), (Scope::All, at(5000 + took + next)), "{took} ms");
+        }
     }
 
     #[test]
