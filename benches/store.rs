@@ -149,7 +149,7 @@ async fn reads(name: &str, store: &Store) -> Result<(), Fault> {
 async fn ladder(store: &Store, mut id: ScenarioId) -> Result<usize, store::Error> {
     loop {
         match store.scenario(id).await? {
-            Found::Here(scenario) => return Ok(store.scenario_messages(&scenario, None, 1000).await?.len()),
+            Found::Here(scenario) => return Ok(store.scenario_messages(&scenario, None, 1000).await?.rows.len()),
             Found::Merged(into) => id = into,
             Found::Nowhere => return Ok(0),
         }

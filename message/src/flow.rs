@@ -117,7 +117,31 @@ pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
     let shifted =
         |(message, source): (&Message, &usize)| Timestamp(message.time.0.saturating_add(ordered.shift[*source]));
     let times = messages.iter().zip(&scene.source).map(shifted).collect();
-    Flow { nodes: columns.nodes, legs: legs.all, rows, forks: legs.forks, caller, callee, times }
+    let mut flow = Flow { nodes: columns.nodes, legs: legs.all, rows, forks: legs.forks, caller, callee, times };
+    flow.shorten();
+    flow
+}
+
+/// Letters of a name or a remark; what a stranger logs may be a million.
+const LONGEST: usize = 200;
+
+impl Flow {
+    /// Names stand in every row and are for people: what is longer than any name is cut.
+    fn shorten(&mut self) {
+        let Self { nodes, legs, rows, caller, callee, .. } = self;
+        let nodes =
+            nodes.iter_mut().flat_map(|node| [&mut node.name, &mut node.detail].into_iter().chain(&mut node.person));
+        let legs = legs
+            .iter_mut()
+            .flat_map(|leg| [&mut leg.target].into_iter().chain(&mut leg.platform).chain(&mut leg.user_agent));
+        let remarks = rows.iter_mut().filter_map(|row| row.remark.as_mut());
+        for text in nodes.chain(legs).chain(remarks).chain(caller).chain(callee) {
+            if let Some((end, _)) = text.char_indices().nth(LONGEST) {
+                text.truncate(end);
+                text.push('…');
+            }
+        }
+    }
 }
 
 /// Users of From and To in what opens the flow.

@@ -11,7 +11,7 @@ use sqlx::QueryBuilder;
 use crate::backend::with_pool;
 use crate::correlate::unpack_summary;
 use crate::scenario::{Found, Scenario, ScenarioCall, ScenarioRow, Subject};
-use crate::scope::Scope;
+use crate::scope::{Most, Scope};
 use crate::search::{Filter, LONGEST, Page};
 use crate::statement::push_list;
 use crate::stored::{StoredRow, call_key};
@@ -157,7 +157,7 @@ impl Store {
     async fn shown(&self, groups: &[Group]) -> Result<Vec<(ScenarioRow, Vec<String>)>, Error> {
         let calls = groups.iter().map(|group| group.call).collect();
         let scope = Scope { calls: Some(calls), early: true, ..Scope::default() };
-        let rows = self.rows_of(&scope, None, READ).await?;
+        let rows = self.rows_of(&scope, None, Most::rows(READ)).await?.rows;
         let mut messages: HashMap<CallKey, Vec<Message>> = HashMap::new();
         for message in self.messages_of(rows).await? {
             messages.entry(message.call).or_default().push(message);
@@ -186,7 +186,7 @@ impl Store {
         let last = owners.iter().filter_map(|(id, day)| Some((day.as_ref()?, id))).max();
         let from = last.map(|(day, _)| day.end());
         let scope = Scope { calls: Some(vec![call]), from, ..Scope::default() };
-        let rows = self.rows_of(&scope, None, READ).await?;
+        let rows = self.rows_of(&scope, None, Most::rows(READ)).await?.rows;
         let messages = self.messages_of(rows).await?;
         Ok(match (scenario_of(call, &messages), last) {
             (Some(scenario), _) => Found::Here(scenario),

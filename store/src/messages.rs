@@ -6,9 +6,8 @@ use record::time::{DAY, SECOND, Timestamp};
 
 use crate::backend::with_pool;
 use crate::scenario::Found;
-use crate::scope::Scope;
+use crate::scope::{Most, Read, Scope};
 use crate::search::{MessageFilter, Page};
-use crate::stored::StoredRow;
 use crate::{Error, Store};
 
 /// The first window of time that is looked at, and one that is too long: then it is asked where calls begin.
@@ -16,23 +15,22 @@ const FIRST: i64 = 10 * SECOND;
 const LAST: i64 = 30 * DAY;
 
 impl Store {
-    /// Ascending by (time, stream, offset), behind `after`.
+    /// Ascending by (time, stream, offset), after `after`: at most `limit`, and fewer where messages are large.
     pub async fn messages(
         &self,
         filter: &MessageFilter,
         after: Option<(Timestamp, MessageId)>,
         limit: usize,
     ) -> Result<Page<Message>, Error> {
+        let most = Most::rows(limit);
         let Some(scope) = self.scope_of(filter).await? else {
             return Ok(Page { rows: Vec::new(), more: false, searched_to: None });
         };
-        let mut rows = if scope.calls.is_some() {
-            self.rows_of(&scope, after, limit + 1).await?
+        let Read { rows, more, .. } = if scope.calls.is_some() {
+            self.rows_of(&scope, after, most).await?
         } else {
-            self.rows_by_time(scope, after, limit + 1).await?
+            self.rows_by_time(scope, after, most).await?
         };
-        let more = rows.len() > limit;
-        rows.truncate(limit);
         Ok(Page { rows: self.messages_of(rows).await?, more, searched_to: None })
     }
 
@@ -70,16 +68,16 @@ impl Store {
         &self,
         scope: Scope,
         after: Option<(Timestamp, MessageId)>,
-        limit: usize,
-    ) -> Result<Vec<StoredRow>, Error> {
+        most: Most,
+    ) -> Result<Read, Error> {
         let from = scope.from.max(after.map(|(time, _)| time));
         let mut from = match from {
             Some(from) => from,
             None => self.earliest().await?,
         };
-        let mut rows: Vec<StoredRow> = Vec::new();
+        let mut all = Read::default();
         let mut window = FIRST;
-        while rows.len() < limit {
+        while !all.more {
             let mut end = Some(Timestamp(from.0.saturating_add(window)));
             window *= 8;
             if window > LAST {
@@ -88,11 +86,13 @@ impl Store {
             }
             let last = end.is_none() || scope.to.is_some_and(|to| Some(to) <= end);
             let part = Scope { from: Some(from), to: if last { scope.to } else { end }, ..scope.clone() };
-            rows.extend(self.rows_of(&part, after, limit - rows.len()).await?);
+            let left = Most { rows: most.rows - all.rows.len(), bytes: most.bytes.saturating_sub(all.bytes) };
+            let found = self.rows_of(&part, after, left).await?;
+            all.add_all(found, most);
             let Some(end) = end.filter(|_| !last) else { break };
             from = end;
         }
-        Ok(rows)
+        Ok(all)
     }
 
     /// When the first call begins, or the first provisional row was logged, at `time` or later.

@@ -10,7 +10,8 @@ use record::time::{Day, Timestamp};
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
-use crate::scope::Scope;
+use crate::scope::{Most, Read, Scope};
+use crate::search::Page;
 use crate::stored::call_key;
 use crate::text::{big, count};
 use crate::{Error, Store, append};
@@ -159,16 +160,16 @@ impl Store {
         Ok(Found::Here(Scenario { row, calls: gather(calls)? }))
     }
 
-    /// Messages of a scenario, provisional ones too, by (time, stream, offset), behind `after`, at most `limit`.
+    /// Messages of a scenario, provisional ones too, by (time, stream, offset), after `after`: at most `limit`, and fewer where
+    /// they are large.
     pub async fn scenario_messages(
         &self,
         scenario: &Scenario,
         after: Option<(Timestamp, MessageId)>,
         limit: usize,
-    ) -> Result<Vec<Message>, Error> {
-        let scope = Scope::of(scenario);
-        let rows = self.rows_of(&scope, after, limit).await?;
-        self.messages_of(rows).await
+    ) -> Result<Page<Message>, Error> {
+        let Read { rows, more, .. } = self.rows_of(&Scope::of(scenario), after, Most::rows(limit)).await?;
+        Ok(Page { rows: self.messages_of(rows).await?, more, searched_to: None })
     }
 }
 

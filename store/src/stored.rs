@@ -18,6 +18,9 @@ use crate::statement::push_list;
 use crate::text::count;
 use crate::{Error, Store, compress, statement};
 
+/// What a message takes in memory beside its bytes.
+const MESSAGE: usize = 1024;
+
 /// A row of `message` or `provisional`.
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct StoredRow {
@@ -49,6 +52,12 @@ impl StoredRow {
     pub fn id(&self) -> MessageId {
         MessageId::new(StreamId(self.stream_id), Offset(count(self.off)))
     }
+
+    /// What its message takes in memory, roughly.
+    pub fn size(&self) -> usize {
+        let unpacked = usize::try_from(self.len).unwrap_or(usize::MAX).min(MAX_UNPACKED);
+        MESSAGE.saturating_add(unpacked.max(self.raw.len()))
+    }
 }
 
 /// 16 bytes of a column.
@@ -61,7 +70,12 @@ impl Store {
     pub(crate) async fn messages_of(&self, rows: Vec<StoredRow>) -> Result<Vec<Message>, Error> {
         let addresses = self.addresses(rows.iter().flat_map(|row| [row.src, row.dst])).await?;
         let places = self.places(rows.iter().map(|row| row.stream_id)).await?;
-        rows.into_iter().map(|row| message(row, &addresses, &places, &self.settings)).collect()
+        let settings = Arc::clone(&self.settings);
+        // Unpacking and parsing takes longer than those may wait whose thread this is.
+        let read = move || rows.into_iter().map(|row| message(row, &addresses, &places, &settings)).collect();
+        tokio::task::spawn_blocking(read)
+            .await
+            .map_err(|why| Error::Damaged(format!("messages could not be read: {why}")))?
     }
 
     async fn addresses(&self, ids: impl Iterator<Item = i64>) -> Result<HashMap<i64, Arc<str>>, Error> {

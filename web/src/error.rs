@@ -20,6 +20,8 @@ pub enum Error {
     BadRequest(String),
     #[error(transparent)]
     Store(#[from] store::Error),
+    #[error("the page would be too large")]
+    TooLarge,
     #[error("page cannot be drawn: {0}")]
     Template(#[from] askama::Error),
 }
@@ -42,6 +44,12 @@ impl IntoResponse for Error {
         let (status, problem) = match self {
             Self::NotFound { what, find } => (StatusCode::NOT_FOUND, Problem { text: what, find }),
             Self::BadRequest(text) => (StatusCode::BAD_REQUEST, Problem { text, find: String::new() }),
+            Self::TooLarge => {
+                tracing::warn!("a page was not drawn: it would be larger than any page");
+                let text =
+                    "This page would be too large to be shown. Filters make it smaller, and the API has all of it.";
+                (StatusCode::INTERNAL_SERVER_ERROR, Problem { text: text.into(), find: String::new() })
+            }
             cause @ (Self::Store(_) | Self::Template(_)) => {
                 let down = matches!(cause, Self::Store(store::Error::Sql(_)));
                 tracing::error!(error = %cause, "a request failed");

@@ -19,10 +19,46 @@ pub struct Page<T>(pub T);
 
 impl<T: Template> IntoResponse for Page<T> {
     fn into_response(self) -> Response {
-        match self.0.render() {
+        match render(&self.0) {
             Ok(html) => ([(CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response(),
-            Err(error) => Error::Template(error).into_response(),
+            Err(error) => error.into_response(),
         }
+    }
+}
+
+/// Bytes of a page: ten times what two thousand rows take. What is drawn is bounded part by part; this holds whatever was
+/// forgotten there.
+const MOST: usize = 16 << 20;
+
+/// A template as text, with an end.
+pub(crate) fn render(template: &impl Template) -> Result<String, Error> {
+    let mut page = Bounded { text: String::with_capacity(template_size(template)), most: MOST, full: false };
+    match template.render_into(&mut page) {
+        Ok(()) => Ok(page.text),
+        Err(_) if page.full => Err(Error::TooLarge),
+        Err(error) => Err(Error::Template(error)),
+    }
+}
+
+fn template_size<T: Template>(_: &T) -> usize {
+    T::SIZE_HINT
+}
+
+/// Text that refuses to grow beyond `most` bytes.
+struct Bounded {
+    text: String,
+    most: usize,
+    full: bool,
+}
+
+impl std::fmt::Write for Bounded {
+    fn write_str(&mut self, part: &str) -> std::fmt::Result {
+        self.full |= part.len() > self.most - self.text.len();
+        if self.full {
+            return Err(std::fmt::Error);
+        }
+        self.text.push_str(part);
+        Ok(())
     }
 }
 
@@ -145,4 +181,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Fragment {
 /// A page that htmx restores from history must be whole.
 pub(crate) fn wants_fragment(parts: &Parts) -> bool {
     parts.headers.contains_key("hx-request") && !parts.headers.contains_key("hx-history-restore-request")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Template)]
+    #[template(source = "{% for part in parts %}{{ part }}{% endfor %}", ext = "html")]
+    struct Parts<'a> {
+        parts: &'a [String],
+    }
+
+    #[test]
+    fn a_page_that_would_never_end_is_an_error_with_words() {
+        let half = "x".repeat(MOST / 2);
+        let parts = [half.clone(), half, "<".into()];
+        assert_eq!(render(&Parts { parts: &parts[..2] }).unwrap().len(), MOST);
+        assert!(matches!(render(&Parts { parts: &parts }), Err(Error::TooLarge)));
+    }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
 mod api;
+mod budget;
 mod early;
 mod fixture;
 mod ladder;

@@ -22,7 +22,9 @@ impl Follow {
         self.recovered = true;
         self.judging.ask();
         self.checkpoints.start_at(saved.number);
-        sources.into_iter().for_each(|source| self.streams.note_source(source));
+        for source in sources {
+            self.streams.note_source(source);
+        }
         let mut settled: HashMap<StreamId, (FileIdentity, u64)> = HashMap::new();
         for (id, file, epoch) in saved.settled {
             self.streams.note_settled(id, file, epoch);

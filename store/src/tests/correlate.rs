@@ -103,7 +103,7 @@ store_test! {
         }
         let versions = store.versions(&[ScenarioId(2), ScenarioId(1)]).await.unwrap();
         assert_eq!(versions.iter().map(|(id, _, into)| (id.0, *into)).collect::<Vec<_>>(), [(1, None), (2, Some(ScenarioId(1)))]);
-        assert_eq!(store.scenario_messages(&scenario, None, 100).await.unwrap().len(), 5);
+        assert_eq!(store.scenario_messages(&scenario, None, 100).await.unwrap().rows.len(), 5);
         assert_eq!(store.totals().await.unwrap().scenarios, 1);
     }
 
@@ -237,7 +237,7 @@ store_test! {
         for row in rows {
             let id = row.subject.scenario().unwrap();
             let scenario = here(&store, id).await;
-            let messages = store.scenario_messages(&scenario, None, 10).await.unwrap();
+            let messages = store.scenario_messages(&scenario, None, 10).await.unwrap().rows;
             assert_eq!(messages.len() as i64, row.messages);
             for message in messages {
                 assert_eq!(message.time.day(), row.first.day());
@@ -288,14 +288,14 @@ store_test! {
         store.append(vec![crate::append::Incoming { tail, ..other.batch(0, Vec::new()) }]).await.unwrap();
         rises("provisional elsewhere").await;
         let scenario = here(&store, ScenarioId(1)).await;
-        let messages = store.scenario_messages(&scenario, None, 10).await.unwrap();
+        let messages = store.scenario_messages(&scenario, None, 10).await.unwrap().rows;
         assert_eq!(messages.iter().map(|m| m.provisional).collect::<Vec<_>>(), [false, true, true]);
         let (_, owner) = store.message(messages[2].id).await.unwrap().unwrap();
         assert_eq!(owner, Some(ScenarioId(1)));
         file.log(&store, [says("a", 2, "INFO")]).await;
         correlate(&store, 10).await;
         rises("final").await;
-        assert_eq!(store.scenario_messages(&scenario, None, 10).await.unwrap().len(), 3);
+        assert_eq!(store.scenario_messages(&scenario, None, 10).await.unwrap().rows.len(), 3);
     }
 }
 

@@ -137,7 +137,7 @@ store_test! {
         file.tail(&store, rows(&file, [says("lone", 0, "INVITE")])).await;
         let Found::Here(call) = store.call(key("lone")).await.unwrap() else { panic!() };
         assert_eq!((name(&call.row).as_str(), call.row.messages, call.calls.len()), ("lone", 1, 1));
-        assert_eq!(store.scenario_messages(&call, None, 10).await.unwrap().len(), 1);
+        assert_eq!(store.scenario_messages(&call, None, 10).await.unwrap().rows.len(), 1);
         let before = store.call_versions(&[key("lone")]).await.unwrap();
         assert_eq!(before[0].2, None);
         file.tail(&store, rows(&file, [says("lone", 0, "INVITE"), says("lone", 1, "CANCEL")])).await;
@@ -202,10 +202,10 @@ store_test! {
         let filter = Filter { classes: vec![CallClass::Registration], ..any() };
         assert_eq!(found(&store, filter).await, ["reg", "00000001"]);
         let Found::Here(call) = store.call(key("reg")).await.unwrap() else { panic!() };
-        assert_eq!(store.scenario_messages(&call, None, 10).await.unwrap().len(), 1);
+        assert_eq!(store.scenario_messages(&call, None, 10).await.unwrap().rows.len(), 1);
         assert_eq!(store.call_versions(&[key("reg")]).await.unwrap()[0].2, None);
         let Found::Here(old) = store.scenario(ScenarioId(1)).await.unwrap() else { panic!() };
-        assert_eq!((old.row.messages, store.scenario_messages(&old, None, 10).await.unwrap().len()), (1, 1));
+        assert_eq!((old.row.messages, store.scenario_messages(&old, None, 10).await.unwrap().rows.len()), (1, 1));
         file.tail(&store, Vec::new()).await;
         assert_eq!(store.call(key("reg")).await.unwrap(), Found::Merged(ScenarioId(1)));
     }

@@ -30,14 +30,14 @@ store_test! {
         let mut seen = Vec::new();
         let mut after = None;
         loop {
-            let page = store.scenario_messages(&scenario, after, 7).await.unwrap();
+            let page = store.scenario_messages(&scenario, after, 7).await.unwrap().rows;
             let Some(last) = page.last() else { break };
             after = Some((last.time, last.id));
             seen.extend(page.iter().map(|message| (message.time, message.id)));
         }
         assert_eq!(seen.len(), all);
         assert!(seen.is_sorted_by(|a, b| a < b));
-        assert_eq!(store.scenario_messages(&scenario, None, 1000).await.unwrap().len(), all);
+        assert_eq!(store.scenario_messages(&scenario, None, 1000).await.unwrap().rows.len(), all);
     }
 
     async fn paging_through_all_messages_has_no_gaps_or_repeats(store) {

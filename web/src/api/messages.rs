@@ -30,6 +30,9 @@ pub(super) fn routes() -> Router<Site> {
     Router::new().route("/api/v1/messages", get(list)).route("/api/v1/messages/{id}", get(one))
 }
 
+/// A message that is longer stands in its file alone.
+const LONGEST: usize = 4 << 20;
+
 const NDJSON: &str = "application/x-ndjson";
 
 /// A message as it was logged.
@@ -66,7 +69,7 @@ pub(super) struct MessageJson {
     /// The rest of it is not read yet. A record that is whole and waits for one before it is not provisional.
     provisional: bool,
     flags: Vec<String>,
-    /// The message alone, where it is UTF-8.
+    /// The message alone, where it is UTF-8. One of more than 4 MiB is left out here and in `body_base64`: `/m/ID.txt` has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
     /// The message alone, where it is not.
@@ -77,6 +80,7 @@ pub(super) struct MessageJson {
 impl MessageJson {
     fn new(message: &Message, scenario: Option<ScenarioId>) -> Self {
         let text = std::str::from_utf8(message.body());
+        let here = message.body().len() <= LONGEST;
         Self {
             id: message.id.to_string(),
             time: message.time.to_string(),
@@ -98,8 +102,8 @@ impl MessageJson {
             header: String::from_utf8_lossy(message.header()).into_owned(),
             provisional: message.provisional,
             flags: message.flags.names(),
-            body: text.ok().map(str::to_owned),
-            body_base64: text.is_err().then(|| BASE64_STANDARD.encode(message.body())),
+            body: text.ok().filter(|_| here).map(str::to_owned),
+            body_base64: (here && text.is_err()).then(|| BASE64_STANDARD.encode(message.body())),
         }
     }
 }
@@ -206,7 +210,7 @@ impl MessageQuery {
         MessageQuery,
         ("zone" = Option<String>, Query, description = "Zone of `from` and `to` without an offset; UTC unless given"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u64>, Query, description = "1 to 1000; 100 unless given"),
+        ("limit" = Option<u64>, Query, description = "1 to 1000; 100 unless given. A page of large messages holds fewer: `next` says where it goes on"),
         ("format" = Option<String>, Query, description = "`json` or `ndjson`; else `Accept` decides"),
     ),
     responses(

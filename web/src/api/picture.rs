@@ -6,6 +6,10 @@ use serde::Serialize;
 use store::scenario::{Scenario, ScenarioCall};
 
 use super::scenarios::{ScenarioJson, text};
+use crate::ladder::words::shortened;
+
+/// Letters of a method, which may be a million.
+const LONGEST: usize = 200;
 
 /// A scenario with its picture. Numbers in `from`, `to`, `leg` and `node` count the lists beside them from 0.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
@@ -197,7 +201,7 @@ fn rows(flow: &Flow, messages: &[Message]) -> Vec<RowJson> {
             time: row.time.to_string(),
             repaired: row.repaired,
             kind: message.kind.name(),
-            method: message.facts.method.clone(),
+            method: shortened(&message.facts.method, LONGEST),
             status: match row.half {
                 Half::Whole => message.facts.status,
                 Half::Request => None,

@@ -151,7 +151,9 @@ impl<'a> Drawing<'a> {
         let mut beside: Vec<String> = Vec::new();
         // Each part as it reads over the arrow, and beside it.
         let took = self.took(entry);
-        let took = took.map(|took| (format!("· {took}"), format!("{took} after {}", message.facts.method)));
+        let took = took.map(|took| {
+            (format!("· {took}"), format!("{took} after {}", shortened(&message.facts.method, LONGEST_PATH)))
+        });
         for (over, apart) in [(text.clone(), text)].into_iter().filter(|(text, _)| !text.is_empty()).chain(took) {
             let letters = over.chars().count() + 1;
             if used + letters <= room_over {
@@ -186,7 +188,9 @@ impl<'a> Drawing<'a> {
         if is_answer(message, row.half) {
             let result = facts.result.as_ref().filter(|_| row.half == Half::Response);
             let reason = result.map_or(&facts.reason, |result| &result.reason);
-            let Some(status) = status(message, row.half) else { return ("no answer".into(), reason.clone()) };
+            let Some(status) = status(message, row.half) else {
+                return ("no answer".into(), shortened(reason, LONGEST_PATH));
+            };
             let to = if facts.method == "CANCEL" && message.kind == Kind::Sip { " to CANCEL" } else { "" };
             return (status.to_string(), format!("{}{to}", shortened(reason, LONGEST_PATH)).trim_start().to_owned());
         }
@@ -197,7 +201,10 @@ impl<'a> Drawing<'a> {
             }
             Kind::Sip => String::new(),
             Kind::Rest => path(facts.target.as_deref().unwrap_or_default()),
-            Kind::Push => facts.push.as_ref().and_then(|push| push.provider.clone()).unwrap_or_default(),
+            Kind::Push => {
+                let provider = facts.push.as_ref().and_then(|push| push.provider.as_deref());
+                shortened(provider.unwrap_or_default(), LONGEST_PATH)
+            }
             Kind::Media => String::new(),
         };
         let method = if facts.method.is_empty() { &message.method } else { &facts.method };
@@ -224,7 +231,9 @@ impl<'a> Drawing<'a> {
         };
         match entry.seen {
             Seen::First => {}
-            Seen::Sighting => say(format!("logged by {} too", message.place.host), Sign::Twice),
+            Seen::Sighting => {
+                say(format!("logged by {} too", shortened(&message.place.host, LONGEST_PATH)), Sign::Twice);
+            }
             Seen::Repeat => say("sent again".into(), Sign::Again),
         }
         if self.view.fold && !row.sightings.is_empty() {

@@ -12,16 +12,13 @@ use super::json;
 use super::logged::{LogLine, Place, log_line, place};
 use super::parsed::{Section, sections};
 use super::sdp::{self, SdpLine};
-use super::text::{Piece, masked, pieces};
+use super::text::{Piece, Room, masked, pieces};
 use super::tools::link;
 use crate::ladder::row::Row;
 use crate::ladder::view::{RowId, Tab, View};
 use crate::ladder::words::Clock;
 use crate::ladder::{Ladder, Line};
 use crate::words::count;
-
-/// Bytes shown in a pane; the file has the rest.
-const LONGEST: usize = 256 << 10;
 
 #[derive(Debug)]
 pub struct Detail {
@@ -60,7 +57,7 @@ pub struct TabLink {
 pub enum Content {
     Parsed(Vec<Section>),
     Raw { pieces: Vec<Piece>, more: String, line_ends: bool, toggle: String },
-    Sdp(Vec<SdpLine>),
+    Sdp { lines: Vec<SdpLine>, more: String },
     Body { pieces: Vec<Piece>, more: String },
     Log(LogLine),
 }
@@ -121,8 +118,8 @@ fn title(message: &Message, half: Half, row: &Row) -> String {
 fn tabs(message: &Message, current: Tab, href: impl Fn(Tab) -> String) -> Vec<TabLink> {
     let body = match &*body(message) {
         [] => None,
-        bytes if sdp::lines(bytes).is_some() => Some("SDP"),
-        bytes if json::pretty(bytes).is_some() => Some("JSON"),
+        bytes if sdp::is_sdp(bytes) => Some("SDP"),
+        bytes if json::is_json(bytes) => Some("JSON"),
         _ => Some("Body"),
     };
     let tabs =
@@ -147,7 +144,6 @@ fn content(
         Tab::Raw | Tab::LineEnds => {
             let line_ends = view.tab == Tab::LineEnds;
             let bytes = message.body();
-            let shown = &bytes[..bytes.len().min(LONGEST)];
             let head = message.head;
             let masks: Vec<_> = message
                 .masked
@@ -156,26 +152,35 @@ fn content(
                 .map(|mask| record::redact::Mask { at: mask.at - head, ..*mask })
                 .collect();
             let toggle = href(if line_ends { Tab::Raw } else { Tab::LineEnds });
-            Content::Raw { pieces: masked(shown, &masks, line_ends), more: more(bytes, shown), line_ends, toggle }
+            let (pieces, left) = masked(bytes, &masks, line_ends, &mut Room::pane());
+            Content::Raw { pieces, more: more(left), line_ends, toggle }
         }
         Tab::Body if !body(message).is_empty() => {
             let bytes = &*body(message);
-            if let Some(lines) = sdp::lines(bytes) {
-                return Content::Sdp(lines);
+            let room = &mut Room::pane();
+            if sdp::is_sdp(bytes) {
+                let (lines, left) = sdp::lines(bytes, room);
+                return Content::Sdp { lines, more: more(left) };
             }
-            let shown = &bytes[..bytes.len().min(LONGEST)];
-            match json::pretty(shown) {
-                Some(text) => Content::Body { pieces: pieces(text.as_bytes(), false), more: String::new() },
-                None => Content::Body { pieces: pieces(shown, false), more: more(bytes, shown) },
-            }
+            let (pieces, left) = match json::pretty(bytes, Room::PANE) {
+                Some((text, cut)) => {
+                    let (pieces, left) = pieces(text.as_bytes(), false, room);
+                    // The blanks at the start of a line are ours.
+                    let lines = text.as_bytes()[text.len() - left..].split(|byte| *byte == b'\n');
+                    (pieces, cut + lines.map(|line| line.trim_ascii_start().len()).sum::<usize>())
+                }
+                None => pieces(bytes, false, room),
+            };
+            Content::Body { pieces, more: more(left) }
         }
         Tab::Log => Content::Log(log_line(flow, messages, row, asked, view)),
         Tab::Parsed | Tab::Body => Content::Parsed(sections(message)),
     }
 }
 
-fn more(bytes: &[u8], shown: &[u8]) -> String {
-    match bytes.len() - shown.len() {
+/// What a pane says of bytes that it does not show.
+fn more(left: usize) -> String {
+    match left {
         0 => String::new(),
         left => format!("{} more bytes are in the raw file", count(left)),
     }

@@ -19,7 +19,7 @@ use crate::ladder::view::{Tab, View};
 use crate::ladder::words::{Clock, duration};
 use crate::ladder::{Ladder, Line, PAGE, layout};
 use crate::live::Row;
-use crate::page::Frame;
+use crate::page::{Frame, render};
 use crate::subject;
 use crate::words::{count, counted};
 
@@ -148,7 +148,7 @@ fn page_of(picture: &Picture, flow: &Flow) -> Result<String, Error> {
         head,
         ladder,
     };
-    Ok(template.render()?)
+    render(&template)
 }
 
 /// The same rows as a plain table, in order, with every word of the picture.
@@ -178,7 +178,7 @@ fn table_of(picture: Picture, flow: &Flow) -> Result<String, Error> {
         head,
         ladder,
     };
-    Ok(template.render()?)
+    render(&template)
 }
 
 /// Rows and notes one by one, each as the page has it.
@@ -191,7 +191,7 @@ fn rows_of(flow: &Flow, messages: &[Message], view: &View) -> Result<Vec<Row>, E
     let ladder = layout(flow, messages, view);
     let rest = rest(view);
     let draw = |line: &Line| {
-        let html = One { line, rest: &rest }.render()?;
+        let html = render(&One { line, rest: &rest })?;
         Ok(Row { id: line_id(line), html: html.trim().to_owned() })
     };
     ladder.lines.iter().map(draw).collect()

@@ -21,11 +21,10 @@ pub(crate) async fn load(store: &Store, scenario: &Scenario) -> Result<(Vec<Mess
     loop {
         let after = messages.last().map(|message| (message.time, message.id));
         let chunk = store.scenario_messages(scenario, after, CHUNK).await?;
-        let last = chunk.len() < CHUNK;
-        size += chunk.iter().map(|message| message.raw.len()).sum::<usize>();
-        messages.extend(chunk);
-        if last || messages.len() >= MOST_MESSAGES || size >= MOST_BYTES {
-            return Ok((messages, last));
+        size += chunk.rows.iter().map(|message| message.raw.len()).sum::<usize>();
+        messages.extend(chunk.rows);
+        if !chunk.more || messages.len() >= MOST_MESSAGES || size >= MOST_BYTES {
+            return Ok((messages, !chunk.more));
         }
     }
 }

@@ -4,7 +4,7 @@ use message::flow::Flow;
 use message::logged::Message;
 use record::span::Flags;
 
-use super::text::{Look, Piece, flat, pieces};
+use super::text::{Look, Piece, Room, flat, pieces};
 use super::tools::link;
 use crate::ladder::row::Row;
 use crate::ladder::view::{RowId, View};
@@ -93,7 +93,9 @@ pub fn log_line(flow: &Flow, messages: &[Message], row: &Row, asked: usize, view
 /// Not every message has a header line of its own.
 fn header(message: &Message) -> Vec<Piece> {
     if message.head > 0 {
-        return pieces(message.header(), true);
+        let (mut header, left) = pieces(message.header(), true, &mut Room::pane());
+        header.extend((left > 0).then(|| Piece { text: format!("… {left} more bytes"), look: Look::Control }));
+        return header;
     }
     let lost = message.flags.contains(Flags::ORPHAN_FRAGMENT);
     let why = if lost { "its header line is not known" } else { "it follows another message of the same record" };

@@ -6,10 +6,12 @@ use message::kind::Kind;
 use message::logged::Message;
 
 use super::header::{Header, group, headers};
-use super::text::{Look, Piece, pieces};
+use super::text::{Look, Piece, Room, cost, mask_of, pieces};
 
 /// A header value is shown up to here; the raw view and the file have the rest.
 const LONGEST: usize = 4_000;
+/// `<div><dt></dt><dd></dd></div>`
+const MARKUP: usize = 32;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Section {
@@ -33,23 +35,27 @@ struct Lit {
 
 pub fn sections(message: &Message) -> Vec<Section> {
     let bytes = message.body();
-    let (headers, more) = headers(bytes);
+    let (headers, mut more) = headers(bytes);
+    let room = &mut Room::pane();
     let lit = lit(message, bytes, &headers);
     let mut sections =
         ["Dialog", "Identity", "Routing", "Rest"].map(|title| Section { title, fields: Vec::new() }).to_vec();
     if message.kind == Kind::Sip {
-        sections[0].fields.extend(dialog(message));
+        sections[0].fields.extend(dialog(message, room));
     } else {
-        sections.insert(0, exchange(message));
+        sections.insert(0, exchange(message, room));
     }
     let at = sections.len() - 4;
     for header in headers {
         let group = at + group(&header.name);
-        let value = value(message, bytes, &header, &lit);
         // Those of the dialog stand there with their own words.
         if group == at && header.name.eq_ignore_ascii_case("cseq") {
             continue;
         }
+        let Some(value) = value(message, bytes, &header, &lit, room) else {
+            more += 1;
+            continue;
+        };
         let place = if header.name.eq_ignore_ascii_case("call-id") { 0 } else { sections[group].fields.len() };
         sections[group].fields.insert(place, Field { name: header.name, value });
     }
@@ -62,22 +68,25 @@ pub fn sections(message: &Message) -> Vec<Section> {
 }
 
 /// CSeq and tags, as they were understood.
-fn dialog(message: &Message) -> Vec<Field> {
+fn dialog(message: &Message, room: &mut Room) -> Vec<Field> {
     let Some(sip) = &message.facts.sip else { return Vec::new() };
-    let tag = |name: &str, of: &Option<message::sip::NameAddr>, colour| {
-        let tag = of.as_ref()?.tag()?;
-        Some(field(name, tag, Look::Mark(colour)))
-    };
-    let cseq = sip.cseq.map(|cseq| field("CSeq", &format!("{cseq} {}", message.facts.method), Look::Strong));
-    [cseq, tag("From tag", &sip.from, 1), tag("To tag", &sip.to, 2)].into_iter().flatten().collect()
+    let tag = |of: &Option<message::sip::NameAddr>| of.as_ref()?.tag().map(str::to_owned);
+    let cseq = sip.cseq.map(|cseq| format!("{cseq} {}", message.facts.method));
+    let fields = [
+        ("CSeq", cseq, Look::Strong),
+        ("From tag", tag(&sip.from), Look::Mark(1)),
+        ("To tag", tag(&sip.to), Look::Mark(2)),
+    ];
+    fields.into_iter().filter_map(|(name, text, look)| field(name, &text?, look, room)).collect()
 }
 
 /// What a REST or push record says.
-fn exchange(message: &Message) -> Section {
+fn exchange(message: &Message, room: &mut Room) -> Section {
     let facts = &message.facts;
-    let mut fields = vec![field("Method", &facts.method, Look::Strong)];
+    let mut fields: Vec<Field> = field("Method", &facts.method, Look::Strong, room).into_iter().collect();
     let mut add = |name: &str, text: Option<&str>| {
-        fields.extend(text.filter(|text| !text.is_empty()).map(|text| field(name, text, Look::Plain)));
+        let text = text.filter(|text| !text.is_empty());
+        fields.extend(text.and_then(|text| field(name, text, Look::Plain, room)));
     };
     add("Target", facts.target.as_deref());
     add("From", Some(&message.source));
@@ -104,10 +113,21 @@ fn exchange(message: &Message) -> Section {
     Section { title: if message.kind == Kind::Push { "Push" } else { "Exchange" }, fields }
 }
 
-fn field(name: &str, text: &str, look: Look) -> Field {
-    let mut value = pieces(cut(text.as_bytes()), true);
+/// None: there is no room for it.
+fn field(name: &str, text: &str, look: Look, room: &mut Room) -> Option<Field> {
+    if !room.take(MARKUP + name.len()) {
+        return None;
+    }
+    let shown = cut(text.as_bytes());
+    let (mut value, left) = pieces(shown, true, room);
     value.iter_mut().filter(|piece| piece.look == Look::Plain).for_each(|piece| piece.look = look);
-    Field { name: name.to_owned(), value }
+    value.extend(more_of(text.len() - shown.len() + left));
+    Some(Field { name: name.to_owned(), value })
+}
+
+/// What is said of bytes of a field that are not shown.
+fn more_of(left: usize) -> Option<Piece> {
+    (left > 0).then(|| Piece { text: format!("… {left} more bytes: see Raw"), look: Look::Control })
 }
 
 /// What lights up in this message: its tags, its branches and its Call-ID where it occurs in another field too.
@@ -133,7 +153,12 @@ fn lit(message: &Message, bytes: &[u8], headers: &[Header]) -> Vec<Lit> {
     lit
 }
 
-fn value(message: &Message, bytes: &[u8], header: &Header, lit: &[Lit]) -> Vec<Piece> {
+/// None: there is no room for it.
+fn value(message: &Message, bytes: &[u8], header: &Header, lit: &[Lit], room: &mut Room) -> Option<Vec<Piece>> {
+    // A byte of a name takes six where it is escaped.
+    if !room.take(MARKUP + 6 * header.name.len()) {
+        return None;
+    }
     let value = &bytes[header.value.clone()];
     let shown = cut(value);
     let mut spots: Vec<(Range<usize>, Look)> = lit.iter().flat_map(|lit| spots(shown, lit)).collect();
@@ -143,31 +168,28 @@ fn value(message: &Message, bytes: &[u8], header: &Header, lit: &[Lit]) -> Vec<P
     spots.sort_by_key(|(range, _)| range.start);
     let mut out = Vec::new();
     let mut from = 0;
+    let mut left = value.len() - shown.len();
+    let mut add = |range: Range<usize>, look: Look| {
+        let (pieces, without) = pieces(&shown[range], false, room);
+        let lit = |piece: Piece| if piece.look == Look::Plain { Piece { look, ..piece } } else { piece };
+        out.extend(pieces.into_iter().map(lit));
+        left += without;
+    };
     for (range, look) in spots {
         if range.start < from {
             continue;
         }
-        out.extend(pieces(&shown[from..range.start], false));
+        add(from..range.start, Look::Plain);
         from = range.end;
-        out.extend(
-            pieces(&shown[range], false)
-                .into_iter()
-                .map(|piece| if piece.look == Look::Plain { Piece { look, ..piece } } else { piece }),
-        );
+        add(range, look);
     }
-    out.extend(pieces(&shown[from..], false));
+    add(from..shown.len(), Look::Plain);
     let head = message.head as usize;
     let range = head + header.value.start..head + header.value.end;
     let masked = message.masked.iter().filter(|mask| range.contains(&(mask.at as usize)));
-    out.extend(masked.map(|mask| {
-        let text = format!("masked, {} bytes", mask.len_before);
-        Piece { text, look: Look::Masked }
-    }));
-    if shown.len() < value.len() {
-        let text = format!("… {} more bytes: see Raw", value.len() - shown.len());
-        out.push(Piece { text, look: Look::Control });
-    }
-    out
+    out.extend(masked.map(mask_of).take_while(|told| room.take(cost(told))));
+    out.extend(more_of(left));
+    Some(out)
 }
 
 /// The user part of From and To, which is who it is about.

@@ -1,4 +1,5 @@
 //! Bytes of a stranger as text that can be shown: what has no picture of its own, or would turn the line around, is named.
+//! What that takes on the page is bounded: a control byte is drawn with thirty times its size.
 
 use record::redact::Mask;
 
@@ -21,49 +22,99 @@ pub enum Look {
     Masked,
 }
 
-/// Text as it stands, with what cannot be shown named. Line ends stay; `line_ends` names them too.
-pub fn pieces(bytes: &[u8], line_ends: bool) -> Vec<Piece> {
+/// Bytes of markup that are left for a pane. Each thing drawn takes of it; once it is spent, nothing more is drawn.
+#[derive(Debug)]
+pub struct Room(usize);
+
+impl Room {
+    /// What a whole pane may take.
+    pub const PANE: usize = 256 << 10;
+
+    pub fn pane() -> Self {
+        Self(Self::PANE)
+    }
+
+    /// False: there is no room for so many bytes, nor for anything after them.
+    pub fn take(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= self.0;
+        self.0 = if fits { self.0 - bytes } else { 0 };
+        fits
+    }
+}
+
+/// Text as it stands, with what cannot be shown named, and how many of its bytes the room does not hold. Line ends stay;
+/// `line_ends` names them too.
+pub fn pieces(bytes: &[u8], line_ends: bool, room: &mut Room) -> (Vec<Piece>, usize) {
     let mut out = Vec::new();
+    let mut drawn = 0;
     for chunk in bytes.utf8_chunks() {
         let mut letters = chunk.valid().chars().peekable();
         while let Some(letter) = letters.next() {
-            match letter {
-                '\r' if letters.peek() == Some(&'\n') && !line_ends => {}
-                '\n' if line_ends => {
-                    named(&mut out, "LF");
-                    plain(&mut out, '\n');
-                }
-                '\n' | '\t' => plain(&mut out, letter),
+            let fits = match letter {
+                '\r' if letters.peek() == Some(&'\n') && !line_ends => true,
+                '\n' if line_ends => named(&mut out, "LF", room) && plain(&mut out, '\n', room),
+                '\n' | '\t' => plain(&mut out, letter, room),
                 _ => match name(letter) {
-                    Some(name) => named(&mut out, &name),
-                    None => plain(&mut out, letter),
+                    Some(name) => named(&mut out, &name, room),
+                    None => plain(&mut out, letter, room),
                 },
+            };
+            if !fits {
+                return (out, bytes.len() - drawn);
             }
+            drawn += letter.len_utf8();
         }
-        chunk.invalid().iter().for_each(|byte| named(&mut out, &format!("x{byte:02X}")));
+        for byte in chunk.invalid() {
+            if !named(&mut out, &format!("x{byte:02X}"), room) {
+                return (out, bytes.len() - drawn);
+            }
+            drawn += 1;
+        }
     }
-    out
+    (out, 0)
 }
 
 /// The same, with masked ranges told: `at` of each mask counts from the start of `bytes`.
-pub fn masked(bytes: &[u8], masks: &[Mask], line_ends: bool) -> Vec<Piece> {
+pub fn masked(bytes: &[u8], masks: &[Mask], line_ends: bool, room: &mut Room) -> (Vec<Piece>, usize) {
     let mut out = Vec::new();
     let mut from = 0;
     for mask in masks {
         let start = (mask.at as usize).clamp(from, bytes.len());
         let end = start.saturating_add(mask.len as usize).min(bytes.len());
-        out.extend(pieces(&bytes[from..start], line_ends));
-        let text = format!("masked, {} bytes", mask.len_before);
-        out.push(Piece { text, look: Look::Masked });
+        let (before, left) = pieces(&bytes[from..start], line_ends, room);
+        out.extend(before);
+        let told = mask_of(mask);
+        if left > 0 || !room.take(cost(&told)) {
+            return (out, bytes.len() - start + left);
+        }
+        out.push(told);
         from = end;
     }
-    out.extend(pieces(&bytes[from..], line_ends));
-    out
+    let (rest, left) = pieces(&bytes[from..], line_ends, room);
+    out.extend(rest);
+    (out, left)
+}
+
+pub fn mask_of(mask: &Mask) -> Piece {
+    Piece { text: format!("masked, {} bytes", mask.len_before), look: Look::Masked }
 }
 
 /// Plain text alone, without markup: for attributes.
 pub fn flat(bytes: &[u8]) -> String {
-    pieces(bytes, false).into_iter().map(|piece| piece.text).collect()
+    pieces(bytes, false, &mut Room::pane()).0.into_iter().map(|piece| piece.text).collect()
+}
+
+/// What a piece takes on the page.
+pub fn cost(piece: &Piece) -> usize {
+    MARKUP + piece.text.bytes().map(escaped).sum::<usize>()
+}
+
+/// `<span class="masked"></span>`
+const MARKUP: usize = 32;
+
+/// What a byte takes once it is escaped.
+fn escaped(byte: u8) -> usize {
+    if matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\'') { 5 } else { 1 }
 }
 
 /// The name of a character that has no picture or that changes the direction of what follows.
@@ -86,15 +137,23 @@ fn name(letter: char) -> Option<String> {
     }
 }
 
-fn plain(out: &mut Vec<Piece>, letter: char) {
+fn plain(out: &mut Vec<Piece>, letter: char, room: &mut Room) -> bool {
+    let bytes = letter.len_utf8();
+    let fits = room.take(if bytes == 1 { escaped(letter as u8) } else { bytes });
     match out.last_mut() {
+        _ if !fits => {}
         Some(Piece { text, look: Look::Plain }) => text.push(letter),
         _ => out.push(Piece { text: letter.into(), look: Look::Plain }),
     }
+    fits
 }
 
-fn named(out: &mut Vec<Piece>, name: &str) {
-    out.push(Piece { text: name.to_owned(), look: Look::Control });
+fn named(out: &mut Vec<Piece>, name: &str, room: &mut Room) -> bool {
+    let fits = room.take(MARKUP + name.len());
+    if fits {
+        out.push(Piece { text: name.to_owned(), look: Look::Control });
+    }
+    fits
 }
 
 #[cfg(test)]
@@ -107,7 +166,7 @@ mod tests {
             Look::Masked => format!("[{}]", piece.text),
             _ => piece.text,
         };
-        pieces(bytes, line_ends).into_iter().map(text).collect()
+        pieces(bytes, line_ends, &mut Room::pane()).0.into_iter().map(text).collect()
     }
 
     #[test]
@@ -126,7 +185,23 @@ mod tests {
     #[test]
     fn a_mask_is_told_with_its_length() {
         let masks = [Mask { at: 2, len: 3, len_before: 40 }, Mask { at: 90, len: 3, len_before: 1 }];
-        let text: Vec<String> = masked(b"a ***, b", &masks, false).into_iter().map(|piece| piece.text).collect();
-        assert_eq!(text, ["a ", "masked, 40 bytes", ", b", "masked, 1 bytes"]);
+        let (drawn, left) = masked(b"a ***, b", &masks, false, &mut Room::pane());
+        let text: Vec<String> = drawn.into_iter().map(|piece| piece.text).collect();
+        assert_eq!((text.join("|").as_str(), left), ("a |masked, 40 bytes|, b|masked, 1 bytes", 0));
+    }
+
+    #[test]
+    fn what_has_no_room_is_counted_byte_by_byte() {
+        let drawn = |bytes: &[u8], room: usize| {
+            let (pieces, left) = pieces(bytes, true, &mut Room(room));
+            (pieces.iter().map(|piece| piece.text.as_str()).collect::<String>(), left)
+        };
+        assert_eq!(drawn(b"abc", 2), ("ab".into(), 1));
+        assert_eq!(drawn("a<é".as_bytes(), 6), ("a<".into(), 2));
+        assert_eq!(drawn(b"\0\0\xff", 2 * (MARKUP + 3)), ("NULNUL".into(), 1));
+        assert_eq!(drawn(b"\0a", 10), (String::new(), 2), "once it is spent, nothing more is drawn");
+        let mask = [Mask { at: 2, len: 3, len_before: 40 }];
+        let (told, left) = masked(b"a ***, b", &mask, false, &mut Room(4));
+        assert_eq!((told.len(), left), (1, 6));
     }
 }

@@ -122,16 +122,20 @@ fn files_that_were_forgotten_long_ago_come_back_and_nothing_of_them_is_stored_tw
     for crash in [None, Some(Op::Crash { lost: false }), Some(Op::Crash { lost: true })] {
         let mut world = World::new(false);
         let mut ops = Vec::new();
-        (0..2 * SETTLED).for_each(|_| {
-            ops.extend([WRITE, ALL, Op::Rotate, Op::Reopen { torn: false }, WRITE, ALL, wait.clone(), ALL])
-        });
+        for _ in 0..2 * SETTLED {
+            ops.extend([WRITE, ALL, Op::Rotate, Op::Reopen { torn: false }, WRITE, ALL, wait.clone(), ALL]);
+        }
         ops.extend([Op::Away, ALL, wait.clone(), ALL, wait.clone(), ALL]);
-        ops.iter().for_each(|op| world.take(op));
+        for op in &ops {
+            world.take(op);
+        }
         assert_eq!(world.follow.streams.settled().len(), SETTLED, "as many as are remembered");
         let settled = world.collector.values().filter(|stored| stored.settled).count();
         assert!(settled > SETTLED, "the collector knows of {settled} streams that they are settled");
         let back = [Op::Back, ALL, wait.clone(), ALL, WRITE, ALL, wait.clone(), ALL];
-        crash.into_iter().chain(back).for_each(|op| world.take(&op));
+        for op in crash.into_iter().chain(back) {
+            world.take(&op);
+        }
         world.settle();
         world.check();
     }
