@@ -8,7 +8,7 @@ use store::Location;
 
 use crate::cli::Configured;
 use crate::outcome::WrongConfig;
-use crate::serve::{self, Beside, Server};
+use crate::serve::{self, Agents, Server};
 use crate::{progress, settings};
 
 pub async fn run(asked: Configured) -> anyhow::Result<()> {
@@ -20,7 +20,7 @@ pub async fn run(asked: Configured) -> anyhow::Result<()> {
     };
     let cancel = until_signal(progress::say).context("cannot wait for signals")?;
     let listener = serve::bind(config.listen, &format!("`listen` in {place}")).await?;
-    let server = Server::start(listener, location, &config, Beside::nobody(), cancel.clone()).await?;
+    let server = Server::start(listener, location, &config, Agents::Elsewhere, cancel.clone()).await?;
     progress::say(&format!("Siptrail is at http://{}/", server.address));
     server.finish().await
 }

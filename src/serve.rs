@@ -1,9 +1,10 @@
 //! A collector in this process: store, ingest, correlation and pages behind one listener.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::Context;
+use axum::Router;
 use collector::Ingest;
 use store::{Location, Store};
 use tokio::net::TcpListener;
@@ -16,17 +17,12 @@ use crate::outcome::WrongConfig;
 /// Time for requests that are under way when all ends; one that never comes to its end does not hold it up.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
-/// What an agent in the same process follows, and what of it is not read.
-pub struct Beside {
-    pub following: Vec<String>,
-    pub unread: watch::Receiver<Vec<web::Unread>>,
-}
-
-impl Beside {
-    /// There is no such agent.
-    pub fn nobody() -> Self {
-        Self { following: Vec::new(), unread: watch::channel(Vec::new()).1 }
-    }
+/// Where records come from.
+pub enum Agents {
+    /// From agents of other processes, through doors for them.
+    Elsewhere,
+    /// From one in this process alone: what it follows, and what of it is not read.
+    Here { following: Vec<String>, unread: watch::Receiver<Vec<web::Unread>> },
 }
 
 /// Running roles; they end when `cancel` does.
@@ -60,7 +56,7 @@ impl Server {
         listener: TcpListener,
         location: Location,
         config: &collector::Config,
-        beside: Beside,
+        agents: Agents,
         cancel: CancellationToken,
     ) -> anyhow::Result<Self> {
         let address = listener.local_addr().context("the listener has no address")?;
@@ -71,11 +67,20 @@ impl Server {
             tokio::spawn(collector::correlate::run(store.clone(), owner, ingest.stored(), cancel.clone()));
         let partitions = tokio::spawn(collector::partitions::run(store.clone(), cancel.clone()));
         let mut settings = web::Settings::loopback(env!("CARGO_PKG_VERSION"));
+        settings.allowed_hosts.push(match address.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        });
         settings.allowed_hosts.extend(config.hosts.iter().cloned());
-        settings.following = beside.following;
-        settings.unread = beside.unread;
         settings.stop = cancel.clone();
-        let app = collector::http::router(ingest.clone()).merge(web::router(store.clone(), settings));
+        let doors = match agents {
+            Agents::Elsewhere => web::guard_others(collector::http::router(ingest.clone()), &settings),
+            Agents::Here { following, unread } => {
+                (settings.following, settings.unread) = (following, unread);
+                Router::new()
+            }
+        };
+        let app = doors.merge(web::router(store.clone(), settings));
         let stop = cancel.clone();
         let pages = tokio::spawn(async move {
             let app = app.into_make_service_with_connect_info::<SocketAddr>();

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{self, Following};
 use crate::outcome::WrongConfig;
-use crate::serve::{self, Beside, Server};
+use crate::serve::{self, Agents, Server};
 use crate::{progress, sources};
 
 /// Appends the agent may have waiting; it has four in flight at most.
@@ -45,8 +45,8 @@ impl Watch {
             .collect();
         let (location, config) = (Location::Directory(data.clone()), collector::Config::default());
         let (unread, shown) = watch::channel(Vec::new());
-        let beside = Beside { following, unread: shown };
-        let server = Server::start(listener, location, &config, beside, serving.clone()).await?;
+        let agents = Agents::Here { following, unread: shown };
+        let server = Server::start(listener, location, &config, agents, serving.clone()).await?;
         progress::say(&format!("Siptrail is at http://{}/ (data in {})", server.address, data.display()));
         Ok(Self { server, serving, agent, unread })
     }

@@ -331,8 +331,11 @@ async fn logs_that_are_compressed_are_named_and_not_read() {
 
 #[tokio::test]
 async fn a_request_that_never_ends_does_not_hold_up_the_end() {
-    let data = tempfile::tempdir().expect("a directory");
-    let siptrail = Siptrail::watch(data.path(), &[Path::new("/nowhere/a.log")]);
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("collector.toml");
+    let config = format!("listen = \"127.0.0.1:0\"\ndata = \"{}\"\n", dir.path().join("data").display());
+    std::fs::write(&file, config).expect("written");
+    let siptrail = Siptrail::start(&["collector", "--config", &file.display().to_string()]);
     let api = siptrail.api().await;
     let address = api.url.trim_start_matches("http://");
     let mut stalled = std::net::TcpStream::connect(address).expect("connected");

@@ -13,6 +13,7 @@ mod keyboard;
 mod layouts;
 mod live;
 mod loggers;
+mod strangers;
 mod support;
 mod torn;
 mod traffic;

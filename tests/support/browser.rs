@@ -31,6 +31,11 @@ pub struct Browser {
 
 impl Browser {
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With more arguments for Chromium.
+    pub async fn start_with(more: &[&str]) -> Self {
         let port = free_port();
         let profile = TempDir::new().expect("a profile");
         let temporary = profile.path().join("tmp");
@@ -69,7 +74,10 @@ impl Browser {
             "--hide-scrollbars",
             "--window-size=1400,1400",
             &user_data,
-        ] {
+        ]
+        .iter()
+        .chain(more)
+        {
             wanted.add_arg(arg).expect("set");
         }
         let driver = WebDriver::builder(&url, wanted).client(Http::new()).await.expect("Chromium starts");

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::Site;
 use crate::page::{Frame, Page, wants_fragment};
+use crate::security::Stranger;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -84,7 +85,9 @@ pub(crate) async fn pages(State(site): State<Site>, request: Request, next: Next
         return response;
     }
     let id = seen.extensions.get::<RequestId>().map_or(String::new(), |id| id.0.clone());
-    let problem = response.extensions().get::<Problem>().cloned();
+    let stranger = response.extensions().get::<Stranger>();
+    let stranger = stranger.map(|stranger| Problem { text: stranger.text().into(), find: String::new() });
+    let problem = response.extensions().get::<Problem>().cloned().or(stranger);
     let problem = problem.unwrap_or_else(|| Problem { text: words(status).into(), find: String::new() });
     let kept = kept(response.headers());
     let mut drawn = draw(&site, &seen, status, problem, id);
@@ -164,9 +167,6 @@ fn words(status: StatusCode) -> &'static str {
             "It took too long. Narrow the time range and try again."
         }
         StatusCode::SERVICE_UNAVAILABLE => "Nothing is lost: logs wait in their files. Try again in a few seconds.",
-        StatusCode::MISDIRECTED_REQUEST => {
-            "This server does not answer to that host name. Use localhost or 127.0.0.1, or add the name to allowed_hosts."
-        }
         status if status.is_server_error() => "The cause stands in the log of Siptrail, under the number below.",
         _ => "The request could not be understood.",
     }

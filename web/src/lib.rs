@@ -27,6 +27,7 @@ pub mod words;
 pub mod zone;
 
 pub use error::Error;
+pub use security::guard_others;
 pub use state::{Settings, Site};
 pub use unread::Unread;
 

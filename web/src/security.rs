@@ -1,6 +1,10 @@
 //! What holds for every answer: who may ask, what a browser may do with it, limits, and a number to find it by.
+//!
+//! Who may ask is one rule for pages, API and the doors of agents ([`Stranger`]): the machine is asked by its own name, and no
+//! page of another site asks for more than to be led here.
 
 use std::any::Any;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,6 +18,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::Settings;
 use crate::Site;
 use crate::error::{self, RequestId};
 
@@ -31,15 +36,25 @@ const LARGEST_BODY: usize = 64 << 10;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Puts all of it around the routes; the last layer is the outermost.
+/// Puts all of it around the routes of pages and API; the last layer is the outermost.
 pub(crate) fn guard(routes: Router<Site>, site: &Site) -> Router<Site> {
     routes
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, PATIENCE))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn_with_state(site.clone(), host))
+        .layer(middleware::from_fn_with_state(Arc::clone(&site.settings), known))
         .layer(middleware::from_fn_with_state(site.clone(), error::pages))
         .layer(CompressionLayer::new().gzip(true).zstd(true))
+        .layer(middleware::map_response(headers))
+        .layer(middleware::from_fn(number))
+}
+
+/// Puts around other routes on the same address, such as the doors of agents, what must hold for all of them. Their answers,
+/// limits and words are their own.
+pub fn guard_others(routes: Router, settings: &Settings) -> Router {
+    routes
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn_with_state(Arc::new(settings.clone()), known))
         .layer(middleware::map_response(headers))
         .layer(middleware::from_fn(number))
 }
@@ -79,13 +94,62 @@ async fn headers(mut response: Response) -> Response {
     response
 }
 
-/// Refuses other host names, so that a stranger's page whose name was turned to this machine reads nothing.
-async fn host(State(site): State<Site>, request: Request, next: Next) -> Response {
-    let allowed = &site.settings.allowed_hosts;
-    if allowed.is_empty() || named(request.headers(), request.uri()).is_some_and(|host| is_allowed(&host, allowed)) {
-        return next.run(request).await;
+/// Why a request is not answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stranger {
+    /// It names another host: a page whose name was turned to this machine (DNS rebinding) reads nothing.
+    Host,
+    /// A page of another site asks, and not to be led here by a link.
+    Site,
+}
+
+impl Stranger {
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Host => {
+                "This server does not answer to that host name. Use the address that it printed when it started, or localhost; \
+                 a collector answers to the names in `hosts` of its config, too."
+            }
+            Self::Site => "A page of another site asked for this, and gets no answer.",
+        }
     }
-    StatusCode::MISDIRECTED_REQUEST.into_response()
+
+    fn status(self) -> StatusCode {
+        match self {
+            Self::Host => StatusCode::MISDIRECTED_REQUEST,
+            Self::Site => StatusCode::FORBIDDEN,
+        }
+    }
+}
+
+/// Answers nobody who is a stranger.
+async fn known(State(settings): State<Arc<Settings>>, request: Request, next: Next) -> Response {
+    let Some(stranger) = stranger(&request, &settings.allowed_hosts) else { return next.run(request).await };
+    let mut refused = (stranger.status(), stranger.text()).into_response();
+    refused.extensions_mut().insert(stranger);
+    refused
+}
+
+fn stranger<B>(request: &axum::http::Request<B>, allowed: &[String]) -> Option<Stranger> {
+    let headers = request.headers();
+    let host = named(headers, request.uri());
+    if !(allowed.is_empty() || host.as_deref().is_some_and(|host| is_allowed(host, allowed))) {
+        return Some(Stranger::Host);
+    }
+    let text = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
+    // A link in a mail or a chat leads here; nothing else that another site does is of use to the reader.
+    let led = request.method().is_safe()
+        && text("sec-fetch-mode") == Some(b"navigate")
+        && text("sec-fetch-dest") == Some(b"document");
+    let elsewhere = match text("sec-fetch-site") {
+        None => false,
+        Some(site) => !matches!(site, b"same-origin" | b"none") && !led,
+    };
+    let foreign = |origin: &HeaderValue| {
+        let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        !origin.is_some_and(|(_, from)| host.as_deref().is_some_and(|host| host.eq_ignore_ascii_case(from)))
+    };
+    (elsewhere || headers.get(header::ORIGIN).is_some_and(foreign)).then_some(Stranger::Site)
 }
 
 /// The authority of HTTP/2, else the Host header; more than one is refused.
@@ -121,7 +185,7 @@ mod tests {
     async fn a_panic_is_a_page_with_a_number_and_without_its_words() {
         let directory = tempfile::tempdir().unwrap();
         let store = store::Store::open(&store::Location::Directory(directory.path().into())).await.unwrap();
-        let site = Site::new(store, crate::Settings::loopback("test"));
+        let site = Site::new(store, Settings::loopback("test"));
         let routes = Router::new().route("/", axum::routing::get(async || -> &'static str { panic!("secret") }));
         let router = guard(routes, &site).with_state(site);
         let request = Request::get("/").header("host", "localhost").body(axum::body::Body::empty()).unwrap();
@@ -131,6 +195,44 @@ mod tests {
         let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
         let text = String::from_utf8_lossy(&body);
         assert!(text.contains(&id) && !text.contains("secret"), "{text}");
+    }
+
+    #[test]
+    fn no_page_of_another_site_asks_for_more_than_to_be_led_here() {
+        let allowed = ["localhost".to_owned()];
+        let asks = |method: &str, headers: &[(&str, &str)]| {
+            let mut request =
+                axum::http::Request::builder().method(method).uri("/s/1").header("host", "localhost:8080");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            stranger(&request.body(()).unwrap(), &allowed)
+        };
+        let navigate = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+        let with =
+            |site: &'static str, more: &[(&'static str, &'static str)]| [&[("sec-fetch-site", site)], more].concat();
+        for known in [
+            vec![],
+            with("same-origin", &[("origin", "http://localhost:8080")]),
+            with("none", &navigate),
+            with("cross-site", &navigate),
+            vec![("origin", "http://LOCALHOST:8080")],
+        ] {
+            assert_eq!(asks("GET", &known), None, "{known:?}");
+        }
+        for foreign in [
+            with("cross-site", &[]),
+            with("same-site", &[("sec-fetch-mode", "cors")]),
+            with("cross-site", &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "iframe")]),
+            with("cross-site", &[("sec-fetch-mode", "no-cors"), ("sec-fetch-dest", "image")]),
+            vec![("origin", "http://localhost:8081")],
+            vec![("origin", "http://example.com")],
+            vec![("origin", "null")],
+        ] {
+            assert_eq!(asks("GET", &foreign), Some(Stranger::Site), "{foreign:?}");
+            assert_eq!(asks("POST", &foreign), Some(Stranger::Site), "{foreign:?}");
+        }
+        assert_eq!(asks("POST", &with("cross-site", &navigate)), Some(Stranger::Site));
     }
 
     #[test]
