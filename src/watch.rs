@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ::agent::stop::until_signal;
 use ::agent::{Call, Config, Progress, Reply, Transport};
@@ -18,6 +19,8 @@ use crate::{progress, sources};
 
 /// Appends the agent may have waiting; it has four in flight at most.
 const WAITING: usize = 8;
+/// After a batch could not be stored.
+const RETRY: Duration = Duration::from_secs(2);
 
 pub async fn run(asked: cli::Watch) -> anyhow::Result<()> {
     let data = asked.data.map_or_else(default_data, Ok)?;
@@ -98,7 +101,8 @@ fn refusal(error: &collector::Error) -> Reply {
         return Reply::Refused { status: status.as_u16(), text: error.to_string(), answer: None };
     }
     tracing::warn!(error = %error, "a batch could not be stored; it is sent again");
-    Reply::Busy { status: status.as_u16(), retry_after: None }
+    // Whoever makes room on a full disk looks whether it helped.
+    Reply::Busy { status: status.as_u16(), retry_after: Some(RETRY) }
 }
 
 fn default_data() -> anyhow::Result<PathBuf> {

@@ -7,6 +7,7 @@ mod corpus;
 mod databases;
 mod durability;
 mod framing;
+mod full_disk;
 mod hostile;
 mod house;
 mod keyboard;

@@ -9,8 +9,8 @@ use super::support::{Api, Browser, Siptrail, eventually, free_port};
 /// The status of a request written by hand.
 fn status(address: &str, request: &str, headers: &[&str]) -> u16 {
     let mut stream = TcpStream::connect(address).expect("connected");
-    let head: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
-    write!(stream, "{request} HTTP/1.1\r\n{head}Connection: close\r\nContent-Length: 0\r\n\r\n").expect("sent");
+    let head = headers.join("\r\n");
+    write!(stream, "{request} HTTP/1.1\r\n{head}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n").expect("sent");
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8_lossy(&answer);

@@ -18,6 +18,8 @@ use crate::room::Room;
 use crate::{Error, Ingest};
 
 const MOST_POSITIONS: usize = 1000;
+/// Seconds until a batch is sent again that could not be stored.
+const RETRY: u32 = 5;
 /// Bodies on their way here, and batches on their way into the database: they never wait for each other in a circle.
 const BODIES: usize = 16 << 20;
 const BATCHES: usize = 64 << 20;
@@ -199,7 +201,7 @@ impl From<Error> for Refusal {
             return Self::new(status, error.to_string());
         }
         tracing::warn!(error = %error, "a batch could not be stored; its agent will send it again");
-        Self::new(status, "the database does not answer as it should")
+        Self { retry_after: Some(RETRY), ..Self::new(status, "the database does not answer as it should") }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 
 use super::{Api, eventually};
 
@@ -109,6 +109,12 @@ impl Siptrail {
 
     fn id(&self) -> u32 {
         self.child.lock().expect("child").id()
+    }
+
+    /// Files may not grow beyond so many bytes, until that is taken back.
+    pub fn limit_files(&self, most: Option<u64>) {
+        let pid = Pid::from_raw(i32::try_from(self.id()).expect("a pid"));
+        prlimit(pid, Resource::Fsize, Rlimit { current: most, maximum: None }).expect("limited");
     }
 
     /// Highest resident memory so far, in bytes.

@@ -9,8 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use record::time::{Day, Timestamp};
+use sqlx::Connection;
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -66,6 +69,7 @@ impl Sqlite {
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)
+            .after_release(|connection, _| Box::pin(is_at_rest(connection)))
             .connect_with(options.clone().pragma("wal_autocheckpoint", "4000"))
             .await?;
         MIGRATIONS.run(&writer).await?;
@@ -107,6 +111,14 @@ impl Sqlite {
     }
 }
 
+/// Whether a connection that comes back can be used again. On a full disk SQLite rolls back by itself, and the driver still
+/// counts a transaction that is not there: every later one would fail. Such a connection is closed, and another one opened.
+async fn is_at_rest(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    // What was given up is rolled back in turn: this is answered after that.
+    connection.ping().await?;
+    Ok(!connection.is_in_transaction())
+}
+
 /// Takes the directory for this process.
 fn lock(directory: &Path) -> Result<File, Error> {
     let error = |what: String| Error::Directory { path: directory.display().to_string(), what };
@@ -134,7 +146,7 @@ const MARKED: i64 = 256;
 const MARK: usize = 1024;
 
 /// Messages get ascending ids, and nobody else writes: so the last of them has the highest id there is.
-pub(super) async fn mark(tx: &mut sqlx::SqliteConnection, stored: &[(Day, Timestamp)]) -> Result<(), Error> {
+pub(super) async fn mark(tx: &mut SqliteConnection, stored: &[(Day, Timestamp)]) -> Result<(), Error> {
     if stored.is_empty() {
         return Ok(());
     }
@@ -144,7 +156,7 @@ pub(super) async fn mark(tx: &mut sqlx::SqliteConnection, stored: &[(Day, Timest
     mark_times(tx, first, stored).await
 }
 
-async fn mark_days(tx: &mut sqlx::SqliteConnection, first: i64, stored: &[(Day, Timestamp)]) -> Result<(), Error> {
+async fn mark_days(tx: &mut SqliteConnection, first: i64, stored: &[(Day, Timestamp)]) -> Result<(), Error> {
     let mut days: BTreeMap<Day, (i64, i64)> = BTreeMap::new();
     for (id, (day, _)) in (first..).zip(stored) {
         days.entry(*day).or_insert((id, id)).1 = id;
@@ -163,7 +175,7 @@ async fn mark_days(tx: &mut sqlx::SqliteConnection, first: i64, stored: &[(Day, 
     Ok(())
 }
 
-async fn mark_times(tx: &mut sqlx::SqliteConnection, first: i64, stored: &[(Day, Timestamp)]) -> Result<(), Error> {
+async fn mark_times(tx: &mut SqliteConnection, first: i64, stored: &[(Day, Timestamp)]) -> Result<(), Error> {
     let newest: Option<i64> = sqlx::query_scalar("select max(min_id) from message_mark").fetch_one(&mut *tx).await?;
     // A small one goes on.
     let mut begins = newest.filter(|begins| first - begins < MARKED).unwrap_or(first);
@@ -185,4 +197,33 @@ async fn mark_times(tx: &mut sqlx::SqliteConnection, first: i64, stored: &[(Day,
         begins = at;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A limit of this connection alone stands for a disk that is full until it is replaced.
+    #[tokio::test]
+    async fn after_a_full_disk_the_next_transaction_is_stored() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = Sqlite::open(directory.path()).await.unwrap();
+        for _ in 0..3 {
+            sqlx::query("pragma max_page_count = 1").execute(&at.writer).await.unwrap();
+            let mut full = at.writer.begin_with("begin immediate").await.unwrap();
+            let stored = async |db: &mut SqliteConnection, size: i64| {
+                let id = "insert into endpoint (id, address) values (abs(random()), hex(zeroblob($1)))";
+                sqlx::query(id).bind(size).execute(db).await
+            };
+            let error = stored(&mut full, 1 << 20).await.unwrap_err().to_string();
+            assert!(error.contains("full"), "{error}");
+            drop(full);
+            let mut next = at.writer.begin_with("begin immediate").await.unwrap();
+            stored(&mut next, 1 << 20).await.unwrap();
+            next.commit().await.unwrap();
+        }
+        let stored: i64 = sqlx::query_scalar("select count(*) from endpoint").fetch_one(&at.readers).await.unwrap();
+        assert_eq!(stored, 3);
+        at.close().await;
+    }
 }
