@@ -17,17 +17,15 @@ const FULL: u64 = 4096;
 
 /// Records with numbers from `first` on.
 fn write(log: &Path, first: usize) {
-    let text: String = (first..first + BATCH)
-        .map(|nth| {
-            format!(
-                "[2026-11-29 12:00:00.{:03}][OPTIONS][sip:192.0.2.1:5060][sip:192.0.2.2:5060]\n\
-                 OPTIONS sip:b@192.0.2.2 SIP/2.0\r\nCall-ID: {nth}@example.com\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n\n",
-                nth % 1000
-            )
-        })
-        .collect();
     let mut file = std::fs::File::options().create(true).append(true).open(log).expect("opened");
-    file.write_all(text.as_bytes()).expect("written");
+    for nth in first..first + BATCH {
+        let record = format!(
+            "[2026-11-29 12:00:00.{:03}][OPTIONS][sip:192.0.2.1:5060][sip:192.0.2.2:5060]\n\
+             OPTIONS sip:b@192.0.2.2 SIP/2.0\r\nCall-ID: {nth}@example.com\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n\n",
+            nth % 1000
+        );
+        file.write_all(record.as_bytes()).expect("written");
+    }
 }
 
 /// A program that lives on when a file of its cannot grow: the signal for that is ignored, and the write fails.

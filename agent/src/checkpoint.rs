@@ -1,8 +1,8 @@
 //! The state directory: the agent's id, its lock, and a checkpoint that survives a crash at any point.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use record::wire;
@@ -31,9 +31,9 @@ pub struct StateDirectory {
 impl StateDirectory {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let fault = |cause| Error::State { dir: path.to_path_buf(), cause };
-        fs::create_dir_all(path).map_err(fault)?;
-        let lock =
-            OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock")).map_err(fault)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(fault)?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(MODE).open(path.join("lock"));
+        let lock = lock.map_err(fault)?;
         lock.try_lock().map_err(|_| fault(io::Error::new(io::ErrorKind::ResourceBusy, "another agent uses it")))?;
         Ok(Self { path: path.to_path_buf(), _lock: lock })
     }
@@ -86,7 +86,7 @@ impl StateDirectory {
     /// may read it.
     pub fn quarantine(&self, name: &str, record: impl Read) -> io::Result<()> {
         let directory = self.path.join(QUARANTINE);
-        fs::create_dir_all(&directory)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
         File::open(&self.path)?.sync_all()?;
         replace(&directory, &format!("{name}.next"), name, None, record, Step::Last)
     }

@@ -131,7 +131,7 @@ fn unpack(body: &[u8], most: usize) -> Result<Vec<u8>, Refusal> {
 /// One status for the batch; what became of each stream stands in the body.
 fn status(answer: &Answer) -> StatusCode {
     let worst = answer.streams.iter().filter_map(|s| s.refused.as_ref()).map(|refused| match refused {
-        Refused::Lease { .. } => (3, StatusCode::CONFLICT),
+        Refused::Lease { .. } | Refused::Owner => (3, StatusCode::CONFLICT),
         Refused::Span { .. } | Refused::Meta { .. } => (2, StatusCode::BAD_REQUEST),
         Refused::Base | Refused::Straddle => (1, StatusCode::CONFLICT),
         Refused::Damaged { .. } => (0, StatusCode::UNPROCESSABLE_ENTITY),

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use message::facts::Settings;
 use record::format::Format;
-use record::id::StreamId;
+use record::id::{Offset, StreamId};
 use record::miss::NearMiss;
 use record::time::Timestamp;
 use record::wire::{self, Answer, Append, Asked, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta, VERSION};
@@ -49,7 +49,7 @@ impl Ingest {
         let order: Vec<StreamId> = append.streams.iter().map(|s| s.stream).collect();
         let mut readings = Vec::with_capacity(order.len());
         for stream in &append.streams {
-            readings.push(self.reading(stream).await?);
+            readings.push(self.reading(&append.agent, stream).await?);
         }
         let (settings, received) = (self.settings.clone(), now());
         // The batch is let go of here: what waits for the database is only what is stored.
@@ -89,24 +89,25 @@ impl Ingest {
         Ok(self.store.positions(agent, asked, limit).await?)
     }
 
-    /// How to read a stream: from its meta, from memory, or from the store. Refused: nobody told us of it, or what was
-    /// told cannot be followed.
-    async fn reading(&self, stream: &StreamAppend) -> Result<Result<Arc<Reading>, Refused>, Error> {
+    /// How to read a stream of this agent: from its meta, from memory, or from the store. Refused: it is another agent's,
+    /// nobody said how it is to be read, or what was said cannot be followed.
+    async fn reading(&self, agent: &str, stream: &StreamAppend) -> Result<Result<Arc<Reading>, Refused>, Error> {
         let cached = self.lock().streams.get(&stream.stream).cloned();
-        let stored;
+        let stored = if cached.is_some() { None } else { self.store.stream_meta(stream.stream).await? };
+        let owner = cached.as_ref().map(|cached| &cached.agent).or(stored.as_ref().map(|(owner, _)| owner));
+        if owner.is_some_and(|owner| owner != agent) {
+            return Ok(Err(Refused::Owner));
+        }
         let meta = match (&stream.meta, cached) {
             (Some(meta), Some(cached)) if cached.is_of(meta) => return Ok(Ok(cached)),
             (Some(meta), _) => meta,
             (None, Some(cached)) => return Ok(Ok(cached)),
-            (None, None) => match self.store.stream_meta(stream.stream).await? {
-                Some(meta) => {
-                    stored = meta;
-                    &stored
-                }
+            (None, None) => match &stored {
+                Some((_, meta)) => meta,
                 None => return Ok(Err(Refused::Base)),
             },
         };
-        Ok(self.lock().compile(stream.stream, meta))
+        Ok(self.lock().compile(agent, stream.stream, meta))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Readings> {
@@ -123,7 +124,7 @@ struct Readings {
 }
 
 impl Readings {
-    fn compile(&mut self, stream: StreamId, meta: &StreamMeta) -> Result<Arc<Reading>, Refused> {
+    fn compile(&mut self, agent: &str, stream: StreamId, meta: &StreamMeta) -> Result<Arc<Reading>, Refused> {
         if self.streams.len() >= CACHED_STREAMS || self.formats.len() >= CACHED_FORMATS {
             *self = Self::default();
         }
@@ -135,7 +136,12 @@ impl Readings {
             None => Arc::new(Format::compile(meta.format.clone()).map_err(|e| wrong(format!("format: {e}")))?),
         };
         let zone = meta.zone.parse().map_err(|_| wrong(format!("zone {:?} is no IANA name", meta.zone)))?;
-        let reading = Arc::new(Reading { source: meta.source.clone(), format: Arc::clone(&format), zone });
+        let reading = Arc::new(Reading {
+            agent: agent.to_owned(),
+            source: meta.source.clone(),
+            format: Arc::clone(&format),
+            zone,
+        });
         self.formats.insert(definition, format);
         self.streams.insert(stream, Arc::clone(&reading));
         Ok(reading)
@@ -191,6 +197,7 @@ fn answer(stream: StreamId, outcome: Outcome) -> StreamAnswer {
         Outcome::Base { w } => (w, Some(Refused::Base)),
         Outcome::Straddle { w } => (w, Some(Refused::Straddle)),
         Outcome::Lease { w, holder } => (w, Some(Refused::Lease { holder })),
+        Outcome::Owner => (Offset(0), Some(Refused::Owner)),
     };
     StreamAnswer { stream, w, part: None, refused }
 }

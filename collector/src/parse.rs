@@ -19,6 +19,8 @@ use crate::cut::{self, Cut};
 /// How the header lines of one stream are read.
 #[derive(Clone, Debug)]
 pub struct Reading {
+    /// Whose stream it is.
+    pub agent: String,
     pub source: String,
     pub format: Arc<Format>,
     pub zone: Tz,
@@ -241,7 +243,8 @@ mod tests {
     /// The records of a log, as an agent sends them.
     fn records(log: &str) -> Vec<MessageRow> {
         let format = Format::siptrail();
-        let reading = Reading { source: "proxy".into(), format: format.clone().into(), zone: Tz::UTC };
+        let reading =
+            Reading { agent: "a".into(), source: "proxy".into(), format: format.clone().into(), zone: Tz::UTC };
         let spans = record::frame::spans(log.as_bytes(), &Arc::new(format));
         let sent = spans.iter().map(|span| {
             let mut sent = WireSpan::new(span.start, span.len, span.kind);
@@ -278,7 +281,7 @@ mod tests {
     /// One record or fragment, masked as an agent does, and its messages.
     fn messages(kind: SpanKind, head: usize, log: &str, flags: Flags) -> Vec<MessageRow> {
         let format = Format::siptrail();
-        let reading = Reading { source: "proxy".into(), format: format.into(), zone: Tz::UTC };
+        let reading = Reading { agent: "a".into(), source: "proxy".into(), format: format.into(), zone: Tz::UTC };
         let mut span = WireSpan::new(Offset(1000), log.len() as u64, kind);
         (span.head, span.flags) = (head as u32, flags);
         span.line_end = if kind == SpanKind::Record { 2 } else { 0 };

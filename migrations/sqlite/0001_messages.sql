@@ -44,9 +44,10 @@ create table stream (
 create index stream_agent on stream (agent, stream_id);
 
 -- All that moves with the watermark. end_*: what its agent counted of a closed file, to be compared with what is stored.
--- settled: its agent is done with it, and does not ask for its position any more.
+-- agent: whose stream it is; nobody else moves the watermark. settled: its agent is done with it, and does not ask for its position any more.
 create table stream_offset (
     stream_id bigint not null,
+    agent text not null,
     off bigint not null,
     lease bigint not null,
     guard blob,
@@ -207,6 +208,15 @@ create table outbox (
     primary key (stream_id, end_off)
 );
 create index outbox_made on outbox (made);
+
+-- Rows of the outbox that nobody can read, with messages that nobody can read either: kept for whoever finds out why.
+create table outbox_aside (
+    stream_id bigint not null,
+    end_off bigint not null,
+    made bigint not null,
+    events blob not null,
+    primary key (stream_id, end_off)
+);
 
 create table correlation_offset (
     stream_id bigint not null,

@@ -276,6 +276,8 @@ pub enum Refused {
     Straddle,
     /// Another agent holds the lease.
     Lease { holder: i64 },
+    /// The stream belongs to another agent (409).
+    Owner,
     /// This span cannot be accepted (400).
     Span { start: Offset, text: String },
     /// How the stream is to be read cannot be followed (400), such as a zone that is not known here: hold this stream,

@@ -249,6 +249,7 @@ fn an_answer_on_the_wire_is_what_was_promised() {
         Some(Refused::Span { start: Offset(9), text: "why".into() }),
         Some(Refused::Meta { text: "why".into() }),
         Some(Refused::Damaged { start: Offset(9) }),
+        Some(Refused::Owner),
     ];
     let stream =
         |(at, refused)| StreamAnswer { stream: StreamId(at), w: Offset(100), part: (at == 1).then_some(2), refused };
@@ -297,6 +298,11 @@ fn an_answer_on_the_wire_is_what_was_promised() {
         refused:
           why: "damaged"
           start: 9
+      -
+        stream: 8
+        w: 100
+        refused:
+          why: "owner"
     "#);
 }
 

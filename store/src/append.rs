@@ -127,6 +127,8 @@ pub enum Outcome {
     Straddle { w: Offset },
     /// A higher lease is in force.
     Lease { w: Offset, holder: i64 },
+    /// The stream is another agent's: nothing of it is said, and nothing changed.
+    Owner,
 }
 
 impl Store {

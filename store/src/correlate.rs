@@ -28,6 +28,8 @@ pub struct OutboxRow {
     pub from: Offset,
     pub end: Offset,
     pub events: Vec<CallEvent>,
+    /// Neither they nor the messages they come from can be read: the row is put aside.
+    pub(crate) unreadable: bool,
 }
 
 /// What one application of outbox rows did.

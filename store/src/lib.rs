@@ -5,6 +5,7 @@
 
 pub mod append;
 mod backend;
+mod blob;
 mod caches;
 mod compress;
 pub mod correlate;

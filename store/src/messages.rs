@@ -1,14 +1,17 @@
 //! The message list of the API: one by one, in the order of time.
 
 use message::logged::Message;
-use record::id::{CallKey, MessageId};
+use record::id::{CallKey, MessageId, Offset, StreamId};
 use record::time::{DAY, SECOND, Timestamp};
+use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
 use crate::scenario::Found;
 use crate::scope::{Most, Read, Scope};
 use crate::search::{MessageFilter, Page};
-use crate::{Error, Store};
+use crate::stored::StoredRow;
+use crate::text::big;
+use crate::{Error, Store, append};
 
 /// The first window of time that is looked at, and one that is too long: then it is asked where calls begin.
 const FIRST: i64 = 10 * SECOND;
@@ -32,6 +35,22 @@ impl Store {
             self.rows_by_time(scope, after, most).await?
         };
         Ok(Page { rows: self.messages_of(rows).await?, more, searched_to: None })
+    }
+
+    /// Final messages of a stream, from one offset up to another, in their order.
+    pub(crate) async fn messages_between(
+        &self,
+        stream: StreamId,
+        from: Offset,
+        end: Offset,
+    ) -> Result<Vec<Message>, Error> {
+        let rows: Vec<StoredRow> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select ");
+            q.push(append::COLUMNS).push(", cast(0 as bigint) as provisional from message where stream_id = ");
+            q.push_bind(stream.0).push(" and off >= ").push_bind(big(from.0)).push(" and off < ").push_bind(big(end.0));
+            q.push(" order by off").build_query_as().fetch_all(pool).await?
+        });
+        self.messages_of(rows).await
     }
 
     /// None: there can be none.

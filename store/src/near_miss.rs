@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use record::id::Offset;
 use record::miss::{EXAMPLE, NearMiss, Reason};
-use record::wire;
 
 use crate::backend::{Transaction, with_pool, with_transaction};
 use crate::text::{big, count};
-use crate::{Error, Store};
+use crate::{Error, Store, blob};
 
 /// Streams whose near misses are listed at once.
 const STREAMS: i64 = 100;
@@ -73,11 +72,11 @@ pub(crate) async fn add(tx: &mut Transaction, stream: i64, misses: &[NearMiss]) 
 pub(crate) fn pack(misses: &[NearMiss]) -> Option<Vec<u8>> {
     let cap = |miss: &NearMiss| NearMiss { example: capped(&miss.example).to_vec(), ..miss.clone() };
     let capped: Vec<NearMiss> = misses.iter().map(cap).collect();
-    if capped.is_empty() { None } else { wire::encode(&capped).ok() }
+    if capped.is_empty() { None } else { Some(blob::write(&capped)) }
 }
 
 pub(crate) fn unpack(packed: Option<&[u8]>) -> Vec<NearMiss> {
-    packed.and_then(|packed| wire::decode(packed).ok()).unwrap_or_default()
+    packed.and_then(|packed| blob::read(packed, "near misses").ok()).unwrap_or_default()
 }
 
 fn capped(example: &[u8]) -> &[u8] {

@@ -1,11 +1,11 @@
 //! How far each stream of an agent is committed.
 
 use record::id::{Offset, StreamId};
-use record::wire::{self, Asked, FileIdentity, Position, Positions, StreamMeta};
+use record::wire::{Asked, FileIdentity, Guard, Position, Positions, StreamMeta};
 
 use crate::backend::with_pool;
 use crate::text::count;
-use crate::{Error, Store};
+use crate::{Error, Store, blob};
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -68,23 +68,24 @@ impl Store {
         Ok(Offset(off.map_or(0, count)))
     }
 
-    /// How a stream is to be read, as its agent said when it was new. None: nobody told of it.
-    pub async fn stream_meta(&self, stream: StreamId) -> Result<Option<StreamMeta>, Error> {
+    /// Whose stream it is, and how it is to be read, as its agent said. None: nobody said anything of it.
+    pub async fn stream_meta(&self, stream: StreamId) -> Result<Option<(String, StreamMeta)>, Error> {
         let row: Option<MetaRow> = with_pool!(self.backend, pool => {
             sqlx::query_as(
-                "select host, source, path, format, zone, device, inode, generation, birth, epoch, predecessor
+                "select agent, host, source, path, format, zone, device, inode, generation, birth, epoch, predecessor
                  from stream where stream_id = $1",
             )
             .bind(stream.0)
             .fetch_optional(pool)
             .await?
         });
-        row.map(|row| meta(stream, row)).transpose()
+        row.map(|row| Ok((row.agent.clone(), meta(stream, row)?))).transpose()
     }
 }
 
 #[derive(sqlx::FromRow)]
 struct MetaRow {
+    agent: String,
     host: String,
     source: String,
     path: Vec<u8>,
@@ -118,7 +119,7 @@ impl FileColumns {
 fn meta(stream: StreamId, row: MetaRow) -> Result<StreamMeta, Error> {
     Ok(StreamMeta {
         source: row.source,
-        format: wire::decode(&row.format).map_err(|_| Error::Damaged(format!("format of stream {stream}")))?,
+        format: blob::read(&row.format, &format!("format of stream {stream}"))?,
         zone: row.zone,
         path: row.path,
         host: row.host,
@@ -131,10 +132,8 @@ fn meta(stream: StreamId, row: MetaRow) -> Result<StreamMeta, Error> {
 fn position(row: Row) -> Result<Position, Error> {
     let guard = match row.guard.as_deref() {
         // A stream of which nothing is stored yet.
-        None => wire::Guard::default(),
-        Some(bytes) => {
-            wire::decode(bytes).map_err(|_| Error::Damaged(format!("guard of stream {}", StreamId(row.stream_id))))?
-        }
+        None => Guard::default(),
+        Some(bytes) => blob::read(bytes, &format!("guard of stream {}", StreamId(row.stream_id)))?,
     };
     Ok(Position {
         stream: StreamId(row.stream_id),

@@ -10,13 +10,13 @@ use record::id::{CallKey, MessageId, Offset, StreamId};
 use record::redact::Mask;
 use record::span::Flags;
 use record::time::Timestamp;
-use record::wire::{self, MAX_UNPACKED};
+use record::wire::MAX_UNPACKED;
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
 use crate::statement::push_list;
 use crate::text::count;
-use crate::{Error, Store, compress, statement};
+use crate::{Error, Store, blob, compress, statement};
 
 /// What a message takes in memory beside its bytes.
 const MESSAGE: usize = 1024;
@@ -147,7 +147,7 @@ fn message(
     let id = row.id();
     let damaged = |what: &str| Error::Damaged(format!("message {id}: {what}"));
     let kind = Kind::from_code(row.kind).ok_or_else(|| damaged("unknown kind"))?;
-    let (masked, text_len) = changed(&row.masked).map_err(|_| damaged("unreadable masks"))?;
+    let (masked, text_len) = changed(&row.masked)?;
     let raw = compress::unpack(row.dictionary, row.raw, unpacked(text_len.unwrap_or(count(row.len)), &masked))?;
     let (head, line_end) = (count(row.head.into()) as usize, count(row.line_end.into()) as usize);
     if head + line_end > raw.len() {
@@ -180,15 +180,12 @@ fn message(
 
 /// How the bytes of a message differ from those of the file: masks, and how many there are before masking where the log is
 /// wrapped.
-fn changed(column: &[u8]) -> Result<(Vec<Mask>, Option<u64>), rmp_serde::decode::Error> {
-    type Hash = Option<[u8; 16]>;
+fn changed(column: &[u8]) -> Result<(Vec<Mask>, Option<u64>), Error> {
     if column.is_empty() {
         return Ok((Vec::new(), None));
     }
-    match wire::decode::<(Vec<Mask>, Hash, Option<u64>)>(column) {
-        Ok((masked, _, text_len)) => Ok((masked, text_len)),
-        Err(_) => wire::decode::<(Vec<Mask>, Hash)>(column).map(|(masked, _)| (masked, None)),
-    }
+    let (masked, _, text_len) = blob::read::<(Vec<Mask>, Option<[u8; 16]>, Option<u64>)>(column, "masks of a message")?;
+    Ok((masked, text_len))
 }
 
 /// What was sent is what lay in the log, with its masked ranges changed in length; and no more than can be sent.
@@ -203,13 +200,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_of_before_and_of_wrapped_logs_are_read() {
+    fn what_was_masked_or_unwrapped_is_read() {
         let mask = vec![Mask { at: 1, len: 8, len_before: 3 }];
-        let of = |bytes: Vec<u8>| changed(&bytes).expect("readable");
-        assert_eq!(of(Vec::new()), (Vec::new(), None));
-        assert_eq!(of(wire::encode(&(&mask, Some([7_u8; 16]))).expect("encoded")), (mask.clone(), None));
+        assert_eq!(changed(&[]).expect("readable"), (Vec::new(), None));
         let all = (&mask, None::<[u8; 16]>, Some(70_u64));
-        assert_eq!(of(wire::encode(&all).expect("encoded")), (mask.clone(), Some(70)));
+        assert_eq!(changed(&blob::write(&all)).expect("readable"), (mask.clone(), Some(70)));
         assert!(changed(&[0xc1]).is_err());
     }
 

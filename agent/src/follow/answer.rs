@@ -56,6 +56,10 @@ impl Follow {
                 warn!(holder, "another agent has this id; nothing is sent");
                 self.requeue_later(part, cuts, HOLD_LEASE);
             }
+            Some((_, Some(Refused::Owner))) => {
+                warn!(stream = %id, "the collector has this stream from another agent; it is held back and tried again");
+                self.requeue_later(part, cuts, HOLD_OPERATOR);
+            }
             other => {
                 let refused = matches!(other, Some((_, Some(Refused::Base | Refused::Straddle))));
                 info!(stream = %id, base = %part.base, refused, "the collector has another watermark than the agent, and is asked for it");

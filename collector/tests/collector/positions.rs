@@ -2,9 +2,10 @@
 
 use axum::http::StatusCode;
 use record::id::{Offset, StreamId};
-use record::wire::{self, Append, CONTENT_TYPE, EndMarker, Guard, Positions, StreamAppend};
+use record::wire::{self, Append, CONTENT_TYPE, EndMarker, Guard, Positions, Refused, StreamAppend};
+use store::search::MessageFilter;
 
-use crate::door::{Door, RECORD, batch, meta, stream};
+use crate::door::{Door, RECORD, batch, meta, refused, stream};
 
 async fn ask(door: &Door, query: &str) -> Positions {
     let (status, head, body) = door.ask(&format!("GET /api/v1/positions?{query} HTTP/1.1"), b"").await;
@@ -44,6 +45,25 @@ async fn positions_come_in_pages_and_only_those_of_the_agent_that_asks() {
     }
     assert_eq!(seen, [vec![1, 3, 4], vec![5]]);
     assert_eq!(ask(&door, "agent=nobody").await, Positions::default());
+}
+
+#[tokio::test]
+async fn a_stream_of_another_agent_is_refused_whoever_asks_first() {
+    let door = Door::open().await;
+    let len = RECORD.len() as u64;
+    door.append(vec![stream(1, 0, RECORD)]).await;
+    let mut forged = stream(1, len, RECORD);
+    forged.meta.as_mut().expect("meta").zone = "Asia/Seoul".into();
+    for another in [forged, StreamAppend { meta: None, ..stream(1, len, RECORD) }] {
+        let batch = Append { agent: "agent-2".into(), ..batch(vec![another]) };
+        let (_, answer) = door.append_as(&batch).await;
+        assert_eq!(refused(&answer, 1), Some(&Refused::Owner));
+    }
+    // Its own agent goes on, and is read as it said.
+    door.append(vec![StreamAppend { meta: None, ..stream(1, len, RECORD) }]).await;
+    let page = door.store.messages(&MessageFilter::default(), None, 10).await.expect("messages");
+    assert_eq!(page.rows.len(), 2);
+    assert_eq!(page.rows[0].time, page.rows[1].time, "in the zone of its own agent");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use record::id::Offset;
 
+use super::known::agent_of;
 use super::rows;
 use super::{Outcome, Prepared};
 use crate::backend::{Transaction, with_transaction};
@@ -14,9 +15,12 @@ pub(crate) async fn stream(tx: &mut Transaction, prepared: &Prepared) -> Result<
         return store(tx, prepared).await;
     }
     let head = &prepared.head;
-    let Some((off, lease)) = watermark(tx, head.stream.0).await? else {
+    let Some((off, lease, agent)) = watermark(tx, head.stream.0).await? else {
         return Ok(Outcome::Base { w: Offset(0) });
     };
+    if agent != agent_of(head) {
+        return Ok(Outcome::Owner);
+    }
     let w = Offset(count(off));
     if lease > head.lease {
         return Ok(Outcome::Lease { w, holder: lease });
@@ -67,7 +71,7 @@ async fn advance(tx: &mut Transaction, prepared: &Prepared) -> Result<bool, Erro
                  end_size = case when $21 = 1 then end_size else $22 end,
                  end_crc = case when $21 = 1 then end_crc else $23 end,
                  end_counters = case when $21 = 1 then end_counters else $24 end, settled = $25
-             where stream_id = $1 and off = $2 and lease <= $4",
+             where stream_id = $1 and off = $2 and lease <= $4 and agent = $26",
         )
         .bind(head.stream.0)
         .bind(big(head.base.0))
@@ -94,14 +98,16 @@ async fn advance(tx: &mut Transaction, prepared: &Prepared) -> Result<bool, Erro
         .bind(head.closed.map(|end| i64::from(end.crc)))
         .bind(&prepared.end_counters)
         .bind(i16::from(head.settled))
+        .bind(agent_of(head))
         .execute(db)
         .await?;
         Ok(done.rows_affected() == 1)
     })
 }
 
-async fn watermark(tx: &mut Transaction, stream: i64) -> Result<Option<(i64, i64)>, Error> {
+async fn watermark(tx: &mut Transaction, stream: i64) -> Result<Option<(i64, i64, String)>, Error> {
     with_transaction!(tx, db => {
-        Ok(sqlx::query_as("select off, lease from stream_offset where stream_id = $1").bind(stream).fetch_optional(db).await?)
+        let sql = "select off, lease, agent from stream_offset where stream_id = $1";
+        Ok(sqlx::query_as(sql).bind(stream).fetch_optional(db).await?)
     })
 }

@@ -6,11 +6,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
-use super::Prepared;
+use super::{Incoming, Prepared};
 use crate::backend::{Transaction, with_transaction};
 use crate::caches::Caches;
 use crate::text::{big, capped, clean};
-use crate::{Error, statement};
+use crate::{Error, blob, statement};
 
 /// Streams and addresses that this process has not seen committed yet.
 #[derive(Debug, Default)]
@@ -82,6 +82,11 @@ impl Unknown {
     }
 }
 
+/// The id of an agent as it is stored.
+pub(super) fn agent_of(head: &Incoming) -> String {
+    capped(&head.agent, 256)
+}
+
 impl NewStream {
     fn of(prepared: &Prepared) -> Option<Self> {
         let head = &prepared.head;
@@ -89,11 +94,11 @@ impl NewStream {
         let file = &meta.file;
         Some(Self {
             id: head.stream.0,
-            agent: capped(&head.agent, 256),
+            agent: agent_of(head),
             host: clean(&meta.host),
             source: capped(&meta.source, 512),
             path: meta.path.clone(),
-            format: record::wire::encode(&meta.format).unwrap_or_default(),
+            format: blob::write(&meta.format),
             zone: clean(&meta.zone),
             identity: [file.device as i64, file.inode as i64, file.generation as i64, file.birth, big(meta.epoch)],
             predecessor: meta.predecessor.map(|stream| stream.0),
@@ -124,8 +129,9 @@ impl NewStream {
                  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
                  on conflict (stream_id) do update set host = excluded.host, source = excluded.source,
                      path = excluded.path, format = excluded.format, zone = excluded.zone
-                 where stream.host <> excluded.host or stream.source <> excluded.source
-                     or stream.path <> excluded.path or stream.format <> excluded.format or stream.zone <> excluded.zone",
+                 where stream.agent = excluded.agent
+                     and (stream.host <> excluded.host or stream.source <> excluded.source
+                     or stream.path <> excluded.path or stream.format <> excluded.format or stream.zone <> excluded.zone)",
             )
             .bind(self.id)
             .bind(&self.agent)
@@ -144,11 +150,12 @@ impl NewStream {
             .execute(&mut *db)
             .await?;
             sqlx::query(
-                "insert into stream_offset (stream_id, off, lease, size, read_to, read_at, records, record_bytes,
+                "insert into stream_offset (stream_id, agent, off, lease, size, read_to, read_at, records, record_bytes,
                      noise, noise_bytes, noise_lines, fragments, fragment_bytes, gaps, gap_bytes, tail, tail_mark)
-                 values ($1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) on conflict do nothing",
+                 values ($1, $2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) on conflict do nothing",
             )
             .bind(self.id)
+            .bind(&self.agent)
             .execute(&mut *db)
             .await?;
             sqlx::query("insert into correlation_offset (stream_id, off, lease_until) values ($1, 0, 0) on conflict do nothing")

@@ -6,12 +6,12 @@ use message::event::CallEvent;
 use record::id::{CallKey, EndpointId, Offset, StreamId};
 use record::span::SpanKind;
 use record::time::{Day, Timestamp};
-use record::wire::{self, Counters};
+use record::wire::Counters;
 
 use super::sums::{Sums, unpack_events};
 use super::{FragmentRow, GapRow, Incoming, Item, MessageRow};
 use crate::text::{big, capped, clean};
-use crate::{Error, near_miss};
+use crate::{Error, blob, near_miss};
 
 /// One stream of a batch, ready to be stored.
 #[derive(Debug, Clone)]
@@ -78,8 +78,8 @@ impl Prepared {
         let items = std::mem::take(&mut incoming.items);
         let tail = std::mem::take(&mut incoming.tail);
         let mut prepared = Self {
-            guard: wire::encode(&incoming.guard).unwrap_or_default(),
-            end_counters: incoming.closed.and_then(|end| wire::encode(&end.counters).ok()),
+            guard: blob::write(&incoming.guard),
+            end_counters: incoming.closed.map(|end| blob::write(&end.counters)),
             tail_near_misses: near_miss::pack(&incoming.tail_near_misses),
             spans: Vec::with_capacity(items.len()),
             messages: Vec::new(),
@@ -198,11 +198,8 @@ impl Addresses {
 
 fn pack(row: MessageRow, addresses: &mut Addresses) -> (PackedMessage, CallEvent) {
     let (source, destination) = (addresses.id(row.source), addresses.id(row.destination));
-    let changed = match row.text_len {
-        Some(_) => wire::encode(&(&row.masked, row.masked_hash, row.text_len)).unwrap_or_default(),
-        None if row.masked.is_empty() && row.masked_hash.is_none() => Vec::new(),
-        None => wire::encode(&(&row.masked, row.masked_hash)).unwrap_or_default(),
-    };
+    let as_it_was = row.text_len.is_none() && row.masked.is_empty() && row.masked_hash.is_none();
+    let changed = if as_it_was { Vec::new() } else { blob::write(&(&row.masked, row.masked_hash, row.text_len)) };
     let packed = PackedMessage {
         time: row.time,
         day: row.day,

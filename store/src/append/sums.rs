@@ -9,7 +9,7 @@ use record::wire::Counters;
 
 use super::prepare::PackedMessage;
 use crate::text::capped;
-use crate::{Error, compress};
+use crate::{Error, blob, compress};
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sums {
@@ -67,23 +67,13 @@ impl CallPart {
     }
 }
 
-/// About so many bytes an event, so that the buffer need not grow.
-const EVENT: usize = 256;
-
-/// Without names: in an outbox they would be a third.
 fn pack_events(events: &[CallEvent]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(events.len() * EVENT);
-    // Writing to memory, of values that have a form in MessagePack, does not fail.
-    if rmp_serde::encode::write(&mut bytes, events).is_err() {
-        bytes.clear();
-    }
-    compress::pack_quickly(&bytes)
+    compress::pack_quickly(&blob::write_bare(events))
 }
 
 /// Of an outbox row.
 pub(crate) fn unpack_events(packed: &[u8]) -> Result<Vec<CallEvent>, Error> {
-    let bytes = compress::unpack_quick(packed)?;
-    rmp_serde::from_slice(&bytes).map_err(|why| Error::Damaged(format!("call events of the outbox: {why}")))
+    blob::read(&compress::unpack_quick(packed)?, "call events of the outbox")
 }
 
 /// Text with an index: PostgreSQL refuses index entries of more than 2,700 bytes.

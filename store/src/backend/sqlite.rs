@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::fs::{DirBuilder, File, TryLockError};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +53,7 @@ enum Task {
 impl Sqlite {
     pub async fn open(directory: &Path) -> Result<Self, Error> {
         let lock = Arc::new(lock(directory)?);
+        own(directory)?;
         let options = SqliteConnectOptions::new()
             .filename(directory.join("siptrail.db"))
             .create_if_missing(true)
@@ -129,6 +130,7 @@ fn lock(directory: &Path) -> Result<File, Error> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(OURS)
         .open(directory.join("siptrail.lock"))
         .map_err(|why| says("cannot be written to", &why))?;
     match file.try_lock() {
@@ -139,6 +141,30 @@ fn lock(directory: &Path) -> Result<File, Error> {
         )),
         Err(TryLockError::Error(why)) => Err(says("cannot be locked", &why)),
     }
+}
+
+/// What people say to each other is for nobody else on this machine to read.
+const OURS: u32 = 0o600;
+
+/// The database is ours alone, in whatever directory and under whatever umask; what SQLite puts beside it gets its mode.
+fn own(directory: &Path) -> Result<(), Error> {
+    let beside = ["siptrail.db", "siptrail.db-wal", "siptrail.db-shm"].map(|name| directory.join(name));
+    let [database, ..] = &beside;
+    let error = |why: std::io::Error| Error::Directory {
+        path: database.display().to_string(),
+        what: format!("cannot be made readable by its owner alone: {why}"),
+    };
+    File::options().create(true).truncate(false).write(true).mode(OURS).open(database).map_err(error)?;
+    for file in &beside {
+        match fs::metadata(file) {
+            Ok(meta) if meta.permissions().mode() & 0o077 != 0 => {
+                fs::set_permissions(file, Permissions::from_mode(OURS)).map_err(error)?;
+                tracing::warn!("{} could be read by other users, and can be no more", file.display());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Messages that one mark of times covers at least, and at most. Batches are of one stream, so their times are near.
@@ -202,6 +228,24 @@ async fn mark_times(tx: &mut SqliteConnection, first: i64, stored: &[(Day, Times
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_database_is_its_owners_alone_in_whatever_directory() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
+        let modes = || {
+            let files = fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap());
+            let modes = files.map(|file| (file.file_name(), file.metadata().unwrap().permissions().mode() & 0o777));
+            modes.collect::<BTreeMap<_, _>>()
+        };
+        for _ in 0..2 {
+            let at = Sqlite::open(directory.path()).await.unwrap();
+            assert!(modes().len() >= 3 && modes().values().all(|mode| *mode == OURS), "{:?}", modes());
+            at.close().await;
+            // As an older build left it.
+            fs::set_permissions(directory.path().join("siptrail.db"), Permissions::from_mode(0o644)).unwrap();
+        }
+    }
 
     /// A limit of this connection alone stands for a disk that is full until it is replaced.
     #[tokio::test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use message::event::CallEvent;
+use message::logged::Message;
 use record::id::{Offset, StreamId};
 use record::time::Timestamp;
 use sqlx::QueryBuilder;
@@ -129,15 +131,38 @@ async fn events(store: &Store, turns: &BTreeMap<i64, (i64, i64)>) -> Result<Vec<
                 Some(before) if before.stream.0 == stream => before.end,
                 _ => Offset(count(turns.get(&stream).map_or(0, |(_, off)| *off))),
             };
-            rows.push(OutboxRow {
-                stream: StreamId(stream),
-                from,
-                end: Offset(count(end)),
-                events: unpack_events(&packed)?,
-            });
+            let (stream, end) = (StreamId(stream), Offset(count(end)));
+            let events = match unpack_events(&packed) {
+                Ok(events) => Some(events),
+                Err(Error::Damaged(why)) => events_of_messages(store, stream, from, end, &why).await?,
+                Err(other) => return Err(other),
+            };
+            let unreadable = events.is_none();
+            rows.push(OutboxRow { stream, from, end, events: events.unwrap_or_default(), unreadable });
         }
     }
     Ok(rows)
+}
+
+/// What a row says that cannot be read, from the messages that it was made of. None: these cannot be read either.
+async fn events_of_messages(
+    store: &Store,
+    stream: StreamId,
+    from: Offset,
+    end: Offset,
+    why: &str,
+) -> Result<Option<Vec<CallEvent>>, Error> {
+    match store.messages_between(stream, from, end).await {
+        Ok(messages) => {
+            tracing::warn!(%stream, %from, %end, why, "a row of the outbox cannot be read; it is made anew from its messages");
+            Ok(Some(messages.iter().map(Message::event).collect()))
+        }
+        Err(Error::Damaged(and)) => {
+            tracing::error!(%stream, %from, %end, why, and, "a row of the outbox and its messages cannot be read; it is put aside, and they are joined to no scenario");
+            Ok(None)
+        }
+        Err(other) => Err(other),
+    }
 }
 
 /// Moves the offsets of all streams of these rows and deletes the rows. False: one of them is not where it was, or
@@ -160,6 +185,19 @@ pub(super) async fn take(tx: &mut Transaction, owner: &str, rows: &[OutboxRow]) 
         if moved != some.len() as u64 {
             return Ok(false);
         }
+    }
+    for row in rows.iter().filter(|row| row.unreadable) {
+        with_transaction!(tx, db => {
+            sqlx::query(
+                "insert into outbox_aside (stream_id, end_off, made, events)
+                 select stream_id, end_off, made, events from outbox where stream_id = $1 and end_off = $2
+                 on conflict do nothing",
+            )
+            .bind(row.stream.0)
+            .bind(big(row.end.0))
+            .execute(db)
+            .await?;
+        });
     }
     for (stream, (from, end)) in &moves {
         with_transaction!(tx, db => {

@@ -13,7 +13,7 @@ use crate::backend::{Transaction, with_transaction};
 use crate::statement::push_list;
 use crate::stored::call_key;
 use crate::text::{big, capped};
-use crate::{Error, compress, statement};
+use crate::{Error, blob, compress, statement};
 
 /// A call in its scenario, and the key by which it came there, with the message that carried it.
 #[derive(Debug)]
@@ -214,13 +214,11 @@ pub(super) async fn calls(tx: &mut Transaction, calls: &[Placed<'_>]) -> Result<
     Ok(())
 }
 
-/// Without names: they would be as long as what they name.
 fn pack(summary: &Summary) -> Vec<u8> {
-    compress::pack_quickly(&rmp_serde::to_vec(summary).unwrap_or_default())
+    compress::pack_quickly(&blob::write_bare(summary))
 }
 
 /// Of a scenario.
 pub(crate) fn unpack(packed: &[u8]) -> Result<Summary, Error> {
-    let bytes = compress::unpack_quick(packed)?;
-    record::wire::decode(&bytes).map_err(|why| Error::Damaged(format!("the summary of a scenario: {why}")))
+    blob::read(&compress::unpack_quick(packed)?, "the summary of a scenario")
 }

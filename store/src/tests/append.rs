@@ -140,7 +140,7 @@ store_test! {
         meta.format.time = Some("%d/%m/%Y %H:%M:%S".into());
         let said = meta.clone();
         store.append(vec![batch]).await.unwrap();
-        assert_eq!(store.stream_meta(StreamId(1)).await.unwrap(), Some(said));
+        assert_eq!(store.stream_meta(StreamId(1)).await.unwrap(), Some((file.agent.clone(), said)));
         assert_eq!(path().await, "/var/log/edge.log");
     }
 
@@ -406,6 +406,21 @@ store_test! {
         assert_eq!(positions(Asked::After(None)).await, [(1, 6), (2, 7)]);
         let stranger = store.positions("agent-2", Asked::One(StreamId(1)), 10).await.unwrap();
         assert!(stranger.positions.is_empty() && stranger.sources.is_empty());
+    }
+
+    async fn a_stream_belongs_to_its_agent(store) {
+        let file = File::new(1);
+        store.append(vec![file.batch(0, vec![noise(0, 5)])]).await.unwrap();
+        let said = store.stream_meta(StreamId(1)).await.unwrap();
+        let stranger = File { agent: "agent-2".into(), ..File::new(1) };
+        let mut forged = stranger.batch(5, vec![noise(5, 5000)]);
+        forged.meta.as_mut().unwrap().path = b"/elsewhere".to_vec();
+        for batch in [forged, stranger.batch(0, vec![noise(0, 9)]), stranger.batch(5, Vec::new())] {
+            assert_eq!(store.append(vec![batch]).await.unwrap(), [Outcome::Owner]);
+        }
+        assert_eq!(store.watermark(StreamId(1)).await.unwrap(), Offset(5));
+        assert_eq!(store.stream_meta(StreamId(1)).await.unwrap(), said);
+        assert_eq!(store.append(vec![file.batch(5, vec![noise(5, 1)])]).await.unwrap(), [Outcome::Stored { w: Offset(6) }]);
     }
 
     async fn an_end_marker_outlives_marks_but_not_new_bytes(store) {

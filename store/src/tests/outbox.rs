@@ -5,7 +5,18 @@ use record::time::{SECOND, Timestamp};
 use super::correlate::only;
 use super::fixture::{File, NOON, OWNER, correlate, says, scenarios};
 use super::store_test;
+use crate::Store;
+use crate::backend::{with_pool, with_transaction};
 use crate::search::Filter;
+
+/// Puts bytes into rows that only another build, or a fault, could have written.
+async fn spoil(store: &Store, sql: &'static str, bytes: &[u8]) {
+    let mut tx = store.backend.begin().await.unwrap();
+    with_transaction!(&mut tx, db => {
+        sqlx::query(sql).bind(bytes.to_vec()).execute(db).await.unwrap();
+    });
+    tx.commit().await.unwrap();
+}
 
 store_test! {
     async fn rows_are_applied_once_and_a_lost_fence_changes_nothing(store) {
@@ -88,6 +99,39 @@ store_test! {
         let done = correlate(&store, 100).await;
         assert_eq!(done.len(), 4);
         assert_eq!(only(&store).await.row.messages, 8);
+    }
+
+    async fn a_row_that_cannot_be_read_stops_nothing_and_is_made_anew_from_its_messages(store) {
+        let (mut one, mut two) = (File::new(1), File::new(2));
+        one.log(&store, [says("a", 0, "INVITE"), says("b", 1, "INVITE")]).await;
+        two.log(&store, [says("c", 2, "INVITE")]).await;
+        for events in [&b"nonsense"[..], &[], &[0, 0, 0, 0, 1]] {
+            spoil(&store, "update outbox set events = $1 where stream_id = 1", events).await;
+            one.log(&store, [says("b", 3, "BYE")]).await;
+            correlate(&store, 100).await;
+            assert_eq!(store.totals().await.unwrap().waiting, 0);
+        }
+        assert_eq!(scenarios(&store).await, [["a"], ["b"], ["c"]]);
+        let page = store.search(&Filter::default(), None, 10).await.unwrap();
+        assert_eq!(page.rows.iter().map(|row| row.messages).sum::<i64>(), 6);
+    }
+
+    async fn a_row_whose_messages_cannot_be_read_either_is_put_aside(store) {
+        let (mut one, mut two) = (File::new(1), File::new(2));
+        one.log(&store, [says("a", 0, "INVITE")]).await;
+        two.log(&store, [says("c", 2, "INVITE")]).await;
+        spoil(&store, "update outbox set events = $1 where stream_id = 1", b"nonsense").await;
+        spoil(&store, "update message set raw = $1, dictionary = 77 where stream_id = 1", b"nonsense").await;
+        correlate(&store, 100).await;
+        assert_eq!(store.totals().await.unwrap().waiting, 0);
+        assert_eq!(scenarios(&store).await, [["c"]]);
+        let aside: Vec<(i64, Vec<u8>)> = with_pool!(store.backend, pool => {
+            sqlx::query_as("select stream_id, events from outbox_aside").fetch_all(pool).await.unwrap()
+        });
+        assert_eq!(aside, [(1, b"nonsense".to_vec())]);
+        one.log(&store, [says("d", 3, "INVITE")]).await;
+        correlate(&store, 100).await;
+        assert_eq!(scenarios(&store).await, [["c"], ["d"]], "its stream goes on");
     }
 
     async fn correlators_side_by_side_agree(store) {
