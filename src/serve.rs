@@ -80,7 +80,7 @@ impl Server {
                 Router::new()
             }
         };
-        let app = doors.merge(web::router(store.clone(), settings));
+        let app = doors.merge(web::router(store.for_readers(), settings));
         let stop = cancel.clone();
         let pages = tokio::spawn(async move {
             let app = app.into_make_service_with_connect_info::<SocketAddr>();

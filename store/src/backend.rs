@@ -94,6 +94,23 @@ impl Backend {
         }
     }
 
+    /// The same database for readers, with connections of their own. SQLite has these anyway.
+    pub fn for_readers(&self) -> Self {
+        match self {
+            Self::Sqlite(at) => Self::Sqlite(at.clone()),
+            Self::Postgres(at) => Self::Postgres(at.for_readers()),
+        }
+    }
+
+    /// Whether it answers.
+    pub async fn ready(&self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(at) => _ = sqlx::query("select 1").execute(&at.readers).await?,
+            Self::Postgres(at) => at.ready().await?,
+        }
+        Ok(())
+    }
+
     /// Starts what runs beside the callers: SQLite's writer.
     pub fn start(&self, caches: Arc<Caches>) {
         match self {
@@ -154,7 +171,7 @@ impl Backend {
     pub async fn close(&self) {
         match self {
             Self::Sqlite(at) => at.close().await,
-            Self::Postgres(at) => at.pool.close().await,
+            Self::Postgres(at) => at.close().await,
         }
     }
 }

@@ -88,6 +88,11 @@ impl Store {
         self
     }
 
+    /// A handle for pages and API: whatever they ask, and however long, storing has connections of its own.
+    pub fn for_readers(&self) -> Self {
+        Self { backend: self.backend.for_readers(), ..self.clone() }
+    }
+
     /// Makes the partitions that the next days need; to be called each hour.
     pub async fn keep_partitions(&self, now: Timestamp) -> Result<(), Error> {
         self.backend.keep_partitions(now).await

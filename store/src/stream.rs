@@ -178,10 +178,7 @@ impl Store {
 
     /// The database answers.
     pub async fn ping(&self) -> Result<(), Error> {
-        let _: i64 = with_pool!(self.backend, pool => {
-            sqlx::query_scalar("select cast(1 as bigint)").fetch_one(pool).await?
-        });
-        Ok(())
+        self.backend.ready().await
     }
 }
 

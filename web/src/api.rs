@@ -6,7 +6,6 @@ mod scenarios;
 mod streams;
 
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use utoipa::OpenApi;
@@ -65,16 +64,11 @@ async fn alive() -> &'static str {
 /// The database answers too.
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "health", responses(
     (status = 200, description = "ready", body = String),
-    (status = 503, description = "the database does not answer", body = ApiError),
+    (status = 503, description = "the database does not answer; said within 2 s", body = ApiError),
 ))]
-async fn ready(State(site): State<Site>) -> Result<&'static str, StatusCode> {
-    match site.store.ping().await {
-        Ok(()) => Ok("ready\n"),
-        Err(error) => {
-            tracing::warn!(error = %error, "the database does not answer");
-            Err(StatusCode::SERVICE_UNAVAILABLE)
-        }
-    }
+async fn ready(State(site): State<Site>) -> Result<&'static str, Error> {
+    site.store.ping().await.map_err(Error::NotReady)?;
+    Ok("ready\n")
 }
 
 /// The parameters of a request; a name that is not known is refused, since a filter that is misspelled would find too much.

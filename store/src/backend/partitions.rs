@@ -1,4 +1,7 @@
 //! Day partitions of the tables that hold messages.
+//!
+//! Each is made as a table of its own and then attached: that waits for nobody who reads or writes. Made as a partition at
+//! once, it would wait for every reader, and every append would wait behind it; a nightly dump takes hours.
 
 use std::collections::BTreeSet;
 
@@ -20,12 +23,18 @@ pub(super) async fn ensure(at: &Postgres, days: BTreeSet<Day>) -> Result<(), Err
         return Ok(());
     }
     let mut tx = at.pool.begin().await?;
+    sqlx::query("set local lock_timeout = '5s'").execute(&mut *tx).await?;
     sqlx::query("select pg_advisory_xact_lock(hashtextextended('siptrail partitions ' || current_schema(), 0))")
         .execute(&mut *tx)
         .await?;
     for day in &missing {
         for table in TABLES {
-            sqlx::raw_sql(AssertSqlSafe(create(table, *day))).execute(&mut *tx).await?;
+            let name = name_of(table, *day);
+            let is_there: bool =
+                sqlx::query_scalar("select to_regclass($1) is not null").bind(&name).fetch_one(&mut *tx).await?;
+            if !is_there {
+                sqlx::raw_sql(AssertSqlSafe(create(table, &name, *day))).execute(&mut *tx).await?;
+            }
         }
     }
     tx.commit().await?;
@@ -33,13 +42,16 @@ pub(super) async fn ensure(at: &Postgres, days: BTreeSet<Day>) -> Result<(), Err
     Ok(())
 }
 
-/// `message_d020780` holds day 20780. Vacuum is told to look at inserts early, since rows of
-/// most of them are only ever inserted.
-fn create(table: &str, day: i32) -> String {
-    let name = if day < 0 { format!("{table}_b{:06}", -day) } else { format!("{table}_d{day:06}") };
+/// `message_d020780` holds day 20780.
+fn name_of(table: &str, day: i32) -> String {
+    if day < 0 { format!("{table}_b{:06}", -day) } else { format!("{table}_d{day:06}") }
+}
+
+/// Vacuum is told to look at inserts early, since rows of most of them are only ever inserted.
+fn create(table: &str, name: &str, day: i32) -> String {
     format!(
-        "create table if not exists {name} partition of {table} for values from ({day}) to ({next})
-         with (autovacuum_vacuum_insert_scale_factor = 0.05)",
+        "create table {name} (like {table} including all) with (autovacuum_vacuum_insert_scale_factor = 0.05);
+         alter table {table} attach partition {name} for values from ({day}) to ({next})",
         next = day + 1
     )
 }

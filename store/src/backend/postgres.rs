@@ -1,4 +1,4 @@
-//! PostgreSQL: a pool, read committed.
+//! PostgreSQL: a pool for those who store and one for those who read, read committed.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,14 @@ use crate::append::known::Unknown;
 use crate::append::{Outcome, Prepared, apply};
 use crate::{Error, Store};
 
-const CONNECTIONS: u32 = 16;
+/// Connections of those who store and join, and of those who read pages: however many read, storing goes on.
+const WRITERS: u32 = 12;
+const READERS: u32 = 12;
+/// A reader waits so long for a connection, and for an answer. Nobody waits longer for a page.
+const PATIENCE: Duration = Duration::from_secs(2);
+const LONGEST: &str = "25s";
+/// Whether the server is there is known within.
+const READY: Duration = Duration::from_secs(2);
 /// A server that is there answers within.
 const ANSWERS: Duration = Duration::from_secs(10);
 /// Streams of one batch that are stored at the same time.
@@ -20,7 +27,10 @@ const AT_ONCE: usize = 4;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Postgres {
+    /// What this handle reads and writes with.
     pub pool: PgPool,
+    readers: PgPool,
+    options: Arc<PgConnectOptions>,
     /// Days that have partitions, as far as this process knows.
     pub days: Arc<Mutex<BTreeSet<i32>>>,
 }
@@ -28,12 +38,16 @@ pub(crate) struct Postgres {
 impl Postgres {
     pub async fn open(options: &PgConnectOptions) -> Result<Self, Error> {
         let options = options.clone().statement_cache_capacity(300).application_name("siptrail");
-        reach(&options).await?;
+        reach(&options, ANSWERS).await?;
         let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS)
+            .max_connections(WRITERS)
             .acquire_timeout(Duration::from_secs(30))
-            .connect_with(options)
+            .connect_with(options.clone())
             .await?;
+        let readers = PgPoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(PATIENCE)
+            .connect_lazy_with(options.clone().options([("statement_timeout", LONGEST)]));
         // Locked here: sqlx would lock the whole database, not this schema.
         let mut migrations = sqlx::migrate!("../migrations/postgres");
         migrations.set_locking(false);
@@ -43,16 +57,34 @@ impl Postgres {
             .await?;
         migrations.run(&pool).await?;
         lock.commit().await?;
-        Ok(Self { pool, days: Arc::default() })
+        Ok(Self { pool, readers, options: Arc::new(options), days: Arc::default() })
+    }
+
+    /// A handle that reads beside those who store.
+    pub fn for_readers(&self) -> Self {
+        Self { pool: self.readers.clone(), ..self.clone() }
+    }
+
+    /// Whether the server answers; in its own words if not.
+    pub async fn ready(&self) -> Result<(), Error> {
+        if self.pool.is_closed() {
+            return Err(sqlx::Error::PoolClosed.into());
+        }
+        reach(&self.options, READY).await
+    }
+
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.pool.close().await;
     }
 }
 
 /// A pool asks for half a minute before it says that it waited in vain; one connection says at once why it is refused.
-async fn reach(options: &PgConnectOptions) -> Result<(), Error> {
-    let what = match tokio::time::timeout(ANSWERS, PgConnection::connect_with(options)).await {
+async fn reach(options: &PgConnectOptions, within: Duration) -> Result<(), Error> {
+    let what = match tokio::time::timeout(within, PgConnection::connect_with(options)).await {
         Ok(Ok(connection)) => return Ok(connection.close().await?),
         Ok(Err(why)) => why.to_string(),
-        Err(_) => format!("no answer within {} seconds", ANSWERS.as_secs()),
+        Err(_) => format!("no answer within {} seconds", within.as_secs()),
     };
     Err(Error::Unreachable {
         host: options.get_host().to_owned(),

@@ -1,6 +1,7 @@
 //! The two schemas are one, and what opening a database does.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use record::id::{MessageId, ScenarioId};
 use record::time::Timestamp;
@@ -9,7 +10,7 @@ use record::wire::Asked;
 use super::fixture::{self, File, NOON, says};
 use super::store_test;
 use crate::append::Outcome;
-use crate::backend::{columns, with_pool};
+use crate::backend::{columns, with_pool, with_transaction};
 use crate::search::{Filter, MessageFilter};
 use crate::{Error, Location, Store};
 
@@ -115,6 +116,67 @@ async fn partitions_are_made_two_days_back_and_three_ahead() {
             assert!(names.contains(&format!("{table}_d{day:06}")), "{table} {day}");
         }
     }
+    schema.drop().await;
+}
+
+const SOON: Duration = Duration::from_secs(5);
+
+/// A dump of hours holds what it reads.
+#[tokio::test]
+async fn whoever_reads_all_day_stops_no_append_to_a_new_day() {
+    let (store, schema) = fixture::postgres().await;
+    let mut file = File::new(1);
+    file.log(&store, [says("a", 0, "INVITE")]).await;
+    let mut dump = store.backend.begin().await.unwrap();
+    with_transaction!(&mut dump, db => {
+        sqlx::raw_sql("lock table message, part, call_part in access share mode").execute(db).await.unwrap();
+    });
+    let next = async {
+        for days in 5..8 {
+            store.keep_partitions(Timestamp(NOON.0 + days * record::time::DAY)).await.unwrap();
+            file.log(&store, [says("a", days * 86_400, "INVITE")]).await;
+        }
+    };
+    tokio::time::timeout(SOON, next).await.expect("appends go on while the dump runs");
+    drop(dump);
+    assert_eq!(store.messages(&MessageFilter::default(), None, 10).await.unwrap().rows.len(), 4);
+    store.close().await;
+    schema.drop().await;
+}
+
+#[tokio::test]
+async fn readers_who_wait_for_a_lock_stop_no_append() {
+    let (store, schema) = fixture::postgres().await;
+    let mut file = File::new(1);
+    file.log(&store, [says("a", 0, "INVITE")]).await;
+    let mut lock = store.backend.begin().await.unwrap();
+    with_transaction!(&mut lock, db => {
+        sqlx::raw_sql("lock table scenario in access exclusive mode").execute(db).await.unwrap();
+    });
+    let readers = store.for_readers();
+    let read = |_| {
+        let readers = readers.clone();
+        tokio::spawn(async move { readers.search(&Filter::default(), None, 10).await.map(|_| ()) })
+    };
+    let reading: Vec<_> = (0..40).map(read).collect();
+    // As many as have a connection wait for the lock, and the others for a connection: these are told so soon.
+    let told = async {
+        while reading.iter().filter(|reader| reader.is_finished()).count() < 20 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(SOON, told).await.expect("who gets no connection is told so");
+    let next = async {
+        for at in 1..20 {
+            file.log(&store, [says("a", at, "INFO")]).await;
+        }
+    };
+    tokio::time::timeout(SOON, next).await.expect("appends go on while readers wait");
+    drop(lock);
+    for reader in reading {
+        let _ = reader.await.unwrap();
+    }
+    store.close().await;
     schema.drop().await;
 }
 
