@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use record::time::SECOND;
 use store::Store;
+use store::health::Part;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +26,7 @@ pub async fn run(store: Store, owner: String, stored: std::sync::Arc<Notify>, ca
     let mut retry = FIRST_RETRY;
     let mut failing = false;
     while !cancel.is_cancelled() {
-        let wait = match step(&store, &owner).await {
+        let wait = match store.health().step(Part::Joining, step(&store, &owner)).await {
             Ok(applied) => {
                 if std::mem::take(&mut failing) {
                     tracing::info!("correlation goes on");

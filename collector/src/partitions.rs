@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use store::Store;
+use store::health::Part;
 use tokio_util::sync::CancellationToken;
 
 use crate::ingest::now;
@@ -16,7 +17,7 @@ pub async fn run(store: Store, cancel: CancellationToken) {
             () = cancel.cancelled() => return,
             () = tokio::time::sleep(LOOK) => {}
         }
-        if let Err(error) = store.keep_partitions(now()).await {
+        if let Err(error) = store.health().step(Part::Partitions, store.keep_partitions(now())).await {
             tracing::warn!(error = %error, "day partitions could not be made; trying again in an hour, three days are in hand");
         }
     }

@@ -16,6 +16,7 @@ use record::time::{Day, Timestamp};
 use record::wire::{EndMarker, Guard, StreamMeta};
 
 pub use crate::compress::Packed;
+use crate::health::Part;
 use crate::{Error, Store};
 
 pub(crate) use prepare::Prepared;
@@ -136,6 +137,10 @@ impl Store {
     ///
     /// An error says that some streams may be stored and others not: sent again, what is stored counts as stored.
     pub async fn append(&self, streams: Vec<Incoming>) -> Result<Vec<Outcome>, Error> {
+        self.health.step(Part::Storing, self.store_all(streams)).await
+    }
+
+    async fn store_all(&self, streams: Vec<Incoming>) -> Result<Vec<Outcome>, Error> {
         let prepared = tokio::task::spawn_blocking(move || streams.into_iter().map(Prepared::of).collect::<Vec<_>>())
             .await
             .map_err(|why| Error::Damaged(format!("a batch could not be prepared: {why}")))?;

@@ -21,6 +21,9 @@ pub enum Error {
     Unreachable { host: String, port: u16, database: String, what: String },
     #[error("not a PostgreSQL URL: {what}; it looks like postgres://user:password@host:5432/database")]
     Url { what: String },
+    /// Its words stand in the log alone: they may quote a message.
+    #[error("a fault of Siptrail itself; its log says where")]
+    Panicked,
     #[error("stored row is damaged: {0}")]
     Damaged(String),
 }

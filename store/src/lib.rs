@@ -11,6 +11,7 @@ mod compress;
 pub mod correlate;
 mod early;
 mod error;
+pub mod health;
 mod messages;
 pub mod near_miss;
 mod owner;
@@ -40,6 +41,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use backend::Backend;
 use caches::Caches;
+use health::Health;
 
 /// Where the rows are.
 #[derive(Clone, Debug)]
@@ -68,12 +70,18 @@ pub struct Store {
     pub(crate) backend: Backend,
     pub(crate) caches: Arc<Caches>,
     settings: Arc<Settings>,
+    health: Arc<Health>,
 }
 
 impl Store {
     /// Opens, creates what is missing, and migrates.
     pub async fn open(location: &Location) -> Result<Self, Error> {
-        let store = Self { backend: Backend::open(location).await?, caches: Arc::default(), settings: Arc::default() };
+        let store = Self {
+            backend: Backend::open(location).await?,
+            caches: Arc::default(),
+            settings: Arc::default(),
+            health: Arc::default(),
+        };
         store.backend.start(Arc::clone(&store.caches));
         compress::register(&store).await?;
         // The only clock here: what arrives brings its own.
@@ -86,6 +94,11 @@ impl Store {
     pub fn with_settings(mut self, settings: Settings) -> Self {
         self.settings = Arc::new(settings);
         self
+    }
+
+    /// What of this process does its work.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// A handle for pages and API: whatever they ask, and however long, storing has connections of its own.

@@ -1,8 +1,10 @@
 //! The one writer of a SQLite database: all that waits is committed at once.
 
 use std::fs::File;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use sqlx::sqlite::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
@@ -42,7 +44,10 @@ pub(crate) async fn run(pool: SqlitePool, caches: Arc<Caches>, mut jobs: mpsc::R
                 next = jobs.try_recv().ok();
             }
         }
-        commit(&pool, &caches, waiting).await;
+        // Whoever waits for an answer gets none, and sends again; the next batches are stored.
+        if AssertUnwindSafe(commit(&pool, &caches, waiting)).catch_unwind().await.is_err() {
+            tracing::error!("storing a batch ended by a panic; the writer of the database goes on");
+        }
     }
     drop(lock);
 }

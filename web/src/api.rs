@@ -61,14 +61,19 @@ async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// The database answers too.
+/// The database answers, and every part of this process does its work.
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "health", responses(
     (status = 200, description = "ready", body = String),
-    (status = 503, description = "the database does not answer; said within 2 s", body = ApiError),
+    (status = 503, description = "the database does not answer, which is said within 2 s; or a part of this process fails, with its name and the reason", body = ApiError),
 ))]
 async fn ready(State(site): State<Site>) -> Result<&'static str, Error> {
-    site.store.ping().await.map_err(Error::NotReady)?;
-    Ok("ready\n")
+    site.store.ping().await.map_err(|error| Error::NotReady(error.to_string()))?;
+    let faults = site.store.health().faults();
+    if faults.is_empty() {
+        return Ok("ready\n");
+    }
+    let said = faults.iter().map(|fault| format!("{} since {}: {}", fault.part.fails(), fault.since, fault.why));
+    Err(Error::NotReady(said.collect::<Vec<_>>().join("; ")))
 }
 
 /// The parameters of a request; a name that is not known is refused, since a filter that is misspelled would find too much.

@@ -21,8 +21,8 @@ pub enum Error {
     BadRequest(String),
     #[error(transparent)]
     Store(#[from] store::Error),
-    #[error(transparent)]
-    NotReady(store::Error),
+    #[error("{0}")]
+    NotReady(String),
     #[error("the page would be too large")]
     TooLarge,
     #[error("page cannot be drawn: {0}")]
@@ -48,8 +48,8 @@ impl IntoResponse for Error {
             Self::NotFound { what, find } => (StatusCode::NOT_FOUND, Problem { text: what, find }),
             Self::BadRequest(text) => (StatusCode::BAD_REQUEST, Problem { text, find: String::new() }),
             Self::NotReady(cause) => {
-                tracing::warn!(error = %cause, "the database does not answer");
-                (StatusCode::SERVICE_UNAVAILABLE, Problem { text: cause.to_string(), find: String::new() })
+                tracing::warn!(why = cause, "a probe was told that Siptrail is not ready");
+                (StatusCode::SERVICE_UNAVAILABLE, Problem { text: cause, find: String::new() })
             }
             Self::TooLarge => {
                 tracing::warn!("a page was not drawn: it would be larger than any page");

@@ -8,6 +8,7 @@ use axum::routing::get;
 use record::miss::NearMiss;
 use record::span::Cause;
 use record::time::Timestamp;
+use store::health::{Fault, Part};
 use store::search::Filter;
 use store::stream::{StreamRow, Totals};
 
@@ -45,8 +46,12 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
     let mut unread = site.settings.unread.borrow().clone();
     unread.sort_by_key(|unread| !unread.is_fault());
     streams.sort_by(|a, b| (&a.host, &a.source, &a.path).cmp(&(&b.host, &b.source, &b.path)));
+    let faults = site.store.health().faults();
+    // What was written since then is not known here: nothing is said to be complete.
+    let stalled = faults.iter().find(|fault| fault.part == Part::Storing).map(|fault| frame.zone.full(fault.since));
     let page = Home {
-        numbers: numbers(&totals),
+        faults: faults.iter().map(|fault| Faulty::new(fault, &frame)).collect(),
+        numbers: numbers(&totals, stalled.is_some()),
         empty: totals.records == 0,
         began_at_end: streams.iter().any(|stream| stream.gaps.iter().any(|gap| gap.cause == Cause::StartAtEnd)),
         waiting: (totals.waiting > 0).then(|| words::counted(totals.waiting, "batch").replace("batchs", "batches")),
@@ -54,7 +59,7 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         misread: misread.iter().take(MISREAD).map(Misread::new).collect(),
         more_unread: (unread.len() > UNREAD).then(|| words::count(unread.len() - UNREAD)),
         unread: unread.into_iter().take(UNREAD).collect(),
-        sources: streams.iter().map(|stream| Source::new(stream, &frame)).collect(),
+        sources: streams.iter().map(|stream| Source::new(stream, &frame, stalled.as_deref())).collect(),
         more_sources: (totals.streams > STREAMS as i64).then(|| words::count(totals.streams - STREAMS as i64)),
         following: site.settings.following.clone(),
         hint: Hint::of(&newest.rows, &frame),
@@ -71,6 +76,8 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
 #[template(path = "home.html")]
 struct Home {
     frame: Frame,
+    /// What of Siptrail itself fails.
+    faults: Vec<Faulty>,
     /// Nothing was read yet.
     empty: bool,
     /// What was there before was left out, as asked.
@@ -95,9 +102,27 @@ struct Home {
     zone: &'static str,
 }
 
-fn numbers(totals: &Totals) -> Vec<(String, &'static str, String)> {
+/// A part of Siptrail that fails, in words.
+#[derive(Debug)]
+struct Faulty {
+    what: &'static str,
+    since: String,
+    why: String,
+}
+
+impl Faulty {
+    fn new(fault: &Fault, frame: &Frame) -> Self {
+        Self { what: fault.part.fails(), since: frame.zone.full(fault.since), why: fault.why.clone() }
+    }
+}
+
+fn numbers(totals: &Totals, stalled: bool) -> Vec<(String, &'static str, String)> {
     let behind = u64::try_from(totals.lag).unwrap_or(0);
-    let read = if behind == 0 { "read to the end".into() } else { format!("{} not shown yet", words::size(behind)) };
+    let read = match behind {
+        _ if stalled => "and what came since is not stored".into(),
+        0 => "read to the end".into(),
+        behind => format!("{} not shown yet", words::size(behind)),
+    };
     let named = |n: i64, one: &'static str, many: &'static str| if n == 1 { one } else { many };
     vec![
         (words::count(totals.scenarios), named(totals.scenarios, "scenario", "scenarios"), String::new()),
@@ -159,10 +184,12 @@ struct Source {
 }
 
 impl Source {
-    fn new(stream: &StreamRow, frame: &Frame) -> Self {
+    /// `stalled`: since when nothing is stored.
+    fn new(stream: &StreamRow, frame: &Frame, stalled: Option<&str>) -> Self {
         let behind = stream.lag();
         let (skipped, lost): (Vec<_>, Vec<_>) = stream.gaps.iter().partition(|gap| gap.cause == Cause::StartAtEnd);
         let (state, tone) = match (lost.len(), behind) {
+            (0, _) if let Some(since) = stalled => (format!("not known since {since}"), "bad"),
             (0, 0) if stream.provisional > 0 => ("up to date, last record still open".to_owned(), "good"),
             (0, 0) if !skipped.is_empty() => ("complete from where reading began".to_owned(), "good"),
             (0, 0) => ("complete".to_owned(), "good"),

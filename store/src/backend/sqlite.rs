@@ -95,7 +95,8 @@ impl Sqlite {
         let (answer, answered) = oneshot::channel();
         let closed = || Error::Sql(sqlx::Error::PoolClosed);
         self.jobs.send(Job::Append { streams, answer }).await.map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())?
+        let none = |_| if self.jobs.is_closed() { closed() } else { Error::Panicked };
+        answered.await.map_err(none)?
     }
 
     pub async fn close(&self) {

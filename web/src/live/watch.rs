@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use record::id::{CallKey, ScenarioId};
 use store::Store;
+use store::health::Part;
 use store::scenario::Subject;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
@@ -103,7 +104,7 @@ async fn poll(store: Store, mut inbox: mpsc::Receiver<Ask>, stop: CancellationTo
                 if subjects.is_empty() {
                     continue;
                 }
-                match versions(&store, &subjects).await {
+                match store.health().step(Part::LiveViews, versions(&store, &subjects)).await {
                     Ok(versions) => {
                         failing = false;
                         for (subject, seen) in versions {

@@ -1,0 +1,113 @@
+//! What of this process does its work, and what does not: a part that fails says so until it works again, and a panic in it is
+//! a failure like any other, after which it goes on.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use futures::FutureExt;
+use record::time::Timestamp;
+
+use crate::Error;
+
+/// What runs for as long as the process does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Part {
+    /// Batches of agents become rows.
+    Storing,
+    /// Messages are joined into scenarios.
+    Joining,
+    /// Tables for the days to come.
+    Partitions,
+    /// Pages that follow what happens.
+    LiveViews,
+}
+
+impl Part {
+    /// What it means that it fails.
+    pub fn fails(self) -> &'static str {
+        match self {
+            Self::Storing => "Nothing is stored",
+            Self::Joining => "Messages are not joined into scenarios",
+            Self::Partitions => "No tables are made for the days to come",
+            Self::LiveViews => "Live views stand still",
+        }
+    }
+}
+
+/// A part that failed when it last tried.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    pub part: Part,
+    /// It has failed at every try since then.
+    pub since: Timestamp,
+    pub why: String,
+}
+
+/// Shared by all handles of one store.
+#[derive(Debug, Default)]
+pub struct Health(Mutex<BTreeMap<Part, Fault>>);
+
+impl Health {
+    /// What fails now.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// Does something of a part's work, and notes how that went.
+    pub async fn step<T, E>(&self, part: Part, work: impl Future<Output = Result<T, E>>) -> Result<T, E>
+    where
+        E: From<Error> + Display,
+    {
+        let done = AssertUnwindSafe(work).catch_unwind().await;
+        let done = done.unwrap_or_else(|_| {
+            tracing::error!(?part, "a fault of Siptrail was met; the part it is in goes on");
+            Err(Error::Panicked.into())
+        });
+        match &done {
+            Ok(_) => _ = self.lock().remove(&part),
+            Err(why) => self.note(part, why.to_string()),
+        }
+        done
+    }
+
+    fn note(&self, part: Part, why: String) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = Timestamp(i64::try_from(now.as_micros()).unwrap_or(i64::MAX));
+        self.lock().entry(part).or_insert(Fault { part, since, why: String::new() }).why = why;
+    }
+
+    /// What is noted is right even after a panic elsewhere.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Part, Fault>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_that_fails_or_panics_says_so_until_it_works_again() {
+        let health = Health::default();
+        let fails = async || health.step(Part::Joining, async { Err::<(), _>(Error::Damaged("a row".into())) }).await;
+        assert!(fails().await.is_err());
+        let first = health.faults();
+        assert_eq!(
+            (first.len(), first[0].part, first[0].why.as_str()),
+            (1, Part::Joining, "stored row is damaged: a row")
+        );
+        let panics = async { Ok::<u8, Error>("x".parse().expect("what a message said")) };
+        let panics = health.step(Part::Joining, panics).await;
+        assert!(matches!(panics, Err(Error::Panicked)));
+        let second = health.faults();
+        assert_eq!(second[0].since, first[0].since);
+        assert!(second[0].why.contains("fault of Siptrail") && !second[0].why.contains("said"), "{}", second[0].why);
+        assert!(health.step(Part::Storing, async { Ok::<_, Error>(7) }).await.is_ok_and(|seven| seven == 7));
+        assert_eq!(health.faults().len(), 1, "one part says nothing of another");
+        assert!(health.step(Part::Joining, async { Ok::<_, Error>(()) }).await.is_ok());
+        assert!(health.faults().is_empty());
+    }
+}
