@@ -73,11 +73,11 @@ async fn after_a_full_disk_storing_goes_on_within_seconds_of_room() {
         .await;
         eventually("home and /readyz say so", || async {
             let page = api.page("/").await?;
-            if !page.contains("Nothing is stored") || page.contains(">complete<") {
+            if !page.contains("Batches cannot be stored") || page.contains(">complete<") {
                 return Err(page);
             }
             match api.get("/readyz").await {
-                Err(said) if said.contains("503") && said.contains("Nothing is stored") => Ok(()),
+                Err(said) if said.contains("503") && said.contains("Batches cannot be stored") => Ok(()),
                 other => Err(format!("{other:?}")),
             }
         })
@@ -87,7 +87,7 @@ async fn after_a_full_disk_storing_goes_on_within_seconds_of_room() {
         stored(&api, (round + 1) * BATCH).await;
         eventually("all is well again", || async {
             let page = api.page("/").await?;
-            if page.contains("Nothing is stored") { Err(page) } else { api.page("/readyz").await }
+            if page.contains("Batches cannot be stored") { Err(page) } else { api.page("/readyz").await }
         })
         .await;
         println!("stored {:.1} s after there was room", since.elapsed().as_secs_f64());

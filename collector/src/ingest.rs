@@ -70,7 +70,8 @@ impl Ingest {
             match result {
                 Ok(stream) => incoming.push(stream),
                 Err((stream, refused)) => {
-                    let w = self.store.watermark(stream).await?;
+                    let is_owner = refused != Refused::Owner;
+                    let w = if is_owner { self.store.watermark(stream).await? } else { Offset(0) };
                     answers.insert(stream, StreamAnswer { stream, w, part: None, refused: Some(refused) });
                 }
             }
@@ -93,8 +94,12 @@ impl Ingest {
     /// nobody said how it is to be read, or what was said cannot be followed.
     async fn reading(&self, agent: &str, stream: &StreamAppend) -> Result<Result<Arc<Reading>, Refused>, Error> {
         let cached = self.lock().streams.get(&stream.stream).cloned();
-        let stored = if cached.is_some() { None } else { self.store.stream_meta(stream.stream).await? };
-        let owner = cached.as_ref().map(|cached| &cached.agent).or(stored.as_ref().map(|(owner, _)| owner));
+        let (mut owner, mut stored) = (cached.as_ref().map(|cached| cached.agent.clone()), None);
+        if cached.is_none() && stream.meta.is_some() {
+            owner = self.store.stream_owner(stream.stream).await?;
+        } else if cached.is_none() {
+            (owner, stored) = self.store.stream_meta(stream.stream).await?.unzip();
+        }
         if owner.is_some_and(|owner| owner != agent) {
             return Ok(Err(Refused::Owner));
         }
@@ -103,7 +108,7 @@ impl Ingest {
             (Some(meta), _) => meta,
             (None, Some(cached)) => return Ok(Ok(cached)),
             (None, None) => match &stored {
-                Some((_, meta)) => meta,
+                Some(meta) => meta,
                 None => return Ok(Err(Refused::Base)),
             },
         };

@@ -9,16 +9,21 @@ use tokio_util::sync::CancellationToken;
 use crate::ingest::now;
 
 const LOOK: Duration = Duration::from_hours(1);
+/// After a failure; three days are in hand.
+const AGAIN: Duration = Duration::from_mins(1);
 
 /// Runs until cancelled; on SQLite there is nothing to do.
 pub async fn run(store: Store, cancel: CancellationToken) {
+    let mut wait = LOOK;
     loop {
         tokio::select! {
             () = cancel.cancelled() => return,
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(wait) => {}
         }
+        wait = LOOK;
         if let Err(error) = store.health().step(Part::Partitions, store.keep_partitions(now())).await {
-            tracing::warn!(error = %error, "day partitions could not be made; trying again in an hour, three days are in hand");
+            tracing::warn!(error = %error, "day partitions could not be made; trying again in a minute, three days are in hand");
+            wait = AGAIN;
         }
     }
 }

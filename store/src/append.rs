@@ -128,7 +128,7 @@ pub enum Outcome {
     Straddle { w: Offset },
     /// A higher lease is in force.
     Lease { w: Offset, holder: i64 },
-    /// The stream is another agent's: nothing of it is said, and nothing changed.
+    /// The stream is another agent's: nothing changed.
     Owner,
 }
 
@@ -137,13 +137,17 @@ impl Store {
     ///
     /// An error says that some streams may be stored and others not: sent again, what is stored counts as stored.
     pub async fn append(&self, streams: Vec<Incoming>) -> Result<Vec<Outcome>, Error> {
+        // What stores nothing says nothing of whether that would work.
+        if streams.is_empty() {
+            return Ok(Vec::new());
+        }
         self.health.step(Part::Storing, self.store_all(streams)).await
     }
 
     async fn store_all(&self, streams: Vec<Incoming>) -> Result<Vec<Outcome>, Error> {
         let prepared = tokio::task::spawn_blocking(move || streams.into_iter().map(Prepared::of).collect::<Vec<_>>())
             .await
-            .map_err(|why| Error::Damaged(format!("a batch could not be prepared: {why}")))?;
+            .map_err(|_| Error::Panicked)?;
         self.backend.ensure_days(prepared.iter().flat_map(Prepared::days).collect()).await?;
         self.backend.append(self, prepared).await
     }

@@ -105,7 +105,7 @@ impl Backend {
     /// Whether it answers.
     pub async fn ready(&self) -> Result<(), Error> {
         match self {
-            Self::Sqlite(at) => _ = sqlx::query("select 1").execute(&at.readers).await?,
+            Self::Sqlite(at) => at.ready().await?,
             Self::Postgres(at) => at.ready().await?,
         }
         Ok(())

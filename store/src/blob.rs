@@ -32,10 +32,12 @@ fn with_version(write: impl FnOnce(&mut Vec<u8>) -> Result<(), rmp_serde::encode
     out
 }
 
-/// `what` it is, for whoever reads of it.
+/// `what` it is, for whoever reads of it; the decoder's own words may quote what is stored.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, Error> {
     match bytes.split_first() {
-        Some((&VERSION, value)) => wire::decode(value).map_err(|why| Error::Damaged(format!("{what}: {why}"))),
+        Some((&VERSION, value)) => {
+            wire::decode(value).map_err(|_| Error::Damaged(format!("{what}: it cannot be read")))
+        }
         Some((version, _)) => Err(Error::Damaged(format!("{what}: version {version} is not known to this build"))),
         None => Err(Error::Damaged(format!("{what}: nothing is there"))),
     }

@@ -28,7 +28,7 @@ pub struct OutboxRow {
     pub from: Offset,
     pub end: Offset,
     pub events: Vec<CallEvent>,
-    /// Neither they nor the messages they come from can be read: the row is put aside.
+    /// Neither the row nor all messages it was made of can be read: it is put aside.
     pub(crate) unreadable: bool,
 }
 

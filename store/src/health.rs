@@ -29,11 +29,16 @@ impl Part {
     /// What it means that it fails.
     pub fn fails(self) -> &'static str {
         match self {
-            Self::Storing => "Nothing is stored",
+            Self::Storing => "Batches cannot be stored",
             Self::Joining => "Messages are not joined into scenarios",
             Self::Partitions => "No tables are made for the days to come",
             Self::LiveViews => "Live views stand still",
         }
+    }
+
+    /// Without it, what arrives is not stored or not shown: then this process is not ready.
+    pub fn is_vital(self) -> bool {
+        matches!(self, Self::Storing | Self::Joining)
     }
 }
 
@@ -71,6 +76,11 @@ impl Health {
             Err(why) => self.note(part, why.to_string()),
         }
         done
+    }
+
+    /// A part has nothing to do: what it failed at before is nobody's concern now.
+    pub fn rests(&self, part: Part) {
+        self.lock().remove(&part);
     }
 
     fn note(&self, part: Part, why: String) {

@@ -37,20 +37,20 @@ impl Store {
         Ok(Page { rows: self.messages_of(rows).await?, more, searched_to: None })
     }
 
-    /// Final messages of a stream, from one offset up to another, in their order.
+    /// Final messages of a stream, from one offset up to another, in their order, each that can be read.
     pub(crate) async fn messages_between(
         &self,
         stream: StreamId,
         from: Offset,
         end: Offset,
-    ) -> Result<Vec<Message>, Error> {
+    ) -> Result<Vec<Result<Message, Error>>, Error> {
         let rows: Vec<StoredRow> = with_pool!(self.backend, pool => {
             let mut q = QueryBuilder::<Db>::new("select ");
             q.push(append::COLUMNS).push(", cast(0 as bigint) as provisional from message where stream_id = ");
             q.push_bind(stream.0).push(" and off >= ").push_bind(big(from.0)).push(" and off < ").push_bind(big(end.0));
             q.push(" order by off").build_query_as().fetch_all(pool).await?
         });
-        self.messages_of(rows).await
+        self.each_of(rows).await
     }
 
     /// None: there can be none.

@@ -48,7 +48,7 @@ impl Store {
         let more = rows.len() > limit;
         rows.truncate(limit);
         let sources = if asked == Asked::After(None) { self.sources_of(agent).await? } else { Vec::new() };
-        Ok(Positions { positions: rows.into_iter().map(position).collect::<Result<_, _>>()?, sources, more })
+        Ok(Positions { positions: rows.into_iter().map(position).collect(), sources, more })
     }
 
     async fn sources_of(&self, agent: &str) -> Result<Vec<String>, Error> {
@@ -66,6 +66,13 @@ impl Store {
                 .await?
         });
         Ok(Offset(off.map_or(0, count)))
+    }
+
+    /// Whose stream it is; none where nobody said anything of it.
+    pub async fn stream_owner(&self, stream: StreamId) -> Result<Option<String>, Error> {
+        Ok(with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select agent from stream where stream_id = $1").bind(stream.0).fetch_optional(pool).await?
+        }))
     }
 
     /// Whose stream it is, and how it is to be read, as its agent said. None: nobody said anything of it.
@@ -129,13 +136,17 @@ fn meta(stream: StreamId, row: MetaRow) -> Result<StreamMeta, Error> {
     })
 }
 
-fn position(row: Row) -> Result<Position, Error> {
+fn position(row: Row) -> Position {
     let guard = match row.guard.as_deref() {
         // A stream of which nothing is stored yet.
         None => Guard::default(),
-        Some(bytes) => blob::read(bytes, &format!("guard of stream {}", StreamId(row.stream_id)))?,
+        // Its agent then reads the file anew, and the collector knows where to go on.
+        Some(bytes) => blob::read(bytes, "the guard of a stream").unwrap_or_else(|why| {
+            tracing::warn!(stream = %StreamId(row.stream_id), error = %why, "how a file is known again cannot be read");
+            Guard::default()
+        }),
     };
-    Ok(Position {
+    Position {
         stream: StreamId(row.stream_id),
         file: row.file.read(),
         epoch: count(row.epoch),
@@ -145,5 +156,5 @@ fn position(row: Row) -> Result<Position, Error> {
         source: row.source,
         path: row.path,
         closed: row.end_size.is_some(),
-    })
+    }
 }

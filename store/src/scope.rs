@@ -52,7 +52,7 @@ pub(crate) struct Scope {
     pub status: Option<(u16, u16)>,
     /// Unfinished rows alone, or all but these.
     pub provisional: Option<bool>,
-    /// Read of `provisional` alone.
+    /// Rows of `provisional` alone.
     pub early: bool,
 }
 
@@ -149,7 +149,7 @@ impl Read {
 }
 
 impl Store {
-    /// Final and provisional rows by (time, stream, offset), behind `after`; all as of one moment, so that a message that
+    /// Final and provisional rows by (time, stream, offset), after `after`; all as of one moment, so that a message that
     /// becomes final is seen once.
     pub(crate) async fn rows_of(
         &self,
@@ -158,11 +158,12 @@ impl Store {
         most: Most,
     ) -> Result<Read, Error> {
         let Some(calls) = &scope.calls else { return self.rows(scope, None, after, most).await };
-        let mut lists = Vec::new();
+        let mut all = Read::default();
         for calls in statement::lists(calls) {
-            lists.push(self.rows(scope, Some(calls), after, most).await?);
+            let list = self.rows(scope, Some(calls), after, most).await?;
+            all = Read::merged(vec![all, list], most);
         }
-        Ok(Read::merged(lists, most))
+        Ok(all)
     }
 
     async fn rows(

@@ -68,14 +68,17 @@ pub(crate) fn call_key(bytes: &[u8]) -> Result<CallKey, Error> {
 impl Store {
     /// Rows as messages, in the order given, with their addresses, places and facts.
     pub(crate) async fn messages_of(&self, rows: Vec<StoredRow>) -> Result<Vec<Message>, Error> {
+        self.each_of(rows).await?.into_iter().collect()
+    }
+
+    /// The same, each by itself.
+    pub(crate) async fn each_of(&self, rows: Vec<StoredRow>) -> Result<Vec<Result<Message, Error>>, Error> {
         let addresses = self.addresses(rows.iter().flat_map(|row| [row.src, row.dst])).await?;
         let places = self.places(rows.iter().map(|row| row.stream_id)).await?;
         let settings = Arc::clone(&self.settings);
         // Unpacking and parsing takes longer than those may wait whose thread this is.
         let read = move || rows.into_iter().map(|row| message(row, &addresses, &places, &settings)).collect();
-        tokio::task::spawn_blocking(read)
-            .await
-            .map_err(|why| Error::Damaged(format!("messages could not be read: {why}")))?
+        tokio::task::spawn_blocking(read).await.map_err(|_| Error::Panicked)
     }
 
     async fn addresses(&self, ids: impl Iterator<Item = i64>) -> Result<HashMap<i64, Arc<str>>, Error> {

@@ -44,10 +44,7 @@ pub(crate) async fn run(pool: SqlitePool, caches: Arc<Caches>, mut jobs: mpsc::R
                 next = jobs.try_recv().ok();
             }
         }
-        // Whoever waits for an answer gets none, and sends again; the next batches are stored.
-        if AssertUnwindSafe(commit(&pool, &caches, waiting)).catch_unwind().await.is_err() {
-            tracing::error!("storing a batch ended by a panic; the writer of the database goes on");
-        }
+        commit(&pool, &caches, waiting).await;
     }
     drop(lock);
 }
@@ -71,7 +68,12 @@ async fn commit(pool: &SqlitePool, caches: &Caches, waiting: Vec<(Vec<Prepared>,
     }
 }
 
+/// A panic is an error like any other: whatever it is in, is tried alone, and the rest is stored.
 async fn at_once(pool: &SqlitePool, caches: &Caches, streams: Vec<&Prepared>) -> Result<Vec<Outcome>, Error> {
+    AssertUnwindSafe(transaction(pool, caches, streams)).catch_unwind().await.unwrap_or(Err(Error::Panicked))
+}
+
+async fn transaction(pool: &SqlitePool, caches: &Caches, streams: Vec<&Prepared>) -> Result<Vec<Outcome>, Error> {
     let mut tx = Transaction::Sqlite(pool.begin_with("begin immediate").await?);
     let new = Unknown::of(streams.iter().copied(), caches);
     new.write(&mut tx).await?;

@@ -61,19 +61,20 @@ async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// The database answers, and every part of this process does its work.
+/// The database answers, and what arrives is stored and joined. What else fails is named beside `ready`.
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "health", responses(
     (status = 200, description = "ready", body = String),
-    (status = 503, description = "the database does not answer, which is said within 2 s; or a part of this process fails, with its name and the reason", body = ApiError),
+    (status = 503, description = "the database does not answer, which is said within 2 s; or what arrives is not stored or not joined, with the reason", body = ApiError),
 ))]
-async fn ready(State(site): State<Site>) -> Result<&'static str, Error> {
+async fn ready(State(site): State<Site>) -> Result<String, Error> {
     site.store.ping().await.map_err(|error| Error::NotReady(error.to_string()))?;
     let faults = site.store.health().faults();
-    if faults.is_empty() {
-        return Ok("ready\n");
-    }
     let said = faults.iter().map(|fault| format!("{} since {}: {}", fault.part.fails(), fault.since, fault.why));
-    Err(Error::NotReady(said.collect::<Vec<_>>().join("; ")))
+    let said = said.collect::<Vec<_>>().join("; ");
+    if faults.iter().any(|fault| fault.part.is_vital()) {
+        return Err(Error::NotReady(said));
+    }
+    Ok(if said.is_empty() { "ready\n".into() } else { format!("ready; {said}\n") })
 }
 
 /// The parameters of a request; a name that is not known is refused, since a filter that is misspelled would find too much.

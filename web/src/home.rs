@@ -76,7 +76,7 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
 #[template(path = "home.html")]
 struct Home {
     frame: Frame,
-    /// What of Siptrail itself fails.
+    /// The parts of Siptrail that fail.
     faults: Vec<Faulty>,
     /// Nothing was read yet.
     empty: bool,
@@ -119,7 +119,7 @@ impl Faulty {
 fn numbers(totals: &Totals, stalled: bool) -> Vec<(String, &'static str, String)> {
     let behind = u64::try_from(totals.lag).unwrap_or(0);
     let read = match behind {
-        _ if stalled => "and what came since is not stored".into(),
+        _ if stalled => "what came since then is not stored".into(),
         0 => "read to the end".into(),
         behind => format!("{} not shown yet", words::size(behind)),
     };

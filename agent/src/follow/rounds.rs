@@ -12,7 +12,7 @@ use crate::stream::FileKey;
 use crate::unread::{Obstacle, Unread};
 
 /// Where hints come from, all is listed once in so many `poll`s: nothing depends on hints but the time it takes. Where there
-/// are so many files that this takes more than a share of the time, it is done up to half as often.
+/// are so many files that this takes more than a share of the time, it is done less often, and at least half as often.
 const RARELY: u32 = 5;
 const RARELY_SHARE: u32 = 300;
 /// Where hints come from all there is, what remains is whether each directory still is the one that is watched: a little

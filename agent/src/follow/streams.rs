@@ -200,10 +200,12 @@ impl Streams {
     /// Removes a stream of which nothing is missing.
     pub fn settle(&mut self, id: StreamId) -> Option<Stream> {
         let stream = self.by_id.remove(&id)?;
-        if let Some(lived) = self.lived.get_mut(&stream.identity.lives_in) {
-            lived.remove(&id);
-            if lived.is_empty() {
-                self.lived.remove(&stream.identity.lives_in);
+        for file in [stream.identity.origin, stream.identity.lives_in] {
+            if let Some(lived) = self.lived.get_mut(&file) {
+                lived.remove(&id);
+                if lived.is_empty() {
+                    self.lived.remove(&file);
+                }
             }
         }
         self.note_settled(id, stream.identity.lives_in, stream.identity.epoch);

@@ -31,7 +31,10 @@ pub(super) async fn ensure(at: &Postgres, days: BTreeSet<Day>) -> Result<(), Err
         for table in TABLES {
             let name = name_of(table, *day);
             let is_there: bool =
-                sqlx::query_scalar("select to_regclass($1) is not null").bind(&name).fetch_one(&mut *tx).await?;
+                sqlx::query_scalar("select to_regclass(quote_ident(current_schema()) || '.' || $1) is not null")
+                    .bind(&name)
+                    .fetch_one(&mut *tx)
+                    .await?;
             if !is_there {
                 sqlx::raw_sql(AssertSqlSafe(create(table, &name, *day))).execute(&mut *tx).await?;
             }

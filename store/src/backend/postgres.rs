@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::StreamExt;
-use sqlx::Connection;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{Connection, Executor};
 
 use crate::append::known::Unknown;
 use crate::append::{Outcome, Prepared, apply};
@@ -15,10 +15,11 @@ use crate::{Error, Store};
 /// Connections of those who store and join, and of those who read pages: however many read, storing goes on.
 const WRITERS: u32 = 12;
 const READERS: u32 = 12;
-/// A reader waits so long for a connection, and for an answer. Nobody waits longer for a page.
+/// A reader waits so long for a connection.
 const PATIENCE: Duration = Duration::from_secs(2);
-const LONGEST: &str = "25s";
-/// Whether the server is there is known within.
+/// What a reader asks is given up before the page that waits for it is.
+const LONGEST: &str = "set statement_timeout = '25s'";
+/// A probe is answered within this time.
 const READY: Duration = Duration::from_secs(2);
 /// A server that is there answers within.
 const ANSWERS: Duration = Duration::from_secs(10);
@@ -47,7 +48,8 @@ impl Postgres {
         let readers = PgPoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(PATIENCE)
-            .connect_lazy_with(options.clone().options([("statement_timeout", LONGEST)]));
+            .after_connect(|connection, _| Box::pin(async { connection.execute(LONGEST).await.map(|_| ()) }))
+            .connect_lazy_with(options.clone());
         // Locked here: sqlx would lock the whole database, not this schema.
         let mut migrations = sqlx::migrate!("../migrations/postgres");
         migrations.set_locking(false);

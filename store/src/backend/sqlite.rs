@@ -25,6 +25,8 @@ use crate::writer::{self, Job};
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 
 const READERS: u32 = 8;
+/// A probe is answered within this time.
+const READY: Duration = Duration::from_secs(2);
 /// Pages each connection keeps, in KiB (negative: that is how SQLite tells them from a number of pages). What they do not
 /// keep is in the system's cache of the file.
 const WRITER_CACHE: &str = "-16384";
@@ -99,6 +101,15 @@ impl Sqlite {
         answered.await.map_err(none)?
     }
 
+    /// Whether the file can be read.
+    pub async fn ready(&self) -> Result<(), Error> {
+        let read = sqlx::query("select id from agent limit 1").fetch_optional(&self.readers);
+        match tokio::time::timeout(READY, read).await {
+            Ok(read) => read.map(|_| ()).map_err(Error::Sql),
+            Err(_) => Err(Error::Sql(sqlx::Error::PoolTimedOut)),
+        }
+    }
+
     pub async fn close(&self) {
         let task = std::mem::replace(&mut *self.task.lock().await, Task::Ended);
         if let Task::Running(task) = task {
@@ -149,7 +160,8 @@ const OURS: u32 = 0o600;
 
 /// The database is ours alone, in whatever directory and under whatever umask; what SQLite puts beside it gets its mode.
 fn own(directory: &Path) -> Result<(), Error> {
-    let beside = ["siptrail.db", "siptrail.db-wal", "siptrail.db-shm"].map(|name| directory.join(name));
+    let beside =
+        ["siptrail.db", "siptrail.db-wal", "siptrail.db-shm", "siptrail.lock"].map(|name| directory.join(name));
     let [database, ..] = &beside;
     let error = |why: std::io::Error| Error::Directory {
         path: database.display().to_string(),
@@ -244,7 +256,9 @@ mod tests {
             assert!(modes().len() >= 3 && modes().values().all(|mode| *mode == OURS), "{:?}", modes());
             at.close().await;
             // As an older build left it.
-            fs::set_permissions(directory.path().join("siptrail.db"), Permissions::from_mode(0o644)).unwrap();
+            for name in modes().keys() {
+                fs::set_permissions(directory.path().join(name), Permissions::from_mode(0o644)).unwrap();
+            }
         }
     }
 

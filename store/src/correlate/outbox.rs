@@ -132,37 +132,33 @@ async fn events(store: &Store, turns: &BTreeMap<i64, (i64, i64)>) -> Result<Vec<
                 _ => Offset(count(turns.get(&stream).map_or(0, |(_, off)| *off))),
             };
             let (stream, end) = (StreamId(stream), Offset(count(end)));
-            let events = match unpack_events(&packed) {
-                Ok(events) => Some(events),
+            let (events, unreadable) = match unpack_events(&packed) {
+                Ok(events) => (events, false),
                 Err(Error::Damaged(why)) => events_of_messages(store, stream, from, end, &why).await?,
                 Err(other) => return Err(other),
             };
-            let unreadable = events.is_none();
-            rows.push(OutboxRow { stream, from, end, events: events.unwrap_or_default(), unreadable });
+            rows.push(OutboxRow { stream, from, end, events, unreadable });
         }
     }
     Ok(rows)
 }
 
-/// What a row says that cannot be read, from the messages that it was made of. None: these cannot be read either.
+/// What a row says that cannot be read, from the messages that it was made of, and whether some of these cannot be read either.
 async fn events_of_messages(
     store: &Store,
     stream: StreamId,
     from: Offset,
     end: Offset,
     why: &str,
-) -> Result<Option<Vec<CallEvent>>, Error> {
-    match store.messages_between(stream, from, end).await {
-        Ok(messages) => {
-            tracing::warn!(%stream, %from, %end, why, "a row of the outbox cannot be read; it is made anew from its messages");
-            Ok(Some(messages.iter().map(Message::event).collect()))
-        }
-        Err(Error::Damaged(and)) => {
-            tracing::error!(%stream, %from, %end, why, and, "a row of the outbox and its messages cannot be read; it is put aside, and they are joined to no scenario");
-            Ok(None)
-        }
-        Err(other) => Err(other),
+) -> Result<(Vec<CallEvent>, bool), Error> {
+    let messages = store.messages_between(stream, from, end).await?;
+    let unreadable = messages.iter().filter(|message| message.is_err()).count();
+    if unreadable == 0 {
+        tracing::warn!(%stream, %from, %end, why, "a row of the outbox cannot be read; it is made anew from its messages");
+    } else {
+        tracing::error!(%stream, %from, %end, why, unreadable, "a row of the outbox and some of its messages cannot be read; it is put aside, and these messages are joined to no scenario");
     }
+    Ok((messages.iter().flatten().map(Message::event).collect(), unreadable > 0))
 }
 
 /// Moves the offsets of all streams of these rows and deletes the rows. False: one of them is not where it was, or

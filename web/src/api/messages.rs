@@ -30,7 +30,7 @@ pub(super) fn routes() -> Router<Site> {
     Router::new().route("/api/v1/messages", get(list)).route("/api/v1/messages/{id}", get(one))
 }
 
-/// A message that is longer stands in its file alone.
+/// A longer message is left out; `/m/ID.txt` has it.
 const LONGEST: usize = 4 << 20;
 
 const NDJSON: &str = "application/x-ndjson";

@@ -102,6 +102,7 @@ async fn poll(store: Store, mut inbox: mpsc::Receiver<Ask>, stop: CancellationTo
                 watched.retain(|_, sender| sender.receiver_count() > 0);
                 let subjects: Vec<_> = watched.keys().cloned().collect();
                 if subjects.is_empty() {
+                    store.health().rests(Part::LiveViews);
                     continue;
                 }
                 match store.health().step(Part::LiveViews, versions(&store, &subjects)).await {

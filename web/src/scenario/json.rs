@@ -31,7 +31,9 @@ pub fn pretty(bytes: &[u8], most: usize) -> Option<(String, usize)> {
         match letter {
             '"' => {
                 out.push('"');
-                while let Some(inside) = letters.next() {
+                while out.len() < most
+                    && let Some(inside) = letters.next()
+                {
                     out.push(inside);
                     match inside {
                         '\\' => out.extend(letters.next()),

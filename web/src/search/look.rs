@@ -117,13 +117,14 @@ async fn one(
 async fn moment(site: &Site, time: Timestamp) -> Result<Look, Error> {
     let filter =
         MessageFilter { from: Some(time), to: Some(Timestamp(time.0.saturating_add(1))), ..MessageFilter::default() };
-    let messages = site.store.messages(&filter, None, MOMENT).await?.rows;
+    let page = site.store.messages(&filter, None, MOMENT).await?;
+    let (messages, more) = (page.rows, page.more);
     let owners: HashMap<MessageId, ScenarioId> = site.store.scenarios_of(&messages).await?.into_iter().collect();
     let subject = |message: &Message| match owners.get(&message.id) {
         Some(id) => Subject::Scenario(*id),
         None => subject::call_of(message),
     };
-    if let [message] = messages.as_slice() {
+    if let ([message], false) = (messages.as_slice(), more) {
         return Ok(opened(&subject(message), message.id));
     }
     let subjects: HashSet<Subject> = messages.iter().map(subject).collect();
