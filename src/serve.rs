@@ -43,6 +43,7 @@ pub async fn bind(listen: SocketAddr, asked: &str) -> anyhow::Result<TcpListener
             listen.port()
         ))));
     }
+    ::agent::limit::raise_file_limit();
     TcpListener::bind(listen).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
             "{listen} is in use; is another siptrail running? Choose another address with {asked}, port 0 takes a free one"

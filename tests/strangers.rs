@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::Command;
 
 use super::support::{Api, Browser, Siptrail, eventually, free_port};
 
@@ -49,6 +50,27 @@ async fn the_doors_of_agents_ask_who_is_there_as_pages_do() {
             "{request}"
         );
     }
+    assert_eq!(collector.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn many_open_connections_keep_nobody_out() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let address = format!("127.0.0.1:{}", free_port());
+    let file = dir.path().join("collector.toml");
+    let text = format!("listen = \"{address}\"\ndata = \"{}\"\n", dir.path().join("data").display());
+    std::fs::write(&file, text).expect("written");
+    let mut shell = Command::new("/bin/sh");
+    shell.args(["-c", "ulimit -Sn 64; exec \"$0\" collector --config \"$1\""]);
+    let collector = Siptrail::spawn(shell.arg(env!("CARGO_BIN_EXE_siptrail")).arg(&file));
+    let api = Api::at(&format!("http://{address}"));
+    eventually("the collector answers", || async { api.page("/healthz").await }).await;
+    let held: Vec<TcpStream> = (0..200).map(|_| TcpStream::connect(&address).expect("connected")).collect();
+    for mut half in &held {
+        half.write_all(b"GET / HTTP/1.1\r\nHost: ").expect("sent");
+    }
+    api.page("/healthz").await.expect("it answers beside 200 heads that never end");
+    drop(held);
     assert_eq!(collector.stop().await, Some(0));
 }
 

@@ -19,6 +19,7 @@
 pub mod config;
 pub mod error;
 pub mod http;
+pub mod limit;
 pub mod logging;
 pub mod options;
 pub mod progress;

@@ -18,12 +18,13 @@ use tracing::{info, warn};
 
 use self::positions::{Known, known, position_of};
 use self::quarantine::{Record, quarantine};
-use self::setup::{raise_file_limit, rules, sources};
+use self::setup::{rules, sources};
 use crate::checkpoint::StateDirectory;
 use crate::content::{Handle, InodeId};
 use crate::discover::Seen;
 use crate::follow::{Action, Aside, Event, Follow, Now};
 use crate::hints::Marks;
+use crate::limit::raise_file_limit;
 use crate::link::{Link, Said, Word};
 use crate::place::Place;
 use crate::progress::Progress;

@@ -3,6 +3,7 @@
 //! Read in this order:
 //! - [`state`]: what every page needs; [`params`], [`zone`]: the URL is the state, in the reader's zone
 //! - [`page`], [`choice`]: from template to answer; [`error`]: what went wrong, as page, fragment or JSON
+//! - [`visible`]: what every template writes values with
 //! - [`assets`], [`security`]: files with hashed names, and what holds for every answer
 //! - [`unread`]: what an agent in this process does not read
 //! - [`subject`]: the address of a scenario, or of a call that has none yet
@@ -23,6 +24,7 @@ pub mod security;
 pub mod state;
 pub mod subject;
 pub mod unread;
+pub mod visible;
 pub mod words;
 pub mod zone;
 

@@ -107,6 +107,29 @@ async fn a_database_that_is_down_is_a_page_with_a_number_and_without_the_cause()
 }
 
 #[tokio::test]
+async fn what_turns_a_line_around_is_named_wherever_a_name_stands() {
+    let mut site = Site::new().await;
+    let evil = "a\u{202e}eli\u{2066}ce";
+    let message = Sip::new("turned@192.0.2.10", evil, "bob");
+    let id = site.ingest.add(&[sip(BEGUN, "sbc-1", ALICE, SBC, "INVITE", &message)]).await[0];
+    let found = site.json(&format!("/api/v1/messages/{id}")).await;
+    let scenario = found["scenario_id"].as_str().unwrap();
+    for path in [
+        "/".into(),
+        "/search".into(),
+        format!("/s/{scenario}"),
+        format!("/s/{scenario}/table"),
+        format!("/s/{scenario}?m={id}"),
+    ] {
+        let text = site.get(&path).await.text();
+        assert!(!text.contains('\u{202e}') && !text.contains('\u{2066}'), "{path}");
+        assert!(text.contains("a‹U+202E›eli"), "{path}");
+    }
+    let page = site.page(&format!("/s/{scenario}")).await;
+    assert!(texts(&page, "title")[0].contains("‹U+202E›") && texts(&page, "h1")[0].contains("‹U+202E›"));
+}
+
+#[tokio::test]
 async fn every_answer_has_the_headers_that_keep_a_browser_safe() {
     let site = filled().await;
     for path in ["/", "/search", "/nothing", "/api/v1/scenarios", "/api/openapi.json", "/choose?theme=dark"] {

@@ -42,10 +42,3 @@ pub(super) fn sources(config: &Config) -> Result<(Vec<Spec>, Vec<Place>), Error>
     }
     Ok((specs, places))
 }
-
-/// Rotated and deleted files are held open for a while; the soft limit of most systems is low.
-pub(super) fn raise_file_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-}

@@ -16,9 +16,12 @@ use super::text::{Piece, Room, masked, pieces};
 use super::tools::link;
 use crate::ladder::row::Row;
 use crate::ladder::view::{RowId, Tab, View};
-use crate::ladder::words::Clock;
+use crate::ladder::words::{Clock, shortened};
 use crate::ladder::{Ladder, Line};
 use crate::words::count;
+
+/// Letters of a reason phrase or a method, which may be a million.
+const LONGEST: usize = 200;
 
 #[derive(Debug)]
 pub struct Detail {
@@ -83,7 +86,7 @@ pub fn detail(flow: &Flow, messages: &[Message], ladder: &Ladder, view: &View, p
         tag: row.tag.clone(),
         strong: row.label.strong.clone(),
         text: title(message, of.half, row),
-        answers: answers.then(|| format!("to {}", message.facts.method)),
+        answers: answers.then(|| format!("to {}", shortened(&message.facts.method, LONGEST))),
         from: row.from_name.clone(),
         to: row.to_name.clone(),
         clock: if asked == row.message { row.clock.clone() } else { Clock::of(message.time, view.zone) },
@@ -108,11 +111,12 @@ fn row_of(line: &Line) -> Option<&Row> {
 
 /// The label without times.
 fn title(message: &Message, half: Half, row: &Row) -> String {
-    match (row.answer, half) {
-        (true, Half::Response) => message.facts.result.as_ref().map_or(String::new(), |result| result.reason.clone()),
-        (true, _) => message.facts.reason.clone(),
-        (false, _) => row.label.text.clone(),
-    }
+    let text = match (row.answer, half) {
+        (true, Half::Response) => message.facts.result.as_ref().map_or("", |result| &result.reason),
+        (true, _) => &message.facts.reason,
+        (false, _) => &row.label.text,
+    };
+    shortened(text, LONGEST)
 }
 
 fn tabs(message: &Message, current: Tab, href: impl Fn(Tab) -> String) -> Vec<TabLink> {

@@ -9,8 +9,11 @@ use store::scenario::{Scenario, ScenarioRow};
 
 use super::evidence::Evidence;
 use crate::ladder::entry::{is_answer, status};
-use crate::ladder::words::duration;
+use crate::ladder::words::{duration, shortened};
 use crate::words::Outcome;
+
+/// Letters of a reason phrase, which may be a million.
+const LONGEST: usize = 200;
 
 /// The words of the page's head.
 #[derive(Clone, PartialEq, Debug)]
@@ -118,7 +121,7 @@ fn moments(row: &ScenarioRow, flow: &Flow, messages: &[Message]) -> Moments {
             }
         }
         if Some(status) == row.status {
-            moments.reason.clone_from(&message.facts.reason);
+            moments.reason = shortened(&message.facts.reason, LONGEST);
         }
     }
     if moments.begun.is_some() {
@@ -136,7 +139,7 @@ fn moments(row: &ScenarioRow, flow: &Flow, messages: &[Message]) -> Moments {
     if moments.reason.is_empty() {
         let last = flow.rows.iter().rev().map(|row| &messages[row.message]);
         let last = last.filter(|message| row.status.is_some() && message.facts.status == row.status);
-        moments.reason = last.map(|message| message.facts.reason.clone()).next().unwrap_or_default();
+        moments.reason = last.map(|message| shortened(&message.facts.reason, LONGEST)).next().unwrap_or_default();
     }
     moments
 }

@@ -3,6 +3,8 @@
 
 use record::redact::Mask;
 
+use crate::visible::name;
+
 /// A run of text with one look.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Piece {
@@ -115,26 +117,6 @@ const MARKUP: usize = 32;
 /// What a byte takes once it is escaped.
 fn escaped(byte: u8) -> usize {
     if matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\'') { 5 } else { 1 }
-}
-
-/// The name of a character that has no picture or that changes the direction of what follows.
-fn name(letter: char) -> Option<String> {
-    const CONTROLS: [&str; 32] = [
-        "NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "HT", "LF", "VT", "FF", "CR", "SO", "SI", "DLE",
-        "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US",
-    ];
-    match letter {
-        '\0'..='\x1f' => CONTROLS.get(letter as usize).map(|name| (*name).to_owned()),
-        '\x7f' => Some("DEL".to_owned()),
-        // C1, marks of direction, zero width, line and paragraph separator, byte order mark.
-        '\u{80}'..='\u{9f}'
-        | '\u{61c}'
-        | '\u{200b}'..='\u{200f}'
-        | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' => Some(format!("U+{:04X}", letter as u32)),
-        _ => None,
-    }
 }
 
 fn plain(out: &mut Vec<Piece>, letter: char, room: &mut Room) -> bool {
