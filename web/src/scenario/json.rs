@@ -3,7 +3,7 @@
 use serde::de::IgnoredAny;
 
 /// Levels that are set in further than those around them; deeper ones stand below each other.
-const DEEPEST: usize = 40;
+const DEEPEST: usize = 20;
 
 /// A JSON object or array.
 pub fn is_json(bytes: &[u8]) -> bool {
