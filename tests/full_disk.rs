@@ -28,11 +28,13 @@ fn write(log: &Path, first: usize) {
     }
 }
 
-/// A program that lives on when a file of its cannot grow: the signal for that is ignored, and the write fails.
-fn watch(data: &Path, log: &Path) -> Siptrail {
+/// A program that lives on when a file of its cannot grow: the signal for that is ignored, and the write fails. `limit` is that
+/// of the shell's `ulimit -f`.
+fn watch(data: &Path, log: &Path, limit: &str) -> Siptrail {
     let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", "trap '' XFSZ; exec \"$0\" watch --listen 127.0.0.1:0 --data \"$1\" \"$2\""]);
-    Siptrail::spawn(shell.arg(env!("CARGO_BIN_EXE_siptrail")).arg(data).arg(log))
+    let start =
+        format!("trap '' XFSZ; ulimit -S -f {limit}; exec \"$0\" watch --listen 127.0.0.1:0 --data \"$1\" \"$2\"");
+    Siptrail::spawn(shell.args(["-c", &start]).arg(env!("CARGO_BIN_EXE_siptrail")).arg(data).arg(log))
 }
 
 async fn stored(api: &Api, number: usize) {
@@ -55,7 +57,7 @@ async fn after_a_full_disk_storing_goes_on_within_seconds_of_room() {
     let dir = tempfile::tempdir().expect("a directory");
     let (data, log) = (dir.path().join("data"), dir.path().join("app.log"));
     write(&log, 0);
-    let watch = watch(&data, &log);
+    let watch = watch(&data, &log, "unlimited");
     let api = watch.api().await;
     stored(&api, BATCH).await;
     for round in 1..4 {
@@ -92,5 +94,23 @@ async fn after_a_full_disk_storing_goes_on_within_seconds_of_room() {
         .await;
         println!("stored {:.1} s after there was room", since.elapsed().as_secs_f64());
     }
+    assert_eq!(watch.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_start_on_a_full_disk_goes_on_once_there_is_room() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (data, log) = (dir.path().join("data"), dir.path().join("app.log"));
+    write(&log, 0);
+    let before = watch(&data, &log, "unlimited");
+    stored(&before.api().await, BATCH).await;
+    assert_eq!(before.stop().await, Some(0));
+    write(&log, BATCH);
+    // Blocks of 512 bytes: the database can be opened, and what is new has no room.
+    let watch = watch(&data, &log, "80");
+    let api = watch.api().await;
+    watch.says("could not be stored").await;
+    watch.limit_files(None);
+    stored(&api, 2 * BATCH).await;
     assert_eq!(watch.stop().await, Some(0));
 }
