@@ -5,6 +5,7 @@ mod correlate;
 mod early;
 mod fixture;
 mod outbox;
+mod position;
 mod read;
 mod schema;
 mod search;

@@ -11,6 +11,7 @@ mod collector;
 mod disk;
 mod hands;
 mod hinted;
+mod returns;
 mod world;
 mod writer;
 
