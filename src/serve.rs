@@ -43,7 +43,6 @@ pub async fn bind(listen: SocketAddr, asked: &str) -> anyhow::Result<TcpListener
             listen.port()
         ))));
     }
-    ::agent::limit::raise_file_limit();
     TcpListener::bind(listen).await.map_err(|error| match error.kind() {
         std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
             "{listen} is in use; is another siptrail running? Choose another address with {asked}, port 0 takes a free one"
@@ -60,6 +59,8 @@ impl Server {
         agents: Agents,
         cancel: CancellationToken,
     ) -> anyhow::Result<Self> {
+        // Each connection is a file, too.
+        ::agent::limit::raise_file_limit();
         let address = listener.local_addr().context("the listener has no address")?;
         let store = Store::open(&location).await?.with_settings(config.settings());
         let ingest = Ingest::new(store.clone(), config);

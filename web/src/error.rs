@@ -48,7 +48,7 @@ impl IntoResponse for Error {
             Self::NotFound { what, find } => (StatusCode::NOT_FOUND, Problem { text: what, find }),
             Self::BadRequest(text) => (StatusCode::BAD_REQUEST, Problem { text, find: String::new() }),
             Self::NotReady(cause) => {
-                tracing::warn!(why = cause, "a probe was told that Siptrail is not ready");
+                tracing::warn!(why = cause, "/readyz answered that Siptrail is not ready");
                 (StatusCode::SERVICE_UNAVAILABLE, Problem { text: cause, find: String::new() })
             }
             Self::TooLarge => {

@@ -1,5 +1,5 @@
-//! Characters that have no picture, or that change the direction of what follows: whatever a stranger put into a name, every
-//! template shows it as it is. A caller called `a<U+202E>lice` would else look like another one in headings, columns and
+//! Characters that have no picture, or that change the direction of what follows: every template names them, whatever text of
+//! a stranger they stand in. A caller called `a<U+202E>lice` would otherwise look like another one in headings, columns and
 //! titles. The fields of a form alone keep what was typed (`e("htm")` in the templates): it is sent again.
 
 use std::fmt::{Result, Write};

@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn where_listing_takes_long_it_is_done_up_to_half_as_often() {
+    fn where_listing_takes_long_it_is_done_less_often_but_at_least_half_as_often() {
         let none = some(&[]);
         for (took, next) in [(10, 5000), (20, 6000), (500, 10_000)] {
             let mut rounds = begun(&none);

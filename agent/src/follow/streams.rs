@@ -26,8 +26,8 @@ pub(super) struct Streams {
     last_rank: u64,
     /// Sources the collector knew at the start.
     knew: HashSet<String>,
-    /// Streams whose file is gone and of which nothing is missing, with that file and the stream's epoch. The collector has been
-    /// told. In the order in which they were settled; the first are forgotten where there are many.
+    /// Streams whose file is gone and of which nothing is missing, with that file and the stream's epoch. The collector
+    /// knows. In the order in which they were settled; the first are forgotten where there are many.
     settled: IndexMap<StreamId, (FileIdentity, u64)>,
     /// The youngest of these for each file: it may come back.
     settled_in: HashMap<FileIdentity, StreamId>,

@@ -50,7 +50,7 @@ fn name_of(table: &str, day: i32) -> String {
     if day < 0 { format!("{table}_b{:06}", -day) } else { format!("{table}_d{day:06}") }
 }
 
-/// Vacuum is told to look at inserts early, since rows of most of them are only ever inserted.
+/// Rows are only ever inserted into most of these tables, so autovacuum counts inserts, and early.
 fn create(table: &str, name: &str, day: i32) -> String {
     format!(
         "create table {name} (like {table} including all) with (autovacuum_vacuum_insert_scale_factor = 0.05);
