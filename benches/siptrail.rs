@@ -17,7 +17,9 @@ pub struct Siptrail {
 
 impl Siptrail {
     pub fn watch(data: &Path, log: &Path) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_siptrail"));
+        // Another program may be measured in its place, to compare the two on one day.
+        let program = std::env::var_os("SIPTRAIL_BENCH_PROGRAM");
+        let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_siptrail").into()));
         command.args(["watch", "--listen", "127.0.0.1:0", "--data"]).arg(data).arg(log);
         Self::serving(command)
     }

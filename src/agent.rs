@@ -5,12 +5,12 @@ use ::agent::{Error, Options, Progress, Transport, http};
 use tokio::sync::watch;
 
 use crate::outcome::WrongConfig;
-use crate::progress;
+use crate::screen;
 
 pub async fn run(asked: Options) -> anyhow::Result<()> {
     let config = asked.load().map_err(told)?;
     let transport = Transport::Http(http::Client::new(&config).map_err(told)?);
-    let cancel = until_signal(progress::say).map_err(|cause| told(Error::Signal(cause)))?;
+    let cancel = until_signal(screen::say).map_err(|cause| told(Error::Signal(cause)))?;
     ::agent::run(config, transport, watch::Sender::new(Progress::default()), cancel).await.map_err(told)
 }
 

@@ -9,7 +9,7 @@ use store::Location;
 use crate::cli::Configured;
 use crate::outcome::WrongConfig;
 use crate::serve::{self, Agents, Server};
-use crate::{progress, settings};
+use crate::{screen, settings};
 
 pub async fn run(asked: Configured) -> anyhow::Result<()> {
     let config: collector::Config = settings::read(&asked.config)?;
@@ -18,10 +18,10 @@ pub async fn run(asked: Configured) -> anyhow::Result<()> {
         Some(file) => postgres(file).map_err(|what| WrongConfig(format!("{place}: postgres_url_file: {what}")))?,
         None => Location::Directory(config.data.clone()),
     };
-    let cancel = until_signal(progress::say).context("cannot wait for signals")?;
+    let cancel = until_signal(screen::say).context("cannot wait for signals")?;
     let listener = serve::bind(config.listen, &format!("`listen` in {place}")).await?;
     let server = Server::start(listener, location, &config, Agents::Elsewhere, cancel.clone()).await?;
-    progress::say(&format!("Siptrail is at http://{}/", server.address));
+    screen::say(&format!("Siptrail is at http://{}/", server.address));
     server.finish().await
 }
 

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{Demo, Following};
 use crate::outcome::WrongConfig;
 use crate::player::Recording;
-use crate::progress;
+use crate::screen;
 use crate::watch::Watch;
 
 /// Logs of one recording: they are played side by side.
@@ -29,7 +29,7 @@ pub async fn run(asked: Demo) -> anyhow::Result<()> {
     let fresh = Fresh::make(asked.data.as_deref())?;
     let logs = fresh.path.join("logs");
     make_logs(&logs)?;
-    let cancel = until_signal(progress::say).context("cannot wait for signals")?;
+    let cancel = until_signal(screen::say).context("cannot wait for signals")?;
     let follow = Following { logs: vec![logs.clone()], ..Following::default() };
     let watch = Watch::start(asked.pages.listen, fresh.path.join("data"), follow).await?;
     let player = tokio::spawn(play(logs, cancel.clone()));
@@ -49,7 +49,7 @@ fn make_logs(logs: &Path) -> anyhow::Result<()> {
 }
 
 async fn play(logs: PathBuf, cancel: CancellationToken) {
-    progress::say(&format!("playing recorded calls into {}", logs.display()));
+    screen::say(&format!("playing recorded calls into {}", logs.display()));
     let all = async {
         for scene in SCENES {
             play_scene(&logs, scene).await?;
@@ -59,7 +59,7 @@ async fn play(logs: PathBuf, cancel: CancellationToken) {
     tokio::select! {
         () = cancel.cancelled() => {}
         result = all => match result {
-            Ok(()) => progress::say("all recorded calls are played; they stay on the page until you press Ctrl-C"),
+            Ok(()) => screen::say("all recorded calls are played; they stay on the page until you press Ctrl-C"),
             Err(error) => tracing::warn!(error = format!("{error:#}"), "the recording could not be played"),
         }
     }

@@ -1,16 +1,18 @@
 //! The binary `siptrail`: wires the libraries together and nothing else.
 //!
 //! [`cli`] says what can be asked; [`watch`] of [`sources`], [`demo`] with its [`player`], [`collector`], [`agent`] do
-//! it; [`serve`], [`settings`], [`progress`] and [`outcome`] are what they share.
+//! it; [`serve`] with its [`doors`], [`settings`], [`progress`], [`screen`] and [`outcome`] are what they share.
 
 mod agent;
 mod cli;
 mod collector;
 mod demo;
+mod doors;
 mod logging;
 mod outcome;
 mod player;
 mod progress;
+mod screen;
 mod serve;
 mod settings;
 mod sources;

@@ -1,7 +1,6 @@
 //! What a person sees while `watch` works: a line when something changed, not a flood.
 
 use std::collections::HashSet;
-use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,6 +13,8 @@ use store::Store;
 use store::stream::Totals;
 use tokio::sync::watch;
 
+use crate::screen::{self, say};
+
 /// At most one line this often while catching up.
 const LINE: Duration = Duration::from_secs(2);
 /// Less than this is not worth a line.
@@ -24,53 +25,92 @@ const LOOK: Duration = Duration::from_millis(100);
 /// By when a record that cannot be final yet is shown: until then it is too early to say that there is none.
 const SHOWN: Duration = Duration::from_secs(3);
 
-/// One sentence to standard output. A closed pipe is no reason to stop.
-pub fn say(sentence: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{sentence}").and_then(|()| out.flush());
-}
+/// Between two counts on a terminal, where one takes the place of the other; and elsewhere, where each is a line.
+const COUNT: Duration = Duration::from_secs(1);
+const COUNT_LINE: Duration = Duration::from_mins(1);
+/// Counting takes at most a fiftieth of the time.
+const SHARE: u32 = 50;
+/// At the end, for what was read last to become scenarios.
+const LAST: Duration = Duration::from_secs(2);
 
-/// Tells what is missing, how far catching up is, and when it is done.
+/// Tells what is missing, how far catching up is, when it is done, and from then on how much is stored.
 pub async fn tell(mut told: watch::Receiver<Progress>, store: Store) {
     let mut teller = Teller::new(Instant::now());
-    while told.changed().await.is_ok() {
+    let mut count = Count::default();
+    loop {
+        tokio::select! {
+            changed = told.changed() => if changed.is_err() { return },
+            () = count.is_due() => count.say(&store, JOINED).await,
+        }
         let progress = told.borrow_and_update().clone();
         for line in teller.lines(&progress, Instant::now()) {
             say(&line);
         }
         if teller.caught_up_now {
             teller.caught_up_now = false;
-            if let Some(totals) = joined(&store).await {
-                say(&stored(totals.records, totals.scenarios));
-            }
+            count.say(&store, JOINED).await;
+        }
+        count.note((progress.records, progress.reach.shown));
+    }
+}
+
+/// The count at the end: the last one that was said may be older.
+pub async fn last(told: &watch::Receiver<Progress>, store: &Store) {
+    if told.borrow().reach.files > 0 {
+        Count::default().say(store, LAST).await;
+    }
+}
+
+/// How much is stored, as it was said last.
+#[derive(Default)]
+struct Count {
+    said: Option<String>,
+    /// Records that were acknowledged, and bytes that were shown after them, when it was said.
+    of: (u64, u64),
+    /// There is more to say, at this time.
+    due: Option<tokio::time::Instant>,
+    not_before: Option<tokio::time::Instant>,
+}
+
+impl Count {
+    /// So much is there now. Before the first count there is nothing to keep true.
+    fn note(&mut self, of: (u64, u64)) {
+        if self.said.is_some() && self.of != of {
+            self.of = of;
+            let now = tokio::time::Instant::now();
+            self.due.get_or_insert(self.not_before.map_or(now, |at| at.max(now)));
+        }
+    }
+
+    async fn is_due(&self) {
+        match self.due {
+            Some(due) => tokio::time::sleep_until(due).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn say(&mut self, store: &Store, patience: Duration) {
+        self.due = None;
+        let begun = tokio::time::Instant::now();
+        let Some(totals) = joined(store, patience).await else { return };
+        let now = tokio::time::Instant::now();
+        let every = if screen::is_terminal() { COUNT } else { COUNT_LINE };
+        self.not_before = Some(now + every.max((now - begun) * SHARE));
+        let says = stored(totals.records, totals.scenarios);
+        if self.said.as_ref() != Some(&says) {
+            screen::count(&says);
+            self.said = Some(says);
         }
     }
 }
 
-/// Passes on what is not read, for the pages.
-pub async fn show_unread(mut told: watch::Receiver<Progress>, pages: watch::Sender<Vec<web::Unread>>) {
-    while told.changed().await.is_ok() {
-        let unread: Vec<web::Unread> = told.borrow_and_update().unread.iter().map(on_page).collect();
-        pages.send_if_modified(|shown| {
-            let changed = *shown != unread;
-            *shown = unread;
-            changed
-        });
-    }
-}
-
-fn on_page(unread: &Unread) -> web::Unread {
-    let (path, others) = (shown(&unread.path), unread.others);
-    web::Unread { path, others, reason: unread.obstacle.name(), what: unread.obstacle.to_string() }
-}
-
 /// What is stored, once the calls among it are scenarios; that comes a moment after it is acknowledged.
-async fn joined(store: &Store) -> Option<Totals> {
+async fn joined(store: &Store, patience: Duration) -> Option<Totals> {
     let begun = Instant::now();
     loop {
         let totals = store.totals().await.ok()?;
-        let told = totals.records > 0 || begun.elapsed() > SHOWN;
-        if totals.waiting == 0 && told || begun.elapsed() > JOINED {
+        let told = totals.records > 0 || begun.elapsed() > SHOWN.min(patience);
+        if totals.waiting == 0 && told || begun.elapsed() > patience {
             return Some(totals);
         }
         tokio::time::sleep(LOOK).await;
@@ -118,8 +158,8 @@ impl Teller {
     fn lines(&mut self, progress: &Progress, now: Instant) -> Vec<String> {
         let mut lines = Vec::new();
         self.say_unread(&progress.unread, &mut lines);
-        if progress.files != self.files {
-            self.files = progress.files;
+        if progress.reach.files != self.files {
+            self.files = progress.reach.files;
             lines.push(format!("following {}", counted(self.files as i64, "file")));
         }
         for (path, wrapper) in progress.wrapped.iter().skip(self.wrapped) {
@@ -130,23 +170,23 @@ impl Teller {
             lines.push(misread(log, miss));
         }
         self.misread = progress.misread.len();
-        let left = progress.bytes_left();
+        let left = progress.reach.left();
         if left > WORTH && self.last_line.is_none_or(|at| now.duration_since(at) >= LINE) {
             self.behind = true;
             self.last_line = Some(now);
-            let (done, all) = (megabytes(progress.bytes_committed), megabytes(progress.bytes_known));
+            let (done, all) = (megabytes(progress.reach.committed), megabytes(progress.reach.known));
             lines.push(format!("catching up: {done} of {all} MB, {} records", thousands(progress.records as i64)));
         }
         if left == 0 && self.behind {
             self.behind = false;
             self.caught_up_now = true;
             let took = now.duration_since(self.began).as_secs_f64();
-            let done = megabytes(progress.bytes_committed + progress.bytes_shown + progress.bytes_unfinished);
+            let done = megabytes(progress.reach.committed + progress.reach.shown + progress.reach.unfinished);
             lines.push(format!("up to date: {done} MB in {took:.1} s{}", unfinished(progress)));
         }
-        if left == 0 && progress.files > 0 && !self.begun {
+        if left == 0 && progress.reach.files > 0 && !self.begun {
             self.begun = true;
-            self.caught_up_now |= progress.bytes_known > 0;
+            self.caught_up_now |= progress.reach.known > 0;
         }
         lines
     }
@@ -220,8 +260,8 @@ fn without_users(line: &str) -> String {
 
 /// What is shown early and counts when more is written.
 fn unfinished(progress: &Progress) -> String {
-    let bytes = thousands(progress.bytes_unfinished as i64);
-    match progress.unfinished {
+    let bytes = thousands(progress.reach.unfinished as i64);
+    match progress.reach.unfinished_files {
         0 => String::new(),
         1 => format!("; last record of a log still open ({bytes} bytes)"),
         logs => format!("; last records of {logs} logs still open ({bytes} bytes)"),
@@ -252,13 +292,14 @@ fn thousands(number: i64) -> String {
 mod tests {
     use std::path::PathBuf;
 
+    use agent::reach::Reach;
     use record::id::Offset;
     use record::miss::Reason;
 
     use super::*;
 
     fn progress(files: usize, known: u64, committed: u64) -> Progress {
-        Progress { files, bytes_known: known, bytes_committed: committed, ..Progress::default() }
+        Progress { reach: Reach { files, known, committed, ..Reach::default() }, ..Progress::default() }
     }
 
     #[test]
@@ -289,7 +330,8 @@ mod tests {
         let start = Instant::now();
         let mut teller = Teller::new(start);
         teller.lines(&progress(1, 200_000_000, 0), start);
-        let read = Progress { bytes_unfinished: 1300, unfinished: 1, ..progress(1, 200_000_000, 199_998_700) };
+        let mut read = progress(1, 200_000_000, 199_998_700);
+        (read.reach.unfinished, read.reach.unfinished_files) = (1300, 1);
         assert_eq!(
             teller.lines(&read, start + LINE),
             ["up to date: 200 MB in 2.0 s; last record of a log still open (1,300 bytes)"]
@@ -302,7 +344,8 @@ mod tests {
         let start = Instant::now();
         let mut teller = Teller::new(start);
         teller.lines(&progress(1, 200_000_000, 0), start);
-        let read = Progress { bytes_shown: 1300, ..progress(1, 200_000_000, 199_998_700) };
+        let mut read = progress(1, 200_000_000, 199_998_700);
+        read.reach.shown = 1300;
         assert_eq!(teller.lines(&read, start + LINE), ["up to date: 200 MB in 2.0 s"]);
     }
 

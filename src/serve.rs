@@ -1,28 +1,24 @@
 //! A collector in this process: store, ingest, correlation and pages behind one listener.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
 use collector::Ingest;
 use store::{Location, Store};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::doors;
 use crate::outcome::WrongConfig;
-
-/// Time for requests that are under way when all ends; one that never comes to its end does not hold it up.
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 /// Where records come from.
 pub enum Agents {
     /// From agents of other processes, through doors for them.
     Elsewhere,
-    /// From one in this process alone: what it follows, and what of it is not read.
-    Here { following: Vec<String>, unread: watch::Receiver<Vec<web::Unread>> },
+    /// From one in this process alone: what it follows.
+    Here { following: Vec<String> },
 }
 
 /// Running roles; they end when `cancel` does.
@@ -30,7 +26,7 @@ pub struct Server {
     pub address: SocketAddr,
     pub store: Store,
     pub ingest: Ingest,
-    pages: JoinHandle<std::io::Result<()>>,
+    pages: JoinHandle<()>,
     correlation: JoinHandle<()>,
 }
 
@@ -77,31 +73,25 @@ impl Server {
         settings.stop = cancel.clone();
         let doors = match agents {
             Agents::Elsewhere => web::guard_others(collector::http::router(ingest.clone()), &settings),
-            Agents::Here { following, unread } => {
-                (settings.following, settings.unread) = (following, unread);
+            Agents::Here { following } => {
+                settings.following = following;
                 Router::new()
             }
         };
         let app = doors.merge(web::router(store.for_readers(), settings));
         let stop = cancel.clone();
         let pages = tokio::spawn(async move {
-            let app = app.into_make_service_with_connect_info::<SocketAddr>();
-            let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
-            let result = tokio::select! {
-                result = serving => result,
-                () = async { stop.cancelled().await; tokio::time::sleep(LAST_ANSWERS).await } => Ok(()),
-            };
+            doors::serve(listener, app, stop).await;
             partitions.abort();
-            result
         });
         Ok(Self { address, store, ingest, pages, correlation })
     }
 
     /// Waits for the roles to end, then closes the database.
     pub async fn finish(self) -> anyhow::Result<()> {
-        let pages = self.pages.await.context("the pages stopped")?;
+        self.pages.await.context("the pages stopped")?;
         self.correlation.await.context("correlation stopped")?;
         self.store.close().await;
-        pages.context("the pages stopped")
+        Ok(())
     }
 }

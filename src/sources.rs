@@ -9,7 +9,7 @@ use anyhow::Context;
 
 use crate::cli::{Following, From};
 use crate::outcome::WrongConfig;
-use crate::progress;
+use crate::screen;
 
 /// Bytes read ahead of the database: one batch on its way and one behind it, as no network is to be bridged.
 const READ_AHEAD: usize = 8 << 20;
@@ -67,7 +67,7 @@ fn of_agent(file: &Path) -> anyhow::Result<Config> {
     });
     let config = config.map_err(|error| anyhow::Error::new(WrongConfig(error.to_string())))?;
     if !ignored.is_empty() {
-        progress::say(&format!(
+        screen::say(&format!(
             "{}: {} concern the agent alone and are ignored here",
             file.display(),
             ignored.join(", ")

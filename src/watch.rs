@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{self, Following};
 use crate::outcome::WrongConfig;
 use crate::serve::{self, Agents, Server};
-use crate::{progress, sources};
+use crate::{progress, screen, sources};
 
 /// Appends the agent may have waiting; it has four in flight at most.
 const WAITING: usize = 8;
@@ -24,7 +24,7 @@ const RETRY: Duration = Duration::from_secs(2);
 
 pub async fn run(asked: cli::Watch) -> anyhow::Result<()> {
     let data = asked.data.map_or_else(default_data, Ok)?;
-    let cancel = until_signal(progress::say).context("cannot wait for signals")?;
+    let cancel = until_signal(screen::say).context("cannot wait for signals")?;
     Watch::start(asked.pages.listen, data, asked.follow).await?.follow(cancel).await
 }
 
@@ -33,7 +33,6 @@ pub struct Watch {
     server: Server,
     serving: CancellationToken,
     agent: Config,
-    unread: watch::Sender<Vec<web::Unread>>,
 }
 
 impl Watch {
@@ -47,11 +46,10 @@ impl Watch {
             .flat_map(|source| source.paths.iter().map(|path| path.display().to_string()))
             .collect();
         let (location, config) = (Location::Directory(data.clone()), collector::Config::default());
-        let (unread, shown) = watch::channel(Vec::new());
-        let agents = Agents::Here { following, unread: shown };
+        let agents = Agents::Here { following };
         let server = Server::start(listener, location, &config, agents, serving.clone()).await?;
-        progress::say(&format!("Siptrail is at http://{}/ (data in {})", server.address, data.display()));
-        Ok(Self { server, serving, agent, unread })
+        screen::say(&format!("Siptrail is at http://{}/ (data in {})", server.address, data.display()));
+        Ok(Self { server, serving, agent })
     }
 
     /// Follows and serves until cancelled.
@@ -59,12 +57,11 @@ impl Watch {
         let (calls, answers) = mpsc::channel(WAITING);
         let bridge = tokio::spawn(answer_calls(self.server.ingest.clone(), answers));
         let (tell, told) = watch::channel(Progress::default());
-        let showing = tokio::spawn(progress::show_unread(told.clone(), self.unread));
-        let telling = tokio::spawn(progress::tell(told, self.server.store.clone()));
+        let telling = tokio::spawn(progress::tell(told.clone(), self.server.store.clone()));
         let result = ::agent::run(self.agent, Transport::InProcess(calls), tell, cancel).await;
-        self.serving.cancel();
         telling.abort();
-        showing.abort();
+        progress::last(&told, &self.server.store).await;
+        self.serving.cancel();
         bridge.await.context("the in-process collector stopped")?;
         self.server.finish().await?;
         result.context("following stopped")
@@ -84,6 +81,10 @@ async fn answer_calls(ingest: Ingest, mut calls: mpsc::Receiver<Call>) {
                     };
                     // The agent may have gone; then nobody waits for the answer.
                     let _ = reply.send(answer);
+                }
+                Call::Heartbeat(heartbeat, heard) => {
+                    let said = ingest.heartbeat(heartbeat).await;
+                    let _ = heard.send(said.map(|_| ()).map_err(|error| error.to_string()));
                 }
                 Call::Positions { agent, asked, answer } => {
                     let positions = ingest.positions(&agent, asked, 1000).await.map_err(|e| e.to_string());

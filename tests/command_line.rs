@@ -4,8 +4,12 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::support::{Siptrail, Truth, differences, eventually, log};
 
@@ -255,7 +259,7 @@ fn write_logs(dir: &Path, names: &[&str]) {
         let first = at as u32 * 2;
         let path = dir.join(name);
         std::fs::write(&path, records(first..first + 2)).expect("written");
-        let ago = std::time::Duration::from_hours(24 * (names.len() - at) as u64);
+        let ago = Duration::from_hours(24 * (names.len() - at) as u64);
         let old = std::time::SystemTime::now() - ago;
         std::fs::File::options().append(true).open(path).expect("open").set_modified(old).expect("set");
     }
@@ -343,6 +347,66 @@ async fn a_request_that_never_ends_does_not_hold_up_the_end() {
         .write_all(b"POST /api/v1/append HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nabc")
         .expect("sent");
     api.page("/healthz").await.expect("it answers others");
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn the_count_on_the_terminal_is_true_at_the_end() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = dir.path().join("app.log");
+    let record = |nth: usize| {
+        let message =
+            format!("MESSAGE sip:b@x SIP/2.0\r\nCall-ID: {nth}@count\r\nCSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n");
+        format!("[2026-11-23T12:00:{nth:02}Z][MESSAGE][sip:192.0.2.1][sip:192.0.2.2]\n{message}\n")
+    };
+    std::fs::write(&log, [record(0), record(1)].concat()).expect("written");
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&log]);
+    siptrail.says("stored: 2 messages of 2 scenarios").await;
+    let api = siptrail.api().await;
+    let mut more = std::fs::OpenOptions::new().append(true).open(&log).expect("opened");
+    for nth in 2..12 {
+        more.write_all(record(nth).as_bytes()).expect("written");
+    }
+    eventually("all are stored", || async {
+        let found = api.all("messages", "").await?.len();
+        if found == 12 { Ok(()) } else { Err(format!("{found} of 12")) }
+    })
+    .await;
+    let said = siptrail.said_to_the_end().await;
+    assert_eq!(said.last().map(String::as_str), Some("stored: 12 messages of 12 scenarios"), "{said:#?}");
+    let counts = said.iter().filter(|line| line.starts_with("stored: ")).count();
+    assert!(counts <= 3, "they are no flood: {said:#?}");
+}
+
+/// Some of them say nothing at all.
+#[tokio::test]
+async fn connections_that_never_say_what_they_want_are_closed_and_hold_nobody_up() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let siptrail = Siptrail::start(&[
+        "watch",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        &dir.path().display().to_string(),
+        "/none.log",
+    ]);
+    let api = siptrail.api().await;
+    let address = api.url.trim_start_matches("http://").to_owned();
+    agent::limit::raise_file_limit();
+    let mut open = JoinSet::new();
+    for nth in 0..1_200 {
+        let mut connection = TcpStream::connect(&address).await.expect("connected");
+        let said = &b"GET / HTTP/1.1\r\nHost: localhost\r\nX-"[..nth % 36];
+        connection.write_all(said).await.expect("sent");
+        open.spawn(async move {
+            tokio::time::timeout(Duration::from_secs(30), connection.read_to_end(&mut Vec::new())).await.is_ok()
+        });
+    }
+    for _ in 0..20 {
+        api.page("/healthz").await.expect("it answers others");
+    }
+    let closed = open.join_all().await;
+    assert!(closed.into_iter().all(|closed| closed));
     assert_eq!(siptrail.stop().await, Some(0));
 }
 

@@ -223,6 +223,9 @@ async fn twice(State(doubler): State<Doubler>, request: Request) -> Response<Bod
         return answer(status, body);
     }
     let ((_, first), (status, second)) = tokio::join!(send(), send());
+    if path.ends_with("/heartbeat") {
+        return answer(status, second);
+    }
     let both = wire::decode::<Answer>(&first).and_then(|first| Ok((first, wire::decode::<Answer>(&second)?)));
     doubler.answers.lock().expect("answers").push(both.expect("both are answered"));
     answer(status, second)

@@ -169,21 +169,34 @@ async fn odd_files_are_told_or_waited_for_and_others_go_on() {
     assert!(told(&siptrail), "{:#?}", siptrail.said());
     assert!(siptrail.said().iter().all(|line| line != "following 4 files"), "what is not read is not followed");
     let api = siptrail.api().await;
-    let streams = api.get("/api/v1/streams").await.expect("streams");
+    eventually("it is in the API, too", || async {
+        let agents = api.get("/api/v1/agents").await?;
+        let unread = agents["agents"][0]["unread"].as_array().map_or(0, Vec::len);
+        if unread == 2 { Ok(()) } else { Err(agents.to_string()) }
+    })
+    .await;
+    let agents = api.get("/api/v1/agents").await.expect("agents");
     let unread = |reason: &str| {
-        let all = streams["unread"].as_array().expect("what is not read");
+        let all = agents["agents"][0]["unread"].as_array().expect("what is not read");
         let of = all.iter().filter(|unread| unread["reason"] == reason);
         of.map(|unread| format!("{} {}", unread["path"], unread["what"]).replace('"', "")).collect::<Vec<_>>()
     };
     assert_eq!(unread("unreadable"), [format!("{} {denied}", secret.display())]);
     assert_eq!(unread("unfit"), [format!("{} is not followed: it is a directory", logs.join("x.log").display())]);
     let home = api.page("/").await.expect("home");
-    assert!(home.contains("secret.log</b> cannot be read: Permission denied"), "{home}");
+    assert_eq!(home.matches("cannot be read: Permission denied").count(), 1, "{home}");
+    assert!(home.contains("Not working") && home.contains("secret.log</b> on "), "{home}");
+    let why = api.get("/readyz").await.expect_err("somebody must do something");
+    assert!(why.contains("503") && why.contains("secret.log") && why.contains(denied), "{why}");
+    assert!(api.get("/readyz?of=server").await.is_err_and(|why| !why.contains("503")), "it is no fault of the server");
     std::fs::set_permissions(&secret, PermissionsExt::from_mode(0o644)).expect("chmod");
     holds_calls(&siptrail, &["secret@odd", "end@odd"]).await;
     assert!(siptrail.said().iter().any(|line| line.ends_with("secret.log can be read now")), "{:#?}", siptrail.said());
-    let home = api.page("/").await.expect("home");
-    assert!(!home.contains("cannot be read"), "{home}");
+    eventually("it is off the page", || async {
+        let home = api.page("/").await?;
+        if home.contains("cannot be read") { Err(home) } else { Ok(()) }
+    })
+    .await;
     assert_eq!(siptrail.stop().await, Some(0));
 }
 

@@ -14,6 +14,7 @@ mod keyboard;
 mod layouts;
 mod live;
 mod loggers;
+mod silent;
 mod strangers;
 mod support;
 mod torn;

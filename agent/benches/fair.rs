@@ -157,6 +157,7 @@ async fn collect(mut calls: mpsc::Receiver<Call>, waits: Waits) -> u64 {
                 }
                 let _ = reply.send(Reply::Answer(answer(&append)));
             }
+            Call::Heartbeat(_, heard) => _ = heard.send(Ok(())),
             Call::Positions { answer, .. } => _ = answer.send(Ok(Positions::default())),
         }
     }

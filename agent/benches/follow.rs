@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use agent::{Call, Config, Progress, Reply, Source, Transport, http};
 use record::id::{Offset, StreamId};
-use record::wire::{self, Answer, Append, Positions, StreamAnswer, StreamAppend};
+use record::wire::{self, Answer, Append, Heard, Heartbeat, Positions, StreamAnswer, StreamAppend};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -88,7 +88,7 @@ fn idle(files: usize) {
         let (progress, mut watching) = watch::channel(Progress::default());
         let cancel = CancellationToken::new();
         let agent = tokio::spawn(agent::run(config, Transport::InProcess(collect()), progress, cancel.clone()));
-        while watching.borrow_and_update().bytes_committed < bytes {
+        while watching.borrow_and_update().reach.committed < bytes {
             watching.changed().await.expect("an agent");
         }
         // What was busy is looked at more often for a while.
@@ -171,7 +171,7 @@ fn follow(config: Config, over_http: bool, bytes: u64) -> (f64, f64, u64) {
         let (progress, mut watching) = watch::channel(Progress::default());
         let cancel = CancellationToken::new();
         let agent = tokio::spawn(agent::run(config, transport, progress, cancel.clone()));
-        while watching.borrow_and_update().bytes_committed < bytes {
+        while watching.borrow_and_update().reach.committed < bytes {
             tokio::time::timeout(Duration::from_mins(5), watching.changed())
                 .await
                 .expect("progress")
@@ -195,6 +195,7 @@ fn collect() -> mpsc::Sender<Call> {
         while let Some(call) = waiting.recv().await {
             match call {
                 Call::Append(append, reply) => _ = reply.send(Reply::Answer(answer(&append))),
+                Call::Heartbeat(_, heard) => _ = heard.send(Ok(())),
                 Call::Positions { answer, .. } => _ = answer.send(Ok(Positions::default())),
             }
         }
@@ -233,6 +234,9 @@ fn talk(connection: TcpStream, w: &Mutex<HashMap<StreamId, Offset>>) -> Option<(
         input.read_exact(&mut body).ok()?;
         let reply = if head.starts_with("get") {
             wire::encode(&Positions::default()).ok()?
+        } else if head.starts_with("post /api/v1/heartbeat") {
+            let said: Heartbeat = wire::decode(&zstd::decode_all(body.as_slice()).ok()?).ok()?;
+            wire::encode(&Heard { version: 1, clock: said.clock }).ok()?
         } else {
             let append: Append = wire::decode(&zstd::decode_all(body.as_slice()).ok()?).ok()?;
             let answer = answer(&append);

@@ -53,6 +53,9 @@ pub struct Config {
     /// A request without an answer for so long is sent again.
     #[serde(with = "duration")]
     pub timeout: Duration,
+    /// How often the collector hears how far the agent is. Not a key: 30 s without a word say that an agent is not there.
+    #[serde(skip)]
+    pub heartbeat: Duration,
     /// A record beyond this many bytes is flagged `oversize`.
     pub record_limit: u64,
     /// What is masked before it leaves the host.
@@ -125,6 +128,7 @@ impl Default for Config {
             batch_after: Duration::from_millis(200),
             memory: 16 << 20,
             timeout: Duration::from_secs(30),
+            heartbeat: Duration::from_secs(10),
             record_limit: 64 << 20,
             redact: redact::Rules::default(),
             formats: BTreeMap::new(),

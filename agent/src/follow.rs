@@ -19,6 +19,7 @@
 //! - `answer`, `large`, `rewind`: what the collector answers
 //! - `wrapped`: files that turn out to be wrapped
 //! - `misread`: logs with lines that are nearly header lines
+//! - `report`: what the collector is told of the sources
 //! - `recover`: what is known when the agent starts
 
 mod answer;
@@ -39,6 +40,7 @@ mod misread;
 #[cfg(test)]
 mod model;
 mod recover;
+mod report;
 mod rewind;
 mod rounds;
 mod saved;
@@ -58,11 +60,11 @@ use std::time::Duration;
 use record::id::StreamId;
 use record::span::Cause;
 use record::time::Timestamp;
+use record::wire::{SourceReport, Unread};
 use tracing::warn;
 
 use self::chain::{Chain, Chains};
 use self::delivery::Delivery;
-use self::file::{File, Role};
 use self::files::Files;
 use self::hinted::Sight;
 use self::judge::Judging;
@@ -78,7 +80,6 @@ use crate::parcel::Parcel;
 use crate::progress::{self, Progress};
 use crate::source::{Sources, Spec};
 use crate::stream::FileKey;
-use crate::unread::Unread;
 use crate::wording::shown;
 
 pub use event::{Action, Aside, Event};
@@ -105,6 +106,15 @@ pub struct Rules {
     pub memory: usize,
     pub batch_bytes: usize,
     pub batch_after: Duration,
+}
+
+/// What the collector is told of the sources.
+#[derive(Debug)]
+pub struct Report {
+    pub sources: Vec<SourceReport>,
+    pub unread: Vec<Unread>,
+    /// Beyond those in `unread`.
+    pub more_unread: u64,
 }
 
 /// The files and streams of an agent.
@@ -200,6 +210,11 @@ impl Follow {
         self.recovered
     }
 
+    /// Which files there are is known: before that, none of them is followed, and none is missing.
+    pub fn knows_files(&self) -> bool {
+        self.recovered && self.rounds.number() > 0
+    }
+
     /// Nothing is queued or on its way, and no turn is under way.
     pub fn is_drained(&self) -> bool {
         self.scheduler.is_drained() && self.streams.values().all(|stream| !stream.queue.is_in_flight())
@@ -207,12 +222,8 @@ impl Follow {
 
     pub fn progress(&self) -> Progress {
         let counts = self.sources.total();
-        let unreadable = self.files.values().filter_map(|file| {
-            let trouble = file.trouble.as_ref()?;
-            Some(Unread::new(file.path.clone(), trouble.obstacle.clone()))
-        });
         let mut progress = Progress {
-            unread: self.rounds.unread().iter().cloned().chain(unreadable).collect(),
+            unread: self.unread(),
             records: counts.records,
             gaps: counts.gaps,
             wrapped: self.wrapped.files().to_vec(),
@@ -220,14 +231,8 @@ impl Follow {
             collector: progress::Collector::Unknown,
             ..Progress::default()
         };
-        // What was never opened is not followed, whatever was meant to be.
-        let is_followed = |file: &&File| {
-            !matches!(file.role, Role::Ignored | Role::Held { .. })
-                && (file.trouble.is_none() || file.stream().is_some())
-        };
-        let followed = self.files.values().filter(is_followed);
-        for file in followed {
-            progress.count(file.size(), file.stream().and_then(|id| self.streams.get(id)));
+        for file in self.files.values().filter(|file| report::is_followed(file)) {
+            progress.reach.count(file.size(), file.stream().and_then(|id| self.streams.get(id)));
         }
         progress
     }
@@ -248,6 +253,7 @@ impl Follow {
             let lived = if self.rounds.number() == 0 { self.streams.lived() } else { Vec::new() };
             let logs = if scope.is_empty() { Arc::default() } else { self.chains.logs() };
             let held = self.held(&scope, &files, polls);
+            self.rounds.note_asked(self.now.wall);
             self.actions.push(Action::List { scope, logs, lived, held });
         }
         if self.checkpoints.take_due(self.now.mono, self.streams.len()) {

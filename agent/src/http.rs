@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use record::wire::{self, Answer, Append, Asked, CONTENT_TYPE, Positions};
+use record::wire::{self, Answer, Append, Asked, CONTENT_TYPE, Heard, Heartbeat, Positions};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE as TYPE, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, Url};
 use serde::Serialize;
@@ -49,6 +49,8 @@ impl Client {
         let builder = if base.scheme() == "http" || is_local(&base) { builder.no_proxy() } else { builder };
         let http = builder
             .connect_timeout(config.timeout.min(Duration::from_secs(10)))
+            // Before the collector, which waits 15 s, gives up a connection on which nothing comes.
+            .pool_idle_timeout(Duration::from_secs(12))
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("siptrail-agent/", env!("CARGO_PKG_VERSION")))
             .build()
@@ -79,12 +81,12 @@ impl Client {
     }
 
     /// About 5 ms a megabyte, on a thread for such work; at most four are at it at once.
-    async fn packed(&self, append: &Arc<Append>) -> Result<Load, String> {
-        let (packers, append) = (Arc::clone(&self.packers), Arc::clone(append));
+    async fn packed<T: Serialize + Send + Sync + 'static>(&self, value: &Arc<T>) -> Result<Load, String> {
+        let (packers, value) = (Arc::clone(&self.packers), Arc::clone(value));
         let packed = tokio::task::spawn_blocking(move || {
             let kept = packers.lock().unwrap_or_else(PoisonError::into_inner).pop();
             let mut packer = kept.map_or_else(Packer::new, Ok)?;
-            let load = packer.pack(&append)?;
+            let load = packer.pack(&*value)?;
             packers.lock().unwrap_or_else(PoisonError::into_inner).push(packer);
             Ok::<_, std::io::Error>(load)
         });
@@ -103,11 +105,27 @@ impl Client {
         let response = self.authorized(request).await?.send().await.map_err(|error| cause(&error))?;
         let status = response.status().as_u16();
         if status != 200 {
-            let body = body(response, ANSWER_MAX).await.unwrap_or_default();
+            let body = body_of(response, ANSWER_MAX).await.unwrap_or_default();
             return Err(format!("{} (asked for positions)", refusal(status, &body)));
         }
-        let body = body(response, 64 << 20).await?;
+        let body = body_of(response, 64 << 20).await?;
         wire::decode(&body).map_err(|error| format!("the positions cannot be read: {error}"))
+    }
+
+    pub(crate) async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<(), String> {
+        let url = self.base.join("api/v1/heartbeat").map_err(|error| error.to_string())?;
+        let clock = heartbeat.clock;
+        let body = self.packed(&Arc::new(heartbeat)).await?;
+        let request = self.http.post(url).header(TYPE, CONTENT_TYPE).header(CONTENT_ENCODING, "zstd");
+        let request = self.authorized(request).await?.timeout(self.timeout).body(body);
+        let response = request.send().await.map_err(|error| cause(&error))?;
+        let status = response.status().as_u16();
+        let body = body_of(response, ANSWER_MAX).await?;
+        match wire::decode::<Heard>(&body) {
+            Ok(heard) if status == 200 && heard.clock == clock => Ok(()),
+            _ if status == 200 => Err("200 to a heartbeat, and not the collector's answer".to_owned()),
+            _ => Err(refusal(status, &body)),
+        }
     }
 
     /// The token is read for each request, so a new one needs no restart.
@@ -140,10 +158,10 @@ impl Packer {
         Ok(Self { plain: Vec::new(), zstd })
     }
 
-    fn pack(&mut self, append: &Append) -> std::io::Result<Load> {
+    fn pack(&mut self, value: &impl Serialize) -> std::io::Result<Load> {
         self.plain.clear();
         let mut out = rmp_serde::Serializer::new(&mut self.plain).with_struct_map();
-        append.serialize(&mut out).map_err(std::io::Error::other)?;
+        value.serialize(&mut out).map_err(std::io::Error::other)?;
         let mut load = self.zstd.compress(&self.plain)?;
         load.shrink_to_fit();
         self.plain.shrink_to(PLAIN_KEPT);
@@ -158,7 +176,7 @@ async fn reply(response: Response, asked: &Append) -> Reply {
     if status == 429 || status == 503 {
         return Reply::Busy { status, retry_after: retry_after.map(Duration::from_secs) };
     }
-    let body = match body(response, ANSWER_MAX).await {
+    let body = match body_of(response, ANSWER_MAX).await {
         Ok(body) => body,
         Err(text) => return Reply::Lost { text },
     };
@@ -187,7 +205,7 @@ fn refusal(status: u16, body: &[u8]) -> String {
     format!("the collector answered {status}: {text}{more}")
 }
 
-async fn body(mut response: Response, most: usize) -> Result<Vec<u8>, String> {
+async fn body_of(mut response: Response, most: usize) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| cause(&error))? {
         if body.len() + chunk.len() > most {

@@ -1,15 +1,15 @@
 //! The log of a process: sentences on standard error.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 
 use tracing_subscriber::EnvFilter;
 
-/// `level` counts where `RUST_LOG` says nothing.
-pub fn start(level: &str) {
+/// `writer` gives standard error; `level` counts where `RUST_LOG` says nothing.
+pub fn start<W: Write + Send + 'static>(level: &str, writer: fn() -> W) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(writer)
         .with_ansi(is_coloured())
         .with_target(false)
         .init();

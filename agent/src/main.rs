@@ -19,11 +19,12 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let asked = Arguments::parse();
-    logging::start(match asked.verbose {
+    let level = match asked.verbose {
         0 => "info",
         1 => "debug,hyper=info",
         _ => "trace",
-    });
+    };
+    logging::start(level, std::io::stderr);
     let ended = asked.options.load().and_then(start);
     ended.map_or_else(
         |error| {

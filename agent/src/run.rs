@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use record::time::Timestamp;
+use record::wire::{Heartbeat, VERSION};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -22,7 +23,8 @@ use self::setup::{rules, sources};
 use crate::checkpoint::StateDirectory;
 use crate::content::{Handle, InodeId};
 use crate::discover::Seen;
-use crate::follow::{Action, Aside, Event, Follow, Now};
+use crate::follow::{Action, Aside, Event, Follow, Now, Report};
+use crate::heart::{self, Heart};
 use crate::hints::Marks;
 use crate::limit::raise_file_limit;
 use crate::link::{Link, Said, Word};
@@ -74,8 +76,9 @@ async fn follow(
     let readers = Readers::start(&done).map_err(Error::Thread)?;
     info!(agent, sources = specs.len(), "the agent follows logs");
     let mut running = Running {
-        follow: Follow::new(agent.clone(), host, rules(&config), specs),
+        follow: Follow::new(agent.clone(), host.clone(), rules(&config), specs),
         agent,
+        host,
         state,
         transport,
         readers,
@@ -83,6 +86,8 @@ async fn follow(
         words,
         word,
         link: Link::default(),
+        heart: Heart::new(config.heartbeat),
+        heartbeats: JoinSet::new(),
         places: Arc::new(places),
         seen: Arc::default(),
         watches: Arc::new(Mutex::new(Watches::start(config.hints, &marks))),
@@ -97,6 +102,7 @@ async fn follow(
         progress,
         unreported: true,
         report_at: Duration::ZERO,
+        caught_up: false,
     };
     running.recover();
     // What is there now is not to wait for the collector's answer.
@@ -109,6 +115,7 @@ async fn follow(
 struct Running {
     follow: Follow,
     agent: String,
+    host: String,
     /// Whatever writes in it shares it: the lock is held until the last of them has ended.
     state: Arc<StateDirectory>,
     transport: Transport,
@@ -117,6 +124,9 @@ struct Running {
     words: mpsc::UnboundedReceiver<Word>,
     word: mpsc::UnboundedSender<Word>,
     link: Link,
+    heart: Heart,
+    /// The one on its way; it gives what the collector said.
+    heartbeats: JoinSet<Result<(), String>>,
     places: Arc<Vec<Place>>,
     seen: Arc<Mutex<Seen>>,
     marks: Arc<Marks>,
@@ -133,6 +143,8 @@ struct Running {
     /// Something may have changed since the last report.
     unreported: bool,
     report_at: Duration,
+    /// All that was there at the start is read.
+    caught_up: bool,
 }
 
 impl Running {
@@ -140,7 +152,7 @@ impl Running {
         let mut stop_at = None;
         loop {
             let report = if self.unreported { self.report_at } else { Duration::MAX };
-            let due = self.follow.due().min(report).saturating_sub(self.started.elapsed());
+            let due = self.follow.due().min(report).min(self.heart.due()).saturating_sub(self.started.elapsed());
             let wait = stop_at.map_or(due, |at: Instant| due.min(at.saturating_duration_since(Instant::now())));
             let event = tokio::select! {
                 biased;
@@ -165,6 +177,10 @@ impl Running {
                     self.note(word);
                     Event::Tick
                 }
+                Some(said) = self.heartbeats.join_next() => {
+                    self.heard(said);
+                    Event::Tick
+                }
                 hints = self.marks.take() => Event::Hinted(hints),
                 () = tokio::time::sleep(wait) => Event::Tick,
             };
@@ -174,6 +190,7 @@ impl Running {
                 _ => {}
             }
             self.step(event);
+            self.beat();
             if stop_at.is_some_and(|at| self.follow.is_drained() || Instant::now() >= at) {
                 return;
             }
@@ -212,15 +229,58 @@ impl Running {
         }
     }
 
+    /// Tells the collector how the agent is, when it is time to.
+    fn beat(&mut self) {
+        if !self.heart.has_begun() && self.follow.knows_files() {
+            self.heart.soon(self.started.elapsed());
+        }
+        if self.heart.beats(self.started.elapsed()) {
+            let (transport, heartbeat) = (self.transport.clone(), self.heartbeat(false));
+            self.heartbeats.spawn(async move { transport.heartbeat(heartbeat).await });
+        }
+    }
+
+    fn heard(&mut self, said: Result<Result<(), String>, JoinError>) {
+        self.heart.beat();
+        // As long as batches are on their way, they say whether the collector stores them.
+        match said {
+            Ok(said) if self.shipping == 0 => self.note(said.map_or_else(Word::Down, |()| Word::Up)),
+            Ok(_) => {}
+            Err(ended) => warn!(error = %ended, "a heartbeat failed"),
+        }
+    }
+
+    fn heartbeat(&self, stops: bool) -> Heartbeat {
+        let Report { sources, unread, more_unread } = self.follow.report();
+        Heartbeat {
+            version: VERSION,
+            agent: self.agent.clone(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            host: self.host.clone(),
+            clock: self.now().wall,
+            sources,
+            unread,
+            more_unread,
+            stops,
+        }
+    }
+
     /// Reports the progress; gives the number of files, since going through them all is not free.
-    fn report(&self) -> usize {
+    fn report(&mut self) -> usize {
         let now = Progress { collector: self.link.collector(), ..self.follow.progress() };
-        let files = now.files;
+        let files = now.reach.files;
+        let (mut unread, mut caught_up) = (false, false);
         self.progress.send_if_modified(|known| {
             let changed = *known != now;
+            unread = known.unread != now.unread;
+            caught_up = !self.caught_up && now.reach.files > 0 && now.reach.left() == 0;
             *known = now;
             changed
         });
+        self.caught_up |= caught_up;
+        if (unread || caught_up) && self.follow.knows_files() {
+            self.heart.soon(self.started.elapsed());
+        }
         files
     }
 
@@ -363,6 +423,8 @@ impl Running {
             self.report();
             return;
         }
+        let heartbeat = self.heartbeat(true);
+        heart::last(&self.transport, heartbeat, &mut self.heartbeats).await;
         let saved = self.follow.snapshot();
         let state = Arc::clone(&self.state);
         let written = tokio::task::spawn_blocking(move || state.write(&saved)).await;

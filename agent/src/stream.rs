@@ -5,11 +5,13 @@
 //! - `queue`: what is final and not committed, and whether it may be sent
 //! - `tail`: what is not final and shown all the same
 //! - `marks`, `print`: how its bytes are known again
+//! - `reached`: until when all of it is there
 
 mod committed;
 mod marks;
 mod print;
 mod queue;
+mod reached;
 mod state;
 mod tail;
 
@@ -30,6 +32,7 @@ pub use committed::Committed;
 pub use marks::Marks;
 pub use print::Fingerprint;
 pub use queue::{Durable, Queue};
+pub use reached::Reached;
 pub use state::{Left, Search, State, Why};
 pub use tail::Tail;
 
@@ -51,6 +54,9 @@ pub struct Stream {
     pub birth: Option<(u64, u64)>,
     pub marks: Marks,
     pub sight: Sight,
+    pub reached: Reached,
+    /// Why the collector refuses it: nobody but an operator can help.
+    pub refused: Option<String>,
     pub stopped: Stopped,
     /// Gaps without length that wait for the cursor.
     pub gaps: Vec<Cause>,
@@ -130,6 +136,8 @@ impl Stream {
             birth: None,
             marks: Marks::default(),
             sight: Sight::default(),
+            reached: Reached::default(),
+            refused: None,
             stopped: Stopped::default(),
             gaps: Vec::new(),
             ending: None,
@@ -201,6 +209,7 @@ impl Stream {
         self.sight.read_to = w;
         self.headed &= w > 0;
         self.tail.rewind();
+        self.reached.forget();
         self.marks.cut(w);
         self.state.rewind();
         self.queue.clear()
@@ -214,6 +223,19 @@ impl Stream {
     /// A file of this size was read to its end, and all of it that is final is acknowledged.
     pub fn is_caught_up(&self, size: u64) -> bool {
         self.sight.read_to >= size && self.committed.w() == self.framed.to && self.queue.is_idle()
+    }
+
+    /// All of its file up to this offset is stored, or shown as far as it can be.
+    pub fn has(&self, end: u64) -> bool {
+        let told = || self.tail.shows_all(end) || self.tail.is_told(self.sight.read_to);
+        self.committed.w() >= end || self.is_caught_up(end) && told()
+    }
+
+    /// What was acknowledged may be all that was there at the last look.
+    pub fn note_reached(&mut self) {
+        let mut reached = self.reached;
+        reached.advance(|end| self.has(end));
+        self.reached = reached;
     }
 
     /// It is nowhere any more, and all that is known of it is sent.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use record::wire::{Append, Asked, Positions};
+use record::wire::{Append, Asked, Heartbeat, Positions};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::http;
@@ -19,6 +19,8 @@ pub enum Transport {
 pub enum Call {
     /// Shared, not copied: the agent keeps a batch until it is acknowledged.
     Append(Arc<Append>, oneshot::Sender<Reply>),
+    /// That the agent is there, and how far it is.
+    Heartbeat(Heartbeat, oneshot::Sender<Result<(), String>>),
     /// How far streams of `agent` are, by id.
     Positions { agent: String, asked: Asked, answer: oneshot::Sender<Result<Positions, String>> },
 }
@@ -47,6 +49,18 @@ impl Transport {
                 let gone = || "the collector in this process has stopped".to_owned();
                 let call = Call::Positions { agent: agent.to_owned(), asked, answer };
                 calls.send(call).await.map_err(|_| gone())?;
+                answered.await.map_err(|_| gone())?
+            }
+        }
+    }
+
+    pub(crate) async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<(), String> {
+        match self {
+            Transport::Http(client) => client.heartbeat(heartbeat).await,
+            Transport::InProcess(calls) => {
+                let (answer, answered) = oneshot::channel();
+                let gone = || "the collector in this process has stopped".to_owned();
+                calls.send(Call::Heartbeat(heartbeat, answer)).await.map_err(|_| gone())?;
                 answered.await.map_err(|_| gone())?
             }
         }

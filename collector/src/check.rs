@@ -3,7 +3,7 @@
 use record::id::Offset;
 use record::miss::NearMiss;
 use record::span::SpanKind;
-use record::wire::{Append, MAX_UNPACKED, Refused, StreamAppend, VERSION, WireSpan};
+use record::wire::{Append, Heartbeat, MAX_UNPACKED, Refused, StreamAppend, VERSION, WireSpan};
 
 use crate::Error;
 
@@ -13,21 +13,54 @@ const MAX_AGENT: usize = 128;
 const MAX_OFFSET: u64 = 1 << 50;
 /// A span has each reason once; a newer agent may know more of them.
 const MOST_REASONS: usize = 64;
+/// Of a heartbeat.
+const MOST_SOURCES: usize = 20_000;
+const MOST_UNREAD: usize = 200;
 
 pub fn append(append: &Append) -> Result<(), Error> {
     let wrong = |what: &str| Err(Error::NotUnderstood(what.to_owned()));
-    if append.version != VERSION {
-        return wrong(&format!("version {}, this collector speaks {VERSION}", append.version));
-    }
-    if append.agent.is_empty() || append.agent.len() > MAX_AGENT || append.agent.chars().any(char::is_control) {
-        return wrong("agent id must be 1 to 128 characters without control characters");
-    }
+    sender(append.version, &append.agent)?;
     let mut ids: Vec<_> = append.streams.iter().map(|s| s.stream).collect();
     ids.sort_unstable();
     if ids.windows(2).any(|pair| pair[0] == pair[1]) {
         return wrong("a stream stands in the batch twice");
     }
     append.streams.iter().try_for_each(tiles)
+}
+
+fn sender(version: u16, agent: &str) -> Result<(), Error> {
+    let wrong = |what: &str| Err(Error::NotUnderstood(what.to_owned()));
+    if version != VERSION {
+        return wrong(&format!("version {version}, this collector speaks {VERSION}"));
+    }
+    if agent.is_empty() || agent.len() > MAX_AGENT || agent.chars().any(char::is_control) {
+        return wrong("agent id must be 1 to 128 characters without control characters");
+    }
+    Ok(())
+}
+
+/// Its texts are cut to what a page can show, and its lists to what an agent sends.
+pub fn heartbeat(mut heartbeat: Heartbeat) -> Result<Heartbeat, Error> {
+    sender(heartbeat.version, &heartbeat.agent)?;
+    cut(&mut heartbeat.program, 64);
+    cut(&mut heartbeat.host, 256);
+    heartbeat.sources.truncate(MOST_SOURCES);
+    for source in &mut heartbeat.sources {
+        cut(&mut source.name, 512);
+        cut(&mut source.path, 4096);
+        source.held.iter_mut().for_each(|held| cut(held, 1024));
+    }
+    heartbeat.unread.truncate(MOST_UNREAD);
+    for unread in &mut heartbeat.unread {
+        cut(&mut unread.path, 4096);
+        cut(&mut unread.reason, 64);
+        cut(&mut unread.what, 1024);
+    }
+    Ok(heartbeat)
+}
+
+fn cut(text: &mut String, most: usize) {
+    text.truncate(text.floor_char_boundary(most));
 }
 
 /// Spans tile [base, end), the tail follows it without a hole.

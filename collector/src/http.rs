@@ -1,20 +1,22 @@
-//! The doors for agents over HTTP: `POST /api/v1/append`, `GET /api/v1/positions`.
+//! The doors for agents over HTTP: `POST /api/v1/append`, `POST /api/v1/heartbeat`, `GET /api/v1/positions`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http_body_util::LengthLimitError;
+use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use record::id::StreamId;
-use record::wire::{self, Answer, Append, Asked, CONTENT_TYPE, MAX_COMPRESSED, MAX_UNPACKED, Refused};
+use record::wire::{self, Answer, Asked, CONTENT_TYPE, MAX_COMPRESSED, MAX_UNPACKED, Refused};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use crate::room::Room;
+use crate::room::{Room, Taken};
 use crate::{Error, Ingest};
 
 const MOST_POSITIONS: usize = 1000;
@@ -25,6 +27,12 @@ const BODIES: usize = 16 << 20;
 const BATCHES: usize = 64 << 20;
 /// A body that takes longer keeps room from others; its agent sends it again.
 const ARRIVES: Duration = Duration::from_mins(1);
+/// Nothing arrives for so long: its agent is gone.
+const STALLED: Duration = Duration::from_secs(15);
+/// Room is taken in such steps, as bytes arrive.
+const STEP: usize = 64 << 10;
+/// Of thousands of sources, unpacked too.
+const MAX_HEARTBEAT: usize = 4 << 20;
 
 #[derive(Clone)]
 struct Door {
@@ -34,23 +42,16 @@ struct Door {
 }
 
 pub fn router(ingest: Ingest) -> Router {
-    Router::new().route("/api/v1/append", post(append)).route("/api/v1/positions", get(positions)).with_state(Door {
-        ingest,
-        bodies: Room::of(BODIES),
-        batches: Room::of(BATCHES),
-    })
+    Router::new()
+        .route("/api/v1/append", post(append))
+        .route("/api/v1/heartbeat", post(heartbeat))
+        .route("/api/v1/positions", get(positions))
+        .with_state(Door { ingest, bodies: Room::of(BODIES), batches: Room::of(BATCHES) })
 }
 
 async fn append(State(door): State<Door>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
-    let packing = Packing::of(&headers)?;
-    let claimed = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let len = claimed.unwrap_or(MAX_COMPRESSED);
-    if len > MAX_COMPRESSED {
-        return Err(too_large(MAX_COMPRESSED));
-    }
-    let packed_room = door.bodies.take(len).await.ok_or_else(busy)?;
-    let body = read(body).await?;
-    let most = packing.unpacked(&body)?;
+    let (packing, body, packed_room) = door.receive(&headers, body, MAX_COMPRESSED).await?;
+    let most = packing.unpacked(&body, MAX_UNPACKED)?;
     let room = door.batches.take(most).await.ok_or_else(busy)?;
     // A task of its own: what has begun ends, and holds its room until then, though the agent goes away.
     let answer = tokio::spawn(async move {
@@ -64,13 +65,58 @@ async fn append(State(door): State<Door>, headers: HeaderMap, body: Body) -> Res
     Ok((status(&answer), packed(&answer)?).into_response())
 }
 
-async fn read(body: Body) -> Result<Bytes, Refusal> {
-    let late = |_| Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time");
-    let body = tokio::time::timeout(ARRIVES, axum::body::to_bytes(body, MAX_COMPRESSED)).await.map_err(late)?;
-    body.map_err(|error| {
-        let limit = std::error::Error::source(&error).is_some_and(<dyn std::error::Error>::is::<LengthLimitError>);
-        if limit { too_large(MAX_COMPRESSED) } else { Refusal::new(StatusCode::BAD_REQUEST, "the body broke off") }
-    })
+async fn heartbeat(State(door): State<Door>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
+    let (packing, body, room) = door.receive(&headers, body, MAX_HEARTBEAT).await?;
+    let most = packing.unpacked(&body, MAX_HEARTBEAT)?;
+    let heartbeat = tokio::task::spawn_blocking(move || packing.decode(body, most)).await.map_err(stopped)??;
+    let heard = door.ingest.heartbeat(heartbeat).await?;
+    drop(room);
+    Ok(packed(&heard)?.into_response())
+}
+
+/// A body, how it is packed, and the room it has until that is dropped.
+type Received = (Packing, Bytes, Option<Taken>);
+
+impl Door {
+    /// A body of at most so many bytes.
+    async fn receive(&self, headers: &HeaderMap, body: Body, most: usize) -> Result<Received, Refusal> {
+        let packing = Packing::of(headers)?;
+        let claimed = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        if claimed.is_some_and(|len| len > most as u64) {
+            return Err(too_large(most));
+        }
+        let arrives = tokio::time::timeout(ARRIVES, self.read(body, most)).await;
+        let (body, room) = arrives.map_err(|_| late())??;
+        Ok((packing, body, room))
+    }
+
+    /// A body holds room for what has arrived of it, whatever it claims.
+    async fn read(&self, body: Body, most: usize) -> Result<(Bytes, Option<Taken>), Refusal> {
+        let (mut room, mut have, mut arrived) = (None::<Taken>, 0, BytesMut::new());
+        let mut chunks = body.into_data_stream();
+        while let Some(chunk) = tokio::time::timeout(STALLED, chunks.next()).await.map_err(|_| late())? {
+            let chunk = chunk.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the body broke off"))?;
+            let len = arrived.len() + chunk.len();
+            if len > most {
+                return Err(too_large(most));
+            }
+            if have < len {
+                let step = (len - have).next_multiple_of(STEP);
+                let more = self.bodies.take(step).await.ok_or_else(busy)?;
+                match &mut room {
+                    Some(room) => room.add(more),
+                    None => room = Some(more),
+                }
+                have += step;
+            }
+            arrived.extend_from_slice(&chunk);
+        }
+        Ok((arrived.freeze(), room))
+    }
+}
+
+fn late() -> Refusal {
+    Refusal::new(StatusCode::REQUEST_TIMEOUT, "the body did not arrive in time")
 }
 
 /// How a body is packed.
@@ -95,16 +141,16 @@ impl Packing {
     }
 
     /// The most that a body may unpack to: what it says, or what is allowed.
-    fn unpacked(self, body: &[u8]) -> Result<usize, Refusal> {
+    fn unpacked(self, body: &[u8], allowed: usize) -> Result<usize, Refusal> {
         let says = match self {
             Self::Plain => Some(body.len() as u64),
             Self::Zstd => zstd::zstd_safe::get_frame_content_size(body).ok().flatten(),
         };
-        let most = says.map_or(MAX_UNPACKED, |says| usize::try_from(says).unwrap_or(usize::MAX));
-        if most > MAX_UNPACKED { Err(too_large(MAX_UNPACKED)) } else { Ok(most) }
+        let most = says.map_or(allowed, |says| usize::try_from(says).unwrap_or(usize::MAX));
+        if most > allowed { Err(too_large(allowed)) } else { Ok(most) }
     }
 
-    fn decode(self, body: Bytes, most: usize) -> Result<Append, Refusal> {
+    fn decode<T: DeserializeOwned>(self, body: Bytes, most: usize) -> Result<T, Refusal> {
         let unpacked;
         let bytes = match self {
             Self::Plain => &body[..],
@@ -113,7 +159,7 @@ impl Packing {
                 &unpacked[..]
             }
         };
-        let wrong = |e| Refusal::new(StatusCode::BAD_REQUEST, format!("append not understood: {e}"));
+        let wrong = |e| Refusal::new(StatusCode::BAD_REQUEST, format!("not understood: {e}"));
         wire::decode(bytes).map_err(wrong)
     }
 }

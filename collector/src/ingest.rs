@@ -9,7 +9,9 @@ use record::format::Format;
 use record::id::{Offset, StreamId};
 use record::miss::NearMiss;
 use record::time::Timestamp;
-use record::wire::{self, Answer, Append, Asked, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta, VERSION};
+use record::wire::{
+    self, Answer, Append, Asked, Heard, Heartbeat, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta, VERSION,
+};
 use store::Store;
 use store::append::{Incoming, Outcome};
 use tokio::sync::Notify;
@@ -84,6 +86,13 @@ impl Ingest {
         }
         let streams = order.into_iter().filter_map(|id| answers.remove(&id)).collect();
         Ok(Answer { version: VERSION, batch, lease, streams })
+    }
+
+    /// Returns after commit.
+    pub async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<Heard, Error> {
+        let heartbeat = check::heartbeat(heartbeat)?;
+        self.store.hear(&heartbeat, now()).await?;
+        Ok(Heard { version: VERSION, clock: heartbeat.clock })
     }
 
     pub async fn positions(&self, agent: &str, asked: Asked, limit: usize) -> Result<Positions, Error> {

@@ -26,7 +26,7 @@ pub enum Error {
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The version or encoding was not understood: nothing of it was stored.
-    #[error("append not understood: {0}")]
+    #[error("not understood: {0}")]
     NotUnderstood(String),
     #[error("parsing stopped: {0}")]
     Stopped(String),

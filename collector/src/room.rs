@@ -20,7 +20,14 @@ pub struct Room {
 /// Given back when it is dropped.
 #[derive(Debug)]
 pub struct Taken {
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Taken {
+    /// Room of the same `Room`.
+    pub fn add(&mut self, more: Taken) {
+        self.permit.merge(more.permit);
+    }
 }
 
 impl Room {
@@ -34,7 +41,7 @@ impl Room {
         // What is larger than all there is has it for itself.
         let wanted = self.free.clone().acquire_many_owned(kib(bytes).min(self.all));
         let permit = tokio::time::timeout(PATIENCE, wanted).await.ok()?.ok()?;
-        Some(Taken { _permit: permit })
+        Some(Taken { permit })
     }
 }
 

@@ -2,7 +2,7 @@
 
 pub use crate::exchange::Half;
 pub use crate::legs::{Branch, Fork, Leg, Outcome, PushState};
-pub use crate::node::{Node, NodeKind};
+pub use crate::node::{Log, Node, NodeKind};
 
 use crate::fold::{self, Fold};
 use crate::kind::Kind;

@@ -43,8 +43,17 @@ pub struct Node {
     pub leg: Option<usize>,
     /// False: a device that was addressed and never sent anything (dashed lane).
     pub spoke: bool,
+    /// The log that it writes.
+    pub log: Option<Log>,
     /// Microseconds its displayed times were shifted by.
     pub clock_shift: i64,
+}
+
+/// A source: the agent that reads it, and its name.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Log {
+    pub agent: String,
+    pub source: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -161,6 +170,11 @@ pub(crate) fn columns(
         place[*draft] = column;
     }
     let names = name::names(scene, &drafts, resolver);
+    let mut logs: HashMap<usize, Log> = HashMap::new();
+    for (message, source) in scene.messages.iter().zip(&scene.source) {
+        let place = &message.place;
+        logs.entry(*source).or_insert_with(|| Log { agent: place.agent.clone(), source: place.source.clone() });
+    }
     let mut nodes = vec![None; drafts.len()];
     for (index, (draft, (name, detail))) in drafts.iter().zip(names).enumerate() {
         nodes[place[index]] = Some(Node {
@@ -171,6 +185,7 @@ pub(crate) fn columns(
             person: draft.person.clone(),
             leg: None,
             spoke: draft.spoke || draft.kind != NodeKind::Device,
+            log: draft.source.and_then(|source| logs.get(&source).cloned()),
             clock_shift: draft.source.map_or(0, |source| shift[source]),
         });
     }

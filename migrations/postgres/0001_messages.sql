@@ -2,24 +2,21 @@
 -- Times are microseconds since 1970 in UTC; day is days since 1970 of the time clamped at arrival.
 -- Each key of a table that moves with a stream contains stream_id.
 
+-- heard: the collector's clock when the agent last spoke of itself; clock_offset: how far its own clock was ahead then.
+-- heartbeat: what it said.
 create table agent (
     id text collate "C" not null,
-    name text not null,
-    token_hash bytea,
-    version text,
-    heartbeat bigint,
+    heard bigint,
     clock_offset bigint,
-    lease bigint not null default 0,
-    lease_seen bigint,
+    heartbeat bytea,
     primary key (id)
 );
 
+-- Of which sources an agent ever sent anything.
 create table source (
     agent text collate "C" not null,
     name text collate "C" not null,
     host text not null,
-    reported bigint,
-    read_at bigint,
     primary key (agent, name)
 );
 
@@ -66,7 +63,6 @@ create table stream_offset (
     gaps bigint not null,
     gap_bytes bigint not null,
     tail bigint not null,
-    tail_mark bigint not null,
     end_size bigint,
     end_crc bigint,
     end_counters bytea,

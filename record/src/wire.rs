@@ -1,5 +1,7 @@
 //! What agent and collector say to each other: MessagePack maps with names, so fields can be added on either side.
 
+mod heartbeat;
+
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteArray, ByteBuf};
 
@@ -10,6 +12,8 @@ use crate::miss::NearMiss;
 use crate::redact::Mask;
 use crate::span::{Cause, Continues, Flags, SpanKind};
 use crate::time::Timestamp;
+
+pub use heartbeat::{Heard, Heartbeat, SourceReport, Unread};
 
 pub const VERSION: u16 = 1;
 pub const CONTENT_TYPE: &str = "application/vnd.siptrail.append+msgpack";

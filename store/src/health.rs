@@ -17,6 +17,8 @@ use crate::Error;
 pub enum Part {
     /// Batches of agents become rows.
     Storing,
+    /// What agents say of themselves is kept.
+    Hearing,
     /// Messages are joined into scenarios.
     Joining,
     /// Tables for the days to come.
@@ -30,6 +32,7 @@ impl Part {
     pub fn fails(self) -> &'static str {
         match self {
             Self::Storing => "Batches cannot be stored",
+            Self::Hearing => "What agents say of themselves cannot be stored",
             Self::Joining => "Messages are not joined into scenarios",
             Self::Partitions => "No tables are made for the days to come",
             Self::LiveViews => "Live views stand still",
@@ -38,7 +41,7 @@ impl Part {
 
     /// Without it, what arrives is not stored or not shown: then this process is not ready.
     pub fn is_vital(self) -> bool {
-        matches!(self, Self::Storing | Self::Joining)
+        matches!(self, Self::Storing | Self::Hearing | Self::Joining)
     }
 }
 

@@ -1,8 +1,10 @@
 //! Rows in SQLite or PostgreSQL. All SQL lives here; every difference between the two lives in `backend.rs`.
 //!
 //! Read in this order: [`append`] (what agents send), [`correlate`] (what it belongs to), [`scenario`], [`search`],
-//! `early` (what is read beside what is final), [`stream`], `near_miss` and [`position`] (what is read).
+//! `early` (what is read beside what is final), [`stream`], [`source`], `near_miss` and [`position`] (what is read), and
+//! [`agent`] (who reads it).
 
+pub mod agent;
 pub mod append;
 mod backend;
 mod blob;
@@ -19,6 +21,7 @@ pub mod position;
 pub mod scenario;
 mod scope;
 pub mod search;
+pub mod source;
 mod statement;
 mod stored;
 pub mod stream;

@@ -94,7 +94,7 @@ struct Row {
 }
 
 #[derive(sqlx::FromRow)]
-struct GapColumns {
+pub(crate) struct GapColumns {
     stream_id: i64,
     off: i64,
     len: i64,
@@ -228,7 +228,7 @@ impl Row {
 }
 
 impl GapColumns {
-    fn read(self) -> Result<Gap, Error> {
+    pub fn read(self) -> Result<Gap, Error> {
         Ok(Gap {
             start: Offset(count(self.off)),
             len: count(self.len),

@@ -1,5 +1,6 @@
 //! What the store promises, on both databases.
 
+mod agent;
 mod append;
 mod correlate;
 mod early;

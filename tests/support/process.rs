@@ -97,6 +97,18 @@ impl Siptrail {
         child.wait().expect("gone");
     }
 
+    /// SIGTERM, and all that it said until it ended.
+    pub async fn said_to_the_end(self) -> Vec<String> {
+        let said = Arc::clone(&self.said);
+        assert_eq!(self.stop().await, Some(0));
+        // The threads that listen let go of it at the end of its output.
+        eventually("its last words arrive", || async {
+            if Arc::strong_count(&said) == 1 { Ok(()) } else { Err("they are on their way".into()) }
+        })
+        .await;
+        said.lock().expect("lines").clone()
+    }
+
     /// SIGTERM, and its exit code.
     pub async fn stop(self) -> Option<i32> {
         signal(self.id(), Signal::TERM);

@@ -11,7 +11,7 @@ let late = 0;
 let hold = null; // null: decided by scrolling and the open detail; true, false: by the reader
 let ended = false;
 let hidden = 0;
-let around = null;
+let around = null; // what stands around the rows, as it came last
 
 const isMessage = (id) => /^m[0-9a-f]{16}-/.test(id);
 
@@ -32,6 +32,7 @@ const open = () => {
   source = new EventSource(url);
   for (const type of ["row", "gone", "keep"]) source.addEventListener(type, take);
   source.addEventListener("seen", seen);
+  source.addEventListener("around", surround);
   source.addEventListener("moved", move);
   source.addEventListener("reload", () => end("The picture has changed: reload", true));
   source.addEventListener("refused", (event) => end(event.data, true));
@@ -49,14 +50,18 @@ const move = (event) => {
   version = "";
   waiting = [];
   open();
-  around ??= setTimeout(refresh, 1000);
 };
 
-// Nothing that is drawn here has changed, but perhaps what stands around it.
+// The rows of a batch are all here: this is how it stands now, once they are in their places.
 const seen = (event) => {
-  if (waiting.length || version === event.lastEventId) return;
-  version = event.lastEventId;
-  if (!list || !held()) around ??= setTimeout(refresh, 1000);
+  if (waiting.length) waiting.push({ type: "seen", id: event.lastEventId });
+  else version = event.lastEventId;
+  settle();
+};
+
+const surround = (event) => {
+  around = JSON.parse(event.data);
+  settle();
 };
 
 const close = () => {
@@ -93,6 +98,7 @@ const take = (event) => {
 
 const settle = () => {
   if (ended) return;
+  if (!list) return redraw();
   if (held()) {
     const rows = waiting.filter((change) => change.type === "row" && isMessage(change.data.id) && !document.getElementById(change.data.id));
     const count = new Set(rows.map((change) => change.data.id)).size;
@@ -100,30 +106,23 @@ const settle = () => {
     else show(hold ? "Paused: resume (L)" : "");
     return;
   }
-  const changes = waiting.splice(0);
-  for (const change of changes) apply(change);
-  if (changes.length) around ??= setTimeout(refresh, 1000);
+  for (const change of waiting.splice(0)) apply(change);
+  redraw();
   show("");
 };
 
-// What stands around the rows (verdict, counts, columns, pages) is fetched as a page and put in place, but for what has the focus.
-const refresh = async () => {
+// What stands around the rows (verdict, counts, columns, pages) is put in place, but for what has the focus.
+const redraw = () => {
+  if (!around) return;
+  const page = new DOMParser().parseFromString(around.html, "text/html");
+  const parts = [".verdict", ".tools", "#flow .head", "#flow .lines", "#flow .pages"].join();
+  const now = page.querySelectorAll(parts);
+  document.querySelectorAll(parts).forEach((old, at) => {
+    if (now[at]?.className === old.className && !old.contains(document.activeElement)) old.replaceWith(now[at]);
+  });
+  const here = flow.querySelector(".ladder");
+  if (around.classes && here) here.className = around.classes + (here.classList.contains("faded") ? " faded" : "");
   around = null;
-  try {
-    const answer = await fetch(location.href);
-    if (!answer.ok) return;
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const parts = [".verdict", ".tools", "#flow .head", "#flow .lines", "#flow .pages"].join();
-    const now = page.querySelectorAll(parts);
-    document.querySelectorAll(parts).forEach((old, at) => {
-      if (now[at]?.className === old.className && !old.contains(document.activeElement)) old.replaceWith(now[at]);
-    });
-    const ladder = page.querySelector("#flow .ladder");
-    const here = flow.querySelector(".ladder");
-    if (ladder && here) here.className = ladder.className + (here.classList.contains("faded") ? " faded" : "");
-  } catch {
-    // The stream itself says when the server is gone.
-  }
 };
 
 const apply = ({ type, data, id }) => {

@@ -1,17 +1,19 @@
 //! The read API: what the pages show, for programs. Keyset-paged, the same filters as the search page.
 
+mod agents;
 mod messages;
 mod picture;
 mod scenarios;
 mod streams;
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::routing::get;
 use axum::{Json, Router};
 use utoipa::OpenApi;
 
 use crate::error::ApiError;
 use crate::params::Params;
+use crate::reading::Reading;
 use crate::{Error, Site};
 
 /// Rows of a list where no `limit` is given, and the most that may be asked for.
@@ -26,6 +28,7 @@ pub(crate) fn routes() -> Router<Site> {
         .merge(scenarios::routes())
         .merge(messages::routes())
         .merge(streams::routes())
+        .merge(agents::routes())
 }
 
 /// The whole API, as OpenAPI 3.1.
@@ -48,6 +51,7 @@ pub fn document() -> utoipa::openapi::OpenApi {
         messages::list,
         messages::one,
         streams::list,
+        agents::list,
         alive,
         ready
     ),
@@ -61,17 +65,35 @@ async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// The database answers, and what arrives is stored and joined. What else fails is named beside `ready`.
-#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "health", responses(
-    (status = 200, description = "ready", body = String),
-    (status = 503, description = "the database does not answer, which is said within 2 s; or what arrives is not stored or not joined, with the reason", body = ApiError),
-))]
-async fn ready(State(site): State<Site>) -> Result<String, Error> {
+/// The database answers, what arrives is stored and joined, every agent is heard, and what agents should read they can
+/// read. What else fails is named beside `ready`. For balancers, `of=server` leaves the agents out: no request is answered
+/// better elsewhere because a log cannot be read.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "readyz",
+    tag = "health",
+    params(("of" = Option<String>, Query, description = "`server`: agents are left out")),
+    responses(
+        (status = 200, description = "ready", body = String),
+        (status = 400, description = "a parameter is not known", body = ApiError),
+        (status = 503, description = "the database does not answer, which is said within 2 s; what arrives is not stored or not joined; an agent was not heard for 30 s or was stopped; something cannot be read; with the reason", body = ApiError),
+    )
+)]
+async fn ready(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<String, Error> {
+    let params = params(query.as_deref(), &[&["of"]])?;
+    let of_server = match params.get("of") {
+        None => false,
+        Some("server") => true,
+        Some(other) => return Err(Error::BadRequest(format!("of is server or left out, not \"{other}\""))),
+    };
     site.store.ping().await.map_err(|error| Error::NotReady(error.to_string()))?;
     let faults = site.store.health().faults();
-    let said = faults.iter().map(|fault| format!("{} since {}: {}", fault.part.fails(), fault.since, fault.why));
-    let said = said.collect::<Vec<_>>().join("; ");
-    if faults.iter().any(|fault| fault.part.is_vital()) {
+    let own = faults.iter().map(|fault| format!("{} since {}: {}", fault.part.fails(), fault.since, fault.why));
+    let troubles = if of_server { Vec::new() } else { agents::troubles(&Reading::of(&site).await?) };
+    let fails = !troubles.is_empty() || faults.iter().any(|fault| fault.part.is_vital());
+    let said = own.chain(troubles).collect::<Vec<_>>().join("; ");
+    if fails {
         return Err(Error::NotReady(said));
     }
     Ok(if said.is_empty() { "ready\n".into() } else { format!("ready; {said}\n") })

@@ -23,6 +23,8 @@ pub enum Error {
     Store(#[from] store::Error),
     #[error("{0}")]
     NotReady(String),
+    #[error("too much is being drawn")]
+    Busy,
     #[error("the page would be too large")]
     TooLarge,
     #[error("page cannot be drawn: {0}")]
@@ -50,6 +52,11 @@ impl IntoResponse for Error {
             Self::NotReady(cause) => {
                 tracing::warn!(why = cause, "/readyz answered that Siptrail is not ready");
                 (StatusCode::SERVICE_UNAVAILABLE, Problem { text: cause, find: String::new() })
+            }
+            Self::Busy => {
+                tracing::warn!("a page was refused: too much is being drawn");
+                let text = "Too much is being drawn at once. Try again in a moment.";
+                (StatusCode::SERVICE_UNAVAILABLE, Problem { text: text.into(), find: String::new() })
             }
             Self::TooLarge => {
                 tracing::warn!("a page was not drawn: it would be larger than any page");

@@ -6,17 +6,18 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use record::miss::NearMiss;
-use record::span::Cause;
-use record::time::Timestamp;
-use store::health::{Fault, Part};
+use record::wire;
+use store::agent::Agent;
+use store::health::Fault;
 use store::search::Filter;
-use store::stream::{StreamRow, Totals};
+use store::source::SourceRow;
+use store::stream::Totals;
 
 use crate::page::{Frame, Page};
 use crate::params::Params;
+use crate::reading::{Reading, Trouble, others};
 use crate::search::row::Row;
 use crate::search::{Hint, in_all_classes};
-use crate::unread::Unread;
 use crate::{Error, Site, words};
 
 /// Newest scenarios shown.
@@ -28,8 +29,8 @@ const UNREAD: usize = 20;
 /// Logs that are shown with lines that are nearly header lines.
 const MISREAD: usize = 10;
 
-/// Streams read for the page; all of them are in the API.
-const STREAMS: usize = 200;
+/// Sources on the page, those that logged last; all files are in the API.
+const SOURCES: usize = 200;
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new().route("/", get(home))
@@ -37,30 +38,37 @@ pub(crate) fn routes() -> Router<Site> {
 
 async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error> {
     let newest = Filter::default();
-    let (totals, mut streams, misread, newest) = tokio::try_join!(
-        site.store.totals(),
-        site.store.streams(None, STREAMS),
-        site.store.misread(),
-        site.store.search(&newest, None, NEWEST)
+    let (totals, sources, misread, newest, reading) = tokio::try_join!(
+        async { Ok::<_, Error>(site.store.totals().await?) },
+        async { Ok(site.store.sources(SOURCES + 1).await?) },
+        async { Ok(site.store.misread().await?) },
+        async { Ok(site.store.search(&newest, None, NEWEST).await?) },
+        Reading::of(&site)
     )?;
-    let mut unread = site.settings.unread.borrow().clone();
-    unread.sort_by_key(|unread| !unread.is_fault());
-    streams.sort_by(|a, b| (&a.host, &a.source, &a.path).cmp(&(&b.host, &b.source, &b.path)));
+    let (waited_for, uncounted) = reading.waited_for();
+    let troubles = reading.troubles(frame.zone);
+    let more_unread = uncounted + waited_for.len().saturating_sub(UNREAD) as u64;
     let faults = site.store.health().faults();
-    // What was written since then is not known here: nothing is said to be complete.
-    let stalled = faults.iter().find(|fault| fault.part == Part::Storing).map(|fault| frame.zone.full(fault.since));
+    let more_sources = sources.len() > SOURCES;
     let page = Home {
         faults: faults.iter().map(|fault| Faulty::new(fault, &frame)).collect(),
-        numbers: numbers(&totals, stalled.is_some()),
+        numbers: numbers(&totals, reading.stalled().is_some(), !troubles.is_empty()),
+        more_troubles: (troubles.len() > UNREAD).then(|| words::count(troubles.len() - UNREAD)),
+        troubles: troubles.into_iter().take(UNREAD).collect(),
         empty: totals.records == 0,
-        began_at_end: streams.iter().any(|stream| stream.gaps.iter().any(|gap| gap.cause == Cause::StartAtEnd)),
+        began_at_end: sources.iter().any(|source| source.skipped > 0),
         waiting: (totals.waiting > 0).then(|| words::counted(totals.waiting, "batch").replace("batchs", "batches")),
         more_misread: (misread.len() > MISREAD).then(|| words::count(misread.len() - MISREAD)),
         misread: misread.iter().take(MISREAD).map(Misread::new).collect(),
-        more_unread: (unread.len() > UNREAD).then(|| words::count(unread.len() - UNREAD)),
-        unread: unread.into_iter().take(UNREAD).collect(),
-        sources: streams.iter().map(|stream| Source::new(stream, &frame, stalled.as_deref())).collect(),
-        more_sources: (totals.streams > STREAMS as i64).then(|| words::count(totals.streams - STREAMS as i64)),
+        more_unread: (more_unread > 0).then(|| words::count(more_unread)),
+        unread: waited_for
+            .iter()
+            .take(UNREAD)
+            .map(|(heartbeat, unread)| Unread::new(&heartbeat.host, unread))
+            .collect(),
+        sources: sources.iter().take(SOURCES).map(|source| Source::new(source, &reading, &frame)).collect(),
+        clocks: reading.agents().iter().filter_map(Clock::of).collect(),
+        more_sources,
         following: site.settings.following.clone(),
         hint: Hint::of(&newest.rows, &frame),
         rows: Row::list(&newest.rows, &frame),
@@ -78,6 +86,9 @@ struct Home {
     frame: Frame,
     /// The parts of Siptrail that fail.
     faults: Vec<Faulty>,
+    /// What nobody reads though somebody should.
+    troubles: Vec<Trouble>,
+    more_troubles: Option<String>,
     /// Nothing was read yet.
     empty: bool,
     /// What was there before was left out, as asked.
@@ -88,11 +99,13 @@ struct Home {
     /// Logs with lines that are nearly header lines.
     misread: Vec<Misread>,
     more_misread: Option<String>,
-    /// What an agent in this process does not read; what is at fault comes first.
+    /// What agents do not read, and nobody need do anything about.
     unread: Vec<Unread>,
     more_unread: Option<String>,
     sources: Vec<Source>,
-    more_sources: Option<String>,
+    /// Hosts whose clocks are off.
+    clocks: Vec<Clock>,
+    more_sources: bool,
     following: Vec<String>,
     hint: Hint,
     rows: Vec<Row>,
@@ -116,10 +129,11 @@ impl Faulty {
     }
 }
 
-fn numbers(totals: &Totals, stalled: bool) -> Vec<(String, &'static str, String)> {
+fn numbers(totals: &Totals, stalled: bool, troubled: bool) -> Vec<(String, &'static str, String)> {
     let behind = u64::try_from(totals.lag).unwrap_or(0);
     let read = match behind {
         _ if stalled => "what came since then is not stored".into(),
+        _ if troubled => "not all is read, see above".into(),
         0 => "read to the end".into(),
         behind => format!("{} not shown yet", words::size(behind)),
     };
@@ -132,7 +146,7 @@ fn numbers(totals: &Totals, stalled: bool) -> Vec<(String, &'static str, String)
         (
             words::count(totals.gaps),
             named(totals.gaps, "gap", "gaps"),
-            if totals.gaps == 0 { "nothing lost".into() } else { String::new() },
+            if totals.gaps == 0 && !troubled { "nothing lost".into() } else { String::new() },
         ),
     ]
 }
@@ -168,48 +182,71 @@ impl Misread {
     }
 }
 
-/// One file and how far it is read.
+/// A place or file that is not read, as it should be: it is not there yet, or no log.
+struct Unread {
+    path: String,
+    others: String,
+    host: String,
+    what: String,
+}
+
+impl Unread {
+    fn new(host: &str, unread: &wire::Unread) -> Self {
+        Self { path: unread.path.clone(), others: others(unread), host: host.to_owned(), what: unread.what.clone() }
+    }
+}
+
+/// A host whose clock is off.
+struct Clock {
+    host: String,
+    what: String,
+}
+
+impl Clock {
+    fn of(agent: &Agent) -> Option<Self> {
+        Some(Self { host: agent.heartbeat.as_ref()?.host.clone(), what: Reading::clock(agent)? })
+    }
+}
+
+/// One source and how far it is read.
 struct Source {
     name: String,
     host: String,
+    /// Of its newest file.
     path: String,
     /// "complete", or what is missing.
     state: String,
     tone: &'static str,
+    /// Until when all of it is here.
+    read_to: Option<String>,
     last: Option<String>,
+    files: String,
     records: String,
     noise: String,
     size: String,
     gaps: Vec<String>,
+    more_gaps: Option<String>,
 }
 
 impl Source {
-    /// `stalled`: since when nothing is stored.
-    fn new(stream: &StreamRow, frame: &Frame, stalled: Option<&str>) -> Self {
-        let behind = stream.lag();
-        let (skipped, lost): (Vec<_>, Vec<_>) = stream.gaps.iter().partition(|gap| gap.cause == Cause::StartAtEnd);
-        let (state, tone) = match (lost.len(), behind) {
-            (0, _) if let Some(since) = stalled => (format!("not known since {since}"), "bad"),
-            (0, 0) if stream.provisional > 0 => ("up to date, last record still open".to_owned(), "good"),
-            (0, 0) if !skipped.is_empty() => ("complete from where reading began".to_owned(), "good"),
-            (0, 0) => ("complete".to_owned(), "good"),
-            (0, _) if stream.read_to.0 >= stream.size => {
-                (format!("read; the last {} are no message so far", words::size(behind)), "")
-            }
-            (0, _) => (format!("{} behind", words::size(behind)), ""),
-            (gaps, _) => (words::counted(gaps, "gap"), "bad"),
-        };
+    fn new(row: &SourceRow, reading: &Reading, frame: &Frame) -> Self {
+        let state = reading.state_of(row, frame.zone);
+        let report = reading.report(&row.agent, &row.name);
+        let more_gaps = row.gaps.saturating_sub(row.newest_gaps.len() as u64);
         Self {
-            name: stream.source.clone(),
-            host: stream.host.clone(),
-            path: stream.path.clone(),
-            state,
-            tone,
-            last: stream.last_event.map(|at: Timestamp| frame.zone.full(at)),
-            records: words::count(stream.counters.records.saturating_add_signed(stream.tail)),
-            noise: words::count(stream.counters.noise_lines),
-            size: words::size(stream.size),
-            gaps: stream.gaps.iter().map(|gap| gap_words(gap, frame)).collect(),
+            name: row.name.clone(),
+            host: row.host.clone(),
+            path: report.map(|report| report.path.clone()).unwrap_or_default(),
+            state: state.text,
+            tone: state.tone,
+            read_to: state.read_to.map(|at| frame.zone.full(at)),
+            last: row.last_event.map(|at| frame.zone.full(at)),
+            files: words::count(row.files),
+            records: words::count(row.records),
+            noise: words::count(row.noise_lines),
+            size: words::size(row.size),
+            gaps: row.newest_gaps.iter().map(|gap| gap_words(gap, frame)).collect(),
+            more_gaps: (more_gaps > 0).then(|| words::counted(more_gaps, "earlier gap")),
         }
     }
 }

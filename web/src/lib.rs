@@ -18,12 +18,14 @@ pub mod ladder;
 pub mod live;
 pub mod page;
 pub mod params;
+pub mod picture;
+mod reading;
+mod room;
 pub mod scenario;
 pub mod search;
 pub mod security;
 pub mod state;
 pub mod subject;
-pub mod unread;
 pub mod visible;
 pub mod words;
 pub mod zone;
@@ -31,7 +33,6 @@ pub mod zone;
 pub use error::Error;
 pub use security::guard_others;
 pub use state::{Settings, Site};
-pub use unread::Unread;
 
 /// Everything Siptrail serves to people and programs that read. Must be called within a tokio runtime.
 ///

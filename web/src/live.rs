@@ -1,21 +1,25 @@
 //! The live view of a scenario, or of a call that has none yet: rows as server-sent events, as they come.
 //!
-//! One poller a process asks the store for the versions of all scenarios being watched; each stream draws its own rows (it
-//! has its own filter) and sends those that its reader does not have. Events:
-//! - `row`: JSON `{id, after, html}`; it replaces the element of that id, or goes behind the element `after`
+//! One poller a process asks the store for the versions of all scenarios being watched; all readers with the same view of
+//! one scenario share its picture, which is drawn once for them, and get what has changed in it. Events:
+//! - `row`: JSON `{id, after, html}`; it replaces the element of that id, or goes after the element `after`
 //! - `gone`: the id of an element that is no longer drawn (folded into another)
 //! - `keep`: the ids of all rows, after a stream that began in the middle has sent them all
+//! - `around`: JSON `{classes, html}`, what stands around the rows
 //! - `seen`: what this reader has is how it stands now
 //! - `moved`: the address of the scenario that a call without one has got
 //! - `reload`: the picture changed too much; `refused`: a sentence, and no more is sent
 //!
 //! Only the last event of a batch has an `id:`, the scenario's version: a reader that was cut off midway asks again for all.
 
-mod clients;
+pub(crate) mod clients;
+mod event;
+mod group;
 mod rows;
 mod watch;
 
 pub(crate) use clients::Clients;
+pub(crate) use group::Groups;
 pub use rows::Row;
 pub(crate) use watch::{Seen, Watch, version};
 
@@ -24,23 +28,21 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
-use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use store::scenario::{Found, Subject};
+use tokio::sync::broadcast::error::RecvError;
 
-use self::clients::Seat;
-use self::rows::{Change, Known};
+use self::clients::{Client, Seat};
+use self::group::{Batch, Member};
 use crate::params::Params;
 use crate::{Error, Site, subject};
 
 /// Proxies cut quiet streams, mostly at 60 s.
 const COMMENT: Duration = Duration::from_secs(15);
-
-/// More changes at once are a new page; above the rows and notes that a page holds.
-const MOST: usize = 5_000;
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new().route("/s/{id}/live", get(live)).route("/calls/{id}/live", get(call))
@@ -67,19 +69,22 @@ async fn call(State(site): State<Site>, request: Request) -> Result<Response, Er
 }
 
 fn stream(site: Site, subject: Subject, now: Seen, request: &Request) -> Response {
-    let query = request.uri().query().unwrap_or("").to_owned();
-    let had = resumed(request.headers(), &Params::parse(&query));
-    let client = request
+    let params = Params::parse(request.uri().query().unwrap_or(""));
+    let had = resumed(request.headers(), &params);
+    let address = request
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
     let factor = if request.version() >= Version::HTTP_2 { 2 } else { 1 };
+    let client = Client::of(request.headers(), address);
     let Some(seat) = site.clients.seat(client, site.settings.streams_per_client * factor) else {
-        return sse(futures::stream::iter([Ok(refused(
+        return sse(futures::stream::iter([Ok(event::refused(
             "Too many live views are open in this browser; close one and reload.",
         ))]));
     };
-    sse(follow(site, subject, query, now, had, seat))
+    let query = request.uri().query().unwrap_or("").split('&').filter(|pair| !pair.starts_with("since="));
+    let member = site.groups.join(&site, subject, &query.collect::<Vec<_>>().join("&"), now);
+    sse(follow(site, member, now, had, seat))
 }
 
 /// Which version the reader has: of the last batch it got, else of the page it was given.
@@ -88,87 +93,71 @@ fn resumed(headers: &HeaderMap, params: &Params) -> Option<i64> {
     last.or_else(|| params.get("since")).and_then(|text| text.trim().parse().ok())
 }
 
+/// What one reader is sent.
 fn follow(
     site: Site,
-    subject: Subject,
-    query: String,
-    mut now: Seen,
+    mut member: Member,
+    now: Seen,
     had: Option<i64>,
     seat: Seat,
-) -> impl futures::Stream<Item = Result<Event, Infallible>> + Send {
+) -> impl futures::Stream<Item = Result<Bytes, Infallible>> + Send {
     async_stream::stream! {
         let _seat = seat;
         let stop = site.settings.stop.clone();
-        let Some(mut seen) = site.watch.subscribe(subject.clone()).await else { return };
-        let mut known: Option<Known> = None;
+        // What the others of the group have may be older than what this reader has, until it is drawn again.
+        let mut older = member.snapshot().map(|snapshot| snapshot.number);
+        let mut last = None;
         loop {
-            let stands = match (now, &subject) {
-                (Seen::At(version), _) => version,
-                (Seen::Merged(_), Subject::Scenario(_)) => {
-                    yield Ok(Event::default().event("reload").data("joined"));
-                    return;
+            if last.is_none()
+                && let Some(snapshot) = member.snapshot()
+            {
+                let newer = older.is_none_or(|older| snapshot.number > older);
+                let begins = if had == Some(snapshot.version) && snapshot.exact {
+                    Some(event::seen(snapshot.version))
+                } else {
+                    (newer || now == Seen::At(snapshot.version)).then(|| snapshot.all())
+                };
+                if let Some(bytes) = begins {
+                    last = Some(snapshot.number);
+                    yield Ok(bytes);
                 }
-                (Seen::Merged(into), Subject::Call(..)) => {
-                    yield Ok(Event::default().event("moved").data(subject::path(&Subject::Scenario(into))));
-                    return;
-                }
-            };
-            let Ok(rows) = crate::scenario::render_rows(&site, &subject, &query).await else {
-                yield Ok(refused("The live view broke off: the database does not answer. Reload in a moment."));
-                return;
-            };
-            // What was drawn is exactly this version only if no other came meanwhile.
-            let still = version(&site.store, &subject).await.ok().flatten();
-            let changes = match (&mut known, rows) {
-                // It has moved since; the next version says where to.
-                (_, None) => None,
-                (Some(known), Some(rows)) => Some(known.update(rows)),
-                (None, Some(rows)) if had == Some(stands) && still == Some(now) => {
-                    known = Some(Known::new(&rows));
-                    Some(Vec::new())
-                }
-                (None, Some(rows)) => {
-                    let all = Known::default().update(rows.clone());
-                    known = Some(Known::new(&rows));
-                    let keep = Change::Keep(rows.iter().map(|row| row.id.clone()).collect());
-                    Some(all.into_iter().chain([keep]).collect())
-                }
-            };
-            let moved = changes.is_none();
-            let changes = changes.unwrap_or_default();
-            if changes.len() > MOST {
-                yield Ok(Event::default().event("reload").data("many"));
-                return;
             }
-            if changes.is_empty() && !moved {
-                yield Ok(Event::default().event("seen").data("").id(stands.to_string()));
-            }
-            let last = changes.len();
-            for (at, change) in changes.into_iter().enumerate() {
-                let event = change.event();
-                yield Ok(if at + 1 == last { event.id(stands.to_string()) } else { event });
-            }
-            now = loop {
-                let current = *seen.borrow_and_update();
-                if let Some(current) = current.filter(|current| *current != now) {
-                    break current;
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(COMMENT) => {
+                    // It is not drawn anew, so it is no older than what there is.
+                    older = None;
+                    yield Ok(event::comment());
                 }
-                tokio::select! {
-                    () = stop.cancelled() => return,
-                    changed = seen.changed() => if changed.is_err() { return },
-                }
-            };
+                batch = member.batches.recv() => match batch {
+                    Ok(Batch::End(bytes)) => {
+                        yield Ok(bytes);
+                        return;
+                    }
+                    Ok(Batch::News { number, bytes }) if last.is_some_and(|last| last < number) => {
+                        last = Some(number);
+                        yield Ok(bytes);
+                    }
+                    // It is in the picture that the reader began with, or is to begin with.
+                    Ok(Batch::News { .. }) => {}
+                    // A reader that is slower than the call grows begins anew with all there is now.
+                    Err(RecvError::Lagged(_)) => {
+                        if let Some(snapshot) = member.snapshot() {
+                            last = Some(snapshot.number);
+                            yield Ok(snapshot.all());
+                        }
+                    }
+                    Err(RecvError::Closed) => return,
+                },
+            }
         }
     }
 }
 
-fn refused(why: &'static str) -> Event {
-    Event::default().event("refused").data(why)
-}
-
-fn sse(events: impl futures::Stream<Item = Result<Event, Infallible>> + Send + 'static) -> Response {
-    let mut response = Sse::new(events).keep_alive(KeepAlive::new().interval(COMMENT).text("")).into_response();
+fn sse(events: impl futures::Stream<Item = Result<Bytes, Infallible>> + Send + 'static) -> Response {
+    let mut response = Body::from_stream(events).into_response();
     let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
     response

@@ -4,11 +4,13 @@ use std::convert::Infallible;
 
 use askama::Template;
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
 use crate::choice::Choices;
+use crate::live::clients;
 use crate::params::{Params, encode};
 use crate::zone::Zone;
 use crate::{Error, Site};
@@ -77,6 +79,8 @@ pub struct Frame {
     /// What stands in the search box of the header.
     pub find: String,
     pub version: String,
+    /// Makes this browser known, where it is not yet.
+    pub new_browser: Option<HeaderValue>,
 }
 
 impl FromRequestParts<Site> for Frame {
@@ -102,6 +106,21 @@ impl OptionalFromRequestParts<Site> for Frame {
 }
 
 impl Frame {
+    /// For parts of a page that nobody asked for.
+    pub(crate) fn bare(site: &Site) -> Self {
+        Self {
+            zone: Zone::UTC,
+            choices: Choices::default(),
+            host: String::new(),
+            path: String::new(),
+            params: Params::default(),
+            query: String::new(),
+            find: String::new(),
+            version: site.settings.version.clone(),
+            new_browser: None,
+        }
+    }
+
     /// A frame whatever the request says; for error pages.
     pub(crate) fn lenient(parts: &Parts, site: &Site) -> Self {
         let params = Params::parse(parts.uri.query().unwrap_or(""));
@@ -114,6 +133,7 @@ impl Frame {
             params,
             query: parts.uri.query().unwrap_or("").to_owned(),
             version: site.settings.version.clone(),
+            new_browser: clients::cookie_for(&parts.headers),
         }
     }
 

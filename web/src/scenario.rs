@@ -12,7 +12,6 @@ mod flags;
 mod header;
 mod headline;
 mod json;
-pub(crate) mod load;
 mod logged;
 mod parsed;
 mod sdp;
@@ -25,16 +24,18 @@ mod tests;
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::Uri;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, SET_COOKIE, X_CONTENT_TYPE_OPTIONS};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use record::id::MessageId;
 use store::scenario::{Found, Scenario, Subject};
 
-use self::load::{apart, load};
+pub(crate) use self::draw::Around;
+pub(crate) use self::evidence::Evidence;
 use crate::ladder::view::View;
 use crate::live::{self, Row, Seen};
 use crate::page::Frame;
+use crate::reading::Reading;
 use crate::{Error, Site, subject};
 
 pub(crate) fn routes() -> Router<Site> {
@@ -93,9 +94,25 @@ async fn scenario(site: &Site, id: &str) -> Result<Found<Scenario>, Error> {
     Ok(site.store.scenario(id).await?)
 }
 
-/// The rows and notes of a ladder as its page with this query draws them, in order; for the live view. None: it was
-/// joined into a scenario.
-pub async fn render_rows(site: &Site, subject: &Subject, query: &str) -> Result<Option<Vec<Row>>, Error> {
+/// A scenario as its live page with some query shows it.
+pub(crate) struct LiveView {
+    pub rows: Vec<Row>,
+    pub around: Around,
+    pub evidence: Evidence,
+    pub version: i64,
+}
+
+/// How it stands now; to be asked before its messages are read, so that none is missed.
+pub(crate) async fn version(site: &Site, subject: &Subject) -> Result<i64, Error> {
+    Ok(match live::version(&site.store, subject).await? {
+        Some(Seen::At(version)) => version,
+        Some(Seen::Merged(_)) | None => 0,
+    })
+}
+
+/// None: it was joined into a scenario.
+pub(crate) async fn live_view(site: &Site, subject: &Subject, query: &str) -> Result<Option<LiveView>, Error> {
+    let version = version(site, subject).await?;
     let found = match subject {
         Subject::Scenario(id) => site.store.scenario(*id).await?,
         Subject::Call(key, _) => site.store.call(*key).await?,
@@ -105,11 +122,18 @@ pub async fn render_rows(site: &Site, subject: &Subject, query: &str) -> Result<
         (Found::Merged(_), _) => return Ok(None),
         (Found::Nowhere, Subject::Scenario(id)) => return Err(nowhere("scenario", &id.to_string())),
         // A record that began where another now goes on.
-        (Found::Nowhere, Subject::Call(..)) => return Ok(Some(Vec::new())),
+        (Found::Nowhere, Subject::Call(..)) => {
+            let (rows, around, evidence) = (Vec::new(), Around::default(), Evidence::default());
+            return Ok(Some(LiveView { rows, around, evidence, version }));
+        }
     };
-    let (messages, _) = load(&site.store, &scenario).await?;
+    let picture = site.pictures.of(&site.store, scenario, version).await?;
     let view = View::parse(query);
-    apart(move || draw::rows(&messages, &view)).await.map(Some)
+    let evidence = evidence::of(&site.store, &Reading::of(site).await?, &picture.messages, view.zone).await?;
+    let (frame, now) = (Frame::bare(site), site.now());
+    let asked = draw::Asked { picture, evidence: evidence.clone(), view, frame, now };
+    let draw::Live { rows, around } = site.pictures.draw(move || draw::live(&asked)).await?;
+    Ok(Some(LiveView { rows, around, evidence, version }))
 }
 
 /// Loads a scenario, or a call that has none yet, and draws it away from the threads that serve requests.
@@ -119,11 +143,12 @@ async fn answer(
     query: Option<String>,
     part: &str,
     frame: Frame,
-    draw: fn(draw::Picture) -> Result<String, Error>,
+    draw: fn(&draw::Asked) -> Result<String, Error>,
 ) -> Result<Response, Error> {
     let query = query.unwrap_or_default();
+    let cookie = frame.new_browser.clone();
     let is_call = frame.path.starts_with("/calls/");
-    let mut scenario = match found {
+    let scenario = match found {
         Found::Here(scenario) => scenario,
         Found::Merged(into) => {
             let mark = if query.is_empty() { "" } else { "?" };
@@ -134,17 +159,16 @@ async fn answer(
         }
         Found::Nowhere => return Err(nowhere(if is_call { "call" } else { "scenario" }, id)),
     };
-    // What the live view compares with; read before the messages, so that none is missed.
-    if let Some(Seen::At(version)) = live::version(&site.store, &scenario.row.subject).await? {
-        scenario.row.version = version;
-    }
-    let (messages, all) = load(&site.store, &scenario).await?;
-    let evidence = evidence::of(&site.store, &messages).await?;
-    let now = site.now();
+    let version = version(&site, &scenario.row.subject).await?;
+    let picture = site.pictures.of(&site.store, scenario, version).await?;
     let view = View::parse(&query);
-    let picture = draw::Picture { scenario, messages, all, evidence, view, frame, now };
-    let html = apart(move || draw(picture)).await?;
-    Ok(([(CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response())
+    let evidence = evidence::of(&site.store, &Reading::of(&site).await?, &picture.messages, view.zone).await?;
+    let now = site.now();
+    let asked = draw::Asked { picture, evidence, view, frame, now };
+    let html = site.pictures.draw(move || draw(&asked)).await?;
+    let mut response = ([(CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response();
+    response.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));
+    Ok(response)
 }
 
 /// The exact bytes of a message, to save and to read with other tools.

@@ -5,11 +5,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use record::time::Timestamp;
 use store::Store;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::live::{Clients, Watch};
-use crate::unread::Unread;
+use crate::live::{Clients, Groups, Watch};
+use crate::picture::Pictures;
 
 /// How the router behaves; made by whoever mounts it.
 #[derive(Clone, Debug)]
@@ -21,8 +20,6 @@ pub struct Settings {
     pub version: String,
     /// What is being followed (paths or patterns), for a page that has nothing to show yet.
     pub following: Vec<String>,
-    /// What of that is not read now.
-    pub unread: watch::Receiver<Vec<Unread>>,
     /// Live streams of one client over HTTP/1.1; twice as many over HTTP/2. A browser has six connections an origin.
     pub streams_per_client: usize,
     /// Ends live streams, so that a shutdown need not wait for readers.
@@ -36,7 +33,6 @@ impl Settings {
             allowed_hosts: ["localhost", "127.0.0.1", "[::1]"].map(String::from).to_vec(),
             version: version.into(),
             following: Vec::new(),
-            unread: watch::channel(Vec::new()).1,
             streams_per_client: 4,
             stop: CancellationToken::new(),
         }
@@ -50,12 +46,21 @@ pub struct Site {
     pub settings: Arc<Settings>,
     pub(crate) watch: Watch,
     pub(crate) clients: Clients,
+    pub(crate) pictures: Pictures,
+    pub(crate) groups: Groups,
 }
 
 impl Site {
     pub(crate) fn new(store: Store, settings: Settings) -> Self {
         let watch = Watch::start(store.clone(), settings.stop.clone());
-        Self { store, settings: Arc::new(settings), watch, clients: Clients::default() }
+        Self {
+            store,
+            settings: Arc::new(settings),
+            watch,
+            clients: Clients::default(),
+            pictures: Pictures::default(),
+            groups: Groups::default(),
+        }
     }
 
     /// The clock on the wall: for presets and ages, never for judgement.

@@ -8,6 +8,12 @@ use record::time::{Timestamp, parse_rfc3339};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Zone(Tz);
 
+impl Default for Zone {
+    fn default() -> Self {
+        Self::UTC
+    }
+}
+
 /// Which reading a typed time takes where it leaves a choice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bound {

@@ -1,6 +1,7 @@
 //! Logs made here, read as the collector reads them, and stored: what tests and the example serve.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use message::event::CallEvent;
 use message::facts::{self, Settings};
@@ -8,7 +9,7 @@ use message::kind::Kind;
 use record::id::{MessageId, Offset, StreamId};
 use record::span::Flags;
 use record::time::{SECOND, Timestamp};
-use record::wire::{FileIdentity, Guard, StreamMeta};
+use record::wire::{FileIdentity, Guard, Heartbeat, SourceReport, StreamMeta};
 use store::Store;
 use store::append::{Incoming, Item, MessageRow, Packed};
 
@@ -75,8 +76,29 @@ impl Ingest {
             let outcomes = self.store.append(vec![incoming]).await.expect("appended");
             assert!(matches!(outcomes[..], [store::append::Outcome::Stored { w }] if w == end), "{outcomes:?}");
             self.streams.insert(host, end);
+            self.hear(host).await;
         }
         ids
+    }
+
+    /// Its agent says that all is read.
+    async fn hear(&self, host: &'static str) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
+        let now = Timestamp(now.as_micros() as i64);
+        let path = format!("/var/log/{host}/sip.log");
+        let source = SourceReport { name: "sip".into(), path, files: 1, read_to: Some(now), ..SourceReport::default() };
+        let heartbeat = Heartbeat {
+            version: record::wire::VERSION,
+            agent: host.into(),
+            program: "0.0.0".into(),
+            host: host.into(),
+            clock: now,
+            sources: vec![source],
+            unread: Vec::new(),
+            more_unread: 0,
+            stops: false,
+        };
+        self.store.hear(&heartbeat, now).await.expect("heard");
     }
 
     /// What a correlator does, without its concern for size.

@@ -223,6 +223,58 @@ async fn a_fifth_stream_of_a_browser_is_refused_in_words_and_a_stopping_server_e
     }
 }
 
+/// Through a tunnel, all browsers come from one address.
+#[tokio::test]
+async fn four_live_views_are_those_of_a_browser_and_not_of_an_address() {
+    let mut site = Site::new().await;
+    site.ingest.add(&call(BEGUN, 1, "alice", "bob", 486, 10)).await;
+    let (id, _) = scenario(&site).await;
+    let page = site.get(&format!("/s/{id}")).await;
+    let cookie = page.headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("browser=") && cookie.contains("HttpOnly"), "{cookie}");
+    let first = cookie.split(';').next().unwrap().to_owned();
+    let path = format!("/s/{id}/live");
+    let mut open = Vec::new();
+    for browser in [first.as_str(), "browser=0123456789abcdef", "browser=fedcba9876543210"] {
+        let ask = || Stream::ask(&site, Request::get(&path).header("cookie", browser));
+        for _ in 0..4 {
+            let mut stream = ask().await;
+            assert_eq!(stream.next().await.unwrap().event, "row", "{browser}");
+            open.push(stream);
+        }
+        assert_eq!(ask().await.next().await.unwrap().event, "refused", "{browser}");
+    }
+}
+
+/// A batch ends with the version, and what stands around the rows comes with them: nobody need load the page again.
+#[tokio::test]
+async fn what_stands_around_the_rows_comes_with_them() {
+    let mut site = Site::new().await;
+    let records = call(BEGUN, 1, "alice", "bob", 200, 10);
+    site.ingest.add(&records[..6]).await;
+    let (id, version) = scenario(&site).await;
+    let mut streams = Vec::new();
+    for _ in 0..3 {
+        let mut stream = Stream::open(&site, &format!("/s/{id}/live?since={version}")).await;
+        assert_eq!(stream.next().await.unwrap().event, "seen");
+        streams.push(stream);
+    }
+    site.ingest.add(&records[6..]).await;
+    for stream in &mut streams {
+        let mut around = None;
+        loop {
+            let told = stream.next().await.unwrap();
+            match told.event.as_str() {
+                "around" => around = Some(serde_json::from_str::<Value>(&told.data).unwrap()),
+                "seen" if told.id != Some(version.to_string()) => break,
+                _ => {}
+            }
+        }
+        let html = around.expect("it has changed")["html"].as_str().unwrap().to_owned();
+        assert!(html.contains("answered, ended by") && html.contains("of 10 rows"), "{html}");
+    }
+}
+
 #[tokio::test]
 async fn a_provisional_row_is_told_and_replaced_under_its_own_id() {
     let mut site = Site::new().await;

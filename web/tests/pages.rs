@@ -31,7 +31,7 @@ async fn home_counts_what_is_there_and_lists_the_newest_calls_and_sources() {
     assert_eq!(texts(&page, ".numbers b")[..2], ["3", "27"]);
     assert_eq!(texts(&page, ".scenarios .who"), ["carol to dave", "alice to bob"]);
     assert_eq!(texts(&page, ".scenarios .res"), ["busy 486 rang after 140 ms", "answered 200 after 3.20 s"]);
-    assert_eq!(texts(&page, ".sources tbody b"), ["proxy-1", "sbc-1"]);
+    assert_eq!(texts(&page, ".sources tbody b"), ["sbc-1", "proxy-1"]);
     assert_eq!(texts(&page, ".sources .out"), ["complete", "complete"]);
 }
 

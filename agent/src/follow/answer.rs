@@ -46,6 +46,7 @@ impl Follow {
             }
             Some((_, Some(Refused::Meta { text }))) => {
                 warn!(stream = %id, why = text, "the collector cannot read this stream in the way its config asks for; it is held back and tried again");
+                stream.refused = Some(format!("the collector cannot read it as its config asks: {text}"));
                 if stream.identity.source.is_some() {
                     stream.committed.forget_meta();
                 }
@@ -54,10 +55,12 @@ impl Follow {
             Some((_, Some(Refused::Damaged { .. }))) => self.requeue_later(part, cuts, HOLD),
             Some((_, Some(Refused::Lease { holder }))) => {
                 warn!(holder, "another agent has this id; nothing is sent");
+                stream.refused = Some("another agent has this id".to_owned());
                 self.requeue_later(part, cuts, HOLD_LEASE);
             }
             Some((_, Some(Refused::Owner))) => {
                 warn!(stream = %id, "the collector has this stream from another agent; it is held back and tried again");
+                stream.refused = Some("the collector has it from another agent".to_owned());
                 self.requeue_later(part, cuts, HOLD_OPERATOR);
             }
             other => {
@@ -74,6 +77,8 @@ impl Follow {
         stream.tail.acknowledged(&part.tail);
         self.sources.count(stream.identity.source, &part.spans);
         stream.committed.advance(part);
+        stream.refused = None;
+        stream.note_reached();
         self.scheduler.free_memory(id, cuts.bytes());
         self.checkpoints.note_change();
         self.delivery.grow();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use record::time::Timestamp;
 use tracing::{info, warn};
 
 use crate::content::InodeId;
@@ -44,6 +45,9 @@ pub(super) struct Rounds {
     looks: u64,
     /// The listing under way, and since when.
     asked: Option<(Scope, Duration)>,
+    /// The same by the clock on the wall; and that of the last listing of all places, as it began.
+    asked_at: Timestamp,
+    all_seen_at: Option<Timestamp>,
     /// One of all places is to follow that.
     again: bool,
     /// The listing under way is the one that only says what is there as the agent begins.
@@ -158,11 +162,22 @@ impl Rounds {
         }
         if *scope == Scope::All {
             self.number += 1;
+            self.all_seen_at = Some(self.asked_at);
             let rarely = poll.saturating_mul(RARELY);
             let rarely = (took * RARELY_SHARE).clamp(rarely, rarely * 2);
             let rarely = if *polled == Scope::All { poll } else { rarely };
             self.at = if std::mem::take(&mut self.again) { now } else { now + rarely };
         }
+    }
+
+    /// The clock on the wall as a listing is asked for.
+    pub fn note_asked(&mut self, wall: Timestamp) {
+        self.asked_at = wall;
+    }
+
+    /// All files were seen after this, as the clock on the wall says. None: not once yet.
+    pub fn all_seen_at(&self) -> Option<Timestamp> {
+        self.all_seen_at
     }
 
     /// A file raises no hints any more: it is looked at this soon.

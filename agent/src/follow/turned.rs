@@ -51,6 +51,10 @@ impl Follow {
         if let Some(tail) = tail {
             self.put_tail(id, tail, seen);
         }
+        if let Some(stream) = self.streams.get_mut(id).filter(|_| matches!(ended, TurnEnd::End | TurnEnd::Closed)) {
+            stream.reached.saw_end(seen, self.now.wall);
+            stream.note_reached();
+        }
         if moved {
             self.rounds.list_soon(self.now.mono);
         }

@@ -8,7 +8,8 @@ use agent::{Call, Reply};
 use record::id::{Offset, StreamId};
 use record::span::{Cause, SpanKind};
 use record::wire::{
-    Answer, Append, Asked, Guard, Position, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta, WireSpan,
+    Answer, Append, Asked, Guard, Heartbeat, Position, Positions, Refused, StreamAnswer, StreamAppend, StreamMeta,
+    WireSpan,
 };
 use tokio::sync::mpsc;
 
@@ -43,7 +44,10 @@ struct Inner {
     refused: Vec<Refused>,
     /// Came, and is still on its way to the store.
     withheld: Vec<Append>,
+    /// Every stream is said to be another agent's.
+    owned: bool,
     broken: Vec<String>,
+    heartbeats: Vec<Heartbeat>,
 }
 
 /// What happens to the next append.
@@ -88,6 +92,11 @@ impl Stored {
 }
 
 impl Collector {
+    /// What the agent said of itself last.
+    pub fn heartbeat(&self) -> Option<Heartbeat> {
+        self.inner().heartbeats.last().cloned()
+    }
+
     /// Answers calls of an agent in this process until it is dropped.
     pub fn serve(&self) -> mpsc::Sender<Call> {
         let (calls, mut waiting) = mpsc::channel(16);
@@ -101,6 +110,13 @@ impl Collector {
                             if let Some(reply) = collector.reply(&append).await {
                                 let _ = answer.send(reply);
                             }
+                        }
+                        Call::Heartbeat(heartbeat, heard) => {
+                            let up = !collector.inner().down;
+                            if up {
+                                collector.inner().heartbeats.push(heartbeat);
+                            }
+                            let _ = heard.send(if up { Ok(()) } else { Err("down".into()) });
                         }
                         Call::Positions { asked, answer, .. } => {
                             let slow = collector.inner().slow_positions;
@@ -241,6 +257,10 @@ impl Collector {
         self.inner().most = Some(most);
     }
 
+    pub fn refuse_owner(&self, owned: bool) {
+        self.inner().owned = owned;
+    }
+
     pub fn set_poison(&self, poison: &[u8]) {
         self.inner().poison = Some(poison.to_vec());
     }
@@ -347,6 +367,7 @@ impl Inner {
         self.look_for_faults(part);
         let stored = self.streams.entry(part.stream).or_default();
         let refused = refusal(stored, part, self.poison.as_deref());
+        let refused = if self.owned { Some(Refused::Owner) } else { refused };
         self.refused.extend(refused.clone());
         self.repeated += stored.w.min(part.end.0).saturating_sub(part.base.0);
         if refused.is_none() && part.end.0 >= stored.w {

@@ -78,7 +78,7 @@ async fn c04_a_lost_acknowledgement_is_answered_with_the_watermark() {
     eventually("it is sent again, and acknowledged", || world.collector.repeated() > 0).await;
     assert_eq!(world.collector.refused(), []);
     let size = world.log("app.log").metadata().unwrap().len();
-    eventually("the agent knows", || world.progress().bytes_committed == size).await;
+    eventually("the agent knows", || world.progress().reach.committed == size).await;
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn c05_killed_between_acknowledgement_and_checkpoint() {
         world.block_checkpoints();
         let log = world.append("app.log", 10);
         let size = log.metadata().unwrap().len();
-        eventually("it is acknowledged", || world.progress().bytes_committed == size).await;
+        eventually("it is acknowledged", || world.progress().reach.committed == size).await;
         world.kill().await;
         assert!(world.checkpoint().values().eq(&[w]), "and not in the checkpoint");
         world.unblock_checkpoints();

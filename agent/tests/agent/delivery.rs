@@ -28,7 +28,7 @@ async fn d01_while_the_collector_is_down_the_file_is_the_buffer() {
     }
     let size = log.metadata().unwrap().len();
     assert!(size > 20 << 20);
-    eventually("the agent knows all of it", || world.progress().bytes_known == size).await;
+    eventually("the agent knows all of it", || world.progress().reach.known == size).await;
     let mut taken = 0;
     while bytes_read() - read > taken + 100_000 {
         taken = bytes_read() - read;
@@ -88,7 +88,7 @@ async fn d03_appends_answered_late_and_out_of_order_commit_only_what_was_stored(
         world.append(&format!("app-{file}.log"), 100);
     }
     while !world.missing().is_empty() {
-        let known = world.progress().bytes_committed;
+        let known = world.progress().reach.committed;
         let stored: u64 = world.collector.streams().iter().map(|(_, stored)| stored.w).sum();
         assert!(known <= stored, "{known} bytes count as committed, and {stored} are stored");
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -233,7 +233,7 @@ async fn d09_a_collector_that_lacks_bytes_gets_them() {
     world.start();
     world.stored().await;
     let size = log.metadata().unwrap().len();
-    eventually("the agent knows", || world.progress().bytes_committed == size).await;
+    eventually("the agent knows", || world.progress().reach.committed == size).await;
     world.collector.rewind(0);
     world.append("app.log", 1);
     world.exact().await;

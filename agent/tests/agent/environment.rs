@@ -25,7 +25,7 @@ async fn e13_what_is_no_regular_file_is_left_out() {
     world.append("app.log", 5);
     world.start();
     world.exact().await;
-    eventually("one file is followed", || world.progress().files == 1).await;
+    eventually("one file is followed", || world.progress().reach.files == 1).await;
 }
 
 #[tokio::test]
@@ -131,15 +131,16 @@ async fn a_log_whose_last_record_is_unfinished_is_caught_up() {
     world.start();
     eventually("it is caught up", || {
         let progress = world.progress();
-        progress.unfinished == 1 && progress.bytes_committed + progress.bytes_unfinished == progress.bytes_known
+        progress.reach.unfinished_files == 1
+            && progress.reach.committed + progress.reach.unfinished == progress.reach.known
     })
     .await;
-    assert_eq!(world.progress().bytes_unfinished, push.len() as u64);
+    assert_eq!(world.progress().reach.unfinished, push.len() as u64);
     world.write(&log, 1);
     let size = log.metadata().unwrap().len();
     eventually("all is final", || {
         let progress = world.progress();
-        (progress.bytes_committed, progress.bytes_unfinished, progress.unfinished) == (size, 0, 0)
+        (progress.reach.committed, progress.reach.unfinished, progress.reach.unfinished_files) == (size, 0, 0)
     })
     .await;
 }
@@ -158,7 +159,7 @@ async fn e04_a_file_that_cannot_be_read_is_told_once_and_the_others_go_on() {
         unread.path == world.log("bad.log") && matches!(unread.obstacle, Obstacle::Unreadable(_))
     };
     eventually("it is shown", || is_shown(&world.progress())).await;
-    assert_eq!(world.progress().files, 1, "what is not read is not counted as followed");
+    assert_eq!(world.progress().reach.files, 1, "what is not read is not counted as followed");
     tokio::time::sleep(Duration::from_millis(2500)).await;
     let said = String::from_utf8(said.lock().unwrap().clone()).unwrap();
     assert_eq!(said.matches("bad.log").count(), 1, "{said}");
@@ -250,7 +251,7 @@ async fn a_line_without_an_end_and_binary_noise_stall_nothing() {
     let before = resident();
     world.start();
     world.stored().await;
-    eventually("the long line is read", || world.progress().bytes_known >= 100 << 20).await;
+    eventually("the long line is read", || world.progress().reach.known >= 100 << 20).await;
     assert_eq!(world.check(), Vec::<usize>::new());
     let grown = resident().saturating_sub(before);
     assert!(grown < 64 << 20, "{} MiB more are held", grown >> 20);

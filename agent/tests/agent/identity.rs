@@ -44,9 +44,9 @@ async fn b21_no_resume_in_foreign_data_after_delete_and_recreate_while_down() {
         world.append("app.log", 3);
         world.start();
         world.stored().await;
-        eventually("it is followed", || world.progress().files == 1).await;
+        eventually("it is followed", || world.progress().reach.files == 1).await;
         fs::remove_file(world.log("app.log")).unwrap();
-        eventually("the delete is seen", || world.progress().files == 0).await;
+        eventually("the delete is seen", || world.progress().reach.files == 0).await;
         world.stop().await;
     }
     world.append("app.log", 5);

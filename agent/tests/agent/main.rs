@@ -9,6 +9,7 @@ mod collector;
 mod crashes;
 mod delivery;
 mod environment;
+mod heartbeat;
 mod hints;
 mod http;
 mod identity;

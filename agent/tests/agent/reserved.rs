@@ -49,7 +49,7 @@ async fn b11_a_log_that_is_written_in_place_is_read_record_by_record() {
         let mut world = World::new(&["app.log"]);
         let mut log = InPlace::new(&world, "app.log", hole);
         world.start();
-        eventually("it is followed", || world.progress().files == 1).await;
+        eventually("it is followed", || world.progress().reach.files == 1).await;
         for round in 0..6 {
             log.write(&mut world, 2);
             eventually("all that is written is read", || world.collector.covered() == log.at).await;
@@ -75,7 +75,7 @@ async fn room_that_is_given_back_is_no_gap_and_reserved_logs_are_no_copies_of_ea
     let mut world = World::new(&["*.log"]);
     let mut logs = ["a.log", "b.log", "c.log"].map(|name| InPlace::new(&world, name, true));
     world.start();
-    eventually("all are followed", || world.progress().files == 3).await;
+    eventually("all are followed", || world.progress().reach.files == 3).await;
     for _ in 0..3 {
         for log in &mut logs {
             log.write(&mut world, 1);
@@ -84,7 +84,7 @@ async fn room_that_is_given_back_is_no_gap_and_reserved_logs_are_no_copies_of_ea
         eventually("all that is written is read", || world.collector.covered() == written).await;
     }
     let written: u64 = logs.iter().map(|log| log.at).sum();
-    eventually("reserved room is not waited for", || world.progress().bytes_known == written).await;
+    eventually("reserved room is not waited for", || world.progress().reach.known == written).await;
     logs.into_iter().for_each(InPlace::end);
     world.append("a.log", 1);
     world.exact().await;

@@ -22,7 +22,7 @@ async fn a_file_of_which_nothing_is_final_is_known_again_when_the_collector_answ
         world.start();
         let shown = || world.collector.streams().iter().any(|(_, stored)| !stored.tail.is_empty());
         eventually("the half is shown", shown).await;
-        eventually("it is followed", || world.progress().files == 1).await;
+        eventually("it is followed", || world.progress().reach.files == 1).await;
         world.stop().await;
         world.collector.set_slow_positions(LATE);
     }
@@ -40,7 +40,7 @@ async fn an_empty_log_is_one_stream_over_restarts() {
     world.collector.set_slow_positions(LATE);
     for _ in 0..4 {
         world.start();
-        eventually("it is followed", || world.progress().files == 1).await;
+        eventually("it is followed", || world.progress().reach.files == 1).await;
         eventually("it is known", || !world.collector.streams().is_empty()).await;
         world.stop().await;
     }
@@ -67,7 +67,7 @@ async fn neither_checkpoint_nor_positions_grow_with_the_number_of_rotations() {
             let asked = world.collector.positions(Asked::After(None), 100);
             assert_eq!((asked.positions.len(), asked.sources.len()), (1, 1));
             world.start();
-            eventually("it is followed", || world.progress().files == 1).await;
+            eventually("it is followed", || world.progress().reach.files == 1).await;
         }
     }
     world.exact().await;
@@ -183,7 +183,7 @@ async fn logs_named_in_another_order_go_on() {
         world.append("b/sip.log", 10);
         world.start();
         world.exact().await;
-        eventually("both are followed", || world.progress().files == 2).await;
+        eventually("both are followed", || world.progress().reach.files == 2).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
         world.stop().await;
     }
@@ -255,9 +255,9 @@ async fn a_file_cut_behind_what_was_read_is_a_gap() {
     world.collector.set_down(true);
     let log = world.append("app.log", 40_000);
     let size = log.metadata().unwrap().len();
-    eventually("the agent knows all of it", || world.progress().bytes_known == size).await;
+    eventually("the agent knows all of it", || world.progress().reach.known == size).await;
     File::options().write(true).open(world.log("app.log")).unwrap().set_len(size - 1_000_000).unwrap();
-    eventually("it is seen to be shorter", || world.progress().bytes_known == size - 1_000_000).await;
+    eventually("it is seen to be shorter", || world.progress().reach.known == size - 1_000_000).await;
     world.collector.set_down(false);
     eventually("all that is left is stored", || world.collector.streams()[0].1.w >= size - 1_001_000).await;
     world.append("app.log", 1);

@@ -201,7 +201,7 @@ async fn numbered_instances_beside_a_followed_log_are_not_touched() {
     fs::write(world.log("sbc-1.log"), record(1001, 100)).unwrap();
     world.append("sbc.log", 2);
     world.stored().await;
-    eventually("two more looks", || world.progress().files == 1).await;
+    eventually("two more looks", || world.progress().reach.files == 1).await;
     world.exact().await;
     world.stop().await;
 }

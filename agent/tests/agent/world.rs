@@ -54,6 +54,7 @@ impl World {
             close_after: Duration::from_millis(300),
             drain: Duration::from_secs(10),
             batch_after: Duration::from_millis(5),
+            heartbeat: Duration::from_millis(200),
             sources: vec![Source::new("pbx", paths)],
             ..Config::default()
         };

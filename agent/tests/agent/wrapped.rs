@@ -235,7 +235,7 @@ async fn what_a_log_is_wrapped_in_is_recognised_where_that_is_asked_for() {
             wrapped.world.config.sources[0].recognise = recognise;
             wrapped.open().write_all(&wrap(wrapper, b"starting\n", "stderr")).unwrap();
             wrapped.world.start();
-            eventually("the first line is read", || wrapped.world.progress().bytes_left() == 0).await;
+            eventually("the first line is read", || wrapped.world.progress().reach.left() == 0).await;
             wrapped.append(5);
             if recognise || wrapper.is_utf16() {
                 wrapped.world.exact().await;
@@ -247,7 +247,7 @@ async fn what_a_log_is_wrapped_in_is_recognised_where_that_is_asked_for() {
                 wrapped.world.start();
                 wrapped.world.exact().await;
             } else {
-                eventually("it is read to its end", || wrapped.world.progress().bytes_left() == 0).await;
+                eventually("it is read to its end", || wrapped.world.progress().reach.left() == 0).await;
                 assert_eq!((wrapped.world.collector.records().len(), wrapped.world.progress().wrapped.len()), (0, 0));
                 // Nothing of it is final yet: its beginning may be the rest of a record.
                 wrapped.world.stop().await;

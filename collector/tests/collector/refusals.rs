@@ -2,9 +2,12 @@
 
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, StatusCode};
+use futures::StreamExt;
 use record::id::Offset;
 use record::span::{Cause, SpanKind};
-use record::wire::{self, Append, CONTENT_TYPE, MAX_UNPACKED, Refused, StreamAppend, StreamMeta, WireSpan};
+use record::wire::{
+    self, Append, CONTENT_TYPE, MAX_COMPRESSED, MAX_UNPACKED, Refused, StreamAppend, StreamMeta, WireSpan,
+};
 use serde_bytes::ByteBuf;
 use tower::ServiceExt;
 
@@ -67,8 +70,11 @@ async fn batches_beyond_what_there_is_room_for_are_503_and_asked_for_again() {
     let post = |body: Body| {
         Request::post("/api/v1/append").header("content-type", CONTENT_TYPE).body(body).expect("a request")
     };
-    // Without a length it may be the largest there is, and these never end.
-    let endless = || Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+    // These are the largest there are, and never end.
+    let endless = || {
+        let arrived = futures::stream::iter([Ok::<_, std::io::Error>(vec![0; MAX_COMPRESSED])]);
+        Body::from_stream(arrived.chain(futures::stream::pending()))
+    };
     let mut held = Vec::new();
     for _ in 0..2 {
         let mut waiting = Box::pin(door.app.clone().oneshot(post(endless())));
@@ -81,6 +87,21 @@ async fn batches_beyond_what_there_is_room_for_are_503_and_asked_for_again() {
         (StatusCode::SERVICE_UNAVAILABLE, &HeaderValue::from_static("1"))
     );
     drop(held);
+    assert_eq!(door.append(vec![stream(1, 0, RECORD)]).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_body_that_is_announced_and_does_not_come_holds_no_room() {
+    let door = Door::open().await;
+    let mut announced = Vec::new();
+    for _ in 0..300 {
+        let body = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
+        let request = Request::post("/api/v1/append").header("content-type", CONTENT_TYPE);
+        let request = request.header("content-length", MAX_COMPRESSED).body(body).expect("a request");
+        let mut waiting = Box::pin(door.app.clone().oneshot(request));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        announced.push(waiting);
+    }
     assert_eq!(door.append(vec![stream(1, 0, RECORD)]).await.0, StatusCode::OK);
 }
 
@@ -202,7 +223,7 @@ async fn what_is_too_large_is_413_and_takes_no_memory() {
     // It is refused by what it says, before it is there.
     let head = format!(
         "POST /api/v1/append HTTP/1.1\r\ncontent-type: {CONTENT_TYPE}\r\ncontent-length: {}",
-        wire::MAX_COMPRESSED + 1
+        MAX_COMPRESSED + 1
     );
     assert_eq!(door.ask(&head, b"").await.0, StatusCode::PAYLOAD_TOO_LARGE);
     assert!(door.stored().await.is_empty());

@@ -67,7 +67,7 @@ async fn advance(tx: &mut Transaction, prepared: &Prepared) -> Result<bool, Erro
                  tail_near_misses = $10, records = records + $11, record_bytes = record_bytes + $12, noise = noise + $13,
                  noise_bytes = noise_bytes + $14, noise_lines = noise_lines + $15, fragments = fragments + $16,
                  fragment_bytes = fragment_bytes + $17, gaps = gaps + $18, gap_bytes = gap_bytes + $19,
-                 tail_mark = case when tail > 0 or $20 > 0 then tail_mark + 1 else tail_mark end, tail = $20,
+                 tail = $20,
                  end_size = case when $21 = 1 then end_size else $22 end,
                  end_crc = case when $21 = 1 then end_crc else $23 end,
                  end_counters = case when $21 = 1 then end_counters else $24 end, settled = $25

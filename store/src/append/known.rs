@@ -113,7 +113,7 @@ impl NewStream {
 
     async fn write(&self, tx: &mut Transaction, created: Timestamp) -> Result<(), Error> {
         with_transaction!(tx, db => {
-            sqlx::query("insert into agent (id, name) values ($1, $1) on conflict do nothing")
+            sqlx::query("insert into agent (id) values ($1) on conflict do nothing")
                 .bind(&self.agent)
                 .execute(&mut *db)
                 .await?;
@@ -151,8 +151,8 @@ impl NewStream {
             .await?;
             sqlx::query(
                 "insert into stream_offset (stream_id, agent, off, lease, size, read_to, read_at, records, record_bytes,
-                     noise, noise_bytes, noise_lines, fragments, fragment_bytes, gaps, gap_bytes, tail, tail_mark)
-                 values ($1, $2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) on conflict do nothing",
+                     noise, noise_bytes, noise_lines, fragments, fragment_bytes, gaps, gap_bytes, tail)
+                 values ($1, $2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) on conflict do nothing",
             )
             .bind(self.id)
             .bind(&self.agent)

@@ -1,12 +1,13 @@
 //! One scenario as a picture: calls, legs, nodes and rows.
 
-use message::flow::{Flow, Half, NodeKind, Outcome, PushState, flow};
+use message::flow::{Flow, Half, NodeKind, Outcome, PushState};
 use message::logged::Message;
 use serde::Serialize;
-use store::scenario::{Scenario, ScenarioCall};
+use store::scenario::ScenarioCall;
 
 use super::scenarios::{ScenarioJson, text};
 use crate::ladder::words::shortened;
+use crate::picture::Picture;
 
 /// Letters of a method, which may be a million.
 const LONGEST: usize = 200;
@@ -111,15 +112,15 @@ pub(super) struct RowJson {
 }
 
 impl ScenarioPicture {
-    pub(super) fn new(scenario: &Scenario, messages: &[Message], whole: bool) -> Self {
-        let flow = flow(messages);
+    pub(super) fn new(picture: &Picture) -> Self {
+        let Picture { scenario, messages, flow, whole, .. } = picture;
         Self {
             scenario: ScenarioJson::new(&scenario.row),
             calls: scenario.calls.iter().map(CallJson::new).collect(),
-            legs: legs(&flow),
-            nodes: nodes(&flow),
-            rows: rows(&flow, messages),
-            whole,
+            legs: legs(flow),
+            nodes: nodes(flow),
+            rows: rows(flow, messages),
+            whole: *whole,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::extract::{Path, RawQuery, State};
 use axum::http::Uri;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -12,7 +13,7 @@ use store::scenario::{Found, Scenario, ScenarioRow, Subject};
 
 use super::picture::ScenarioPicture;
 use crate::error::ApiError;
-use crate::scenario::load::{apart, load};
+use crate::scenario::version;
 use crate::search::cursor;
 use crate::search::form::Form;
 use crate::{Error, Site, subject};
@@ -207,7 +208,10 @@ async fn call(State(site): State<Site>, uri: Uri) -> Result<Response, Error> {
 }
 
 async fn drawn(site: &Site, scenario: Scenario) -> Result<Response, Error> {
-    let (messages, whole) = load(&site.store, &scenario).await?;
-    let picture = apart(move || Ok(ScenarioPicture::new(&scenario, &messages, whole))).await?;
-    Ok(Json(picture).into_response())
+    // The same picture as that of pages.
+    let version = version(site, &scenario.row.subject).await?;
+    let picture = site.pictures.of(&site.store, scenario, version).await?;
+    let draw = move || serde_json::to_vec(&ScenarioPicture::new(&picture)).map_err(|_| Error::TooLarge);
+    let json = site.pictures.draw(draw).await?;
+    Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
 }

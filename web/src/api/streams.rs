@@ -8,7 +8,6 @@ use serde::Serialize;
 use store::stream::{Gap, StreamRow};
 
 use crate::error::ApiError;
-use crate::unread::Unread;
 use crate::{Error, Site};
 
 pub(super) fn routes() -> Router<Site> {
@@ -86,27 +85,11 @@ pub(super) struct NearMissJson {
     remedy: &'static str,
 }
 
-/// A place or file that is not read.
-#[derive(Serialize, utoipa::ToSchema, Debug)]
-#[schema(as = Unread)]
-pub(super) struct UnreadJson {
-    path: String,
-    /// So many others of its directory are not read for the same reason; these are not listed.
-    others: usize,
-    /// `missing` (it does not exist yet), `no_file` (a pattern or directory without a file), `unreadable`, or `unfit` (it
-    /// is compressed, or no plain file).
-    reason: &'static str,
-    /// What is wrong with it: the second half of a sentence that begins with the path.
-    what: String,
-}
-
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 pub(super) struct StreamPage {
     streams: Vec<StreamJson>,
     /// Pass it as `after` for the next page; null at the end.
     next: Option<String>,
-    /// What the agent of `siptrail watch` does not read now, on each page; other agents say so in their own logs.
-    unread: Vec<UnreadJson>,
 }
 
 impl StreamJson {
@@ -153,12 +136,6 @@ impl NearMissJson {
     }
 }
 
-impl UnreadJson {
-    fn new(unread: &Unread) -> Self {
-        Self { path: unread.path.clone(), others: unread.others, reason: unread.reason, what: unread.what.clone() }
-    }
-}
-
 impl GapJson {
     fn new(gap: &Gap) -> Self {
         Self {
@@ -194,6 +171,5 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
     let more = rows.len() > limit;
     rows.truncate(limit);
     let next = rows.last().filter(|_| more).map(|last| last.stream.to_string());
-    let unread = site.settings.unread.borrow().iter().map(UnreadJson::new).collect();
-    Ok(Json(StreamPage { streams: rows.iter().map(StreamJson::new).collect(), next, unread }))
+    Ok(Json(StreamPage { streams: rows.iter().map(StreamJson::new).collect(), next }))
 }

@@ -1,6 +1,6 @@
 //! Columns: which nodes are drawn, in which order, and what is folded together where there are too many.
 
-use message::flow::{Flow, Node, NodeKind};
+use message::flow::{Flow, Log, Node, NodeKind};
 
 use super::entry::{Entry, is_problem};
 use super::view::View;
@@ -36,9 +36,23 @@ pub struct Column {
     pub leg: Option<(String, usize)>,
     /// Addressed, and never sent anything: a dashed lane.
     pub never: bool,
+    /// How far its log is read, in few words and in all; none where it is read to its end.
+    pub read: Option<(String, String)>,
     /// `clock −38 ms`: the times of its log are shown shifted.
     pub clock: Option<String>,
     group: Option<String>,
+}
+
+impl Columns {
+    /// Says under each server how far its log is read, where `read` says that it is not read to its end.
+    pub fn note_logs(&mut self, flow: &Flow, read: impl Fn(&Log) -> Option<(String, String)>) {
+        for (node, lane) in flow.nodes.iter().zip(&self.lanes) {
+            let Some(column) = lane.and_then(|lane| self.columns.get_mut(lane)) else { continue };
+            if column.read.is_none() {
+                column.read = node.log.as_ref().and_then(&read);
+            }
+        }
+    }
 }
 
 impl Column {
@@ -131,6 +145,7 @@ fn draft(at: usize, flow: &Flow) -> Draft {
             leg,
             never: !node.spoke,
             // Shifted forward means that its clock is behind.
+            read: None,
             clock: (node.clock_shift != 0).then(|| format!("clock {}", signed(-node.clock_shift))),
             group,
         },
@@ -206,6 +221,7 @@ fn fold_rest(
         kind: NodeKind::External,
         leg: None,
         never: false,
+        read: None,
         clock: None,
         group: None,
     };

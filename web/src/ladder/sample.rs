@@ -35,6 +35,7 @@ impl Sample {
                 person: person.map(String::from),
                 leg: None,
                 spoke: true,
+                log: None,
                 clock_shift: 0,
             });
         }

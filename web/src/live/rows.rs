@@ -3,9 +3,6 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use axum::response::sse::Event;
-use serde::Serialize;
-
 /// A row of a ladder as it is drawn now.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Row {
@@ -61,27 +58,6 @@ impl Known {
     }
 }
 
-impl Change {
-    pub(super) fn event(&self) -> Event {
-        #[derive(Serialize)]
-        struct Told<'a> {
-            id: &'a str,
-            after: Option<&'a str>,
-            html: &'a str,
-        }
-        match self {
-            Self::Row { row, after } => {
-                let told = Told { id: &row.id, after: after.as_deref(), html: &row.html };
-                // JSON has no bare line ends, so one event is one line whatever a message holds.
-                let data = serde_json::to_string(&told).unwrap_or_default();
-                Event::default().event("row").data(data)
-            }
-            Self::Gone(id) => Event::default().event("gone").data(id),
-            Self::Keep(ids) => Event::default().event("keep").data(ids.join(" ")),
-        }
-    }
-}
-
 fn hash(html: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     html.hash(&mut hasher);
@@ -125,15 +101,6 @@ mod tests {
         let mut known = Known::new(&[row("a", "begun")]);
         assert_eq!(known.update(vec![row("a", "whole")]), [Change::Row { row: row("a", "whole"), after: None }]);
         assert_eq!(known.update(vec![row("a", "whole")]), []);
-    }
-
-    #[test]
-    fn an_event_is_one_line_whatever_a_row_holds() {
-        let change = Change::Row { row: row("a", "x\r\ndata: y\n\nevent: z"), after: None };
-        let Change::Row { row, after } = &change else { return };
-        let told = serde_json::json!({ "id": row.id, "after": after, "html": row.html }).to_string();
-        assert!(!told.contains(['\r', '\n']), "{told}");
-        let _ = change.event();
     }
 
     proptest! {

@@ -1,9 +1,11 @@
 //! From a loaded scenario to its page: everything a template says, as values.
 
+use std::sync::Arc;
+
 use askama::Template;
-use message::flow::{Flow, flow};
-use message::logged::Message;
+use message::flow::Flow;
 use record::time::Timestamp;
+use serde::Serialize;
 use store::scenario::{Scenario, Subject};
 
 use super::branches::{Branch, branches};
@@ -20,16 +22,14 @@ use crate::ladder::words::{Clock, duration};
 use crate::ladder::{Ladder, Line, PAGE, layout};
 use crate::live::Row;
 use crate::page::{Frame, render};
+use crate::picture::Picture;
 use crate::subject;
 use crate::words::{count, counted};
 
 /// All that a page is drawn from.
 #[derive(Debug)]
-pub struct Picture {
-    pub scenario: Scenario,
-    pub messages: Vec<Message>,
-    /// No message was left out for its number.
-    pub all: bool,
+pub struct Asked {
+    pub picture: Arc<Picture>,
     pub evidence: Evidence,
     pub view: View,
     pub frame: Frame,
@@ -37,7 +37,7 @@ pub struct Picture {
 }
 
 #[derive(Template)]
-#[template(path = "scenario.html")]
+#[template(path = "scenario.html", blocks = ["verdict", "toolbar"])]
 struct ScenarioPage {
     frame: Frame,
     /// `/s/ID`, or `/calls/CALL-ID`.
@@ -56,7 +56,7 @@ struct ScenarioPage {
     last: String,
     ago: String,
     joined: Vec<Joined>,
-    notice: Option<String>,
+    notices: Vec<String>,
     whose: String,
     branches: Vec<Branch>,
     tools: Tools,
@@ -79,13 +79,27 @@ struct TablePage {
     title: String,
     head: Headline,
     zone: String,
-    notice: Option<String>,
+    notices: Vec<String>,
     tools: Tools,
     ladder: Ladder,
     /// As in the page.
     rest: String,
     empty: Option<Empty>,
     pages: Pages,
+}
+
+/// The columns above the rows, from the partial that the page uses.
+#[derive(Template)]
+#[template(path = "ladder/head.html")]
+struct Head<'a> {
+    ladder: &'a Ladder,
+}
+
+#[derive(Template)]
+#[template(path = "ladder/pages.html")]
+struct PagesNav<'a> {
+    pages: &'a Pages,
+    side: &'static str,
 }
 
 /// A row or note by itself, from the partial that the page uses.
@@ -115,30 +129,39 @@ struct Pages {
     after: Option<(String, String)>,
 }
 
-pub fn page(picture: Picture) -> Result<String, Error> {
-    page_of(&picture, &flow(&picture.messages))
+pub fn page(asked: &Asked) -> Result<String, Error> {
+    let Asked { picture, view, .. } = asked;
+    let ladder = ladder(asked);
+    let path = subject::path(&picture.scenario.row.subject);
+    let detail = detail(&picture.flow, &picture.messages, &ladder, view, &path);
+    render(&template(asked, ladder, path, detail))
 }
 
-/// The page of a flow that is made already.
-fn page_of(picture: &Picture, flow: &Flow) -> Result<String, Error> {
-    let Picture { scenario, messages, evidence, view, frame, now, .. } = picture;
-    let ladder = layout(flow, messages, view);
+fn ladder(asked: &Asked) -> Ladder {
+    let Picture { messages, flow, .. } = &*asked.picture;
+    let mut ladder = layout(flow, messages, &asked.view);
+    ladder.columns.note_logs(flow, |log| asked.evidence.read(log));
+    ladder
+}
+
+fn template(asked: &Asked, ladder: Ladder, path: String, detail: Option<Detail>) -> ScenarioPage {
+    let Asked { picture, evidence, view, frame, now } = asked;
+    let Picture { scenario, messages, flow, .. } = &**picture;
     let head = headline(scenario, flow, messages, evidence);
-    let path = subject::path(&scenario.row.subject);
-    let template = ScenarioPage {
+    ScenarioPage {
         query: link(&View { open: None, tab: Tab::Parsed, page: None, ..view.clone() }),
         live: link(&View { page: (ladder.pages > 1).then_some(ladder.page), ..view.clone() }),
-        version: scenario.row.version,
+        version: picture.version,
         title: title(&head),
         last: Clock::of(scenario.row.last, view.zone).to_the_second(),
         ago: ago(scenario.row.last, *now),
         joined: joined(scenario, flow, view),
-        notice: notice(picture),
+        notices: notices(asked),
         whose: head.callee.as_ref().map_or("Branches".into(), |callee| format!("Devices of {callee}")),
         branches: branches(flow, messages, view),
         tools: tools(flow, &ladder, view),
         rest: rest(view),
-        detail: detail(flow, messages, &ladder, view, &path),
+        detail,
         empty: empty(&ladder, view),
         pages: pages(&ladder, view),
         frame: frame.clone(),
@@ -147,48 +170,64 @@ fn page_of(picture: &Picture, flow: &Flow) -> Result<String, Error> {
         path,
         head,
         ladder,
-    };
-    render(&template)
+    }
+}
+
+/// What a live page shows: its rows and notes one by one, each as the page has it, and what stands around them.
+#[derive(Debug)]
+pub struct Live {
+    pub rows: Vec<Row>,
+    pub around: Around,
+}
+
+/// What stands around the rows: what came of it, the tools, columns and pages.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Around {
+    /// Classes of the ladder.
+    pub classes: String,
+    /// Its parts, in the order in which they stand in the page.
+    pub html: String,
+}
+
+pub fn live(asked: &Asked) -> Result<Live, Error> {
+    let ladder = ladder(asked);
+    let (classes, rows) = (ladder.classes(), rows_of(&ladder, &asked.view)?);
+    let page = template(asked, ladder, subject::path(&asked.picture.scenario.row.subject), None);
+    let mut html = render(&page.as_verdict())? + &render(&page.as_toolbar())?;
+    if page.empty.is_none() {
+        let (ladder, pages) = (&page.ladder, &page.pages);
+        let [above, below] = ["above", "below"].map(|side| render(&PagesNav { pages, side }));
+        html = format!("{html}<section id=\"flow\">{}{}{}</section>", above?, render(&Head { ladder })?, below?);
+    }
+    Ok(Live { rows, around: Around { classes, html } })
 }
 
 /// The same rows as a plain table, in order, with every word of the picture.
-pub fn table(picture: Picture) -> Result<String, Error> {
-    let flow = flow(&picture.messages);
-    table_of(picture, &flow)
-}
-
-fn table_of(picture: Picture, flow: &Flow) -> Result<String, Error> {
-    let notice = notice(&picture);
-    let Picture { scenario, messages, evidence, view, frame, .. } = picture;
-    let ladder = layout(flow, &messages, &view);
-    let head = headline(&scenario, flow, &messages, &evidence);
+pub fn table(asked: &Asked) -> Result<String, Error> {
+    let Asked { picture, evidence, view, frame, .. } = asked;
+    let Picture { scenario, messages, flow, .. } = &**picture;
+    let ladder = ladder(asked);
+    let head = headline(scenario, flow, messages, evidence);
     let template = TablePage {
         path: subject::path(&scenario.row.subject),
         id: id(&scenario.row.subject),
         joins_later: scenario.row.subject.scenario().is_none(),
-        query: link(&view),
+        query: link(view),
         title: title(&head),
         zone: view.zone.label(scenario.row.first),
-        notice,
-        tools: tools(flow, &ladder, &view),
-        rest: rest(&view),
-        empty: empty(&ladder, &view),
-        pages: pages(&ladder, &view),
-        frame,
+        notices: notices(asked),
+        tools: tools(flow, &ladder, view),
+        rest: rest(view),
+        empty: empty(&ladder, view),
+        pages: pages(&ladder, view),
+        frame: frame.clone(),
         head,
         ladder,
     };
     render(&template)
 }
 
-/// Rows and notes one by one, each as the page has it.
-pub fn rows(messages: &[Message], view: &View) -> Result<Vec<Row>, Error> {
-    let flow = flow(messages);
-    rows_of(&flow, messages, view)
-}
-
-fn rows_of(flow: &Flow, messages: &[Message], view: &View) -> Result<Vec<Row>, Error> {
-    let ladder = layout(flow, messages, view);
+fn rows_of(ladder: &Ladder, view: &View) -> Result<Vec<Row>, Error> {
     let rest = rest(view);
     let draw = |line: &Line| {
         let html = render(&One { line, rest: &rest })?;
@@ -221,11 +260,14 @@ fn title(head: &Headline) -> String {
     format!("{who}, {}", head.state.text)
 }
 
-fn notice(picture: &Picture) -> Option<String> {
+/// What keeps the picture from being all there is.
+fn notices(asked: &Asked) -> Vec<String> {
+    let picture = &asked.picture;
     let held = || (count(picture.messages.len()), count(picture.scenario.row.messages));
-    (!picture.all).then(held).map(|(drawn, stored)| {
+    let cut = (!picture.whole).then(held).map(|(drawn, stored)| {
         format!("This picture holds the first {drawn} of {stored} messages; the API has them all.")
-    })
+    });
+    asked.evidence.warns().into_iter().chain(cut).collect()
 }
 
 /// What every row's link keeps; the page follows from the message.
@@ -272,26 +314,5 @@ fn pages(ladder: &Ladder, view: &View) -> Pages {
         before: (ladder.page > 1).then(|| at(ladder.page - 1)),
         after: (ladder.page < ladder.pages)
             .then(|| (format!("next {}", counted(left.min(PAGE), "row")), at(ladder.page + 1))),
-    }
-}
-
-#[cfg(test)]
-pub use for_tests::*;
-
-#[cfg(test)]
-mod for_tests {
-    use super::*;
-
-    /// The page of a flow drawn by hand.
-    pub fn page_for_test(picture: &Picture, flow: &Flow) -> String {
-        page_of(picture, flow).unwrap()
-    }
-
-    pub fn table_for_test(picture: Picture, flow: &Flow) -> String {
-        table_of(picture, flow).unwrap()
-    }
-
-    pub fn rows_for_test(flow: &Flow, messages: &[Message], view: &View) -> Vec<Row> {
-        rows_of(flow, messages, view).unwrap()
     }
 }

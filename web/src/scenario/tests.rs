@@ -1,5 +1,7 @@
 //! The page as a browser gets it: drawn from values, read back as HTML.
 
+use std::sync::Arc;
+
 use message::event::CallClass;
 use record::id::{CallKey, ScenarioId};
 use record::redact::Mask;
@@ -7,12 +9,13 @@ use record::time::{SECOND, Timestamp};
 use scraper::{Html, Selector};
 use store::scenario::{Join, Scenario, ScenarioCall, ScenarioRow, Subject};
 
-use super::draw::{Picture, page_for_test, rows_for_test, table_for_test};
+use super::draw::{self, Asked};
 use super::evidence::Evidence;
 use crate::ladder::sample::{NOON, Sample, forked_call};
 use crate::ladder::view::{RowId, View};
 use crate::page::Frame;
 use crate::params::Params;
+use crate::picture::Picture;
 use crate::zone::Zone;
 
 fn scenario(sample: &Sample) -> Scenario {
@@ -58,21 +61,25 @@ fn frame() -> Frame {
         query: String::new(),
         find: String::new(),
         version: "0".into(),
+        new_browser: None,
     }
 }
 
 fn html(sample: &Sample, query: &str) -> String {
-    page_for_test(&picture(sample, query), &sample.flow)
+    draw::page(&asked(sample, query)).unwrap()
 }
 
-fn picture(sample: &Sample, query: &str) -> Picture {
-    let scenario = scenario(sample);
-    Picture {
-        now: scenario.row.last,
-        scenario,
-        messages: sample.messages.clone(),
-        all: true,
-        evidence: Evidence { sources: 4, ..Evidence::default() },
+fn picture(sample: &Sample) -> Picture {
+    let (messages, flow) = (sample.messages.clone(), sample.flow.clone());
+    Picture { version: 7, scenario: scenario(sample), messages, flow, whole: true, _room: None, weight: 0 }
+}
+
+fn asked(sample: &Sample, query: &str) -> Asked {
+    let picture = Arc::new(picture(sample));
+    Asked {
+        now: picture.scenario.row.last,
+        picture,
+        evidence: Evidence::made(4, Vec::new()),
         view: View::parse(query),
         frame: frame(),
     }
@@ -148,7 +155,7 @@ fn the_head_says_what_the_logs_show() {
 #[test]
 fn a_call_joined_by_a_key_says_which_and_links_to_the_message_that_bore_it() {
     let s = forked_call();
-    let mut picture = picture(&s, "");
+    let mut picture = picture(&s);
     let by = |sure| {
         Some(Join { space: "X-CID".into(), value: "6f2a90c1d8@alice-ios".into(), sure, message: s.messages[4].id })
     };
@@ -157,8 +164,8 @@ fn a_call_joined_by_a_key_says_which_and_links_to_the_message_that_bore_it() {
         calls.push(ScenarioCall { call_id: call_id.into(), joined_by: by(sure), ..calls[0].clone() });
     }
     let gaps = vec!["9 bytes of sip, copytruncate".into()];
-    picture.evidence = Evidence { sources: 1, gaps, ..Evidence::default() };
-    let page = Html::parse_document(&page_for_test(&picture, &s.flow));
+    let asked = Asked { evidence: Evidence::made(1, gaps), picture: Arc::new(picture), ..asked(&s, "") };
+    let page = Html::parse_document(&draw::page(&asked).unwrap());
     assert_eq!(
         texts(&page, ".joined li"),
         [
@@ -284,7 +291,7 @@ fn hostile_text_is_shown_and_never_interpreted() {
         let page = page(&s, &format!("m={id}&tab={tab}&find=&node={}", "%3Cscript%3E"));
         assert_eq!(page.select(&selector("main script")).count(), 0);
     }
-    for row in rows_for_test(&s.flow, &s.messages, &View::default()) {
+    for row in draw::live(&asked(&s, "")).unwrap().rows {
         assert!(!row.html.contains("<script"));
         sound(&Html::parse_fragment(&row.html));
     }
@@ -315,8 +322,12 @@ fn live_rows_are_those_of_the_page() {
         let html = html(sample, query);
         let page = Html::parse_document(&html);
         let live = attrs(&page, "#flow", "data-live").remove(0);
-        let live = View::parse(live.strip_prefix("/s/018f3c7a/live?").unwrap());
-        let drawn = rows_for_test(&sample.flow, &sample.messages, &live);
+        let live = draw::live(&asked(sample, live.strip_prefix("/s/018f3c7a/live?").unwrap())).unwrap();
+        let (drawn, around) = (live.rows, Html::parse_document(&live.around.html));
+        for part in [".verdict", ".tools", "#flow .head", "#flow .lines", "#flow .pages"] {
+            let of = |page: &Html| page.select(&selector(part)).map(|part| part.html()).collect::<Vec<_>>();
+            assert_eq!(of(&around), of(&page), "{query}: {part}");
+        }
         let ids: Vec<&str> = drawn.iter().map(|row| row.id.as_str()).collect();
         assert_eq!(ids, attrs(&page, "#flow ol > li[id]", "id"), "{query}");
         assert_eq!(ids.iter().filter(|id| id.starts_with('m')).count(), rows, "{query}");
@@ -337,7 +348,7 @@ fn live_rows_are_those_of_the_page() {
 fn a_table_has_every_word_of_the_picture_and_keeps_the_view() {
     let s = forked_call();
     let table = |query: &str| {
-        let page = Html::parse_document(&table_for_test(picture(&s, query), &s.flow));
+        let page = Html::parse_document(&draw::table(&asked(&s, query)).unwrap());
         sound(&page);
         page
     };
@@ -354,9 +365,9 @@ fn a_table_has_every_word_of_the_picture_and_keeps_the_view() {
         attrs(&some, "tbody a", "href")
     );
     assert_eq!(texts(&table("find=nowhere"), ".empty p")[0], texts(&page(&s, "find=nowhere"), ".empty p")[0]);
-    let mut cut = picture(&s, "");
-    cut.all = false;
-    let cut = Html::parse_document(&table_for_test(cut, &s.flow));
+    let cut = Picture { whole: false, ..picture(&s) };
+    let cut = Asked { picture: Arc::new(cut), ..asked(&s, "") };
+    let cut = Html::parse_document(&draw::table(&cut).unwrap());
     assert!(texts(&cut, ".notice")[0].starts_with("This picture holds the first "));
 }
 

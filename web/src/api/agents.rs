@@ -1,0 +1,154 @@
+//! Agents: whether each is there, how far it has read its sources, and what it does not read.
+
+use axum::extract::{RawQuery, State};
+use axum::routing::get;
+use axum::{Json, Router};
+use record::wire::{SourceReport, Unread};
+use serde::Serialize;
+use store::agent::Agent;
+
+use crate::error::ApiError;
+use crate::reading::{Presence, Reading};
+use crate::zone::Zone;
+use crate::{Error, Site};
+
+pub(super) fn routes() -> Router<Site> {
+    Router::new().route("/api/v1/agents", get(list))
+}
+
+/// Whoever follows the logs of one host, as it last spoke of itself. It does so every 10 s.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Agent)]
+pub(super) struct AgentJson {
+    id: String,
+    /// Null where it never said anything of itself, as all else then.
+    host: Option<String>,
+    /// Version of its program.
+    program: Option<String>,
+    /// `here`, `unheard` (for more than 30 s), `stopped` (as it was asked to), `taken_away` (for more than a week), or
+    /// `unknown`.
+    presence: &'static str,
+    /// The collector's clock when it spoke last.
+    #[schema(format = DateTime)]
+    heard: Option<String>,
+    /// By how many microseconds its clock was ahead of the collector's.
+    clock_offset: Option<i64>,
+    /// Logs of which it follows files.
+    sources: Vec<SourceJson>,
+    /// Places and files that it does not read.
+    unread: Vec<UnreadJson>,
+    /// Beyond those in `unread`.
+    more_unread: u64,
+}
+
+/// One log over its rotations, as its agent sees it.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Source)]
+pub(super) struct SourceJson {
+    name: String,
+    /// Of its newest file.
+    path: String,
+    files: u64,
+    /// Bytes in these files.
+    size: u64,
+    /// Bytes that are not stored or shown yet.
+    lag_bytes: u64,
+    /// Bytes at the ends of files whose last record is not written to its end.
+    unfinished_bytes: u64,
+    /// All that was in its files at this time of the agent's clock is stored or shown; null where that never was so.
+    #[schema(format = DateTime)]
+    read_to: Option<String>,
+    /// Why the collector refuses bytes of it; null where it does not.
+    held: Option<String>,
+}
+
+/// A place or file that is not read.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Unread)]
+pub(super) struct UnreadJson {
+    path: String,
+    /// So many others of its directory are not read for the same reason; these are not listed.
+    others: u64,
+    /// `missing` (it does not exist yet), `no_file` (a pattern or directory without a file), `unreadable`, or `unfit` (it
+    /// is compressed, or no plain file).
+    reason: String,
+    /// What is wrong with it: the second half of a sentence that begins with the path.
+    what: String,
+}
+
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+pub(super) struct AgentList {
+    /// Those heard last come first; at most 1,000.
+    agents: Vec<AgentJson>,
+}
+
+impl AgentJson {
+    fn new(agent: &Agent, reading: &Reading) -> Self {
+        let said = agent.heartbeat.as_ref();
+        Self {
+            id: agent.id.clone(),
+            host: said.map(|said| said.host.clone()),
+            program: said.map(|said| said.program.clone()),
+            presence: match reading.presence(agent) {
+                Presence::Unknown => "unknown",
+                Presence::Here => "here",
+                Presence::Unheard(_) => "unheard",
+                Presence::Stopped(_) => "stopped",
+                Presence::TakenAway(_) => "taken_away",
+            },
+            heard: agent.heard.map(|at| at.to_string()),
+            clock_offset: agent.heard.map(|_| agent.clock_offset),
+            sources: said.map(|said| said.sources.iter().map(SourceJson::new).collect()).unwrap_or_default(),
+            unread: said.map(|said| said.unread.iter().map(UnreadJson::new).collect()).unwrap_or_default(),
+            more_unread: said.map_or(0, |said| said.more_unread),
+        }
+    }
+}
+
+impl SourceJson {
+    fn new(report: &SourceReport) -> Self {
+        Self {
+            name: report.name.clone(),
+            path: report.path.clone(),
+            files: report.files,
+            size: report.size,
+            lag_bytes: report.lag(),
+            unfinished_bytes: report.unfinished,
+            read_to: report.read_to.map(|at| at.to_string()),
+            held: report.held.clone(),
+        }
+    }
+}
+
+impl UnreadJson {
+    fn new(unread: &Unread) -> Self {
+        Self {
+            path: unread.path.clone(),
+            others: unread.others,
+            reason: unread.reason.clone(),
+            what: unread.what.clone(),
+        }
+    }
+}
+
+/// Every agent: whether it is there, how far each of its sources is read, and what it does not read.
+#[utoipa::path(
+    get,
+    path = "/api/v1/agents",
+    operation_id = "list_agents",
+    tag = "streams",
+    responses(
+        (status = 200, description = "agents, those heard last first", body = AgentList),
+        (status = 400, description = "a parameter is not known", body = ApiError),
+    )
+)]
+async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Json<AgentList>, Error> {
+    super::params(query.as_deref(), &[])?;
+    let reading = Reading::of(&site).await?;
+    Ok(Json(AgentList { agents: reading.agents().iter().map(|agent| AgentJson::new(agent, &reading)).collect() }))
+}
+
+/// What `/readyz` says of agents.
+pub(super) fn troubles(reading: &Reading) -> Vec<String> {
+    reading.troubles(Zone::UTC).iter().map(|trouble| format!("{} {}", trouble.who, trouble.what)).collect()
+}

@@ -1,0 +1,237 @@
+//! Readers who look at the same picture: it is drawn once for all of them, and what has changed in it is written once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use store::scenario::Subject;
+use tokio::sync::{broadcast, watch};
+
+use super::event::{self, Events};
+use super::rows::{Change, Known, Row};
+use super::watch::{Seen, version};
+use crate::reading::Reading;
+use crate::room::Taken;
+use crate::scenario::{Around, Evidence, LiveView, live_view};
+use crate::{Error, Site, subject};
+
+/// Batches that a reader may be late by before it begins anew.
+const BATCHES: usize = 16;
+/// More changes at once are a new page; above the rows and notes that a page holds.
+const MOST: usize = 5_000;
+/// Drawing takes at most this part of the time: a large picture is drawn less often, and every few seconds in any case.
+const SHARE: u32 = 10;
+const SELDOM: Duration = Duration::from_secs(10);
+/// How often the logs behind a picture are looked at, of which nothing new comes.
+const LOGS: Duration = Duration::from_secs(10);
+
+/// All groups of a process. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Groups(Arc<Mutex<HashMap<Key, Arc<Group>>>>);
+
+/// What is looked at, and the query that says how.
+type Key = (Subject, String);
+
+#[derive(Debug)]
+struct Group {
+    batches: broadcast::Sender<Batch>,
+    current: watch::Sender<Option<Arc<Snapshot>>>,
+}
+
+/// What readers get: all of them the same bytes.
+#[derive(Clone, Debug)]
+pub(super) enum Batch {
+    /// What has changed since the picture before; their numbers rise.
+    News { number: u64, bytes: Bytes },
+    /// And nothing after it.
+    End(Bytes),
+}
+
+/// The picture as the group has it now.
+#[derive(Debug)]
+pub(super) struct Snapshot {
+    pub number: u64,
+    pub version: i64,
+    /// Nothing came while it was read: who has this version has these rows.
+    pub exact: bool,
+    rows: Vec<Row>,
+    around: Around,
+    all: OnceLock<Bytes>,
+    _room: Taken,
+}
+
+/// A reader's place in its group.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub batches: broadcast::Receiver<Batch>,
+    current: watch::Receiver<Option<Arc<Snapshot>>>,
+}
+
+impl Member {
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.current.borrow().clone()
+    }
+}
+
+impl Snapshot {
+    /// For a reader of whom it is not known what it has: each row, and what else it may have is to go.
+    pub fn all(&self) -> Bytes {
+        let all = self.all.get_or_init(|| {
+            let mut events = Events::default();
+            let rows = self.rows.iter();
+            let before = std::iter::once(None).chain(self.rows.iter().map(|row| Some(row.id.clone())));
+            for (row, after) in rows.zip(before) {
+                events.add_change(&Change::Row { row: row.clone(), after });
+            }
+            events.add_change(&Change::Keep(self.rows.iter().map(|row| row.id.clone()).collect()));
+            events.add_json("around", &self.around);
+            events.end(self.version)
+        });
+        all.clone()
+    }
+}
+
+impl Groups {
+    /// Joins those who look at this; `query` is how. Whoever comes first begins the group.
+    pub(super) fn join(&self, site: &Site, subject: Subject, query: &str, now: Seen) -> Member {
+        let key = (subject, query.to_owned());
+        let mut groups = self.lock();
+        if let Some(group) = groups.get(&key) {
+            return group.member();
+        }
+        let group = Arc::new(Group { batches: broadcast::channel(BATCHES).0, current: watch::channel(None).0 });
+        let member = group.member();
+        groups.insert(key.clone(), Arc::clone(&group));
+        drop(groups);
+        let (groups, site) = (self.clone(), site.clone());
+        tokio::spawn(async move {
+            if let Some(last_words) = group.run(&site, &groups, &key, now).await {
+                groups.lock().remove(&key);
+                let _ = group.batches.send(Batch::End(last_words));
+            }
+        });
+        member
+    }
+
+    /// A group of which the last reader is gone, under the lock under which others join.
+    fn is_left(&self, key: &Key, group: &Group) -> bool {
+        let mut groups = self.lock();
+        let left = group.batches.receiver_count() == 0;
+        if left {
+            groups.remove(key);
+        }
+        left
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Arc<Group>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Group {
+    fn member(&self) -> Member {
+        Member { batches: self.batches.subscribe(), current: self.current.subscribe() }
+    }
+
+    /// Draws as often as something has changed and there is time for it, until the last reader is gone. Gives the last words to
+    /// those who are still there; none where there are none, or the server stops.
+    async fn run(&self, site: &Site, groups: &Groups, key: &Key, mut now: Seen) -> Option<Bytes> {
+        let (subject, query) = key;
+        let stop = site.settings.stop.clone();
+        let mut seen = site.watch.subscribe(subject.clone()).await?;
+        let mut drawing = Drawing::default();
+        loop {
+            match (now, subject) {
+                (Seen::At(_), _) => {}
+                (Seen::Merged(_), Subject::Scenario(_)) => return Some(event::reload("joined")),
+                (Seen::Merged(into), Subject::Call(..)) => {
+                    return Some(event::moved(&subject::path(&Subject::Scenario(into))));
+                }
+            }
+            let begun = Instant::now();
+            match self.draw(site, subject, query, &mut drawing).await {
+                Ok(None) => {}
+                Ok(Some(last_words)) => return Some(last_words),
+                // There is room again soon.
+                Err(Error::Busy) => {}
+                Err(_) => {
+                    let why = "The live view broke off: the database does not answer. Reload in a moment.";
+                    return Some(event::refused(why));
+                }
+            }
+            tokio::time::sleep((begun.elapsed() * SHARE).min(SELDOM)).await;
+            loop {
+                if groups.is_left(key, self) {
+                    return None;
+                }
+                let current = *seen.borrow_and_update();
+                if let Some(current) = current.filter(|current| *current != now) {
+                    now = current;
+                    break;
+                }
+                tokio::select! {
+                    () = stop.cancelled() => return None,
+                    // Asked again under the lock.
+                    () = self.batches.closed() => {}
+                    changed = seen.changed() => if changed.is_err() { return None },
+                    () = tokio::time::sleep(LOGS) => if drawing.logs_changed(site).await { break },
+                }
+            }
+        }
+    }
+
+    /// Draws the picture as it is now, and tells the readers what has changed. Gives the last words, if these are that.
+    async fn draw(
+        &self,
+        site: &Site,
+        subject: &Subject,
+        query: &str,
+        drawing: &mut Drawing,
+    ) -> Result<Option<Bytes>, Error> {
+        // None: it has moved since; the next version says where to.
+        let Some(view) = live_view(site, subject, query).await? else { return Ok(None) };
+        let exact = version(&site.store, subject).await? == Some(Seen::At(view.version));
+        let changes = drawing.known.update(view.rows.clone());
+        if drawing.number > 0 && changes.len() > MOST {
+            return Ok(Some(event::reload("many")));
+        }
+        let mut events = Events::default();
+        for change in &changes {
+            events.add_change(change);
+        }
+        if drawing.around.as_ref() != Some(&view.around) {
+            events.add_json("around", &view.around);
+        }
+        drawing.number += 1;
+        let LiveView { rows, around, evidence, version, .. } = view;
+        drawing.around = Some(around.clone());
+        drawing.evidence = Some(evidence);
+        // Once as rows, and once as what newcomers get.
+        let bytes = 2 * rows.iter().map(|row| row.html.len() + row.id.len() + 100).sum::<usize>();
+        let room = site.pictures.take(bytes).await?;
+        let number = drawing.number;
+        let snapshot = Snapshot { number, version, exact, rows, around, all: OnceLock::new(), _room: room };
+        self.current.send_replace(Some(Arc::new(snapshot)));
+        // Nobody is there to hear it, or everybody does.
+        let _ = self.batches.send(Batch::News { number, bytes: events.end(version) });
+        Ok(None)
+    }
+}
+
+/// What the readers of a group have.
+#[derive(Debug, Default)]
+struct Drawing {
+    number: u64,
+    known: Known,
+    around: Option<Around>,
+    evidence: Option<Evidence>,
+}
+
+impl Drawing {
+    /// Its logs are read to another point than when it was drawn, or nobody reads them any more.
+    async fn logs_changed(&self, site: &Site) -> bool {
+        let Ok(reading) = Reading::of(site).await else { return false };
+        self.evidence.as_ref().is_some_and(|evidence| !evidence.is_as(&reading))
+    }
+}

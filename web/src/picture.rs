@@ -1,0 +1,284 @@
+//! Scenarios as pictures: read, parsed and put in order once for all who look at them, and kept while there is room.
+
+use std::collections::HashMap;
+use std::mem::size_of;
+use std::panic::resume_unwind;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use message::flow::{Flow, flow};
+use message::logged::Message;
+use quick_cache::Weighter;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use record::id::CallKey;
+use store::Store;
+use store::scenario::{Scenario, Subject};
+use tokio::sync::Semaphore;
+
+use crate::Error;
+use crate::room::{Room, Taken};
+
+/// Messages and bytes that one picture holds at most; what is beyond is told on the page.
+const MOST_MESSAGES: usize = 50_000;
+const MOST_BYTES: usize = 128 << 20;
+/// Messages asked of the store at a time.
+const CHUNK: usize = 2_000;
+/// What all pictures take in memory: those that are kept, and those that somebody looks at, reads or draws.
+const KEPT: usize = 256 << 20;
+const ALL: usize = 384 << 20;
+/// Pictures that are kept at most.
+const MOST_KEPT: usize = 1_000;
+
+/// A scenario as all its readers see it: what is drawn of it depends on what each of them asked for.
+#[derive(Debug)]
+pub struct Picture {
+    /// What the live view compares with.
+    pub version: i64,
+    pub scenario: Scenario,
+    pub messages: Vec<Message>,
+    pub flow: Flow,
+    /// No message was left out for its number.
+    pub whole: bool,
+    /// As long as somebody has it, its room is taken.
+    pub(crate) _room: Option<Taken>,
+    /// Bytes in memory, about.
+    pub(crate) weight: usize,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Of {
+    Scenario(i64),
+    Call(CallKey),
+}
+
+/// All pictures of a process. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Pictures {
+    kept: Arc<Cache<(Of, i64), Arc<Picture>, Weight>>,
+    /// The version that is kept of each.
+    versions: Arc<Mutex<HashMap<Of, i64>>>,
+    room: Room,
+    /// Threads that draw at once.
+    drawing: Arc<Semaphore>,
+}
+
+#[derive(Clone, Debug)]
+struct Weight;
+
+impl Weighter<(Of, i64), Arc<Picture>> for Weight {
+    fn weight(&self, _: &(Of, i64), picture: &Arc<Picture>) -> u64 {
+        picture.weight as u64
+    }
+}
+
+impl Default for Pictures {
+    fn default() -> Self {
+        // In one shard: each would take no more than its share.
+        let options = quick_cache::OptionsBuilder::new()
+            .shards(1)
+            .estimated_items_capacity(MOST_KEPT)
+            .weight_capacity(KEPT as u64)
+            .build();
+        let hasher = quick_cache::DefaultHashBuilder::default();
+        let kept = options.map_or_else(
+            |_| Cache::with(MOST_KEPT, KEPT as u64, Weight, hasher.clone(), DefaultLifecycle::default()),
+            |options| Cache::with_options(options, Weight, hasher.clone(), DefaultLifecycle::default()),
+        );
+        // As many as there are processors: more would only take each other's time, and all their memory.
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            kept: Arc::new(kept),
+            versions: Arc::default(),
+            room: Room::of(ALL),
+            drawing: Arc::new(Semaphore::new(threads)),
+        }
+    }
+}
+
+impl Pictures {
+    /// The picture of a scenario. `version` is how it stood before it was read: what came since may be in it, too.
+    pub async fn of(&self, store: &Store, scenario: Scenario, version: i64) -> Result<Arc<Picture>, Error> {
+        let of = match &scenario.row.subject {
+            Subject::Scenario(id) => Of::Scenario(id.0),
+            Subject::Call(key, _) => Of::Call(*key),
+        };
+        match self.kept.get_value_or_guard_async(&(of.clone(), version)).await {
+            Ok(picture) => Ok(picture),
+            Err(guard) => {
+                self.forget_others(of, version);
+                let picture = Arc::new(self.read(store, scenario, version).await?);
+                // One that is too heavy is not kept, and shared by all who wait for it.
+                let _ = guard.insert(Arc::clone(&picture));
+                Ok(picture)
+            }
+        }
+    }
+
+    /// Nobody asks for another version any more.
+    fn forget_others(&self, of: Of, version: i64) {
+        let mut versions = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
+        if versions.len() > MOST_KEPT {
+            versions.clear();
+        }
+        if let Some(before) = versions.insert(of.clone(), version).filter(|before| *before != version) {
+            self.kept.remove(&(of, before));
+        }
+    }
+
+    async fn read(&self, store: &Store, scenario: Scenario, version: i64) -> Result<Picture, Error> {
+        let mut messages: Vec<Message> = Vec::new();
+        let (mut room, mut bytes, mut weight) = (None::<Taken>, 0, 0);
+        let whole = loop {
+            let after = messages.last().map(|message| (message.time, message.id));
+            let chunk = store.scenario_messages(&scenario, after, CHUNK).await?;
+            let takes = chunk.rows.iter().map(weight_of).sum::<usize>();
+            let more = self.take(takes).await?;
+            match &mut room {
+                Some(room) => room.add(more),
+                None => room = Some(more),
+            }
+            weight += takes;
+            bytes += chunk.rows.iter().map(|message| message.raw.len()).sum::<usize>();
+            messages.extend(chunk.rows);
+            if !chunk.more || messages.len() >= MOST_MESSAGES || bytes >= MOST_BYTES {
+                break !chunk.more;
+            }
+        };
+        self.draw(move || {
+            let flow = flow(&messages);
+            Ok(Picture { version, scenario, messages, flow, whole, _room: room, weight })
+        })
+        .await
+    }
+
+    /// What is kept and nobody looks at makes room for what somebody asks for.
+    pub async fn take(&self, bytes: usize) -> Result<Taken, Error> {
+        if let Some(taken) = self.room.try_take(bytes) {
+            return Ok(taken);
+        }
+        self.kept.clear();
+        self.room.take(bytes).await
+    }
+
+    /// Runs what takes long on a thread of its own, and not on more of them than there are processors; a panic in it is one of
+    /// this request.
+    pub async fn draw<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let permit = Arc::clone(&self.drawing).acquire_owned().await.map_err(|_| Error::Busy)?;
+        let drawn = tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        });
+        match drawn.await {
+            Ok(done) => done,
+            Err(failed) if failed.is_panic() => resume_unwind(failed.into_panic()),
+            Err(_) => Err(Error::Busy),
+        }
+    }
+}
+
+/// A message, what was read in it, and its row: measured over recorded logs, they take about as much as its bytes again.
+fn weight_of(message: &Message) -> usize {
+    2 * message.raw.len() + size_of::<Message>() + 600
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use message::event::CallClass;
+    use record::id::ScenarioId;
+    use record::time::Timestamp;
+    use store::Location;
+    use store::scenario::ScenarioRow;
+
+    use super::*;
+
+    fn scenario(id: i64) -> Scenario {
+        let row = ScenarioRow {
+            subject: Subject::Scenario(ScenarioId(id)),
+            class: CallClass::Call,
+            first: Timestamp(0),
+            last: Timestamp(0),
+            caller: None,
+            callee: None,
+            answered_by: None,
+            rang: None,
+            answered: None,
+            ending: None,
+            ended: None,
+            status: None,
+            calls: 0,
+            legs: 0,
+            messages: 0,
+            nodes: 0,
+            devices: 0,
+            kinds: [0; 4],
+            provisional: false,
+            version: 0,
+        };
+        Scenario { row, calls: Vec::new() }
+    }
+
+    async fn store() -> (Store, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        (Store::open(&Location::Directory(dir.path().into())).await.unwrap(), dir)
+    }
+
+    #[tokio::test]
+    async fn readers_at_once_share_one_picture_and_a_new_version_is_a_new_one() {
+        let ((store, _dir), pictures) = (store().await, Pictures::default());
+        let of = |version| pictures.of(&store, scenario(1), version);
+        let all = futures::future::join_all((0..20).map(|_| of(7))).await;
+        let first = all[0].as_ref().unwrap();
+        assert!(all.iter().all(|other| Arc::ptr_eq(first, other.as_ref().unwrap())));
+        let next = of(8).await.unwrap();
+        assert!(!Arc::ptr_eq(first, &next) && next.version == 8);
+        assert_eq!(pictures.kept.len(), 1, "nobody asks for the older one any more");
+        store.close().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_finds_no_room_is_asked_to_come_again_and_what_is_only_kept_gives_way() {
+        let pictures = Pictures::default();
+        let weight = ALL / 3;
+        let picture = |id| Picture {
+            version: 0,
+            scenario: scenario(id),
+            messages: Vec::new(),
+            flow: Flow::default(),
+            whole: true,
+            _room: pictures.room.try_take(weight),
+            weight,
+        };
+        for id in 0..2 {
+            pictures.kept.insert((Of::Scenario(id), 0), Arc::new(picture(id)));
+        }
+        let taken = pictures.take(ALL - ALL / 8).await;
+        assert!(taken.is_ok(), "what is kept gives way");
+        assert!(matches!(pictures.take(ALL / 4).await, Err(Error::Busy)));
+        drop(taken);
+        assert!(pictures.take(ALL / 4).await.is_ok());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_more_is_drawn_at_once_than_there_are_processors() {
+        let pictures = Pictures::default();
+        let most = std::thread::available_parallelism().map_or(2, usize::from);
+        let (now, peak) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let draw = || {
+            let (now, peak) = (Arc::clone(&now), Arc::clone(&peak));
+            pictures.draw(move || {
+                peak.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                std::thread::yield_now();
+                now.fetch_sub(1, Ordering::SeqCst);
+                Ok(())
+            })
+        };
+        for done in futures::future::join_all((0..100).map(|_| draw())).await {
+            done.unwrap();
+        }
+        assert!(peak.load(Ordering::SeqCst) <= most);
+    }
+}
