@@ -1,6 +1,6 @@
 # Siptrail: `make demo` shows it, `make test` proves it, `make lint` keeps it tidy.
 SHELL := /bin/bash
-.PHONY: demo test lint packages bench help
+.PHONY: demo test lint packages bench soak help
 
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -10,8 +10,9 @@ demo: ## recorded calls, played live into a browser page on 127.0.0.1:8480
 
 test: packages ## installs what the tests need, starts it, runs every test
 	scripts/tools nextest
-	scripts/postgres start
-	cargo nextest run --workspace --no-fail-fast
+	@# Another PostgreSQL may be named; else a private one is started.
+	SIPTRAIL_TEST_POSTGRES_URL="$${SIPTRAIL_TEST_POSTGRES_URL:-$$(scripts/postgres start)}" \
+		cargo nextest run --workspace --no-fail-fast
 
 lint: ## format, clippy, licences and sources of libraries
 	cargo fmt --all --check
@@ -25,6 +26,11 @@ bench: ## figures of docs/performance.md
 	scripts/postgres start durable
 	cargo bench --workspace
 	scripts/postgres stop durable
+
+soak: ## ten minutes of kills, a full disk, locks, viewers and load, on both databases
+	cargo build --release --bin siptrail --example soak
+	scripts/postgres start
+	target/release/examples/soak 600
 
 packages:
 	scripts/packages

@@ -23,7 +23,7 @@ use record::frame;
 use record::span::SpanKind;
 use record::wire::{self, Positions};
 
-use siptrail::{AGENT, Pair, Schema};
+use siptrail::{AGENT, Pair, Schema, Server};
 
 /// The watermark is asked for so often; a record may have been covered for so long before that is seen.
 const LOOK: Duration = Duration::from_millis(5);
@@ -35,8 +35,8 @@ fn main() {
     let rate = arguments.next().unwrap_or(20.0) * 1e6;
     let dir = tempfile::tempdir().expect("a directory");
     measure("SQLite", &dir.path().join("sqlite"), None, span, rate);
-    for (name, port) in [("PostgreSQL, fsync off", 54_329), ("PostgreSQL, durable", 54_330)] {
-        measure(name, &dir.path().join(port.to_string()), Some(&Schema::create(port)), span, rate);
+    for (name, server) in Server::BOTH {
+        measure(name, &dir.path().join(name), Some(&Schema::create(server)), span, rate);
     }
 }
 

@@ -15,7 +15,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use siptrail::{Pair, Schema, Siptrail};
+use siptrail::{Pair, Schema, Server, Siptrail};
 
 fn main() {
     let megabytes: usize = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(200);
@@ -23,8 +23,8 @@ fn main() {
     let load = Load::write(dir.path().join("sip.log"), megabytes);
     load.watched(&dir.path().join("watch"));
     load.sent(&dir.path().join("sqlite"), "SQLite", None);
-    for (name, port) in [("PostgreSQL, fsync off", 54_329), ("PostgreSQL, durable", 54_330)] {
-        load.sent(&dir.path().join(port.to_string()), name, Some(&Schema::create(port)));
+    for (name, server) in Server::BOTH {
+        load.sent(&dir.path().join(name), name, Some(&Schema::create(server)));
     }
     for messages in [200, 10_000] {
         ladder(dir.path(), messages);

@@ -96,36 +96,56 @@ impl Drop for Siptrail {
     }
 }
 
-/// A schema of its own in a PostgreSQL of `scripts/postgres`. Dropped with all that is in it.
+/// A PostgreSQL of `scripts/postgres`.
+#[derive(Clone, Copy)]
+pub enum Server {
+    /// That of the tests.
+    Quick,
+    Durable,
+}
+
+impl Server {
+    pub const BOTH: [(&str, Server); 2] =
+        [("PostgreSQL, fsync off", Server::Quick), ("PostgreSQL, durable", Server::Durable)];
+
+    pub fn url(self) -> String {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/postgres");
+        let more: &[&str] = match self {
+            Server::Quick => &[],
+            Server::Durable => &["durable"],
+        };
+        let said = Command::new(script).arg("url").args(more).output().expect("scripts/postgres runs");
+        assert!(said.status.success(), "no PostgreSQL: scripts/postgres start {}", more.concat());
+        String::from_utf8_lossy(&said.stdout).trim().to_owned()
+    }
+}
+
+/// A schema of its own in a PostgreSQL. Dropped with all that is in it.
 pub struct Schema {
-    port: u16,
+    server: String,
     name: String,
 }
 
 impl Schema {
-    pub fn create(port: u16) -> Self {
-        let schema = Self { port, name: format!("bench_{}", std::process::id()) };
-        assert!(schema.run("create"), "no PostgreSQL at port {port}: scripts/postgres start");
+    pub fn create(server: Server) -> Self {
+        let schema = Self { server: server.url(), name: format!("bench_{}", std::process::id()) };
+        assert!(schema.run("create"), "a schema is made");
         schema
     }
 
     /// A file with its URL, as a collector's config wants it.
     pub fn url_file(&self, dir: &Path) -> PathBuf {
-        let (port, name) = (self.port, &self.name);
-        let text = format!("postgres://siptrail@127.0.0.1:{port}/postgres?options[search_path]={name}");
         let file = dir.join("url");
-        std::fs::write(&file, text).expect("written");
+        std::fs::write(&file, format!("{}?options[search_path]={}", self.server, self.name)).expect("written");
         file
     }
 
     fn run(&self, what: &str) -> bool {
         let cascade = if what == "drop" { " cascade" } else { "" };
         let text = format!("{what} schema {}{cascade}", self.name);
-        Command::new("psql")
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "siptrail", "-d", "postgres", "-qc", &text])
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success())
+        let mut psql = Command::new("psql");
+        psql.args(["-d", &self.server, "-qc", &text]).stderr(Stdio::null());
+        psql.status().is_ok_and(|status| status.success())
     }
 }
 

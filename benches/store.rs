@@ -8,6 +8,8 @@
 mod ask;
 mod pages;
 mod rows;
+#[allow(dead_code, reason = "shared with the other benches")]
+mod siptrail;
 
 use std::time::{Duration, Instant};
 
@@ -45,8 +47,7 @@ async fn run(messages: usize, samples: &[String]) -> Result<(), Fault> {
     eprintln!("sqlite    {:>9} bytes a message on disk, with all that belongs to it", bytes / messages as u64);
     drop(directory);
 
-    let url = std::env::var("SIPTRAIL_TEST_POSTGRES_URL")
-        .unwrap_or_else(|_| "postgres://siptrail@127.0.0.1:54329/postgres".into());
+    let url = std::env::var("SIPTRAIL_TEST_POSTGRES_URL").unwrap_or_else(|_| siptrail::Server::Quick.url());
     let place = format!("{url}?options[search_path]=bench");
     let pool = PgPoolOptions::new().max_connections(1).connect(&place).await?;
     pool.execute("drop schema if exists bench cascade; create schema bench").await?;

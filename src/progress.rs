@@ -61,10 +61,11 @@ pub async fn last(told: &watch::Receiver<Progress>, store: &Store) {
     }
 }
 
-/// How much is stored, as it was said last.
+/// When to say how much is stored.
 #[derive(Default)]
 struct Count {
-    said: Option<String>,
+    /// The first count was said.
+    begun: bool,
     /// Records that were acknowledged, and bytes that were shown after them, when it was said.
     of: (u64, u64),
     /// There is more to say, at this time.
@@ -75,7 +76,7 @@ struct Count {
 impl Count {
     /// So much is there now. Before the first count there is nothing to keep true.
     fn note(&mut self, of: (u64, u64)) {
-        if self.said.is_some() && self.of != of {
+        if self.begun && self.of != of {
             self.of = of;
             let now = tokio::time::Instant::now();
             self.due.get_or_insert(self.not_before.map_or(now, |at| at.max(now)));
@@ -91,27 +92,38 @@ impl Count {
 
     async fn say(&mut self, store: &Store, patience: Duration) {
         self.due = None;
-        let begun = tokio::time::Instant::now();
-        let Some(totals) = joined(store, patience).await else { return };
-        let now = tokio::time::Instant::now();
         let every = if screen::is_terminal() { COUNT } else { COUNT_LINE };
-        self.not_before = Some(now + every.max((now - begun) * SHARE));
-        let says = stored(totals.records, totals.scenarios);
-        if self.said.as_ref() != Some(&says) {
-            screen::count(&says);
-            self.said = Some(says);
+        let counted = joined(store, patience).await;
+        let took = counted.as_ref().map_or(Duration::ZERO, |counted| counted.took);
+        let next = tokio::time::Instant::now() + every.max(took * SHARE);
+        self.not_before = Some(next);
+        if let Some(counted) = &counted {
+            screen::count(&stored(counted.totals.records, counted.totals.scenarios));
+            self.begun = true;
+        }
+        // It may be more by then, though no record comes.
+        if counted.is_none_or(|counted| counted.totals.waiting > 0) {
+            self.due = Some(next);
         }
     }
 }
 
+/// What is stored, and what counting it took.
+struct Counted {
+    totals: Totals,
+    took: Duration,
+}
+
 /// What is stored, once the calls among it are scenarios; that comes a moment after it is acknowledged.
-async fn joined(store: &Store, patience: Duration) -> Option<Totals> {
+async fn joined(store: &Store, patience: Duration) -> Option<Counted> {
     let begun = Instant::now();
     loop {
+        let asked = Instant::now();
         let totals = store.totals().await.ok()?;
+        let took = asked.elapsed();
         let told = totals.records > 0 || begun.elapsed() > SHOWN.min(patience);
         if totals.waiting == 0 && told || begun.elapsed() > patience {
-            return Some(totals);
+            return Some(Counted { totals, took });
         }
         tokio::time::sleep(LOOK).await;
     }

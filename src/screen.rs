@@ -2,9 +2,12 @@
 
 use std::io::{IsTerminal, Stderr, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// Nothing was written to the terminal after the count.
 static COUNT_IS_LAST: AtomicBool = AtomicBool::new(false);
+
+static LAST_COUNT: Mutex<String> = Mutex::new(String::new());
 
 /// Up by a line, which is emptied.
 const OVER_THE_LAST: &str = "\x1b[1A\x1b[2K";
@@ -17,7 +20,13 @@ pub fn say(sentence: &str) {
 }
 
 /// On a terminal, the sentence takes the place of the count before it, if nothing came between; elsewhere it is one more line.
+/// What was said last is not said again.
 pub fn count(sentence: &str) {
+    let mut last = LAST_COUNT.lock().unwrap_or_else(PoisonError::into_inner);
+    if *last == sentence {
+        return;
+    }
+    sentence.clone_into(&mut last);
     let mut out = std::io::stdout().lock();
     let over = if COUNT_IS_LAST.swap(is_terminal(), Ordering::Relaxed) { OVER_THE_LAST } else { "" };
     let _ = writeln!(out, "{over}{sentence}").and_then(|()| out.flush());
@@ -28,7 +37,20 @@ pub fn is_terminal() -> bool {
 }
 
 /// Where the process's own log goes: most terminals show it between the sentences.
-pub fn log() -> Stderr {
-    COUNT_IS_LAST.store(false, Ordering::Relaxed);
-    std::io::stderr()
+pub fn log() -> Log {
+    Log(std::io::stderr())
+}
+
+#[derive(Debug)]
+pub struct Log(Stderr);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        COUNT_IS_LAST.store(false, Ordering::Relaxed);
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
 }

@@ -47,6 +47,15 @@ pub async fn bind(listen: SocketAddr, asked: &str) -> anyhow::Result<TcpListener
     })
 }
 
+/// A role that ends, by a panic or otherwise, ends the others: half a server would look like a whole one.
+fn one_ends_all<R: Future<Output = ()>>(role: R, all: &CancellationToken) -> impl Future<Output = ()> + use<R> {
+    let all = all.clone().drop_guard();
+    async move {
+        let _all = all;
+        role.await;
+    }
+}
+
 impl Server {
     pub async fn start(
         listener: TcpListener,
@@ -61,8 +70,8 @@ impl Server {
         let store = Store::open(&location).await?.with_settings(config.settings());
         let ingest = Ingest::new(store.clone(), config);
         let owner = store.correlator(&format!("{}-{}", std::process::id(), address.port()));
-        let correlation =
-            tokio::spawn(collector::correlate::run(store.clone(), owner, ingest.stored(), cancel.clone()));
+        let joining = collector::correlate::run(store.clone(), owner, ingest.stored(), cancel.clone());
+        let correlation = tokio::spawn(one_ends_all(joining, &cancel));
         let partitions = tokio::spawn(collector::partitions::run(store.clone(), cancel.clone()));
         let mut settings = web::Settings::loopback(env!("CARGO_PKG_VERSION"));
         settings.allowed_hosts.push(match address.ip() {
@@ -80,10 +89,11 @@ impl Server {
         };
         let app = doors.merge(web::router(store.for_readers(), settings));
         let stop = cancel.clone();
-        let pages = tokio::spawn(async move {
+        let serving = async move {
             doors::serve(listener, app, stop).await;
             partitions.abort();
-        });
+        };
+        let pages = tokio::spawn(one_ends_all(serving, &cancel));
         Ok(Self { address, store, ingest, pages, correlation })
     }
 

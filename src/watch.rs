@@ -58,7 +58,14 @@ impl Watch {
         let bridge = tokio::spawn(answer_calls(self.server.ingest.clone(), answers));
         let (tell, told) = watch::channel(Progress::default());
         let telling = tokio::spawn(progress::tell(told.clone(), self.server.store.clone()));
+        // Without its collector, the agent would only wait.
+        let (serving, agent) = (self.serving.clone(), cancel.clone());
+        let linked = tokio::spawn(async move {
+            serving.cancelled().await;
+            agent.cancel();
+        });
         let result = ::agent::run(self.agent, Transport::InProcess(calls), tell, cancel).await;
+        linked.abort();
         telling.abort();
         progress::last(&told, &self.server.store).await;
         self.serving.cancel();

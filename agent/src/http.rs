@@ -21,6 +21,8 @@ const ANSWER_MAX: usize = 4 << 20;
 const TEXT_MAX: usize = 300;
 /// Memory for packing that is kept between two batches.
 const PLAIN_KEPT: usize = 5 << 20;
+/// Of several heartbeats one may be lost before the agent counts as gone.
+const HEARTBEAT: Duration = Duration::from_secs(8);
 /// Positions asked for at once.
 const PAGE: usize = 1000;
 
@@ -117,7 +119,7 @@ impl Client {
         let clock = heartbeat.clock;
         let body = self.packed(&Arc::new(heartbeat)).await?;
         let request = self.http.post(url).header(TYPE, CONTENT_TYPE).header(CONTENT_ENCODING, "zstd");
-        let request = self.authorized(request).await?.timeout(self.timeout).body(body);
+        let request = self.authorized(request).await?.timeout(self.timeout.min(HEARTBEAT)).body(body);
         let response = request.send().await.map_err(|error| cause(&error))?;
         let status = response.status().as_u16();
         let body = body_of(response, ANSWER_MAX).await?;

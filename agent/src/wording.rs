@@ -24,14 +24,21 @@ pub fn explain(error: &toml::de::Error, text: &str, example: &str) -> Wrong {
 
 /// A path for people: what is no text, or would move a terminal's cursor, is escaped.
 pub fn shown(path: &Path) -> String {
-    let text = path.to_string_lossy();
+    escaped(&path.to_string_lossy())
+}
+
+/// A text that may be a stranger's, on one line: what would end the line, move a cursor or turn the text around is escaped.
+pub fn escaped(text: &str) -> String {
     // The signs after the controls change the direction of what follows, or end a line.
     let moves = |letter: char| {
         letter.is_control()
             || matches!(letter, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
-    let escaped = |letter: char| if moves(letter) { letter.escape_default().collect() } else { letter.to_string() };
-    text.chars().map(escaped).collect()
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if moves(letter) { out.extend(letter.escape_default()) } else { out.push(letter) }
+    }
+    out
 }
 
 /// What is meant, if one of these is close to what was written.

@@ -48,7 +48,7 @@ pub fn heartbeat(mut heartbeat: Heartbeat) -> Result<Heartbeat, Error> {
     for source in &mut heartbeat.sources {
         cut(&mut source.name, 512);
         cut(&mut source.path, 4096);
-        source.held.iter_mut().for_each(|held| cut(held, 1024));
+        source.held.iter_mut().chain(&mut source.unread).for_each(|text| cut(text, 1024));
     }
     heartbeat.unread.truncate(MOST_UNREAD);
     for unread in &mut heartbeat.unread {
@@ -59,7 +59,9 @@ pub fn heartbeat(mut heartbeat: Heartbeat) -> Result<Heartbeat, Error> {
     Ok(heartbeat)
 }
 
+/// It stands in pages, in answers and in the log.
 fn cut(text: &mut String, most: usize) {
+    text.retain(|letter| !letter.is_control());
     text.truncate(text.floor_char_boundary(most));
 }
 

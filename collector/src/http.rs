@@ -15,6 +15,7 @@ use record::id::StreamId;
 use record::wire::{self, Answer, Asked, CONTENT_TYPE, MAX_COMPRESSED, MAX_UNPACKED, Refused};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::room::{Room, Taken};
 use crate::{Error, Ingest};
@@ -25,6 +26,7 @@ const RETRY: u32 = 5;
 /// Bodies on their way here, and batches on their way into the database: they never wait for each other in a circle.
 const BODIES: usize = 16 << 20;
 const BATCHES: usize = 64 << 20;
+const HEARTBEATS: usize = 32 << 20;
 /// A body that takes longer keeps room from others; its agent sends it again.
 const ARRIVES: Duration = Duration::from_mins(1);
 /// Nothing arrives for so long: its agent is gone.
@@ -39,6 +41,9 @@ struct Door {
     ingest: Ingest,
     bodies: Room,
     batches: Room,
+    heartbeats: Room,
+    /// Held by the one body that goes on though there is no room: so at least one always comes to its end.
+    last: Arc<Semaphore>,
 }
 
 pub fn router(ingest: Ingest) -> Router {
@@ -46,7 +51,13 @@ pub fn router(ingest: Ingest) -> Router {
         .route("/api/v1/append", post(append))
         .route("/api/v1/heartbeat", post(heartbeat))
         .route("/api/v1/positions", get(positions))
-        .with_state(Door { ingest, bodies: Room::of(BODIES), batches: Room::of(BATCHES) })
+        .with_state(Door {
+            ingest,
+            bodies: Room::of(BODIES),
+            batches: Room::of(BATCHES),
+            heartbeats: Room::of(HEARTBEATS),
+            last: Arc::new(Semaphore::new(1)),
+        })
 }
 
 async fn append(State(door): State<Door>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
@@ -68,14 +79,22 @@ async fn append(State(door): State<Door>, headers: HeaderMap, body: Body) -> Res
 async fn heartbeat(State(door): State<Door>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
     let (packing, body, room) = door.receive(&headers, body, MAX_HEARTBEAT).await?;
     let most = packing.unpacked(&body, MAX_HEARTBEAT)?;
+    // What agents say of themselves does not wait for what they send.
+    let unpacked = door.heartbeats.take(most).await.ok_or_else(busy)?;
     let heartbeat = tokio::task::spawn_blocking(move || packing.decode(body, most)).await.map_err(stopped)??;
     let heard = door.ingest.heartbeat(heartbeat).await?;
-    drop(room);
+    drop((room, unpacked));
     Ok(packed(&heard)?.into_response())
 }
 
 /// A body, how it is packed, and the room it has until that is dropped.
-type Received = (Packing, Bytes, Option<Taken>);
+type Received = (Packing, Bytes, BodyRoom);
+
+#[derive(Default)]
+struct BodyRoom {
+    bodies: Option<Taken>,
+    last: Option<OwnedSemaphorePermit>,
+}
 
 impl Door {
     /// A body of at most so many bytes.
@@ -91,8 +110,8 @@ impl Door {
     }
 
     /// A body holds room for what has arrived of it, whatever it claims.
-    async fn read(&self, body: Body, most: usize) -> Result<(Bytes, Option<Taken>), Refusal> {
-        let (mut room, mut have, mut arrived) = (None::<Taken>, 0, BytesMut::new());
+    async fn read(&self, body: Body, most: usize) -> Result<(Bytes, BodyRoom), Refusal> {
+        let (mut room, mut have, mut arrived) = (BodyRoom::default(), 0, BytesMut::new());
         let mut chunks = body.into_data_stream();
         while let Some(chunk) = tokio::time::timeout(STALLED, chunks.next()).await.map_err(|_| late())? {
             let chunk = chunk.map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the body broke off"))?;
@@ -102,10 +121,13 @@ impl Door {
             }
             if have < len {
                 let step = (len - have).next_multiple_of(STEP);
-                let more = self.bodies.take(step).await.ok_or_else(busy)?;
-                match &mut room {
-                    Some(room) => room.add(more),
-                    None => room = Some(more),
+                match (self.bodies.take(step).await, &mut room.bodies) {
+                    (Some(more), Some(room)) => room.add(more),
+                    (Some(more), none) => *none = Some(more),
+                    (None, _) if room.last.is_none() => {
+                        room.last = Some(Arc::clone(&self.last).try_acquire_owned().map_err(|_| busy())?);
+                    }
+                    (None, _) => {}
                 }
                 have += step;
             }

@@ -1,6 +1,6 @@
 //! What agents say of themselves: that they are there, and how far they have read.
 
-use record::time::Timestamp;
+use record::time::{SECOND, Timestamp};
 use record::wire::Heartbeat;
 
 use crate::backend::{with_pool, with_transaction};
@@ -9,6 +9,8 @@ use crate::{Error, Store, blob, compress};
 
 /// Agents that are listed, those heard last first.
 const MOST: i64 = 1000;
+/// A heartbeat that comes after a later one is no older than this.
+const LATE: i64 = 60 * SECOND;
 /// What their heartbeats take in memory together; of those beyond it is only known when they were heard.
 const MOST_BYTES: usize = 64 << 20;
 
@@ -34,23 +36,27 @@ struct Row {
 impl Store {
     /// Keeps what an agent says of itself, in place of what it said before. `now` is the collector's clock.
     pub async fn hear(&self, heartbeat: &Heartbeat, now: Timestamp) -> Result<(), Error> {
-        self.health.step(Part::Hearing, self.keep(heartbeat, now)).await
+        self.health.step_for(Part::Hearing, &heartbeat.agent, self.keep(heartbeat, now)).await
     }
 
     async fn keep(&self, heartbeat: &Heartbeat, now: Timestamp) -> Result<(), Error> {
         let packed = compress::pack_quickly(&blob::write(heartbeat));
         let mut tx = self.backend.begin().await?;
         with_transaction!(&mut tx, db => {
-            // Two may come at once; the later one is kept, as the agent's clock says.
+            // Two may come at once: the later one is kept, as the agent's clock says, unless that was set back.
             sqlx::query(
                 "insert into agent (id, heard, clock_offset, heartbeat) values ($1, $2, $3, $4)
                  on conflict (id) do update set heard = excluded.heard, clock_offset = excluded.clock_offset,
-                     heartbeat = excluded.heartbeat",
+                     heartbeat = excluded.heartbeat
+                 where agent.heard is null
+                     or excluded.heard + excluded.clock_offset not between agent.heard + agent.clock_offset - $5
+                         and agent.heard + agent.clock_offset - 1",
             )
             .bind(&heartbeat.agent)
             .bind(now.0)
             .bind(heartbeat.clock.0.saturating_sub(now.0))
             .bind(packed)
+            .bind(LATE)
             .execute(db)
             .await?;
         });

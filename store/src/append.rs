@@ -138,10 +138,8 @@ impl Store {
     /// An error says that some streams may be stored and others not: sent again, what is stored counts as stored.
     pub async fn append(&self, streams: Vec<Incoming>) -> Result<Vec<Outcome>, Error> {
         // What stores nothing says nothing of whether that would work.
-        if streams.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.health.step(Part::Storing, self.store_all(streams)).await
+        let Some(agent) = streams.first().map(|stream| stream.agent.clone()) else { return Ok(Vec::new()) };
+        self.health.step_for(Part::Storing, &agent, self.store_all(streams)).await
     }
 
     async fn store_all(&self, streams: Vec<Incoming>) -> Result<Vec<Outcome>, Error> {

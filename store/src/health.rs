@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::FutureExt;
 use record::time::Timestamp;
@@ -56,16 +56,42 @@ pub struct Fault {
 
 /// Shared by all handles of one store.
 #[derive(Debug, Default)]
-pub struct Health(Mutex<BTreeMap<Part, Fault>>);
+pub struct Health(Mutex<BTreeMap<(Part, String), Failing>>);
+
+#[derive(Debug)]
+struct Failing {
+    fault: Fault,
+    tried: Instant,
+}
+
+/// Whoever has not tried for so long does not try any more: what an agent could not store that is gone is told by its silence.
+const FORGOTTEN: Duration = Duration::from_mins(10);
 
 impl Health {
-    /// What fails now.
+    /// What fails now: the same thing once, whomever it concerns.
     pub fn faults(&self) -> Vec<Fault> {
-        self.lock().values().cloned().collect()
+        let mut faults: Vec<Fault> = Vec::new();
+        let mut failing = self.lock();
+        failing.retain(|_, failing| failing.tried.elapsed() < FORGOTTEN);
+        for Failing { fault, .. } in failing.values() {
+            match faults.iter_mut().find(|other| (other.part, &other.why) == (fault.part, &fault.why)) {
+                Some(other) => other.since = other.since.min(fault.since),
+                None => faults.push(fault.clone()),
+            }
+        }
+        faults
     }
 
     /// Does something of a part's work, and notes how that went.
     pub async fn step<T, E>(&self, part: Part, work: impl Future<Output = Result<T, E>>) -> Result<T, E>
+    where
+        E: From<Error> + Display,
+    {
+        self.step_for(part, "", work).await
+    }
+
+    /// The same for somebody: that it works for others says nothing of it.
+    pub async fn step_for<T, E>(&self, part: Part, whom: &str, work: impl Future<Output = Result<T, E>>) -> Result<T, E>
     where
         E: From<Error> + Display,
     {
@@ -75,25 +101,28 @@ impl Health {
             Err(Error::Panicked.into())
         });
         match &done {
-            Ok(_) => _ = self.lock().remove(&part),
-            Err(why) => self.note(part, why.to_string()),
+            Ok(_) => _ = self.lock().remove(&(part, whom.to_owned())),
+            Err(why) => self.note(part, whom, why.to_string()),
         }
         done
     }
 
     /// A part has nothing to do: what it failed at before is nobody's concern now.
     pub fn rests(&self, part: Part) {
-        self.lock().remove(&part);
+        self.lock().retain(|(of, _), _| *of != part);
     }
 
-    fn note(&self, part: Part, why: String) {
+    fn note(&self, part: Part, whom: &str, why: String) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let since = Timestamp(i64::try_from(now.as_micros()).unwrap_or(i64::MAX));
-        self.lock().entry(part).or_insert(Fault { part, since, why: String::new() }).why = why;
+        let new = || Failing { fault: Fault { part, since, why: String::new() }, tried: Instant::now() };
+        let mut failing = self.lock();
+        let failing = failing.entry((part, whom.to_owned())).or_insert_with(new);
+        (failing.fault.why, failing.tried) = (why, Instant::now());
     }
 
     /// What is noted is right even after a panic elsewhere.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Part, Fault>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<(Part, String), Failing>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -122,5 +151,19 @@ mod tests {
         assert_eq!(health.faults().len(), 1, "one part says nothing of another");
         assert!(health.step(Part::Joining, async { Ok::<_, Error>(()) }).await.is_ok());
         assert!(health.faults().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_fails_for_one_is_not_mended_by_what_works_for_another() {
+        let health = Health::default();
+        for whom in ["agent-1", "agent-2"] {
+            let full = async { Err::<(), _>(Error::Damaged("a disk".into())) };
+            assert!(health.step_for(Part::Storing, whom, full).await.is_err());
+        }
+        assert_eq!(health.faults().len(), 1, "it is one thing for both");
+        for (whom, left) in [("agent-3", 1), ("agent-1", 1), ("agent-2", 0)] {
+            assert!(health.step_for(Part::Storing, whom, async { Ok::<_, Error>(()) }).await.is_ok());
+            assert_eq!(health.faults().len(), left, "{whom}");
+        }
     }
 }

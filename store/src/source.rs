@@ -15,7 +15,7 @@ use crate::{Error, Store};
 const GAPS: i64 = 3;
 
 /// One log of one host over its rotations. Its agent says how far it is read; this is what the collector has of it.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct SourceRow {
     pub agent: String,
     pub name: String,

@@ -2,7 +2,15 @@
 
 use sqlx::{Connection, PgConnection};
 
-const DEFAULT: &str = "postgres://siptrail@127.0.0.1:54329/postgres";
+/// The one that the environment names, else that of `scripts/postgres`.
+fn server() -> String {
+    std::env::var("SIPTRAIL_TEST_POSTGRES_URL").unwrap_or_else(|_| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/postgres");
+        let said = std::process::Command::new(script).arg("url").output().expect("scripts/postgres runs");
+        assert!(said.status.success(), "the tests need PostgreSQL: run scripts/postgres start");
+        String::from_utf8_lossy(&said.stdout).trim().to_owned()
+    })
+}
 
 /// Dropped again at the end.
 pub struct Database {
@@ -12,7 +20,7 @@ pub struct Database {
 
 impl Database {
     pub async fn make(name: &str) -> Self {
-        let server = std::env::var("SIPTRAIL_TEST_POSTGRES_URL").unwrap_or_else(|_| DEFAULT.into());
+        let server = server();
         let name = format!("system_{name}_{}", std::process::id());
         let mut connection = PgConnection::connect(&server).await.unwrap_or_else(|error| {
             panic!("the tests need PostgreSQL at {server}: run scripts/postgres start ({error})")

@@ -12,6 +12,7 @@ let hold = null; // null: decided by scrolling and the open detail; true, false:
 let ended = false;
 let hidden = 0;
 let around = null; // what stands around the rows, as it came last
+let young = true; // no batch has come to its end yet
 
 const isMessage = (id) => /^m[0-9a-f]{16}-/.test(id);
 
@@ -54,13 +55,17 @@ const move = (event) => {
 
 // The rows of a batch are all here: this is how it stands now, once they are in their places.
 const seen = (event) => {
+  young = false;
   if (waiting.length) waiting.push({ type: "seen", id: event.lastEventId });
   else version = event.lastEventId;
   settle();
 };
 
 const surround = (event) => {
-  around = JSON.parse(event.data);
+  // The page was drawn a moment ago with just that around its rows.
+  if (young && !waiting.length) return;
+  const { classes, html } = JSON.parse(event.data);
+  around = { classes, page: new DOMParser().parseFromString(html, "text/html") };
   settle();
 };
 
@@ -100,6 +105,8 @@ const settle = () => {
   if (ended) return;
   if (!list) return redraw();
   if (held()) {
+    if (around && !around.told) redraw([".verdict"]);
+    if (around) around.told = true;
     const rows = waiting.filter((change) => change.type === "row" && isMessage(change.data.id) && !document.getElementById(change.data.id));
     const count = new Set(rows.map((change) => change.data.id)).size;
     if (waiting.length) show(`Paused, ${count} new: resume (L)`);
@@ -112,14 +119,17 @@ const settle = () => {
 };
 
 // What stands around the rows (verdict, counts, columns, pages) is put in place, but for what has the focus.
-const redraw = () => {
+const PARTS = [".verdict", ".tools", "#flow .head", "#flow .lines", "#flow .pages"];
+const redraw = (parts = PARTS) => {
   if (!around) return;
-  const page = new DOMParser().parseFromString(around.html, "text/html");
-  const parts = [".verdict", ".tools", "#flow .head", "#flow .lines", "#flow .pages"].join();
-  const now = page.querySelectorAll(parts);
-  document.querySelectorAll(parts).forEach((old, at) => {
-    if (now[at]?.className === old.className && !old.contains(document.activeElement)) old.replaceWith(now[at]);
-  });
+  for (const part of parts) {
+    const now = around.page.querySelectorAll(part);
+    document.querySelectorAll(part).forEach((old, at) => {
+      if (now[at]?.className === old.className && !old.contains(document.activeElement)) old.replaceWith(now[at].cloneNode(true));
+    });
+  }
+  // While a reader is held, what came of the call is told, and the rest waits with the rows.
+  if (parts !== PARTS) return;
   const here = flow.querySelector(".ladder");
   if (around.classes && here) here.className = around.classes + (here.classList.contains("faded") ? " faded" : "");
   around = null;
@@ -165,7 +175,7 @@ const place = ({ id, after, html }) => {
   row.classList.add("came-late");
 };
 
-// Told aloud at most each 5 s.
+// Told aloud at most every 5 s.
 const tell = () => {
   if (!fresh) return;
   said.textContent = `${fresh} new message${fresh === 1 ? "" : "s"}${late ? `, ${late} late` : ""}`;

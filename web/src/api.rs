@@ -90,7 +90,8 @@ async fn ready(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<St
     site.store.ping().await.map_err(|error| Error::NotReady(error.to_string()))?;
     let faults = site.store.health().faults();
     let own = faults.iter().map(|fault| format!("{} since {}: {}", fault.part.fails(), fault.since, fault.why));
-    let troubles = if of_server { Vec::new() } else { agents::troubles(&Reading::of(&site).await?) };
+    let reading = Reading::of(&site).await?;
+    let troubles = if of_server { Vec::new() } else { agents::troubles(&reading) };
     let fails = !troubles.is_empty() || faults.iter().any(|fault| fault.part.is_vital());
     let said = own.chain(troubles).collect::<Vec<_>>().join("; ");
     if fails {

@@ -50,14 +50,18 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
     let more_unread = uncounted + waited_for.len().saturating_sub(UNREAD) as u64;
     let faults = site.store.health().faults();
     let more_sources = sources.len() > SOURCES;
+    let mut shown: Vec<Source> =
+        sources.iter().take(SOURCES).map(|source| Source::new(source, &reading, &frame)).collect();
+    shown.extend(reading.unstored(&sources).take(SOURCES - shown.len()).map(|row| Source::new(&row, &reading, &frame)));
+    let sound = shown.iter().all(|source| source.tone == "good");
     let page = Home {
         faults: faults.iter().map(|fault| Faulty::new(fault, &frame)).collect(),
-        numbers: numbers(&totals, reading.stalled().is_some(), !troubles.is_empty()),
+        numbers: numbers(&totals, reading.stalled().is_some(), !troubles.is_empty(), sound),
         more_troubles: (troubles.len() > UNREAD).then(|| words::count(troubles.len() - UNREAD)),
         troubles: troubles.into_iter().take(UNREAD).collect(),
         empty: totals.records == 0,
         began_at_end: sources.iter().any(|source| source.skipped > 0),
-        waiting: (totals.waiting > 0).then(|| words::counted(totals.waiting, "batch").replace("batchs", "batches")),
+        waiting: (totals.waiting > 0).then(|| waiting(totals.waiting)),
         more_misread: (misread.len() > MISREAD).then(|| words::count(misread.len() - MISREAD)),
         misread: misread.iter().take(MISREAD).map(Misread::new).collect(),
         more_unread: (more_unread > 0).then(|| words::count(more_unread)),
@@ -66,7 +70,7 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
             .take(UNREAD)
             .map(|(heartbeat, unread)| Unread::new(&heartbeat.host, unread))
             .collect(),
-        sources: sources.iter().take(SOURCES).map(|source| Source::new(source, &reading, &frame)).collect(),
+        sources: shown,
         clocks: reading.agents().iter().filter_map(Clock::of).collect(),
         more_sources,
         following: site.settings.following.clone(),
@@ -129,12 +133,17 @@ impl Faulty {
     }
 }
 
-fn numbers(totals: &Totals, stalled: bool, troubled: bool) -> Vec<(String, &'static str, String)> {
+fn waiting(batches: i64) -> String {
+    format!("{} {}", words::count(batches), if batches == 1 { "batch" } else { "batches" })
+}
+
+fn numbers(totals: &Totals, stalled: bool, troubled: bool, sound: bool) -> Vec<(String, &'static str, String)> {
     let behind = u64::try_from(totals.lag).unwrap_or(0);
     let read = match behind {
         _ if stalled => "what came since then is not stored".into(),
         _ if troubled => "not all is read, see above".into(),
-        0 => "read to the end".into(),
+        0 if sound => "read to the end".into(),
+        0 => "not all is read yet".into(),
         behind => format!("{} not shown yet", words::size(behind)),
     };
     let named = |n: i64, one: &'static str, many: &'static str| if n == 1 { one } else { many };

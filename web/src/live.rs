@@ -30,19 +30,21 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Path, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Version, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use store::scenario::{Found, Subject};
 use tokio::sync::broadcast::error::RecvError;
 
-use self::clients::{Client, Seat};
+use self::clients::{Seat, browser};
 use self::group::{Batch, Member};
 use crate::params::Params;
 use crate::{Error, Site, subject};
 
 /// Proxies cut quiet streams, mostly at 60 s.
 const COMMENT: Duration = Duration::from_secs(15);
+/// Comments in a row, which is longer than a picture waits to be drawn.
+const QUIET: u32 = 4;
 
 pub(crate) fn routes() -> Router<Site> {
     Router::new().route("/s/{id}/live", get(live)).route("/calls/{id}/live", get(call))
@@ -75,12 +77,9 @@ fn stream(site: Site, subject: Subject, now: Seen, request: &Request) -> Respons
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
-    let factor = if request.version() >= Version::HTTP_2 { 2 } else { 1 };
-    let client = Client::of(request.headers(), address);
-    let Some(seat) = site.clients.seat(client, site.settings.streams_per_client * factor) else {
-        return sse(futures::stream::iter([Ok(event::refused(
-            "Too many live views are open in this browser; close one and reload.",
-        ))]));
+    let seat = match site.clients.seat(browser(request.headers()), address, site.settings.streams_per_client) {
+        Ok(seat) => seat,
+        Err(full) => return sse(futures::stream::iter([Ok(event::refused(full.says()))])),
     };
     let query = request.uri().query().unwrap_or("").split('&').filter(|pair| !pair.starts_with("since="));
     let member = site.groups.join(&site, subject, &query.collect::<Vec<_>>().join("&"), now);
@@ -106,14 +105,15 @@ fn follow(
         let stop = site.settings.stop.clone();
         // What the others of the group have may be older than what this reader has, until it is drawn again.
         let mut older = member.snapshot().map(|snapshot| snapshot.number);
-        let mut last = None;
+        let (mut last, mut quiet) = (None, 0);
         loop {
             if last.is_none()
                 && let Some(snapshot) = member.snapshot()
             {
                 let newer = older.is_none_or(|older| snapshot.number > older);
                 let begins = if had == Some(snapshot.version) && snapshot.exact {
-                    Some(event::seen(snapshot.version))
+                    // What stands around the rows may be of another moment than the reader's.
+                    Some(snapshot.around())
                 } else {
                     (newer || now == Seen::At(snapshot.version)).then(|| snapshot.all())
                 };
@@ -125,8 +125,9 @@ fn follow(
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(COMMENT) => {
-                    // It is not drawn anew, so it is no older than what there is.
-                    older = None;
+                    // It was not drawn anew for longer than that ever takes, so it is no older than what there is.
+                    quiet += 1;
+                    older = older.filter(|_| quiet < QUIET);
                     yield Ok(event::comment());
                 }
                 batch = member.batches.recv() => match batch {

@@ -11,10 +11,11 @@ use quick_cache::Weighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use record::id::CallKey;
 use store::Store;
-use store::scenario::{Scenario, Subject};
+use store::scenario::{Found, Scenario, Subject};
 use tokio::sync::Semaphore;
 
 use crate::Error;
+use crate::live::{self, Seen};
 use crate::room::{Room, Taken};
 
 /// Messages and bytes that one picture holds at most; what is beyond is told on the page.
@@ -22,6 +23,10 @@ const MOST_MESSAGES: usize = 50_000;
 const MOST_BYTES: usize = 128 << 20;
 /// Messages asked of the store at a time.
 const CHUNK: usize = 2_000;
+/// What one of them may take while it is read, about.
+const CHUNK_ROOM: usize = 8 << 20;
+/// Pictures over this are read one after the other.
+const LARGE: usize = 64 << 20;
 /// What all pictures take in memory: those that are kept, and those that somebody looks at, reads or draws.
 const KEPT: usize = 256 << 20;
 const ALL: usize = 384 << 20;
@@ -59,6 +64,8 @@ pub(crate) struct Pictures {
     room: Room,
     /// Threads that draw at once.
     drawing: Arc<Semaphore>,
+    /// Held by the large picture that is being read.
+    large: Arc<Semaphore>,
 }
 
 #[derive(Clone, Debug)]
@@ -90,25 +97,57 @@ impl Default for Pictures {
             versions: Arc::default(),
             room: Room::of(ALL),
             drawing: Arc::new(Semaphore::new(threads)),
+            large: Arc::new(Semaphore::new(1)),
         }
     }
 }
 
 impl Pictures {
-    /// The picture of a scenario. `version` is how it stood before it was read: what came since may be in it, too.
-    pub async fn of(&self, store: &Store, scenario: Scenario, version: i64) -> Result<Arc<Picture>, Error> {
-        let of = match &scenario.row.subject {
+    /// The picture of a scenario, or of a call that has none yet, as it stands now.
+    pub async fn of(&self, store: &Store, subject: &Subject) -> Result<Found<Arc<Picture>>, Error> {
+        // Asked before anything of it is read, so that what comes meanwhile makes another version.
+        let version = match live::version(store, subject).await? {
+            Some(Seen::At(version)) => version,
+            Some(Seen::Merged(into)) => return Ok(Found::Merged(into)),
+            None => return Ok(Found::Nowhere),
+        };
+        let of = match subject {
             Subject::Scenario(id) => Of::Scenario(id.0),
             Subject::Call(key, _) => Of::Call(*key),
         };
+        self.shared(of, version, async {
+            let scenario = match subject {
+                Subject::Scenario(id) => store.scenario(*id).await?,
+                Subject::Call(key, _) => store.call(*key).await?,
+            };
+            Ok(match scenario {
+                Found::Here(scenario) => Found::Here(self.read(store, scenario, version).await?),
+                Found::Merged(into) => Found::Merged(into),
+                Found::Nowhere => Found::Nowhere,
+            })
+        })
+        .await
+    }
+
+    /// What is kept, or what somebody reads now; one of all who ask at once reads it.
+    async fn shared(
+        &self,
+        of: Of,
+        version: i64,
+        read: impl Future<Output = Result<Found<Picture>, Error>>,
+    ) -> Result<Found<Arc<Picture>>, Error> {
         match self.kept.get_value_or_guard_async(&(of.clone(), version)).await {
-            Ok(picture) => Ok(picture),
+            Ok(picture) => Ok(Found::Here(picture)),
             Err(guard) => {
                 self.forget_others(of, version);
-                let picture = Arc::new(self.read(store, scenario, version).await?);
+                let picture = match read.await? {
+                    Found::Here(picture) => Arc::new(picture),
+                    Found::Merged(into) => return Ok(Found::Merged(into)),
+                    Found::Nowhere => return Ok(Found::Nowhere),
+                };
                 // One that is too heavy is not kept, and shared by all who wait for it.
                 let _ = guard.insert(Arc::clone(&picture));
-                Ok(picture)
+                Ok(Found::Here(picture))
             }
         }
     }
@@ -125,17 +164,19 @@ impl Pictures {
     }
 
     async fn read(&self, store: &Store, scenario: Scenario, version: i64) -> Result<Picture, Error> {
-        let mut messages: Vec<Message> = Vec::new();
-        let (mut room, mut bytes, mut weight) = (None::<Taken>, 0, 0);
+        let (mut messages, mut bytes, mut weight) = (Vec::<Message>::new(), 0, 0);
+        // Taken before there is anything in it: a chunk is in memory while it is weighed.
+        let mut room = self.take(CHUNK_ROOM).await?;
+        let mut alone = None;
         let whole = loop {
+            if weight > LARGE && alone.is_none() {
+                // Two of them that each hold a part would wait for each other.
+                alone = Some(Arc::clone(&self.large).acquire_owned().await.map_err(|_| Error::Busy)?);
+            }
             let after = messages.last().map(|message| (message.time, message.id));
             let chunk = store.scenario_messages(&scenario, after, CHUNK).await?;
             let takes = chunk.rows.iter().map(weight_of).sum::<usize>();
-            let more = self.take(takes).await?;
-            match &mut room {
-                Some(room) => room.add(more),
-                None => room = Some(more),
-            }
+            room.add(self.take(takes).await?);
             weight += takes;
             bytes += chunk.rows.iter().map(|message| message.raw.len()).sum::<usize>();
             messages.extend(chunk.rows);
@@ -143,6 +184,9 @@ impl Pictures {
                 break !chunk.more;
             }
         };
+        drop(alone);
+        room.give_back(CHUNK_ROOM);
+        let room = Some(room);
         self.draw(move || {
             let flow = flow(&messages);
             Ok(Picture { version, scenario, messages, flow, whole, _room: room, weight })
@@ -190,7 +234,6 @@ mod tests {
     use message::event::CallClass;
     use record::id::ScenarioId;
     use record::time::Timestamp;
-    use store::Location;
     use store::scenario::ScenarioRow;
 
     use super::*;
@@ -221,39 +264,44 @@ mod tests {
         Scenario { row, calls: Vec::new() }
     }
 
-    async fn store() -> (Store, tempfile::TempDir) {
-        let dir = tempfile::tempdir().unwrap();
-        (Store::open(&Location::Directory(dir.path().into())).await.unwrap(), dir)
+    fn picture(id: i64, version: i64, room: Option<Taken>, weight: usize) -> Picture {
+        let (scenario, flow) = (scenario(id), Flow::default());
+        Picture { version, scenario, messages: Vec::new(), flow, whole: true, _room: room, weight }
     }
 
     #[tokio::test]
     async fn readers_at_once_share_one_picture_and_a_new_version_is_a_new_one() {
-        let ((store, _dir), pictures) = (store().await, Pictures::default());
-        let of = |version| pictures.of(&store, scenario(1), version);
+        let (pictures, reads) = (Pictures::default(), AtomicUsize::new(0));
+        let of = |version| {
+            let reads = &reads;
+            let read = async move {
+                reads.fetch_add(1, Ordering::SeqCst);
+                tokio::task::yield_now().await;
+                Ok(Found::Here(picture(1, version, None, 100)))
+            };
+            let all = pictures.shared(Of::Scenario(1), version, read);
+            async {
+                let Ok(Found::Here(picture)) = all.await else { panic!("no picture") };
+                picture
+            }
+        };
         let all = futures::future::join_all((0..20).map(|_| of(7))).await;
-        let first = all[0].as_ref().unwrap();
-        assert!(all.iter().all(|other| Arc::ptr_eq(first, other.as_ref().unwrap())));
-        let next = of(8).await.unwrap();
-        assert!(!Arc::ptr_eq(first, &next) && next.version == 8);
+        assert!(all.iter().all(|other| Arc::ptr_eq(&all[0], other)));
+        assert_eq!(reads.load(Ordering::SeqCst), 1);
+        assert_eq!((of(8).await.version, reads.load(Ordering::SeqCst)), (8, 2));
         assert_eq!(pictures.kept.len(), 1, "nobody asks for the older one any more");
-        store.close().await;
+        let refused = pictures.shared(Of::Scenario(2), 1, async { Err(Error::Busy) }).await;
+        assert!(matches!(refused, Err(Error::Busy)), "and the next one tries again");
+        assert!(matches!(pictures.shared(Of::Scenario(2), 1, async { Ok(Found::Nowhere) }).await, Ok(Found::Nowhere)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn whoever_finds_no_room_is_asked_to_come_again_and_what_is_only_kept_gives_way() {
         let pictures = Pictures::default();
         let weight = ALL / 3;
-        let picture = |id| Picture {
-            version: 0,
-            scenario: scenario(id),
-            messages: Vec::new(),
-            flow: Flow::default(),
-            whole: true,
-            _room: pictures.room.try_take(weight),
-            weight,
-        };
         for id in 0..2 {
-            pictures.kept.insert((Of::Scenario(id), 0), Arc::new(picture(id)));
+            let picture = picture(id, 0, pictures.room.try_take(weight), weight);
+            pictures.kept.insert((Of::Scenario(id), 0), Arc::new(picture));
         }
         let taken = pictures.take(ALL - ALL / 8).await;
         assert!(taken.is_ok(), "what is kept gives way");

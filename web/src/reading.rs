@@ -1,6 +1,8 @@
 //! How far each source is read, and who reads it: what its agent says of it, and what the collector has of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use record::time::{SECOND, Timestamp};
 use record::wire::{Heartbeat, SourceReport, Unread};
@@ -14,17 +16,22 @@ use crate::{Error, Site};
 
 /// Without a word for so long, an agent is not heard.
 const UNHEARD: i64 = 30 * SECOND;
+/// For so long what was read of agents is good enough.
+const FRESH: Duration = Duration::from_millis(500);
 /// Without a word for so long, it is taken away: its sources are still shown, and nobody is to be called for them.
 const TAKEN_AWAY: i64 = 7 * 86_400 * SECOND;
 /// Clocks that differ by less are not worth a word.
 const CLOCK: i64 = 2 * SECOND;
 
 /// All agents at one moment.
+#[derive(Debug)]
 pub(crate) struct Reading {
     agents: Vec<Agent>,
     by_id: HashMap<String, usize>,
     /// Since when what agents send or say is not stored: nothing is known of what came later.
     stalled: Option<Timestamp>,
+    /// This process could not hear anybody before.
+    began: Timestamp,
     now: Timestamp,
 }
 
@@ -80,15 +87,25 @@ pub(crate) struct Trouble {
 }
 
 impl Reading {
-    pub async fn of(site: &Site) -> Result<Self, Error> {
-        Ok(Self::new(site.store.agents().await?, &site.store.health().faults(), site.now()))
+    /// As it was less than half a second ago: pages, live views and probes share it.
+    pub async fn of(site: &Site) -> Result<Arc<Self>, Error> {
+        let mut kept = site.reading.lock().await;
+        if let Some((at, reading)) = &*kept
+            && at.elapsed() < FRESH
+        {
+            return Ok(Arc::clone(reading));
+        }
+        let (agents, faults) = (site.store.agents().await?, site.store.health().faults());
+        let reading = Arc::new(Self::new(agents, &faults, site.began, site.now()));
+        *kept = Some((Instant::now(), Arc::clone(&reading)));
+        Ok(reading)
     }
 
-    pub fn new(agents: Vec<Agent>, faults: &[Fault], now: Timestamp) -> Self {
+    pub fn new(agents: Vec<Agent>, faults: &[Fault], began: Timestamp, now: Timestamp) -> Self {
         let by_id = agents.iter().enumerate().map(|(at, agent)| (agent.id.clone(), at)).collect();
         let stalls = |fault: &&Fault| matches!(fault.part, Part::Storing | Part::Hearing);
         let stalled = faults.iter().filter(stalls).map(|fault| fault.since).min();
-        Self { agents, by_id, stalled, now }
+        Self { agents, by_id, stalled, began, now }
     }
 
     pub fn agents(&self) -> &[Agent] {
@@ -103,11 +120,15 @@ impl Reading {
     pub fn presence(&self, agent: &Agent) -> Presence {
         let Some(heard) = agent.heard else { return Presence::Unknown };
         let silent = self.now.micros_since(heard);
+        // What was not heard while nobody listened, or before the clock was set back, is nobody's silence yet.
+        let listening = self.now.micros_since(self.began.max(heard));
         if silent > TAKEN_AWAY {
             Presence::TakenAway(heard)
+        } else if silent > UNHEARD && listening <= UNHEARD {
+            Presence::Unknown
         } else if agent.heartbeat.as_ref().is_some_and(|heartbeat| heartbeat.stops) {
             Presence::Stopped(heard)
-        } else if silent > UNHEARD {
+        } else if silent.saturating_abs() > UNHEARD {
             Presence::Unheard(heard)
         } else {
             Presence::Here
@@ -135,27 +156,26 @@ impl Reading {
         let state = match (self.stalled, self.agent(agent).map_or(Presence::Unknown, |agent| self.presence(agent))) {
             (Some(since), _) => State::new(format!("not known since {}", zone.full(since)), "bad"),
             (None, Presence::Unknown) => State::new("its agent has not reported yet", ""),
-            (None, Presence::Unheard(at)) => {
-                State::new(format!("its agent was last heard at {}", zone.full(at)), "bad")
-            }
+            (None, Presence::Unheard(at)) => State::new(format!("its agent last reported at {}", zone.full(at)), "bad"),
             (None, Presence::Stopped(at)) => State::new(format!("its agent was stopped at {}", zone.full(at)), "bad"),
             (None, Presence::TakenAway(at)) => State::new(format!("not read since {}", zone.full(at)), ""),
-            (None, Presence::Here) => {
-                match (report.and_then(|report| report.held.as_ref()), self.lag(agent, report, stored)) {
-                    (Some(why), _) => State::new(format!("held back: {why}"), "bad"),
-                    (None, None) => State::new("not followed now", ""),
-                    (None, Some(0)) => State::new("complete", "good"),
-                    (None, Some(lag)) => State::new(behind(lag), ""),
-                }
-            }
+            (None, Presence::Here) => match (report.and_then(fault), self.lag(agent, report, stored)) {
+                (Some(fault), _) => State::new(fault, "bad"),
+                (None, None) => State::new("not followed now", ""),
+                (None, Some(0)) => State::new("complete", "good"),
+                (None, Some(lag)) => State::new(behind(lag), ""),
+            },
         };
         State { read_to, ..state }
     }
 
-    /// Bytes that are not there yet, as whoever spoke last says; none where the agent does not follow the source any more.
+    /// Bytes that are not there yet, as whoever spoke last says; none where the agent does not follow the source any more. Of a
+    /// source with several files, an append says nothing of the others.
     fn lag(&self, agent: &str, report: Option<&SourceReport>, stored: Stored) -> Option<u64> {
         let spoke = self.agent(agent).and_then(|agent| agent.heartbeat.as_ref()).map(|heartbeat| heartbeat.clock);
-        if spoke.is_none_or(|spoke| stored.at > spoke) { Some(stored.lag) } else { report.map(SourceReport::lag) }
+        let newer = spoke.is_none_or(|spoke| (1..UNHEARD).contains(&stored.at.micros_since(spoke)));
+        let alone = report.is_none_or(|report| report.files <= 1);
+        if newer && alone { Some(stored.lag) } else { report.map(SourceReport::lag) }
     }
 
     /// The same, with what is stored of it.
@@ -177,6 +197,23 @@ impl Reading {
         State { text, tone, read_to: state.read_to }
     }
 
+    /// Sources that agents follow, and of which nothing is stored.
+    pub fn unstored<'a>(&'a self, stored: &[SourceRow]) -> impl Iterator<Item = SourceRow> + use<'a> {
+        let known: HashSet<(String, String)> = stored.iter().map(|row| (row.agent.clone(), row.name.clone())).collect();
+        let here = self.agents.iter().filter(|agent| self.presence(agent) == Presence::Here);
+        let reported = here.filter_map(|agent| agent.heartbeat.as_ref()).flat_map(|heartbeat| {
+            heartbeat.sources.iter().map(move |report| SourceRow {
+                agent: heartbeat.agent.clone(),
+                name: report.name.clone(),
+                host: heartbeat.host.clone(),
+                files: report.files,
+                size: report.size,
+                ..SourceRow::default()
+            })
+        });
+        reported.filter(move |row| !known.contains(&(row.agent.clone(), row.name.clone())))
+    }
+
     /// What nobody reads though somebody should: agents that are silent, places and files that cannot be read, sources that
     /// are held back.
     pub fn troubles(&self, zone: Zone) -> Vec<Trouble> {
@@ -190,10 +227,10 @@ impl Reading {
         let who = || format!("The agent on {}", heartbeat.host);
         let silent = |what: String| {
             let sources = counted(heartbeat.sources.len(), "source");
-            vec![Trouble { who: who(), what: format!("{what}; nothing of its {sources} is read since") }]
+            vec![Trouble { who: who(), what: format!("{what}; nothing from its {sources} has been read since") }]
         };
         match self.presence(agent) {
-            Presence::Unheard(at) => silent(format!("was last heard at {}", zone.full(at))),
+            Presence::Unheard(at) => silent(format!("last reported at {}", zone.full(at))),
             Presence::Stopped(at) => silent(format!("was stopped at {}", zone.full(at))),
             Presence::Unknown | Presence::TakenAway(_) => Vec::new(),
             Presence::Here => {
@@ -239,6 +276,12 @@ pub(crate) fn others(unread: &Unread) -> String {
     if unread.others == 0 { String::new() } else { format!("(like {} more in its directory) ", count(unread.others)) }
 }
 
+/// What an agent says is wrong with a source.
+fn fault(report: &SourceReport) -> Option<String> {
+    let held = report.held.as_ref().map(|why| format!("held back: {why}"));
+    held.or_else(|| report.unread.as_ref().map(|what| format!("not read in full: {what}")))
+}
+
 fn behind(bytes: u64) -> String {
     format!("{} behind", size(bytes))
 }
@@ -248,9 +291,17 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_795_435_200 * SECOND);
+    const EARLIER: Timestamp = Timestamp(0);
 
     fn report() -> SourceReport {
-        SourceReport { name: "app".into(), size: 100, committed: 100, read_to: Some(NOW), ..SourceReport::default() }
+        SourceReport {
+            name: "app".into(),
+            files: 1,
+            size: 100,
+            committed: 100,
+            read_to: Some(NOW),
+            ..SourceReport::default()
+        }
     }
 
     fn agent(silent: i64, source: SourceReport) -> Agent {
@@ -270,7 +321,7 @@ mod tests {
     }
 
     fn says(agent: Agent) -> (String, &'static str, Vec<String>) {
-        let reading = Reading::new(vec![agent], &[], NOW);
+        let reading = Reading::new(vec![agent], &[], EARLIER, NOW);
         let state = reading.state("a-1", "app", Stored::default(), Zone::UTC);
         let troubles = reading.troubles(Zone::UTC);
         (
@@ -286,9 +337,8 @@ mod tests {
         let lags = SourceReport { size: 2100, ..report() };
         assert_eq!(says(agent(5, lags)), ("2.0 kB behind".into(), "", vec![]));
         let (text, tone, troubles) = says(agent(31, report()));
-        assert_eq!((text.as_str(), tone), ("its agent was last heard at 2026-11-23 11:59:29 UTC", "bad"));
-        let silent =
-            "The agent on sbc-1 was last heard at 2026-11-23 11:59:29 UTC; nothing of its 1 source is read since";
+        assert_eq!((text.as_str(), tone), ("its agent last reported at 2026-11-23 11:59:29 UTC", "bad"));
+        let silent = "The agent on sbc-1 last reported at 2026-11-23 11:59:29 UTC; nothing from its 1 source has been read since";
         assert_eq!(troubles, [silent]);
         let (text, tone, troubles) = says(agent(8 * 86_400, report()));
         assert_eq!((text.as_str(), tone, troubles.len()), ("not read since 2026-11-15 12:00:00 UTC", "", 0));
@@ -299,11 +349,27 @@ mod tests {
     #[test]
     fn what_was_stored_after_the_agent_spoke_says_more() {
         let lags = SourceReport { size: 2100, ..report() };
-        let reading = Reading::new(vec![agent(5, lags)], &[], NOW);
+        let reading = Reading::new(vec![agent(5, lags)], &[], EARLIER, NOW);
         let says = |stored| reading.state("a-1", "app", stored, Zone::UTC).text;
         assert_eq!(says(Stored { at: NOW, lag: 0 }), "2.0 kB behind");
         assert_eq!(says(Stored { at: Timestamp(NOW.0 + 1), lag: 0 }), "complete");
         assert_eq!(says(Stored { at: Timestamp(NOW.0 + 1), lag: 7 }), "7 bytes behind");
+    }
+
+    #[test]
+    fn nobody_was_silent_while_this_process_did_not_listen() {
+        let reading = |began| Reading::new(vec![agent(300, report())], &[], Timestamp(NOW.0 - began * SECOND), NOW);
+        let says = |began| reading(began).state("a-1", "app", Stored::default(), Zone::UTC).text;
+        assert_eq!(says(20), "its agent has not reported yet");
+        assert!(reading(20).troubles(Zone::UTC).is_empty());
+        assert!(says(40).starts_with("its agent last reported at "));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_makes_its_source_red_though_all_else_of_it_is_read() {
+        let unread = Some("/log/a.log cannot be read: Permission denied".to_owned());
+        let (text, tone, _) = says(agent(1, SourceReport { unread, ..report() }));
+        assert_eq!((text.as_str(), tone), ("not read in full: /log/a.log cannot be read: Permission denied", "bad"));
     }
 
     #[test]
@@ -323,7 +389,7 @@ mod tests {
     #[test]
     fn while_nothing_is_stored_nothing_is_said_to_be_complete_and_no_agent_is_blamed() {
         let fault = Fault { part: Part::Hearing, since: Timestamp(NOW.0 - 60 * SECOND), why: "disk full".into() };
-        let reading = Reading::new(vec![agent(60, report())], &[fault], NOW);
+        let reading = Reading::new(vec![agent(60, report())], &[fault], EARLIER, NOW);
         let state = reading.state("a-1", "app", Stored::default(), Zone::UTC);
         assert_eq!((state.text.as_str(), state.tone), ("not known since 2026-11-23 11:59:00 UTC", "bad"));
         assert!(reading.troubles(Zone::UTC).is_empty());

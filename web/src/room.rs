@@ -44,6 +44,11 @@ impl Taken {
     pub fn add(&mut self, more: Taken) {
         self.0.merge(more.0);
     }
+
+    /// Gives a part of it back.
+    pub fn give_back(&mut self, bytes: usize) {
+        drop(self.0.split(kib(bytes) as usize));
+    }
 }
 
 fn kib(bytes: usize) -> u32 {

@@ -21,6 +21,8 @@ mod tools;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::Uri;
@@ -28,13 +30,14 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, SET_COOKIE, X_CONTEN
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use record::id::MessageId;
-use store::scenario::{Found, Scenario, Subject};
+use store::scenario::{Found, Subject};
 
 pub(crate) use self::draw::Around;
 pub(crate) use self::evidence::Evidence;
 use crate::ladder::view::View;
-use crate::live::{self, Row, Seen};
+use crate::live::Row;
 use crate::page::Frame;
+use crate::picture::Picture;
 use crate::reading::Reading;
 use crate::{Error, Site, subject};
 
@@ -74,7 +77,7 @@ async fn call_page(
     frame: Frame,
 ) -> Result<Response, Error> {
     let id = subject::given(&uri, "/calls/");
-    let (_, found) = subject::call(&site.store, &id).await?;
+    let found = call(&site, &id).await?;
     answer(site, (found, &id), query, "", frame, draw::page).await
 }
 
@@ -85,13 +88,18 @@ async fn call_table(
     frame: Frame,
 ) -> Result<Response, Error> {
     let id = subject::given(&uri, "/calls/");
-    let (_, found) = subject::call(&site.store, &id).await?;
+    let found = call(&site, &id).await?;
     answer(site, (found, &id), query, "/table", frame, draw::table).await
 }
 
-async fn scenario(site: &Site, id: &str) -> Result<Found<Scenario>, Error> {
+async fn scenario(site: &Site, id: &str) -> Result<Found<Arc<Picture>>, Error> {
     let id = id.parse().map_err(|_| nowhere("scenario", id))?;
-    Ok(site.store.scenario(id).await?)
+    site.pictures.of(&site.store, &Subject::Scenario(id)).await
+}
+
+async fn call(site: &Site, id: &str) -> Result<Found<Arc<Picture>>, Error> {
+    let key = subject::key_of(&site.store, id).await?;
+    site.pictures.of(&site.store, &Subject::Call(key, String::new())).await
 }
 
 /// A scenario as its live page with some query shows it.
@@ -102,34 +110,21 @@ pub(crate) struct LiveView {
     pub version: i64,
 }
 
-/// How it stands now; to be asked before its messages are read, so that none is missed.
-pub(crate) async fn version(site: &Site, subject: &Subject) -> Result<i64, Error> {
-    Ok(match live::version(&site.store, subject).await? {
-        Some(Seen::At(version)) => version,
-        Some(Seen::Merged(_)) | None => 0,
-    })
-}
-
 /// None: it was joined into a scenario.
 pub(crate) async fn live_view(site: &Site, subject: &Subject, query: &str) -> Result<Option<LiveView>, Error> {
-    let version = version(site, subject).await?;
-    let found = match subject {
-        Subject::Scenario(id) => site.store.scenario(*id).await?,
-        Subject::Call(key, _) => site.store.call(*key).await?,
-    };
-    let scenario = match (found, subject) {
-        (Found::Here(scenario), _) => scenario,
+    let picture = match (site.pictures.of(&site.store, subject).await?, subject) {
+        (Found::Here(picture), _) => picture,
         (Found::Merged(_), _) => return Ok(None),
         (Found::Nowhere, Subject::Scenario(id)) => return Err(nowhere("scenario", &id.to_string())),
         // A record that began where another now goes on.
         (Found::Nowhere, Subject::Call(..)) => {
             let (rows, around, evidence) = (Vec::new(), Around::default(), Evidence::default());
-            return Ok(Some(LiveView { rows, around, evidence, version }));
+            return Ok(Some(LiveView { rows, around, evidence, version: 0 }));
         }
     };
-    let picture = site.pictures.of(&site.store, scenario, version).await?;
+    let version = picture.version;
     let view = View::parse(query);
-    let evidence = evidence::of(&site.store, &Reading::of(site).await?, &picture.messages, view.zone).await?;
+    let evidence = evidence::of(&site.store, &*Reading::of(site).await?, &picture.messages, view.zone).await?;
     let (frame, now) = (Frame::bare(site), site.now());
     let asked = draw::Asked { picture, evidence: evidence.clone(), view, frame, now };
     let draw::Live { rows, around } = site.pictures.draw(move || draw::live(&asked)).await?;
@@ -139,7 +134,7 @@ pub(crate) async fn live_view(site: &Site, subject: &Subject, query: &str) -> Re
 /// Loads a scenario, or a call that has none yet, and draws it away from the threads that serve requests.
 async fn answer(
     site: Site,
-    (found, id): (Found<Scenario>, &str),
+    (found, id): (Found<Arc<Picture>>, &str),
     query: Option<String>,
     part: &str,
     frame: Frame,
@@ -148,8 +143,8 @@ async fn answer(
     let query = query.unwrap_or_default();
     let cookie = frame.new_browser.clone();
     let is_call = frame.path.starts_with("/calls/");
-    let scenario = match found {
-        Found::Here(scenario) => scenario,
+    let picture = match found {
+        Found::Here(picture) => picture,
         Found::Merged(into) => {
             let mark = if query.is_empty() { "" } else { "?" };
             let to = format!("/s/{into}{part}{mark}{query}");
@@ -159,10 +154,8 @@ async fn answer(
         }
         Found::Nowhere => return Err(nowhere(if is_call { "call" } else { "scenario" }, id)),
     };
-    let version = version(&site, &scenario.row.subject).await?;
-    let picture = site.pictures.of(&site.store, scenario, version).await?;
     let view = View::parse(&query);
-    let evidence = evidence::of(&site.store, &Reading::of(&site).await?, &picture.messages, view.zone).await?;
+    let evidence = evidence::of(&site.store, &*Reading::of(&site).await?, &picture.messages, view.zone).await?;
     let now = site.now();
     let asked = draw::Asked { picture, evidence, view, frame, now };
     let html = site.pictures.draw(move || draw(&asked)).await?;

@@ -1,14 +1,16 @@
 //! What every page needs: the store, the settings, the live view.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use record::time::Timestamp;
 use store::Store;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::live::{Clients, Groups, Watch};
 use crate::picture::Pictures;
+use crate::reading::Reading;
 
 /// How the router behaves; made by whoever mounts it.
 #[derive(Clone, Debug)]
@@ -20,7 +22,7 @@ pub struct Settings {
     pub version: String,
     /// What is being followed (paths or patterns), for a page that has nothing to show yet.
     pub following: Vec<String>,
-    /// Live streams of one client over HTTP/1.1; twice as many over HTTP/2. A browser has six connections an origin.
+    /// Live streams of one browser, which has six connections an origin.
     pub streams_per_client: usize,
     /// Ends live streams, so that a shutdown need not wait for readers.
     pub stop: CancellationToken,
@@ -39,6 +41,9 @@ impl Settings {
     }
 }
 
+/// What was read of agents, and when.
+type Kept = Option<(Instant, Arc<Reading>)>;
+
 /// The state of the router; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Site {
@@ -48,6 +53,9 @@ pub struct Site {
     pub(crate) clients: Clients,
     pub(crate) pictures: Pictures,
     pub(crate) groups: Groups,
+    pub(crate) reading: Arc<Mutex<Kept>>,
+    /// When this process began.
+    pub(crate) began: Timestamp,
 }
 
 impl Site {
@@ -60,12 +68,18 @@ impl Site {
             clients: Clients::default(),
             pictures: Pictures::default(),
             groups: Groups::default(),
+            reading: Arc::default(),
+            began: now(),
         }
     }
 
-    /// The clock on the wall: for presets and ages, never for judgement.
+    /// The clock on the wall: for presets and ages, and for who is silent; never for judgement of calls.
     pub fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+        now()
     }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }

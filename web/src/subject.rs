@@ -60,6 +60,11 @@ pub(crate) async fn call(store: &Store, text: &str) -> Result<(CallKey, Found<Sc
     }
 }
 
+/// The same, without what there is of it.
+pub(crate) async fn key_of(store: &Store, text: &str) -> Result<CallKey, store::Error> {
+    Ok(call(store, text).await?.0)
+}
+
 fn key(text: &str) -> Option<CallKey> {
     if text.len() != 32 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;

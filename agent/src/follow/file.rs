@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use record::id::StreamId;
+use record::time::Timestamp;
 use record::wire::FileIdentity;
 
 use super::rounds::Early;
@@ -95,6 +96,8 @@ pub(super) enum Busy {
     /// A turn, with the largest size that was known when it was given: a turn that finds less has found a truncate.
     Read {
         most: u64,
+        /// The clock on the wall as it was given: the turn sees at least what was there then.
+        given: Timestamp,
     },
 }
 

@@ -15,6 +15,8 @@ use crate::wording::shown;
 
 /// Places and files that are named; more are counted.
 const UNREAD: usize = 100;
+/// Sources that are reported; with the longest names that is as much as a collector takes.
+const SOURCES: usize = 10_000;
 
 /// One source, while its files are gone through.
 #[derive(Default)]
@@ -23,6 +25,8 @@ struct Sum {
     /// Of each file until when it is read; none where it never was read to its end.
     read_to: Vec<Option<Timestamp>>,
     held: Option<String>,
+    /// What of it cannot be read.
+    unread: Option<String>,
     /// The newest file, by its age within its chain.
     newest: Option<(u64, PathBuf)>,
 }
@@ -60,7 +64,25 @@ impl Follow {
             sum.name(0, &stream.identity.path);
             sum.add(stream.reached.at(), Some(stream));
         }
-        let sources = sums.into_iter().map(|(name, sum)| wire::SourceReport {
+        let mut unread = self.unread();
+        unread.sort_by_key(|unread| !matches!(unread.obstacle, Obstacle::Unreadable(_)));
+        for file in self.files.values().filter(|file| file.trouble.is_some()) {
+            let faults = unread.iter().find(|unread| unread.path == file.path);
+            sums.entry(&file.source_name).or_default().unread = faults.map(Unread::to_string);
+        }
+        for fault in unread.iter().filter(|unread| matches!(unread.obstacle, Obstacle::Unreadable(_))) {
+            let places: Vec<&str> =
+                self.sources.places().filter(|place| place.names(&fault.path)).map(|place| &*place.name).collect();
+            let of_it = |name: &str| {
+                places
+                    .iter()
+                    .any(|place| name.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+            };
+            for (_, sum) in sums.iter_mut().filter(|(name, _)| of_it(name)) {
+                sum.unread.get_or_insert_with(|| fault.to_string());
+            }
+        }
+        let sources = sums.into_iter().take(SOURCES).map(|(name, sum)| wire::SourceReport {
             name: name.to_owned(),
             path: sum.newest.map(|(_, path)| shown(&path)).unwrap_or_default(),
             files: sum.reach.files as u64,
@@ -69,11 +91,10 @@ impl Follow {
             shown: sum.reach.shown,
             unfinished: sum.reach.unfinished,
             // Of the one that lags most.
-            read_to: sum.read_to.into_iter().min().flatten(),
+            read_to: sum.read_to.into_iter().min().flatten().filter(|_| sum.unread.is_none()),
+            unread: sum.unread,
             held: sum.held,
         });
-        let mut unread = self.unread();
-        unread.sort_by_key(|unread| !matches!(unread.obstacle, Obstacle::Unreadable(_)));
         let more_unread = unread.len().saturating_sub(UNREAD) as u64;
         let unread = unread.iter().take(UNREAD).map(on_wire).collect();
         Report { sources: sources.collect(), unread, more_unread }

@@ -18,7 +18,7 @@ impl Follow {
     pub(super) fn turned(&mut self, key: FileKey, id: StreamId, turn: Turn) {
         self.scheduler.turn_ends();
         let Some(file) = self.files.get_mut(key) else { return };
-        let Some(Busy::Read { most }) = file.busy.take() else { return };
+        let Some(Busy::Read { most, given }) = file.busy.take() else { return };
         let Some(stream) = self.streams.get_mut(id) else { return self.schedule(key, self.now.mono) };
         if stream.queue.is_asking() || file.role != (Role::Following { stream: id }) {
             // The collector is elsewhere; the stream is framed again from there.
@@ -52,7 +52,7 @@ impl Follow {
             self.put_tail(id, tail, seen);
         }
         if let Some(stream) = self.streams.get_mut(id).filter(|_| matches!(ended, TurnEnd::End | TurnEnd::Closed)) {
-            stream.reached.saw_end(seen, self.now.wall);
+            stream.reached.saw_end(seen, given);
             stream.note_reached();
         }
         if moved {

@@ -92,7 +92,7 @@ impl Follow {
         self.scheduler.turn_begins();
         self.actions.push(Action::Read { file: key, stream: id, cursor, order });
         if let Some(file) = self.files.get_mut(key) {
-            file.busy = Some(Busy::Read { most });
+            file.busy = Some(Busy::Read { most, given: self.now.wall });
         }
     }
 

@@ -46,6 +46,9 @@ pub struct SourceReport {
     /// All that was in its files at this time of the agent's clock is stored or shown. None: that never was so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub read_to: Option<Timestamp>,
+    /// What of it cannot be read, and why: a sentence without its full stop. All else may be read to its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread: Option<String>,
     /// Why bytes of it are held back, in words: the collector refuses them, and only an operator can help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,

@@ -89,7 +89,7 @@ async fn reach(options: &PgConnectOptions, within: Duration) -> Result<(), Error
         Err(_) => format!("no answer within {} seconds", within.as_secs()),
     };
     Err(Error::Unreachable {
-        host: options.get_host().to_owned(),
+        host: options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string()),
         port: options.get_port(),
         database: options.get_database().unwrap_or_else(|| options.get_username()).to_owned(),
         what,

@@ -41,9 +41,18 @@ impl Schema {
     }
 }
 
+/// The PostgreSQL that the environment names, else that of `scripts/postgres`.
+fn server() -> String {
+    std::env::var("SIPTRAIL_TEST_POSTGRES_URL").unwrap_or_else(|_| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/postgres");
+        let said = std::process::Command::new(script).arg("url").output().unwrap();
+        assert!(said.status.success(), "the tests need PostgreSQL: run scripts/postgres start");
+        String::from_utf8_lossy(&said.stdout).trim().to_owned()
+    })
+}
+
 pub(crate) async fn postgres() -> (Store, Schema) {
-    let url = std::env::var("SIPTRAIL_TEST_POSTGRES_URL")
-        .unwrap_or_else(|_| "postgres://siptrail@127.0.0.1:54329/postgres".into());
+    let url = server();
     let pool = PgPoolOptions::new().max_connections(1).connect(&url).await;
     let pool = pool.unwrap_or_else(|why| panic!("no PostgreSQL at {url} ({why}): run scripts/postgres start"));
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();

@@ -9,6 +9,7 @@ use store::agent::Agent;
 
 use crate::error::ApiError;
 use crate::reading::{Presence, Reading};
+use crate::words::count;
 use crate::zone::Zone;
 use crate::{Error, Site};
 
@@ -25,7 +26,7 @@ pub(super) struct AgentJson {
     host: Option<String>,
     /// Version of its program.
     program: Option<String>,
-    /// `here`, `unheard` (for more than 30 s), `stopped` (as it was asked to), `taken_away` (for more than a week), or
+    /// `here`, `unheard` (for more than 30 s), `stopped` (as it was asked to), `removed` (for more than a week), or
     /// `unknown`.
     presence: &'static str,
     /// The collector's clock when it spoke last.
@@ -60,6 +61,8 @@ pub(super) struct SourceJson {
     read_to: Option<String>,
     /// Why the collector refuses bytes of it; null where it does not.
     held: Option<String>,
+    /// What of it cannot be read, and why; null where all can.
+    unread: Option<String>,
 }
 
 /// A place or file that is not read.
@@ -94,7 +97,7 @@ impl AgentJson {
                 Presence::Here => "here",
                 Presence::Unheard(_) => "unheard",
                 Presence::Stopped(_) => "stopped",
-                Presence::TakenAway(_) => "taken_away",
+                Presence::TakenAway(_) => "removed",
             },
             heard: agent.heard.map(|at| at.to_string()),
             clock_offset: agent.heard.map(|_| agent.clock_offset),
@@ -116,6 +119,7 @@ impl SourceJson {
             unfinished_bytes: report.unfinished,
             read_to: report.read_to.map(|at| at.to_string()),
             held: report.held.clone(),
+            unread: report.unread.clone(),
         }
     }
 }
@@ -148,7 +152,13 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
     Ok(Json(AgentList { agents: reading.agents().iter().map(|agent| AgentJson::new(agent, &reading)).collect() }))
 }
 
+/// Troubles that `/readyz` names; more are counted.
+const NAMED: usize = 20;
+
 /// What `/readyz` says of agents.
 pub(super) fn troubles(reading: &Reading) -> Vec<String> {
-    reading.troubles(Zone::UTC).iter().map(|trouble| format!("{} {}", trouble.who, trouble.what)).collect()
+    let all = reading.troubles(Zone::UTC);
+    let more = all.len().saturating_sub(NAMED);
+    let named = all.iter().take(NAMED).map(|trouble| format!("{} {}", trouble.who, trouble.what));
+    named.chain((more > 0).then(|| format!("and {} more", count(more)))).collect()
 }

@@ -1,5 +1,7 @@
 //! Scenarios: the list of the search page, and one with its picture.
 
+use std::sync::Arc;
+
 use axum::extract::{Path, RawQuery, State};
 use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
@@ -9,11 +11,11 @@ use axum::{Json, Router};
 use record::id::ScenarioId;
 use record::time::Timestamp;
 use serde::Serialize;
-use store::scenario::{Found, Scenario, ScenarioRow, Subject};
+use store::scenario::{Found, ScenarioRow, Subject};
 
 use super::picture::ScenarioPicture;
 use crate::error::ApiError;
-use crate::scenario::version;
+use crate::picture::Picture;
 use crate::search::cursor;
 use crate::search::form::Form;
 use crate::{Error, Site, subject};
@@ -177,12 +179,11 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
 async fn one(State(site): State<Site>, Path(id): Path<String>) -> Result<Response, Error> {
     let none = || Error::not_found(format!("there is no scenario \"{id}\""), id.clone());
     let key = id.parse().map_err(|_| none())?;
-    let scenario = match site.store.scenario(key).await? {
-        Found::Here(scenario) => scenario,
-        Found::Merged(into) => return Ok(Redirect::permanent(&format!("/api/v1/scenarios/{into}")).into_response()),
-        Found::Nowhere => return Err(none()),
-    };
-    drawn(&site, scenario).await
+    match site.pictures.of(&site.store, &Subject::Scenario(key)).await? {
+        Found::Here(picture) => drawn(&site, picture).await,
+        Found::Merged(into) => Ok(Redirect::permanent(&format!("/api/v1/scenarios/{into}")).into_response()),
+        Found::Nowhere => Err(none()),
+    }
 }
 
 /// A call that has no scenario yet, as one of its own. Once it has one, this leads there.
@@ -200,17 +201,16 @@ async fn one(State(site): State<Site>, Path(id): Path<String>) -> Result<Respons
 )]
 async fn call(State(site): State<Site>, uri: Uri) -> Result<Response, Error> {
     let text = subject::given(&uri, "/api/v1/calls/");
-    match subject::call(&site.store, &text).await?.1 {
-        Found::Here(scenario) => drawn(&site, scenario).await,
+    let key = subject::key_of(&site.store, &text).await?;
+    match site.pictures.of(&site.store, &Subject::Call(key, String::new())).await? {
+        Found::Here(picture) => drawn(&site, picture).await,
         Found::Merged(into) => Ok(Redirect::temporary(&format!("/api/v1/scenarios/{into}")).into_response()),
         Found::Nowhere => Err(Error::not_found("there is no such call", text)),
     }
 }
 
-async fn drawn(site: &Site, scenario: Scenario) -> Result<Response, Error> {
-    // The same picture as that of pages.
-    let version = version(site, &scenario.row.subject).await?;
-    let picture = site.pictures.of(&site.store, scenario, version).await?;
+/// The same picture as that of pages.
+async fn drawn(site: &Site, picture: Arc<Picture>) -> Result<Response, Error> {
     let draw = move || serde_json::to_vec(&ScenarioPicture::new(&picture)).map_err(|_| Error::TooLarge);
     let json = site.pictures.draw(draw).await?;
     Ok(([(CONTENT_TYPE, "application/json")], json).into_response())

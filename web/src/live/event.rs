@@ -45,10 +45,6 @@ impl Events {
     }
 }
 
-pub(super) fn seen(version: i64) -> Bytes {
-    Events::default().end(version)
-}
-
 pub(super) fn comment() -> Bytes {
     Bytes::from_static(b":\n\n")
 }

@@ -1,10 +1,12 @@
 //! Readers who look at the same picture: it is drawn once for all of them, and what has changed in it is written once.
 
 use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
+use futures::FutureExt;
 use store::scenario::Subject;
 use tokio::sync::{broadcast, watch};
 
@@ -23,8 +25,11 @@ const MOST: usize = 5_000;
 /// Drawing takes at most this part of the time: a large picture is drawn less often, and every few seconds in any case.
 const SHARE: u32 = 10;
 const SELDOM: Duration = Duration::from_secs(10);
-/// How often the logs behind a picture are looked at, of which nothing new comes.
+/// How often the logs of a picture are looked at, of which nothing new comes.
 const LOGS: Duration = Duration::from_secs(10);
+/// For so long a picture may fail to be drawn, and how long it is until the next try.
+const FAILS: Duration = Duration::from_mins(1);
+const AGAIN: Duration = Duration::from_secs(2);
 
 /// All groups of a process. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +80,13 @@ impl Member {
 }
 
 impl Snapshot {
+    /// For a reader who has its rows.
+    pub fn around(&self) -> Bytes {
+        let mut events = Events::default();
+        events.add_json("around", &self.around);
+        events.end(self.version)
+    }
+
     /// For a reader of whom it is not known what it has: each row, and what else it may have is to go.
     pub fn all(&self) -> Bytes {
         let all = self.all.get_or_init(|| {
@@ -106,8 +118,11 @@ impl Groups {
         drop(groups);
         let (groups, site) = (self.clone(), site.clone());
         tokio::spawn(async move {
-            if let Some(last_words) = group.run(&site, &groups, &key, now).await {
-                groups.lock().remove(&key);
+            let run = AssertUnwindSafe(group.run(&site, &groups, &key, now)).catch_unwind().await;
+            // Whoever comes later begins a new group.
+            groups.lock().remove(&key);
+            let broke = || Some(event::refused("The live view broke off by a fault of Siptrail. Reload in a moment."));
+            if let Some(last_words) = run.unwrap_or_else(|_| broke()) {
                 let _ = group.batches.send(Batch::End(last_words));
             }
         });
@@ -140,7 +155,7 @@ impl Group {
         let (subject, query) = key;
         let stop = site.settings.stop.clone();
         let mut seen = site.watch.subscribe(subject.clone()).await?;
-        let mut drawing = Drawing::default();
+        let (mut drawing, mut failing) = (Drawing::default(), None::<Instant>);
         loop {
             match (now, subject) {
                 (Seen::At(_), _) => {}
@@ -150,20 +165,27 @@ impl Group {
                 }
             }
             let begun = Instant::now();
+            let mut again = false;
             match self.draw(site, subject, query, &mut drawing).await {
-                Ok(None) => {}
+                Ok(None) => failing = None,
                 Ok(Some(last_words)) => return Some(last_words),
-                // There is room again soon.
-                Err(Error::Busy) => {}
+                Err(Error::NotFound { .. }) => return Some(event::reload("gone")),
+                // There is room again soon, or the database answers again.
+                Err(_) if failing.get_or_insert(begun).elapsed() < FAILS => again = true,
                 Err(_) => {
                     let why = "The live view broke off: the database does not answer. Reload in a moment.";
                     return Some(event::refused(why));
                 }
             }
-            tokio::time::sleep((begun.elapsed() * SHARE).min(SELDOM)).await;
+            let pause = if again { AGAIN } else { (begun.elapsed() * SHARE).min(SELDOM) };
+            tokio::time::sleep(pause).await;
             loop {
                 if groups.is_left(key, self) {
                     return None;
+                }
+                if again {
+                    now = seen.borrow_and_update().unwrap_or(now);
+                    break;
                 }
                 let current = *seen.borrow_and_update();
                 if let Some(current) = current.filter(|current| *current != now) {
@@ -192,6 +214,9 @@ impl Group {
         // None: it has moved since; the next version says where to.
         let Some(view) = live_view(site, subject, query).await? else { return Ok(None) };
         let exact = version(&site.store, subject).await? == Some(Seen::At(view.version));
+        // Once as rows, and once as what newcomers get. Before anything is noted: what is not sent is to be told later.
+        let bytes = 2 * view.rows.iter().map(|row| row.html.len() + row.id.len() + 100).sum::<usize>();
+        let room = site.pictures.take(bytes).await?;
         let changes = drawing.known.update(view.rows.clone());
         if drawing.number > 0 && changes.len() > MOST {
             return Ok(Some(event::reload("many")));
@@ -207,9 +232,6 @@ impl Group {
         let LiveView { rows, around, evidence, version, .. } = view;
         drawing.around = Some(around.clone());
         drawing.evidence = Some(evidence);
-        // Once as rows, and once as what newcomers get.
-        let bytes = 2 * rows.iter().map(|row| row.html.len() + row.id.len() + 100).sum::<usize>();
-        let room = site.pictures.take(bytes).await?;
         let number = drawing.number;
         let snapshot = Snapshot { number, version, exact, rows, around, all: OnceLock::new(), _room: room };
         self.current.send_replace(Some(Arc::new(snapshot)));

@@ -1,4 +1,4 @@
-//! The one poller of a process: one query each half second for all scenarios, and one for all calls without one, that somebody watches, none for none.
+//! The one poller of a process: one query every half second for all scenarios, and one for all calls without one, that somebody watches, none for none.
 
 use std::collections::HashMap;
 use std::time::Duration;

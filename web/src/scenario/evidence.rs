@@ -116,7 +116,8 @@ impl Evidence {
     pub(crate) fn is_as(&self, reading: &Reading) -> bool {
         let as_before = |(log, source): (&Log, &Source)| {
             let state = reading.state(&log.agent, &log.source, source.stored, self.zone);
-            (&state.text, state.tone) == (&source.state.text, source.state.tone)
+            // How many bytes are still to come changes all the time.
+            state.tone == source.state.tone && (state.tone.is_empty() || state.text == source.state.text)
         };
         self.sources.iter().all(as_before)
     }
@@ -124,16 +125,20 @@ impl Evidence {
     /// A sentence for the top of the page, where something is wrong beyond what is being read just now.
     pub fn warns(&self) -> Option<String> {
         if let Some(since) = &self.stalled {
-            return Some(format!("Nothing is stored since {since}: what was logged later is not in this picture."));
+            return Some(format!(
+                "Nothing has been stored since {since}: what was logged later is not in this picture."
+            ));
         }
         let bad: Vec<String> = self
             .behind()
             .filter(|(_, source)| source.state.tone == "bad")
-            .map(|(log, source)| format!("of {} on {}, {}", log.source, source.host, source.state.text))
+            .map(|(log, source)| {
+                format!("{} on {} may be missing here: {}", log.source, source.host, source.state.text)
+            })
             .collect();
         let (first, rest) = bad.split_first()?;
-        let more = if rest.is_empty() { String::new() } else { format!(", and of {} more", count(rest.len())) };
-        Some(format!("Messages may be missing here: {first}{more}."))
+        let more = if rest.is_empty() { String::new() } else { format!("; and those of {} more", count(rest.len())) };
+        Some(format!("Messages of {first}{more}."))
     }
 
     /// How far the log is read, in few words and in all, where it is not read to its end.
