@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 
 /// Records a second, written a tenth at a time.
 const RATE: usize = 200;
-const ROTATE: Duration = Duration::from_secs(45);
+const ROTATE: Duration = Duration::from_secs(15);
 /// Shares of the whole time: kills end, memory is compared from and to.
 const KILLS: f64 = 0.25;
 const FROM: (f64, f64) = (0.30, 0.40);
@@ -173,7 +173,7 @@ impl Place {
         let mut text = String::new();
         ask(&self.address, path)?.read_to_string(&mut text).ok()?;
         let (head, body) = text.split_once("\r\n\r\n")?;
-        head.starts_with("HTTP/1.1 200").then(|| body.to_owned())
+        head.lines().next().is_some_and(|line| line.ends_with("200 OK")).then(|| body.to_owned())
     }
 }
 
@@ -200,6 +200,7 @@ impl Program {
         line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0) / 1000.0
     }
 
+    /// The soft limit alone: it is taken away again.
     fn limit_files(&self, bytes: &str) {
         let done =
             Command::new("prlimit").arg(format!("--pid={}", self.0.id())).arg(format!("--fsize={bytes}")).status();
@@ -260,9 +261,9 @@ fn soak(place: &Place, whole: Duration) -> Outcome {
             }
             kills += 1;
             if kills == 2 && place.url.is_none() {
-                collector.limit_files("4096");
+                collector.limit_files("4096:");
                 wait(FULL);
-                collector.limit_files("unlimited");
+                collector.limit_files("unlimited:");
                 trouble.push(format!("disk full for {} s", FULL.as_secs()));
             }
             if kills == 2

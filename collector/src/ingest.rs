@@ -107,7 +107,8 @@ impl Ingest {
         if cached.is_none() && stream.meta.is_some() {
             owner = self.store.stream_owner(stream.stream).await?;
         } else if cached.is_none() {
-            (owner, stored) = self.store.stream_meta(stream.stream).await?.unzip();
+            let (agent, meta) = self.store.stream_meta(stream.stream).await?.unzip();
+            (owner, stored) = (agent, meta.flatten());
         }
         if owner.is_some_and(|owner| owner != agent) {
             return Ok(Err(Refused::Owner));

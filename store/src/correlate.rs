@@ -1,13 +1,14 @@
 //! Correlation as a consumer of the outbox with its own offset: keys become scenarios.
 //!
 //! `outbox` reads what waits, `doubt` decides what its messages did not, `components` unites its calls over their keys
-//! (pure), `union` applies that to what is known, and `pieces`, `keys` and `rows` help it to.
+//! (pure), `union` applies that to what is known, and `pieces`, `keys` and `rows` help it to; `remake` makes a summary anew.
 
 mod components;
 mod doubt;
 mod keys;
 mod outbox;
 mod pieces;
+mod remake;
 mod rows;
 mod union;
 
@@ -73,13 +74,23 @@ impl Store {
     pub async fn correlate(&self, owner: &str, now: Timestamp, mut rows: Vec<OutboxRow>) -> Result<Correlated, Error> {
         doubt::settle(self, &mut rows).await?;
         let components = components(rows.iter().flat_map(|row| &row.events));
-        let mut tx = self.backend.begin().await?;
-        if !outbox::take(&mut tx, owner, &rows).await? {
-            tx.rollback().await?;
-            return Ok(Correlated::default());
+        loop {
+            let mut tx = self.backend.begin().await?;
+            if !outbox::take(&mut tx, owner, &rows).await? {
+                tx.rollback().await?;
+                return Ok(Correlated::default());
+            }
+            match union::apply(&mut tx, now, &rows, &components).await {
+                Ok(correlated) => {
+                    tx.commit().await?;
+                    return Ok(correlated);
+                }
+                Err(Error::Summary(scenario)) => {
+                    tx.rollback().await?;
+                    remake::summary(self, ScenarioId(scenario)).await?;
+                }
+                Err(other) => return Err(other),
+            }
         }
-        let correlated = union::apply(&mut tx, now, &rows, &components).await?;
-        tx.commit().await?;
-        Ok(correlated)
     }
 }

@@ -88,7 +88,7 @@ impl Store {
             .filter(|group| before.is_none_or(|before| group.place() < before))
             .collect();
         groups.sort_unstable_by_key(|group| std::cmp::Reverse(group.place()));
-        let mut page = Page { rows: Vec::new(), more: false, searched_to: None };
+        let mut page = Page { rows: Vec::new(), more: false, searched_to: None, unreadable: 0 };
         let (mut left, mut read, mut bytes) = (groups.as_slice(), 0, 0);
         while !left.is_empty() && page.rows.len() <= limit {
             if read >= MOST || bytes >= MOST_BYTES {
@@ -159,7 +159,7 @@ impl Store {
         let scope = Scope { calls: Some(calls), early: true, ..Scope::default() };
         let rows = self.rows_of(&scope, None, Most::rows(READ)).await?.rows;
         let mut messages: HashMap<CallKey, Vec<Message>> = HashMap::new();
-        for message in self.messages_of(rows).await? {
+        for message in self.messages_of(rows).await?.rows {
             messages.entry(message.call).or_default().push(message);
         }
         let mut shown = Vec::new();
@@ -187,7 +187,7 @@ impl Store {
         let from = last.map(|(day, _)| day.end());
         let scope = Scope { calls: Some(vec![call]), from, ..Scope::default() };
         let rows = self.rows_of(&scope, None, Most::rows(READ)).await?.rows;
-        let messages = self.messages_of(rows).await?;
+        let messages = self.messages_of(rows).await?.rows;
         Ok(match (scenario_of(call, &messages), last) {
             (Some(scenario), _) => Found::Here(scenario),
             (None, Some((_, id))) => Found::Merged(*id),
@@ -251,7 +251,7 @@ impl Store {
             }
         }
         let mut messages: HashMap<i64, Vec<Message>> = HashMap::new();
-        for message in self.messages_of(rows).await? {
+        for message in self.messages_of(rows).await?.rows {
             if let Some(owner) = owners.get(&message.id) {
                 messages.entry(*owner).or_default().push(message);
             }

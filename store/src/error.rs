@@ -24,6 +24,9 @@ pub enum Error {
     /// Its words stand in the log alone: they may quote a message.
     #[error("a fault of Siptrail itself; its log says where")]
     Panicked,
+    /// It is made anew from its messages, and whoever met it tries again.
+    #[error("the summary of scenario {0} cannot be read")]
+    Summary(i64),
     #[error("stored row is damaged: {0}")]
     Damaged(String),
 }

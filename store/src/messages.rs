@@ -9,7 +9,7 @@ use crate::backend::with_pool;
 use crate::scenario::Found;
 use crate::scope::{Most, Read, Scope};
 use crate::search::{MessageFilter, Page};
-use crate::stored::StoredRow;
+use crate::stored::{Messages, StoredRow};
 use crate::text::big;
 use crate::{Error, Store, append};
 
@@ -27,14 +27,15 @@ impl Store {
     ) -> Result<Page<Message>, Error> {
         let most = Most::rows(limit);
         let Some(scope) = self.scope_of(filter).await? else {
-            return Ok(Page { rows: Vec::new(), more: false, searched_to: None });
+            return Ok(Page { rows: Vec::new(), more: false, searched_to: None, unreadable: 0 });
         };
         let Read { rows, more, .. } = if scope.calls.is_some() {
             self.rows_of(&scope, after, most).await?
         } else {
             self.rows_by_time(scope, after, most).await?
         };
-        Ok(Page { rows: self.messages_of(rows).await?, more, searched_to: None })
+        let Messages { rows, unreadable } = self.messages_of(rows).await?;
+        Ok(Page { rows, more, searched_to: None, unreadable })
     }
 
     /// Final messages of a stream, from one offset up to another, in their order, each that can be read.

@@ -29,7 +29,7 @@ impl Store {
         });
         let Some(row) = row else { return Ok(None) };
         let scenario = self.owners(&[Sighting::of(&row)?]).await?.pop().map(|(_, scenario)| scenario);
-        Ok(self.messages_of(vec![row]).await?.pop().map(|message| (message, scenario)))
+        Ok(self.each_of(vec![row]).await?.pop().transpose()?.map(|message| (message, scenario)))
     }
 
     /// The scenarios of messages, for lists of messages; those not correlated yet are left out.

@@ -75,8 +75,9 @@ impl Store {
         }))
     }
 
-    /// Whose stream it is, and how it is to be read, as its agent said. None: nobody said anything of it.
-    pub async fn stream_meta(&self, stream: StreamId) -> Result<Option<(String, StreamMeta)>, Error> {
+    /// Whose stream it is, and how it is to be read, as its agent said: none where that cannot be read any more, and its agent
+    /// is to say it again. None at all: nobody said anything of it.
+    pub async fn stream_meta(&self, stream: StreamId) -> Result<Option<(String, Option<StreamMeta>)>, Error> {
         let row: Option<MetaRow> = with_pool!(self.backend, pool => {
             sqlx::query_as(
                 "select agent, host, source, path, format, zone, device, inode, generation, birth, epoch, predecessor
@@ -86,7 +87,12 @@ impl Store {
             .fetch_optional(pool)
             .await?
         });
-        row.map(|row| Ok((row.agent.clone(), meta(stream, row)?))).transpose()
+        Ok(row.map(|row| {
+            let agent = row.agent.clone();
+            let meta =
+                meta(stream, row).inspect_err(|why| tracing::warn!(%stream, error = %why, "its agent is asked again"));
+            (agent, meta.ok())
+        }))
     }
 }
 

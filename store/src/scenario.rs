@@ -12,7 +12,7 @@ use sqlx::QueryBuilder;
 use crate::backend::with_pool;
 use crate::scope::{Most, Read, Scope};
 use crate::search::Page;
-use crate::stored::call_key;
+use crate::stored::{Messages, call_key};
 use crate::text::{big, count};
 use crate::{Error, Store, append};
 
@@ -169,7 +169,8 @@ impl Store {
         limit: usize,
     ) -> Result<Page<Message>, Error> {
         let Read { rows, more, .. } = self.rows_of(&Scope::of(scenario), after, Most::rows(limit)).await?;
-        Ok(Page { rows: self.messages_of(rows).await?, more, searched_to: None })
+        let Messages { rows, unreadable } = self.messages_of(rows).await?;
+        Ok(Page { rows, more, searched_to: None, unreadable })
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Page<T> {
     pub more: bool,
     /// A filter on messages looked at the newest scenarios only, back to this time.
     pub searched_to: Option<Timestamp>,
+    /// Rows that are damaged: they are left out, and the log says why.
+    pub unreadable: usize,
 }
 
 /// Messages in stored order within time; the API's list.
@@ -160,7 +162,7 @@ impl Store {
         if filter.final_status.is_none() {
             self.add_early(&mut rows).await?;
         }
-        Ok(Page { rows, more, searched_to })
+        Ok(Page { rows, more, searched_to, unreadable: 0 })
     }
 
     /// The scenarios that a Call-ID or a person leaves, and back to when a person was looked for. None: all.

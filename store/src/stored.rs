@@ -65,10 +65,32 @@ pub(crate) fn call_key(bytes: &[u8]) -> Result<CallKey, Error> {
     bytes.try_into().map(CallKey).map_err(|_| Error::Damaged(format!("a call key of {} bytes", bytes.len())))
 }
 
+/// Messages, and how many rows hold none that can be read.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    pub rows: Vec<Message>,
+    pub unreadable: usize,
+}
+
 impl Store {
-    /// Rows as messages, in the order given, with their addresses, places and facts.
-    pub(crate) async fn messages_of(&self, rows: Vec<StoredRow>) -> Result<Vec<Message>, Error> {
-        self.each_of(rows).await?.into_iter().collect()
+    /// Rows as messages, in the order given, with their addresses, places and facts. One that is damaged hides no other.
+    pub(crate) async fn messages_of(&self, rows: Vec<StoredRow>) -> Result<Messages, Error> {
+        let mut messages = Messages { rows: Vec::with_capacity(rows.len()), unreadable: 0 };
+        let mut first = None;
+        for message in self.each_of(rows).await? {
+            match message {
+                Ok(message) => messages.rows.push(message),
+                Err(Error::Damaged(why)) => {
+                    messages.unreadable += 1;
+                    first.get_or_insert(why);
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        if let Some(why) = first {
+            tracing::error!(why, unreadable = messages.unreadable, "messages that cannot be read are left out");
+        }
+        Ok(messages)
     }
 
     /// The same, each by itself.

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::mem::size_of;
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use message::flow::{Flow, flow};
 use message::logged::Message;
@@ -30,6 +32,9 @@ const LARGE: usize = 64 << 20;
 /// What all pictures take in memory: those that are kept, and those that somebody looks at, reads or draws.
 const KEPT: usize = 256 << 20;
 const ALL: usize = 384 << 20;
+/// Seconds for which a picture is kept that nobody asks for, and between two looks for such.
+const IDLE: u64 = 30;
+const SWEEP: u64 = 5;
 /// Pictures that are kept at most.
 const MOST_KEPT: usize = 1_000;
 
@@ -43,10 +48,14 @@ pub struct Picture {
     pub flow: Flow,
     /// No message was left out for its number.
     pub whole: bool,
+    /// Messages whose rows are damaged: they are left out.
+    pub unreadable: usize,
     /// As long as somebody has it, its room is taken.
     pub(crate) _room: Option<Taken>,
     /// Bytes in memory, about.
     pub(crate) weight: usize,
+    /// Seconds since the pictures' beginning when somebody asked for it last.
+    pub(crate) asked: AtomicU64,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -66,6 +75,9 @@ pub(crate) struct Pictures {
     drawing: Arc<Semaphore>,
     /// Held by the large picture that is being read.
     large: Arc<Semaphore>,
+    began: Instant,
+    /// When those that nobody asked for were let go of last, in seconds.
+    swept: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug)]
@@ -98,6 +110,8 @@ impl Default for Pictures {
             room: Room::of(ALL),
             drawing: Arc::new(Semaphore::new(threads)),
             large: Arc::new(Semaphore::new(1)),
+            began: Instant::now(),
+            swept: Arc::default(),
         }
     }
 }
@@ -137,9 +151,13 @@ impl Pictures {
         read: impl Future<Output = Result<Found<Picture>, Error>>,
     ) -> Result<Found<Arc<Picture>>, Error> {
         match self.kept.get_value_or_guard_async(&(of.clone(), version)).await {
-            Ok(picture) => Ok(Found::Here(picture)),
+            Ok(picture) => {
+                picture.asked.store(self.seconds(), Ordering::Relaxed);
+                Ok(Found::Here(picture))
+            }
             Err(guard) => {
                 self.forget_others(of, version);
+                self.sweep();
                 let picture = match read.await? {
                     Found::Here(picture) => Arc::new(picture),
                     Found::Merged(into) => return Ok(Found::Merged(into)),
@@ -149,6 +167,20 @@ impl Pictures {
                 let _ = guard.insert(Arc::clone(&picture));
                 Ok(Found::Here(picture))
             }
+        }
+    }
+
+    fn seconds(&self) -> u64 {
+        self.began.elapsed().as_secs()
+    }
+
+    /// Lets go of what nobody has asked for in a while: most pictures are looked at for some seconds, and never again.
+    fn sweep(&self) {
+        let now = self.seconds();
+        let last = self.swept.load(Ordering::Relaxed);
+        let due = now >= last + SWEEP;
+        if due && self.swept.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.kept.retain(|_, picture| picture.asked.load(Ordering::Relaxed) + IDLE > now);
         }
     }
 
@@ -164,7 +196,7 @@ impl Pictures {
     }
 
     async fn read(&self, store: &Store, scenario: Scenario, version: i64) -> Result<Picture, Error> {
-        let (mut messages, mut bytes, mut weight) = (Vec::<Message>::new(), 0, 0);
+        let (mut messages, mut bytes, mut weight, mut unreadable) = (Vec::<Message>::new(), 0, 0, 0);
         // Taken before there is anything in it: a chunk is in memory while it is weighed.
         let mut room = self.take(CHUNK_ROOM).await?;
         let mut alone = None;
@@ -179,17 +211,21 @@ impl Pictures {
             room.add(self.take(takes).await?);
             weight += takes;
             bytes += chunk.rows.iter().map(|message| message.raw.len()).sum::<usize>();
+            unreadable += chunk.unreadable;
+            // Where a whole chunk is damaged, nobody knows where the next one begins.
+            let stuck = chunk.rows.is_empty();
             messages.extend(chunk.rows);
-            if !chunk.more || messages.len() >= MOST_MESSAGES || bytes >= MOST_BYTES {
+            if !chunk.more || stuck || messages.len() >= MOST_MESSAGES || bytes >= MOST_BYTES {
                 break !chunk.more;
             }
         };
         drop(alone);
+        let asked = AtomicU64::new(self.seconds());
         room.give_back(CHUNK_ROOM);
         let room = Some(room);
         self.draw(move || {
             let flow = flow(&messages);
-            Ok(Picture { version, scenario, messages, flow, whole, _room: room, weight })
+            Ok(Picture { version, scenario, messages, flow, whole, unreadable, _room: room, weight, asked })
         })
         .await
     }
@@ -229,7 +265,7 @@ fn weight_of(message: &Message) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use message::event::CallClass;
     use record::id::ScenarioId;
@@ -266,7 +302,17 @@ mod tests {
 
     fn picture(id: i64, version: i64, room: Option<Taken>, weight: usize) -> Picture {
         let (scenario, flow) = (scenario(id), Flow::default());
-        Picture { version, scenario, messages: Vec::new(), flow, whole: true, _room: room, weight }
+        Picture {
+            version,
+            scenario,
+            messages: Vec::new(),
+            flow,
+            whole: true,
+            unreadable: 0,
+            _room: room,
+            weight,
+            asked: AtomicU64::new(0),
+        }
     }
 
     #[tokio::test]

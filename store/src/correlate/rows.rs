@@ -61,10 +61,12 @@ pub(super) async fn lock(tx: &mut Transaction, ids: &[i64]) -> Result<BTreeMap<i
             q.build_query_as().fetch_all(db).await?
         });
         for (id, merged_into, summary) in rows {
-            let summary = unpack(&summary).unwrap_or_else(|why| {
-                tracing::error!(scenario = id, error = %why, "the summary of a scenario is unreadable and begins anew");
-                Summary::default()
-            });
+            let summary = match unpack(&summary) {
+                Ok(summary) => summary,
+                // What it says went into the other one when they were joined.
+                Err(_) if merged_into.is_some() => Summary::default(),
+                Err(_) => return Err(Error::Summary(id)),
+            };
             kept.insert(id, Kept { merged_into, summary });
         }
     }
@@ -214,7 +216,7 @@ pub(super) async fn calls(tx: &mut Transaction, calls: &[Placed<'_>]) -> Result<
     Ok(())
 }
 
-fn pack(summary: &Summary) -> Vec<u8> {
+pub(super) fn pack(summary: &Summary) -> Vec<u8> {
     compress::pack_quickly(&blob::write_bare(summary))
 }
 

@@ -140,7 +140,7 @@ store_test! {
         meta.format.time = Some("%d/%m/%Y %H:%M:%S".into());
         let said = meta.clone();
         store.append(vec![batch]).await.unwrap();
-        assert_eq!(store.stream_meta(StreamId(1)).await.unwrap(), Some((file.agent.clone(), said)));
+        assert_eq!(store.stream_meta(StreamId(1)).await.unwrap(), Some((file.agent.clone(), Some(said))));
         assert_eq!(path().await, "/var/log/edge.log");
     }
 

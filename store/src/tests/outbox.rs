@@ -1,5 +1,6 @@
 //! The outbox: whose turn it is, and that each row is applied once.
 
+use record::id::StreamId;
 use record::time::{SECOND, Timestamp};
 
 use super::correlate::only;
@@ -7,7 +8,7 @@ use super::fixture::{File, NOON, OWNER, correlate, says, scenarios};
 use super::store_test;
 use crate::Store;
 use crate::backend::{with_pool, with_transaction};
-use crate::search::Filter;
+use crate::search::{Filter, MessageFilter};
 
 /// Puts bytes into rows that only another build, or a fault, could have written.
 async fn spoil(store: &Store, sql: &'static str, bytes: &[u8]) {
@@ -132,6 +133,47 @@ store_test! {
         one.log(&store, [says("d", 3, "INVITE")]).await;
         correlate(&store, 100).await;
         assert_eq!(scenarios(&store).await, [["c"], ["d"]], "its stream goes on");
+    }
+
+    async fn a_message_that_cannot_be_read_hides_no_other(store) {
+        let mut one = File::new(1);
+        one.log(&store, [says("a", 0, "INVITE"), says("a", 1, "INFO"), says("a", 2, "BYE")]).await;
+        correlate(&store, 100).await;
+        let scenario = only(&store).await;
+        spoil(&store, "update message set raw = $1, dictionary = 77 where method = 'INFO'", b"nonsense").await;
+        let page = store.scenario_messages(&scenario, None, 10).await.unwrap();
+        let methods: Vec<&str> = page.rows.iter().map(|message| message.method.as_str()).collect();
+        assert_eq!((methods.as_slice(), page.unreadable), (&["INVITE", "BYE"][..], 1));
+        let page = store.messages(&MessageFilter::default(), None, 10).await.unwrap();
+        assert_eq!((page.rows.len(), page.unreadable), (2, 1));
+        assert_eq!(only(&store).await.row.messages, 3);
+    }
+
+    async fn how_a_stream_is_read_is_asked_again_where_that_cannot_be_read(store) {
+        let mut one = File::new(1);
+        one.log(&store, [says("a", 0, "INVITE")]).await;
+        assert!(matches!(store.stream_meta(StreamId(1)).await.unwrap(), Some((agent, Some(_))) if agent == one.agent));
+        spoil(&store, "update stream set format = $1", b"nonsense").await;
+        assert!(matches!(store.stream_meta(StreamId(1)).await.unwrap(), Some((agent, None)) if agent == one.agent));
+    }
+
+    async fn a_summary_that_cannot_be_read_is_made_anew_from_what_was_joined(store) {
+        let (mut one, mut two) = (File::new(1), File::new(2));
+        one.log(&store, [says("a", 0, "INVITE"), says("a", 1, "INFO")]).await;
+        two.log(&store, [says("a", 2, "INFO")]).await;
+        correlate(&store, 100).await;
+        let whole = only(&store).await.row;
+        for bytes in [&b"nonsense"[..], &[]] {
+            spoil(&store, "update scenario set summary = $1", bytes).await;
+            assert_eq!(only(&store).await.row.messages, whole.messages, "its page needs no summary");
+        }
+        // Not joined yet: it is added once, by what makes the summary anew or by what joins it.
+        one.log(&store, [says("a", 9, "BYE")]).await;
+        correlate(&store, 100).await;
+        let row = only(&store).await.row;
+        assert_eq!((row.messages, row.kinds), (4, [4, 0, 0, 0]));
+        assert_eq!((row.first, row.calls), (whole.first, whole.calls));
+        assert!(row.ending.is_some() && row.last > whole.last);
     }
 
     async fn correlators_side_by_side_agree(store) {

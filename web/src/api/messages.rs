@@ -117,6 +117,8 @@ pub(super) struct MessagePage {
     /// The database was searched up to here only: more may follow in another time range.
     #[schema(format = DateTime)]
     searched_to: Option<String>,
+    /// Messages of this page whose rows are damaged: they are left out, and the collector's log says why.
+    unreadable: usize,
 }
 
 /// What messages to list. All that is given must hold.
@@ -236,13 +238,14 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery, headers: Head
     let next = page.rows.last().filter(|_| page.more).map(|last| cursor::write(last.time, last.id));
     let messages = written(&site.store, &page.rows).await?;
     let searched_to = page.searched_to.map(|at| at.to_string());
-    Ok(Json(MessagePage { messages, next, searched_to }).into_response())
+    Ok(Json(MessagePage { messages, next, searched_to, unreadable: page.unreadable }).into_response())
 }
 
-/// Streams page by page: memory holds one. If the database fails midway the connection breaks off, so a client cannot take
-/// a part for the whole.
+/// Streams page by page: memory holds one. If the database fails midway, or messages of it cannot be read, the connection
+/// breaks off, so a client cannot take a part for the whole.
 fn lines(store: Store, filter: MessageFilter, mut after: Option<(Timestamp, MessageId)>, mut left: usize) -> Response {
     let stream = try_stream! {
+        let mut unreadable = 0;
         while left > 0 {
             let page = store.messages(&filter, after, left.min(super::MOST)).await?;
             let mut text = Vec::new();
@@ -253,9 +256,13 @@ fn lines(store: Store, filter: MessageFilter, mut after: Option<(Timestamp, Mess
             left -= page.rows.len().min(left);
             after = page.rows.last().map(|last| (last.time, last.id));
             yield Bytes::from(text);
+            unreadable += page.unreadable;
             if !page.more || after.is_none() {
                 break;
             }
+        }
+        if unreadable > 0 {
+            Err(store::Error::Damaged(format!("{unreadable} messages of the answer")))?;
         }
     };
     let stream: futures::stream::BoxStream<'static, Result<Bytes, store::Error>> = Box::pin(stream);

@@ -119,14 +119,21 @@ impl Groups {
         let (groups, site) = (self.clone(), site.clone());
         tokio::spawn(async move {
             let run = AssertUnwindSafe(group.run(&site, &groups, &key, now)).catch_unwind().await;
-            // Whoever comes later begins a new group.
-            groups.lock().remove(&key);
+            groups.forget(&key, &group);
             let broke = || Some(event::refused("The live view broke off by a fault of Siptrail. Reload in a moment."));
             if let Some(last_words) = run.unwrap_or_else(|_| broke()) {
                 let _ = group.batches.send(Batch::End(last_words));
             }
         });
         member
+    }
+
+    /// Whoever comes later begins a new group; one may have done so already.
+    fn forget(&self, key: &Key, group: &Arc<Group>) {
+        let mut groups = self.lock();
+        if groups.get(key).is_some_and(|there| Arc::ptr_eq(there, group)) {
+            groups.remove(key);
+        }
     }
 
     /// A group of which the last reader is gone, under the lock under which others join.

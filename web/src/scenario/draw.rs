@@ -267,7 +267,11 @@ fn notices(asked: &Asked) -> Vec<String> {
     let cut = (!picture.whole).then(held).map(|(drawn, stored)| {
         format!("This picture holds the first {drawn} of {stored} messages; the API has them all.")
     });
-    asked.evidence.warns().into_iter().chain(cut).collect()
+    let damaged = (picture.unreadable > 0).then(|| {
+        let messages = counted(picture.unreadable, "message");
+        format!("{messages} of it cannot be read and are not shown: their rows in the database are damaged, as the log says.")
+    });
+    asked.evidence.warns().into_iter().chain(damaged).chain(cut).collect()
 }
 
 /// What every row's link keeps; the page follows from the message.

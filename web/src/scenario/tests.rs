@@ -1,6 +1,7 @@
 //! The page as a browser gets it: drawn from values, read back as HTML.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use message::event::CallClass;
 use record::id::{CallKey, ScenarioId};
@@ -71,7 +72,17 @@ fn html(sample: &Sample, query: &str) -> String {
 
 fn picture(sample: &Sample) -> Picture {
     let (messages, flow) = (sample.messages.clone(), sample.flow.clone());
-    Picture { version: 7, scenario: scenario(sample), messages, flow, whole: true, _room: None, weight: 0 }
+    Picture {
+        version: 7,
+        scenario: scenario(sample),
+        messages,
+        flow,
+        whole: true,
+        unreadable: 0,
+        _room: None,
+        asked: AtomicU64::new(0),
+        weight: 0,
+    }
 }
 
 fn asked(sample: &Sample, query: &str) -> Asked {
