@@ -1,11 +1,12 @@
 //! The binary `siptrail`: wires the libraries together and nothing else.
 //!
 //! [`cli`] says what can be asked; [`watch`] of [`sources`], [`demo`] with its [`player`], [`collector`], [`agent`] do
-//! it; [`serve`] with its [`doors`], [`settings`], [`progress`], [`screen`] and [`outcome`] are what they share.
+//! it; [`serve`] with its [`doors`], [`settings`], [`progress`] and its [`count`], [`screen`] and [`outcome`] are what they share.
 
 mod agent;
 mod cli;
 mod collector;
+mod count;
 mod demo;
 mod doors;
 mod logging;

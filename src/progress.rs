@@ -10,29 +10,15 @@ use agent::wording::shown;
 use record::miss::NearMiss;
 use record::wrapper::Wrapper;
 use store::Store;
-use store::stream::Totals;
 use tokio::sync::watch;
 
-use crate::screen::{self, say};
+use crate::count::Count;
+use crate::screen::say;
 
 /// At most one line this often while catching up.
 const LINE: Duration = Duration::from_secs(2);
 /// Less than this is not worth a line.
 const WORTH: u64 = 4 << 20;
-/// How long calls may take to become scenarios before what is there is told all the same, and how often that is looked at.
-const JOINED: Duration = Duration::from_secs(10);
-const LOOK: Duration = Duration::from_millis(100);
-/// By when a record that cannot be final yet is shown: until then it is too early to say that there is none.
-const SHOWN: Duration = Duration::from_secs(3);
-
-/// Between two counts on a terminal, where one takes the place of the other; and elsewhere, where each is a line.
-const COUNT: Duration = Duration::from_secs(1);
-const COUNT_LINE: Duration = Duration::from_mins(1);
-/// Counting takes at most a fiftieth of the time.
-const SHARE: u32 = 50;
-/// At the end, for what was read last to become scenarios.
-const LAST: Duration = Duration::from_secs(2);
-
 /// Tells what is missing, how far catching up is, when it is done, and from then on how much is stored.
 pub async fn tell(mut told: watch::Receiver<Progress>, store: Store) {
     let mut teller = Teller::new(Instant::now());
@@ -40,7 +26,7 @@ pub async fn tell(mut told: watch::Receiver<Progress>, store: Store) {
     loop {
         tokio::select! {
             changed = told.changed() => if changed.is_err() { return },
-            () = count.is_due() => count.say(&store, JOINED).await,
+            () = count.is_due() => count.say(&store).await,
         }
         let progress = told.borrow_and_update().clone();
         for line in teller.lines(&progress, Instant::now()) {
@@ -48,94 +34,10 @@ pub async fn tell(mut told: watch::Receiver<Progress>, store: Store) {
         }
         if teller.caught_up_now {
             teller.caught_up_now = false;
-            count.say(&store, JOINED).await;
+            count.say(&store).await;
         }
         count.note((progress.records, progress.reach.shown));
     }
-}
-
-/// The count at the end: the last one that was said may be older.
-pub async fn last(told: &watch::Receiver<Progress>, store: &Store) {
-    if told.borrow().reach.files > 0 {
-        Count::default().say(store, LAST).await;
-    }
-}
-
-/// When to say how much is stored.
-#[derive(Default)]
-struct Count {
-    /// The first count was said.
-    begun: bool,
-    /// Records that were acknowledged, and bytes that were shown after them, when it was said.
-    of: (u64, u64),
-    /// There is more to say, at this time.
-    due: Option<tokio::time::Instant>,
-    not_before: Option<tokio::time::Instant>,
-}
-
-impl Count {
-    /// So much is there now. Before the first count there is nothing to keep true.
-    fn note(&mut self, of: (u64, u64)) {
-        if self.begun && self.of != of {
-            self.of = of;
-            let now = tokio::time::Instant::now();
-            self.due.get_or_insert(self.not_before.map_or(now, |at| at.max(now)));
-        }
-    }
-
-    async fn is_due(&self) {
-        match self.due {
-            Some(due) => tokio::time::sleep_until(due).await,
-            None => std::future::pending().await,
-        }
-    }
-
-    async fn say(&mut self, store: &Store, patience: Duration) {
-        self.due = None;
-        let every = if screen::is_terminal() { COUNT } else { COUNT_LINE };
-        let counted = joined(store, patience).await;
-        let took = counted.as_ref().map_or(Duration::ZERO, |counted| counted.took);
-        let next = tokio::time::Instant::now() + every.max(took * SHARE);
-        self.not_before = Some(next);
-        if let Some(counted) = &counted {
-            screen::count(&stored(counted.totals.records, counted.totals.scenarios));
-            self.begun = true;
-        }
-        // It may be more by then, though no record comes.
-        if counted.is_none_or(|counted| counted.totals.waiting > 0) {
-            self.due = Some(next);
-        }
-    }
-}
-
-/// What is stored, and what counting it took.
-struct Counted {
-    totals: Totals,
-    took: Duration,
-}
-
-/// What is stored, once the calls among it are scenarios; that comes a moment after it is acknowledged.
-async fn joined(store: &Store, patience: Duration) -> Option<Counted> {
-    let begun = Instant::now();
-    loop {
-        let asked = Instant::now();
-        let totals = store.totals().await.ok()?;
-        let took = asked.elapsed();
-        let told = totals.records > 0 || begun.elapsed() > SHOWN.min(patience);
-        if totals.waiting == 0 && told || begun.elapsed() > patience {
-            return Some(Counted { totals, took });
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-fn stored(records: i64, scenarios: i64) -> String {
-    if records == 0 {
-        return "no record is in what was read: one begins with a line [timestamp][method][source url][destination url]; \
-                see docs/log-format.md"
-            .to_owned();
-    }
-    format!("stored: {} of {}", counted(records, "message"), counted(scenarios, "scenario"))
 }
 
 /// Decides which lines are worth saying. Pure but for the times given.
@@ -280,7 +182,7 @@ fn unfinished(progress: &Progress) -> String {
     }
 }
 
-fn counted(number: i64, what: &str) -> String {
+pub fn counted(number: i64, what: &str) -> String {
     format!("{} {what}{}", thousands(number), if number == 1 { "" } else { "s" })
 }
 
@@ -375,12 +277,6 @@ mod tests {
         live.lines(&progress(1, 0, 0), start);
         live.lines(&progress(1, 900, 900), start);
         assert!(!live.caught_up_now);
-    }
-
-    #[test]
-    fn who_has_no_record_in_its_log_is_told_what_one_is() {
-        assert_eq!(stored(1234, 1), "stored: 1,234 messages of 1 scenario");
-        assert!(stored(0, 0).contains("[timestamp][method][source url][destination url]"));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{self, Following};
 use crate::outcome::WrongConfig;
 use crate::serve::{self, Agents, Server};
-use crate::{progress, screen, sources};
+use crate::{count, progress, screen, sources};
 
 /// Appends the agent may have waiting; it has four in flight at most.
 const WAITING: usize = 8;
@@ -67,7 +67,7 @@ impl Watch {
         let result = ::agent::run(self.agent, Transport::InProcess(calls), tell, cancel).await;
         linked.abort();
         telling.abort();
-        progress::last(&told, &self.server.store).await;
+        count::last(&told, &self.server.store).await;
         self.serving.cancel();
         bridge.await.context("the in-process collector stopped")?;
         self.server.finish().await?;

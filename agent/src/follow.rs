@@ -19,7 +19,7 @@
 //! - `answer`, `large`, `rewind`: what the collector answers
 //! - `wrapped`: files that turn out to be wrapped
 //! - `misread`: logs with lines that are nearly header lines
-//! - `report`: what the collector is told of the sources
+//! - `report`: what the agent reports of its sources
 //! - `recover`: what is known when the agent starts
 
 mod answer;
@@ -108,7 +108,7 @@ pub struct Rules {
     pub batch_after: Duration,
 }
 
-/// What the collector is told of the sources.
+/// What the agent reports of its sources.
 #[derive(Debug)]
 pub struct Report {
     pub sources: Vec<SourceReport>,

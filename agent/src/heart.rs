@@ -16,7 +16,7 @@ const LAST: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Heart {
     every: Duration,
-    /// None before the agent knows anything worth to be told.
+    /// None before the agent knows anything worth reporting.
     due: Option<Duration>,
     beat_at: Option<Duration>,
     /// A heartbeat is on its way.
@@ -91,6 +91,6 @@ mod tests {
         assert!(heart.beats(at(1060)));
         heart.soon(at(1070));
         heart.beat();
-        assert_eq!(heart.due(), at(2060), "what changed on its way is told after it");
+        assert_eq!(heart.due(), at(2060), "a change while one is under way is reported by the next one");
     }
 }

@@ -64,7 +64,7 @@ struct Failing {
     tried: Instant,
 }
 
-/// Whoever has not tried for so long does not try any more: what an agent could not store that is gone is told by its silence.
+/// An agent that has not tried for so long has gone: it is reported as silent, and its last failure no more.
 const FORGOTTEN: Duration = Duration::from_mins(10);
 
 impl Health {

@@ -128,7 +128,7 @@ const redraw = (parts = PARTS) => {
       if (now[at]?.className === old.className && !old.contains(document.activeElement)) old.replaceWith(now[at].cloneNode(true));
     });
   }
-  // While a reader is held, what came of the call is told, and the rest waits with the rows.
+  // While rows are held back, only the outcome of the call is updated; the rest waits with them.
   if (parts !== PARTS) return;
   const here = flow.querySelector(".ladder");
   if (around.classes && here) here.className = around.classes + (here.classList.contains("faded") ? " faded" : "");

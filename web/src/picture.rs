@@ -20,7 +20,7 @@ use crate::Error;
 use crate::live::{self, Seen};
 use crate::room::{Room, Taken};
 
-/// Messages and bytes that one picture holds at most; what is beyond is told on the page.
+/// Messages and bytes that one picture holds at most; the page says when there are more.
 const MOST_MESSAGES: usize = 50_000;
 const MOST_BYTES: usize = 128 << 20;
 /// Messages asked of the store at a time.

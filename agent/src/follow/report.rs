@@ -1,4 +1,4 @@
-//! What the collector is told of each source every few seconds: how far it is read, and what is not read at all.
+//! What the agent reports of its sources every few seconds: how far each is read, and what is not read at all.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
