@@ -10,7 +10,7 @@
 //! - `moved`: the address of the scenario that a call without one has got
 //! - `reload`: the picture changed too much; `refused`: a sentence, and no more is sent
 //!
-//! Only the last event of a batch has an `id:`, the scenario's version: a reader that was cut off midway asks again for all.
+//! Only the last event of a batch has an `id:`, which stands for the rows: a reader that was cut off midway asks again for all.
 
 pub(crate) mod clients;
 mod event;
@@ -86,7 +86,7 @@ fn stream(site: Site, subject: Subject, now: Seen, request: &Request) -> Respons
     sse(follow(site, member, now, had, seat))
 }
 
-/// Which version the reader has: of the last batch it got, else of the page it was given.
+/// Which rows the reader has: those of the last batch it got, else of the page it was given.
 fn resumed(headers: &HeaderMap, params: &Params) -> Option<i64> {
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok());
     last.or_else(|| params.get("since")).and_then(|text| text.trim().parse().ok())
@@ -111,7 +111,7 @@ fn follow(
                 && let Some(snapshot) = member.snapshot()
             {
                 let newer = older.is_none_or(|older| snapshot.number > older);
-                let begins = if had == Some(snapshot.version) && snapshot.exact {
+                let begins = if had == Some(snapshot.shown) {
                     // What stands around the rows may be of another moment than the reader's.
                     Some(snapshot.around())
                 } else {

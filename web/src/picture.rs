@@ -1,6 +1,7 @@
 //! Scenarios as pictures: read, parsed and put in order once for all who look at them, and kept while there is room.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::size_of;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,8 +42,11 @@ const MOST_KEPT: usize = 1_000;
 /// A scenario as all its readers see it: what is drawn of it depends on what each of them asked for.
 #[derive(Debug)]
 pub struct Picture {
-    /// What the live view compares with.
+    /// How it stood when reading began.
     pub version: i64,
+    /// The same for the same messages of the same version, in every process: messages are read before they are joined, which
+    /// is what makes the next version.
+    pub shown: i64,
     pub scenario: Scenario,
     pub messages: Vec<Message>,
     pub flow: Flow,
@@ -225,7 +229,8 @@ impl Pictures {
         let room = Some(room);
         self.draw(move || {
             let flow = flow(&messages);
-            Ok(Picture { version, scenario, messages, flow, whole, unreadable, _room: room, weight, asked })
+            let shown = version.wrapping_add(digest(&messages));
+            Ok(Picture { version, shown, scenario, messages, flow, whole, unreadable, _room: room, weight, asked })
         })
         .await
     }
@@ -256,6 +261,14 @@ impl Pictures {
             Err(_) => Err(Error::Busy),
         }
     }
+}
+
+fn digest(messages: &[Message]) -> i64 {
+    let mut hasher = DefaultHasher::new();
+    for message in messages {
+        (message.id, message.len, message.provisional).hash(&mut hasher);
+    }
+    hasher.finish() as i64
 }
 
 /// A message, what was read in it, and its row: measured over recorded logs, they take about as much as its bytes again.
@@ -304,6 +317,7 @@ mod tests {
         let (scenario, flow) = (scenario(id), Flow::default());
         Picture {
             version,
+            shown: version,
             scenario,
             messages: Vec::new(),
             flow,

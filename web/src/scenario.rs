@@ -108,6 +108,8 @@ pub(crate) struct LiveView {
     pub around: Around,
     pub evidence: Evidence,
     pub version: i64,
+    /// Who has this has these rows.
+    pub shown: i64,
 }
 
 /// None: it was joined into a scenario.
@@ -119,16 +121,16 @@ pub(crate) async fn live_view(site: &Site, subject: &Subject, query: &str) -> Re
         // A record that began where another now goes on.
         (Found::Nowhere, Subject::Call(..)) => {
             let (rows, around, evidence) = (Vec::new(), Around::default(), Evidence::default());
-            return Ok(Some(LiveView { rows, around, evidence, version: 0 }));
+            return Ok(Some(LiveView { rows, around, evidence, version: 0, shown: 0 }));
         }
     };
-    let version = picture.version;
+    let (version, shown) = (picture.version, picture.shown);
     let view = View::parse(query);
     let evidence = evidence::of(&site.store, &*Reading::of(site).await?, &picture.messages, view.zone).await?;
     let (frame, now) = (Frame::bare(site), site.now());
     let asked = draw::Asked { picture, evidence: evidence.clone(), view, frame, now };
     let draw::Live { rows, around } = site.pictures.draw(move || draw::live(&asked)).await?;
-    Ok(Some(LiveView { rows, around, evidence, version }))
+    Ok(Some(LiveView { rows, around, evidence, version, shown }))
 }
 
 /// Loads a scenario, or a call that has none yet, and draws it away from the threads that serve requests.

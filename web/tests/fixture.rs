@@ -102,7 +102,7 @@ impl Ingest {
     }
 
     /// What a correlator does, without its concern for size.
-    async fn correlate(&mut self) {
+    pub async fn correlate(&mut self) {
         loop {
             let now = Timestamp(i64::MAX / 4);
             let rows = self.store.outbox("test", now, 60 * SECOND, 1000).await.expect("outbox");

@@ -85,8 +85,9 @@ impl Stream {
 async fn scenario(site: &Site) -> (String, i64) {
     let list = site.json("/api/v1/scenarios").await;
     let id = list["scenarios"][0]["id"].as_str().unwrap().to_owned();
-    let versions = site.store.versions(&[id.parse().unwrap()]).await.unwrap();
-    (id, versions[0].1)
+    let page = site.page(&format!("/s/{id}")).await;
+    let version = attributes(&page, "#flow", "data-version")[0].parse().unwrap();
+    (id, version)
 }
 
 #[tokio::test]
@@ -104,6 +105,23 @@ async fn a_reader_of_the_newest_version_gets_only_what_is_new() {
         last = id.unwrap();
     }
     assert!(seen.contains(&format!("m{}", added[0])), "{seen:?}");
+}
+
+/// What another collector has stored and not joined yet is read already, under the version from before it.
+#[tokio::test]
+async fn a_row_that_was_read_before_it_was_joined_is_not_kept_from_a_reader() {
+    let mut site = Site::new().await;
+    let records = call(BEGUN, 1, "alice", "bob", 200, 10);
+    site.ingest.add(&records[..6]).await;
+    let (id, version) = scenario(&site).await;
+    let added = site.ingest.append(&records[6..7]).await;
+    site.router = web::router(site.store.clone(), web::Settings::loopback("0.0.0-test"));
+    let mut stream = Stream::open(&site, &format!("/s/{id}/live?since={version}")).await;
+    let (mut seen, _) = stream.batch().await;
+    site.ingest.correlate().await;
+    while !seen.contains(&format!("m{}", added[0])) {
+        seen.extend(stream.batch().await.0);
+    }
 }
 
 #[tokio::test]
@@ -150,7 +168,7 @@ async fn a_reader_that_comes_back_goes_on_from_the_last_event_it_got() {
     let (id, opened) = scenario(&site).await;
     site.ingest.add(&records[6..7]).await;
     let (_, got) = scenario(&site).await;
-    assert!(got > opened);
+    assert_ne!(got, opened);
     let path = format!("/s/{id}/live?since={opened}");
     let mut stream = Stream::ask(&site, Request::get(path).header("last-event-id", got.to_string())).await;
     stream.begins_with_a_word().await;

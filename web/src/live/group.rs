@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, watch};
 
 use super::event::{self, Events};
 use super::rows::{Change, Known, Row};
-use super::watch::{Seen, version};
+use super::watch::Seen;
 use crate::reading::Reading;
 use crate::room::Taken;
 use crate::scenario::{Around, Evidence, LiveView, live_view};
@@ -58,8 +58,8 @@ pub(super) enum Batch {
 pub(super) struct Snapshot {
     pub number: u64,
     pub version: i64,
-    /// Nothing came while it was read: who has this version has these rows.
-    pub exact: bool,
+    /// Whoever has this has these rows.
+    pub shown: i64,
     rows: Vec<Row>,
     around: Around,
     all: OnceLock<Bytes>,
@@ -84,7 +84,7 @@ impl Snapshot {
     pub fn around(&self) -> Bytes {
         let mut events = Events::default();
         events.add_json("around", &self.around);
-        events.end(self.version)
+        events.end(self.shown)
     }
 
     /// For a reader of whom it is not known what it has: each row, and what else it may have is to go.
@@ -98,7 +98,7 @@ impl Snapshot {
             }
             events.add_change(&Change::Keep(self.rows.iter().map(|row| row.id.clone()).collect()));
             events.add_json("around", &self.around);
-            events.end(self.version)
+            events.end(self.shown)
         });
         all.clone()
     }
@@ -220,7 +220,6 @@ impl Group {
     ) -> Result<Option<Bytes>, Error> {
         // None: it has moved since; the next version says where to.
         let Some(view) = live_view(site, subject, query).await? else { return Ok(None) };
-        let exact = version(&site.store, subject).await? == Some(Seen::At(view.version));
         // Once as rows, and once as what newcomers get. Before anything is noted: what is not sent is to be told later.
         let bytes = 2 * view.rows.iter().map(|row| row.html.len() + row.id.len() + 100).sum::<usize>();
         let room = site.pictures.take(bytes).await?;
@@ -236,14 +235,14 @@ impl Group {
             events.add_json("around", &view.around);
         }
         drawing.number += 1;
-        let LiveView { rows, around, evidence, version, .. } = view;
+        let LiveView { rows, around, evidence, version, shown } = view;
         drawing.around = Some(around.clone());
         drawing.evidence = Some(evidence);
         let number = drawing.number;
-        let snapshot = Snapshot { number, version, exact, rows, around, all: OnceLock::new(), _room: room };
+        let snapshot = Snapshot { number, version, shown, rows, around, all: OnceLock::new(), _room: room };
         self.current.send_replace(Some(Arc::new(snapshot)));
         // Nobody is there to hear it, or everybody does.
-        let _ = self.batches.send(Batch::News { number, bytes: events.end(version) });
+        let _ = self.batches.send(Batch::News { number, bytes: events.end(shown) });
         Ok(None)
     }
 }

@@ -151,7 +151,7 @@ fn template(asked: &Asked, ladder: Ladder, path: String, detail: Option<Detail>)
     ScenarioPage {
         query: link(&View { open: None, tab: Tab::Parsed, page: None, ..view.clone() }),
         live: link(&View { page: (ladder.pages > 1).then_some(ladder.page), ..view.clone() }),
-        version: picture.version,
+        version: picture.shown,
         title: title(&head),
         last: Clock::of(scenario.row.last, view.zone).to_the_second(),
         ago: ago(scenario.row.last, *now),

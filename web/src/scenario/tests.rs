@@ -74,6 +74,7 @@ fn picture(sample: &Sample) -> Picture {
     let (messages, flow) = (sample.messages.clone(), sample.flow.clone());
     Picture {
         version: 7,
+        shown: 7,
         scenario: scenario(sample),
         messages,
         flow,
