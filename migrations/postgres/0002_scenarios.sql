@@ -47,16 +47,16 @@ create index scenario_callee on scenario (callee, first);
 create index scenario_merged on scenario (merged_into) where merged_into is not null;
 alter table scenario alter column summary set storage external;
 
--- calls counts the calls that joined by this key; beyond a limit it joins no more. scenario_id 0: it never joined any.
--- last is for retention.
+-- members: of each call that joined by this key the first 8 bytes of its own key; own: the call whose own key it is came, too.
+-- The scenario may have been merged into another one since. last is for retention.
 create table scenario_key (
     scenario_id bigint not null,
     last bigint not null,
-    calls bigint not null,
+    own smallint not null,
     hash bytea not null,
+    members bytea not null,
     primary key (hash)
 ) with (fillfactor = 90);
-create index scenario_key_scenario on scenario_key (scenario_id);
 
 -- joined_*: the key by which a call came to its scenario, whether it is sure or only likely, and the message that carried it.
 create table scenario_call (

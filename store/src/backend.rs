@@ -201,6 +201,14 @@ impl Transaction {
         }
     }
 
+    /// The same, without those that another transaction has locked.
+    pub fn skip_locked(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "",
+            Self::Postgres(_) => " for update skip locked",
+        }
+    }
+
     /// Numbers of new scenarios, each higher than all before.
     pub async fn scenario_numbers(&mut self, count: usize) -> Result<Vec<i64>, Error> {
         let count = count as i64;

@@ -40,12 +40,13 @@ pub struct Correlated {
     pub applied: bool,
     pub scenarios: Vec<ScenarioId>,
     pub merged: u64,
-    /// Keys that stopped joining (hubs).
+    /// Keys that have joined as many calls as they may, and that more came with.
     pub refused: u64,
 }
 
-/// A key that joins more calls than this stops joining.
-pub const HUB: i64 = 50;
+/// A key joins at most as many calls, and the call whose own Call-ID it is. The earliest do, however they come: 60 calls with
+/// one conference id are a scenario of 50 and ten of one.
+pub const HUB: usize = 50;
 
 impl Store {
     /// Takes the lease on streams that have outbox rows and returns their oldest rows, in order within a stream.
@@ -81,10 +82,12 @@ impl Store {
                 return Ok(Correlated::default());
             }
             match union::apply(&mut tx, now, &rows, &components).await {
-                Ok(correlated) => {
+                Ok(Some(correlated)) => {
                     tx.commit().await?;
                     return Ok(correlated);
                 }
+                // Another collector has just merged what this one was about to add to.
+                Ok(None) => tx.rollback().await?,
                 Err(Error::Summary(scenario)) => {
                     tx.rollback().await?;
                     remake::summary(self, ScenarioId(scenario)).await?;

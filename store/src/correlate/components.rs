@@ -24,10 +24,10 @@ pub(super) struct KeyUse {
     pub key: Key,
     pub hash: [u8; 16],
     pub last: Timestamp,
-    /// It names a call's own Call-ID (never refused as a hub).
-    pub own: bool,
-    /// Calls of this component that carry it.
-    pub calls: BTreeSet<CallKey>,
+    /// Calls whose own key it is: they are never refused.
+    pub own: BTreeSet<CallKey>,
+    /// Calls that carry it beside their own, and when each did first.
+    pub carriers: BTreeMap<CallKey, Timestamp>,
 }
 
 /// A call part of a scenario.
@@ -97,6 +97,12 @@ struct Gathered {
     summary: Summary,
 }
 
+impl KeyUse {
+    pub fn calls(&self) -> impl Iterator<Item = CallKey> {
+        self.own.iter().chain(self.carriers.keys()).copied()
+    }
+}
+
 impl Gathered {
     fn add(&mut self, event: &CallEvent, keys: Hashed) {
         let message = event.message();
@@ -118,15 +124,20 @@ impl Gathered {
                 key,
                 hash,
                 last: event.time,
-                own: false,
-                calls: BTreeSet::new(),
+                own: BTreeSet::new(),
+                carriers: BTreeMap::new(),
             });
             used.last = used.last.max(event.time);
-            used.own |= at == 0;
-            // Once a call, whichever of its parts carried it first.
-            if used.calls.insert(event.call) && at > 0 {
-                call.carried.push((hash, message));
+            if at == 0 {
+                used.own.insert(event.call);
+                continue;
             }
+            let first = used.carriers.entry(event.call).or_insert_with(|| {
+                // Once a call, whichever of its parts carried it first.
+                call.carried.push((hash, message));
+                event.time
+            });
+            *first = event.time.min(*first);
         }
         self.summary.add(event);
     }

@@ -1,6 +1,6 @@
-//! A component without the keys that stopped joining: it may fall apart into several.
+//! A component without what was refused by keys that have joined as many as they may: it may fall apart into several.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use message::event::CallEvent;
 use message::summary::Summary;
@@ -8,6 +8,10 @@ use record::id::CallKey;
 
 use super::OutboxRow;
 use super::components::{CallUse, Component, KeyUse};
+use super::keys::Use;
+
+/// Keys by their hashes.
+pub(super) type Uses<'a> = BTreeMap<[u8; 16], Use<'a>>;
 
 /// Calls that belong together for certain, and the keys they carry.
 #[derive(Debug)]
@@ -18,16 +22,12 @@ pub(super) struct Piece<'a> {
 }
 
 /// Component by component; `rows` are what the summaries of a component that falls apart are made of.
-pub(super) fn pieces<'a>(
-    components: &'a [Component],
-    refused: &HashSet<[u8; 16]>,
-    rows: &[OutboxRow],
-) -> Vec<Piece<'a>> {
+pub(super) fn pieces<'a>(components: &'a [Component], uses: &Uses<'a>, rows: &[OutboxRow]) -> Vec<Piece<'a>> {
     components
         .iter()
         .flat_map(|component| {
-            if component.keys.iter().any(|key| refused.contains(&key.hash)) {
-                fall_apart(component, refused, rows)
+            if component.keys.iter().any(|key| !uses[&key.hash].refused.is_empty()) {
+                fall_apart(component, uses, rows)
             } else {
                 vec![Piece {
                     keys: component.keys.iter().collect(),
@@ -39,7 +39,7 @@ pub(super) fn pieces<'a>(
         .collect()
 }
 
-fn fall_apart<'a>(component: &'a Component, refused: &HashSet<[u8; 16]>, rows: &[OutboxRow]) -> Vec<Piece<'a>> {
+fn fall_apart<'a>(component: &'a Component, uses: &Uses<'a>, rows: &[OutboxRow]) -> Vec<Piece<'a>> {
     let order: BTreeMap<CallKey, usize> = component
         .calls
         .iter()
@@ -49,9 +49,12 @@ fn fall_apart<'a>(component: &'a Component, refused: &HashSet<[u8; 16]>, rows: &
         .zip(0..)
         .collect();
     let mut groups = Groups::new(order.len());
-    let good = || component.keys.iter().filter(|key| !refused.contains(&key.hash));
-    for key in good() {
-        let mut places = key.calls.iter().filter_map(|call| order.get(call));
+    let joined = |key: &'a KeyUse| {
+        let refused = &uses[&key.hash].refused;
+        key.calls().filter(|call| !refused.contains(call)).filter_map(|call| order.get(&call))
+    };
+    for key in &component.keys {
+        let mut places = joined(key);
         if let Some(first) = places.next() {
             places.for_each(|place| groups.join(*first, *place));
         }
@@ -65,8 +68,8 @@ fn fall_apart<'a>(component: &'a Component, refused: &HashSet<[u8; 16]>, rows: &
         });
         piece.calls.push(call.clone());
     }
-    for key in good() {
-        let place = key.calls.iter().find_map(|call| order.get(call));
+    for key in &component.keys {
+        let place = joined(key).next();
         if let Some(piece) = place.and_then(|place| pieces.get_mut(&groups.root(*place))) {
             piece.keys.push(key);
         }

@@ -1,6 +1,6 @@
 //! Scenarios and their calls as rows: the statements of one correlation.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use message::keys::Key;
 use message::summary::Summary;
@@ -11,7 +11,6 @@ use super::components::CallUse;
 use crate::append::searched;
 use crate::backend::{Transaction, with_transaction};
 use crate::statement::push_list;
-use crate::stored::call_key;
 use crate::text::{big, capped};
 use crate::{Error, blob, compress, statement};
 
@@ -30,23 +29,31 @@ pub(super) struct Kept {
     pub summary: Summary,
 }
 
-/// Which scenarios hold these calls already.
-pub(super) async fn scenarios_of_calls(
-    tx: &mut Transaction,
-    calls: &[CallKey],
-) -> Result<HashSet<(CallKey, i64)>, Error> {
-    let mut there = HashSet::new();
-    for list in statement::lists(calls) {
-        let rows: Vec<(Vec<u8>, i64)> = with_transaction!(tx, db => {
-            let mut q = QueryBuilder::<Db>::new("select call, scenario_id from scenario_call where call in ");
-            push_list!(q, list.iter().map(|call| call.0.to_vec()));
-            q.build_query_as().fetch_all(db).await?
-        });
-        for (call, scenario) in rows {
-            there.insert((call_key(&call)?, scenario));
+/// For each of these that was merged, the one that it is by now.
+pub(super) async fn merged(tx: &mut Transaction, ids: BTreeSet<i64>) -> Result<HashMap<i64, i64>, Error> {
+    let mut steps: HashMap<i64, i64> = HashMap::new();
+    let mut ask: Vec<i64> = ids.into_iter().collect();
+    while !ask.is_empty() {
+        let mut found: Vec<(i64, i64)> = Vec::new();
+        for list in statement::lists(&ask) {
+            let rows: Vec<(i64, i64)> = with_transaction!(tx, db => {
+                let mut q = QueryBuilder::<Db>::new("select id, merged_into from scenario where merged_into is not null and id in ");
+                push_list!(q, list);
+                q.build_query_as().fetch_all(db).await?
+            });
+            found.extend(rows);
         }
+        ask = found.iter().map(|(_, into)| *into).filter(|into| !steps.contains_key(into)).collect();
+        steps.extend(found);
     }
-    Ok(there)
+    let last = |mut id: i64| {
+        // A scenario goes into an older one: its number is lower.
+        while let Some(into) = steps.get(&id).filter(|into| **into < id) {
+            id = *into;
+        }
+        id
+    };
+    Ok(steps.keys().map(|id| (*id, last(*id))).collect())
 }
 
 /// In id order. Ids that have no row are left out.
@@ -73,17 +80,12 @@ pub(super) async fn lock(tx: &mut Transaction, ids: &[i64]) -> Result<BTreeMap<i
     Ok(kept)
 }
 
-/// Keys and calls of `moves` (from, to) go over; the scenarios in `gone` stay as signposts.
-pub(super) async fn merge(tx: &mut Transaction, moves: &[(i64, i64)], gone: &[(i64, i64)]) -> Result<(), Error> {
-    for some in statement::chunks(moves) {
+/// The calls of `gone` (from, to) go over, and the scenarios stay as signposts. Their keys go on leading to them: whoever
+/// moved keys here would wait for a correlator that has taken one of them and waits for a scenario.
+pub(super) async fn merge(tx: &mut Transaction, gone: &[(i64, i64)]) -> Result<(), Error> {
+    for some in statement::chunks(gone) {
         let from: Vec<i64> = some.iter().map(|(from, _)| *from).collect();
         with_transaction!(tx, db => {
-            let mut q = QueryBuilder::<Db>::new("update scenario_key set scenario_id = m.column2 from (");
-            q.push_values(some, |mut row, (from, to)| {
-                row.push_bind(*from).push_bind(*to);
-            });
-            q.push(") as m where scenario_id = m.column1").build().execute(&mut *db).await?;
-
             let mut q = QueryBuilder::<Db>::new(
                 "insert into scenario_call (scenario_id, call, stream_id, day, class, first, call_id,
                      joined_space, joined_value, joined_sure, joined_stream, joined_off)
@@ -102,19 +104,38 @@ pub(super) async fn merge(tx: &mut Transaction, moves: &[(i64, i64)], gone: &[(i
             q.build().execute(db).await?;
         });
     }
-    // A link follows one step, however often there was a merger: earlier signposts are turned, too.
-    for column in ["id", "merged_into"] {
-        for some in statement::chunks(gone) {
-            with_transaction!(tx, db => {
-                let mut q =
-                    QueryBuilder::<Db>::new("update scenario set merged_into = m.column2, version = version + 1 from (");
-                q.push_values(some, |mut row, (from, to)| {
-                    row.push_bind(*from).push_bind(*to);
-                });
-                q.push(format_args!(") as m where {column} = m.column1"));
-                q.build().execute(db).await?;
+    point(tx, gone).await?;
+    turn(tx, gone).await
+}
+
+/// Earlier signposts, so that a link follows one step. One that somebody has just locked stays as it is: it leads here in two.
+async fn turn(tx: &mut Transaction, gone: &[(i64, i64)]) -> Result<(), Error> {
+    let skip_locked = tx.skip_locked();
+    let into: HashMap<i64, i64> = gone.iter().copied().collect();
+    let mut turned: Vec<(i64, i64)> = Vec::new();
+    for list in statement::lists(&gone.iter().map(|(from, _)| *from).collect::<Vec<_>>()) {
+        let rows: Vec<(i64, i64)> = with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new("select id, merged_into from scenario where merged_into in ");
+            push_list!(q, list);
+            q.push(skip_locked);
+            q.build_query_as().fetch_all(db).await?
+        });
+        turned.extend(rows.iter().filter_map(|(id, from)| Some((*id, *into.get(from)?))));
+    }
+    point(tx, &turned).await
+}
+
+async fn point(tx: &mut Transaction, signposts: &[(i64, i64)]) -> Result<(), Error> {
+    for some in statement::chunks(signposts) {
+        with_transaction!(tx, db => {
+            let mut q =
+                QueryBuilder::<Db>::new("update scenario set merged_into = m.column2, version = version + 1 from (");
+            q.push_values(some, |mut row, (from, to)| {
+                row.push_bind(*from).push_bind(*to);
             });
-        }
+            q.push(") as m where id = m.column1");
+            q.build().execute(db).await?;
+        });
     }
     Ok(())
 }

@@ -1,51 +1,25 @@
 //! Keys to scenarios: what shares a key is one scenario, the least id wins, and order does not matter.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use message::keys::Key;
 use message::summary::Summary;
-use record::id::{CallKey, MessageId, ScenarioId};
+use record::id::{MessageId, ScenarioId};
 use record::time::Timestamp;
 
-use super::components::{CallUse, Component, KeyUse};
-use super::keys::{self, KeyRow, NewKey};
-use super::pieces::{Groups, Piece, pieces};
-use super::rows::{self, Kept, Placed};
-use super::{Correlated, HUB, OutboxRow};
+use super::components::{CallUse, Component};
+use super::keys::{self, KeyRow, Use};
+use super::pieces::{Groups, Piece, Uses, pieces};
+use super::rows::{self, Placed};
+use super::{Correlated, OutboxRow};
 use crate::Error;
 use crate::backend::Transaction;
 
-/// A key of these components: what is known of it, and what they bring.
-#[derive(Debug)]
-struct Use<'a> {
-    key: &'a KeyUse,
-    known: Option<KeyRow>,
-    /// Calls that are not in its scenario yet.
-    new: BTreeSet<CallKey>,
-}
+/// What is stored of these keys.
+type Stored = HashMap<[u8; 16], KeyRow>;
 
-impl Use<'_> {
-    /// Where it leads; nowhere if it was refused before it joined anything.
-    fn leads_to(&self) -> Option<i64> {
-        self.known.map(|row| row.scenario).filter(|scenario| *scenario != keys::NOWHERE)
-    }
-
-    fn calls(&self) -> i64 {
-        self.known.map_or(0, |row| row.calls)
-    }
-
-    fn is_refused(&self) -> bool {
-        !self.key.own && !self.new.is_empty() && self.calls() + self.new.len() as i64 > HUB
-    }
-
-    /// Another call than this one carries it, too.
-    fn joins(&self, call: CallKey) -> bool {
-        let before = self.leads_to().map_or(0, |_| self.calls() + i64::from(self.new.contains(&call)));
-        !self.is_refused() && (self.key.calls.len() > 1 || before > 1)
-    }
-}
-
-type Uses<'a> = BTreeMap<[u8; 16], Use<'a>>;
+/// Where a key leads that has been taken and not been written yet.
+const NOWHERE: i64 = 0;
 
 /// Pieces and scenarios that turned out to be one.
 #[derive(Debug, Default)]
@@ -55,62 +29,111 @@ struct Group {
     ids: BTreeSet<i64>,
 }
 
+impl Group {
+    /// The one that stays.
+    fn scenario(&self) -> i64 {
+        self.ids.first().copied().unwrap_or_default()
+    }
+}
+
+/// What becomes of the components, as far as their keys are known.
+struct Plan<'a> {
+    uses: Uses<'a>,
+    pieces: Vec<Piece<'a>>,
+    groups: Vec<Group>,
+    /// Scenarios that begin with it.
+    new: BTreeSet<i64>,
+}
+
+impl<'a> Plan<'a> {
+    async fn make(
+        tx: &mut Transaction,
+        components: &'a [Component],
+        outbox: &[OutboxRow],
+        stored: &Stored,
+    ) -> Result<Self, Error> {
+        let merged = rows::merged(tx, stored.values().map(|row| row.scenario).collect()).await?;
+        let known = |hash| {
+            let row = stored.get(hash)?;
+            let scenario = merged.get(&row.scenario).copied().unwrap_or(row.scenario);
+            Some(KeyRow { scenario, ..row.clone() })
+        };
+        let keys = components.iter().flat_map(|component| &component.keys);
+        let uses: Uses<'a> = keys.map(|key| (key.hash, Use::of(key, known(&key.hash)))).collect();
+        let pieces = pieces(components, &uses, outbox);
+        let mut groups = groups(&pieces, &uses);
+        let new = number(tx, &mut groups).await?;
+        Ok(Self { uses, pieces, groups, new })
+    }
+
+    /// What is taken of these: whoever gets one back sees whether it was there before. Nobody else knows the number of a new
+    /// scenario, and nobody leaves a key that leads nowhere.
+    fn asked(&self, changed: &BTreeMap<[u8; 16], KeyRow>) -> BTreeMap<[u8; 16], KeyRow> {
+        let scenario = |row: &KeyRow| if self.new.contains(&row.scenario) { row.scenario } else { NOWHERE };
+        changed.iter().map(|(hash, row)| (*hash, KeyRow { scenario: scenario(row), ..row.clone() })).collect()
+    }
+
+    fn is_ours(&self, scenario: i64) -> bool {
+        scenario == NOWHERE || self.new.contains(&scenario)
+    }
+
+    /// The keys to which something comes, as they are to be stored.
+    fn changed(&self, now: Timestamp) -> BTreeMap<[u8; 16], KeyRow> {
+        let row = |hash, scenario| {
+            let of = &self.uses[&hash];
+            let row = of.row(scenario, now);
+            (!of.known.as_ref().is_some_and(|stored| row.brings_nothing_to(stored))).then_some((hash, row))
+        };
+        let mut scenarios: BTreeMap<_, _> =
+            self.uses.iter().filter_map(|(hash, of)| Some((*hash, of.known.as_ref()?.scenario))).collect();
+        for group in &self.groups {
+            let keys = group.pieces.iter().flat_map(|piece| &self.pieces[*piece].keys);
+            scenarios.extend(keys.map(|key| (key.hash, group.scenario())));
+        }
+        scenarios.into_iter().filter_map(|(hash, scenario)| row(hash, scenario)).collect()
+    }
+}
+
+/// Keys are taken first and scenarios after them, each in one order: so correlators that meet wait for each other, and never
+/// in a circle. Which calls a key has joined is decided while it is taken. None: a scenario was merged into another one
+/// meanwhile, and all is to be done anew.
 pub(super) async fn apply(
     tx: &mut Transaction,
     now: Timestamp,
     outbox: &[OutboxRow],
     components: &[Component],
-) -> Result<Correlated, Error> {
-    let uses = uses(tx, components).await?;
-    let refused: HashSet<[u8; 16]> = uses.iter().filter(|(_, of)| of.is_refused()).map(|(hash, _)| *hash).collect();
-    let pieces = pieces(components, &refused, outbox);
-
-    let mut kept: BTreeMap<i64, Kept> = BTreeMap::new();
-    let mut groups = first_groups(&pieces, &uses);
-    lock(tx, &mut groups, &mut kept).await?;
-    number(tx, &mut groups).await?;
-    // A correlator beside this one may have brought a key first; then its scenario is one of ours.
-    let mut new = new_keys(&pieces, &groups, &uses);
-    new.retain(|hash, key| uses[hash].known.is_none_or(|row| key.changes(&row)));
-    let found = keys::upsert(tx, now, &new).await?;
-    let places: HashMap<i64, usize> =
-        groups.iter().enumerate().filter_map(|(at, group)| Some((*group.ids.first()?, at))).collect();
-    let mut surprised = false;
-    for (hash, scenario) in found {
-        if let Some(at) = new.get(&hash).filter(|key| key.joins).and_then(|key| places.get(&key.scenario)) {
-            surprised |= groups[*at].ids.insert(scenario);
-        }
-    }
+) -> Result<Option<Correlated>, Error> {
+    let hashes: BTreeSet<[u8; 16]> =
+        components.iter().flat_map(|component| &component.keys).map(|key| key.hash).collect();
+    let mut stored = keys::read(tx, &hashes.into_iter().collect::<Vec<_>>()).await?;
+    let mut plan = Plan::make(tx, components, outbox, &stored).await?;
+    let mut changed = plan.changed(now);
+    let taken = keys::take(tx, &plan.asked(&changed)).await?;
+    let (mut ours, others): (Stored, Stored) = taken.into_iter().partition(|(_, row)| plan.is_ours(row.scenario));
+    let surprised = others.iter().any(|(hash, row)| stored.get(hash) != Some(row));
+    stored.extend(others);
     if surprised {
-        groups = merged(groups);
-        lock(tx, &mut groups, &mut kept).await?;
+        // Another correlator was there first. What it has brought is known now, and stays as it is.
+        plan = Plan::make(tx, components, outbox, &stored).await?;
+        changed = plan.changed(now);
     }
-    write(tx, groups, kept, pieces, &uses, refused.len() as u64).await
-}
-
-async fn uses<'a>(tx: &mut Transaction, components: &'a [Component]) -> Result<Uses<'a>, Error> {
-    let mut uses: Uses<'a> = components
-        .iter()
-        .flat_map(|component| &component.keys)
-        .map(|key| (key.hash, Use { key, known: None, new: key.calls.clone() }))
-        .collect();
-    let known = keys::read(tx, &uses.keys().copied().collect::<Vec<_>>()).await?;
-    // Only calls of a known key can be there.
-    let asked: BTreeSet<CallKey> = known.keys().flat_map(|hash| uses[hash].key.calls.iter().copied()).collect();
-    let there = rows::scenarios_of_calls(tx, &asked.into_iter().collect::<Vec<_>>()).await?;
-    for (hash, row) in known {
-        if let Some(of) = uses.get_mut(&hash) {
-            of.known = Some(row);
-            of.new.retain(|call| !there.contains(&(*call, row.scenario)));
-        }
+    let wanted: Vec<i64> =
+        plan.groups.iter().flat_map(|group| group.ids.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect();
+    let kept = rows::lock(tx, &wanted).await?;
+    if kept.values().any(|row| row.merged_into.is_some()) {
+        return Ok(None);
     }
-    Ok(uses)
+    ours.extend(stored);
+    let differ: Vec<_> = changed.iter().filter(|(hash, row)| ours.get(*hash) != Some(row)).collect();
+    keys::write(tx, &differ).await?;
+    let summaries = kept.into_iter().map(|(id, row)| (id, row.summary)).collect();
+    write(tx, plan, summaries).await.map(Some)
 }
 
 /// A group a piece, joined where they meet in a scenario that is known already.
-fn first_groups(pieces: &[Piece<'_>], uses: &Uses<'_>) -> Vec<Group> {
+fn groups(pieces: &[Piece<'_>], uses: &Uses<'_>) -> Vec<Group> {
     let ids = |piece: &Piece<'_>| -> BTreeSet<i64> {
-        piece.keys.iter().filter_map(|key| uses[&key.hash].leads_to()).collect()
+        piece.keys.iter().filter_map(|key| Some(uses[&key.hash].known.as_ref()?.scenario)).collect()
     };
     merged(pieces.iter().enumerate().map(|(at, piece)| Group { pieces: vec![at], ids: ids(piece) }).collect())
 }
@@ -133,107 +156,54 @@ fn merged(groups: Vec<Group>) -> Vec<Group> {
     out.into_values().collect()
 }
 
-/// Locks all scenarios of all groups in id order. One that was merged meanwhile brings the one it went into.
-async fn lock(tx: &mut Transaction, groups: &mut Vec<Group>, kept: &mut BTreeMap<i64, Kept>) -> Result<(), Error> {
-    let mut asked: BTreeSet<i64> = kept.keys().copied().collect();
-    loop {
-        let wanted: BTreeSet<i64> = groups.iter().flat_map(|group| group.ids.iter().copied()).collect();
-        let new: Vec<i64> = wanted.difference(&asked).copied().collect();
-        if new.is_empty() {
-            break;
-        }
-        asked.extend(&new);
-        kept.extend(rows::lock(tx, &new).await?);
-        for group in groups.iter_mut() {
-            let into: Vec<i64> = group.ids.iter().filter_map(|id| kept.get(id)?.merged_into).collect();
-            group.ids.extend(into);
-        }
-    }
-    *groups = merged(std::mem::take(groups));
-    Ok(())
-}
-
 /// A group that no scenario is known of begins a new one.
-async fn number(tx: &mut Transaction, groups: &mut [Group]) -> Result<(), Error> {
+async fn number(tx: &mut Transaction, groups: &mut [Group]) -> Result<BTreeSet<i64>, Error> {
     let new = groups.iter().filter(|group| group.ids.is_empty()).count();
-    if new > 0 {
-        let numbers = tx.scenario_numbers(new).await?;
-        groups.iter_mut().filter(|group| group.ids.is_empty()).zip(numbers).for_each(|(group, number)| {
-            group.ids.insert(number);
-        });
+    if new == 0 {
+        return Ok(BTreeSet::new());
     }
-    Ok(())
-}
-
-/// By hash, the order in which every correlator takes them.
-fn new_keys<'a>(pieces: &[Piece<'a>], groups: &[Group], uses: &Uses<'a>) -> BTreeMap<[u8; 16], NewKey<'a>> {
-    let mut keys = BTreeMap::new();
-    for group in groups {
-        let scenario = group.ids.first().copied().unwrap_or_default();
-        for key in group.pieces.iter().flat_map(|piece| &pieces[*piece].keys) {
-            let calls = uses[&key.hash].new.len() as i64;
-            keys.insert(key.hash, NewKey { key, scenario, calls, joins: true });
-        }
-    }
-    // A refused key is kept for its count alone: it leads nowhere, until a call comes whose own it is.
-    for (hash, of) in uses.iter().filter(|(_, of)| of.is_refused()) {
-        let calls = if of.calls() > HUB { 0 } else { of.new.len() as i64 };
-        keys.insert(*hash, NewKey { key: of.key, scenario: keys::NOWHERE, calls, joins: false });
-    }
-    keys
+    let numbers = tx.scenario_numbers(new).await?;
+    groups.iter_mut().filter(|group| group.ids.is_empty()).zip(&numbers).for_each(|(group, number)| {
+        group.ids.insert(*number);
+    });
+    Ok(numbers.into_iter().collect())
 }
 
 /// Why a call is where it is: the first key it carries that another call has, too; else its own, if others named it
 /// before it came. None: it began the scenario.
 fn joined_by<'a>(call: &CallUse, uses: &Uses<'a>) -> Option<(&'a Key, MessageId)> {
     let by = |(hash, message): ([u8; 16], MessageId)| Some((&uses.get(&hash)?.key.key, message));
-    let own = || uses.get(&call.own.0).filter(|own| own.leads_to().is_some() && own.new.contains(&call.call));
+    let own = || uses.get(&call.own.0).filter(|own| own.waited_for_its_own());
     let carried = call.carried.iter().find(|(hash, _)| uses.get(hash).is_some_and(|of| of.joins(call.call)));
     carried.copied().or_else(|| own().map(|_| call.own)).and_then(by)
 }
 
-async fn write(
-    tx: &mut Transaction,
-    groups: Vec<Group>,
-    kept: BTreeMap<i64, Kept>,
-    mut pieces: Vec<Piece<'_>>,
-    uses: &Uses<'_>,
-    refused: u64,
-) -> Result<Correlated, Error> {
-    let mut moves: Vec<(i64, i64)> = Vec::new();
-    let mut gone: Vec<(i64, i64)> = Vec::new();
-    let mut scenarios: Vec<(i64, Summary)> = Vec::new();
-    let mut calls = Vec::new();
+/// `kept`: summaries of the scenarios that are there, all of which are locked.
+async fn write(tx: &mut Transaction, plan: Plan<'_>, kept: BTreeMap<i64, Summary>) -> Result<Correlated, Error> {
+    let Plan { uses, mut pieces, groups, .. } = plan;
+    let (mut gone, mut scenarios, mut calls) = (Vec::new(), Vec::new(), Vec::new());
     for group in &groups {
-        let Some(target) = group.ids.iter().copied().find(|id| kept.get(id).is_none_or(|k| k.merged_into.is_none()))
-        else {
-            continue;
-        };
+        let target = group.scenario();
         let mut summary = Summary::default();
-        for id in &group.ids {
-            let row = kept.get(id).filter(|row| row.merged_into.is_none());
-            if let Some(row) = row {
-                summary.join(&row.summary);
-            }
-            if *id != target {
-                moves.push((*id, target));
-                gone.extend(row.map(|_| (*id, target)));
-            }
+        for (id, row) in group.ids.iter().filter_map(|id| kept.get_key_value(id)) {
+            summary.join(row);
+            gone.extend((*id != target).then_some((*id, target)));
         }
         for at in &group.pieces {
             let piece = &mut pieces[*at];
             summary.join(&piece.summary);
             calls.extend(piece.calls.drain(..).map(|call| Placed {
                 scenario: target,
-                joined_by: joined_by(&call, uses),
+                joined_by: joined_by(&call, &uses),
                 call,
             }));
         }
         scenarios.push((target, summary));
     }
-    rows::merge(tx, &moves, &gone).await?;
+    rows::merge(tx, &gone).await?;
     rows::scenarios(tx, &scenarios).await?;
     rows::calls(tx, &calls).await?;
     let ids = scenarios.iter().map(|(id, _)| ScenarioId(*id)).collect();
+    let refused = uses.values().filter(|of| !of.refused.is_empty()).count() as u64;
     Ok(Correlated { applied: true, scenarios: ids, merged: gone.len() as u64, refused })
 }

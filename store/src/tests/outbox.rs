@@ -175,40 +175,4 @@ store_test! {
         assert_eq!((row.first, row.calls), (whole.first, whole.calls));
         assert!(row.ending.is_some() && row.last > whole.last);
     }
-
-    async fn correlators_side_by_side_agree(store) {
-        // Each stream logs one leg of the same twenty calls.
-        let calls: Vec<&'static str> = (0..20).map(|at| &*format!("call-{at}").leak()).collect();
-        let legs: Vec<&'static str> = (0..20).map(|at| &*format!("leg-{at}").leak()).collect();
-        for stream in 1..=4 {
-            let mut file = File::new(stream);
-            for at in 0..20 {
-                let says = if stream % 2 == 0 { says(calls[at], 0, "INVITE") } else { says(legs[at], 1, "INVITE").key("call", calls[at]) };
-                file.log(&store, [says]).await;
-            }
-        }
-        let work = |owner: String| {
-            let store = store.clone();
-            async move {
-                let mut idle = 0;
-                while idle < 3 {
-                    let rows = store.outbox(&owner, NOON, SECOND, 5).await.unwrap();
-                    idle = if rows.is_empty() { idle + 1 } else { 0 };
-                    if rows.is_empty() {
-                        tokio::task::yield_now().await;
-                    } else {
-                        // A deadlock is an error, and the rows are there for the next try.
-                        let _ = store.correlate(&owner, NOON, rows).await;
-                    }
-                }
-            }
-        };
-        futures::future::join_all((0..4).map(|owner| tokio::spawn(work(format!("correlator-{owner}"))))).await;
-        assert_eq!(store.totals().await.unwrap().waiting, 0);
-        let mut expected: Vec<Vec<String>> = (0..20).map(|at| vec![calls[at].to_string(), legs[at].to_string()]).collect();
-        expected.sort();
-        assert_eq!(scenarios(&store).await, expected);
-        let page = store.search(&Filter::default(), None, 100).await.unwrap();
-        assert!(page.rows.iter().all(|row| row.messages == 4 && row.calls == 2), "{:?}", page.rows);
-    }
 }

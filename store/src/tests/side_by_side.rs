@@ -1,0 +1,102 @@
+//! Several collectors join what one would.
+
+use std::collections::BTreeMap;
+
+use record::time::SECOND;
+
+use super::fixture::{File, NOON, Says, says, scenarios};
+use super::store_test;
+use crate::Store;
+use crate::correlate::HUB;
+use crate::search::Filter;
+
+const STREAMS: usize = 24;
+const COLLECTORS: usize = 4;
+
+/// How the calls of a group find each other.
+#[derive(Clone, Copy)]
+enum Joins {
+    /// All carry one id that no call has.
+    Session,
+    /// All name the first one.
+    Names,
+    /// Each names the one before it.
+    Chain,
+}
+
+impl Joins {
+    fn says(self, group: usize, at: usize) -> Says {
+        let name = |at: usize| format!("group-{group}-call-{at}");
+        let call = says(name(at).leak(), at as i64, "INVITE");
+        match self {
+            Self::Session => call.key("session", &format!("group-{group}")),
+            Self::Names if at > 0 => call.key("call", &name(0)),
+            Self::Chain if at > 0 => call.key("call", &name(at - 1)),
+            Self::Names | Self::Chain => call,
+        }
+    }
+
+    /// How many of so many calls are together; the others are alone.
+    fn together(self, calls: usize) -> usize {
+        match self {
+            Self::Session => calls.min(HUB),
+            Self::Names => calls.min(HUB + 1),
+            Self::Chain => calls,
+        }
+    }
+}
+
+/// Each call in three of the logs, one batch a message.
+async fn log(store: &Store, groups: &[(Joins, usize)]) {
+    let mut files: Vec<File> = (1..=STREAMS as i64).map(File::new).collect();
+    for (group, (joins, calls)) in groups.iter().enumerate() {
+        for at in 0..*calls {
+            for log in 0..3 {
+                let file = &mut files[(group + at * 5 + log * 7) % STREAMS];
+                file.log(store, [joins.says(group, at)]).await;
+            }
+        }
+    }
+}
+
+/// A deadlock would be an error.
+async fn collect(store: Store, owner: String) -> usize {
+    let mut applied = 0;
+    while store.totals().await.unwrap().waiting > 0 {
+        let rows = store.outbox(&owner, NOON, SECOND, 11).await.unwrap();
+        if !rows.is_empty() {
+            applied += usize::from(store.correlate(&owner, NOON, rows).await.unwrap().applied);
+        }
+        store.leave_outbox(&owner).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    applied
+}
+
+store_test! {
+    async fn four_collectors_join_groups_of_2_to_60_calls_as_one_does(store) {
+        let groups: Vec<(Joins, usize)> = [2, 4, 40, 60, 2, 4, 40]
+            .into_iter()
+            .flat_map(|calls| [Joins::Session, Joins::Names, Joins::Chain].map(|joins| (joins, calls)))
+            .collect();
+        log(&store, &groups).await;
+        let collectors = (0..COLLECTORS).map(|at| tokio::spawn(collect(store.clone(), format!("collector-{at}"))));
+        let applied = futures::future::join_all(collectors).await;
+        assert!(applied.into_iter().filter(|applied| *applied.as_ref().unwrap() > 0).count() > 1, "they met");
+
+        let mut found: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut wanted: BTreeMap<usize, usize> = BTreeMap::new();
+        for (joins, calls) in &groups {
+            *wanted.entry(joins.together(*calls)).or_default() += 1;
+            *wanted.entry(1).or_default() += calls - joins.together(*calls);
+        }
+        for calls in scenarios(&store).await {
+            let group = |call: &String| call.split("-call-").next().unwrap().to_owned();
+            assert!(calls.iter().all(|call| group(call) == group(&calls[0])), "{calls:?}");
+            *found.entry(calls.len()).or_default() += 1;
+        }
+        assert_eq!(found, wanted);
+        let rows = store.search(&Filter::default(), None, 1000).await.unwrap().rows;
+        assert!(rows.iter().all(|row| row.messages == 3 * row.calls), "no call is counted twice, and none is lost");
+    }
+}
