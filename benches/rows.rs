@@ -3,6 +3,7 @@
 use message::event::{CallClass, CallEvent};
 use message::keys::Key;
 use message::kind::Kind;
+use message::said::Said;
 use record::format::Format;
 use record::id::{CallKey, Offset, StreamId};
 use record::span::Flags;
@@ -174,6 +175,7 @@ fn row(stream: i64, start: u64, number: usize, sample: &str) -> MessageRow {
             method: method.into(),
             status,
             response: status.is_some(),
+            said: Said::of(Kind::Sip, method, status),
             from: Some(user(0)),
             to: Some(user(5)),
             target: None,

@@ -13,13 +13,14 @@ mod siptrail;
 
 use std::time::{Duration, Instant};
 
+use message::kind::Kind;
 use record::id::ScenarioId;
-use record::time::SECOND;
+use record::time::{MINUTE, SECOND, Timestamp};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 use store::append::Incoming;
 use store::scenario::Found;
-use store::search::Filter;
+use store::search::{Filter, MessageFilter};
 use store::{Location, Store};
 
 use rows::{Log, NOON, STREAMS};
@@ -80,10 +81,27 @@ async fn fill(name: &str, store: &Store, messages: usize, samples: &[String]) ->
         scenarios += correlate(store).await?;
         correlating += begun.elapsed();
     }
+    let (cpu, written) = spent();
+    eprintln!(
+        "{name:<9} {:>9.1} µs of CPU and {} bytes written a message, in this process",
+        cpu.as_micros() as f64 / messages as f64,
+        written / messages as u64
+    );
     say(name, "messages a second: append", rate(messages, appending));
     say(name, "scenarios a second, with each batch of theirs: correlate", rate(scenarios, correlating));
     say(name, "messages a second: correlate", rate(messages, correlating));
     Ok(())
+}
+
+/// CPU time of this process, and bytes that it gave to the system to write, so far.
+fn spent() -> (Duration, u64) {
+    let read = |file: &str| std::fs::read_to_string(format!("/proc/self/{file}")).unwrap_or_default();
+    let stat = read("stat");
+    let ticks = stat.rsplit(')').next().unwrap_or("").split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    let io = read("io");
+    let written = io.lines().find_map(|line| line.strip_prefix("wchar: ")?.trim().parse().ok());
+    (Duration::from_millis(10 * ticks), written.unwrap_or(0))
 }
 
 /// A writer a stream. Bytes are compressed while the clock runs, each by itself, so that equal texts do no harm.
@@ -132,8 +150,44 @@ async fn reads(name: &str, store: &Store) -> Result<(), Fault> {
     timed(name, "50 scenarios by a number's prefix", person).await?;
     let any = Filter::default();
     timed(name, "newest 50 scenarios", async |_| clocked(store.search(&any, None, 50)).await).await?;
-    let status = Filter { status: Some((500, 599)), ..Filter::default() };
-    timed(name, "50 scenarios with a 5xx", async |_| clocked(store.search(&status, None, 50)).await).await?;
+    let any = Filter::default;
+    let digits = |count: usize| Some(rows::prefix(7)[..count].to_owned());
+    let questions = [
+        ("with a 5xx", Filter { status: Some((500, 599)), ..any() }),
+        ("with a final 404, which none has", Filter { final_status: Some((404, 404)), ..any() }),
+        ("with a final 503", Filter { final_status: Some((503, 503)), ..any() }),
+        ("with a message of MEDIA, which none has", Filter { kind: Some(Kind::Media), ..any() }),
+        ("with a REFER, which none has", Filter { method: Some("REFER".into()), ..any() }),
+        ("by a caller's first three digits", Filter { caller: digits(4), ..any() }),
+        ("by a person's first three digits", Filter { person: digits(4), ..any() }),
+        ("by a person's first nine digits", Filter { person: digits(10), ..any() }),
+        (
+            "of the first ten minutes, with a 5xx",
+            Filter { status: Some((500, 599)), to: Some(Timestamp(NOON.0 + 10 * MINUTE)), ..any() },
+        ),
+    ];
+    for (what, filter) in questions {
+        let what = format!("50 scenarios {what}");
+        timed(name, &what, async |_| clocked(store.search(&filter, None, 50)).await).await?;
+    }
+    let any = MessageFilter::default;
+    let questions = [
+        ("of PUSH, which none is", MessageFilter { kind: Some(Kind::Push), ..any() }),
+        ("with method BYE", MessageFilter { method: Some("BYE".into()), ..any() }),
+        ("with a 404, which none has", MessageFilter { status: Some((404, 404)), ..any() }),
+        (
+            "of a minute",
+            MessageFilter {
+                from: Some(Timestamp(NOON.0 + 5 * MINUTE)),
+                to: Some(Timestamp(NOON.0 + 6 * MINUTE)),
+                ..any()
+            },
+        ),
+    ];
+    for (what, filter) in questions {
+        let what = format!("100 messages {what}");
+        timed(name, &what, async |_| clocked(store.messages(&filter, None, 100)).await).await?;
+    }
 
     let pages = pages::Pages::serve(store.clone()).await?;
     for (what, path) in [

@@ -183,7 +183,9 @@ impl<'a> Parser<'a> {
             _ => facts.method.clone(),
         };
         let (start, day) = (span.start.plus(cut.at), time.clamped(self.received).day());
-        let event = CallEvent::of(MessageId::new(self.stream, start), day, *time, source, destination, &facts);
+        let method = method.unwrap_or_else(own);
+        let id = MessageId::new(self.stream, start);
+        let event = CallEvent::of(id, day, *time, &method, source, destination, &facts);
         MessageRow {
             time: *time,
             day,
@@ -193,7 +195,7 @@ impl<'a> Parser<'a> {
             line_end,
             call: event.call,
             kind,
-            method: method.unwrap_or_else(own),
+            method,
             status: facts.status,
             source: source.clone(),
             destination: destination.clone(),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::{Facts, SipFacts};
 use crate::keys::Key;
 use crate::kind::Kind;
+use crate::said::Said;
 use crate::sip::Uri;
 use record::id::{CallKey, MessageId, Offset, StreamId};
 use record::time::{Day, Timestamp};
@@ -76,6 +77,7 @@ pub struct CallEvent {
     pub method: String,
     pub status: Option<u16>,
     pub response: bool,
+    pub said: Said,
     pub from: Option<String>,
     pub to: Option<String>,
     /// Request-URI user of a request.
@@ -120,12 +122,20 @@ impl Hop {
 }
 
 impl CallEvent {
-    /// The event of one stored message. `day` is its partition day, `source` and `destination` are its header's.
+    /// The event of one stored message. `day` is its partition day, `method`, `source` and `destination` are its header's.
     ///
     /// `call_id` names its call: the Call-ID; without one the first key as `space:value`; without that the message's id,
     /// so that each such message is a call of its own. `keys` begin with the call's own (`Key::own`); where a day
     /// bounds the scenario (`CallClass::is_daily`) there are none, or its own alone where that is in doubt.
-    pub fn of(message: MessageId, day: Day, time: Timestamp, source: &str, destination: &str, facts: &Facts) -> Self {
+    pub fn of(
+        message: MessageId,
+        day: Day,
+        time: Timestamp,
+        method: &str,
+        source: &str,
+        destination: &str,
+        facts: &Facts,
+    ) -> Self {
         let class = class_of(facts);
         let name = call_name(message, facts);
         let own = facts.call_id.as_deref().and_then(Key::own);
@@ -145,6 +155,7 @@ impl CallEvent {
             method: shown(&facts.method),
             status: facts.status,
             response: facts.response,
+            said: Said::of(facts.kind, method, facts.status),
             from: sip.and_then(|sip| sip.from.as_ref()).and_then(|from| person(&from.uri)),
             to: match sip {
                 Some(sip) => sip.to.as_ref().and_then(|to| person(&to.uri)),
@@ -241,7 +252,7 @@ mod tests {
 
     fn event(facts: &Facts) -> CallEvent {
         let message = MessageId::new(StreamId(7), Offset(300));
-        CallEvent::of(message, Day(20_780), Timestamp(5), "sip:192.0.2.1", "sip:192.0.2.2", facts)
+        CallEvent::of(message, Day(20_780), Timestamp(5), &facts.method, "sip:192.0.2.1", "sip:192.0.2.2", facts)
     }
 
     #[track_caller]

@@ -52,7 +52,7 @@ pub struct Place {
 impl Message {
     /// What correlation gets of it.
     pub fn event(&self) -> CallEvent {
-        CallEvent::of(self.id, self.time.day(), self.time, &self.source, &self.destination, &self.facts)
+        CallEvent::of(self.id, self.time.day(), self.time, &self.method, &self.source, &self.destination, &self.facts)
     }
 
     /// The header line as logged, without its line end.

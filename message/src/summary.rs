@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{CallClass, CallEvent};
 use crate::kind::Kind;
+use crate::said::Said;
 use finals::Finals;
 use reach::Reach;
 use record::time::Timestamp;
@@ -27,6 +28,7 @@ pub struct Summary {
     pub messages: u64,
     /// Messages by kind: SIP, REST, PUSH, MEDIA.
     pub kinds: [u64; 4],
+    pub said: Said,
     /// The earliest INVITE (else the earliest request) names caller and callee.
     opening: Option<Opening>,
     pub rang: Option<Timestamp>,
@@ -67,6 +69,7 @@ impl Summary {
         self.class = Some(self.class.map_or(event.class, |class| class.min(event.class)));
         self.messages += 1;
         self.kinds[event.kind.code() as usize - 1] += 1;
+        self.said = self.said.and(event.said);
         insert(&mut self.calls, short(&event.call.0));
         self.reach.add(event);
         if event.kind == Kind::Sip {
@@ -123,6 +126,7 @@ impl Summary {
         self.last = self.last.max(other.last);
         self.class = self.class.into_iter().chain(other.class).min();
         self.messages += other.messages;
+        self.said = self.said.and(other.said);
         for (mine, theirs) in self.kinds.iter_mut().zip(other.kinds) {
             *mine += theirs;
         }

@@ -216,9 +216,11 @@ create table outbox_aside (
 );
 alter table outbox alter column events set storage external;
 
+-- scenarios: that began with rows of this stream, less those that went into others; the sum is how many there are.
 create table correlation_offset (
     stream_id bigint not null,
     off bigint not null,
+    scenarios bigint not null default 0,
     lease_owner text,
     lease_until bigint not null,
     primary key (stream_id)

@@ -2,7 +2,7 @@
 
 create sequence scenario_number;
 
--- kind to strip are written by the correlator, outcome to problem by the judge.
+-- class to strip are written by the correlator, outcome to problem by the judge. said: kinds, methods and statuses of its messages, as bits.
 create table scenario (
     id bigint not null,
     first bigint not null,
@@ -24,8 +24,9 @@ create table scenario (
     rest bigint not null,
     push bigint not null,
     media bigint not null,
+    said bigint not null,
     state smallint not null default 0,
-    kind smallint not null,
+    class smallint not null,
     status smallint,
     outcome smallint,
     lease_owner text,
@@ -33,17 +34,18 @@ create table scenario (
     callee text collate "C",
     answered_by text collate "C",
     env text collate "C",
-    class text collate "C",
+    failure text collate "C",
     rule text collate "C",
     problem text,
     strip bytea,
     summary bytea not null,
     primary key (id)
 ) with (fillfactor = 70);
-create index scenario_first on scenario (first, id, kind) where merged_into is null;
-create index scenario_kind on scenario (kind, first);
-create index scenario_caller on scenario (caller, first);
-create index scenario_callee on scenario (callee, first);
+-- The list, class by class; and what few have, for a list that is short.
+create index scenario_class on scenario (class, first, id) where merged_into is null;
+create index scenario_caller on scenario (caller, first) where merged_into is null;
+create index scenario_callee on scenario (callee, first) where merged_into is null;
+create index scenario_status on scenario (status, first) where merged_into is null and status >= 300;
 create index scenario_merged on scenario (merged_into) where merged_into is not null;
 alter table scenario alter column summary set storage external;
 

@@ -214,9 +214,11 @@ create table outbox_aside (
     primary key (stream_id, end_off)
 );
 
+-- scenarios: that began with rows of this stream, less those that went into others; the sum is how many there are.
 create table correlation_offset (
     stream_id bigint not null,
     off bigint not null,
+    scenarios bigint not null default 0,
     lease_owner text,
     lease_until bigint not null,
     primary key (stream_id)

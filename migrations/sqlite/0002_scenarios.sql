@@ -1,6 +1,6 @@
 -- What correlation makes of calls: scenarios, the keys that join them, and the calls they own.
 
--- kind to strip are written by the correlator, outcome to problem by the judge.
+-- class to strip are written by the correlator, outcome to problem by the judge. said: kinds, methods and statuses of its messages, as bits.
 create table scenario (
     id integer not null primary key autoincrement,
     first bigint not null,
@@ -22,8 +22,9 @@ create table scenario (
     rest bigint not null,
     push bigint not null,
     media bigint not null,
+    said bigint not null,
     state smallint not null default 0,
-    kind smallint not null,
+    class smallint not null,
     status smallint,
     outcome smallint,
     lease_owner text,
@@ -31,16 +32,17 @@ create table scenario (
     callee text,
     answered_by text,
     env text,
-    class text,
+    failure text,
     rule text,
     problem text,
     strip blob,
     summary blob not null
 );
-create index scenario_first on scenario (first, id, kind) where merged_into is null;
-create index scenario_kind on scenario (kind, first);
-create index scenario_caller on scenario (caller, first);
-create index scenario_callee on scenario (callee, first);
+-- The list, class by class; and what few have, for a list that is short.
+create index scenario_class on scenario (class, first, id) where merged_into is null;
+create index scenario_caller on scenario (caller, first) where merged_into is null;
+create index scenario_callee on scenario (callee, first) where merged_into is null;
+create index scenario_status on scenario (status, first) where merged_into is null and status >= 300;
 create index scenario_merged on scenario (merged_into) where merged_into is not null;
 
 -- members: of each call that joined by this key the first 8 bytes of its own key; own: the call whose own key it is came, too.

@@ -1,10 +1,13 @@
 //! Exactly-once ingest: the watermark moves in the transaction that stores the rows.
 
 pub(crate) mod apply;
+pub(crate) mod commit;
 pub(crate) mod known;
-pub(crate) mod prepare;
+mod packed;
+mod prepare;
 mod rows;
 mod sums;
+mod writer;
 
 use message::event::CallEvent;
 use message::kind::Kind;
@@ -147,6 +150,6 @@ impl Store {
             .await
             .map_err(|_| Error::Panicked)?;
         self.backend.ensure_days(prepared.iter().flat_map(Prepared::days).collect()).await?;
-        self.backend.append(self, prepared).await
+        self.committer.append(prepared).await
     }
 }

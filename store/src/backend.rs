@@ -5,13 +5,10 @@ mod postgres;
 mod sqlite;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use record::time::{Day, Timestamp};
 
-use crate::append::{Outcome, Prepared};
-use crate::caches::Caches;
-use crate::{Error, Location, Store};
+use crate::{Error, Location};
 
 pub(crate) use postgres::Postgres;
 pub(crate) use sqlite::Sqlite;
@@ -21,6 +18,13 @@ pub(crate) use sqlite::Sqlite;
 pub(crate) enum Backend {
     Sqlite(Sqlite),
     Postgres(Postgres),
+}
+
+/// What suits it: there is one writer and each commit waits for the disk, or there are many beside each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Commits {
+    Together,
+    Each,
 }
 
 /// A transaction that writes. Dropped without `commit`, it leaves nothing behind.
@@ -86,11 +90,10 @@ impl Backend {
         })
     }
 
-    /// SQLite commits all that waits at once; PostgreSQL each stream by itself.
-    pub async fn append(&self, store: &Store, streams: Vec<Prepared>) -> Result<Vec<Outcome>, Error> {
+    pub fn commits(&self) -> Commits {
         match self {
-            Self::Sqlite(at) => at.append(streams).await,
-            Self::Postgres(_) => postgres::append(store, streams).await,
+            Self::Sqlite(_) => Commits::Together,
+            Self::Postgres(_) => Commits::Each,
         }
     }
 
@@ -111,14 +114,6 @@ impl Backend {
         Ok(())
     }
 
-    /// Starts what runs beside the callers: SQLite's writer.
-    pub fn start(&self, caches: Arc<Caches>) {
-        match self {
-            Self::Sqlite(at) => at.start(caches),
-            Self::Postgres(_) => {}
-        }
-    }
-
     /// Makes room for rows of these days where tables are partitioned.
     pub async fn ensure_days(&self, days: BTreeSet<Day>) -> Result<(), Error> {
         match self {
@@ -128,7 +123,7 @@ impl Backend {
     }
 
     /// Partitions are looked for again.
-    fn forget_days(&self) {
+    pub fn forget_days(&self) {
         match self {
             Self::Sqlite(_) => {}
             Self::Postgres(at) => at.days.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear(),
@@ -259,4 +254,21 @@ pub(crate) async fn columns(backend: &Backend) -> Vec<String> {
     with_pool!(*backend, pool => {
         sqlx::query_scalar(text).fetch_all(pool).await.unwrap()
     })
+}
+
+/// Counts what its readers do from now on, in thousands of steps of SQLite's machine; PostgreSQL has no such count.
+#[cfg(test)]
+pub(crate) async fn count_steps(backend: &Backend, steps: std::sync::Arc<std::sync::atomic::AtomicU64>) {
+    let Backend::Sqlite(at) = backend else { return };
+    let mut held = Vec::new();
+    for _ in 0..at.readers.options().get_max_connections() {
+        held.push(at.readers.acquire().await.unwrap());
+    }
+    for connection in &mut held {
+        let steps = std::sync::Arc::clone(&steps);
+        connection.lock_handle().await.unwrap().set_progress_handler(1000, move || {
+            steps.fetch_add(1000, std::sync::atomic::Ordering::Relaxed);
+            true
+        });
+    }
 }

@@ -1,65 +1,56 @@
 //! What this process knows to be in the database: bounded, and only ever a saving.
 
-use std::borrow::Borrow;
-use std::collections::HashMap;
-use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use message::logged::Place;
+use quick_cache::sync::Cache;
 
 /// Shared by all handles of one store.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Caches {
     /// Streams whose rows are committed, with a digest of what their agent said of them.
-    pub streams: Cache<i64, u64>,
+    pub streams: Recent<u64>,
     /// End points whose rows are committed.
     pub endpoints: Cache<i64, ()>,
     pub addresses: Cache<i64, Arc<str>>,
-    pub places: Cache<i64, Arc<Place>>,
+    pub places: Recent<Arc<Place>>,
 }
 
-/// Emptied when it is full: what is still in use comes back at once.
+/// What another collector may change: this one looks again after a while.
 #[derive(Debug)]
-pub(crate) struct Cache<K, V>(Mutex<HashMap<K, V>>);
+pub(crate) struct Recent<V>(Cache<i64, (Instant, V)>);
 
 const MOST: usize = 50_000;
+const WHILE: Duration = Duration::from_secs(10);
 
-impl<K, V> Default for Cache<K, V> {
+impl Default for Caches {
     fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<K: Hash + Eq, V: Clone> Cache<K, V> {
-    pub fn get<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> Option<V>
-    where
-        K: Borrow<Q>,
-    {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
-    }
-
-    pub fn put(&self, key: K, value: V) {
-        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if map.len() >= MOST {
-            map.clear();
+        Self {
+            streams: Recent(Cache::new(MOST)),
+            endpoints: Cache::new(MOST),
+            addresses: Cache::new(MOST),
+            places: Recent(Cache::new(MOST)),
         }
-        map.insert(key, value);
     }
 }
 
-impl<K: Hash + Eq, V> Cache<K, V> {
-    pub fn forget(&self, key: &K) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
-    }
-}
-
-impl<K: Hash + Eq> Cache<K, ()> {
-    pub fn has(&self, key: &K) -> bool {
-        self.get(key).is_some()
+impl<V: Clone> Recent<V> {
+    pub fn get(&self, key: i64) -> Option<V> {
+        self.at(key, Instant::now())
     }
 
-    pub fn add(&self, key: K) {
-        self.put(key, ());
+    fn at(&self, key: i64, now: Instant) -> Option<V> {
+        let (since, value) = self.0.get(&key)?;
+        (now.saturating_duration_since(since) < WHILE).then_some(value)
+    }
+
+    pub fn put(&self, key: i64, value: V) {
+        self.0.insert(key, (Instant::now(), value));
+    }
+
+    pub fn forget(&self, key: i64) {
+        self.0.remove(&key);
     }
 }
 
@@ -68,9 +59,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_full_cache_is_emptied_and_goes_on() {
-        let cache = Cache::default();
-        (0..=MOST as i64).for_each(|key| cache.add(key));
-        assert!(cache.has(&(MOST as i64)) && !cache.has(&0));
+    fn what_another_collector_may_change_is_looked_at_again() {
+        let caches = Caches::default();
+        caches.streams.put(1, 7);
+        assert_eq!((caches.streams.get(1), caches.streams.get(2)), (Some(7), None));
+        assert_eq!(caches.streams.at(1, Instant::now() + WHILE), None);
+        caches.streams.forget(1);
+        assert_eq!(caches.streams.get(1), None);
+    }
+
+    #[test]
+    fn a_full_cache_goes_on() {
+        let caches = Caches::default();
+        (0..=2 * MOST as i64).for_each(|key| caches.endpoints.insert(key, ()));
+        assert!(caches.endpoints.len() <= MOST && caches.endpoints.get(&(2 * MOST as i64)).is_some());
     }
 }

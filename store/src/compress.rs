@@ -7,8 +7,7 @@ use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
 use zstd::zstd_safe::CParameter;
 
-use crate::backend::with_transaction;
-use crate::{Error, Store};
+use crate::Error;
 
 /// Names the bundled dictionary in each row. A dictionary never changes; a better one gets the next number.
 pub(crate) const BUNDLED: i16 = 1;
@@ -29,24 +28,6 @@ thread_local! {
     static QUICK: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
     static UNQUICK: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
-}
-
-/// Keeps the dictionary with the rows that need it. Another one under its number is not ours to read with.
-pub(crate) async fn register(store: &Store) -> Result<(), Error> {
-    let mut tx = store.backend.begin().await?;
-    let kept: Vec<u8> = with_transaction!(&mut tx, db => {
-        sqlx::query("insert into dictionary (id, bytes) values ($1, $2) on conflict do nothing")
-            .bind(BUNDLED)
-            .bind(BUNDLED_BYTES)
-            .execute(&mut *db)
-            .await?;
-        sqlx::query_scalar("select bytes from dictionary where id = $1").bind(BUNDLED).fetch_one(db).await?
-    });
-    tx.commit().await?;
-    if kept != BUNDLED_BYTES {
-        return Err(Error::Damaged(format!("dictionary {BUNDLED} of the database is not the one of this siptrail")));
-    }
-    Ok(())
 }
 
 /// The bytes of a span as they are stored.

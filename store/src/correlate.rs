@@ -12,6 +12,8 @@ mod remake;
 mod rows;
 mod union;
 
+#[cfg(test)]
+pub(crate) use rows::pack as pack_summary;
 pub(crate) use rows::unpack as unpack_summary;
 
 use message::event::CallEvent;

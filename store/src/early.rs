@@ -11,8 +11,8 @@ use sqlx::QueryBuilder;
 use crate::backend::with_pool;
 use crate::correlate::unpack_summary;
 use crate::scenario::{Found, Scenario, ScenarioCall, ScenarioRow, Subject};
-use crate::scope::{Most, Scope};
-use crate::search::{Filter, LONGEST, Page};
+use crate::scope::{Most, Scope, push_matching};
+use crate::search::{Filter, LONGEST, Part, Place};
 use crate::statement::push_list;
 use crate::stored::{StoredRow, call_key};
 use crate::text::count;
@@ -34,7 +34,7 @@ const TOUCHED: i64 = 1_024;
 /// ` and …`: the scenario `s` owns the provisional row `p` by its call; of a call that is filed by day, that of the day.
 macro_rules! push_owned {
     ($query:expr) => {
-        $query.push(format_args!(" and (s.kind not in (2, 3, 4) or s.first / {DAY} = p.ts / {DAY})"))
+        $query.push(format_args!(" and (s.class not in (2, 3, 4) or s.first / {DAY} = p.ts / {DAY})"))
     };
 }
 
@@ -65,18 +65,20 @@ struct Group {
 #[derive(Debug, Default)]
 pub(crate) struct Touched {
     pub from: Vec<i64>,
-    pub kind: Vec<i64>,
+    /// By one row that has the kind, the method and the status.
+    pub messages: Vec<i64>,
     pub status: Vec<i64>,
 }
 
 impl Store {
-    /// Calls that have provisional rows and no scenario, as a list shows them; newest first, behind `before`.
+    /// Calls that have provisional rows and no scenario, as a list shows them; newest first, after `before` in the list. And
+    /// back to when rows were looked at, where there are too many.
     pub(crate) async fn unjoined(
         &self,
         filter: &Filter,
-        before: Option<(Timestamp, ScenarioId)>,
+        before: Option<Place>,
         limit: usize,
-    ) -> Result<Page<ScenarioRow>, Error> {
+    ) -> Result<(Part, Option<Timestamp>), Error> {
         let (groups, cut) = self.groups(filter).await?;
         let mut groups: Vec<Group> = groups
             .into_iter()
@@ -86,20 +88,18 @@ impl Store {
                 filter.from.is_none_or(|from| group.last >= from && group.first.0 >= from.0.saturating_sub(LONGEST))
             })
             .filter(|group| before.is_none_or(|before| group.place() < before))
+            .filter(|group| filter.since.is_none_or(|since| group.place() > since))
             .collect();
         groups.sort_unstable_by_key(|group| std::cmp::Reverse(group.place()));
-        let mut page = Page { rows: Vec::new(), more: false, searched_to: None, unreadable: 0 };
+        let mut part = Part::default();
         let (mut left, mut read, mut bytes) = (groups.as_slice(), 0, 0);
-        while !left.is_empty() && page.rows.len() <= limit {
-            if read >= MOST || bytes >= MOST_BYTES {
-                page.searched_to = Some(left[0].first);
-                break;
-            }
+        while !left.is_empty() && part.rows.len() <= limit && read < MOST && bytes < MOST_BYTES {
             let (some, rest) = left.split_at(chunk(left));
             left = rest;
+            part.to = some.last().filter(|_| !rest.is_empty()).map(Group::place);
             read += some.iter().map(|group| group.rows).sum::<usize>();
             bytes += some.iter().map(|group| group.bytes).sum::<u64>();
-            page.rows.extend(
+            part.rows.extend(
                 self.shown(some)
                     .await?
                     .into_iter()
@@ -107,12 +107,8 @@ impl Store {
                     .map(|(row, _)| row),
             );
         }
-        page.more = page.rows.len() > limit;
-        page.rows.truncate(limit);
-        if !page.more {
-            page.searched_to = page.searched_to.max(cut);
-        }
-        Ok(page)
+        let first_page = before.is_none() && filter.since.is_none();
+        Ok((part, cut.filter(|_| first_page)))
     }
 
     /// How many calls have provisional rows and no scenario; of very many, those of the newest rows.
@@ -265,13 +261,28 @@ impl Store {
         if let Some(from) = filter.from {
             touched.from = self.touched_by("p.ts >= ", from.0, i64::MAX).await?;
         }
-        if let Some(kind) = filter.kind {
-            touched.kind = self.touched_by("p.kind = ", i64::from(kind.code()), i64::MAX).await?;
+        if filter.kind.is_some() || filter.method.is_some() || filter.status.is_some() {
+            touched.messages = self.touched_by_message(filter).await?;
         }
         if let Some((least, most)) = filter.final_status {
             touched.status = self.touched_by("p.status >= ", i64::from(least), i64::from(most)).await?;
         }
         Ok(touched)
+    }
+
+    async fn touched_by_message(&self, filter: &Filter) -> Result<Vec<i64>, Error> {
+        Ok(with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new(
+                "select distinct c.scenario_id from (select ts, call from (
+                     select ts, call, kind, status, method from provisional order by ts desc limit ",
+            );
+            q.push_bind(NEWEST).push(") r where 1 = 1");
+            push_matching!(q, filter);
+            q.push(") p join scenario_call c on c.call = p.call join scenario s on s.id = c.scenario_id where 1 = 1");
+            push_owned!(q);
+            q.push(" order by c.scenario_id desc limit ").push_bind(TOUCHED);
+            q.build_query_scalar().fetch_all(pool).await?
+        }))
     }
 
     /// `condition` compares with `least`; a status is `most` at most.

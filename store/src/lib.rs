@@ -11,6 +11,7 @@ mod blob;
 mod caches;
 mod compress;
 pub mod correlate;
+mod dictionary;
 mod early;
 mod error;
 pub mod health;
@@ -29,7 +30,6 @@ pub mod stream;
 mod tests;
 mod text;
 mod version;
-mod writer;
 
 pub use error::Error;
 
@@ -42,6 +42,7 @@ use message::facts::Settings;
 use record::time::Timestamp;
 use sqlx::postgres::PgConnectOptions;
 
+use append::commit::Committer;
 use backend::Backend;
 use caches::Caches;
 use health::Health;
@@ -70,8 +71,9 @@ impl Location {
 /// A handle to the database; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pub(crate) backend: Backend,
-    pub(crate) caches: Arc<Caches>,
+    backend: Backend,
+    committer: Committer,
+    caches: Arc<Caches>,
     settings: Arc<Settings>,
     health: Arc<Health>,
 }
@@ -79,14 +81,10 @@ pub struct Store {
 impl Store {
     /// Opens, creates what is missing, and migrates.
     pub async fn open(location: &Location) -> Result<Self, Error> {
-        let store = Self {
-            backend: Backend::open(location).await?,
-            caches: Arc::default(),
-            settings: Arc::default(),
-            health: Arc::default(),
-        };
-        store.backend.start(Arc::clone(&store.caches));
-        compress::register(&store).await?;
+        let (backend, caches) = (Backend::open(location).await?, Arc::default());
+        let committer = Committer::start(&backend, &caches);
+        let store = Self { backend, committer, caches, settings: Arc::default(), health: Arc::default() };
+        dictionary::register(&store).await?;
         // The only clock here: what arrives brings its own.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         store.keep_partitions(Timestamp(now.as_micros() as i64)).await?;
@@ -116,6 +114,7 @@ impl Store {
 
     /// Flushes and closes. Readers elsewhere finish first.
     pub async fn close(&self) {
+        self.committer.close().await;
         self.backend.close().await;
     }
 }

@@ -2,7 +2,7 @@
 
 use message::logged::Message;
 use record::id::{CallKey, MessageId, Offset, StreamId};
-use record::time::{DAY, SECOND, Timestamp};
+use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
@@ -13,9 +13,10 @@ use crate::stored::{Messages, StoredRow};
 use crate::text::big;
 use crate::{Error, Store, append};
 
-/// The first window of time that is looked at, and one that is too long: then it is asked where calls begin.
-const FIRST: i64 = 10 * SECOND;
-const LAST: i64 = 30 * DAY;
+/// Messages are looked at from where one call begins to where another one does: as many calls at first, and as many for one
+/// page. No index holds all messages by time, and what is rare must not take ever longer to be found.
+const FIRST: i64 = 100;
+const LOOKS: i64 = 3_000;
 
 impl Store {
     /// Ascending by (time, stream, offset), after `after`: at most `limit`, and fewer where messages are large.
@@ -24,18 +25,29 @@ impl Store {
         filter: &MessageFilter,
         after: Option<(Timestamp, MessageId)>,
         limit: usize,
-    ) -> Result<Page<Message>, Error> {
+    ) -> Result<Page<Message, MessageId>, Error> {
         let most = Most::rows(limit);
-        let Some(scope) = self.scope_of(filter).await? else {
-            return Ok(Page { rows: Vec::new(), more: false, searched_to: None, unreadable: 0 });
-        };
-        let Read { rows, more, .. } = if scope.calls.is_some() {
-            self.rows_of(&scope, after, most).await?
-        } else {
-            self.rows_by_time(scope, after, most).await?
-        };
-        let Messages { rows, unreadable } = self.messages_of(rows).await?;
-        Ok(Page { rows, more, searched_to: None, unreadable })
+        let Some(scope) = self.scope_of(filter).await? else { return Ok(Page::default()) };
+        if scope.calls.is_some() {
+            let read = self.rows_of(&scope, after, most).await?;
+            return self.page_of(read).await;
+        }
+        let (read, end) = self.rows_by_time(scope, after, most).await?;
+        let page = self.page_of(read).await?;
+        Ok(match end.filter(|_| page.next.is_none()) {
+            // After all that was logged before the end.
+            Some(end) => {
+                let last = MessageId::new(StreamId(i64::MAX), Offset(i64::MAX as u64));
+                Page { next: Some((Timestamp(end.0 - 1), last)), searched_to: Some(end), ..page }
+            }
+            None => page,
+        })
+    }
+
+    pub(crate) async fn page_of(&self, read: Read) -> Result<Page<Message, MessageId>, Error> {
+        let next = read.rows.last().filter(|_| read.more).map(|last| (Timestamp(last.ts), last.id()));
+        let Messages { rows, unreadable } = self.messages_of(read.rows).await?;
+        Ok(Page { rows, next, searched_to: None, unreadable })
     }
 
     /// Final messages of a stream, from one offset up to another, in their order, each that can be read.
@@ -83,47 +95,52 @@ impl Store {
         Ok(Some(scope))
     }
 
-    /// In windows that grow while little is found: no index holds all messages by time.
+    /// And up to when was looked, where more may follow.
     async fn rows_by_time(
         &self,
         scope: Scope,
         after: Option<(Timestamp, MessageId)>,
         most: Most,
-    ) -> Result<Read, Error> {
+    ) -> Result<(Read, Option<Timestamp>), Error> {
         let from = scope.from.max(after.map(|(time, _)| time));
         let mut from = match from {
             Some(from) => from,
             None => self.earliest().await?,
         };
         let mut all = Read::default();
-        let mut window = FIRST;
-        while !all.more {
-            let mut end = Some(Timestamp(from.0.saturating_add(window)));
-            window *= 8;
-            if window > LAST {
-                // On to where the next call begins, which may be decades later: the clock of one message may be wrong.
-                (end, window) = (self.next_call(end).await?, FIRST);
+        let (mut looked, mut calls) = (0, FIRST);
+        loop {
+            let end = self.call_after(from, calls).await?;
+            if end == Some(from) {
+                // They all begin at one moment.
+                calls *= 4;
+                continue;
             }
+            looked += calls;
             let last = end.is_none() || scope.to.is_some_and(|to| Some(to) <= end);
             let part = Scope { from: Some(from), to: if last { scope.to } else { end }, ..scope.clone() };
             let left = Most { rows: most.rows - all.rows.len(), bytes: most.bytes.saturating_sub(all.bytes) };
             let found = self.rows_of(&part, after, left).await?;
             all.add_all(found, most);
-            let Some(end) = end.filter(|_| !last) else { break };
-            from = end;
+            let end = end.filter(|_| !last && !all.more);
+            match end {
+                Some(end) if looked < LOOKS => from = end,
+                end => return Ok((all, end)),
+            }
+            calls = (calls * 4).min(LOOKS - looked).max(FIRST);
         }
-        Ok(all)
     }
 
-    /// When the first call begins, or the first provisional row was logged, at `time` or later.
-    async fn next_call(&self, time: Option<Timestamp>) -> Result<Option<Timestamp>, Error> {
-        let provisional: Option<i64> = with_pool!(self.backend, pool => {
-            sqlx::query_scalar("select min(ts) from provisional where ts >= $1").bind(time.map(|at| at.0)).fetch_one(pool).await?
-        });
+    /// When the call begins that so many others begin before, at `time` or later.
+    async fn call_after(&self, time: Timestamp, calls: i64) -> Result<Option<Timestamp>, Error> {
         let first: Option<i64> = with_pool!(self.backend, pool => {
-            sqlx::query_scalar("select min(first) from call_part where first >= $1").bind(time.map(|at| at.0)).fetch_one(pool).await?
+            sqlx::query_scalar("select first from call_part where first >= $1 order by first limit 1 offset $2")
+                .bind(time.0)
+                .bind(calls)
+                .fetch_optional(pool)
+                .await?
         });
-        Ok(first.into_iter().chain(provisional).min().map(Timestamp))
+        Ok(first.map(Timestamp))
     }
 
     async fn earliest(&self) -> Result<Timestamp, Error> {

@@ -59,7 +59,7 @@ impl Store {
         for list in statement::lists(calls) {
             let rows: Vec<(Vec<u8>, i64, i16, i64)> = with_pool!(self.backend, pool => {
                 let mut q = QueryBuilder::<Db>::new(
-                    "select distinct c.call, s.id, s.kind, s.first from scenario_call c
+                    "select distinct c.call, s.id, s.class, s.first from scenario_call c
                      join scenario s on s.id = c.scenario_id where c.call in ",
                 );
                 push_list!(q, list.iter().map(|call| call.0.to_vec()));

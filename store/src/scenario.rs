@@ -10,9 +10,9 @@ use record::time::{Day, Timestamp};
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
-use crate::scope::{Most, Read, Scope};
+use crate::scope::{Most, Scope};
 use crate::search::Page;
-use crate::stored::{Messages, call_key};
+use crate::stored::call_key;
 use crate::text::{big, count};
 use crate::{Error, Store, append};
 
@@ -88,13 +88,13 @@ pub enum Found<T> {
 }
 
 /// Columns of a [`ScenarioColumns`].
-pub(crate) const COLUMNS: &str = "id, kind, first, last, caller, callee, answered_by, rang, answered, ending, ended, status, \
+pub(crate) const COLUMNS: &str = "id, class, first, last, caller, callee, answered_by, rang, answered, ending, ended, status, \
     calls, legs, messages, nodes, devices, sip, rest, push, media, version, merged_into";
 
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct ScenarioColumns {
     id: i64,
-    kind: i16,
+    class: i16,
     first: i64,
     last: i64,
     caller: Option<String>,
@@ -167,10 +167,9 @@ impl Store {
         scenario: &Scenario,
         after: Option<(Timestamp, MessageId)>,
         limit: usize,
-    ) -> Result<Page<Message>, Error> {
-        let Read { rows, more, .. } = self.rows_of(&Scope::of(scenario), after, Most::rows(limit)).await?;
-        let Messages { rows, unreadable } = self.messages_of(rows).await?;
-        Ok(Page { rows, more, searched_to: None, unreadable })
+    ) -> Result<Page<Message, MessageId>, Error> {
+        let read = self.rows_of(&Scope::of(scenario), after, Most::rows(limit)).await?;
+        self.page_of(read).await
     }
 }
 
@@ -231,7 +230,7 @@ impl ScenarioColumns {
     pub fn read(self) -> Result<ScenarioRow, Error> {
         Ok(ScenarioRow {
             subject: Subject::Scenario(ScenarioId(self.id)),
-            class: class_of(self.kind)?,
+            class: class_of(self.class)?,
             first: Timestamp(self.first),
             last: Timestamp(self.last),
             caller: self.caller,

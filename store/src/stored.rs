@@ -123,7 +123,7 @@ impl Store {
             });
             for (id, address) in rows {
                 let address: Arc<str> = address.into();
-                self.caches.addresses.put(id, Arc::clone(&address));
+                self.caches.addresses.insert(id, Arc::clone(&address));
                 found.insert(id, address);
             }
         }
@@ -137,7 +137,7 @@ impl Store {
             if found.contains_key(&id) {
                 continue;
             }
-            if let Some(place) = self.caches.places.get(&id) {
+            if let Some(place) = self.caches.places.get(id) {
                 found.insert(id, place);
             } else {
                 missing.push(id);

@@ -167,7 +167,7 @@ impl Store {
             .await?
         });
         let scenarios: i64 = with_pool!(self.backend, pool => {
-            sqlx::query_scalar("select count(*) from scenario where merged_into is null").fetch_one(pool).await?
+            sqlx::query_scalar("select cast(coalesce(sum(scenarios), 0) as bigint) from correlation_offset").fetch_one(pool).await?
         });
         let waiting: i64 = with_pool!(self.backend, pool => {
             sqlx::query_scalar("select count(*) from outbox").fetch_one(pool).await?

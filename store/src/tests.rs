@@ -2,6 +2,7 @@
 
 mod agent;
 mod append;
+mod bounded;
 mod correlate;
 mod early;
 mod fixture;

@@ -2,6 +2,7 @@
 
 mod agents;
 mod messages;
+mod names;
 mod picture;
 mod scenarios;
 mod streams;
@@ -10,9 +11,11 @@ use axum::extract::{RawQuery, State};
 use axum::routing::get;
 use axum::{Json, Router};
 use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::error::ApiError;
 use crate::params::Params;
+use crate::problem::{Problem, Refused};
 use crate::reading::Reading;
 use crate::{Error, Site};
 
@@ -21,42 +24,32 @@ const LIMIT: usize = 100;
 const MOST: usize = 1_000;
 
 pub(crate) fn routes() -> Router<Site> {
-    Router::new()
-        .route("/api/openapi.json", get(|| async { Json(document()) }))
-        .route("/healthz", get(alive))
-        .route("/readyz", get(ready))
+    let (routes, document) = described().split_for_parts();
+    routes.route("/api/openapi.json", get(|| async { Json(document) }))
+}
+
+/// The whole API, as OpenAPI 3.1: what each route says of itself.
+pub fn document() -> utoipa::openapi::OpenApi {
+    described().into_openapi()
+}
+
+fn described() -> OpenApiRouter<Site> {
+    OpenApiRouter::with_openapi(Document::openapi())
         .merge(scenarios::routes())
         .merge(messages::routes())
         .merge(streams::routes())
         .merge(agents::routes())
-}
-
-/// The whole API, as OpenAPI 3.1.
-pub fn document() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+        .routes(routes!(alive))
+        .routes(routes!(ready))
 }
 
 #[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "Siptrail",
-        description = "Scenarios, messages and streams as stored. Times are RFC 3339 in UTC with microseconds; ids are \
+#[openapi(info(
+    title = "Siptrail",
+    description = "Scenarios, messages and streams as stored. Times are RFC 3339 in UTC with microseconds; ids are \
             hex strings. Lists are paged: pass `next` of an answer as `after`.",
-        license(name = "Apache-2.0", identifier = "Apache-2.0")
-    ),
-    paths(
-        scenarios::list,
-        scenarios::one,
-        scenarios::call,
-        messages::list,
-        messages::one,
-        streams::list,
-        agents::list,
-        alive,
-        ready
-    ),
-    components(schemas(ApiError))
-)]
+    license(name = "Apache-2.0", identifier = "Apache-2.0")
+))]
 struct Document;
 
 /// The process answers.
@@ -75,9 +68,10 @@ async fn alive() -> &'static str {
     tag = "health",
     params(("of" = Option<String>, Query, description = "`server`: agents are left out")),
     responses(
+        Refused,
         (status = 200, description = "ready", body = String),
-        (status = 400, description = "a parameter is not known", body = ApiError),
-        (status = 503, description = "the database does not answer, which is said within 2 s; what arrives is not stored or not joined; an agent was not heard for 30 s or was stopped; something cannot be read; with the reason", body = ApiError),
+        (status = 400, description = "a parameter is not known", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "the database does not answer, which is said within 2 s; what arrives is not stored or not joined; an agent was not heard for 30 s or was stopped; something cannot be read; with the reason", body = Problem, content_type = "application/problem+json")
     )
 )]
 async fn ready(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<String, Error> {

@@ -1,7 +1,6 @@
 //! What went wrong, told to a reader as a page, to htmx as a fragment, to a program as JSON.
 
 use askama::Template;
-use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, request::Parts};
@@ -10,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::Site;
 use crate::page::{Frame, Page, wants_fragment};
+use crate::problem::{Code, Problem};
 use crate::security::Stranger;
 
 #[derive(Debug, thiserror::Error)]
@@ -39,30 +39,37 @@ impl Error {
 
 /// What an answer with an error status says; drawn by [`pages`], which knows the request.
 #[derive(Clone, Debug)]
-struct Problem {
+struct Says {
+    code: Code,
     text: String,
     find: String,
 }
 
+impl Says {
+    fn new(code: Code, text: impl Into<String>) -> Self {
+        Self { code, text: text.into(), find: String::new() }
+    }
+}
+
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let (status, problem) = match self {
-            Self::NotFound { what, find } => (StatusCode::NOT_FOUND, Problem { text: what, find }),
-            Self::BadRequest(text) => (StatusCode::BAD_REQUEST, Problem { text, find: String::new() }),
+        let (status, says) = match self {
+            Self::NotFound { what, find } => (StatusCode::NOT_FOUND, Says { find, ..Says::new(Code::NotFound, what) }),
+            Self::BadRequest(text) => (StatusCode::BAD_REQUEST, Says::new(Code::BadParameter, text)),
             Self::NotReady(cause) => {
                 tracing::warn!(why = cause, "/readyz answered that Siptrail is not ready");
-                (StatusCode::SERVICE_UNAVAILABLE, Problem { text: cause, find: String::new() })
+                (StatusCode::SERVICE_UNAVAILABLE, Says::new(Code::NotReady, cause))
             }
             Self::Busy => {
                 tracing::warn!("a page was refused: too much is being drawn");
                 let text = "Too much is being drawn at once. Try again in a moment.";
-                (StatusCode::SERVICE_UNAVAILABLE, Problem { text: text.into(), find: String::new() })
+                (StatusCode::SERVICE_UNAVAILABLE, Says::new(Code::Busy, text))
             }
             Self::TooLarge => {
                 tracing::warn!("a page was not drawn: it would be larger than any page");
                 let text =
                     "This page would be too large to be shown. Filters make it smaller, and the API has all of it.";
-                (StatusCode::INTERNAL_SERVER_ERROR, Problem { text: text.into(), find: String::new() })
+                (StatusCode::INTERNAL_SERVER_ERROR, Says::new(Code::TooLarge, text))
             }
             cause @ (Self::Store(_) | Self::Template(_)) => {
                 let down = matches!(cause, Self::Store(store::Error::Sql(_)));
@@ -72,7 +79,7 @@ impl IntoResponse for Error {
             }
         };
         let mut response = status.into_response();
-        response.extensions_mut().insert(problem);
+        response.extensions_mut().insert(says);
         response
     }
 }
@@ -99,11 +106,11 @@ pub(crate) async fn pages(State(site): State<Site>, request: Request, next: Next
     }
     let id = seen.extensions.get::<RequestId>().map_or(String::new(), |id| id.0.clone());
     let stranger = response.extensions().get::<Stranger>();
-    let stranger = stranger.map(|stranger| Problem { text: stranger.text().into(), find: String::new() });
-    let problem = response.extensions().get::<Problem>().cloned().or(stranger);
-    let problem = problem.unwrap_or_else(|| Problem { text: words(status).into(), find: String::new() });
+    let stranger = stranger.map(|stranger| Says::new(Code::of(status), stranger.text()));
+    let says = response.extensions().get::<Says>().cloned().or(stranger);
+    let says = says.unwrap_or_else(|| Says::new(Code::of(status), words(status)));
     let kept = kept(response.headers());
-    let mut drawn = draw(&site, &seen, status, problem, id);
+    let mut drawn = draw(&site, &seen, status, says, id);
     *drawn.status_mut() = status;
     drawn.headers_mut().extend(kept);
     if status == StatusCode::SERVICE_UNAVAILABLE {
@@ -112,29 +119,19 @@ pub(crate) async fn pages(State(site): State<Site>, request: Request, next: Next
     drawn
 }
 
-fn draw(site: &Site, seen: &Parts, status: StatusCode, problem: Problem, id: String) -> Response {
+fn draw(site: &Site, seen: &Parts, status: StatusCode, says: Says, id: String) -> Response {
     let path = seen.uri.path();
     let request_id = if status.is_server_error() { id.clone() } else { String::new() };
     if path.starts_with("/api/") || path == "/readyz" {
-        return Json(ApiError { error: problem.text, request_id: id }).into_response();
+        return Problem::new(status, says.code, says.text, id).into_response();
     }
     if wants_fragment(seen) {
-        return Page(ErrorFragment { text: problem.text, request_id }).into_response();
+        return Page(ErrorFragment { text: says.text, request_id }).into_response();
     }
     let mut frame = Frame::lenient(seen, site);
-    frame.find = problem.find;
-    Page(ErrorPage { title: title(status), text: problem.text, status: status.as_u16(), request_id, frame })
+    frame.find = says.find;
+    Page(ErrorPage { title: title(status), text: says.text, status: status.as_u16(), request_id, frame })
         .into_response()
-}
-
-/// An error of the API.
-#[derive(serde::Serialize, utoipa::ToSchema, Debug)]
-#[schema(as = Error)]
-pub(crate) struct ApiError {
-    /// What is wrong, in words.
-    pub error: String,
-    /// Stands in the log beside the cause.
-    pub request_id: String,
 }
 
 #[derive(Template)]

@@ -19,6 +19,7 @@ pub mod live;
 pub mod page;
 pub mod params;
 pub mod picture;
+mod problem;
 mod reading;
 mod room;
 pub mod scenario;

@@ -203,24 +203,22 @@ impl Pictures {
         let (mut messages, mut bytes, mut weight, mut unreadable) = (Vec::<Message>::new(), 0, 0, 0);
         // Taken before there is anything in it: a chunk is in memory while it is weighed.
         let mut room = self.take(CHUNK_ROOM).await?;
-        let mut alone = None;
+        let (mut alone, mut after) = (None, None);
         let whole = loop {
             if weight > LARGE && alone.is_none() {
                 // Two of them that each hold a part would wait for each other.
                 alone = Some(Arc::clone(&self.large).acquire_owned().await.map_err(|_| Error::Busy)?);
             }
-            let after = messages.last().map(|message| (message.time, message.id));
             let chunk = store.scenario_messages(&scenario, after, CHUNK).await?;
             let takes = chunk.rows.iter().map(weight_of).sum::<usize>();
             room.add(self.take(takes).await?);
             weight += takes;
             bytes += chunk.rows.iter().map(|message| message.raw.len()).sum::<usize>();
             unreadable += chunk.unreadable;
-            // Where a whole chunk is damaged, nobody knows where the next one begins.
-            let stuck = chunk.rows.is_empty();
             messages.extend(chunk.rows);
-            if !chunk.more || stuck || messages.len() >= MOST_MESSAGES || bytes >= MOST_BYTES {
-                break !chunk.more;
+            after = chunk.next;
+            if after.is_none() || messages.len() >= MOST_MESSAGES || bytes >= MOST_BYTES {
+                break after.is_none();
             }
         };
         drop(alone);

@@ -128,7 +128,7 @@ pub(crate) async fn live_view(site: &Site, subject: &Subject, query: &str) -> Re
     let view = View::parse(query);
     let evidence = evidence::of(&site.store, &*Reading::of(site).await?, &picture.messages, view.zone).await?;
     let (frame, now) = (Frame::bare(site), site.now());
-    let asked = draw::Asked { picture, evidence: evidence.clone(), view, frame, now };
+    let asked = draw::Asked { picture, evidence: evidence.clone(), view, misread: Vec::new(), frame, now };
     let draw::Live { rows, around } = site.pictures.draw(move || draw::live(&asked)).await?;
     Ok(Some(LiveView { rows, around, evidence, version, shown }))
 }
@@ -156,10 +156,10 @@ async fn answer(
         }
         Found::Nowhere => return Err(nowhere(if is_call { "call" } else { "scenario" }, id)),
     };
-    let view = View::parse(&query);
+    let (view, misread) = View::read(&query);
     let evidence = evidence::of(&site.store, &*Reading::of(&site).await?, &picture.messages, view.zone).await?;
     let now = site.now();
-    let asked = draw::Asked { picture, evidence, view, frame, now };
+    let asked = draw::Asked { picture, evidence, view, misread, frame, now };
     let html = site.pictures.draw(move || draw(&asked)).await?;
     let mut response = ([(CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response();
     response.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));

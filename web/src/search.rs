@@ -74,10 +74,11 @@ async fn newer(State(site): State<Site>, frame: Frame) -> Result<Response, Error
         text => cursor::read::<ScenarioId>(text).ok_or_else(|| bad_cursor(text))?,
     };
     let filter = form.filter(frame.zone).map_err(|faults| Error::BadRequest(faults[0].text.clone()))?;
-    let filter = Filter { classes: look::classes(&form.q, filter.classes), ..filter };
-    let filter = look::narrowed(&form.q, filter);
-    let rows = site.store.search(&filter, None, PAGE).await?.rows;
-    let number = rows.iter().take_while(|row| row.place() > top).count();
+    let filter = Filter { classes: look::classes(&form.q, filter.classes), since: Some(top), ..filter };
+    let number = match look::narrowed(&form.q, filter) {
+        Some(filter) => site.store.search(&filter, None, PAGE).await?.rows.len(),
+        None => 0,
+    };
     let path = if frame.params.get("at") == Some("home") { "/" } else { "/search" };
     let href = frame.to_with(path, &form.params());
     let hint = Hint { number, more: number == PAGE, href, poll: poll(&frame, since) };
@@ -166,7 +167,7 @@ impl Results {
     fn new(frame: &Frame, form: &Form, found: Found, first_page: bool, faulty: bool) -> Self {
         let link = |params: Params| frame.to_with("/search", &params);
         let params = form.params();
-        let older = found.rows.last().filter(|_| found.more).map(after);
+        let older = found.next.map(|(first, place)| cursor::write(first, place));
         let others =
             found.others.iter().map(|(name, field, value)| (*name, link(params.without("q").with(field, value))));
         let unasked = form.class.is_empty() && form.q.is_empty() && form.call_id.is_empty();
@@ -177,10 +178,11 @@ impl Results {
             older: older.map(|after| link(params.with("after", after))),
             newest: (!first_page && !faulty).then(|| link(params.clone())),
             searched_to: found.searched_to.map(|at| frame.zone.full(at)),
-            says: says(found.rows.len(), found.more, first_page),
+            says: says(found.rows.len(), found.next.is_some(), first_page),
             clear: (!params.is_empty()).then(|| frame.to("/search")),
             all_classes: unasked.then(|| link(in_all_classes(&params))),
-            hint: first_page.then(|| Hint::of(&found.rows, frame)),
+            hint: (first_page && look::narrowed(&form.q, Filter::default()).is_some())
+                .then(|| Hint::of(&found.rows, frame)),
             zone: frame.zone.name(),
             rows: Row::list(&found.rows, frame),
             faulty,

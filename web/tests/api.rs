@@ -153,13 +153,32 @@ async fn what_is_served_is_what_the_document_says() {
     for text in lines.lines() {
         fits(&document, &line["schema"], &serde_json::from_str(text).unwrap(), "ndjson");
     }
-    for (template, path) in [
-        ("/api/v1/scenarios/{id}", "/api/v1/scenarios/ffffffff"),
-        ("/api/v1/messages/{id}", "/api/v1/messages/05e1c2a97f3b4d10-70120"),
+    for (template, path, status) in [
+        ("/api/v1/scenarios/{id}", "/api/v1/scenarios/ffffffff", "404"),
+        ("/api/v1/messages/{id}", "/api/v1/messages/05e1c2a97f3b4d10-70120", "404"),
+        ("/api/v1/streams", "/api/v1/streams?limit=0", "400"),
     ] {
-        let schema = &document["paths"][template]["get"]["responses"]["404"]["content"]["application/json"]["schema"];
-        fits(&document, schema, &serde_json::from_slice(&site.get(path).await.body).unwrap(), path);
+        let response = &document["paths"][template]["get"]["responses"][status];
+        let answer = site.get(path).await;
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+        let schema = &response["content"]["application/problem+json"]["schema"];
+        fits(&document, schema, &serde_json::from_slice(&answer.body).unwrap(), path);
     }
+}
+
+/// A program that reads the document knows what any request may be answered with, and each value of each enum.
+#[tokio::test]
+async fn the_document_says_how_requests_are_refused_and_which_values_there_are() {
+    let document = Site::new().await.json("/api/openapi.json").await;
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let responses = operations["get"]["responses"].as_object().unwrap();
+        for status in ["403", "421", "500", "503", "504"].into_iter().filter(|_| path != "/healthz") {
+            assert!(responses.contains_key(status), "{path} does not say {status}");
+        }
+    }
+    let names = |schema: &str| document["components"]["schemas"][schema]["enum"].as_array().map_or(0, Vec::len);
+    let enums = ["Class", "Kind", "Cause", "Reason", "Push", "Outcome", "NodeKind", "Presence", "Code"];
+    assert_eq!(enums.map(names), [5, 4, 8, 13, 5, 11, 3, 5, 12]);
 }
 
 fn fits(document: &Value, schema: &Value, value: &Value, at: &str) {
@@ -190,6 +209,9 @@ fn fits(document: &Value, schema: &Value, value: &Value, at: &str) {
         one => vec![one.clone()],
     };
     assert!(types.contains(&Value::from(named)), "{at} is {named}, the document says {types:?}");
+    if let Some(values) = schema["enum"].as_array() {
+        assert!(values.contains(value), "{at} is {value}, the document says {values:?}");
+    }
     if let (Some(text), "date-time") = (value.as_str(), schema["format"].as_str().unwrap_or("")) {
         let parsed = record::time::parse_rfc3339(text).unwrap_or_else(|| panic!("{at}: {text}"));
         assert_eq!(text, parsed.to_string(), "{at}: UTC with microseconds");
@@ -313,6 +335,7 @@ async fn a_parameter_that_cannot_be_read_is_refused_in_words() {
         assert!(answer.text().contains(word), "{path}: {}", answer.text());
         let error: Value = serde_json::from_slice(&answer.body).unwrap();
         assert_eq!(error["request_id"], answer.header("x-request-id"));
+        assert_eq!((error["code"].as_str(), error["status"].as_u64()), (Some("bad_parameter"), Some(400)));
     }
 }
 

@@ -128,7 +128,7 @@ fn row(stream: StreamId, start: Offset, record: &Record) -> MessageRow {
     let settings = Settings::default();
     let facts = facts::read(record.kind, &record.method, &record.from, &record.to, &record.body, &settings);
     let id = MessageId::new(stream, start);
-    let event = CallEvent::of(id, time.day(), time, &record.from, &record.to, &facts);
+    let event = CallEvent::of(id, time.day(), time, &record.method, &record.from, &record.to, &facts);
     MessageRow {
         time,
         day: time.day(),

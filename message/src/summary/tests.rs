@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::Hop;
+use crate::said::Said;
 use record::id::{CallKey, Offset, StreamId};
 use record::time::Day;
 
@@ -20,6 +21,7 @@ fn event(at: i64, method: &str, status: Option<u16>) -> CallEvent {
         method: method.into(),
         status,
         response: status.is_some(),
+        said: Said::of(Kind::Sip, method, status),
         from: Some("alice".into()),
         to: Some("bob".into()),
         target: None,

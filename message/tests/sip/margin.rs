@@ -66,6 +66,6 @@ pub(super) fn value(drawn: &str, name: &str) -> String {
 
 /// Caller, callee and target as they are stored and searched.
 pub(super) fn shown(facts: &Facts) -> [String; 3] {
-    let event = CallEvent::of(MessageId::new(StreamId(1), Offset(0)), Day(0), Timestamp(0), "-", "-", facts);
+    let event = CallEvent::of(MessageId::new(StreamId(1), Offset(0)), Day(0), Timestamp(0), "-", "-", "-", facts);
     [event.from, event.to, event.target].map(Option::unwrap_or_default)
 }

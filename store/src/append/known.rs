@@ -39,10 +39,10 @@ impl Unknown {
     pub fn of<'a>(batch: impl IntoIterator<Item = &'a Prepared>, caches: &Caches) -> Self {
         let mut new = Self::default();
         for prepared in batch {
-            let is_known = |stream: &NewStream| caches.streams.get(&stream.id) == Some(stream.digest());
+            let is_known = |stream: &NewStream| caches.streams.get(stream.id) == Some(stream.digest());
             let stream = NewStream::of(prepared).filter(|stream| !is_known(stream));
             new.streams.extend(stream.map(|stream| (stream, prepared.head.received)));
-            let unseen = prepared.endpoints.iter().filter(|(id, _)| !caches.endpoints.has(id));
+            let unseen = prepared.endpoints.iter().filter(|(id, _)| caches.endpoints.get(*id).is_none());
             new.endpoints.extend(unseen.map(|(id, address)| (*id, address.clone())));
         }
         new.streams.sort_by_key(|(stream, _)| stream.id);
@@ -76,9 +76,9 @@ impl Unknown {
     pub fn keep(&self, caches: &Caches) {
         for (stream, _) in &self.streams {
             caches.streams.put(stream.id, stream.digest());
-            caches.places.forget(&stream.id);
+            caches.places.forget(stream.id);
         }
-        self.endpoints.iter().for_each(|(id, _)| caches.endpoints.add(*id));
+        self.endpoints.iter().for_each(|(id, _)| caches.endpoints.insert(*id, ()));
     }
 }
 

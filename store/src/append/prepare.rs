@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use message::event::CallEvent;
-use record::id::{CallKey, EndpointId, Offset, StreamId};
+use record::id::{EndpointId, Offset};
 use record::span::SpanKind;
-use record::time::{Day, Timestamp};
+use record::time::Day;
 use record::wire::Counters;
 
+use super::packed::{PackedFragment, PackedMessage};
 use super::sums::{Sums, unpack_events};
 use super::{FragmentRow, GapRow, Incoming, Item, MessageRow};
 use crate::text::{big, capped, clean};
@@ -38,39 +39,6 @@ struct Span {
     len: u64,
     kind: SpanKind,
     lines: u64,
-}
-
-/// A row of `message` or `provisional`.
-#[derive(Debug, Clone)]
-pub(crate) struct PackedMessage {
-    pub time: Timestamp,
-    pub day: Day,
-    pub start: Offset,
-    pub len: u64,
-    pub source: i64,
-    pub destination: i64,
-    pub head: i32,
-    pub line_end: i16,
-    pub kind: i16,
-    /// 0 where there is none.
-    pub status: i16,
-    pub flags: i16,
-    pub dictionary: i16,
-    pub call: CallKey,
-    pub method: String,
-    /// Empty where the bytes are those of the file.
-    pub masked: Vec<u8>,
-    pub raw: Vec<u8>,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct PackedFragment {
-    pub start: Offset,
-    pub len: u64,
-    pub flags: i16,
-    pub of: Option<(StreamId, Offset)>,
-    pub dictionary: i16,
-    pub raw: Vec<u8>,
 }
 
 impl Prepared {

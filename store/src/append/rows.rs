@@ -7,7 +7,7 @@ use record::time::{Day, Timestamp};
 use sqlx::QueryBuilder;
 
 use super::GapRow;
-use super::prepare::{PackedFragment, PackedMessage};
+use super::packed::{PackedFragment, PackedMessage};
 use super::sums::CallPart;
 use crate::backend::{Transaction, with_transaction};
 use crate::text::big;

@@ -7,7 +7,7 @@ use record::id::CallKey;
 use record::time::{Day, Timestamp};
 use record::wire::Counters;
 
-use super::prepare::PackedMessage;
+use super::packed::PackedMessage;
 use crate::text::capped;
 use crate::{Error, blob, compress};
 

@@ -4,13 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::StreamExt;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{Connection, Executor};
 
-use crate::append::known::Unknown;
-use crate::append::{Outcome, Prepared, apply};
-use crate::{Error, Store};
+use crate::Error;
 
 /// Connections of those who store and join, and of those who read pages: however many read, storing goes on.
 const WRITERS: u32 = 12;
@@ -23,8 +20,6 @@ const LONGEST: &str = "set statement_timeout = '25s'";
 const READY: Duration = Duration::from_secs(2);
 /// A server that is there answers within.
 const ANSWERS: Duration = Duration::from_secs(10);
-/// Streams of one batch that are stored at the same time.
-const AT_ONCE: usize = 4;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Postgres {
@@ -94,30 +89,4 @@ async fn reach(options: &PgConnectOptions, within: Duration) -> Result<(), Error
         database: options.get_database().unwrap_or_else(|| options.get_username()).to_owned(),
         what,
     })
-}
-
-/// One transaction a stream; what is new of streams and end points is committed before.
-pub(super) async fn append(store: &Store, streams: Vec<Prepared>) -> Result<Vec<Outcome>, Error> {
-    let new = Unknown::of(&streams, &store.caches);
-    if !new.is_empty() {
-        let mut tx = store.backend.begin().await?;
-        new.write(&mut tx).await?;
-        tx.commit().await?;
-        new.keep(&store.caches);
-    }
-    let alone = |stream: Prepared| async move {
-        let mut tx = store.backend.begin().await?;
-        let outcome = apply::stream(&mut tx, &stream).await?;
-        tx.commit().await?;
-        Ok(outcome)
-    };
-    // All are tried; the first error is told.
-    let outcomes: Vec<Result<Outcome, Error>> =
-        futures::stream::iter(streams).map(alone).buffered(AT_ONCE).collect().await;
-    let outcomes: Result<Vec<Outcome>, Error> = outcomes.into_iter().collect();
-    if outcomes.is_err() {
-        // It may be that somebody dropped a partition that this process knew.
-        store.backend.forget_days();
-    }
-    outcomes
 }

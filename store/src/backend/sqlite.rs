@@ -14,13 +14,8 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 use crate::Error;
-use crate::append::{Outcome, Prepared};
-use crate::caches::Caches;
-use crate::writer::{self, Job};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 
@@ -31,25 +26,14 @@ const READY: Duration = Duration::from_secs(2);
 /// keep is in the system's cache of the file.
 const WRITER_CACHE: &str = "-16384";
 const READER_CACHE: &str = "-4096";
-/// Jobs that wait for the writer. Each is one request, whose size the caller bounds.
-const QUEUE: usize = 32;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Sqlite {
     pub readers: SqlitePool,
     /// Of one connection.
     pub writer: SqlitePool,
-    jobs: mpsc::Sender<Job>,
-    task: Arc<Mutex<Task>>,
     /// Held as long as anyone may write.
     lock: Arc<File>,
-}
-
-#[derive(Debug)]
-enum Task {
-    Waiting(mpsc::Receiver<Job>),
-    Running(JoinHandle<()>),
-    Ended,
 }
 
 impl Sqlite {
@@ -66,6 +50,8 @@ impl Sqlite {
             .busy_timeout(Duration::from_secs(30))
             .statement_cache_capacity(300)
             .pragma("temp_store", "memory")
+            // An index of all messages, made for one question, takes longer than any answer is worth.
+            .pragma("automatic_index", "off")
             .pragma("cache_size", WRITER_CACHE);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
@@ -80,25 +66,7 @@ impl Sqlite {
             .max_connections(READERS)
             .connect_with(options.read_only(true).create_if_missing(false).pragma("cache_size", READER_CACHE))
             .await?;
-        let (jobs, waiting) = mpsc::channel(QUEUE);
-        Ok(Self { readers, writer, jobs, task: Arc::new(Mutex::new(Task::Waiting(waiting))), lock })
-    }
-
-    /// Starts the writer. It ends when the store is closed, or when the last handle is gone.
-    pub fn start(&self, caches: Arc<Caches>) {
-        let Ok(mut task) = self.task.try_lock() else { return };
-        if let Task::Waiting(jobs) = std::mem::replace(&mut *task, Task::Ended) {
-            let writer = self.writer.clone();
-            *task = Task::Running(tokio::spawn(writer::run(writer, caches, jobs, Arc::clone(&self.lock))));
-        }
-    }
-
-    pub async fn append(&self, streams: Vec<Prepared>) -> Result<Vec<Outcome>, Error> {
-        let (answer, answered) = oneshot::channel();
-        let closed = || Error::Sql(sqlx::Error::PoolClosed);
-        self.jobs.send(Job::Append { streams, answer }).await.map_err(|_| closed())?;
-        let none = |_| if self.jobs.is_closed() { closed() } else { Error::Panicked };
-        answered.await.map_err(none)?
+        Ok(Self { readers, writer, lock })
     }
 
     /// Whether the file can be read.
@@ -111,13 +79,6 @@ impl Sqlite {
     }
 
     pub async fn close(&self) {
-        let task = std::mem::replace(&mut *self.task.lock().await, Task::Ended);
-        if let Task::Running(task) = task {
-            // A full queue is drained first; a writer that is gone already needs no word.
-            if self.jobs.send(Job::Close).await.is_ok() && task.await.is_err() {
-                tracing::error!("the writer of the database ended by a panic");
-            }
-        }
         self.readers.close().await;
         self.writer.close().await;
         let _ = self.lock.unlock();

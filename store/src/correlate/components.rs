@@ -155,6 +155,7 @@ impl Gathered {
 mod tests {
     use message::event::CallClass;
     use message::kind::Kind;
+    use message::said::Said;
     use proptest::prelude::*;
     use record::id::Offset;
     use record::time::DAY;
@@ -174,6 +175,7 @@ mod tests {
             method: "INVITE".into(),
             status: None,
             response: false,
+            said: Said::default(),
             from: None,
             to: None,
             target: None,

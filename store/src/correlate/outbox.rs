@@ -12,7 +12,7 @@ use super::OutboxRow;
 use crate::append::unpack_events;
 use crate::backend::{Transaction, with_pool, with_transaction};
 use crate::statement::push_list;
-use crate::text::{big, count};
+use crate::text::{self, big};
 use crate::{Error, Store, compress, statement};
 
 /// Bytes of events, unpacked, that one call reads, unless one row alone has more. In memory they are several times
@@ -129,9 +129,9 @@ async fn events(store: &Store, turns: &BTreeMap<i64, (i64, i64)>) -> Result<Vec<
         for (stream, end, packed) in found {
             let from = match rows.last() {
                 Some(before) if before.stream.0 == stream => before.end,
-                _ => Offset(count(turns.get(&stream).map_or(0, |(_, off)| *off))),
+                _ => Offset(text::count(turns.get(&stream).map_or(0, |(_, off)| *off))),
             };
-            let (stream, end) = (StreamId(stream), Offset(count(end)));
+            let (stream, end) = (StreamId(stream), Offset(text::count(end)));
             let (events, unreadable) = match unpack_events(&packed) {
                 Ok(events) => (events, false),
                 Err(Error::Damaged(why)) => events_of_messages(store, stream, from, end, &why).await?,
@@ -159,6 +159,21 @@ async fn events_of_messages(
         tracing::error!(%stream, %from, %end, why, unreadable, "a row of the outbox and some of its messages cannot be read; it is put aside, and these messages are joined to no scenario");
     }
     Ok((messages.iter().flatten().map(Message::event).collect(), unreadable > 0))
+}
+
+/// Counts scenarios that began, less those that went into others, at one of the streams whose rows were applied: the sum over
+/// all streams is how many there are.
+pub(super) async fn count(tx: &mut Transaction, rows: &[OutboxRow], scenarios: i64) -> Result<(), Error> {
+    if let Some(row) = rows.first().filter(|_| scenarios != 0) {
+        with_transaction!(tx, db => {
+            sqlx::query("update correlation_offset set scenarios = scenarios + $1 where stream_id = $2")
+                .bind(scenarios)
+                .bind(row.stream.0)
+                .execute(db)
+                .await?;
+        });
+    }
+    Ok(())
 }
 
 /// Moves the offsets of all streams of these rows and deletes the rows. False: one of them is not where it was, or

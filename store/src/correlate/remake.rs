@@ -64,8 +64,8 @@ async fn of_messages(store: &Store, id: ScenarioId) -> Result<Summary, Error> {
         for message in page.rows.iter().filter(joined) {
             summary.add(&message.event());
         }
-        after = page.rows.last().map(|message| (message.time, message.id));
-        if !page.more || after.is_none() {
+        after = page.next;
+        if after.is_none() {
             return Ok(summary);
         }
     }

@@ -146,7 +146,7 @@ pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary)]
         with_transaction!(tx, db => {
             let mut q = QueryBuilder::<Db>::new(
                 "insert into scenario (id, first, last, version, rang, answered, ending, ended, calls, legs, messages,
-                     nodes, devices, sip, rest, push, media, kind, status, caller, callee, answered_by, summary) ",
+                     nodes, devices, sip, rest, push, media, class, said, status, caller, callee, answered_by, summary) ",
             );
             q.push_values(some, |mut to, (id, summary)| {
                 let [sip, rest, push, media] = summary.kinds;
@@ -168,6 +168,7 @@ pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary)]
                     .push_bind(big(push))
                     .push_bind(big(media))
                     .push_bind(summary.class.map_or(0, message::event::CallClass::code))
+                    .push_bind(summary.said.bits())
                     .push_bind(summary.status().and_then(|status| i16::try_from(status).ok()))
                     .push_bind(summary.caller().map(searched))
                     .push_bind(summary.callee().map(searched))
@@ -180,7 +181,7 @@ pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary)]
                     ending = excluded.ending, ended = excluded.ended, calls = excluded.calls, legs = excluded.legs,
                     messages = excluded.messages, nodes = excluded.nodes, devices = excluded.devices,
                     sip = excluded.sip, rest = excluded.rest, push = excluded.push, media = excluded.media,
-                    kind = excluded.kind, status = excluded.status, caller = excluded.caller,
+                    class = excluded.class, said = excluded.said, status = excluded.status, caller = excluded.caller,
                     callee = excluded.callee, answered_by = excluded.answered_by, summary = excluded.summary",
             );
             q.build().execute(db).await?;
@@ -237,7 +238,7 @@ pub(super) async fn calls(tx: &mut Transaction, calls: &[Placed<'_>]) -> Result<
     Ok(())
 }
 
-pub(super) fn pack(summary: &Summary) -> Vec<u8> {
+pub(crate) fn pack(summary: &Summary) -> Vec<u8> {
     compress::pack_quickly(&blob::write_bare(summary))
 }
 

@@ -11,7 +11,7 @@ use super::components::{CallUse, Component};
 use super::keys::{self, KeyRow, Use};
 use super::pieces::{Groups, Piece, Uses, pieces};
 use super::rows::{self, Placed};
-use super::{Correlated, OutboxRow};
+use super::{Correlated, OutboxRow, outbox};
 use crate::Error;
 use crate::backend::Transaction;
 
@@ -49,7 +49,7 @@ impl<'a> Plan<'a> {
     async fn make(
         tx: &mut Transaction,
         components: &'a [Component],
-        outbox: &[OutboxRow],
+        applied: &[OutboxRow],
         stored: &Stored,
     ) -> Result<Self, Error> {
         let merged = rows::merged(tx, stored.values().map(|row| row.scenario).collect()).await?;
@@ -60,7 +60,7 @@ impl<'a> Plan<'a> {
         };
         let keys = components.iter().flat_map(|component| &component.keys);
         let uses: Uses<'a> = keys.map(|key| (key.hash, Use::of(key, known(&key.hash)))).collect();
-        let pieces = pieces(components, &uses, outbox);
+        let pieces = pieces(components, &uses, applied);
         let mut groups = groups(&pieces, &uses);
         let new = number(tx, &mut groups).await?;
         Ok(Self { uses, pieces, groups, new })
@@ -100,13 +100,13 @@ impl<'a> Plan<'a> {
 pub(super) async fn apply(
     tx: &mut Transaction,
     now: Timestamp,
-    outbox: &[OutboxRow],
+    applied: &[OutboxRow],
     components: &[Component],
 ) -> Result<Option<Correlated>, Error> {
     let hashes: BTreeSet<[u8; 16]> =
         components.iter().flat_map(|component| &component.keys).map(|key| key.hash).collect();
     let mut stored = keys::read(tx, &hashes.into_iter().collect::<Vec<_>>()).await?;
-    let mut plan = Plan::make(tx, components, outbox, &stored).await?;
+    let mut plan = Plan::make(tx, components, applied, &stored).await?;
     let mut changed = plan.changed(now);
     let taken = keys::take(tx, &plan.asked(&changed)).await?;
     let (mut ours, others): (Stored, Stored) = taken.into_iter().partition(|(_, row)| plan.is_ours(row.scenario));
@@ -114,7 +114,7 @@ pub(super) async fn apply(
     stored.extend(others);
     if surprised {
         // Another correlator was there first. What it has brought is known now, and stays as it is.
-        plan = Plan::make(tx, components, outbox, &stored).await?;
+        plan = Plan::make(tx, components, applied, &stored).await?;
         changed = plan.changed(now);
     }
     let wanted: Vec<i64> =
@@ -127,7 +127,7 @@ pub(super) async fn apply(
     let differ: Vec<_> = changed.iter().filter(|(hash, row)| ours.get(*hash) != Some(row)).collect();
     keys::write(tx, &differ).await?;
     let summaries = kept.into_iter().map(|(id, row)| (id, row.summary)).collect();
-    write(tx, plan, summaries).await.map(Some)
+    write(tx, plan, applied, summaries).await.map(Some)
 }
 
 /// A group a piece, joined where they meet in a scenario that is known already.
@@ -179,7 +179,12 @@ fn joined_by<'a>(call: &CallUse, uses: &Uses<'a>) -> Option<(&'a Key, MessageId)
 }
 
 /// `kept`: summaries of the scenarios that are there, all of which are locked.
-async fn write(tx: &mut Transaction, plan: Plan<'_>, kept: BTreeMap<i64, Summary>) -> Result<Correlated, Error> {
+async fn write(
+    tx: &mut Transaction,
+    plan: Plan<'_>,
+    applied: &[OutboxRow],
+    kept: BTreeMap<i64, Summary>,
+) -> Result<Correlated, Error> {
     let Plan { uses, mut pieces, groups, .. } = plan;
     let (mut gone, mut scenarios, mut calls) = (Vec::new(), Vec::new(), Vec::new());
     for group in &groups {
@@ -203,6 +208,8 @@ async fn write(tx: &mut Transaction, plan: Plan<'_>, kept: BTreeMap<i64, Summary
     rows::merge(tx, &gone).await?;
     rows::scenarios(tx, &scenarios).await?;
     rows::calls(tx, &calls).await?;
+    let begun = scenarios.iter().filter(|(id, _)| !kept.contains_key(id)).count() as i64;
+    outbox::count(tx, applied, begun - gone.len() as i64).await?;
     let ids = scenarios.iter().map(|(id, _)| ScenarioId(*id)).collect();
     let refused = uses.values().filter(|of| !of.refused.is_empty()).count() as u64;
     Ok(Correlated { applied: true, scenarios: ids, merged: gone.len() as u64, refused })

@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use message::event::{CallClass, CallEvent};
 use message::keys::Key;
 use message::kind::Kind;
+use message::said::Said;
 use record::id::{CallKey, Offset, StreamId};
 use record::span::{Cause, Flags};
 use record::time::{SECOND, Timestamp};
@@ -103,6 +104,11 @@ pub(crate) fn says(call: &'static str, at: i64, method: &'static str) -> Says {
 }
 
 impl Says {
+    /// What stands in the header line: of a response, its status.
+    fn logged(&self) -> String {
+        self.status.map_or_else(|| self.method.to_string(), |status| status.to_string())
+    }
+
     pub fn status(mut self, status: u16) -> Self {
         self.status = Some(status);
         self
@@ -228,7 +234,7 @@ impl File {
             line_end: 1,
             call,
             kind: says.kind,
-            method: says.status.map_or_else(|| says.method.to_string(), |status| status.to_string()),
+            method: says.logged(),
             status: says.status,
             source: source.clone(),
             destination: destination.clone(),
@@ -249,6 +255,7 @@ impl File {
                 method: says.method.into(),
                 status: says.status,
                 response: says.status.is_some(),
+                said: Said::of(says.kind, &says.logged(), says.status),
                 from: says.from.map(Into::into),
                 to: says.to.map(Into::into),
                 target: None,

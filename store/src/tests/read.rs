@@ -49,8 +49,8 @@ store_test! {
         loop {
             let page = store.messages(&MessageFilter::default(), after, 9).await.unwrap();
             seen.extend(page.rows.iter().map(|message| (message.time, message.id)));
-            after = seen.last().copied();
-            if !page.more {
+            after = page.next;
+            if after.is_none() {
                 break;
             }
         }

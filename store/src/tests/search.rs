@@ -93,15 +93,16 @@ store_test! {
         let by_message = Filter { method: Some("INVITE".into()), ..Filter::default() };
         let by_person = Filter { person: Some("al".into()), ..Filter::default() };
         for filter in [Filter::default(), by_message, by_person] {
-            let mut seen = Vec::new();
+            let (mut seen, mut before) = (Vec::new(), None);
             loop {
-                let page = store.search(&filter, seen.last().copied(), 5).await.unwrap();
+                let page = store.search(&filter, before, 5).await.unwrap();
                 seen.extend(page.rows.iter().map(crate::scenario::ScenarioRow::place));
                 assert_eq!(page.searched_to, None);
-                if !page.more {
+                before = page.next;
+                if before.is_none() {
                     break;
                 }
-                assert_eq!(page.rows.len(), 5);
+                assert_eq!((page.rows.len(), before), (5, seen.last().copied()));
             }
             assert_eq!(seen.len(), 53, "{filter:?}");
             assert!(seen.is_sorted_by(|a, b| a > b));

@@ -1,20 +1,21 @@
 //! Agents: whether each is there, how far it has read its sources, and what it does not read.
 
+use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::routing::get;
-use axum::{Json, Router};
 use record::wire::{SourceReport, Unread};
 use serde::Serialize;
 use store::agent::Agent;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::error::ApiError;
+use crate::problem::{Problem, Refused};
 use crate::reading::{Presence, Reading};
 use crate::words::count;
 use crate::zone::Zone;
 use crate::{Error, Site};
 
-pub(super) fn routes() -> Router<Site> {
-    Router::new().route("/api/v1/agents", get(list))
+pub(super) fn routes() -> OpenApiRouter<Site> {
+    OpenApiRouter::new().routes(routes!(list))
 }
 
 /// Whoever follows the logs of one host, as it last spoke of itself. It does so every 10 s.
@@ -26,9 +27,7 @@ pub(super) struct AgentJson {
     host: Option<String>,
     /// Version of its program.
     program: Option<String>,
-    /// `here`, `unheard` (for more than 30 s), `stopped` (as it was asked to), `removed` (for more than a week), or
-    /// `unknown`.
-    presence: &'static str,
+    presence: PresenceName,
     /// The collector's clock when it spoke last.
     #[schema(format = DateTime)]
     heard: Option<String>,
@@ -40,6 +39,22 @@ pub(super) struct AgentJson {
     unread: Vec<UnreadJson>,
     /// Beyond those in `unread`.
     more_unread: u64,
+}
+
+/// Whether an agent is there.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Presence)]
+enum PresenceName {
+    /// It never said anything of itself.
+    Unknown,
+    Here,
+    /// For more than 30 s.
+    Unheard,
+    /// As it was asked to.
+    Stopped,
+    /// It was not heard for more than a week.
+    Removed,
 }
 
 /// One log over its rotations, as its agent sees it.
@@ -93,11 +108,11 @@ impl AgentJson {
             host: said.map(|said| said.host.clone()),
             program: said.map(|said| said.program.clone()),
             presence: match reading.presence(agent) {
-                Presence::Unknown => "unknown",
-                Presence::Here => "here",
-                Presence::Unheard(_) => "unheard",
-                Presence::Stopped(_) => "stopped",
-                Presence::TakenAway(_) => "removed",
+                Presence::Unknown => PresenceName::Unknown,
+                Presence::Here => PresenceName::Here,
+                Presence::Unheard(_) => PresenceName::Unheard,
+                Presence::Stopped(_) => PresenceName::Stopped,
+                Presence::TakenAway(_) => PresenceName::Removed,
             },
             heard: agent.heard.map(|at| at.to_string()),
             clock_offset: agent.heard.map(|_| agent.clock_offset),
@@ -142,8 +157,9 @@ impl UnreadJson {
     operation_id = "list_agents",
     tag = "streams",
     responses(
+        Refused,
         (status = 200, description = "agents, those heard last first", body = AgentList),
-        (status = 400, description = "a parameter is not known", body = ApiError),
+        (status = 400, description = "a parameter is not known", body = Problem, content_type = "application/problem+json")
     )
 )]
 async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Json<AgentList>, Error> {

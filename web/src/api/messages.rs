@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 
 use async_stream::try_stream;
+use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use message::logged::Message;
@@ -18,16 +17,19 @@ use record::time::Timestamp;
 use serde::Serialize;
 use store::Store;
 use store::search::MessageFilter;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::error::ApiError;
+use super::names::KindOf;
 use crate::params::Params;
+use crate::problem::{Problem, Refused};
 use crate::search::cursor;
 use crate::search::form::{given, kind, statuses};
 use crate::zone::Bound;
 use crate::{Error, Site};
 
-pub(super) fn routes() -> Router<Site> {
-    Router::new().route("/api/v1/messages", get(list)).route("/api/v1/messages/{id}", get(one))
+pub(super) fn routes() -> OpenApiRouter<Site> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one))
 }
 
 /// A longer message is left out; `/m/ID.txt` has it.
@@ -45,7 +47,7 @@ pub(super) struct MessageJson {
     /// As logged, in UTC.
     #[schema(example = "2026-09-14T12:00:01.102345Z", format = DateTime)]
     time: String,
-    /// SIP, REST, PUSH or MEDIA.
+    #[schema(value_type = KindOf)]
     kind: &'static str,
     /// As logged; of a SIP response its status may stand here too.
     method: String,
@@ -112,9 +114,10 @@ impl MessageJson {
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 pub(super) struct MessagePage {
     messages: Vec<MessageJson>,
-    /// Pass it as `after` for the next page; null at the end.
+    /// Pass it as `after` for the next page; null at the end. A page may hold fewer messages than `limit`, or none, and have a
+    /// next one.
     next: Option<String>,
-    /// The database was searched up to here only: more may follow in another time range.
+    /// The page ends here before it is full, since one request looks at no more messages; `next` goes on.
     #[schema(format = DateTime)]
     searched_to: Option<String>,
     /// Messages of this page whose rows are damaged: they are left out, and the collector's log says why.
@@ -216,8 +219,9 @@ impl MessageQuery {
         ("format" = Option<String>, Query, description = "`json` or `ndjson`; else `Accept` decides"),
     ),
     responses(
+        Refused,
         (status = 200, description = "messages", content((MessagePage = "application/json"), (MessageJson = "application/x-ndjson"))),
-        (status = 400, description = "a parameter cannot be read", body = ApiError),
+        (status = 400, description = "a parameter cannot be read", body = Problem, content_type = "application/problem+json")
     )
 )]
 async fn list(State(site): State<Site>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Error> {
@@ -235,7 +239,7 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery, headers: Head
         return Ok(lines(site.store, filter, after, limit.unwrap_or(usize::MAX)));
     }
     let page = site.store.messages(&filter, after, limit.unwrap_or(super::LIMIT)).await?;
-    let next = page.rows.last().filter(|_| page.more).map(|last| cursor::write(last.time, last.id));
+    let next = page.next.map(|(time, id)| cursor::write(time, id));
     let messages = written(&site.store, &page.rows).await?;
     let searched_to = page.searched_to.map(|at| at.to_string());
     Ok(Json(MessagePage { messages, next, searched_to, unreadable: page.unreadable }).into_response())
@@ -254,10 +258,12 @@ fn lines(store: Store, filter: MessageFilter, mut after: Option<(Timestamp, Mess
                 text.push(b'\n');
             }
             left -= page.rows.len().min(left);
-            after = page.rows.last().map(|last| (last.time, last.id));
-            yield Bytes::from(text);
+            after = page.next;
+            if !text.is_empty() {
+                yield Bytes::from(text);
+            }
             unreadable += page.unreadable;
-            if !page.more || after.is_none() {
+            if after.is_none() {
                 break;
             }
         }
@@ -282,8 +288,9 @@ async fn written(store: &Store, messages: &[Message]) -> Result<Vec<MessageJson>
     tag = "messages",
     params(("id" = String, Path, description = "`STREAM-OFFSET`")),
     responses(
+        Refused,
         (status = 200, description = "the message", body = MessageJson),
-        (status = 404, description = "there is none", body = ApiError),
+        (status = 404, description = "there is none", body = Problem, content_type = "application/problem+json")
     )
 )]
 async fn one(State(site): State<Site>, Path(id): Path<String>) -> Result<Json<MessageJson>, Error> {

@@ -5,6 +5,7 @@ use message::logged::Message;
 use serde::Serialize;
 use store::scenario::ScenarioCall;
 
+use super::names::{Class, KindOf};
 use super::scenarios::{ScenarioJson, text};
 use crate::ladder::words::shortened;
 use crate::picture::Picture;
@@ -29,6 +30,7 @@ pub(super) struct ScenarioPicture {
 #[schema(as = Call)]
 pub(super) struct CallJson {
     call_id: String,
+    #[schema(value_type = Class)]
     class: &'static str,
     streams: Vec<String>,
     joined_by: Option<JoinJson>,
@@ -56,8 +58,7 @@ pub(super) struct LegJson {
     node: Option<usize>,
     platform: Option<String>,
     user_agent: Option<String>,
-    /// not needed, sent, accepted, refused or woke.
-    push: &'static str,
+    push: PushName,
     #[schema(format = DateTime)]
     begun: Option<String>,
     #[schema(format = DateTime)]
@@ -65,8 +66,47 @@ pub(super) struct LegJson {
     status: Option<u16>,
     #[schema(format = DateTime)]
     ended: Option<String>,
-    /// answered, released, answered_elsewhere, refused, …; unknown where no log shows it.
-    outcome: &'static str,
+    outcome: OutcomeName,
+}
+
+/// What became of the push that was to wake a device.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Push)]
+enum PushName {
+    NotNeeded,
+    Sent,
+    Accepted,
+    Refused,
+    Woke,
+}
+
+/// What became of a leg; unknown where no log shows it.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Outcome)]
+enum OutcomeName {
+    Answered,
+    Released,
+    AnsweredElsewhere,
+    Refused,
+    Unreachable,
+    NeverWoke,
+    AnsweredTooHungUp,
+    StillRinging,
+    Cancelled,
+    Open,
+    Unknown,
+}
+
+/// What a column of the ladder is.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = NodeKind)]
+enum NodeName {
+    Server,
+    Device,
+    External,
 }
 
 /// A column of the ladder.
@@ -75,8 +115,7 @@ pub(super) struct LegJson {
 pub(super) struct NodeJson {
     name: String,
     detail: String,
-    /// server, device or external.
-    kind: &'static str,
+    kind: NodeName,
     person: Option<String>,
     spoke: bool,
     /// Microseconds by which its displayed times were shifted.
@@ -93,6 +132,7 @@ pub(super) struct RowJson {
     #[schema(format = DateTime)]
     time: String,
     repaired: bool,
+    #[schema(value_type = KindOf)]
     kind: &'static str,
     method: String,
     status: Option<u16>,
@@ -149,28 +189,28 @@ fn legs(flow: &Flow) -> Vec<LegJson> {
         platform: leg.platform.clone(),
         user_agent: leg.user_agent.clone(),
         push: match leg.push {
-            PushState::NotNeeded => "not needed",
-            PushState::Sent(_) => "sent",
-            PushState::Accepted(..) => "accepted",
-            PushState::Refused(..) => "refused",
-            PushState::Woke(..) => "woke",
+            PushState::NotNeeded => PushName::NotNeeded,
+            PushState::Sent(_) => PushName::Sent,
+            PushState::Accepted(..) => PushName::Accepted,
+            PushState::Refused(..) => PushName::Refused,
+            PushState::Woke(..) => PushName::Woke,
         },
         begun: text(leg.begun),
         rang: text(leg.rang),
         status: leg.final_status.map(|(status, _)| status),
         ended: text(leg.final_status.map(|(_, at)| at)),
         outcome: match leg.outcome {
-            Outcome::Answered => "answered",
-            Outcome::Released => "released",
-            Outcome::AnsweredElsewhere => "answered_elsewhere",
-            Outcome::Refused(_) => "refused",
-            Outcome::Unreachable => "unreachable",
-            Outcome::NeverWoke => "never_woke",
-            Outcome::AnsweredTooHungUp => "answered_too",
-            Outcome::StillRinging => "still_ringing",
-            Outcome::Cancelled => "cancelled",
-            Outcome::Open => "open",
-            Outcome::Unknown => "unknown",
+            Outcome::Answered => OutcomeName::Answered,
+            Outcome::Released => OutcomeName::Released,
+            Outcome::AnsweredElsewhere => OutcomeName::AnsweredElsewhere,
+            Outcome::Refused(_) => OutcomeName::Refused,
+            Outcome::Unreachable => OutcomeName::Unreachable,
+            Outcome::NeverWoke => OutcomeName::NeverWoke,
+            Outcome::AnsweredTooHungUp => OutcomeName::AnsweredTooHungUp,
+            Outcome::StillRinging => OutcomeName::StillRinging,
+            Outcome::Cancelled => OutcomeName::Cancelled,
+            Outcome::Open => OutcomeName::Open,
+            Outcome::Unknown => OutcomeName::Unknown,
         },
     };
     flow.legs.iter().map(leg).collect()
@@ -181,9 +221,9 @@ fn nodes(flow: &Flow) -> Vec<NodeJson> {
         name: node.name.clone(),
         detail: node.detail.clone(),
         kind: match node.kind {
-            NodeKind::Server => "server",
-            NodeKind::Device => "device",
-            NodeKind::External => "external",
+            NodeKind::Server => NodeName::Server,
+            NodeKind::Device => NodeName::Device,
+            NodeKind::External => NodeName::External,
         },
         person: node.person.clone(),
         spoke: node.spoke,

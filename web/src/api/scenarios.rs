@@ -2,29 +2,28 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::Uri;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use record::id::ScenarioId;
 use record::time::Timestamp;
 use serde::Serialize;
 use store::scenario::{Found, ScenarioRow, Subject};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::names::Class;
 use super::picture::ScenarioPicture;
-use crate::error::ApiError;
 use crate::picture::Picture;
+use crate::problem::{Problem, Refused};
 use crate::search::cursor;
 use crate::search::form::Form;
 use crate::{Error, Site, subject};
 
-pub(super) fn routes() -> Router<Site> {
-    Router::new()
-        .route("/api/v1/scenarios", get(list))
-        .route("/api/v1/scenarios/{id}", get(one))
-        .route("/api/v1/calls/{call_id}", get(call))
+pub(super) fn routes() -> OpenApiRouter<Site> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one)).routes(routes!(call))
 }
 
 /// What a list shows of a scenario.
@@ -36,7 +35,7 @@ pub(super) struct ScenarioJson {
     id: Option<String>,
     /// Of a call that has no scenario yet; null of a scenario, which may have several. Cut to 512 bytes.
     call_id: Option<String>,
-    /// call, registration, keepalive, subscription or other.
+    #[schema(value_type = Class)]
     class: &'static str,
     #[schema(format = DateTime)]
     first: String,
@@ -120,9 +119,10 @@ pub(super) fn text(time: Option<Timestamp>) -> Option<String> {
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 pub(super) struct ScenarioPage {
     scenarios: Vec<ScenarioJson>,
-    /// Pass it as `after` for the next page; null at the end.
+    /// Pass it as `after` for the next page; null at the end. A page may hold fewer scenarios than `limit`, or none, and have a
+    /// next one.
     next: Option<String>,
-    /// A filter on messages looked at the newest scenarios only, back to this time.
+    /// The page ends here before it is full, since one request looks at no more scenarios; `next` goes on.
     #[schema(format = DateTime)]
     searched_to: Option<String>,
 }
@@ -140,8 +140,9 @@ pub(super) struct ScenarioPage {
         ("limit" = Option<u64>, Query, description = "1 to 1000; 100 unless given"),
     ),
     responses(
+        Refused,
         (status = 200, description = "scenarios", body = ScenarioPage),
-        (status = 400, description = "a parameter cannot be read", body = ApiError),
+        (status = 400, description = "a parameter cannot be read", body = Problem, content_type = "application/problem+json")
     )
 )]
 async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Json<ScenarioPage>, Error> {
@@ -155,7 +156,7 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
     let limit = super::limit(&params)?.unwrap_or(super::LIMIT);
     let before = super::after(&params, cursor::read::<ScenarioId>)?;
     let page = site.store.search(&filter, before, limit).await?;
-    let next = page.rows.last().filter(|_| page.more).map(|last| cursor::write(last.first, last.subject.place()));
+    let next = page.next.map(|(first, place)| cursor::write(first, place));
     Ok(Json(ScenarioPage {
         scenarios: page.rows.iter().map(ScenarioJson::new).collect(),
         next,
@@ -171,9 +172,10 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
     tag = "scenarios",
     params(("id" = String, Path, description = "at least 8 hex digits")),
     responses(
+        Refused,
         (status = 200, description = "the scenario", body = ScenarioPicture),
         (status = 308, description = "it was joined into the one in `Location`"),
-        (status = 404, description = "there is none", body = ApiError),
+        (status = 404, description = "there is none", body = Problem, content_type = "application/problem+json")
     )
 )]
 async fn one(State(site): State<Site>, Path(id): Path<String>) -> Result<Response, Error> {
@@ -194,9 +196,10 @@ async fn one(State(site): State<Site>, Path(id): Path<String>) -> Result<Respons
     tag = "scenarios",
     params(("call_id" = String, Path, description = "the Call-ID, percent-encoded, or the 32 hex digits in its page's address")),
     responses(
+        Refused,
         (status = 200, description = "the call", body = ScenarioPicture),
         (status = 307, description = "its scenario is the one in `Location`"),
-        (status = 404, description = "there is none", body = ApiError),
+        (status = 404, description = "there is none", body = Problem, content_type = "application/problem+json")
     )
 )]
 async fn call(State(site): State<Site>, uri: Uri) -> Result<Response, Error> {

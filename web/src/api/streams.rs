@@ -1,17 +1,19 @@
 //! Streams: how far each file is read, and what is missing of it.
 
+use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::routing::get;
-use axum::{Json, Router};
 use record::miss::NearMiss;
 use serde::Serialize;
 use store::stream::{Gap, StreamRow};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::error::ApiError;
+use super::names::{CauseOf, ReasonOf};
+use crate::problem::{Problem, Refused};
 use crate::{Error, Site};
 
-pub(super) fn routes() -> Router<Site> {
-    Router::new().route("/api/v1/streams", get(list))
+pub(super) fn routes() -> OpenApiRouter<Site> {
+    OpenApiRouter::new().routes(routes!(list))
 }
 
 /// One file's bytes, over renames. The four byte counts add up to the watermark.
@@ -62,6 +64,7 @@ pub(super) struct GapJson {
     length: u64,
     /// Bytes lost beyond those it covers; null where nobody knows.
     lost: Option<u64>,
+    #[schema(value_type = CauseOf)]
     cause: &'static str,
     #[schema(format = DateTime)]
     noticed: String,
@@ -71,8 +74,7 @@ pub(super) struct GapJson {
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 #[schema(as = NearMiss)]
 pub(super) struct NearMissJson {
-    /// `time`, `method`, `address`, `groups`, `blanks`, `between`, `order`, `text_after`, `colour`, `too_long`, `wrapper`,
-    /// `utf16`, `layout` or `other`.
+    #[schema(value_type = ReasonOf)]
     reason: &'static str,
     lines: u64,
     /// Where the first of them begins.
@@ -159,8 +161,9 @@ impl GapJson {
         ("limit" = Option<u64>, Query, description = "1 to 1000; 100 unless given"),
     ),
     responses(
+        Refused,
         (status = 200, description = "streams by id", body = StreamPage),
-        (status = 400, description = "a parameter cannot be read", body = ApiError),
+        (status = 400, description = "a parameter cannot be read", body = Problem, content_type = "application/problem+json")
     )
 )]
 async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Json<StreamPage>, Error> {

@@ -12,6 +12,8 @@ use crate::zone::Zone;
 
 /// Lists in an address are cut here: no honest link has more.
 const MOST: usize = 64;
+/// Sentences on what is wrong with an address.
+const FAULTS: usize = 4;
 const PLAIN: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'@').remove(b':').remove(b'/');
 
@@ -93,34 +95,73 @@ impl Default for View {
 impl View {
     /// Reads a query; what is not understood is left out.
     pub fn parse(query: &str) -> Self {
-        let mut view = Self::default();
-        for pair in query.split('&') {
+        Self::read(query).0
+    }
+
+    /// And a sentence for each name or value that is left out: a link that was cut or mistyped shows something else than it
+    /// was to show.
+    pub fn read(query: &str) -> (Self, Vec<String>) {
+        let (mut view, mut faults) = (Self::default(), Vec::new());
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, raw) = pair.split_once('=').unwrap_or((pair, ""));
             let one = decoded(raw);
             // Commas separate; a comma within a value is written %2C, so values are split before they are decoded.
             let many = || raw.split(',').map(decoded).filter(|value| !value.is_empty());
+            let mut fault = |fault: String| {
+                if !one.is_empty() && faults.len() < FAULTS {
+                    faults.push(fault);
+                }
+            };
             match name {
-                "m" => view.open = one.parse().ok(),
-                "tab" => view.tab = Tab::ALL.into_iter().find(|tab| tab.name() == one).unwrap_or_default(),
+                "m" => match one.parse() {
+                    Ok(id) => view.open = Some(id),
+                    Err(_) => fault(format!("\"{}\" is no message.", cut(&one))),
+                },
+                "tab" => match Tab::ALL.into_iter().find(|tab| tab.name() == one) {
+                    Some(tab) => view.tab = tab,
+                    None => fault(unknown("tab", &one, &Tab::ALL.map(Tab::name))),
+                },
                 "leg" => extend(&mut view.legs, many()),
-                "kind" => extend(&mut view.kinds, many().filter_map(|kind| kind.parse().ok())),
+                "kind" => {
+                    extend(&mut view.kinds, many().filter_map(|kind| kind.parse().ok()));
+                    many()
+                        .filter(|kind| kind.parse::<Kind>().is_err())
+                        .for_each(|kind| fault(unknown("kind", &kind, &Kind::ALL.map(Kind::name))));
+                }
                 "method" => extend(&mut view.methods, many().map(|method| method.to_ascii_uppercase())),
                 "status" => extend(&mut view.statuses, many().map(|status| status.to_ascii_lowercase())),
                 "node" => extend(&mut view.nodes, many()),
-                "only" => view.problems = one == "problems",
+                "only" if one == "problems" => view.problems = true,
+                "only" => fault(unknown("\"only\"", &one, &["problems"])),
                 "hide" => {
                     view.hide.clear();
                     extend(&mut view.hide, one.split(',').filter_map(Hide::read));
+                    many()
+                        .filter(|hide| Hide::read(hide).is_none())
+                        .for_each(|hide| fault(unknown("\"hide\"", &hide, &Hide::ALL.map(Hide::name))));
                 }
                 "fold" => view.fold = one != "0",
                 "find" => one.trim().clone_into(&mut view.find),
                 "cols" => extend(&mut view.cols, many()),
-                "zone" => view.zone = Zone::parse(&one).unwrap_or(Zone::UTC),
-                "page" => view.page = one.parse().ok().filter(|page| *page > 0),
-                _ => {}
+                "zone" => match Zone::parse(&one) {
+                    Some(zone) => view.zone = zone,
+                    None => fault(format!("There is no time zone \"{}\".", cut(&one))),
+                },
+                "page" => match one.parse().ok().filter(|page| *page > 0) {
+                    Some(page) => view.page = Some(page),
+                    None => fault(format!("\"{}\" is no number of a page.", cut(&one))),
+                },
+                // Of a live view: what its reader has.
+                "since" => {}
+                other => {
+                    let sentence = format!("This page has no parameter \"{}\".", cut(&decoded(other)));
+                    if faults.len() < FAULTS {
+                        faults.push(sentence);
+                    }
+                }
             }
         }
-        view
+        (view, faults)
     }
 
     /// The query that reads back as this view, without `?`.
@@ -237,6 +278,14 @@ impl FromStr for RowId {
     }
 }
 
+fn unknown(what: &str, value: &str, known: &[&str]) -> String {
+    format!("There is no {what} \"{}\"; it is one of {}.", cut(value), known.join(", "))
+}
+
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(60)]
+}
+
 fn decoded(raw: &str) -> String {
     percent_decode_str(&raw.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
@@ -282,7 +331,20 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_left_out() {
-        assert_eq!(View::parse("m=zzz&tab=x&kind=fax&zone=Mars&page=0&who=me&%"), View::default());
+        let (view, faults) = View::read("m=zzz&tab=x&kind=fax,sip&tab=&zone=Mars");
+        assert_eq!(view, View { kinds: vec![Kind::Sip], ..View::default() });
+        assert_eq!(
+            faults,
+            [
+                "\"zzz\" is no message.",
+                "There is no tab \"x\"; it is one of parsed, raw, crlf, body, log.",
+                "There is no kind \"fax\"; it is one of SIP, REST, PUSH, MEDIA.",
+                "There is no time zone \"Mars\"."
+            ]
+        );
+        let (view, faults) = View::read("page=0&only=x&who=me&hide=7&%");
+        assert_eq!((view, faults.len()), (View { hide: Vec::new(), ..View::default() }, FAULTS));
+        assert_eq!(View::read("find=&m=&hide=&since=7").1, [""; 0]);
     }
 
     fn text() -> impl Strategy<Value = String> {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use message::flow::Flow;
+use record::id::MessageId;
 use record::time::Timestamp;
 use serde::Serialize;
 use store::scenario::{Scenario, Subject};
@@ -32,6 +33,8 @@ pub struct Asked {
     pub picture: Arc<Picture>,
     pub evidence: Evidence,
     pub view: View,
+    /// What of its address is not understood.
+    pub misread: Vec<String>,
     pub frame: Frame,
     pub now: Timestamp,
 }
@@ -145,7 +148,7 @@ fn ladder(asked: &Asked) -> Ladder {
 }
 
 fn template(asked: &Asked, ladder: Ladder, path: String, detail: Option<Detail>) -> ScenarioPage {
-    let Asked { picture, evidence, view, frame, now } = asked;
+    let Asked { picture, evidence, view, frame, now, .. } = asked;
     let Picture { scenario, messages, flow, .. } = &**picture;
     let head = headline(scenario, flow, messages, evidence);
     ScenarioPage {
@@ -156,7 +159,7 @@ fn template(asked: &Asked, ladder: Ladder, path: String, detail: Option<Detail>)
         last: Clock::of(scenario.row.last, view.zone).to_the_second(),
         ago: ago(scenario.row.last, *now),
         joined: joined(scenario, flow, view),
-        notices: notices(asked),
+        notices: notices(asked, &ladder),
         whose: head.callee.as_ref().map_or("Branches".into(), |callee| format!("Devices of {callee}")),
         branches: branches(flow, messages, view),
         tools: tools(flow, &ladder, view),
@@ -215,7 +218,7 @@ pub fn table(asked: &Asked) -> Result<String, Error> {
         query: link(view),
         title: title(&head),
         zone: view.zone.label(scenario.row.first),
-        notices: notices(asked),
+        notices: notices(asked, &ladder),
         tools: tools(flow, &ladder, view),
         rest: rest(view),
         empty: empty(&ladder, view),
@@ -261,8 +264,14 @@ fn title(head: &Headline) -> String {
 }
 
 /// What keeps the picture from being all there is.
-fn notices(asked: &Asked) -> Vec<String> {
-    let picture = &asked.picture;
+fn notices(asked: &Asked, ladder: &Ladder) -> Vec<String> {
+    let Asked { picture, view, misread, .. } = asked;
+    let there = |id: MessageId| !picture.whole || picture.messages.iter().any(|message| message.id == id);
+    let missing = view.open.filter(|open| !there(open.message));
+    let missing = missing.map(|open| format!("The message {} is not one of this scenario.", open.message));
+    let beyond = view.page.filter(|page| *page > ladder.pages);
+    let beyond =
+        beyond.map(|page| format!("There is no page {page} of this ladder: it has {}.", counted(ladder.pages, "page")));
     let held = || (count(picture.messages.len()), count(picture.scenario.row.messages));
     let cut = (!picture.whole).then(held).map(|(drawn, stored)| {
         format!("This picture holds the first {drawn} of {stored} messages; the API has them all.")
@@ -271,7 +280,8 @@ fn notices(asked: &Asked) -> Vec<String> {
         let messages = counted(picture.unreadable, "message");
         format!("{messages} of it cannot be read and are not shown: their rows in the database are damaged, as the log says.")
     });
-    asked.evidence.warns().into_iter().chain(damaged).chain(cut).collect()
+    let address = misread.iter().cloned().chain(missing).chain(beyond);
+    address.chain(asked.evidence.warns()).chain(damaged).chain(cut).collect()
 }
 
 /// What every row's link keeps; the page follows from the message.

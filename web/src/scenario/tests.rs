@@ -92,7 +92,8 @@ fn asked(sample: &Sample, query: &str) -> Asked {
         now: picture.scenario.row.last,
         picture,
         evidence: Evidence::made(4, Vec::new()),
-        view: View::parse(query),
+        view: View::read(query).0,
+        misread: View::read(query).1,
         frame: frame(),
     }
 }
@@ -395,4 +396,21 @@ fn every_page_of_many_rows_leads_to_the_next() {
     assert_eq!(attrs(&first, ".flow .pages a", "href")[0], "?page=2");
     assert_eq!(first.select(&selector(".ladder.long")).count(), 1);
     assert_eq!(page(&s, "page=2").select(&selector("ol > li[id^=m]")).count(), 3);
+}
+
+#[test]
+fn an_address_that_is_not_understood_says_so() {
+    let s = forked_call();
+    let said = |query: &str| texts(&page(&s, query), ".notice");
+    assert_eq!(said("tab=raw&find=bob"), [""; 0]);
+    let id = "0000000000000001-9999999";
+    assert_eq!(
+        said(&format!("m={id}&tab=hex&page=7&who=me")),
+        [
+            "There is no tab \"hex\"; it is one of parsed, raw, crlf, body, log.".to_owned(),
+            "This page has no parameter \"who\".".into(),
+            format!("The message {id} is not one of this scenario."),
+            "There is no page 7 of this ladder: it has 1 page.".into(),
+        ]
+    );
 }

@@ -26,7 +26,8 @@ pub enum Look {
 #[derive(Debug, Default)]
 pub struct Found {
     pub rows: Vec<ScenarioRow>,
-    pub more: bool,
+    /// Where the next page begins.
+    pub next: Option<(Timestamp, ScenarioId)>,
     pub searched_to: Option<Timestamp>,
     /// How the pasted text was read.
     pub read_as: Option<&'static str>,
@@ -65,7 +66,9 @@ pub async fn look(
         }
     }
     match last.rows.as_slice() {
-        [only] if before.is_none() && !last.more => Ok(Look::Go(subject::path(&only.subject), Params::default())),
+        [only] if before.is_none() && last.next.is_none() => {
+            Ok(Look::Go(subject::path(&only.subject), Params::default()))
+        }
         _ => Ok(Look::Found(last)),
     }
 }
@@ -75,9 +78,13 @@ pub(crate) fn classes(text: &str, chosen: Vec<CallClass>) -> Vec<CallClass> {
     if chosen.is_empty() && !text.trim().is_empty() { CallClass::ALL.to_vec() } else { chosen }
 }
 
-/// A filter narrowed by the likeliest reading of a text that a filter can say.
-pub(crate) fn narrowed(text: &str, filter: Filter) -> Filter {
-    readings(text, Zone::UTC).iter().find_map(|reading| with(reading, &filter)).unwrap_or(filter)
+/// A filter narrowed by the likeliest reading of a text. None: what it names is one thing, to which nothing is added.
+pub(crate) fn narrowed(text: &str, filter: Filter) -> Option<Filter> {
+    let readings = readings(text, Zone::UTC);
+    if readings.is_empty() {
+        return Some(filter);
+    }
+    readings.iter().find_map(|reading| with(reading, &filter))
 }
 
 fn with(reading: &Reading, filter: &Filter) -> Option<Filter> {
@@ -118,7 +125,7 @@ async fn moment(site: &Site, time: Timestamp) -> Result<Look, Error> {
     let filter =
         MessageFilter { from: Some(time), to: Some(Timestamp(time.0.saturating_add(1))), ..MessageFilter::default() };
     let page = site.store.messages(&filter, None, MOMENT).await?;
-    let (messages, more) = (page.rows, page.more);
+    let (messages, more) = (page.rows, page.next.is_some());
     let owners: HashMap<MessageId, ScenarioId> = site.store.scenarios_of(&messages).await?.into_iter().collect();
     let subject = |message: &Message| match owners.get(&message.id) {
         Some(id) => Subject::Scenario(*id),
@@ -149,7 +156,7 @@ fn opened(subject: &Subject, message: MessageId) -> Look {
 
 async fn list(site: &Site, filter: &Filter, before: Option<(Timestamp, ScenarioId)>) -> Result<Found, Error> {
     let page = site.store.search(filter, before, PAGE).await?;
-    Ok(Found { rows: page.rows, more: page.more, searched_to: page.searched_to, ..Found::default() })
+    Ok(Found { rows: page.rows, next: page.next, searched_to: page.searched_to, ..Found::default() })
 }
 
 /// The readings but the one in use that a field of the form can say.

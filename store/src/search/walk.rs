@@ -1,0 +1,224 @@
+//! Scenarios one after the other, newest first, until a page is full or enough of them were looked at.
+
+use message::event::CallClass;
+use record::id::ScenarioId;
+use record::time::Timestamp;
+use sqlx::QueryBuilder;
+
+use super::candidates::Candidates;
+use super::part::{Part, Place};
+use super::{Filter, LONGEST, LOOKS, push_prefix};
+use crate::backend::with_pool;
+use crate::early::Touched;
+use crate::scenario::{self, ScenarioColumns, ScenarioRow};
+use crate::statement::push_list;
+use crate::{Error, Store, statement};
+
+/// Scenarios whose messages are looked at in one go, and for one page.
+const STRIDE: usize = 250;
+const READS: usize = 1_500;
+
+/// ` or id in (…))`: closes a condition that these scenarios meet by a provisional row.
+macro_rules! push_or {
+    ($query:expr, $ids:expr) => {{
+        for ids in statement::lists($ids) {
+            $query.push(" or id in ");
+            push_list!($query, ids);
+        }
+        $query.push(")");
+    }};
+}
+
+/// Where scenarios come from.
+enum Source {
+    Class { class: CallClass, before: Option<Place>, end: Option<Place> },
+    Among { places: Vec<Place>, at: usize, to: Option<Place> },
+}
+
+/// Of one class, or some of all classes.
+enum Of {
+    Class(CallClass),
+    Ids(Vec<i64>),
+}
+
+/// The next of them.
+struct Stride {
+    rows: Vec<ScenarioRow>,
+    /// All down to here were looked at. None: there are no others.
+    to: Option<Place>,
+    /// It has come as far as it goes for one page.
+    ends: bool,
+}
+
+impl Store {
+    /// Scenarios that are joined; each class has an index in the order of the list.
+    pub(super) async fn joined(
+        &self,
+        filter: &Filter,
+        before: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<Part>, Error> {
+        let touched = self.touched(filter).await?;
+        if let Some(Candidates { places, to }) = self.candidates(filter, &touched, before).await? {
+            let source = Source::Among { places, at: 0, to };
+            return Ok(vec![self.walk(source, filter, &touched, limit).await?]);
+        }
+        let mut parts = Vec::new();
+        for class in filter.listed_classes() {
+            let end = if filter.is_sparse() { self.end(class, filter, before).await? } else { None };
+            let source = Source::Class { class, before, end };
+            parts.push(self.walk(source, filter, &touched, limit).await?);
+        }
+        Ok(parts)
+    }
+
+    async fn walk(&self, mut source: Source, filter: &Filter, touched: &Touched, limit: usize) -> Result<Part, Error> {
+        let (mut part, mut read) = (Part::default(), 0);
+        loop {
+            let Stride { mut rows, to, ends } = self.stride(&mut source, filter, touched, limit).await?;
+            if filter.is_of_messages() {
+                read += rows.len();
+                let matching = self.with_messages(filter, &rows).await?;
+                rows.retain(|row| row.subject.scenario().is_some_and(|id| matching.contains(&id)));
+            }
+            if filter.final_status.is_some() {
+                self.add_early(&mut rows).await?;
+                rows.retain(|row| filter.ends_as(row));
+            }
+            part.rows.extend(rows);
+            if part.rows.len() > limit {
+                part.rows.truncate(limit + 1);
+                part.to = part.rows.last().map(ScenarioRow::place);
+                return Ok(part);
+            }
+            if to.is_none() || ends || read >= READS {
+                part.to = to;
+                return Ok(part);
+            }
+        }
+    }
+
+    async fn stride(
+        &self,
+        source: &mut Source,
+        filter: &Filter,
+        touched: &Touched,
+        limit: usize,
+    ) -> Result<Stride, Error> {
+        let most = if filter.is_of_messages() || filter.final_status.is_some() { STRIDE } else { limit + 1 };
+        match source {
+            Source::Class { class, before, end } => {
+                let rows = self.list(filter, touched, Of::Class(*class), *before, *end, most).await?;
+                let full = rows.len() == most;
+                let to = if full { rows.last().map(ScenarioRow::place) } else { *end };
+                *before = to;
+                Ok(Stride { rows, to, ends: !full })
+            }
+            Source::Among { places, at, to } => {
+                let some = &places[*at..places.len().min(*at + most.max(STRIDE))];
+                *at += some.len();
+                let mut rows = Vec::new();
+                for ids in statement::lists(&some.iter().map(|(_, id)| id.0).collect::<Vec<_>>()) {
+                    rows.extend(self.list(filter, touched, Of::Ids(ids), None, None, some.len()).await?);
+                }
+                let ends = *at == places.len();
+                let to = if ends { *to } else { some.last().copied() };
+                Ok(Stride { rows, to, ends })
+            }
+        }
+    }
+
+    /// The last scenario of a class that is looked at for a page: what is rare must not take ever longer to be found.
+    async fn end(&self, class: CallClass, filter: &Filter, before: Option<Place>) -> Result<Option<Place>, Error> {
+        let ends: Vec<(i64, i64)> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select first, id from scenario where merged_into is null and class = ");
+            q.push_bind(class.code());
+            push_range!(q, filter, before);
+            q.push(" order by first desc, id desc limit 2 offset ").push_bind(LOOKS - 1);
+            q.build_query_as().fetch_all(pool).await?
+        });
+        // One that has none after it is the end anyway.
+        Ok((ends.len() > 1).then(|| (Timestamp(ends[0].0), ScenarioId(ends[0].1))))
+    }
+
+    /// Scenarios by all filters but those on a person, a Call-ID and single messages; of the last, those that may have one.
+    async fn list(
+        &self,
+        filter: &Filter,
+        touched: &Touched,
+        of: Of,
+        before: Option<Place>,
+        end: Option<Place>,
+        limit: usize,
+    ) -> Result<Vec<ScenarioRow>, Error> {
+        let unindexed = self.backend.unindexed();
+        let rows: Vec<ScenarioColumns> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select ");
+            q.push(scenario::COLUMNS).push(" from scenario where merged_into is null");
+            match &of {
+                Of::Class(class) => {
+                    q.push(" and class = ").push_bind(class.code());
+                }
+                Of::Ids(ids) => {
+                    q.push(" and id in ");
+                    push_list!(q, ids);
+                    q.push(" and ").push(unindexed).push("class in ");
+                    push_list!(q, filter.listed_classes().iter().map(|class| class.code()));
+                }
+            }
+            push_range!(q, filter, before);
+            if let Some((first, id)) = end {
+                q.push(" and first >= ").push_bind(first.0);
+                q.push(" and (first, id) >= (").push_bind(first.0).push(", ").push_bind(id.0).push(")");
+            }
+            if let Some(caller) = &filter.caller {
+                push_prefix!(q, format_args!("{unindexed}caller"), caller);
+            }
+            if let Some(callee) = &filter.callee {
+                push_prefix!(q, format_args!("{unindexed}callee"), callee);
+            }
+            if let Some(from) = filter.from {
+                q.push(" and (last >= ").push_bind(from.0);
+                push_or!(q, &touched.from);
+            }
+            if let Some((least, most)) = filter.final_status {
+                q.push(format_args!(" and ({unindexed}status between ")).push_bind(i32::from(least));
+                q.push(" and ").push_bind(i32::from(most));
+                push_or!(q, &touched.status);
+            }
+            let said = filter.said();
+            if !said.is_empty() {
+                q.push(" and ((1 = 1");
+                for said in said {
+                    q.push(" and (said & ").push_bind(said.bits()).push(") <> 0");
+                }
+                q.push(")");
+                push_or!(q, &touched.messages);
+            }
+            q.push(" order by first desc, id desc limit ").push_bind(limit as i64);
+            q.build_query_as().fetch_all(pool).await?
+        });
+        rows.into_iter().map(ScenarioColumns::read).collect()
+    }
+}
+
+/// ` and …`: before a place, and what a filter says of when scenarios begin.
+macro_rules! push_range {
+    ($query:expr, $filter:expr, $before:expr) => {{
+        if let Some((first, id)) = $before {
+            $query.push(" and first <= ").push_bind(first.0);
+            $query.push(" and (first, id) < (").push_bind(first.0).push(", ").push_bind(id.0).push(")");
+        }
+        if let Some((first, id)) = $filter.since {
+            $query.push(" and first >= ").push_bind(first.0);
+            $query.push(" and (first, id) > (").push_bind(first.0).push(", ").push_bind(id.0).push(")");
+        }
+        if let Some(from) = $filter.from {
+            $query.push(" and first >= ").push_bind(from.0.saturating_sub(LONGEST));
+        }
+        if let Some(to) = $filter.to {
+            $query.push(" and first < ").push_bind(to.0);
+        }
+    }};
+}
+use push_range;

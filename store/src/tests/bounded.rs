@@ -1,0 +1,312 @@
+//! What a question of a list looks at does not grow with what is stored: counted in steps of SQLite, and in rows that the plans
+//! of PostgreSQL touch.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use message::event::CallClass;
+use message::kind::Kind;
+use message::said::Said;
+use message::summary::Summary;
+use record::time::{MINUTE, SECOND, Timestamp};
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Event, Metadata, Subscriber};
+
+use super::fixture::{self, NOON};
+use crate::Store;
+use crate::backend::{count_steps, with_pool};
+use crate::correlate::pack_summary;
+use crate::search::{Filter, MessageFilter};
+
+/// Scenarios of a call each, every other one a lookup; a millisecond apart.
+const SCENARIOS: i64 = 100_000;
+/// Steps of SQLite's machine: looking at 10,000 rows of each class takes less.
+const STEPS: u64 = 2_500_000;
+/// Rows that one part of a plan touches.
+const ROWS: f64 = 25_000.0;
+
+/// Text of both databases, but for how numbers become bytes and where they come from.
+async fn fill(store: &Store) {
+    let lite = store.backend.unindexed() == "+";
+    let (numbers, key) = if lite {
+        (
+            "(with recursive n(i) as (select 1 union all select i + 1 from n where i < $1) select i from n)",
+            "cast(printf('%016d', i) as blob)",
+        )
+    } else {
+        ("(select generate_series(1, $1) as i)", "convert_to(lpad(i::text, 16, '0'), 'UTF8')")
+    };
+    let (day, first) = (NOON.day().0, format!("{} + i * 1000", NOON.0));
+    let said = |status| Said::of(Kind::Sip, "INVITE", None).and(Said::of(Kind::Sip, "200", Some(status))).bits();
+    let (well, failed) = (said(200), said(503));
+    let statements = [
+        format!(
+            "insert into scenario (id, first, last, version, calls, legs, messages, nodes, devices, sip, rest, push, media, said,
+                 class, status, caller, callee, summary)
+             select i, {first}, {first} + 500, 1, 1, 1, 2, 2, 1, 2, 0, 0, 0, case when i % 50 = 0 then {failed} else {well} end,
+                 case when i % 2 = 0 then 1 else 5 end, case when i = 7 then 404 when i % 50 = 0 then 503 else 200 end,
+                 '+4930' || i, 'bob' || i, $2 from {numbers} n"
+        ),
+        format!(
+            "insert into scenario_call (scenario_id, stream_id, first, day, class, call, call_id)
+             select i, 1, {first}, {day}, 1, {key}, 'call-' || i from {numbers} n where $2 is not null"
+        ),
+        format!(
+            "insert into call_part (first, stream_id, day, call, from_user, to_user)
+             select {first}, 1, {day}, {key}, '+4930' || i, 'bob' || i from {numbers} n where $2 is not null"
+        ),
+        format!(
+            "insert into message (id, ts, stream_id, off, len, src, dst, day, head, line_end, kind, status, flags, dictionary, call,
+                 method, masked, raw)
+             select i, {first}, 1, i, 1, 0, 0, {day}, 0, 0, 1, case when i % 50 = 0 then 503 else 200 end, 0, 0, {key}, 'INVITE', $2, $2
+             from {numbers} n"
+        ),
+        format!(
+            "insert into message_mark (min_id, max_id, min_ts, max_ts)
+             select i, i + 999, {first}, {first} + 999000 from {numbers} n where i % 1000 = 1 and $2 is not null"
+        ),
+    ];
+    store.keep_partitions(NOON).await.unwrap();
+    let mut tx = store.backend.begin().await.unwrap();
+    for statement in statements {
+        if !lite && statement.contains("message_mark") {
+            continue;
+        }
+        // It numbers its messages, for want of partitions.
+        let statement = match statement.strip_prefix("insert into message (id, ") {
+            Some(rest) if !lite => format!("insert into message ({}", rest.replacen("select i, ", "select ", 1)),
+            _ => statement,
+        };
+        let bytes = if statement.contains("into scenario (") { pack_summary(&Summary::default()) } else { vec![b'x'] };
+        crate::backend::with_transaction!(&mut tx, db => {
+            sqlx::query(sqlx::AssertSqlSafe(statement)).bind(SCENARIOS).bind(bytes).execute(db).await.unwrap();
+        });
+    }
+    tx.commit().await.unwrap();
+    if !lite {
+        with_pool!(store.backend, pool => {
+            // As autovacuum does once a minute.
+            for table in ["scenario", "scenario_call", "call_part", "message"] {
+                let vacuum = sqlx::AssertSqlSafe(format!("vacuum (analyze) {table}"));
+                sqlx::raw_sql(vacuum).execute(pool).await.unwrap();
+            }
+        });
+    }
+}
+
+/// What lists are asked for: rare and common, with and without a time.
+fn lists() -> Vec<Filter> {
+    let any = Filter::default;
+    let some = |text: &str| Some(text.to_owned());
+    let early = Some(Timestamp(NOON.0 + 10 * SECOND));
+    vec![
+        any(),
+        Filter { classes: CallClass::ALL.to_vec(), ..any() },
+        Filter { final_status: Some((404, 404)), ..any() },
+        Filter { final_status: Some((503, 503)), ..any() },
+        Filter { final_status: Some((599, 599)), ..any() },
+        Filter { kind: Some(Kind::Media), ..any() },
+        Filter { kind: Some(Kind::Push), from: early, ..any() },
+        Filter { method: some("REFER"), ..any() },
+        Filter { method: some("INVITE"), ..any() },
+        Filter { status: Some((500, 599)), ..any() },
+        Filter { status: Some((486, 486)), ..any() },
+        Filter { caller: some("+493099999"), ..any() },
+        Filter { caller: some("+4930"), ..any() },
+        Filter { caller: some("nobody"), ..any() },
+        Filter { caller: some("+4930"), kind: Some(Kind::Push), ..any() },
+        Filter { person: some("+493077777"), ..any() },
+        Filter { person: some("+49309"), ..any() },
+        Filter { person: some("+49"), ..any() },
+        Filter { person: some("bob"), method: some("REFER"), ..any() },
+        Filter { call_id: some("call-5"), ..any() },
+        Filter { from: Some(Timestamp(NOON.0 + MINUTE)), to: Some(Timestamp(NOON.0 + MINUTE + SECOND)), ..any() },
+    ]
+}
+
+fn message_lists() -> Vec<MessageFilter> {
+    let any = MessageFilter::default;
+    let late = Some(Timestamp(NOON.0 + MINUTE));
+    vec![
+        any(),
+        MessageFilter { kind: Some(Kind::Push), ..any() },
+        MessageFilter { kind: Some(Kind::Media), from: late, ..any() },
+        MessageFilter { method: Some("BYE".into()), ..any() },
+        MessageFilter { method: Some("INVITE".into()), from: late, ..any() },
+        MessageFilter { status: Some((404, 404)), ..any() },
+        MessageFilter { call_id: Some("call-5".into()), ..any() },
+    ]
+}
+
+#[tokio::test]
+async fn no_list_takes_more_steps_than_it_may_on_sqlite() {
+    let (store, _directory) = fixture::sqlite().await;
+    fill(&store).await;
+    let steps = Arc::new(AtomicU64::new(0));
+    count_steps(&store.backend, Arc::clone(&steps)).await;
+    for filter in lists() {
+        steps.store(0, Ordering::Relaxed);
+        store.search(&filter, None, 50).await.unwrap();
+        let took = steps.load(Ordering::Relaxed);
+        assert!(took < STEPS, "{took} steps: {filter:?}");
+    }
+    for filter in message_lists() {
+        steps.store(0, Ordering::Relaxed);
+        store.messages(&filter, None, 50).await.unwrap();
+        let took = steps.load(Ordering::Relaxed);
+        assert!(took < STEPS, "{took} steps: {filter:?}");
+    }
+    steps.store(0, Ordering::Relaxed);
+    store.totals().await.unwrap();
+    assert!(steps.load(Ordering::Relaxed) < 20_000, "home counts nothing that grows");
+    store.close().await;
+}
+
+/// Notices of the database.
+#[derive(Clone, Default)]
+struct Plans(Arc<Mutex<Vec<String>>>);
+
+impl Visit for Plans {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "message" {
+            self.0.lock().unwrap().push(value.to_owned());
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.record_str(field, &format!("{value:?}").replace("\\n", "\n"));
+    }
+}
+
+impl Subscriber for Plans {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target() == "sqlx::postgres::notice"
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+/// The most rows that a part of these plans touched, over all its loops.
+fn touched(plans: &str) -> f64 {
+    let number = |line: &str, before: &str| {
+        let (_, rest) = line.split_once(before)?;
+        rest.split(|c: char| !(c.is_ascii_digit() || c == '.')).next()?.parse::<f64>().ok()
+    };
+    let mut most = 0.0_f64;
+    let mut loops = 1.0;
+    for line in plans.lines() {
+        if let (Some((_, actual)), Some(found)) = (line.split_once("(actual"), number(line, "loops=")) {
+            loops = found;
+            most = most.max(number(actual, "rows=").unwrap_or(0.0) * loops);
+        }
+        for removed in ["Rows Removed by Filter: ", "Rows Removed by Index Recheck: ", "Heap Fetches: "] {
+            most = most.max(number(line, removed).unwrap_or(0.0) * loops);
+        }
+    }
+    most
+}
+
+#[tokio::test]
+async fn no_list_touches_more_rows_than_it_may_on_postgresql() {
+    let (store, schema) = fixture::postgres().await;
+    fill(&store).await;
+    with_pool!(store.backend, pool => {
+        let mut held = Vec::new();
+        for _ in 0..pool.size() {
+            held.push(pool.acquire().await.unwrap());
+        }
+        for connection in &mut held {
+            let say = "load 'auto_explain'; set auto_explain.log_min_duration = 0; set auto_explain.log_analyze = on;
+                set auto_explain.log_timing = off; set auto_explain.log_level = 'notice'; set client_min_messages = 'notice'";
+            sqlx::raw_sql(say).execute(&mut **connection).await.unwrap();
+        }
+    });
+    let plans = Plans::default();
+    let _listens = tracing::subscriber::set_default(plans.clone());
+    let check = async |what: String| {
+        // A plan is told when its statement is closed, which the next one does.
+        with_pool!(store.backend, pool => {
+            sqlx::query("select 1").execute(pool).await.unwrap();
+        });
+        let said = std::mem::take(&mut *plans.0.lock().unwrap()).join("\n");
+        assert!(said.contains("(actual"), "no plan was seen of {what}");
+        let most = touched(&said);
+        assert!(most <= ROWS, "{most} rows: {what}\n{said}");
+    };
+    for filter in lists() {
+        store.search(&filter, None, 50).await.unwrap();
+        check(format!("{filter:?}")).await;
+    }
+    for filter in message_lists() {
+        store.messages(&filter, None, 50).await.unwrap();
+        check(format!("{filter:?}")).await;
+    }
+    store.totals().await.unwrap();
+    check("home".into()).await;
+    store.close().await;
+    schema.drop().await;
+}
+
+/// Whoever follows `next` comes to the end, whatever is passed over on the way.
+async fn pages(store: &Store, filter: &Filter) -> (usize, usize) {
+    let (mut rows, mut pages, mut before) = (0, 0, None);
+    loop {
+        let page = store.search(filter, before, 50).await.unwrap();
+        rows += page.rows.len();
+        pages += 1;
+        assert!(page.next.is_none() || page.next != before, "no page goes on where it began: {filter:?}");
+        assert_eq!(page.searched_to.is_some(), page.next.is_some() && page.rows.len() < 50, "{filter:?}");
+        before = page.next;
+        if before.is_none() {
+            return (rows, pages);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_looks_no_further_goes_on_to_its_end() {
+    let (store, _directory) = fixture::sqlite().await;
+    fill(&store).await;
+    let any = Filter::default;
+    let rows = async |filter: Filter| pages(&store, &filter).await;
+    assert_eq!(rows(Filter { final_status: Some((404, 404)), ..any() }).await, (1, 1));
+    // Ten thousand of each class at a time, as far down as of both; and the few that are left.
+    assert_eq!(rows(Filter { kind: Some(Kind::Media), ..any() }).await, (0, 6));
+    assert_eq!(rows(Filter { status: Some((503, 503)), ..any() }).await.0, 2_000);
+    let (found, pages) = rows(Filter { person: Some("+49309999".into()), kind: Some(Kind::Sip), ..any() }).await;
+    assert_eq!((found, pages), (11, 1));
+    assert_eq!(rows(Filter { person: Some("+49309".into()), method: Some("REFER".into()), ..any() }).await.0, 0);
+    let (found, _) =
+        rows(Filter { person: Some("bob9".into()), to: Some(Timestamp(NOON.0 + 92 * SECOND)), ..any() }).await;
+    assert_eq!(found, 1 + 10 + 100 + 1000 + 2000);
+    let newer = Filter { since: Some((Timestamp(NOON.0 + 99_990_000), record::id::ScenarioId(99_990))), ..any() };
+    assert_eq!(store.search(&newer, None, 50).await.unwrap().rows.len(), 10);
+
+    let mut after = None;
+    let (mut seen, mut asked) = (0, 0);
+    loop {
+        let filter = MessageFilter { status: Some((503, 503)), ..MessageFilter::default() };
+        let page = store.messages(&filter, after, 1000).await.unwrap();
+        seen += page.rows.len() + page.unreadable;
+        asked += 1;
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, 2_000);
+    assert!(asked > 20, "each looks at some thousands: {asked}");
+    store.close().await;
+}

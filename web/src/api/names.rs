@@ -1,0 +1,46 @@
+//! Names with a fixed set of values, as the document gives them: from the lists that the values come from.
+
+use std::borrow::Cow;
+
+use message::event::CallClass;
+use message::kind::Kind;
+use record::miss::Reason;
+use record::span::Cause;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+macro_rules! names {
+    ($($(#[doc = $doc:literal])* $name:ident as $shown:literal: $names:expr;)+) => {$(
+        $(#[doc = $doc])*
+        pub(super) struct $name;
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                let description = concat!($($doc, "\n"),*).trim();
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .description(Some(description))
+                    .enum_values(Some($names))
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {
+            fn name() -> Cow<'static, str> {
+                $shown.into()
+            }
+        }
+    )+};
+}
+
+names! {
+    #[doc = "What kind of scenario it is. Registrations, keep-alives and subscriptions are a scenario a day."]
+    Class as "Class": CallClass::ALL.map(CallClass::name);
+    #[doc = "What kind of message it is."]
+    KindOf as "Kind": Kind::ALL.map(Kind::name);
+    #[doc = "Why bytes could not be read."]
+    CauseOf as "Cause": Cause::ALL.map(Cause::name);
+    #[doc = "Why a line that is nearly a header line is none."]
+    ReasonOf as "Reason": Reason::ALL.map(Reason::name);
+}
