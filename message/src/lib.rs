@@ -5,7 +5,7 @@
 //! - `settings`: what an operator says about reading messages
 //! - `sip`, `address`: a tolerant SIP parser; host and port of a header line
 //! - `rest`, `keys`, `facts`: HTTP, JSON and URLs; what joins calls; the part of a message that the house reads
-//! - `said`, `event`, `summary`: what messages said, as bits; what ingest tells correlation; what a list shows of a scenario
+//! - `user`, `said`, `event`, `summary`: users and numbers as they are searched; what messages said, as bits; what ingest tells correlation; what a list shows of a scenario
 //! - `logged`, `exchange`: one stored message; one that holds request and result, as two halves
 //! - `scene`: what every step reads of the messages: transactions, machines, who writes which log
 //! - `order`, `fold`: repaired time, cause before effect; sightings and repeats as one
@@ -33,3 +33,4 @@ pub mod settings;
 pub mod sip;
 pub mod summary;
 mod tree;
+pub mod user;

@@ -24,7 +24,7 @@ use crate::{Error, Store};
 
 pub(crate) use prepare::Prepared;
 pub(crate) use rows::COLUMNS;
-pub(crate) use sums::{searched, unpack_events};
+pub(crate) use sums::{key, searched, unpack_events};
 
 /// One stream of a batch, parsed.
 #[derive(Clone, Debug)]

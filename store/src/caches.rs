@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use message::logged::Place;
 use quick_cache::sync::Cache;
+use record::time::Day;
 
 /// Shared by all handles of one store.
 #[derive(Debug)]
 pub(crate) struct Caches {
     /// Streams whose rows are committed, with a digest of what their agent said of them.
     pub streams: Recent<u64>,
-    /// End points whose rows are committed.
-    pub endpoints: Cache<i64, ()>,
+    /// End points whose rows are committed, and the day on which these say that they were met.
+    pub endpoints: Cache<i64, Day>,
     pub addresses: Cache<i64, Arc<str>>,
     pub places: Recent<Arc<Place>>,
 }
@@ -71,7 +72,7 @@ mod tests {
     #[test]
     fn a_full_cache_goes_on() {
         let caches = Caches::default();
-        (0..=2 * MOST as i64).for_each(|key| caches.endpoints.insert(key, ()));
+        (0..=2 * MOST as i64).for_each(|key| caches.endpoints.insert(key, Day(0)));
         assert!(caches.endpoints.len() <= MOST && caches.endpoints.get(&(2 * MOST as i64)).is_some());
     }
 }

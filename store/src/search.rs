@@ -12,6 +12,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use message::event::CallClass;
 use message::kind::Kind;
 use message::said::Said;
+use message::user::Sought;
 use record::id::ScenarioId;
 use record::time::{DAY, HOUR, Timestamp};
 use sqlx::QueryBuilder;
@@ -28,11 +29,11 @@ use crate::{Error, Store, append, statement};
 pub struct Filter {
     /// Scenario classes; empty = call and other (any class where a Call-ID is given).
     pub classes: Vec<CallClass>,
-    /// Prefix of the user that calls.
+    /// The beginning of the user that calls, in whatever form ([`message::user`]).
     pub caller: Option<String>,
-    /// Prefix of the user that is called.
+    /// The beginning of the user that is called.
     pub callee: Option<String>,
-    /// Prefix of a user on either side of any call part.
+    /// The beginning of a user on either side of any call part, or the end of a number.
     pub person: Option<String>,
     /// Exact Call-ID of any call.
     pub call_id: Option<String>,
@@ -84,14 +85,27 @@ pub struct MessageFilter {
 /// ` and column begins with text`, as a range, which every index can use.
 macro_rules! push_prefix {
     ($query:expr, $column:expr, $prefix:expr) => {{
-        let prefix = crate::append::searched($prefix);
-        $query.push(format_args!(" and {} >= ", $column)).push_bind(prefix.clone());
-        if let Some(end) = crate::text::after_prefix(&prefix) {
+        let prefix: &str = $prefix;
+        $query.push(format_args!(" and {} >= ", $column)).push_bind(prefix.to_owned());
+        if let Some(end) = crate::text::after_prefix(prefix) {
             $query.push(format_args!(" and {} < ", $column)).push_bind(end);
         }
     }};
 }
-use push_prefix;
+
+/// ` and column begins with one of these`, where no index is asked.
+macro_rules! push_prefixes {
+    ($query:expr, $column:expr, $prefixes:expr) => {{
+        $query.push(" and (1 = 0");
+        for prefix in $prefixes {
+            $query.push(" or (1 = 1");
+            push_prefix!($query, $column, prefix);
+            $query.push(")");
+        }
+        $query.push(")");
+    }};
+}
+use {push_prefix, push_prefixes};
 
 /// Scenarios of a class, or calls, that one question looks at.
 const LOOKS: i64 = 10_000;
@@ -204,14 +218,15 @@ impl Filter {
 
     /// A call without a scenario, of which these users are known, meets the filters on what it says.
     pub(crate) fn takes(&self, row: &ScenarioRow, people: &[String]) -> bool {
-        let begins = |prefix: &Option<String>, text: Option<&str>| {
-            let prefix = prefix.as_deref().map(append::searched);
-            prefix.is_none_or(|prefix| text.is_some_and(|text| append::searched(text).starts_with(&prefix)))
+        let begins = |sought: &Option<String>, user: Option<&str>| {
+            let sought = sought.as_deref().map(Sought::of);
+            sought.is_none_or(|sought| user.is_some_and(|user| sought.begins(&append::key(user))))
         };
+        let person = self.person.as_deref().map(Sought::of);
         self.listed_classes().contains(&row.class)
             && begins(&self.caller, row.caller.as_deref())
             && begins(&self.callee, row.callee.as_deref())
-            && (self.person.is_none() || people.iter().any(|user| begins(&self.person, Some(user))))
+            && person.is_none_or(|person| people.iter().any(|user| person.is(user)))
             && self.ends_as(row)
     }
 

@@ -3,7 +3,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use record::time::Timestamp;
+use record::time::{Day, Timestamp};
 use sqlx::QueryBuilder;
 
 use super::{Incoming, Prepared};
@@ -19,6 +19,8 @@ pub(crate) struct Unknown {
     streams: Vec<(NewStream, Timestamp)>,
     /// By id: concurrent inserts in different orders would wait for each other.
     endpoints: Vec<(i64, String)>,
+    /// Of the batch that arrived last.
+    day: Day,
 }
 
 #[derive(Debug, Hash)]
@@ -42,7 +44,10 @@ impl Unknown {
             let is_known = |stream: &NewStream| caches.streams.get(stream.id) == Some(stream.digest());
             let stream = NewStream::of(prepared).filter(|stream| !is_known(stream));
             new.streams.extend(stream.map(|stream| (stream, prepared.head.received)));
-            let unseen = prepared.endpoints.iter().filter(|(id, _)| caches.endpoints.get(*id).is_none());
+            let day = prepared.head.received.day();
+            new.day = new.day.max(day);
+            let unseen =
+                prepared.endpoints.iter().filter(|(id, _)| caches.endpoints.get(*id).is_none_or(|seen| seen < day));
             new.endpoints.extend(unseen.map(|(id, address)| (*id, address.clone())));
         }
         new.streams.sort_by_key(|(stream, _)| stream.id);
@@ -62,11 +67,13 @@ impl Unknown {
         }
         for rows in statement::chunks(&self.endpoints) {
             with_transaction!(tx, db => {
-                let mut q = QueryBuilder::<Db>::new("insert into endpoint (id, address) ");
+                let mut q = QueryBuilder::<Db>::new("insert into endpoint (id, address, seen) ");
                 q.push_values(rows, |mut row, (id, address)| {
-                    row.push_bind(*id).push_bind(address);
+                    row.push_bind(*id).push_bind(address).push_bind(self.day.0);
                 });
-                q.push(" on conflict do nothing").build().execute(db).await?;
+                // Once a day, so that retention knows which are still in use.
+                q.push(" on conflict (id) do update set seen = excluded.seen where excluded.seen > endpoint.seen");
+                q.build().execute(db).await?;
             });
         }
         Ok(())
@@ -78,7 +85,7 @@ impl Unknown {
             caches.streams.put(stream.id, stream.digest());
             caches.places.forget(stream.id);
         }
-        self.endpoints.iter().for_each(|(id, _)| caches.endpoints.insert(*id, ()));
+        self.endpoints.iter().for_each(|(id, _)| caches.endpoints.insert(*id, self.day));
     }
 }
 

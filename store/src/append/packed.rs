@@ -15,6 +15,8 @@ pub(crate) struct PackedMessage {
     pub head: i32,
     pub line_end: i16,
     pub kind: i16,
+    /// How its call is filed, as far as it says itself.
+    pub class: i16,
     /// 0 where there is none.
     pub status: i16,
     pub flags: i16,

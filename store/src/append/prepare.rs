@@ -178,6 +178,7 @@ fn pack(row: MessageRow, addresses: &mut Addresses) -> (PackedMessage, CallEvent
         head: i32::try_from(row.head).unwrap_or(i32::MAX),
         line_end: i16::from(row.line_end),
         kind: row.kind.code(),
+        class: row.event.class.code(),
         status: row.status.and_then(|status| i16::try_from(status).ok()).unwrap_or(0),
         flags: row.flags.bits() as i16,
         dictionary: row.raw.dictionary,

@@ -13,7 +13,7 @@ use crate::backend::{Transaction, with_transaction};
 use crate::text::big;
 use crate::{Error, statement};
 
-/// Columns of `message` and `provisional`, in the order in which they are bound and read.
+/// Columns of `message` and `provisional`, in the order in which they are bound and read; a row has its class beside them.
 pub(crate) const COLUMNS: &str = "ts, stream_id, off, len, src, dst, day, head, line_end, kind, status, flags, dictionary, \
     call, method, masked, raw";
 
@@ -27,7 +27,7 @@ pub(super) async fn messages(
     for rows in statement::chunks(rows) {
         with_transaction!(tx, db => {
             let mut q = QueryBuilder::<Db>::new("insert into ");
-            q.push(table).push(" (").push(COLUMNS).push(") ");
+            q.push(table).push(" (").push(COLUMNS).push(", class) ");
             q.push_values(rows, |mut to, row| {
                 to.push_bind(row.time.0)
                     .push_bind(stream)
@@ -45,7 +45,8 @@ pub(super) async fn messages(
                     .push_bind(row.call.0.as_slice())
                     .push_bind(row.method.as_str())
                     .push_bind(row.masked.as_slice())
-                    .push_bind(row.raw.as_slice());
+                    .push_bind(row.raw.as_slice())
+                    .push_bind(row.class);
             });
             if table == "provisional" {
                 q.push(" on conflict do nothing");
@@ -65,20 +66,25 @@ pub(super) async fn call_parts(tx: &mut Transaction, stream: i64, parts: &[CallP
     for parts in statement::chunks(parts) {
         with_transaction!(tx, db => {
             let mut q =
-                QueryBuilder::<Db>::new("insert into call_part (call, stream_id, day, first, from_user, to_user) ");
+                QueryBuilder::<Db>::new("insert into call_part (call, stream_id, day, first, from_user, to_user, from_back, to_back) ");
             q.push_values(parts, |mut to, part| {
+                let [from_back, to_back] = part.backwards();
                 to.push_bind(part.call.0.as_slice())
                     .push_bind(stream)
                     .push_bind(part.day.0)
                     .push_bind(part.first.0)
                     .push_bind(part.from.as_deref())
-                    .push_bind(part.to.as_deref());
+                    .push_bind(part.to.as_deref())
+                    .push_bind(from_back)
+                    .push_bind(to_back);
             });
             q.push(
                 " on conflict (call, day, stream_id) do update set
                     first = case when excluded.first < call_part.first then excluded.first else call_part.first end,
                     from_user = coalesce(call_part.from_user, excluded.from_user),
-                    to_user = coalesce(call_part.to_user, excluded.to_user)
+                    to_user = coalesce(call_part.to_user, excluded.to_user),
+                    from_back = case when call_part.from_user is null then excluded.from_back else call_part.from_back end,
+                    to_back = case when call_part.to_user is null then excluded.to_back else call_part.to_back end
                   where excluded.first < call_part.first
                      or (call_part.from_user is null and excluded.from_user is not null)
                      or (call_part.to_user is null and excluded.to_user is not null)",

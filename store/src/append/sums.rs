@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use message::event::CallEvent;
+use message::user;
 use record::id::CallKey;
 use record::time::{Day, Timestamp};
 use record::wire::Counters;
@@ -28,6 +29,13 @@ pub(crate) struct CallPart {
     pub first: Timestamp,
     pub from: Option<String>,
     pub to: Option<String>,
+}
+
+impl CallPart {
+    /// Both users from the last digit to the first, where they are numbers.
+    pub fn backwards(&self) -> [Option<String>; 2] {
+        [&self.from, &self.to].map(|user| user.as_deref().and_then(user::backwards))
+    }
 }
 
 impl Sums {
@@ -59,10 +67,10 @@ impl CallPart {
     fn add(&mut self, row: &PackedMessage, event: &CallEvent) {
         self.first = self.first.min(row.time);
         if self.from.is_none() {
-            self.from = event.from.as_deref().map(searched);
+            self.from = event.from.as_deref().map(key);
         }
         if self.to.is_none() {
-            self.to = event.to.as_deref().or(event.target.as_deref()).map(searched);
+            self.to = event.to.as_deref().or(event.target.as_deref()).map(key);
         }
     }
 }
@@ -74,6 +82,11 @@ fn pack_events(events: &[CallEvent]) -> Vec<u8> {
 /// Of an outbox row.
 pub(crate) fn unpack_events(packed: &[u8]) -> Result<Vec<CallEvent>, Error> {
     blob::read(&compress::unpack_quick(packed)?, "call events of the outbox")
+}
+
+/// A user as it is searched.
+pub(crate) fn key(user: &str) -> String {
+    searched(&user::normal(user))
 }
 
 /// Text with an index: PostgreSQL refuses index entries of more than 2,700 bytes.

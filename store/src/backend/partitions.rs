@@ -11,7 +11,7 @@ use sqlx::AssertSqlSafe;
 use super::Postgres;
 use crate::Error;
 
-const TABLES: [&str; 3] = ["message", "part", "call_part"];
+const TABLES: [&str; 2] = ["message", "call_part"];
 
 /// Makes what is missing of these days. Whoever gets the lock makes them; the others find them made.
 pub(super) async fn ensure(at: &Postgres, days: BTreeSet<Day>) -> Result<(), Error> {

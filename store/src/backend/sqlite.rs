@@ -232,7 +232,7 @@ mod tests {
             sqlx::query("pragma max_page_count = 1").execute(&at.writer).await.unwrap();
             let mut full = at.writer.begin_with("begin immediate").await.unwrap();
             let stored = async |db: &mut SqliteConnection, size: i64| {
-                let id = "insert into endpoint (id, address) values (abs(random()), hex(zeroblob($1)))";
+                let id = "insert into endpoint (id, seen, address) values (abs(random()), 0, hex(zeroblob($1)))";
                 sqlx::query(id).bind(size).execute(db).await
             };
             let error = stored(&mut full, 1 << 20).await.unwrap_err().to_string();

@@ -8,7 +8,7 @@ use record::id::{CallKey, MessageId};
 use sqlx::QueryBuilder;
 
 use super::components::CallUse;
-use crate::append::searched;
+use crate::append::{key, searched};
 use crate::backend::{Transaction, with_transaction};
 use crate::statement::push_list;
 use crate::text::{big, capped};
@@ -146,7 +146,7 @@ pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary)]
         with_transaction!(tx, db => {
             let mut q = QueryBuilder::<Db>::new(
                 "insert into scenario (id, first, last, version, rang, answered, ending, ended, calls, legs, messages,
-                     nodes, devices, sip, rest, push, media, class, said, status, caller, callee, answered_by, summary) ",
+                     nodes, devices, sip, rest, push, media, class, said, status, caller, callee, caller_key, callee_key, answered_by, summary) ",
             );
             q.push_values(some, |mut to, (id, summary)| {
                 let [sip, rest, push, media] = summary.kinds;
@@ -172,6 +172,8 @@ pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary)]
                     .push_bind(summary.status().and_then(|status| i16::try_from(status).ok()))
                     .push_bind(summary.caller().map(searched))
                     .push_bind(summary.callee().map(searched))
+                    .push_bind(summary.caller().map(key))
+                    .push_bind(summary.callee().map(key))
                     .push_bind(summary.answered_by.as_deref().map(searched))
                     .push_bind(pack(summary));
             });
@@ -182,7 +184,8 @@ pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary)]
                     messages = excluded.messages, nodes = excluded.nodes, devices = excluded.devices,
                     sip = excluded.sip, rest = excluded.rest, push = excluded.push, media = excluded.media,
                     class = excluded.class, said = excluded.said, status = excluded.status, caller = excluded.caller,
-                    callee = excluded.callee, answered_by = excluded.answered_by, summary = excluded.summary",
+                    callee = excluded.callee, caller_key = excluded.caller_key, callee_key = excluded.callee_key,
+                    answered_by = excluded.answered_by, summary = excluded.summary",
             );
             q.build().execute(db).await?;
         });

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use message::user::Sought;
 use record::id::{CallKey, ScenarioId};
 use record::time::Timestamp;
 use sqlx::QueryBuilder;
@@ -56,9 +57,9 @@ impl Store {
             to = cut.map(|cut| (cut, ScenarioId(0)));
             all.push(self.begun(self.scenarios_with(&calls.into_iter().collect::<Vec<_>>()).await?).await?);
         }
-        for (column, prefix) in [("caller", &filter.caller), ("callee", &filter.callee)] {
-            if let Some(prefix) = prefix {
-                all.extend(self.indexed(Indexed::Prefix(column, prefix)).await?);
+        for (column, user) in [("caller_key", &filter.caller), ("callee_key", &filter.callee)] {
+            if let Some(user) = user {
+                all.extend(self.begin_with(column, &Sought::of(user).begins).await?);
             }
         }
         if let Some((least, most)) = filter.final_status.filter(|(least, _)| *least >= FAILED)
@@ -82,6 +83,16 @@ impl Store {
             .collect();
         places.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
         Ok(Some(Candidates { places, to }))
+    }
+
+    /// None: too many begin with one of these.
+    async fn begin_with(&self, column: &'static str, begins: &[String]) -> Result<Option<Begun>, Error> {
+        let mut all = Begun::new();
+        for begin in begins {
+            let Some(begun) = self.indexed(Indexed::Prefix(column, begin)).await? else { return Ok(None) };
+            all.extend(begun);
+        }
+        Ok(Some(all))
     }
 
     async fn indexed(&self, by: Indexed<'_>) -> Result<Option<Begun>, Error> {
@@ -141,10 +152,13 @@ impl Store {
         let first = filter.from.map(|from| from.0.saturating_sub(LONGEST)).max(since);
         let mut calls = HashSet::new();
         let mut cut = None;
-        for side in ["from_user", "to_user"] {
+        let Sought { begins, ends } = Sought::of(person);
+        let begins = begins.iter().flat_map(|begin| [("from_user", begin), ("to_user", begin)]);
+        let ends = ends.iter().flat_map(|end| [("from_back", end), ("to_back", end)]);
+        for (side, begin) in begins.chain(ends) {
             let few: Vec<Vec<u8>> = with_pool!(self.backend, pool => {
                 let mut q = QueryBuilder::<Db>::new("select call from call_part where 1 = 1");
-                push_prefix!(q, side, person);
+                push_prefix!(q, side, begin);
                 push_between!(q, first, last);
                 q.push(" limit ").push_bind(FEW_CALLS as i64 + 1);
                 q.build_query_scalar().fetch_all(pool).await?
@@ -153,18 +167,18 @@ impl Store {
                 calls.extend(few);
                 continue;
             }
-            let (newest, to) = self.newest_calls(side, person, first, begun.map(|at| at.0), last).await?;
+            let (newest, to) = self.newest_calls(side, begin, first, begun.map(|at| at.0), last).await?;
             calls.extend(newest);
             cut = cut.max(to);
         }
         Ok((calls, cut))
     }
 
-    /// The same in the order of time.
+    /// The same in the order of time, of those of whom one side begins so.
     async fn newest_calls(
         &self,
         side: &'static str,
-        person: &str,
+        begin: &str,
         first: Option<i64>,
         begun: Option<i64>,
         last: Option<i64>,
@@ -180,7 +194,7 @@ impl Store {
         loop {
             let found: Vec<(Vec<u8>, i64)> = with_pool!(self.backend, pool => {
                 let mut q = QueryBuilder::<Db>::new("select call, first from call_part where 1 = 1");
-                push_prefix!(q, format_args!("{unindexed}{side}"), person);
+                push_prefix!(q, format_args!("{unindexed}{side}"), begin);
                 push_between!(q, first.max(end), last);
                 q.push(" order by first desc limit ").push_bind(most as i64);
                 q.build_query_as().fetch_all(pool).await?

@@ -1,13 +1,14 @@
 //! Scenarios one after the other, newest first, until a page is full or enough of them were looked at.
 
 use message::event::CallClass;
+use message::user::Sought;
 use record::id::ScenarioId;
 use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::candidates::Candidates;
 use super::part::{Part, Place};
-use super::{Filter, LONGEST, LOOKS, push_prefix};
+use super::{Filter, LONGEST, LOOKS, push_prefix, push_prefixes};
 use crate::backend::with_pool;
 use crate::early::Touched;
 use crate::scenario::{self, ScenarioColumns, ScenarioRow};
@@ -172,10 +173,10 @@ impl Store {
                 q.push(" and (first, id) >= (").push_bind(first.0).push(", ").push_bind(id.0).push(")");
             }
             if let Some(caller) = &filter.caller {
-                push_prefix!(q, format_args!("{unindexed}caller"), caller);
+                push_prefixes!(q, format_args!("{unindexed}caller_key"), &Sought::of(caller).begins);
             }
             if let Some(callee) = &filter.callee {
-                push_prefix!(q, format_args!("{unindexed}callee"), callee);
+                push_prefixes!(q, format_args!("{unindexed}callee_key"), &Sought::of(callee).begins);
             }
             if let Some(from) = filter.from {
                 q.push(" and (last >= ").push_bind(from.0);

@@ -32,10 +32,9 @@ async fn both_migrations_have_the_same_tables_columns_and_keys() {
 }
 
 /// The tables that are distributed by stream where one machine is not enough (`otlp_seen` is still to come).
-const WITH_THE_STREAM: [&str; 11] = [
+const WITH_THE_STREAM: [&str; 10] = [
     "stream_offset",
     "message",
-    "part",
     "call_part",
     "fragment",
     "gap",
@@ -45,7 +44,7 @@ const WITH_THE_STREAM: [&str; 11] = [
     "outbox_aside",
     "correlation_offset",
 ];
-const BY_DAY: [&str; 3] = ["message", "part", "call_part"];
+const BY_DAY: [&str; 2] = ["message", "call_part"];
 
 /// What Citus refuses, refused here: keys without the column by which rows are distributed, that column in two types,
 /// keys to other tables, defaults that are not the same each time.
@@ -113,7 +112,7 @@ async fn partitions_are_made_two_days_back_and_three_ahead() {
         .unwrap()
     });
     let today = NOON.day().0;
-    for table in ["message", "part", "call_part"] {
+    for table in ["message", "call_part"] {
         for day in today - 2..=today + 4 {
             assert!(names.contains(&format!("{table}_d{day:06}")), "{table} {day}");
         }
@@ -131,7 +130,7 @@ async fn whoever_reads_all_day_stops_no_append_to_a_new_day() {
     file.log(&store, [says("a", 0, "INVITE")]).await;
     let mut dump = store.backend.begin().await.unwrap();
     with_transaction!(&mut dump, db => {
-        sqlx::raw_sql("lock table message, part, call_part in access share mode").execute(db).await.unwrap();
+        sqlx::raw_sql("lock table message, call_part in access share mode").execute(db).await.unwrap();
     });
     let next = async {
         for days in 5..8 {
@@ -346,4 +345,51 @@ async fn days_and_times_of_messages_are_marked_where_nothing_else_says_so() {
         (3010, 3010, at(3000), at(3000)),
     ];
     assert_eq!(times, expected);
+}
+
+/// What is deleted day by day is found without looking at what stays.
+#[tokio::test]
+async fn what_retention_asks_for_has_an_index() {
+    let (lite, _directory) = fixture::sqlite().await;
+    let asks = [("call_part", "day"), ("fragment", "received"), ("scenario_key", "last"), ("day_mark", "day")];
+    for (table, column) in asks {
+        let sql = format!("explain query plan select 1 from {table} where {column} < 7 limit 5000");
+        let plan: Vec<(i64, i64, i64, String)> = with_pool!(lite.backend, pool => {
+            sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await.unwrap()
+        });
+        assert!(plan.iter().all(|step| step.3.starts_with("SEARCH")), "{table}: {plan:?}");
+    }
+    // Marks hold ids, so an id must never come twice, not even when all messages are gone.
+    let mut file = File::new(1);
+    let ids = async || -> Vec<i64> {
+        with_pool!(lite.backend, pool => sqlx::query_scalar("select id from message").fetch_all(pool).await.unwrap())
+    };
+    file.log(&lite, [says("a", 0, "INVITE")]).await;
+    let before = ids().await;
+    let mut tx = lite.backend.begin().await.unwrap();
+    with_transaction!(&mut tx, db => {
+        sqlx::query("delete from message").execute(db).await.unwrap();
+    });
+    tx.commit().await.unwrap();
+    file.log(&lite, [says("a", 1, "BYE")]).await;
+    assert!(ids().await[0] > before[0]);
+}
+
+store_test! {
+    async fn an_address_says_on_which_day_it_was_met_last(store) {
+        let seen = async || -> Vec<i32> {
+            with_pool!(store.backend, pool => sqlx::query_scalar("select distinct seen from endpoint").fetch_all(pool).await.unwrap())
+        };
+        let mut file = File::new(1);
+        file.log(&store, [says("a", 0, "INVITE")]).await;
+        assert_eq!(seen().await, [NOON.day().0]);
+        for days in [2, 1] {
+            let received = Timestamp(NOON.0 + days * record::time::DAY);
+            let record = file.record(file.w, &says("a", 1, "INFO"));
+            let next = crate::append::Incoming { received, ..file.batch(file.w, vec![record]) };
+            file.w = next.end.0;
+            store.append(vec![next]).await.unwrap();
+            assert_eq!(seen().await, [NOON.day().0 + 2]);
+        }
+    }
 }

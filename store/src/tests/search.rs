@@ -57,10 +57,16 @@ store_test! {
         check(Filter { caller: some("+1202555010"), ..any() }, &["busy", "answered"]).await;
         check(Filter { caller: some("+12025550100"), ..any() }, &["answered"]).await;
         check(Filter { callee: some("+120255501"), ..any() }, &["answered"]).await;
-        check(Filter { callee: some("b"), ..any() }, &["wake", "busy"]).await;
+        check(Filter { callee: some("b"), ..any() }, &["wake", "lookup", "busy"]).await;
         check(Filter { callee: some("b_"), ..any() }, &["wake"]).await;
         check(Filter { caller: some("a%"), ..any() }, &["wake"]).await;
-        check(Filter { callee: some("B"), ..any() }, &["lookup"]).await;
+        check(Filter { callee: some("BOB"), ..any() }, &["lookup", "busy"]).await;
+        // However it is written, by its beginning or by its end.
+        for number in ["+1 (202) 555-0100", "0012025550100", "12025550100", "2025550100", "50100", "tel"] {
+            let expect: &[&str] = if number == "tel" { &[] } else { &["answered"] };
+            check(Filter { person: some(number), ..any() }, expect).await;
+        }
+        check(Filter { caller: some("1 202 555 01"), ..any() }, &["busy", "answered"]).await;
         check(Filter { person: some("carol"), ..any() }, &["busy"]).await;
         check(Filter { person: some("+12025550"), ..any() }, &["busy", "answered"]).await;
         check(Filter { person: some("dave"), ..any() }, &[]).await;

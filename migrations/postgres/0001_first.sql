@@ -20,7 +20,7 @@ create table source (
     primary key (agent, name)
 );
 
--- Written once; host, source, path, format and zone again when the agent says something else. device, inode and generation are unsigned numbers kept in the bits of signed ones.
+-- machines: addresses of those who write it, as far as that is known. Written once; host, source, path, format and zone again when the agent says something else. device, inode and generation are unsigned numbers kept in the bits of signed ones.
 create table stream (
     stream_id bigint not null,
     agent text collate "C" not null,
@@ -36,6 +36,7 @@ create table stream (
     epoch bigint not null,
     predecessor bigint,
     created bigint not null,
+    machines bytea,
     primary key (stream_id)
 );
 create index stream_agent on stream (agent, stream_id);
@@ -70,9 +71,10 @@ create table stream_offset (
     primary key (stream_id)
 ) with (fillfactor = 50);
 
--- Addresses as logged; the id is a hash of the text.
+-- Addresses as logged; the id is a hash of the text. seen: the day on which one was met last, for retention.
 create table endpoint (
     id bigint not null,
+    seen integer not null,
     address text not null,
     primary key (id)
 );
@@ -84,7 +86,8 @@ create table dictionary (
 );
 
 -- raw is the whole span as sent: header line, message, line end. masked is empty, or masks and HMAC. No column is null,
--- which spares a bitmap a row: status 0 says that there is none.
+-- which spares a bitmap a row: status 0 says that there is none. class is
+-- what the message alone says of how its call is filed.
 create table message (
     ts bigint not null,
     stream_id bigint not null,
@@ -96,6 +99,7 @@ create table message (
     head integer not null,
     line_end smallint not null,
     kind smallint not null,
+    class smallint not null,
     status smallint not null,
     flags smallint not null,
     dictionary smallint not null,
@@ -109,18 +113,6 @@ create index message_position on message (stream_id, off);
 create index message_ts on message using brin (ts) with (pages_per_range = 32, autosummarize = on);
 alter table message alter column raw set storage external;
 
--- The bytes of a record over 1 MiB, in pieces.
-create table part (
-    stream_id bigint not null,
-    off bigint not null,
-    part integer not null,
-    day integer not null,
-    dictionary smallint not null,
-    raw bytea not null,
-    primary key (stream_id, off, part, day)
-) partition by range (day);
-alter table part alter column raw set storage external;
-
 create table fragment (
     stream_id bigint not null,
     off bigint not null,
@@ -133,8 +125,10 @@ create table fragment (
     raw bytea not null,
     primary key (stream_id, off)
 );
+create index fragment_received on fragment (received);
 
--- A call as one stream saw it on one day: where it lies, and whose it is. All else is said of its scenario.
+-- A call as one stream saw it on one day: where it lies, and whose it is: users in their normal form, numbers from their last
+-- digit to their first, too. All else is said of its scenario.
 create table call_part (
     first bigint not null,
     stream_id bigint not null,
@@ -142,10 +136,14 @@ create table call_part (
     call bytea not null,
     from_user text collate "C",
     to_user text collate "C",
+    from_back text collate "C",
+    to_back text collate "C",
     primary key (call, day, stream_id)
 ) partition by range (day);
 create index call_part_from on call_part (from_user, first);
 create index call_part_to on call_part (to_user, first);
+create index call_part_from_back on call_part (from_back, first) where from_back is not null;
+create index call_part_to_back on call_part (to_back, first) where to_back is not null;
 create index call_part_first on call_part (first);
 
 -- Bytes nobody could read. lost is null where the number is not known; hash where it was rejected.
@@ -182,6 +180,7 @@ create table provisional (
     head integer not null,
     line_end smallint not null,
     kind smallint not null,
+    class smallint not null,
     status smallint not null,
     flags smallint not null,
     dictionary smallint not null,
@@ -225,3 +224,85 @@ create table correlation_offset (
     lease_until bigint not null,
     primary key (stream_id)
 );
+
+-- What correlation makes of calls: scenarios, the keys that join them, and the calls they own.
+
+create sequence scenario_number;
+
+-- caller_key, callee_key: in their normal form, for searches. class, status and what the list shows are written by the correlator; due, lease, outcome, failure, rule and problem are for the
+-- judge. kept_from: what came before has been deleted, and the rest is no longer reckoned. said: kinds, methods and statuses of its messages, as bits.
+create table scenario (
+    id bigint not null,
+    first bigint not null,
+    last bigint not null,
+    due bigint,
+    kept_from bigint,
+    version bigint not null,
+    merged_into bigint,
+    lease_until bigint not null default 0,
+    rang bigint,
+    answered bigint,
+    ending bigint,
+    ended bigint,
+    calls bigint not null,
+    legs bigint not null,
+    messages bigint not null,
+    nodes bigint not null,
+    devices bigint not null,
+    sip bigint not null,
+    rest bigint not null,
+    push bigint not null,
+    media bigint not null,
+    said bigint not null,
+    class smallint not null,
+    status smallint,
+    outcome smallint,
+    lease_owner text,
+    caller text collate "C",
+    callee text collate "C",
+    caller_key text collate "C",
+    callee_key text collate "C",
+    answered_by text collate "C",
+    failure text collate "C",
+    rule text collate "C",
+    problem text,
+    summary bytea not null,
+    primary key (id)
+) with (fillfactor = 70);
+-- The list, class by class; and what few have, for a list that is short.
+create index scenario_class on scenario (class, first, id) where merged_into is null;
+create index scenario_caller on scenario (caller_key, first) where merged_into is null;
+create index scenario_callee on scenario (callee_key, first) where merged_into is null;
+create index scenario_status on scenario (status, first) where merged_into is null and status >= 300;
+create index scenario_merged on scenario (merged_into) where merged_into is not null;
+alter table scenario alter column summary set storage external;
+
+-- members: of each call that joined by this key the first 8 bytes of its own key; own: the call whose own key it is came, too.
+-- The scenario may have been merged into another one since. last is for retention.
+create table scenario_key (
+    scenario_id bigint not null,
+    last bigint not null,
+    own smallint not null,
+    hash bytea not null,
+    members bytea not null,
+    primary key (hash)
+) with (fillfactor = 90);
+create index scenario_key_last on scenario_key (last);
+
+-- joined_*: the key by which a call came to its scenario, whether it is sure or only likely, and the message that carried it.
+create table scenario_call (
+    scenario_id bigint not null,
+    stream_id bigint not null,
+    first bigint not null,
+    joined_stream bigint,
+    joined_off bigint,
+    day integer not null,
+    class smallint not null,
+    joined_sure smallint,
+    call bytea not null,
+    call_id text collate "C" not null,
+    joined_space text,
+    joined_value text,
+    primary key (scenario_id, stream_id, day, call)
+);
+create index scenario_call_call on scenario_call (call);

@@ -20,7 +20,7 @@ create table source (
     primary key (agent, name)
 );
 
--- Written once; host, source, path, format and zone again when the agent says something else. device, inode and generation are unsigned numbers kept in the bits of signed ones.
+-- machines: addresses of those who write it, as far as that is known. Written once; host, source, path, format and zone again when the agent says something else. device, inode and generation are unsigned numbers kept in the bits of signed ones.
 create table stream (
     stream_id bigint not null,
     agent text not null,
@@ -36,6 +36,7 @@ create table stream (
     epoch bigint not null,
     predecessor bigint,
     created bigint not null,
+    machines blob,
     primary key (stream_id)
 );
 create index stream_agent on stream (agent, stream_id);
@@ -70,9 +71,10 @@ create table stream_offset (
     primary key (stream_id)
 );
 
--- Addresses as logged; the id is a hash of the text.
+-- Addresses as logged; the id is a hash of the text. seen: the day on which one was met last, for retention.
 create table endpoint (
     id bigint not null,
+    seen integer not null,
     address text not null,
     primary key (id)
 ) without rowid;
@@ -84,9 +86,10 @@ create table dictionary (
 );
 
 -- raw is the whole span as sent: header line, message, line end. masked is empty, or masks and HMAC. No column is null,
--- which spares a bitmap a row: status 0 says that there is none.
+-- which spares a bitmap a row: status 0 says that there is none. class is
+-- what the message alone says of how its call is filed.
 create table message (
-    id integer not null,
+    id integer not null primary key autoincrement,
     ts bigint not null,
     stream_id bigint not null,
     off bigint not null,
@@ -97,28 +100,17 @@ create table message (
     head integer not null,
     line_end smallint not null,
     kind smallint not null,
+    class smallint not null,
     status smallint not null,
     flags smallint not null,
     dictionary smallint not null,
     call blob not null,
     method text not null,
     masked blob not null,
-    raw blob not null,
-    primary key (id)
+    raw blob not null
 );
 create index message_call on message (call);
 create index message_position on message (stream_id, off);
-
--- The bytes of a record over 1 MiB, in pieces.
-create table part (
-    stream_id bigint not null,
-    off bigint not null,
-    part integer not null,
-    day integer not null,
-    dictionary smallint not null,
-    raw blob not null,
-    primary key (stream_id, off, part, day)
-);
 
 create table fragment (
     stream_id bigint not null,
@@ -132,8 +124,10 @@ create table fragment (
     raw blob not null,
     primary key (stream_id, off)
 );
+create index fragment_received on fragment (received);
 
--- A call as one stream saw it on one day: where it lies, and whose it is. All else is said of its scenario.
+-- A call as one stream saw it on one day: where it lies, and whose it is: users in their normal form, numbers from their last
+-- digit to their first, too. All else is said of its scenario.
 create table call_part (
     first bigint not null,
     stream_id bigint not null,
@@ -141,11 +135,17 @@ create table call_part (
     call blob not null,
     from_user text,
     to_user text,
+    from_back text,
+    to_back text,
     primary key (call, day, stream_id)
 );
 create index call_part_from on call_part (from_user, first);
 create index call_part_to on call_part (to_user, first);
+create index call_part_from_back on call_part (from_back, first) where from_back is not null;
+create index call_part_to_back on call_part (to_back, first) where to_back is not null;
 create index call_part_first on call_part (first);
+-- For retention.
+create index call_part_day on call_part (day);
 
 -- Bytes nobody could read. lost is null where the number is not known; hash where it was rejected.
 create table gap (
@@ -181,6 +181,7 @@ create table provisional (
     head integer not null,
     line_end smallint not null,
     kind smallint not null,
+    class smallint not null,
     status smallint not null,
     flags smallint not null,
     dictionary smallint not null,
@@ -240,3 +241,81 @@ create table day_mark (
     max_id bigint not null,
     primary key (day)
 );
+
+-- What correlation makes of calls: scenarios, the keys that join them, and the calls they own.
+
+-- caller_key, callee_key: in their normal form, for searches. class, status and what the list shows are written by the correlator; due, lease, outcome, failure, rule and problem are for the
+-- judge. kept_from: what came before has been deleted, and the rest is no longer reckoned. said: kinds, methods and statuses of its messages, as bits.
+create table scenario (
+    id integer not null primary key autoincrement,
+    first bigint not null,
+    last bigint not null,
+    due bigint,
+    kept_from bigint,
+    version bigint not null,
+    merged_into bigint,
+    lease_until bigint not null default 0,
+    rang bigint,
+    answered bigint,
+    ending bigint,
+    ended bigint,
+    calls bigint not null,
+    legs bigint not null,
+    messages bigint not null,
+    nodes bigint not null,
+    devices bigint not null,
+    sip bigint not null,
+    rest bigint not null,
+    push bigint not null,
+    media bigint not null,
+    said bigint not null,
+    class smallint not null,
+    status smallint,
+    outcome smallint,
+    lease_owner text,
+    caller text,
+    callee text,
+    caller_key text,
+    callee_key text,
+    answered_by text,
+    failure text,
+    rule text,
+    problem text,
+    summary blob not null
+);
+-- The list, class by class; and what few have, for a list that is short.
+create index scenario_class on scenario (class, first, id) where merged_into is null;
+create index scenario_caller on scenario (caller_key, first) where merged_into is null;
+create index scenario_callee on scenario (callee_key, first) where merged_into is null;
+create index scenario_status on scenario (status, first) where merged_into is null and status >= 300;
+create index scenario_merged on scenario (merged_into) where merged_into is not null;
+
+-- members: of each call that joined by this key the first 8 bytes of its own key; own: the call whose own key it is came, too.
+-- The scenario may have been merged into another one since. last is for retention.
+create table scenario_key (
+    scenario_id bigint not null,
+    last bigint not null,
+    own smallint not null,
+    hash blob not null,
+    members blob not null,
+    primary key (hash)
+) without rowid;
+create index scenario_key_last on scenario_key (last);
+
+-- joined_*: the key by which a call came to its scenario, whether it is sure or only likely, and the message that carried it.
+create table scenario_call (
+    scenario_id bigint not null,
+    stream_id bigint not null,
+    first bigint not null,
+    joined_stream bigint,
+    joined_off bigint,
+    day integer not null,
+    class smallint not null,
+    joined_sure smallint,
+    call blob not null,
+    call_id text not null,
+    joined_space text,
+    joined_value text,
+    primary key (scenario_id, stream_id, day, call)
+) without rowid;
+create index scenario_call_call on scenario_call (call);
