@@ -7,8 +7,8 @@ use store::Store;
 use store::stream::Totals;
 use tokio::sync::watch;
 
-use crate::progress::counted;
 use crate::screen;
+use crate::words::counted;
 
 /// How long calls may take to become scenarios before what is there is counted all the same, and how often to look.
 const JOINED: Duration = Duration::from_secs(10);

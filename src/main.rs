@@ -1,7 +1,7 @@
 //! The binary `siptrail`: wires the libraries together and nothing else.
 //!
 //! [`cli`] says what can be asked; [`watch`] of [`sources`], [`demo`] with its [`player`], [`collector`], [`agent`] do
-//! it; [`serve`] with its [`doors`], [`settings`], [`progress`] and its [`count`], [`screen`] and [`outcome`] are what they share.
+//! it; [`serve`] with its [`doors`], [`settings`], [`progress`] and its [`count`], [`screen`], [`words`] and [`outcome`] are what they share.
 
 mod agent;
 mod cli;
@@ -18,11 +18,17 @@ mod serve;
 mod settings;
 mod sources;
 mod watch;
+mod words;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use cli::{Cli, Command};
+use tikv_jemallocator::Jemalloc;
+
+/// What many short allocations of many threads leave behind is given back; the C libraries in it (SQLite, zstd) share it.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();

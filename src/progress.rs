@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::count::Count;
 use crate::screen::say;
+use crate::words::{counted, megabytes, thousands};
 
 /// At most one line this often while catching up.
 const LINE: Duration = Duration::from_secs(2);
@@ -180,26 +181,6 @@ fn unfinished(progress: &Progress) -> String {
         1 => format!("; last record of a log still open ({bytes} bytes)"),
         logs => format!("; last records of {logs} logs still open ({bytes} bytes)"),
     }
-}
-
-pub fn counted(number: i64, what: &str) -> String {
-    format!("{} {what}{}", thousands(number), if number == 1 { "" } else { "s" })
-}
-
-fn megabytes(bytes: u64) -> String {
-    thousands((bytes / 1_000_000) as i64)
-}
-
-fn thousands(number: i64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) && digit.is_ascii_digit() {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The house keeps its own rules: who depends on whom, and that its examples are true.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -71,6 +71,46 @@ fn know_only_those_listed_before_them(src: &Path) {
             }
         }
     }
+}
+
+/// Whoever reads a module reads what it knows, and need not come back to it.
+#[test]
+fn no_modules_know_each_other_in_a_circle() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let crates = ARROWS.iter().filter(|(name, _)| root.join(name).is_dir());
+    let crates = crates.map(|(name, _)| (root.join(name).join("src"), "lib.rs"));
+    for (src, head) in crates.chain([(root.join("src"), "main.rs")]) {
+        let head = read(&src.join(head));
+        let modules: Vec<&str> = head.split("#[cfg(test)]\nmod ").flat_map(declared).collect();
+        let mut left: BTreeMap<&str, BTreeSet<String>> =
+            modules.iter().map(|module| (*module, known_to(&src, module))).collect();
+        // A module that knows nothing that is left is in no circle.
+        loop {
+            let names: BTreeSet<String> = left.keys().map(ToString::to_string).collect();
+            let before = left.len();
+            left.retain(|module, known| known.iter().any(|other| other != module && names.contains(other)));
+            if left.len() == before {
+                break;
+            }
+        }
+        assert!(left.is_empty(), "{}: a circle lies among {left:#?}", src.display());
+    }
+}
+
+fn declared(code: &str) -> impl Iterator<Item = &str> {
+    code.lines().filter_map(|line| {
+        let line = line.trim_start_matches("pub ").trim_start_matches("pub(crate) ");
+        line.strip_prefix("mod ")?.strip_suffix(';')
+    })
+}
+
+/// Without what its tests know.
+fn known_to(src: &Path, module: &str) -> BTreeSet<String> {
+    let code = files(src, module).into_iter().filter(|file| file.is_file()).map(|file| read(&file));
+    let code = code.map(|code| code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned());
+    let code = code
+        .map(|code| code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n"));
+    code.flat_map(|code| crate_paths(&code)).collect()
 }
 
 /// The code of a module: `a.rs` and what lies in `a/`, without files that are tests alone.

@@ -9,6 +9,7 @@ use record::redact;
 use record::wrapper::Wrapper;
 use serde::{Deserialize, Serialize};
 
+use crate::source::Start;
 use crate::unwrapped::Wrapping;
 use crate::wording::{Wrong, explain, nearest};
 use crate::{Error, duration, zone};
@@ -87,16 +88,6 @@ pub struct Source {
     /// Without a wrapper: reads files as what they look like, instead of reporting that they look so.
     #[serde(skip)]
     pub recognise: bool,
-}
-
-/// Where a log is read from that was never followed before.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Start {
-    #[default]
-    Beginning,
-    /// What stands there already is recorded as a gap.
-    End,
 }
 
 /// A `[format.NAME]` table: a [`Definition`] without its name.

@@ -20,8 +20,8 @@ use self::owners::Owners;
 use self::stats::{Stats, There};
 use crate::content::{InodeId, Stat};
 use crate::logname::{LogName, is_compressed};
+use crate::place::SourceId;
 use crate::place::{Place, beside};
-use crate::source::SourceId;
 use crate::unread::Obstacle;
 
 pub use crate::pattern::Holds;

@@ -56,11 +56,12 @@ mod unwrapped;
 mod watches;
 pub mod zone;
 
-pub use config::{Config, Source, Start};
+pub use config::{Config, Source};
 pub use error::Error;
 pub use options::Options;
 pub use pattern::is_pattern;
 pub use progress::Progress;
 pub use reply::Reply;
 pub use run::run;
+pub use source::Start;
 pub use transport::{Call, Transport};

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use crate::logname::possible_logs;
 use crate::pattern::{Pattern, is_pattern};
-use crate::source::SourceId;
+
+/// A source of the config, for as long as the agent runs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SourceId(pub u32);
 
 /// Where a source looks.
 #[derive(Clone, Debug)]

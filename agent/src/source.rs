@@ -6,13 +6,20 @@ use std::sync::Arc;
 use record::span::SpanKind;
 use record::wire::WireSpan;
 
-use crate::config::Start;
 use crate::cursor::Framing;
-use crate::place::Place;
+use serde::{Deserialize, Serialize};
 
-/// A source of the config, for as long as the agent runs.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct SourceId(pub u32);
+use crate::place::{Place, SourceId};
+
+/// Where a log is read from that was never followed before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    #[default]
+    Beginning,
+    /// What stands there already is recorded as a gap.
+    End,
+}
 
 /// A source as following needs it.
 #[derive(Clone, Debug)]

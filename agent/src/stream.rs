@@ -26,7 +26,7 @@ use record::wire::{FileIdentity, Guard, Position};
 
 use crate::cursor::Cursor;
 use crate::parcel::Parcel;
-use crate::source::SourceId;
+use crate::place::SourceId;
 
 pub use committed::Committed;
 pub use marks::Marks;

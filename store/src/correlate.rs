@@ -12,10 +12,6 @@ mod remake;
 mod rows;
 mod union;
 
-#[cfg(test)]
-pub(crate) use rows::pack as pack_summary;
-pub(crate) use rows::unpack as unpack_summary;
-
 use message::event::CallEvent;
 use record::id::{Offset, ScenarioId, StreamId};
 use record::time::Timestamp;

@@ -9,14 +9,13 @@ use record::time::{DAY, Timestamp};
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
-use crate::correlate::unpack_summary;
 use crate::scenario::{Found, Scenario, ScenarioCall, ScenarioRow, Subject};
 use crate::scope::{Most, Scope, push_matching};
-use crate::search::{Filter, LONGEST, Part, Place};
+use crate::search::{Filter, LONGEST, Part, Place, Touched};
 use crate::statement::push_list;
 use crate::stored::{StoredRow, call_key};
 use crate::text::count;
-use crate::{Error, Store, append, statement};
+use crate::{Error, Store, append, statement, summaries};
 
 /// A list looks at the newest of them only, and reads at most so many messages, of so many bytes.
 const NEWEST: i64 = 10_000;
@@ -59,15 +58,6 @@ struct Group {
     bytes: u64,
     /// One of them meets the filter on messages.
     meets: bool,
-}
-
-/// Scenarios that meet a filter by their provisional rows, though what is final does not.
-#[derive(Debug, Default)]
-pub(crate) struct Touched {
-    pub from: Vec<i64>,
-    /// By one row that has the kind, the method and the status.
-    pub messages: Vec<i64>,
-    pub status: Vec<i64>,
 }
 
 impl Store {
@@ -206,7 +196,7 @@ impl Store {
             });
             for (id, packed) in packed {
                 // Correlation says so when one cannot be read.
-                if let Ok(summary) = unpack_summary(&packed) {
+                if let Ok(summary) = summaries::unpack(&packed) {
                     summaries.insert(id, summary);
                 }
             }

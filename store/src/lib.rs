@@ -18,6 +18,7 @@ pub mod health;
 mod messages;
 pub mod near_miss;
 mod owner;
+mod page;
 pub mod position;
 pub mod scenario;
 mod scope;
@@ -26,6 +27,7 @@ pub mod source;
 mod statement;
 mod stored;
 pub mod stream;
+mod summaries;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -6,9 +6,10 @@ use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
+use crate::page::Page;
 use crate::scenario::Found;
 use crate::scope::{Most, Read, Scope};
-use crate::search::{MessageFilter, Page};
+use crate::search::MessageFilter;
 use crate::stored::{Messages, StoredRow};
 use crate::text::big;
 use crate::{Error, Store, append};
@@ -77,7 +78,7 @@ impl Store {
                     Found::Nowhere => return Ok(None),
                 }
             };
-            scope = Scope::of(&scenario);
+            scope = scenario.scope();
         }
         if let Some(call_id) = &filter.call_id {
             let call = CallKey::of(call_id.as_bytes());

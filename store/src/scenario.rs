@@ -1,6 +1,6 @@
 //! Scenarios, their calls and their messages.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use message::event::CallClass;
 use message::logged::Message;
@@ -10,8 +10,8 @@ use record::time::{Day, Timestamp};
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
+use crate::page::Page;
 use crate::scope::{Most, Scope};
-use crate::search::Page;
 use crate::stored::call_key;
 use crate::text::{big, count};
 use crate::{Error, Store, append};
@@ -168,8 +168,29 @@ impl Store {
         after: Option<(Timestamp, MessageId)>,
         limit: usize,
     ) -> Result<Page<Message, MessageId>, Error> {
-        let read = self.rows_of(&Scope::of(scenario), after, Most::rows(limit)).await?;
+        let read = self.rows_of(&scenario.scope(), after, Most::rows(limit)).await?;
         self.page_of(read).await
+    }
+}
+
+impl Scenario {
+    /// Where its messages are. A call that is filed by day has a scenario a day.
+    pub(crate) fn scope(&self) -> Scope {
+        let parts = || self.calls.iter().flat_map(|call| &call.streams);
+        let day = self.row.first.day();
+        let daily = self.row.class.is_daily();
+        let last = match self.row.subject {
+            Subject::Scenario(_) => day,
+            Subject::Call(..) => self.row.last.day(),
+        };
+        Scope {
+            calls: Some(self.calls.iter().map(|call| call.call).collect()),
+            streams: parts().map(|(stream, _)| stream.0).collect::<BTreeSet<_>>().into_iter().collect(),
+            days: parts().map(|(_, day)| day.0).collect::<BTreeSet<_>>().into_iter().collect(),
+            from: daily.then(|| day.start()),
+            to: daily.then(|| last.end()),
+            ..Scope::default()
+        }
     }
 }
 

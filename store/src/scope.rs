@@ -1,7 +1,5 @@
 //! Which messages are wanted, and the one statement that reads them.
 
-use std::collections::BTreeSet;
-
 use futures::TryStreamExt;
 use message::kind::Kind;
 use record::id::{CallKey, MessageId};
@@ -10,7 +8,6 @@ use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
-use crate::scenario::{Scenario, Subject};
 use crate::statement::push_list;
 use crate::stored::StoredRow;
 use crate::text::big;
@@ -54,27 +51,6 @@ pub(crate) struct Scope {
     pub provisional: Option<bool>,
     /// Rows of `provisional` alone.
     pub early: bool,
-}
-
-impl Scope {
-    /// The messages of a scenario, or of a call that has none yet. A call that is filed by day has a scenario a day.
-    pub fn of(scenario: &Scenario) -> Self {
-        let parts = || scenario.calls.iter().flat_map(|call| &call.streams);
-        let day = scenario.row.first.day();
-        let daily = scenario.row.class.is_daily();
-        let last = match scenario.row.subject {
-            Subject::Scenario(_) => day,
-            Subject::Call(..) => scenario.row.last.day(),
-        };
-        Self {
-            calls: Some(scenario.calls.iter().map(|call| call.call).collect()),
-            streams: parts().map(|(stream, _)| stream.0).collect::<BTreeSet<_>>().into_iter().collect(),
-            days: parts().map(|(_, day)| day.0).collect::<BTreeSet<_>>().into_iter().collect(),
-            from: daily.then(|| day.start()),
-            to: daily.then(|| last.end()),
-            ..Self::default()
-        }
-    }
 }
 
 /// How much is read at once. A row counts with what its message takes in memory, at least one row is read.

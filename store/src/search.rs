@@ -19,6 +19,7 @@ use sqlx::QueryBuilder;
 
 pub(crate) use self::part::{Part, Place};
 use crate::backend::with_pool;
+pub use crate::page::Page;
 use crate::scenario::ScenarioRow;
 use crate::scope::push_matching;
 use crate::statement::push_list;
@@ -51,22 +52,13 @@ pub struct Filter {
     pub since: Option<(Timestamp, ScenarioId)>,
 }
 
-/// A page of a list.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Page<T, Id> {
-    pub rows: Vec<T>,
-    /// Where the next one goes on. None: there is none.
-    pub next: Option<(Timestamp, Id)>,
-    /// It ends here before it is full, since one question looks at no more; `next` goes on.
-    pub searched_to: Option<Timestamp>,
-    /// Rows that are damaged: they are left out, and the log says why.
-    pub unreadable: usize,
-}
-
-impl<T, Id> Default for Page<T, Id> {
-    fn default() -> Self {
-        Self { rows: Vec::new(), next: None, searched_to: None, unreadable: 0 }
-    }
+/// Scenarios that meet a filter by their provisional rows, though what is final does not.
+#[derive(Debug, Default)]
+pub(crate) struct Touched {
+    pub from: Vec<i64>,
+    /// By one row that has the kind, the method and the status.
+    pub messages: Vec<i64>,
+    pub status: Vec<i64>,
 }
 
 /// Messages in stored order within time; the API's list.

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use crate::Site;
 use crate::page::{Frame, Page, wants_fragment};
 use crate::problem::{Code, Problem};
-use crate::security::Stranger;
+use crate::stranger::Stranger;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

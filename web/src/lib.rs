@@ -12,6 +12,7 @@
 pub mod api;
 pub mod assets;
 pub mod choice;
+mod clients;
 pub mod error;
 pub mod home;
 pub mod ladder;
@@ -26,8 +27,10 @@ pub mod scenario;
 pub mod search;
 pub mod security;
 pub mod state;
+mod stranger;
 pub mod subject;
 pub mod visible;
+mod watch;
 pub mod words;
 pub mod zone;
 

@@ -12,16 +12,11 @@
 //!
 //! Only the last event of a batch has an `id:`, which stands for the rows: a reader that was cut off midway asks again for all.
 
-pub(crate) mod clients;
 mod event;
 mod group;
 mod rows;
-mod watch;
 
-pub(crate) use clients::Clients;
 pub(crate) use group::Groups;
-pub use rows::Row;
-pub(crate) use watch::{Seen, Watch, version};
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -36,9 +31,10 @@ use axum::routing::get;
 use store::scenario::{Found, Subject};
 use tokio::sync::broadcast::error::RecvError;
 
-use self::clients::{Seat, browser};
 use self::group::{Batch, Member};
+use crate::clients::{Seat, browser};
 use crate::params::Params;
+use crate::watch::{Seen, version};
 use crate::{Error, Site, subject};
 
 /// Proxies cut quiet streams, mostly at 60 s.

@@ -10,7 +10,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
 use crate::choice::Choices;
-use crate::live::clients;
+use crate::clients;
 use crate::params::{Params, encode};
 use crate::zone::Zone;
 use crate::{Error, Site};

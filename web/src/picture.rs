@@ -18,8 +18,8 @@ use store::scenario::{Found, Scenario, Subject};
 use tokio::sync::Semaphore;
 
 use crate::Error;
-use crate::live::{self, Seen};
 use crate::room::{Room, Taken};
+use crate::watch::{self, Seen};
 
 /// Messages and bytes that one picture holds at most; the page says when there are more.
 const MOST_MESSAGES: usize = 50_000;
@@ -124,7 +124,7 @@ impl Pictures {
     /// The picture of a scenario, or of a call that has none yet, as it stands now.
     pub async fn of(&self, store: &Store, subject: &Subject) -> Result<Found<Arc<Picture>>, Error> {
         // Asked before anything of it is read, so that what comes meanwhile makes another version.
-        let version = match live::version(store, subject).await? {
+        let version = match watch::version(store, subject).await? {
             Some(Seen::At(version)) => version,
             Some(Seen::Merged(into)) => return Ok(Found::Merged(into)),
             None => return Ok(Found::Nowhere),

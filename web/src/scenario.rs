@@ -33,9 +33,9 @@ use record::id::MessageId;
 use store::scenario::{Found, Subject};
 
 pub(crate) use self::draw::Around;
+pub use self::draw::Row;
 pub(crate) use self::evidence::Evidence;
 use crate::ladder::view::View;
-use crate::live::Row;
 use crate::page::Frame;
 use crate::picture::Picture;
 use crate::reading::Reading;

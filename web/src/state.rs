@@ -8,9 +8,11 @@ use store::Store;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::live::{Clients, Groups, Watch};
+use crate::clients::Clients;
+use crate::live::Groups;
 use crate::picture::Pictures;
 use crate::reading::Reading;
+use crate::watch::Watch;
 
 /// How the router behaves; made by whoever mounts it.
 #[derive(Clone, Debug)]

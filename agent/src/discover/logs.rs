@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::Path;
 
+use crate::place::SourceId;
 use crate::place::split;
-use crate::source::SourceId;
 
 /// The logs by directory. Invariant: those of one directory are sorted by name.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]

@@ -9,7 +9,7 @@ use super::find::Found;
 use super::logs::Log;
 use super::table::Table;
 use crate::place::Place;
-use crate::source::SourceId;
+use crate::place::SourceId;
 
 /// By directory and log, as in the tables.
 pub(super) struct Owners<'a> {

@@ -11,10 +11,10 @@ use super::chain::Chain;
 use super::file::{File, Role};
 use super::files::Because;
 use super::{Action, Follow};
-use crate::config::Start;
 use crate::cursor::{Cursor, Framing, head_of};
 use crate::guard::{HEAD, Look, guard};
 use crate::parcel::Parcel;
+use crate::source::Start;
 use crate::stream::{Ending, FileKey, Fingerprint, Identity, State, Stream, Why};
 use crate::wording::shown;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use foldhash::HashMap;
 
 use crate::discover::Logs;
-use crate::source::SourceId;
+use crate::place::SourceId;
 use crate::stream::FileKey;
 
 /// A log of which no file was seen for so long is forgotten.

@@ -11,7 +11,7 @@ use record::wire::FileIdentity;
 use super::rounds::Early;
 use crate::content::{InodeId, Stat};
 use crate::guard::{Ask, Look};
-use crate::source::SourceId;
+use crate::place::SourceId;
 use crate::stream::{FileKey, Fingerprint};
 use crate::unread::Obstacle;
 

@@ -12,7 +12,7 @@ use super::files::Files;
 use super::kin::Kin;
 use super::streams::Streams;
 use crate::guard::Ask;
-use crate::source::SourceId;
+use crate::place::SourceId;
 use crate::stream::{FileKey, Fingerprint};
 
 /// What follows from all that is known of a file.

@@ -13,7 +13,7 @@ use super::file::{File, Role};
 use super::files::Files;
 use super::streams::Streams;
 use crate::guard::Look;
-use crate::source::SourceId;
+use crate::place::SourceId;
 use crate::stream::{FileKey, Stream};
 
 type Named = (SourceId, OsString);

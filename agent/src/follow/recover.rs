@@ -11,8 +11,8 @@ use record::wire::{FileIdentity, Position};
 
 use super::Follow;
 use super::saved::{Saved, SavedStream};
+use crate::place::SourceId;
 use crate::place::{Place, possible_chains};
-use crate::source::SourceId;
 use crate::stream::{Identity, Stream};
 
 type Known = BTreeMap<StreamId, Stream>;

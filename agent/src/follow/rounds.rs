@@ -295,7 +295,7 @@ mod tests {
     use super::*;
     use crate::content::Stat;
     use crate::logname::LogName;
-    use crate::source::SourceId;
+    use crate::place::SourceId;
 
     fn listing(inodes: &[InodeId]) -> Listing {
         let entry = |inode: &InodeId| Entry {

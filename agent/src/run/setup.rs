@@ -7,7 +7,8 @@ use record::frame::Limits;
 use crate::cursor::Framing;
 use crate::follow::Rules;
 use crate::place::Place;
-use crate::source::{SourceId, Spec};
+use crate::place::SourceId;
+use crate::source::Spec;
 use crate::{Config, Error, zone};
 
 pub(super) fn rules(config: &Config) -> Rules {

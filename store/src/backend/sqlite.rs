@@ -24,8 +24,11 @@ const READERS: u32 = 8;
 const READY: Duration = Duration::from_secs(2);
 /// Pages each connection keeps, in KiB (negative: that is how SQLite tells them from a number of pages). What they do not
 /// keep is in the system's cache of the file.
-const WRITER_CACHE: &str = "-16384";
-const READER_CACHE: &str = "-4096";
+const WRITER_CACHE: &str = "-8192";
+const READER_CACHE: &str = "-1024";
+/// Pages in the log of what is written until they go into the database, 128 MB: a page that many batches change goes there
+/// once for all of them.
+const CHECKPOINT: &str = "32000";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Sqlite {
@@ -43,7 +46,7 @@ impl Sqlite {
         let options = SqliteConnectOptions::new()
             .filename(directory.join("siptrail.db"))
             .create_if_missing(true)
-            .page_size(8192)
+            .page_size(4096)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(false)
@@ -59,7 +62,7 @@ impl Sqlite {
             .max_lifetime(None)
             .test_before_acquire(false)
             .after_release(|connection, _| Box::pin(is_at_rest(connection)))
-            .connect_with(options.clone().pragma("wal_autocheckpoint", "4000"))
+            .connect_with(options.clone().pragma("wal_autocheckpoint", CHECKPOINT))
             .await?;
         MIGRATIONS.run(&writer).await?;
         let readers = SqlitePoolOptions::new()

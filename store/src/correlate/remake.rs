@@ -7,10 +7,9 @@ use message::summary::Summary;
 use record::id::ScenarioId;
 use record::time::Timestamp;
 
-use super::rows;
 use crate::backend::{with_pool, with_transaction};
 use crate::scenario::Found;
-use crate::{Error, Store};
+use crate::{Error, Store, summaries};
 
 /// Messages read at a time.
 const CHUNK: usize = 1000;
@@ -30,7 +29,7 @@ pub(super) async fn summary(store: &Store, id: ScenarioId) -> Result<(), Error> 
     let mut tx = store.backend.begin().await?;
     with_transaction!(&mut tx, db => {
         sqlx::query("update scenario set summary = $1 where id = $2")
-            .bind(rows::pack(&summary))
+            .bind(summaries::pack(&summary))
             .bind(id.0)
             .execute(db)
             .await?;

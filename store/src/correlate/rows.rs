@@ -12,7 +12,7 @@ use crate::append::{key, searched};
 use crate::backend::{Transaction, with_transaction};
 use crate::statement::push_list;
 use crate::text::{big, capped};
-use crate::{Error, blob, compress, statement};
+use crate::{Error, statement, summaries};
 
 /// A call in its scenario, and the key by which it came there, with the message that carried it.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ pub(super) async fn lock(tx: &mut Transaction, ids: &[i64]) -> Result<BTreeMap<i
             q.build_query_as().fetch_all(db).await?
         });
         for (id, merged_into, summary) in rows {
-            let summary = match unpack(&summary) {
+            let summary = match summaries::unpack(&summary) {
                 Ok(summary) => summary,
                 // What it says went into the other one when they were joined.
                 Err(_) if merged_into.is_some() => Summary::default(),
@@ -175,7 +175,7 @@ pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary)]
                     .push_bind(summary.caller().map(key))
                     .push_bind(summary.callee().map(key))
                     .push_bind(summary.answered_by.as_deref().map(searched))
-                    .push_bind(pack(summary));
+                    .push_bind(summaries::pack(summary));
             });
             q.push(
                 " on conflict (id) do update set first = excluded.first, last = excluded.last,
@@ -239,13 +239,4 @@ pub(super) async fn calls(tx: &mut Transaction, calls: &[Placed<'_>]) -> Result<
         });
     }
     Ok(())
-}
-
-pub(crate) fn pack(summary: &Summary) -> Vec<u8> {
-    compress::pack_quickly(&blob::write_bare(summary))
-}
-
-/// Of a scenario.
-pub(crate) fn unpack(packed: &[u8]) -> Result<Summary, Error> {
-    blob::read(&compress::unpack_quick(packed)?, "the summary of a scenario")
 }

@@ -9,9 +9,8 @@ use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::part::Place;
-use super::{BEHIND, Filter, LONGEST, LOOKS, push_prefix};
+use super::{BEHIND, Filter, LONGEST, LOOKS, Touched, push_prefix};
 use crate::backend::with_pool;
-use crate::early::Touched;
 use crate::statement::push_list;
 use crate::{Error, Store, statement};
 

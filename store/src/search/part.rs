@@ -3,7 +3,7 @@
 use record::id::ScenarioId;
 use record::time::Timestamp;
 
-use super::Page;
+use crate::page::Page;
 use crate::scenario::ScenarioRow;
 
 /// A place in the list, which is newest first.

@@ -8,9 +8,8 @@ use sqlx::QueryBuilder;
 
 use super::candidates::Candidates;
 use super::part::{Part, Place};
-use super::{Filter, LONGEST, LOOKS, push_prefix, push_prefixes};
+use super::{Filter, LONGEST, LOOKS, Touched, push_prefix, push_prefixes};
 use crate::backend::with_pool;
-use crate::early::Touched;
 use crate::scenario::{self, ScenarioColumns, ScenarioRow};
 use crate::statement::push_list;
 use crate::{Error, Store, statement};

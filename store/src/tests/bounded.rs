@@ -16,8 +16,8 @@ use tracing::{Event, Metadata, Subscriber};
 use super::fixture::{self, NOON};
 use crate::Store;
 use crate::backend::{count_steps, with_pool};
-use crate::correlate::pack_summary;
 use crate::search::{Filter, MessageFilter};
+use crate::summaries;
 
 /// Scenarios of a call each, every other one a lookup; a millisecond apart.
 const SCENARIOS: i64 = 100_000;
@@ -78,7 +78,8 @@ async fn fill(store: &Store) {
             Some(rest) if !lite => format!("insert into message ({}", rest.replacen("select i, ", "select ", 1)),
             _ => statement,
         };
-        let bytes = if statement.contains("into scenario (") { pack_summary(&Summary::default()) } else { vec![b'x'] };
+        let bytes =
+            if statement.contains("into scenario (") { summaries::pack(&Summary::default()) } else { vec![b'x'] };
         crate::backend::with_transaction!(&mut tx, db => {
             sqlx::query(sqlx::AssertSqlSafe(statement)).bind(SCENARIOS).bind(bytes).execute(db).await.unwrap();
         });

@@ -69,8 +69,8 @@ pub(super) fn reload(why: &'static str) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::Row;
     use super::*;
+    use crate::scenario::Row;
 
     #[test]
     fn an_event_is_one_line_whatever_a_row_holds() {

@@ -11,11 +11,11 @@ use store::scenario::Subject;
 use tokio::sync::{broadcast, watch};
 
 use super::event::{self, Events};
-use super::rows::{Change, Known, Row};
-use super::watch::Seen;
+use super::rows::{Change, Known};
 use crate::reading::Reading;
 use crate::room::Taken;
-use crate::scenario::{Around, Evidence, LiveView, live_view};
+use crate::scenario::{Around, Evidence, LiveView, Row, live_view};
+use crate::watch::Seen;
 use crate::{Error, Site, subject};
 
 /// Batches that a reader may be late by before it begins anew.

@@ -3,14 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// A row of a ladder as it is drawn now.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Row {
-    /// The id of its element, such as `m05e1c2a97f3b4d10-70120`.
-    pub id: String,
-    /// The whole `<li id=…>…</li>`.
-    pub html: String,
-}
+use crate::scenario::Row;
 
 /// Rows that a reader has, in order, with their hash.
 #[derive(Debug, Default)]

@@ -21,7 +21,6 @@ use crate::ladder::note::Says;
 use crate::ladder::view::{Tab, View};
 use crate::ladder::words::{Clock, duration};
 use crate::ladder::{Ladder, Line, PAGE, layout};
-use crate::live::Row;
 use crate::page::{Frame, render};
 use crate::picture::Picture;
 use crate::subject;
@@ -174,6 +173,15 @@ fn template(asked: &Asked, ladder: Ladder, path: String, detail: Option<Detail>)
         head,
         ladder,
     }
+}
+
+/// A row of a ladder as it is drawn now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Row {
+    /// The id of its element, such as `m05e1c2a97f3b4d10-70120`.
+    pub id: String,
+    /// The whole `<li id=…>…</li>`.
+    pub html: String,
 }
 
 /// What a live page shows: its rows and notes one by one, each as the page has it, and what stands around them.

@@ -13,7 +13,7 @@ use crate::content::{Content, InodeId, Stat};
 use crate::discover::{Entry, Holds, Listing, Scope};
 use crate::hints::Hints;
 use crate::logname::log_names;
-use crate::source::SourceId;
+use crate::place::SourceId;
 
 #[derive(Debug)]
 pub struct Inode {

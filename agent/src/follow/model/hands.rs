@@ -16,14 +16,15 @@ use super::collector::{Stored, collect};
 use super::disk::{Memory, inode_of};
 use super::world::World;
 use super::{ACTIVE, OTHER, Op};
-use crate::config::Start;
 use crate::content::Content;
 use crate::cursor::Framing;
 use crate::follow::{Action, Event, Follow, Now, Outcome, Rules};
 use crate::guard::{compare, sum};
 use crate::hints::Hints;
 use crate::place::Place;
-use crate::source::{SourceId, Spec};
+use crate::place::SourceId;
+use crate::source::Spec;
+use crate::source::Start;
 use crate::stream::FileKey;
 use crate::turn::{Turn, stitch};
 
