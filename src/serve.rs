@@ -81,7 +81,11 @@ impl Server {
         settings.allowed_hosts.extend(config.hosts.iter().cloned());
         settings.stop = cancel.clone();
         let doors = match agents {
-            Agents::Elsewhere => web::guard_others(collector::http::router(ingest.clone()), &settings),
+            Agents::Elsewhere => {
+                let (doors, document) = collector::http::router(ingest.clone());
+                settings.doors = Some(document);
+                web::guard_others(doors, &settings)
+            }
             Agents::Here { following } => {
                 settings.following = following;
                 Router::new()

@@ -17,6 +17,14 @@ async fn every_page_says_the_same_on_both_databases() {
     let postgres = format!("postgres_url_file = \"{}\"\n", url.display());
     let postgres = Place::start(&dir.path().join("postgres"), &file, &postgres).await;
 
+    // A collector describes its doors for agents beside what it serves to people.
+    let document = sqlite.api.get("/api/openapi.json").await.expect("a document");
+    for (door, method) in [("append", "post"), ("heartbeat", "post"), ("positions", "get")] {
+        let said = &document["paths"][format!("/api/v1/{door}")][method];
+        assert!(said["responses"]["503"].is_object() && said["responses"]["200"].is_object(), "{door}: {said}");
+    }
+    assert!(document["paths"]["/api/v1/scenarios"].is_object());
+
     let forked = sqlite.api.forked_call().await;
     let row = sqlite.api.rows(&forked).await.swap_remove(3);
     let registration = sqlite.api.scenarios("&class=registration").await.expect("scenarios").remove(0);

@@ -8,7 +8,6 @@ use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use record::id::StreamId;
@@ -16,6 +15,9 @@ use record::wire::{self, Answer, Asked, CONTENT_TYPE, MAX_COMPRESSED, MAX_UNPACK
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::room::{Room, Taken};
 use crate::{Error, Ingest};
@@ -46,20 +48,62 @@ struct Door {
     last: Arc<Semaphore>,
 }
 
-pub fn router(ingest: Ingest) -> Router {
-    Router::new()
-        .route("/api/v1/append", post(append))
-        .route("/api/v1/heartbeat", post(heartbeat))
-        .route("/api/v1/positions", get(positions))
-        .with_state(Door {
-            ingest,
-            bodies: Room::of(BODIES),
-            batches: Room::of(BATCHES),
-            heartbeats: Room::of(HEARTBEATS),
-            last: Arc::new(Semaphore::new(1)),
-        })
+/// The doors, and what the document of the API says of them.
+pub fn router(ingest: Ingest) -> (Router, OpenApi) {
+    let (routes, document) = described().split_for_parts();
+    let door = Door {
+        ingest,
+        bodies: Room::of(BODIES),
+        batches: Room::of(BATCHES),
+        heartbeats: Room::of(HEARTBEATS),
+        last: Arc::new(Semaphore::new(1)),
+    };
+    (routes.with_state(door), document)
 }
 
+fn described() -> OpenApiRouter<Door> {
+    OpenApiRouter::new().routes(routes!(append)).routes(routes!(heartbeat)).routes(routes!(positions))
+}
+
+/// Whatever a door refuses, it says in a sentence of plain text.
+#[derive(utoipa::IntoResponses)]
+#[allow(dead_code, reason = "only the document tells of it")]
+enum Refusals {
+    /// it is not understood: hold everything
+    #[response(status = 400, content_type = "text/plain")]
+    NotUnderstood(String),
+    /// the body did not arrive within a minute, or nothing of it for 15 s: send it again
+    #[response(status = 408, content_type = "text/plain")]
+    Late(String),
+    /// too large: halve it
+    #[response(status = 413, content_type = "text/plain")]
+    TooLarge(String),
+    /// the server does not answer to the host name of the request
+    #[response(status = 421, content_type = "text/plain")]
+    UnknownHost(String),
+    /// damaged on its way: send it again
+    #[response(status = 422, content_type = "text/plain")]
+    Damaged(String),
+    /// busy, or the database does not answer: again after `Retry-After`
+    #[response(status = 503, content_type = "text/plain")]
+    Unavailable(String),
+}
+
+/// Stores what an agent has read, once. The body is MessagePack, `Content-Encoding: zstd` or none: at most 8 MiB, and 32 MiB
+/// unpacked. Its fields stand in `docs/api.md`. The status is that of the worst stream; what became of each stands in the
+/// answer.
+#[utoipa::path(
+    post,
+    path = "/api/v1/append",
+    operation_id = "append",
+    tag = "agents",
+    request_body(content = Vec<u8>, content_type = "application/vnd.siptrail.append+msgpack", description = "`version`, `agent`, `lease`, `batch` and `streams`"),
+    responses(
+        Refusals,
+        (status = 200, description = "committed: the watermark of each stream", body = Vec<u8>, content_type = "application/vnd.siptrail.append+msgpack"),
+        (status = 409, description = "a stream stands elsewhere, or is another agent's: each says why, and where it stands", body = Vec<u8>, content_type = "application/vnd.siptrail.append+msgpack"),
+    )
+)]
 async fn append(State(door): State<Door>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
     let (packing, body, packed_room) = door.receive(&headers, body, MAX_COMPRESSED).await?;
     let most = packing.unpacked(&body, MAX_UNPACKED)?;
@@ -76,6 +120,19 @@ async fn append(State(door): State<Door>, headers: HeaderMap, body: Body) -> Res
     Ok((status(&answer), packed(&answer)?).into_response())
 }
 
+/// Takes what an agent says of itself, every 10 s: its clock, its sources and how far each is read, and what it cannot read.
+/// MessagePack like an append, at most 4 MiB.
+#[utoipa::path(
+    post,
+    path = "/api/v1/heartbeat",
+    operation_id = "heartbeat",
+    tag = "agents",
+    request_body(content = Vec<u8>, content_type = "application/vnd.siptrail.append+msgpack", description = "`version`, `agent`, `program`, `host`, `clock`, `sources`, `unread`, `more_unread` and `stops`"),
+    responses(
+        Refusals,
+        (status = 200, description = "`version`, and the `clock` of the heartbeat", body = Vec<u8>, content_type = "application/vnd.siptrail.append+msgpack"),
+    )
+)]
 async fn heartbeat(State(door): State<Door>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
     let (packing, body, room) = door.receive(&headers, body, MAX_HEARTBEAT).await?;
     let most = packing.unpacked(&body, MAX_HEARTBEAT)?;
@@ -207,14 +264,34 @@ fn status(answer: &Answer) -> StatusCode {
     worst.max_by_key(|(rank, _)| *rank).map_or(StatusCode::OK, |(_, status)| status)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct PositionsQuery {
+    /// The id of the agent that asks.
     agent: String,
+    /// Streams after this one, in the order of their ids: the last one of the page before.
+    #[param(value_type = Option<String>)]
     after: Option<StreamId>,
+    /// This one alone, settled or not.
+    #[param(value_type = Option<String>)]
     stream: Option<StreamId>,
+    /// At most so many, and at most 1000.
     limit: Option<usize>,
 }
 
+/// How far the streams of an agent are committed, for one that has lost its checkpoint: MessagePack with file, epoch,
+/// watermark, guard, size, source and path of each, and `more` if others follow.
+#[utoipa::path(
+    get,
+    path = "/api/v1/positions",
+    operation_id = "positions",
+    tag = "agents",
+    params(PositionsQuery),
+    responses(
+        Refusals,
+        (status = 200, description = "positions by stream id", body = Vec<u8>, content_type = "application/vnd.siptrail.append+msgpack"),
+    )
+)]
 async fn positions(State(door): State<Door>, Query(query): Query<PositionsQuery>) -> Result<Response, Refusal> {
     let limit = query.limit.unwrap_or(MOST_POSITIONS).clamp(1, MOST_POSITIONS);
     let asked = query.stream.map_or(Asked::After(query.after), Asked::One);

@@ -100,7 +100,7 @@ macro_rules! push_prefixes {
 use {push_prefix, push_prefixes};
 
 /// Scenarios of a class, or calls, that one question looks at.
-const LOOKS: i64 = 10_000;
+const LOOKS: i64 = 5_000;
 /// A scenario in a range of time began at most this long before it.
 pub(crate) const LONGEST: i64 = 2 * DAY;
 /// A person's call part begins at most this long after its scenario.

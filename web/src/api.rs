@@ -17,18 +17,19 @@ use utoipa_axum::routes;
 use crate::params::Params;
 use crate::problem::{Problem, Refused};
 use crate::reading::Reading;
-use crate::{Error, Site};
+use crate::{Error, Settings, Site};
 
 /// Rows of a list where no `limit` is given, and the most that may be asked for.
 const LIMIT: usize = 100;
 const MOST: usize = 1_000;
 
-pub(crate) fn routes() -> Router<Site> {
-    let (routes, document) = described().split_for_parts();
+pub(crate) fn routes(settings: &Settings) -> Router<Site> {
+    let (routes, mut document) = described().split_for_parts();
+    document.merge(settings.doors.clone().unwrap_or_default());
     routes.route("/api/openapi.json", get(|| async { Json(document) }))
 }
 
-/// The whole API, as OpenAPI 3.1: what each route says of itself.
+/// The API of pages, as OpenAPI 3.1: what each route says of itself.
 pub fn document() -> utoipa::openapi::OpenApi {
     described().into_openapi()
 }

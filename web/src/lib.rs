@@ -48,7 +48,7 @@ pub fn router(store: store::Store, settings: Settings) -> axum::Router {
         .merge(search::routes())
         .merge(scenario::routes())
         .merge(live::routes())
-        .merge(api::routes())
+        .merge(api::routes(&site.settings))
         .merge(choice::routes())
         .merge(assets::routes())
         .fallback(error::no_such_page);

@@ -7,6 +7,7 @@ use record::time::Timestamp;
 use store::Store;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
+use utoipa::openapi::OpenApi;
 
 use crate::clients::Clients;
 use crate::live::Groups;
@@ -26,6 +27,8 @@ pub struct Settings {
     pub following: Vec<String>,
     /// Live streams of one browser, which has six connections an origin.
     pub streams_per_client: usize,
+    /// What the document of the API says of other routes on the same address.
+    pub doors: Option<OpenApi>,
     /// Ends live streams, so that a shutdown need not wait for readers.
     pub stop: CancellationToken,
 }
@@ -38,6 +41,7 @@ impl Settings {
             version: version.into(),
             following: Vec::new(),
             streams_per_client: 4,
+            doors: None,
             stop: CancellationToken::new(),
         }
     }

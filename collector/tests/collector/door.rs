@@ -44,7 +44,7 @@ impl Door {
 
     async fn open_in(dir: tempfile::TempDir, config: &Config) -> Self {
         let store = Store::open(&Location::Directory(dir.path().to_owned())).await.expect("a store");
-        let app = http::router(Ingest::new(store.clone(), config));
+        let (app, _) = http::router(Ingest::new(store.clone(), config));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("a port");
         let service = app.clone();
