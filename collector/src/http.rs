@@ -67,7 +67,7 @@ fn described() -> OpenApiRouter<Door> {
 
 /// Whatever a door refuses, it says in a sentence of plain text.
 #[derive(utoipa::IntoResponses)]
-#[allow(dead_code, reason = "only the document tells of it")]
+#[allow(dead_code, reason = "it stands in the document alone")]
 enum Refusals {
     /// it is not understood: hold everything
     #[response(status = 400, content_type = "text/plain")]

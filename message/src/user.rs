@@ -36,13 +36,16 @@ pub struct Sought {
 impl Sought {
     /// The beginning of a name or number, or at least five digits of the end of a number.
     pub fn of(text: &str) -> Self {
+        let name = text.trim().to_lowercase();
         let Some(Digits { digits, plus }) = digits(text) else {
-            return Self { begins: vec![text.trim().to_lowercase()], ends: Vec::new() };
+            return Self { begins: vec![name], ends: Vec::new() };
         };
+        // The beginning of an address, too.
+        let address = Some(name.as_str()).filter(|name| !plus && name.contains('.') && is_dotted(name));
         let abroad = digits.strip_prefix("00").filter(|rest| !plus && !rest.is_empty());
         // Within a country a 0 stands before the number, and its code abroad.
         let home = digits.strip_prefix('0').filter(|rest| !plus && !rest.starts_with('0'));
-        let begins = [Some(digits.as_str()), abroad];
+        let begins = [Some(digits.as_str()), abroad, address];
         let ends = [Some(abroad.unwrap_or(&digits)), home];
         Self {
             begins: begins.into_iter().flatten().map(str::to_owned).collect(),
@@ -72,13 +75,18 @@ fn digits(text: &str) -> Option<Digits> {
     let text = text.trim();
     let text = text.split(';').next().unwrap_or(text).trim_end();
     let (plus, rest) = text.strip_prefix('+').map_or((false, text), |rest| (true, rest));
-    let groups = || rest.split('.');
-    if groups().count() > 2 && groups().all(|group| group.len() <= 3) {
+    if !plus && rest.split('.').count() == 4 && is_dotted(rest) {
         return None;
     }
     let digits: String = rest.chars().filter(char::is_ascii_digit).collect();
     let other = |c: char| !(c.is_ascii_digit() || matches!(c, '-' | '.' | '(' | ')' | ' ' | '/'));
     (!digits.is_empty() && !rest.contains(other)).then_some(Digits { digits, plus })
+}
+
+/// Bytes of an address, or some of them.
+fn is_dotted(text: &str) -> bool {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    text.split('.').count() <= 4 && text.split('.').all(|group| group.parse::<u8>().is_ok())
 }
 
 #[cfg(test)]
@@ -111,7 +119,10 @@ mod tests {
             assert!(!Sought::of(typed).is(number), "{typed}");
         }
         assert!(Sought::of("00").is("0012") && Sought::of("0012").is("0012"));
-        assert!(Sought::of("AL").is("alice") && Sought::of("192.0.2").is("192.0.2.10"));
+        assert!(Sought::of("AL").is("alice") && Sought::of("1.202.555").is("1.202.555.0142"));
+        for typed in ["192", "192.", "192.0", "192.0.2", "192.0.2.1"] {
+            assert!(Sought::of(typed).is("192.0.2.10"), "{typed}");
+        }
     }
 
     proptest! {

@@ -169,7 +169,7 @@ create table near_miss (
     primary key (stream_id, reason)
 );
 
--- What was read behind the watermark of a stream: records that cannot be final yet. Replaced by each stored append.
+-- What was read beyond the watermark of a stream: records that cannot be final yet. Replaced by each stored append.
 create table provisional (
     ts bigint not null,
     stream_id bigint not null,

@@ -256,6 +256,11 @@ pub(crate) async fn columns(backend: &Backend) -> Vec<String> {
     })
 }
 
+#[cfg(test)]
+pub(crate) fn is_sqlite(backend: &Backend) -> bool {
+    matches!(backend, Backend::Sqlite(_))
+}
+
 /// Counts what its readers do from now on, in thousands of steps of SQLite's machine; PostgreSQL has no such count.
 #[cfg(test)]
 pub(crate) async fn count_steps(backend: &Backend, steps: std::sync::Arc<std::sync::atomic::AtomicU64>) {

@@ -42,8 +42,8 @@ pub struct Correlated {
     pub refused: u64,
 }
 
-/// A key joins at most as many calls, and the call whose own Call-ID it is. The earliest do, however they come: 60 calls with
-/// one conference id are a scenario of 50 and ten of one.
+/// A key joins at most as many calls, and the call whose own Call-ID it is: 60 calls with one conference id are a scenario of
+/// 50 and ten of one, however they come.
 pub const HUB: usize = 50;
 
 impl Store {

@@ -48,7 +48,7 @@ impl Store {
     pub(crate) async fn page_of(&self, read: Read) -> Result<Page<Message, MessageId>, Error> {
         let next = read.rows.last().filter(|_| read.more).map(|last| (Timestamp(last.ts), last.id()));
         let Messages { rows, unreadable } = self.messages_of(read.rows).await?;
-        Ok(Page { rows, next, searched_to: None, unreadable })
+        Ok(Page { rows, next, unreadable, ..Page::default() })
     }
 
     /// Final messages of a stream, from one offset up to another, in their order, each that can be read.

@@ -10,12 +10,14 @@ pub struct Page<T, Id> {
     pub next: Option<(Timestamp, Id)>,
     /// It ends here before it is full, since one question looks at no more; `next` goes on.
     pub searched_to: Option<Timestamp>,
+    /// Records that wait in their logs were looked at back to here only: there are too many of them.
+    pub waiting_to: Option<Timestamp>,
     /// Rows that are damaged: they are left out, and the log says why.
     pub unreadable: usize,
 }
 
 impl<T, Id> Default for Page<T, Id> {
     fn default() -> Self {
-        Self { rows: Vec::new(), next: None, searched_to: None, unreadable: 0 }
+        Self { rows: Vec::new(), next: None, searched_to: None, waiting_to: None, unreadable: 0 }
     }
 }

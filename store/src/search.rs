@@ -14,7 +14,7 @@ use message::kind::Kind;
 use message::said::Said;
 use message::user::Sought;
 use record::id::ScenarioId;
-use record::time::{DAY, HOUR, Timestamp};
+use record::time::{DAY, Timestamp};
 use sqlx::QueryBuilder;
 
 pub(crate) use self::part::{Part, Place};
@@ -99,12 +99,10 @@ macro_rules! push_prefixes {
 }
 use {push_prefix, push_prefixes};
 
-/// Scenarios of a class, or calls, that one question looks at.
+/// Scenarios of a class that one question looks at.
 const LOOKS: i64 = 5_000;
 /// A scenario in a range of time began at most this long before it.
 pub(crate) const LONGEST: i64 = 2 * DAY;
-/// A person's call part begins at most this long after its scenario.
-const BEHIND: i64 = HOUR;
 
 impl Store {
     /// Scenarios, never messages; newest first by (first, id), after `before` in the list, at most `limit`. One that was joined
@@ -125,8 +123,7 @@ impl Store {
         if filter.final_status.is_none() {
             self.add_early(&mut page.rows).await?;
         }
-        // What lies below is never looked at: nobody can go on there.
-        page.searched_to = page.searched_to.max(cut);
+        page.waiting_to = cut;
         Ok(page)
     }
 

@@ -1,4 +1,4 @@
-//! What went wrong, told to a reader as a page, to htmx as a fragment, to a program as JSON.
+//! What went wrong, shown to a reader as a page, to htmx as a fragment, and given to a program as JSON.
 
 use askama::Template;
 use axum::extract::{Request, State};

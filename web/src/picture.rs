@@ -44,7 +44,7 @@ const MOST_KEPT: usize = 1_000;
 pub struct Picture {
     /// How it stood when reading began.
     pub version: i64,
-    /// The same for the same messages of the same version, in every process: messages are read before they are joined, which
+    /// The same for the same messages of the same version, in every process of one build: messages are read before they are joined, which
     /// is what makes the next version.
     pub shown: i64,
     pub scenario: Scenario,

@@ -88,7 +88,7 @@ impl IntoResponse for Problem {
 
 /// What any request may be answered with.
 #[derive(IntoResponses)]
-#[allow(dead_code, reason = "only the document tells of it")]
+#[allow(dead_code, reason = "it stands in the document alone")]
 pub(crate) enum Refused {
     /// `other_site`: a page of another site asked
     #[response(status = 403, content_type = "application/problem+json")]

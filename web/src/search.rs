@@ -40,7 +40,7 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
         None => None,
     };
     let (found, faults) = match form.filter(frame.zone) {
-        Ok(filter) => match look::look(&site, &form.q, frame.zone, filter, before).await? {
+        Ok(filter) => match look::look(&site, &form.q, frame.zone, filter, before, frame.params.get("as")).await? {
             Look::Go(path, query) => {
                 let (path, anchor) = path.split_once('#').unwrap_or((&path, ""));
                 let hash = if anchor.is_empty() { "" } else { "#" };
@@ -137,6 +137,7 @@ struct Results {
     older: Option<String>,
     newest: Option<String>,
     searched_to: Option<String>,
+    waiting_to: Option<String>,
     /// A search without any filter, where there is one.
     clear: Option<String>,
     /// The same in every class, where some are left out unasked.
@@ -175,9 +176,13 @@ impl Results {
             read_as: found.read_as,
             others: others.collect(),
             chips: form.chips().into_iter().map(|(text, params)| (text, link(params))).collect(),
-            older: older.map(|after| link(params.with("after", after))),
+            older: older.map(|after| {
+                let params = params.with("after", after);
+                link(found.read_as.map_or(params.clone(), |name| params.with("as", name)))
+            }),
             newest: (!first_page && !faulty).then(|| link(params.clone())),
             searched_to: found.searched_to.map(|at| frame.zone.full(at)),
+            waiting_to: found.waiting_to.map(|at| frame.zone.full(at)),
             says: says(found.rows.len(), found.next.is_some(), first_page),
             clear: (!params.is_empty()).then(|| frame.to("/search")),
             all_classes: unasked.then(|| link(in_all_classes(&params))),

@@ -1,6 +1,7 @@
 //! What a batch is the first to speak of: streams and addresses, written before its rows, each once. An agent may
 //! say anew where a stream lies and how it is to be read.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use record::time::{Day, Timestamp};
@@ -62,6 +63,11 @@ impl Unknown {
     }
 
     pub async fn write(&self, tx: &mut Transaction) -> Result<(), Error> {
+        // In one order: batches beside each other that bring the same sources would wait for each other.
+        let sources: BTreeMap<_, _> = self.streams.iter().map(|(of, _)| ((&of.agent, &of.source), &of.host)).collect();
+        for ((agent, source), host) in sources {
+            write_source(tx, agent, source, host).await?;
+        }
         for (stream, created) in &self.streams {
             stream.write(tx, *created).await?;
         }
@@ -87,6 +93,19 @@ impl Unknown {
         }
         self.endpoints.iter().for_each(|(id, _)| caches.endpoints.insert(*id, self.day));
     }
+}
+
+async fn write_source(tx: &mut Transaction, agent: &str, source: &str, host: &str) -> Result<(), Error> {
+    with_transaction!(tx, db => {
+        sqlx::query("insert into agent (id) values ($1) on conflict do nothing").bind(agent).execute(&mut *db).await?;
+        sqlx::query("insert into source (agent, name, host) values ($1, $2, $3) on conflict do nothing")
+            .bind(agent)
+            .bind(source)
+            .bind(host)
+            .execute(&mut *db)
+            .await?;
+    });
+    Ok(())
 }
 
 /// The id of an agent as it is stored.
@@ -120,16 +139,6 @@ impl NewStream {
 
     async fn write(&self, tx: &mut Transaction, created: Timestamp) -> Result<(), Error> {
         with_transaction!(tx, db => {
-            sqlx::query("insert into agent (id) values ($1) on conflict do nothing")
-                .bind(&self.agent)
-                .execute(&mut *db)
-                .await?;
-            sqlx::query("insert into source (agent, name, host) values ($1, $2, $3) on conflict do nothing")
-                .bind(&self.agent)
-                .bind(&self.source)
-                .bind(&self.host)
-                .execute(&mut *db)
-                .await?;
             sqlx::query(
                 "insert into stream (stream_id, agent, host, source, path, format, zone,
                      device, inode, generation, birth, epoch, predecessor, created)

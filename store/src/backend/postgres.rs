@@ -12,6 +12,8 @@ use crate::Error;
 /// Connections of those who store and join, and of those who read pages: however many read, storing goes on.
 const WRITERS: u32 = 12;
 const READERS: u32 = 12;
+/// Prepared statements that a connection keeps: lists come in many sizes, and each takes some KB on both sides.
+const STATEMENTS: usize = 100;
 /// A reader waits so long for a connection.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// What a reader asks is given up before the page that waits for it is.
@@ -33,7 +35,7 @@ pub(crate) struct Postgres {
 
 impl Postgres {
     pub async fn open(options: &PgConnectOptions) -> Result<Self, Error> {
-        let options = options.clone().statement_cache_capacity(300).application_name("siptrail");
+        let options = options.clone().statement_cache_capacity(STATEMENTS).application_name("siptrail");
         reach(&options, ANSWERS).await?;
         let pool = PgPoolOptions::new()
             .max_connections(WRITERS)

@@ -15,6 +15,9 @@ use crate::{Error, Store, summaries};
 const CHUNK: usize = 1000;
 
 pub(super) async fn summary(store: &Store, id: ScenarioId) -> Result<(), Error> {
+    let damaged: Vec<u8> = with_pool!(store.backend, pool => {
+        sqlx::query_scalar("select summary from scenario where id = $1").bind(id.0).fetch_one(pool).await?
+    });
     let summary = match of_messages(store, id).await {
         Ok(summary) => {
             tracing::warn!(scenario = %id, "the summary of a scenario cannot be read; it is made anew from its messages");
@@ -28,9 +31,11 @@ pub(super) async fn summary(store: &Store, id: ScenarioId) -> Result<(), Error> 
     };
     let mut tx = store.backend.begin().await?;
     with_transaction!(&mut tx, db => {
-        sqlx::query("update scenario set summary = $1 where id = $2")
+        sqlx::query("update scenario set summary = $1 where id = $2 and summary = $3")
             .bind(summaries::pack(&summary))
             .bind(id.0)
+            // Another collector may have mended it meanwhile, and added to it.
+            .bind(damaged)
             .execute(db)
             .await?;
     });

@@ -9,23 +9,25 @@ use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::part::Place;
-use super::{BEHIND, Filter, LONGEST, LOOKS, Touched, push_prefix};
+use super::{Filter, LONGEST, Touched, push_prefix};
 use crate::backend::with_pool;
+use crate::scenario::ScenarioRow;
 use crate::statement::push_list;
 use crate::{Error, Store, statement};
 
 /// So many scenarios, and so many calls of a person, are few.
 const FEW: usize = 5_000;
-const FEW_CALLS: usize = 1_000;
+const FEW_CALLS: usize = 3_000;
 /// Final statuses from here on have an index: they are those of calls that failed.
 const FAILED: u16 = 300;
 
-/// Newest first.
+/// What is left to be looked at.
 #[derive(Debug)]
 pub(super) struct Candidates {
-    pub places: Vec<Place>,
-    /// None of those from here on up is missing. None: of none.
-    pub to: Option<Place>,
+    /// Newest first. None: no filter leaves few.
+    pub places: Option<Vec<Place>>,
+    /// Of whom there are so many calls that each scenario is to be asked for them.
+    pub person: Option<Sought>,
 }
 
 /// When each of them began.
@@ -38,23 +40,23 @@ enum Indexed<'a> {
 }
 
 impl Store {
-    /// None: no filter leaves few.
     pub(super) async fn candidates(
         &self,
         filter: &Filter,
         touched: &Touched,
         before: Option<Place>,
-    ) -> Result<Option<Candidates>, Error> {
+    ) -> Result<Candidates, Error> {
         let mut all: Vec<Begun> = Vec::new();
-        let mut to = None;
+        let mut many = None;
         if let Some(call_id) = &filter.call_id {
             all.push(self.begun(self.scenarios_with(&[CallKey::of(call_id.as_bytes()).0.to_vec()]).await?).await?);
         }
         if let Some(person) = &filter.person {
-            let (calls, cut) = self.calls_of_person(person, filter, before).await?;
-            // Places are compared: no scenario has this number.
-            to = cut.map(|cut| (cut, ScenarioId(0)));
-            all.push(self.begun(self.scenarios_with(&calls.into_iter().collect::<Vec<_>>()).await?).await?);
+            let sought = Sought::of(person);
+            match self.calls_of(&sought, filter).await? {
+                Some(calls) => all.push(self.begun(self.scenarios_with(&calls).await?).await?),
+                None => many = Some(sought),
+            }
         }
         for (column, user) in [("caller_key", &filter.caller), ("callee_key", &filter.callee)] {
             if let Some(user) = user {
@@ -68,11 +70,9 @@ impl Store {
             all.push(begun);
         }
         all.sort_by_key(HashMap::len);
-        let Some((least, others)) = all.split_first() else { return Ok(None) };
+        let Some((least, others)) = all.split_first() else { return Ok(Candidates { places: None, person: many }) };
         let within = |place: &Place| {
-            before.is_none_or(|before| *place < before)
-                && to.is_none_or(|to| *place >= to)
-                && filter.since.is_none_or(|since| *place > since)
+            before.is_none_or(|before| *place < before) && filter.since.is_none_or(|since| *place > since)
         };
         let mut places: Vec<Place> = least
             .iter()
@@ -81,7 +81,7 @@ impl Store {
             .filter(within)
             .collect();
         places.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
-        Ok(Some(Candidates { places, to }))
+        Ok(Candidates { places: Some(places), person: many })
     }
 
     /// None: too many begin with one of these.
@@ -137,91 +137,63 @@ impl Store {
         Ok(ids)
     }
 
-    /// Calls of a person. Where there are many, the newest: of scenarios that began at the time given, or later, none is
-    /// missing.
-    async fn calls_of_person(
-        &self,
-        person: &str,
-        filter: &Filter,
-        before: Option<Place>,
-    ) -> Result<(HashSet<Vec<u8>>, Option<Timestamp>), Error> {
-        let begun = before.map(|(first, _)| first).into_iter().chain(filter.to).min();
-        let last = begun.map(|first| first.0.saturating_add(BEHIND));
+    /// Calls with such a user on either side, however they are in time. None: there are many.
+    async fn calls_of(&self, sought: &Sought, filter: &Filter) -> Result<Option<Vec<Vec<u8>>>, Error> {
+        // No scenario that is asked for has a call that begins before.
         let since = filter.since.map(|(first, _)| first.0);
         let first = filter.from.map(|from| from.0.saturating_sub(LONGEST)).max(since);
         let mut calls = HashSet::new();
-        let mut cut = None;
-        let Sought { begins, ends } = Sought::of(person);
-        let begins = begins.iter().flat_map(|begin| [("from_user", begin), ("to_user", begin)]);
-        let ends = ends.iter().flat_map(|end| [("from_back", end), ("to_back", end)]);
-        for (side, begin) in begins.chain(ends) {
-            let few: Vec<Vec<u8>> = with_pool!(self.backend, pool => {
-                let mut q = QueryBuilder::<Db>::new("select call from call_part where 1 = 1");
-                push_prefix!(q, side, begin);
-                push_between!(q, first, last);
-                q.push(" limit ").push_bind(FEW_CALLS as i64 + 1);
-                q.build_query_scalar().fetch_all(pool).await?
-            });
-            if few.len() <= FEW_CALLS {
-                calls.extend(few);
-                continue;
-            }
-            let (newest, to) = self.newest_calls(side, begin, first, begun.map(|at| at.0), last).await?;
-            calls.extend(newest);
-            cut = cut.max(to);
-        }
-        Ok((calls, cut))
-    }
-
-    /// The same in the order of time, of those of whom one side begins so.
-    async fn newest_calls(
-        &self,
-        side: &'static str,
-        begin: &str,
-        first: Option<i64>,
-        begun: Option<i64>,
-        last: Option<i64>,
-    ) -> Result<(Vec<Vec<u8>>, Option<Timestamp>), Error> {
-        let unindexed = self.backend.unindexed();
-        let end: Option<i64> = with_pool!(self.backend, pool => {
-            let mut q = QueryBuilder::<Db>::new("select first from call_part where 1 = 1");
-            push_between!(q, first, begun);
-            q.push(" order by first desc limit 1 offset ").push_bind(LOOKS - 1);
-            q.build_query_scalar().fetch_optional(pool).await?
-        });
-        let mut most = FEW_CALLS;
-        loop {
+        for (side, begin) in sides(sought) {
             let found: Vec<(Vec<u8>, i64)> = with_pool!(self.backend, pool => {
                 let mut q = QueryBuilder::<Db>::new("select call, first from call_part where 1 = 1");
-                push_prefix!(q, format_args!("{unindexed}{side}"), begin);
-                push_between!(q, first.max(end), last);
-                q.push(" order by first desc limit ").push_bind(most as i64);
+                push_prefix!(q, side, begin);
+                q.push(" limit ").push_bind(FEW_CALLS as i64 + 1);
                 q.build_query_as().fetch_all(pool).await?
             });
-            let full = (found.len() == most).then(|| found.last().map(|(_, first)| *first)).flatten();
-            let to = match full {
-                // Others may have begun at that moment.
-                Some(first) => Some(first.saturating_add(1)),
-                None => end,
-            };
-            // All of these may have begun after what is asked for.
-            if full.is_none() || to < begun || begun.is_none() {
-                return Ok((found.into_iter().map(|(call, _)| call).collect(), to.map(Timestamp)));
+            if found.len() > FEW_CALLS {
+                return Ok(None);
             }
-            most *= 4;
+            calls.extend(
+                found.into_iter().filter(|(_, at)| first.is_none_or(|first| *at >= first)).map(|(call, _)| call),
+            );
         }
+        Ok(Some(calls.into_iter().collect()))
+    }
+
+    /// Those of the scenarios that have a call with such a user on either side.
+    pub(super) async fn with_person(
+        &self,
+        sought: &Sought,
+        rows: &[ScenarioRow],
+    ) -> Result<HashSet<ScenarioId>, Error> {
+        let ids: Vec<i64> = rows.iter().filter_map(|row| row.subject.scenario()).map(|id| id.0).collect();
+        let unindexed = self.backend.unindexed();
+        let mut with = HashSet::new();
+        for list in statement::lists(&ids) {
+            let found: Vec<i64> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new(
+                    "select distinct c.scenario_id from scenario_call c
+                     join call_part p on p.call = c.call and p.day = c.day and p.stream_id = c.stream_id
+                     where c.scenario_id in ",
+                );
+                push_list!(q, list);
+                q.push(" and (1 = 0");
+                for (side, begin) in sides(sought) {
+                    q.push(" or (1 = 1");
+                    push_prefix!(q, format_args!("{unindexed}p.{side}"), begin);
+                    q.push(")");
+                }
+                q.push(")").build_query_scalar().fetch_all(pool).await?
+            });
+            with.extend(found.into_iter().map(ScenarioId));
+        }
+        Ok(with)
     }
 }
 
-/// ` and first lies between`, as far as there are bounds.
-macro_rules! push_between {
-    ($query:expr, $first:expr, $last:expr) => {{
-        if let Some(first) = $first {
-            $query.push(" and first >= ").push_bind(first);
-        }
-        if let Some(last) = $last {
-            $query.push(" and first <= ").push_bind(last);
-        }
-    }};
+/// Columns of `call_part`, and what one of them begins with.
+fn sides(sought: &Sought) -> impl Iterator<Item = (&'static str, &str)> {
+    let begins = sought.begins.iter().flat_map(|begin| [("from_user", begin.as_str()), ("to_user", begin)]);
+    let ends = sought.ends.iter().flat_map(|end| [("from_back", end.as_str()), ("to_back", end)]);
+    begins.chain(ends)
 }
-use push_between;

@@ -29,6 +29,6 @@ impl Part {
         rows.truncate(limit);
         let next = if full { rows.last().map(ScenarioRow::place) } else { to };
         let searched_to = next.filter(|_| rows.len() < limit).map(|(first, _)| first);
-        Page { rows, next, searched_to, unreadable: 0 }
+        Page { rows, next, searched_to, ..Page::default() }
     }
 }

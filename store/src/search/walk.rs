@@ -14,7 +14,7 @@ use crate::scenario::{self, ScenarioColumns, ScenarioRow};
 use crate::statement::push_list;
 use crate::{Error, Store, statement};
 
-/// Scenarios whose messages are looked at in one go, and for one page.
+/// Scenarios whose messages or calls are looked at in one go, and for one page.
 const STRIDE: usize = 250;
 const READS: usize = 1_500;
 
@@ -32,13 +32,27 @@ macro_rules! push_or {
 /// Where scenarios come from.
 enum Source {
     Class { class: CallClass, before: Option<Place>, end: Option<Place> },
-    Among { places: Vec<Place>, at: usize, to: Option<Place> },
+    Among { places: Vec<Place>, at: usize },
 }
 
 /// Of one class, or some of all classes.
 enum Of {
     Class(CallClass),
     Ids(Vec<i64>),
+}
+
+/// What a list is asked for.
+struct Asked<'a> {
+    filter: &'a Filter,
+    touched: Touched,
+    person: Option<Sought>,
+}
+
+impl Asked<'_> {
+    /// More is read of each scenario than its row.
+    fn reads(&self) -> bool {
+        self.filter.is_of_messages() || self.person.is_some()
+    }
 }
 
 /// The next of them.
@@ -59,25 +73,38 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Part>, Error> {
         let touched = self.touched(filter).await?;
-        if let Some(Candidates { places, to }) = self.candidates(filter, &touched, before).await? {
-            let source = Source::Among { places, at: 0, to };
-            return Ok(vec![self.walk(source, filter, &touched, limit).await?]);
+        let Candidates { places, person } = self.candidates(filter, &touched, before).await?;
+        let asked = Asked { filter, touched, person };
+        if let Some(places) = places {
+            let source = Source::Among { places, at: 0 };
+            return Ok(vec![self.walk(source, &asked, limit).await?]);
         }
         let mut parts = Vec::new();
         for class in filter.listed_classes() {
-            let end = if filter.is_sparse() { self.end(class, filter, before).await? } else { None };
+            let end = if filter.is_sparse() || asked.person.is_some() {
+                self.end(class, filter, before).await?
+            } else {
+                None
+            };
             let source = Source::Class { class, before, end };
-            parts.push(self.walk(source, filter, &touched, limit).await?);
+            parts.push(self.walk(source, &asked, limit).await?);
         }
         Ok(parts)
     }
 
-    async fn walk(&self, mut source: Source, filter: &Filter, touched: &Touched, limit: usize) -> Result<Part, Error> {
+    async fn walk(&self, mut source: Source, asked: &Asked<'_>, limit: usize) -> Result<Part, Error> {
+        let Asked { filter, person, .. } = asked;
         let (mut part, mut read) = (Part::default(), 0);
         loop {
-            let Stride { mut rows, to, ends } = self.stride(&mut source, filter, touched, limit).await?;
-            if filter.is_of_messages() {
+            let Stride { mut rows, to, ends } = self.stride(&mut source, asked, limit).await?;
+            if asked.reads() {
                 read += rows.len();
+            }
+            if let Some(person) = person {
+                let with = self.with_person(person, &rows).await?;
+                rows.retain(|row| row.subject.scenario().is_some_and(|id| with.contains(&id)));
+            }
+            if filter.is_of_messages() {
                 let matching = self.with_messages(filter, &rows).await?;
                 rows.retain(|row| row.subject.scenario().is_some_and(|id| matching.contains(&id)));
             }
@@ -98,31 +125,25 @@ impl Store {
         }
     }
 
-    async fn stride(
-        &self,
-        source: &mut Source,
-        filter: &Filter,
-        touched: &Touched,
-        limit: usize,
-    ) -> Result<Stride, Error> {
-        let most = if filter.is_of_messages() || filter.final_status.is_some() { STRIDE } else { limit + 1 };
+    async fn stride(&self, source: &mut Source, asked: &Asked<'_>, limit: usize) -> Result<Stride, Error> {
+        let most = if asked.reads() || asked.filter.final_status.is_some() { STRIDE } else { limit + 1 };
         match source {
             Source::Class { class, before, end } => {
-                let rows = self.list(filter, touched, Of::Class(*class), *before, *end, most).await?;
+                let rows = self.list(asked, Of::Class(*class), *before, *end, most).await?;
                 let full = rows.len() == most;
                 let to = if full { rows.last().map(ScenarioRow::place) } else { *end };
                 *before = to;
                 Ok(Stride { rows, to, ends: !full })
             }
-            Source::Among { places, at, to } => {
+            Source::Among { places, at } => {
                 let some = &places[*at..places.len().min(*at + most.max(STRIDE))];
                 *at += some.len();
                 let mut rows = Vec::new();
                 for ids in statement::lists(&some.iter().map(|(_, id)| id.0).collect::<Vec<_>>()) {
-                    rows.extend(self.list(filter, touched, Of::Ids(ids), None, None, some.len()).await?);
+                    rows.extend(self.list(asked, Of::Ids(ids), None, None, some.len()).await?);
                 }
                 let ends = *at == places.len();
-                let to = if ends { *to } else { some.last().copied() };
+                let to = if ends { None } else { some.last().copied() };
                 Ok(Stride { rows, to, ends })
             }
         }
@@ -144,8 +165,7 @@ impl Store {
     /// Scenarios by all filters but those on a person, a Call-ID and single messages; of the last, those that may have one.
     async fn list(
         &self,
-        filter: &Filter,
-        touched: &Touched,
+        Asked { filter, touched, .. }: &Asked<'_>,
         of: Of,
         before: Option<Place>,
         end: Option<Place>,

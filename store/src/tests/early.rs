@@ -218,7 +218,7 @@ store_test! {
         let page = store.search(&any(), None, 50).await.unwrap();
         assert_eq!((page.rows.len(), page.next.is_some(), name(&page.rows[0]).as_str()), (50, true, "call-10049"));
         let nobody = store.search(&Filter { person: Some("nobody".into()), ..any() }, None, 50).await.unwrap();
-        assert!(nobody.rows.is_empty() && nobody.searched_to > Some(at(4_000)), "{:?}", nobody.searched_to);
+        assert!(nobody.rows.is_empty() && nobody.searched_to > Some(at(4_000)) && nobody.waiting_to > Some(at(0)), "{nobody:?}");
         assert_eq!(found(&store, Filter { call_id: Some("call-7".into()), ..any() }).await, ["call-7"]);
         assert_eq!(store.streams(None, 1).await.unwrap()[0].tail, 10_050);
     }

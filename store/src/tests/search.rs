@@ -115,6 +115,20 @@ store_test! {
         }
     }
 
+    async fn a_person_is_found_however_late_their_call_came_to_the_scenario(store) {
+        let mut file = File::new(1);
+        file.log(&store, [
+            says("conference", 0, "INVITE").people("host", "room").key("session", "s"),
+            says("leg", 3 * 3600, "INVITE").people("zoe", "room").key("session", "s"),
+        ]).await;
+        correlate(&store, 10).await;
+        let hour = Some(Timestamp(NOON.0 + 3600 * SECOND));
+        let zoe = |filter: Filter| Filter { person: Some("zoe".into()), ..filter };
+        assert_eq!(found(&store, zoe(Filter { to: hour, ..Filter::default() })).await, ["conference"]);
+        let before = Some((Timestamp(NOON.0 + SECOND), record::id::ScenarioId(9)));
+        assert_eq!(store.search(&zoe(Filter::default()), before, 10).await.unwrap().rows.len(), 1);
+    }
+
     async fn what_was_merged_is_never_listed(store) {
         let mut file = File::new(1);
         for says in [says("a", 0, "INVITE").key("session", "s"), says("b", 1, "INVITE"), says("b", 2, "INFO").key("session", "s")] {

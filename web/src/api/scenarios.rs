@@ -125,6 +125,9 @@ pub(super) struct ScenarioPage {
     /// The page ends here before it is full, since one request looks at no more scenarios; `next` goes on.
     #[schema(format = DateTime)]
     searched_to: Option<String>,
+    /// Calls that have no scenario yet were looked for back to this time only: more than 10,000 records wait in their logs.
+    #[schema(format = DateTime)]
+    waiting_to: Option<String>,
 }
 
 /// Scenarios, newest first, and calls that have none yet.
@@ -161,6 +164,7 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
         scenarios: page.rows.iter().map(ScenarioJson::new).collect(),
         next,
         searched_to: text(page.searched_to),
+        waiting_to: text(page.waiting_to),
     }))
 }
 

@@ -119,26 +119,26 @@ impl View {
                 },
                 "tab" => match Tab::ALL.into_iter().find(|tab| tab.name() == one) {
                     Some(tab) => view.tab = tab,
-                    None => fault(unknown("tab", &one, &Tab::ALL.map(Tab::name))),
+                    None => fault(unknown("There is no tab", &one, &Tab::ALL.map(Tab::name))),
                 },
                 "leg" => extend(&mut view.legs, many()),
                 "kind" => {
                     extend(&mut view.kinds, many().filter_map(|kind| kind.parse().ok()));
                     many()
                         .filter(|kind| kind.parse::<Kind>().is_err())
-                        .for_each(|kind| fault(unknown("kind", &kind, &Kind::ALL.map(Kind::name))));
+                        .for_each(|kind| fault(unknown("There is no kind", &kind, &Kind::ALL.map(Kind::name))));
                 }
                 "method" => extend(&mut view.methods, many().map(|method| method.to_ascii_uppercase())),
                 "status" => extend(&mut view.statuses, many().map(|status| status.to_ascii_lowercase())),
                 "node" => extend(&mut view.nodes, many()),
                 "only" if one == "problems" => view.problems = true,
-                "only" => fault(unknown("\"only\"", &one, &["problems"])),
+                "only" => fault(unknown("Rows cannot be limited to", &one, &["problems"])),
                 "hide" => {
                     view.hide.clear();
                     extend(&mut view.hide, one.split(',').filter_map(Hide::read));
                     many()
                         .filter(|hide| Hide::read(hide).is_none())
-                        .for_each(|hide| fault(unknown("\"hide\"", &hide, &Hide::ALL.map(Hide::name))));
+                        .for_each(|hide| fault(unknown("Rows cannot be hidden by", &hide, &Hide::ALL.map(Hide::name))));
                 }
                 "fold" => view.fold = one != "0",
                 "find" => one.trim().clone_into(&mut view.find),
@@ -278,8 +278,8 @@ impl FromStr for RowId {
     }
 }
 
-fn unknown(what: &str, value: &str, known: &[&str]) -> String {
-    format!("There is no {what} \"{}\"; it is one of {}.", cut(value), known.join(", "))
+fn unknown(says: &str, value: &str, known: &[&str]) -> String {
+    format!("{says} \"{}\". Choose from {}.", cut(value), known.join(", "))
 }
 
 fn cut(text: &str) -> &str {
@@ -337,8 +337,8 @@ mod tests {
             faults,
             [
                 "\"zzz\" is no message.",
-                "There is no tab \"x\"; it is one of parsed, raw, crlf, body, log.",
-                "There is no kind \"fax\"; it is one of SIP, REST, PUSH, MEDIA.",
+                "There is no tab \"x\". Choose from parsed, raw, crlf, body, log.",
+                "There is no kind \"fax\". Choose from SIP, REST, PUSH, MEDIA.",
                 "There is no time zone \"Mars\"."
             ]
         );

@@ -407,7 +407,7 @@ fn an_address_that_is_not_understood_says_so() {
     assert_eq!(
         said(&format!("m={id}&tab=hex&page=7&who=me")),
         [
-            "There is no tab \"hex\"; it is one of parsed, raw, crlf, body, log.".to_owned(),
+            "There is no tab \"hex\". Choose from parsed, raw, crlf, body, log.".to_owned(),
             "This page has no parameter \"who\".".into(),
             format!("The message {id} is not one of this scenario."),
             "There is no page 7 of this ladder: it has 1 page.".into(),

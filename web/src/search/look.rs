@@ -29,6 +29,8 @@ pub struct Found {
     /// Where the next page begins.
     pub next: Option<(Timestamp, ScenarioId)>,
     pub searched_to: Option<Timestamp>,
+    /// Records that wait in their logs were looked at back to here only.
+    pub waiting_to: Option<Timestamp>,
     /// How the pasted text was read.
     pub read_as: Option<&'static str>,
     /// Other readings: name, field, value.
@@ -44,8 +46,11 @@ pub async fn look(
     zone: Zone,
     filter: Filter,
     before: Option<(Timestamp, ScenarioId)>,
+    only: Option<&str>,
 ) -> Result<Look, Error> {
-    let readings = readings(text, zone);
+    // A later page goes on with what the one before showed.
+    let chosen = |reading: &Reading| only.is_none_or(|only| reading.name() == only);
+    let readings: Vec<Reading> = readings(text, zone).into_iter().filter(chosen).collect();
     if readings.is_empty() {
         return Ok(Look::Found(list(site, &filter, before).await?));
     }
@@ -58,7 +63,8 @@ pub async fn look(
             Look::Found(found) => found,
         };
         let empty = found.rows.is_empty();
-        if at == 0 || !empty {
+        // One that is looked for further back may still find something.
+        if at == 0 || !empty || (found.next.is_some() && last.next.is_none()) {
             last = Found { read_as: Some(reading.name()), others: others(&readings, at), ..found };
         }
         if !empty {
@@ -156,7 +162,13 @@ fn opened(subject: &Subject, message: MessageId) -> Look {
 
 async fn list(site: &Site, filter: &Filter, before: Option<(Timestamp, ScenarioId)>) -> Result<Found, Error> {
     let page = site.store.search(filter, before, PAGE).await?;
-    Ok(Found { rows: page.rows, next: page.next, searched_to: page.searched_to, ..Found::default() })
+    Ok(Found {
+        rows: page.rows,
+        next: page.next,
+        searched_to: page.searched_to,
+        waiting_to: page.waiting_to,
+        ..Found::default()
+    })
 }
 
 /// The readings but the one in use that a field of the form can say.
