@@ -69,7 +69,7 @@ fn described() -> OpenApiRouter<Door> {
 #[derive(utoipa::IntoResponses)]
 #[allow(dead_code, reason = "it stands in the document alone")]
 enum Refusals {
-    /// it is not understood: hold everything
+    /// it is not understood: hold everything; or, as an answer like that of 200, a span or the format of one stream is refused
     #[response(status = 400, content_type = "text/plain")]
     NotUnderstood(String),
     /// the body did not arrive within a minute, or nothing of it for 15 s: send it again
@@ -81,7 +81,7 @@ enum Refusals {
     /// the server does not answer to the host name of the request
     #[response(status = 421, content_type = "text/plain")]
     UnknownHost(String),
-    /// damaged on its way: send it again
+    /// damaged on its way: send it again; of one stream as an answer like that of 200
     #[response(status = 422, content_type = "text/plain")]
     Damaged(String),
     /// busy, or the database does not answer: again after `Retry-After`

@@ -1,7 +1,7 @@
 //! Search: rows are scenarios, never messages. The message list of the API is in `messages.rs`.
 //!
 //! `candidates` asks indexes for what few scenarios have, `walk` looks at scenarios in their order, and `part` makes pages of
-//! what both find. A page that looked at as many as one question may says how far it came, and where to go on.
+//! what both find. One question looks at a bounded number of scenarios; a page that ends there says how far it came, and where to go on.
 
 mod candidates;
 mod part;
@@ -77,9 +77,10 @@ pub struct MessageFilter {
 /// ` and column begins with text`, as a range, which every index can use.
 macro_rules! push_prefix {
     ($query:expr, $column:expr, $prefix:expr) => {{
-        let prefix: &str = $prefix;
-        $query.push(format_args!(" and {} >= ", $column)).push_bind(prefix.to_owned());
-        if let Some(end) = crate::text::after_prefix(prefix) {
+        // As long as what is stored may be.
+        let prefix = crate::append::searched($prefix);
+        $query.push(format_args!(" and {} >= ", $column)).push_bind(prefix.clone());
+        if let Some(end) = crate::text::after_prefix(&prefix) {
             $query.push(format_args!(" and {} < ", $column)).push_bind(end);
         }
     }};

@@ -247,7 +247,7 @@ async fn no_list_touches_more_rows_than_it_may_on_postgresql() {
     let _listens = tracing::subscriber::set_default(plans.clone());
     let seen = AtomicUsize::new(0);
     let check = async |what: String| {
-        // A plan is told when its statement is closed, which the next one does.
+        // PostgreSQL reports a plan when its statement is closed, which happens when the next one begins.
         with_pool!(store.backend, pool => {
             sqlx::query("select 1").execute(pool).await.unwrap();
         });

@@ -129,6 +129,15 @@ store_test! {
         assert_eq!(store.search(&zoe(Filter::default()), before, 10).await.unwrap().rows.len(), 1);
     }
 
+    async fn a_name_longer_than_what_is_stored_is_found_by_all_of_it(store) {
+        let name: &'static str = "n".repeat(400).leak();
+        File::new(1).log(&store, [says("long", 0, "INVITE").people(name, "bob")]).await;
+        correlate(&store, 10).await;
+        for filter in [Filter { person: Some(name.into()), ..Filter::default() }, Filter { caller: Some(name.into()), ..Filter::default() }] {
+            assert_eq!(found(&store, filter).await, ["long"]);
+        }
+    }
+
     async fn what_was_merged_is_never_listed(store) {
         let mut file = File::new(1);
         for says in [says("a", 0, "INVITE").key("session", "s"), says("b", 1, "INVITE"), says("b", 2, "INFO").key("session", "s")] {
