@@ -28,6 +28,7 @@ pub struct Server {
     pub ingest: Ingest,
     pages: JoinHandle<()>,
     correlation: JoinHandle<()>,
+    settling: JoinHandle<()>,
 }
 
 /// Binds before the database is opened, so that a taken port is told at once. `asked` is where the address was set.
@@ -70,8 +71,10 @@ impl Server {
         let store = Store::open(&location).await?.with_settings(config.settings());
         let ingest = Ingest::new(store.clone(), config);
         let owner = store.correlator(&format!("{}-{}", std::process::id(), address.port()));
-        let joining = collector::correlate::run(store.clone(), owner, ingest.stored(), cancel.clone());
+        let joining = collector::correlate::run(store.clone(), owner.clone(), ingest.stored(), cancel.clone());
         let correlation = tokio::spawn(one_ends_all(joining, &cancel));
+        let settling =
+            tokio::spawn(one_ends_all(collector::settle::run(store.clone(), owner, cancel.clone()), &cancel));
         let partitions = tokio::spawn(collector::partitions::run(store.clone(), cancel.clone()));
         let mut settings = web::Settings::loopback(env!("CARGO_PKG_VERSION"));
         settings.allowed_hosts.push(match address.ip() {
@@ -98,13 +101,14 @@ impl Server {
             partitions.abort();
         };
         let pages = tokio::spawn(one_ends_all(serving, &cancel));
-        Ok(Self { address, store, ingest, pages, correlation })
+        Ok(Self { address, store, ingest, pages, correlation, settling })
     }
 
     /// Waits for the roles to end, then closes the database.
     pub async fn finish(self) -> anyhow::Result<()> {
         self.pages.await.context("the pages stopped")?;
         self.correlation.await.context("correlation stopped")?;
+        self.settling.await.context("settling stopped")?;
         self.store.close().await;
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod access;
 mod browser;
+mod calls;
 mod collectors;
 mod command_line;
 mod corpus;

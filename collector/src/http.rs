@@ -307,7 +307,7 @@ fn packed<T: serde::Serialize>(value: &T) -> Result<impl IntoResponse + use<T>, 
 pub fn status_of(error: &Error) -> StatusCode {
     match error {
         Error::NotUnderstood(_) => StatusCode::BAD_REQUEST,
-        Error::Store(_) | Error::Stopped(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Error::Store(_) | Error::Stopped(_) | Error::Settling(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -5,6 +5,7 @@
 //! - [`check`]: is a batch what it claims to be; [`cut`]: the messages of a span; [`parse`]: from spans to rows
 //! - [`ingest`]: one batch, from wire to commit
 //! - [`correlate`]: the loop in which calls that share keys become scenarios
+//! - [`settle`]: the loop in which it is worked out what happened in each call
 //! - [`partitions`]: day partitions, made ahead
 //! - [`http`]: the doors for agents; `room`: how many bytes may come through at once
 
@@ -17,6 +18,7 @@ pub mod ingest;
 pub mod parse;
 pub mod partitions;
 mod room;
+pub mod settle;
 
 pub use config::Config;
 pub use ingest::Ingest;
@@ -30,4 +32,6 @@ pub enum Error {
     NotUnderstood(String),
     #[error("parsing stopped: {0}")]
     Stopped(String),
+    #[error("working out what happened stopped: {0}")]
+    Settling(String),
 }

@@ -8,7 +8,7 @@ use crate::sip;
 /// Where a message came from or went to. Without a port the default of the scheme is meant.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Address {
-    /// Lower case; IPv6 without brackets and zone. Empty where the log names none.
+    /// Lower case; numbers in one spelling, IPv6 without brackets and zone. Empty where the log names none.
     pub host: String,
     pub port: u16,
 }
@@ -18,7 +18,10 @@ impl Address {
     /// What is no address is a host of that name; `-` is none.
     pub fn read(text: &str) -> Self {
         let text = text.trim().trim_matches(['<', '>']);
+        // Java writes `/192.0.2.1:5060` for an address whose name was not looked up.
+        let text = text.strip_prefix('/').unwrap_or(text);
         let (scheme, rest) = scheme_of(text);
+        let rest = rest.strip_prefix('/').unwrap_or(rest);
         let rest = if rest == "-" { "" } else { rest };
         let end = rest.find([';', '/', '?', '#', '>', ' ']).unwrap_or(rest.len());
         let authority = &rest[..end];
@@ -31,11 +34,11 @@ impl Address {
         };
         let (host, port) = sip::split_host(authority);
         let port = port.strip_prefix(':').and_then(|port| port.parse().ok());
-        Self { host: bare(host).to_ascii_lowercase(), port: port.unwrap_or(default) }
+        Self { host: one_spelling(bare(host)), port: port.unwrap_or(default) }
     }
 
     pub fn new(host: &str, port: Option<u16>) -> Self {
-        Self { host: bare(host).to_ascii_lowercase(), port: port.unwrap_or(5060) }
+        Self { host: one_spelling(bare(host)), port: port.unwrap_or(5060) }
     }
 
     pub fn ip(&self) -> Option<IpAddr> {
@@ -58,6 +61,11 @@ fn scheme_of(text: &str) -> (&str, &str) {
         }
         _ => ("", text),
     }
+}
+
+/// `2001:DB8:0::1` is `2001:db8::1`, and `::ffff:192.0.2.1` is `192.0.2.1` (RFC 5952, RFC 4291).
+fn one_spelling(host: &str) -> String {
+    host.parse().map_or_else(|_| host.to_ascii_lowercase(), |ip: IpAddr| ip.to_canonical().to_string())
 }
 
 /// Without the brackets and the zone of an IPv6 address.
@@ -96,6 +104,10 @@ mod tests {
         check("tcp:192.0.2.1:5060", "192.0.2.1:5060");
         check("192.0.2.1:99999", "192.0.2.1:5060");
         check("sip:bob@192.0.2.1", "192.0.2.1:5060");
+        check("sip:[2001:db8:0:0::1]:5080", "[2001:db8::1]:5080");
+        check("sip:[::ffff:192.0.2.1]", "192.0.2.1:5060");
+        check("/192.0.2.1:5080", "192.0.2.1:5080");
+        check("tcp:/192.0.2.1:5080", "192.0.2.1:5080");
         check("[fe80::1%eth0]:5080", "[fe80::1]:5080");
         check("sip:[2001:db8::1", "[2001:db8::1]:5060");
         check("", ":5060");

@@ -2,13 +2,15 @@
 
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
+use crate::address::Address;
 use crate::facts::{Facts, SipFacts};
 use crate::keys::Key;
 use crate::kind::Kind;
 use crate::said::Said;
 use crate::sip::Uri;
-use record::id::{CallKey, MessageId, Offset, StreamId};
+use record::id::{CallKey, MessageId, Offset, StreamId, first_16};
 use record::time::{Day, Timestamp};
 
 /// How a call is filed.
@@ -88,6 +90,13 @@ pub struct CallEvent {
     pub source: String,
     pub destination: String,
     pub keys: Vec<Key>,
+    /// REST and push that hold one half of an exchange: by what its answer is known, alike for request and answer. The id
+    /// that both carry, hashed with who asked and who was asked.
+    #[serde(default)]
+    pub exchange: Vec<ExchangeKey>,
+    /// Nothing in it names a call.
+    #[serde(default)]
+    pub nameless: bool,
     /// Of an INVITE that opens a dialog.
     #[serde(default)]
     pub hop: Option<Hop>,
@@ -138,7 +147,9 @@ impl CallEvent {
     ) -> Self {
         let class = class_of(facts);
         let name = call_name(message, facts);
-        let own = facts.call_id.as_deref().and_then(Key::own);
+        let exchange = exchange_of(source, destination, facts);
+        let named = facts.call_id.as_deref().or(Some(&*name).filter(|_| !exchange.is_empty()));
+        let own = named.and_then(Key::own);
         let carried = if class.is_daily() { Vec::new() } else { facts.keys.clone() };
         let sip = facts.sip.as_deref();
         let invite = sip.filter(|_| facts.kind == Kind::Sip && facts.method == "INVITE");
@@ -167,6 +178,8 @@ impl CallEvent {
             source: source.replace('\0', "\u{fffd}"),
             destination: destination.replace('\0', "\u{fffd}"),
             keys: own.into_iter().chain(carried).collect(),
+            exchange,
+            nameless: facts.call_id.is_none() && facts.keys.is_empty(),
             hop: invite.filter(|sip| !facts.response && !has_to_tag(sip)).map(Hop::of),
             answered_by: answer.and_then(|sip| sip.contacts.first()).and_then(|contact| user(&contact.uri)),
         };
@@ -183,9 +196,34 @@ impl CallEvent {
         asked && self.class.is_daily() && self.response && self.to_tag
     }
 
+    /// An answer that says nothing of its call but by the request that it answers.
+    pub fn is_bare_answer(&self) -> bool {
+        self.response && self.nameless && !self.exchange.is_empty()
+    }
+
     pub fn message(&self) -> MessageId {
         MessageId::new(self.stream, self.offset)
     }
+}
+
+/// First 16 bytes of SHA-256(id, 0, host that asked, 0, host that was asked).
+pub type ExchangeKey = [u8; 16];
+
+/// Of a record that holds request and result nothing is looked for.
+fn exchange_of(source: &str, destination: &str, facts: &Facts) -> Vec<ExchangeKey> {
+    if facts.result.is_some() || facts.ids.is_empty() {
+        return Vec::new();
+    }
+    let (asking, asked) = if facts.response { (destination, source) } else { (source, destination) };
+    let (asking, asked) = (Address::read(asking).host, Address::read(asked).host);
+    let key = |id: &String| {
+        let mut hash = Sha256::new();
+        for part in [id.as_str(), "\0", &asking, "\0", &asked] {
+            hash.update(part.as_bytes());
+        }
+        first_16(&hash.finalize())
+    };
+    facts.ids.iter().map(key).collect()
 }
 
 /// How the call of a message is filed.

@@ -27,6 +27,8 @@ pub struct Facts {
     pub keys: Vec<Key>,
     /// REST and push: path and query, or the whole URL.
     pub target: Option<String>,
+    /// REST and push: what `X-Request-ID`, `X-Correlation-ID` and `apns-id` say, by which an answer finds its request.
+    pub ids: Vec<String>,
     pub sip: Option<Box<SipFacts>>,
     /// The second half of a record that holds request and result (`exchange.rs`).
     pub result: Option<ExchangeResult>,
@@ -49,7 +51,20 @@ pub struct SipFacts {
     pub expires: Option<u32>,
     /// User-Agent; in a response without one, Server.
     pub user_agent: Option<String>,
-    pub reason_header: Option<String>,
+    /// Values of its Reason headers, at most 16.
+    pub reasons: Vec<String>,
+    /// The dialog that this INVITE is to take the place of (RFC 3891).
+    pub replaces: Option<sip::DialogId>,
+    /// Where the receiver of this REFER is to call (RFC 3515).
+    pub refer_to: Option<sip::NameAddr>,
+    /// Whom a call was forwarded to: the user of the last History-Info entry, where there are more (RFC 7044).
+    pub forwarded_to: Option<String>,
+    /// Users whose calls were forwarded (RFC 5806).
+    pub diverted: Vec<String>,
+    /// Call-IDs that Replaces, Join, Target-Dialog, Refer-To and Referred-By name, as keys are compared.
+    pub named: Vec<String>,
+    /// Seconds after which the session ends unless it is refreshed (RFC 4028).
+    pub session_expires: Option<u32>,
     pub content_type: Option<String>,
     pub sdp: Option<sip::Sdp>,
     /// Local and remote UUID as written; the older form has only one (RFC 7989, 11).
@@ -99,6 +114,7 @@ impl Facts {
             call_id: None,
             keys: Vec::new(),
             target: None,
+            ids: Vec::new(),
             sip: None,
             result: None,
             push: None,

@@ -1,12 +1,14 @@
 //! The flow of one scenario: messages folded and ordered, with their nodes and legs. Pages and judge read this value.
 
+pub use crate::course::{Bye, Caller, Course, Dialog, End, Got, Problem, Trouble, Try, Winner};
 pub use crate::exchange::Half;
 pub use crate::legs::{Branch, Fork, Leg, Outcome, PushState};
 pub use crate::node::{Log, Node, NodeKind};
 
+use crate::course::{self, Ground};
 use crate::fold::{self, Fold};
 use crate::kind::Kind;
-use crate::legs::{self, Branches};
+use crate::legs::{self, Branches, Heard, Tags};
 use crate::logged::Message;
 use crate::node::{self, Machines, Resolver, user};
 use crate::number::Numbers;
@@ -29,6 +31,8 @@ pub struct Flow {
     /// In display order.
     pub rows: Vec<Row>,
     pub forks: Vec<Fork>,
+    /// What happened.
+    pub course: Course,
     pub caller: Option<String>,
     pub callee: Option<String>,
     /// By message given: its displayed time, repaired where its source's clock is off. How far sightings and repeats
@@ -82,11 +86,26 @@ pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
     let ordered = order::order(&scene, sightings, &bases, &loggers, &same);
     let folds = fold::fold(&scene, &ordered.sightings, &bases, &same);
     let tree = Tree::of(&scene, &folds, &bases);
-    let pairs = pair::pairs(&scene, &folds);
-    let branches = Branches::of(&scene, &folds, &tree, &bases, &pairs.of);
+    let pairs = pair::pairs(&scene, &folds, &bases);
+    let heard = Heard::of(&scene, &folds, &tree);
+    let branches = Branches::of(&scene, &folds, &tree, (&bases, &loggers, &heard), &pairs.of);
     let machines = Machines { bases: &bases, loggers: &loggers, tree: &tree, legs: branches.to(&tree) };
     let mut columns = node::columns(&scene, &folds, &machines, &ordered.shift, resolver);
-    let legs = legs::legs(&scene, &folds, &machines, &branches, &mut columns);
+    let tags = Tags::of(&scene, &folds, &tree, &branches.branching);
+    let mut legs = legs::legs(&scene, &folds, &machines, &branches, (&tags, &heard), &mut columns);
+    let ground = Ground {
+        scene: &scene,
+        folds: &folds,
+        tree: &tree,
+        machines: &machines,
+        branching: &branches.branching,
+        columns: &columns,
+        tags: &tags,
+        heard: &heard,
+        pairs: &pairs,
+        of: &legs.of,
+    };
+    let course = course::course(&ground, &mut legs.all);
     let (caller, callee) = parties(&scene, &folds);
     let mut transactions = Numbers::default();
     let rows_of: Vec<_> = folds.iter().map(|fold| fold.first.message).collect();
@@ -104,7 +123,7 @@ pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
             to: columns.of[to],
             leg: legs.of[index],
             time: fold.first.time,
-            repaired: ordered.shift[scene.source[message]] != 0,
+            repaired: ordered.shift[scene.source[message]] != 0 || ordered.step[message] != 0,
             sightings: fold.sightings,
             repeats: fold.repeats,
             repeat_sightings: fold.repeat_sightings,
@@ -114,10 +133,10 @@ pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
             remark: pairs.remarks[index].clone(),
         });
     }
-    let shifted =
-        |(message, source): (&Message, &usize)| Timestamp(message.time.0.saturating_add(ordered.shift[*source]));
-    let times = messages.iter().zip(&scene.source).map(shifted).collect();
-    let mut flow = Flow { nodes: columns.nodes, legs: legs.all, rows, forks: legs.forks, caller, callee, times };
+    let moved = |at: usize| ordered.shift[scene.source[at]].saturating_add(ordered.step[at]);
+    let times = (0..messages.len()).map(|at| Timestamp(messages[at].time.0.saturating_add(moved(at)))).collect();
+    let mut flow =
+        Flow { nodes: columns.nodes, legs: legs.all, rows, forks: legs.forks, course, caller, callee, times };
     flow.shorten();
     flow
 }
@@ -144,11 +163,11 @@ impl Flow {
     }
 }
 
-/// Users of From and To in what opens the flow.
+/// Users of From and To in what opens the flow; of a call known only by its responses, in these.
 fn parties(scene: &Scene, folds: &[Fold]) -> (Option<String>, Option<String>) {
-    let Some(sip) = node::opener(scene, folds).and_then(|fold| scene.sip(fold.first.message)) else {
-        return (None, None);
-    };
+    let responses = || folds.iter().find(|fold| scene.sip(fold.first.message).is_some());
+    let opener = node::opener(scene, folds).or_else(responses);
+    let Some(sip) = opener.and_then(|fold| scene.sip(fold.first.message)) else { return (None, None) };
     let to = user(sip.to.as_ref())
         .or_else(|| sip.request_uri.as_ref().map(|uri| uri.user.as_str()).filter(|u| !u.is_empty()));
     (user(sip.from.as_ref()).map(str::to_owned), to.map(str::to_owned))

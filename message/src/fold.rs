@@ -32,8 +32,15 @@ pub(crate) struct Fold {
 ///
 /// SIP: what comes again from the same source is a retransmission. REST and push know none: asked twice is two rows.
 pub(crate) fn fold(scene: &Scene, sightings: &[Sighting], bases: &Bases, same: &Sameness) -> Vec<Fold> {
-    let mut folding =
-        Folding { scene, bases, folds: Vec::new(), ways: Vec::new(), seen: NumberSet::default(), sendings: 0 };
+    let mut folding = Folding {
+        scene,
+        bases,
+        folds: Vec::new(),
+        ways: Vec::new(),
+        seen: NumberSet::default(),
+        sendings: 0,
+        stopped: None,
+    };
     let mut exact: ByNumber<(usize, usize, usize), usize> = ByNumber::default();
     let mut near: ByNumber<usize, Vec<(Sighting, usize)>> = ByNumber::default();
     for &sighting in sightings {
@@ -58,6 +65,10 @@ pub(crate) fn fold(scene: &Scene, sightings: &[Sighting], bases: &Bases, same: &
         });
         exact.entry(ends).or_insert(way);
         folding.place(sighting, way);
+        let stops = matches!(scene.invite_status(sighting), Some(200..=299)) || scene.part(sighting.message) == 1;
+        if stops {
+            folding.stopped = Some(sighting.time);
+        }
     }
     folding.folds
 }
@@ -79,6 +90,8 @@ struct Folding<'a> {
     /// (sending, source that logged it).
     seen: NumberSet<(usize, usize)>,
     sendings: usize,
+    /// The last 2xx to INVITE, or CANCEL.
+    stopped: Option<Timestamp>,
 }
 
 impl Folding<'_> {
@@ -91,7 +104,7 @@ impl Folding<'_> {
         // A repeat of SIP is near its own sending; of equal REST requests the oldest has waited longest.
         let sighted = if repeats { unseen.next() } else { unseen.next_back() };
         let sighted = sighted.map(|sending| (sending.id, sending.fold, sending.first));
-        let (sending, fold, first) = match (sighted, self.ways[way].first()) {
+        let (sending, fold, first) = match (sighted, self.ways[way].last()) {
             (Some((id, fold, first)), _) => {
                 let fold = &mut self.folds[fold];
                 let logs = if first { &mut fold.sightings } else { &mut fold.repeat_sightings };
@@ -99,7 +112,7 @@ impl Folding<'_> {
                 self.seen.insert((id, source));
                 return;
             }
-            (None, Some(sending)) if repeats => {
+            (None, Some(sending)) if repeats && !self.came_after(sending.time, sighting) => {
                 self.folds[sending.fold].repeats.push(sighting.message);
                 (self.sendings, sending.fold, false)
             }
@@ -108,6 +121,12 @@ impl Folding<'_> {
         self.sendings += 1;
         self.seen.insert((sending, source));
         self.ways[way].push(Sending { id: sending, time: sighting.time, fold, first });
+    }
+
+    /// A phone that rings again after a CANCEL, or after somebody answered, has a row of its own for that.
+    fn came_after(&self, last: Timestamp, sighting: Sighting) -> bool {
+        let rings = self.scene.invite_status(sighting).is_some_and(|status| status < 200);
+        rings && self.stopped.is_some_and(|stopped| stopped > last && sighting.time > stopped)
     }
 
     fn open(&mut self, first: Sighting) -> usize {

@@ -92,11 +92,13 @@ fn is_uuid(value: &str) -> bool {
 pub(crate) struct Found<'s> {
     settings: &'s Settings,
     keys: Vec<Key>,
+    /// Call-IDs that were named as dialogs to be replaced, joined or referred from.
+    named: Vec<String>,
 }
 
 impl<'s> Found<'s> {
     pub(crate) fn new(settings: &'s Settings) -> Self {
-        Self { settings, keys: Vec::new() }
+        Self { settings, keys: Vec::new(), named: Vec::new() }
     }
 
     /// The keys without the message's own Call-ID, which every message has anyway.
@@ -105,6 +107,17 @@ impl<'s> Found<'s> {
             self.keys.retain(|key| (&key.space, &key.value) != (&own.space, &own.value));
         }
         self.keys
+    }
+
+    pub(crate) fn take_named(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.named)
+    }
+
+    /// A call that goes on in this one, which is more than that both have one cause.
+    fn name(&mut self, call_id: &str) {
+        let Some(call_id) = normal(call_id).filter(|_| self.named.len() < MOST) else { return };
+        self.add(CALL, &call_id);
+        self.named.push(call_id);
     }
 
     pub(crate) fn add(&mut self, space: &str, written: &str) {
@@ -163,7 +176,7 @@ impl<'s> Found<'s> {
     /// `Replaces`, `Join` and `Target-Dialog`: Call-ID, then tags (RFC 3891, 3911, 4538).
     fn dialogs(&mut self, value: &str) {
         for dialog in value.split(',') {
-            self.add(CALL, dialog.split(';').next().unwrap_or(""));
+            self.name(dialog.split(';').next().unwrap_or(""));
         }
     }
 
@@ -183,7 +196,7 @@ impl<'s> Found<'s> {
     fn referred_by(&mut self, value: &str) {
         for name in ["call-id", "callid"] {
             if let Some(call_id) = sip::parameter(value, name) {
-                self.add(CALL, &call_id);
+                self.name(&call_id);
             }
         }
     }

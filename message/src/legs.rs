@@ -1,21 +1,24 @@
 //! Legs: one dialog or fork branch within a call; one leg for one device.
 
-mod blind;
 mod branching;
-mod course;
+mod dialogs;
 mod fork;
+mod heard;
 mod identity;
 mod leg;
 mod plain;
 mod platform;
 mod push;
 mod seating;
+mod tags;
 
-use branching::{Branching, Ground};
-use course::{Courses, Tags};
+pub(crate) use branching::Branching;
+use branching::Ground;
+pub(crate) use heard::{Heard, Response, Said};
 use identity::Identities;
-use push::{Push, Wakes};
+use push::{Push, Waking};
 use seating::Seating;
+pub(crate) use tags::Tags;
 
 pub use leg::{Branch, Fork, Leg, Outcome, PushState};
 
@@ -26,13 +29,17 @@ use crate::node::{Columns, Machines, Node, NodeKind};
 use crate::number::{ByNumber, NumberSet};
 use crate::scene::Scene;
 use crate::scene::base::Bases;
+use crate::scene::logger::Loggers;
 use crate::tree::Tree;
+use record::time::Timestamp;
 
 /// Which legs there are, before it is known where their messages are drawn.
 pub(crate) struct Branches<'a> {
     identities: Identities<'a>,
-    pushes: Vec<Push<'a>>,
-    branching: Branching,
+    pushes: Vec<Push>,
+    pub branching: Branching,
+    /// When the caller of the first call got a final answer that is no challenge.
+    decided: Option<Timestamp>,
 }
 
 /// Legs, the leg of each fold, and the forks.
@@ -44,18 +51,29 @@ pub(crate) struct Legs {
 
 impl<'a> Branches<'a> {
     /// `pairs` are the responses of requests, by fold.
-    pub fn of(scene: &Scene<'a>, folds: &[Fold], tree: &Tree<'a>, bases: &Bases, pairs: &[Option<usize>]) -> Self {
+    pub fn of(
+        scene: &Scene<'a>,
+        folds: &[Fold],
+        tree: &Tree<'a>,
+        (bases, loggers, heard): (&Bases, &Loggers, &Heard),
+        pairs: &[Option<usize>],
+    ) -> Self {
         let identities = Identities::of(scene, folds, tree);
-        let pushes = push::pushes(scene, folds, &identities, pairs);
+        let pushes = push::pushes(scene, folds, tree, &identities, pairs);
         let mut pushed = ByNumber::default();
         for push in &pushes {
-            if let Some(device) = push.device {
-                pushed.entry(device).or_insert(push.time);
-            }
+            pushed.entry(push.device).or_insert(push.time);
         }
-        let trunks = trunks(scene, folds, tree, &identities);
-        let branching = Branching::of(&Ground { tree, identities: &identities, bases, pushed }, &trunks);
-        Self { identities, pushes, branching }
+        let server = |address: usize| loggers.is_server(bases.of[address]);
+        let trunks = trunks(scene, folds, tree, &identities, &server);
+        let mut branching =
+            Branching::of(&Ground { tree, identities: &identities, bases, loggers, heard, pushed }, &trunks);
+        // Who is pushed to when all is over learns of a missed call.
+        let decided = trunks.first().and_then(|call| decided(scene, folds, tree, *call));
+        for push in pushes.iter().filter(|push| decided.is_none_or(|decided| push.time <= decided)) {
+            branching.pushed(push.device);
+        }
+        Self { identities, pushes, branching, decided }
     }
 
     /// By address index: the first leg whose INVITE went there.
@@ -71,25 +89,42 @@ impl<'a> Branches<'a> {
     }
 }
 
+/// When the caller of the first call got a final answer that is no challenge.
+fn decided(scene: &Scene, folds: &[Fold], tree: &Tree, call: usize) -> Option<Timestamp> {
+    let root = |fold: &&Fold| {
+        let attempt = tree.of.get(&scene.transaction[fold.first.message]);
+        attempt.is_some_and(|attempt| {
+            let attempt = &tree.attempts[*attempt];
+            attempt.parent.is_none() && attempt.call == call
+        })
+    };
+    let last = |fold: &Fold| scene.invite_status(fold.first).is_some_and(|s| s >= 200 && !matches!(s, 401 | 407 | 422));
+    folds.iter().filter(root).find(|fold| last(fold)).map(|fold| fold.first.time)
+}
+
 /// Marks the columns of devices with their legs.
 pub(crate) fn legs(
     scene: &Scene,
     folds: &[Fold],
     machines: &Machines,
     branches: &Branches,
+    (tags, heard): (&Tags, &Heard),
     columns: &mut Columns,
 ) -> Legs {
     let tree = machines.tree;
-    let Branches { identities, pushes, branching } = branches;
+    let Branches { identities, pushes, branching, .. } = branches;
     let seating = Seating::of(scene, folds, tree, branching, identities, columns);
-    let tags = Tags::of(scene, folds, tree, branching);
-    let mut of: Vec<_> = (0..folds.len()).map(|fold| seating.leg(scene, folds, fold, &tags)).collect();
-    let mut states = vec![(PushState::NotNeeded, None); branching.legs.len()];
-    let wakes = Wakes::of(identities, &seating.device);
+    let mut of: Vec<_> = (0..folds.len()).map(|fold| seating.leg(scene, folds, fold, tags)).collect();
     for push in pushes {
-        seating.place_push(push, &wakes, &mut of, &mut states);
+        seating.place_push(push, &mut of);
     }
-    let courses = Courses::of(scene, folds, tree, branching, &of, &tags);
+    let states = states(branches, heard, &seating);
+    let mut first_push: ByNumber<usize, &Push> = ByNumber::default();
+    for push in pushes {
+        if let Some(&leg) = branching.device.get(&push.device) {
+            first_push.entry(leg).or_insert(push);
+        }
+    }
     let mut legs = Vec::with_capacity(branching.legs.len());
     for (index, branched) in branching.legs.iter().enumerate() {
         let mut leg = Leg {
@@ -102,18 +137,18 @@ pub(crate) fn legs(
             platform: None,
             user_agent: None,
             push: states[index].0,
-            begun: None,
-            rang: courses.legs[index].rang,
-            final_status: courses.legs[index].ended,
-            outcome: courses.outcome(
-                branching,
-                index,
-                matches!(states[index].0, PushState::Sent(_) | PushState::Accepted(..)),
-            ),
+            pushed: states[index].1,
+            begun: begun(tree, &branched.attempts).into_iter().chain(states[index].1).min(),
+            rang: heard.rang(branching, index),
+            final_status: heard.last(tree, branching, index).map(|last| (last.status, last.time)),
+            outcome: Outcome::Unknown,
             blind: None,
             rows: 0,
         };
         describe(&mut leg, scene, folds, tree, &branching.legs[index].attempts, &columns.nodes);
+        if let Some(push) = first_push.get(&index).filter(|_| leg.target.is_empty()) {
+            leg.target = push.names(scene, folds);
+        }
         legs.push(leg);
     }
     for (fold, &leg) in folds.iter().zip(&of) {
@@ -131,17 +166,55 @@ pub(crate) fn legs(
         }
     }
     plain::end(scene, folds, branching, &of, &mut legs);
-    blind::mark(scene, folds, machines, branching, columns, &mut legs);
     let forks =
         fork::forks(folds, &fork::Ground { tree, branching, seating: &seating, of: &of, legs: &legs, states: &states });
     mark_nodes(scene, folds, &legs, columns);
     Legs { all: legs, of, forks }
 }
 
-/// Calls with a letter of their own, in order: those with an INVITE first, then as they begin. REST and push without
-/// SIP stand on the first; so does a REGISTER of a device that has a leg.
-fn trunks(scene: &Scene, folds: &[Fold], tree: &Tree, identities: &Identities) -> Vec<usize> {
-    let invited: NumberSet<usize> = tree.attempts.iter().map(|attempt| attempt.call).collect();
+/// By leg: what came of the pushes to its device, and when it was first pushed to.
+fn states(branches: &Branches, heard: &Heard, seating: &Seating) -> Vec<(PushState, Option<Timestamp>)> {
+    let Branches { identities, pushes, branching, decided } = branches;
+    let mut waking: Vec<Waking> = branching.legs.iter().map(|_| Waking::default()).collect();
+    for push in pushes {
+        if let Some(&leg) = branching.device.get(&push.device) {
+            waking[leg].pushes.push((push.time, push.answer));
+        }
+    }
+    for known in &identities.registrations {
+        let leg = branching.device.get(&known.device).or_else(|| seating.device.get(&known.device));
+        if let Some(&leg) = leg {
+            waking[leg].awake.push(known.time);
+            waking[leg].without_token |= !known.token;
+        }
+    }
+    for (leg, waking) in waking.iter_mut().enumerate() {
+        waking.awake.extend(heard.responded(branching, leg));
+    }
+    waking.iter().map(|waking| (waking.state(*decided), waking.pushes.first().map(|(sent, _)| *sent))).collect()
+}
+
+/// Calls with a letter of their own: those with an INVITE first. Of these the first is that of a caller, not one that a
+/// server makes of its own or that takes the place of another call; then as they begin. Calls that were made of
+/// another are below it. REST and push without SIP stand on the first; so does a REGISTER of a device that has a leg.
+fn trunks(
+    scene: &Scene,
+    folds: &[Fold],
+    tree: &Tree,
+    identities: &Identities,
+    server: &dyn Fn(usize) -> bool,
+) -> Vec<usize> {
+    let mut rank: ByNumber<usize, (bool, bool)> = ByNumber::default();
+    let mut invited: NumberSet<usize> = NumberSet::default();
+    for attempt in &tree.attempts {
+        invited.insert(attempt.call);
+        if attempt.parent.is_none() {
+            let sip = attempt.fold.and_then(|fold| scene.sip(folds[fold].first.message));
+            let replaces = sip.is_some_and(|sip| sip.replaces.is_some());
+            let by_server = attempt.fold.is_some() && attempt.ends.is_some_and(|(from, _)| server(from));
+            rank.entry(attempt.call).or_insert((replaces, by_server));
+        }
+    }
     let devices: NumberSet<usize> = identities.attempts.iter().copied().collect();
     let known = identities.registrations.iter().filter(|known| devices.contains(&known.device));
     let borrowed: NumberSet<usize> = known.map(|known| tree.call[folds[known.fold].first.message]).collect();
@@ -150,14 +223,18 @@ fn trunks(scene: &Scene, folds: &[Fold], tree: &Tree, identities: &Identities) -
         .iter()
         .filter(|fold| scene.sip(fold.first.message).is_some())
         .map(|fold| tree.call[fold.first.message])
-        .filter(|call| invited.contains(call) || !borrowed.contains(call))
+        .filter(|call| if invited.contains(call) { rank.contains_key(call) } else { !borrowed.contains(call) })
         .filter(|call| met.insert(*call))
         .collect();
-    calls.sort_by_key(|call| !invited.contains(call));
+    calls.sort_by_key(|call| (!invited.contains(call), rank.get(call).copied().unwrap_or_default()));
     if calls.is_empty() && !folds.is_empty() {
         calls.push(tree.call[folds[0].first.message]);
     }
     calls
+}
+
+fn begun(tree: &Tree, attempts: &[usize]) -> Option<Timestamp> {
+    attempts.iter().filter_map(|attempt| tree.attempts[*attempt].begun).min()
 }
 
 /// Who is at the far end.

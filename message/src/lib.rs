@@ -10,14 +10,18 @@
 //! - `scene`: what every step reads of the messages: transactions, machines, who writes which log
 //! - `order`, `fold`: repaired time, cause before effect; sightings and repeats as one
 //! - `pair`, `tree`: which response answers which request; which INVITE came from which
-//! - `node`, `legs`, `flow`: the columns; who was tried, who rang, who won; one scenario as one picture
+//! - `node`, `legs`: the columns; who was tried, and what was heard of each
+//! - `course`: what the caller got, who answered, who ended it, what went wrong
+//! - `flow`, `gist`: one scenario as one picture; what lists show of its course
 
 pub mod address;
+mod course;
 pub mod event;
 mod exchange;
 pub mod facts;
 pub mod flow;
 mod fold;
+pub mod gist;
 pub mod keys;
 pub mod kind;
 pub mod legs;

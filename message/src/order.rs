@@ -2,6 +2,7 @@
 
 mod cause;
 mod clock;
+mod step;
 mod ties;
 
 use crate::exchange::Sighting;
@@ -16,6 +17,8 @@ pub(crate) struct Ordered {
     pub sightings: Vec<Sighting>,
     /// By source: microseconds added to its times.
     pub shift: Vec<i64>,
+    /// By message: microseconds added to its time since the clock of its file was set back before it.
+    pub step: Vec<i64>,
 }
 
 /// Repairs the clocks and sorts. Stored times are not touched.
@@ -26,6 +29,10 @@ pub(crate) fn order(
     loggers: &Loggers,
     same: &Sameness,
 ) -> Ordered {
+    let step = step::steps(scene.messages);
+    for sighting in &mut sightings {
+        sighting.time.0 = sighting.time.0.saturating_add(step[sighting.message]);
+    }
     sightings.sort_unstable_by_key(|sighting| position(scene, *sighting));
     let shift = clock::shifts(scene, &cause::samples(scene, &sightings, bases, loggers, same));
     for sighting in &mut sightings {
@@ -35,7 +42,7 @@ pub(crate) fn order(
         sightings.sort_unstable_by_key(|sighting| position(scene, *sighting));
     }
     ties::untie(scene, &mut sightings);
-    Ordered { sightings, shift }
+    Ordered { sightings, shift, step }
 }
 
 /// The order that does not depend on arrival.

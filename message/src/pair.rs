@@ -1,12 +1,15 @@
 //! Which response answers which request, and what a CANCEL cancels.
 
-use std::collections::{HashMap, VecDeque};
+mod asked;
+
+use asked::Asked;
 
 use crate::exchange::Half;
 use crate::fold::Fold;
 use crate::kind::Kind;
-use crate::number::{ByNumber, NumberSet};
+use crate::number::ByNumber;
 use crate::scene::Scene;
+use crate::scene::base::Bases;
 
 /// As `Scene::part` says.
 const CANCEL: u8 = 1;
@@ -17,35 +20,56 @@ pub struct Pairs {
     pub of: Vec<Option<usize>>,
     /// The INVITE of a CANCEL.
     pub cancels: Vec<Option<usize>>,
+    /// How sure it is which of REST and push belong together.
+    pub sure: Vec<Sure>,
     pub remarks: Vec<Option<String>>,
 }
 
-pub fn pairs(scene: &Scene, folds: &[Fold]) -> Pairs {
-    let mut pairs =
-        Pairs { of: vec![None; folds.len()], cancels: vec![None; folds.len()], remarks: vec![None; folds.len()] };
+/// How sure a pair is, or that there is none.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Sure {
+    #[default]
+    Sure,
+    /// Nothing but the order says so.
+    Likely,
+    /// An answer between the same machines may be its own, and nothing says whose it is.
+    CannotTell,
+}
+
+pub fn pairs(scene: &Scene, folds: &[Fold], bases: &Bases) -> Pairs {
+    let mut pairs = Pairs {
+        of: vec![None; folds.len()],
+        cancels: vec![None; folds.len()],
+        sure: vec![Sure::Sure; folds.len()],
+        remarks: vec![None; folds.len()],
+    };
     let mut requests: ByNumber<(usize, u8), usize> = ByNumber::default();
     let mut answers: ByNumber<usize, usize> = ByNumber::default();
-    let mut waiting: ByNumber<(usize, usize), Waiting> = ByNumber::default();
+    let mut asked: ByNumber<(usize, usize), Asked> = ByNumber::default();
     for (index, fold) in folds.iter().enumerate() {
         let (sighting, message) = (fold.first, fold.first.message);
         let response = sighting.is_response(scene.messages);
         let transaction = scene.transaction[message];
         if scene.messages[message].kind != Kind::Sip {
-            let target = scene.messages[message].facts.target.as_deref();
-            let (from, to) = scene.ends(sighting);
-            let request = match (response, sighting.half) {
+            let facts = &scene.messages[message].facts;
+            let ends = scene.ends(sighting);
+            let (from, to) = (bases.of[ends.0], bases.of[ends.1]);
+            match (response, sighting.half) {
                 (false, Half::Request) => {
                     requests.insert((transaction, 0), index);
-                    None
                 }
-                (true, Half::Response) => requests.get(&(transaction, 0)).copied(),
-                (false, _) => {
-                    waiting.entry((from, to)).or_default().ask(index, target);
-                    None
+                (true, Half::Response) => pairs.join(requests.get(&(transaction, 0)).copied(), index, true),
+                (false, _) => asked.entry((from, to)).or_default().ask(index, sighting.time, ends, facts),
+                (true, _) => {
+                    let waiting = asked.get_mut(&(to, from));
+                    let found = waiting.map(|asked| asked.answer(sighting.time, ends, facts)).unwrap_or_default();
+                    let interim = sighting.status(scene.messages).is_some_and(|status| status < 200);
+                    pairs.join(found.request, index, !interim);
+                    for request in found.request.into_iter().chain([index]) {
+                        pairs.sure[request] = pairs.sure[request].max(found.sure);
+                    }
                 }
-                (true, _) => waiting.get_mut(&(to, from)).and_then(|waiting| waiting.answer(target)),
-            };
-            pairs.join(request, index, false);
+            }
             continue;
         }
         let part = scene.part(message);
@@ -69,35 +93,12 @@ pub fn pairs(scene: &Scene, folds: &[Fold]) -> Pairs {
             }
         }
     }
-    pairs
-}
-
-/// Requests between two machines that no answer was found for, oldest first.
-#[derive(Default)]
-struct Waiting<'a> {
-    all: VecDeque<usize>,
-    of: HashMap<&'a str, VecDeque<usize>>,
-    answered: NumberSet<usize>,
-}
-
-impl<'a> Waiting<'a> {
-    fn ask(&mut self, request: usize, target: Option<&'a str>) {
-        self.all.push_back(request);
-        if let Some(target) = target {
-            self.of.entry(target).or_default().push_back(request);
+    for request in asked.values().flat_map(Asked::unclear) {
+        if pairs.of[request].is_none() {
+            pairs.sure[request] = Sure::CannotTell;
         }
     }
-
-    /// The oldest request to what the response names, else the oldest. Of whatever kind: a status line alone does not
-    /// say that it answers a push.
-    fn answer(&mut self, target: Option<&str>) -> Option<usize> {
-        let answered = &mut self.answered;
-        let mut oldest = |queue: &mut VecDeque<usize>| {
-            std::iter::from_fn(|| queue.pop_front()).find(|request| answered.insert(*request))
-        };
-        let named = target.and_then(|target| self.of.get_mut(target)).and_then(&mut oldest);
-        named.or_else(|| oldest(&mut self.all))
-    }
+    pairs
 }
 
 impl Pairs {

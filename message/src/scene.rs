@@ -2,6 +2,7 @@
 
 pub mod base;
 pub mod logger;
+pub mod related;
 pub mod same;
 
 use std::collections::BTreeSet;
@@ -45,7 +46,10 @@ pub enum Verb {
     Other,
 }
 
-/// RFC 3261, 17.1.3 and 17.2.3: branch, sent-by and method; Call-ID and CSeq for those whose branch is not unique.
+/// RFC 3261, 8.1.1.7.
+const COOKIE: &str = "z9hG4bK";
+
+/// RFC 3261, 17.1.3 and 17.2.3: branch and method; sent-by, Call-ID and CSeq for those whose branch is not unique.
 #[derive(PartialEq, Eq, Hash)]
 enum Transaction<'a> {
     Sip {
@@ -214,5 +218,8 @@ fn transactions(messages: &[Message]) -> (Vec<usize>, Vec<Option<usize>>) {
 
 fn key<'a>(call: CallKey, via: Option<&'a Via>, cseq: Option<u32>, method: &'a str) -> Transaction<'a> {
     let (branch, host, port) = via.map_or(("", "", None), |via| (via.branch.as_str(), via.host.as_str(), via.port));
+    // A branch with the magic cookie is unique, and a NAT changes sent-by between INVITE and CANCEL.
+    let (host, port) =
+        if branch.len() > COOKIE.len() && branch.starts_with(COOKIE) { ("", None) } else { (host, port) };
     Transaction::Sip { call, branch, host, port, cseq, method }
 }

@@ -7,15 +7,18 @@
 use std::borrow::Cow;
 
 mod address;
+mod dialog;
 mod fault;
 mod headers;
 mod host;
 mod params;
+mod reason;
 mod sdp;
 mod start_line;
 mod uri;
 mod via;
 
+pub use dialog::DialogId;
 pub use fault::Fault;
 pub use headers::{HEADER_BLOCK, Header, Headers};
 pub use record::name::Name;
@@ -27,6 +30,7 @@ pub(crate) use address::{elements, name_addr};
 pub(crate) use fault::Faults;
 pub(crate) use host::{is_number, split as split_host};
 pub(crate) use params::parameter;
+pub(crate) use reason::answered_elsewhere;
 pub(crate) use sdp::sdp_of;
 
 /// A parsed URI: sip, sips, tel, http, … Text is percent-encoded as received.

@@ -70,7 +70,9 @@ impl Summary {
         self.messages += 1;
         self.kinds[event.kind.code() as usize - 1] += 1;
         self.said = self.said.and(event.said);
-        insert(&mut self.calls, short(&event.call.0));
+        if !event.is_bare_answer() {
+            insert(&mut self.calls, short(&event.call.0));
+        }
         self.reach.add(event);
         if event.kind == Kind::Sip {
             self.add_sip(event);
@@ -142,6 +144,11 @@ impl Summary {
         self.finals.join(&other.finals);
         self.reach.join(&other.reach);
         other.calls.iter().for_each(|c| insert(&mut self.calls, *c));
+    }
+
+    /// A final answer to an INVITE, or a BYE.
+    pub fn ends(&self) -> bool {
+        self.ending.is_some() || self.finals.status(Some("INVITE")).is_some()
     }
 
     pub fn caller(&self) -> Option<&str> {

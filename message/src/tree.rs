@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use crate::fold::Fold;
 use crate::number::{ByNumber, NumberSet, Numbers, Sets};
 use crate::scene::base::Bases;
+use crate::scene::related::Related;
 use crate::scene::{Scene, Verb};
 use crate::sip::Uri;
 use record::id::CallKey;
@@ -35,6 +36,34 @@ pub struct Tree<'a> {
     pub call: Vec<usize>,
 }
 
+/// INVITEs that came in at each machine, for those that it sends on under another Call-ID.
+#[derive(Default)]
+struct Arrived {
+    at: ByNumber<usize, Vec<usize>>,
+    refused: NumberSet<usize>,
+    /// Calls in which a BYE was sent.
+    hung_up: NumberSet<usize>,
+}
+
+/// How many INVITEs that came in at one machine are looked back upon.
+const BACK: usize = 64;
+
+impl Arrived {
+    /// The latest that may have been passed on as this: of the same call, else of a related one that is open or up.
+    fn at(&self, base: usize, tree: &Tree, related: &Related, of: (usize, usize)) -> Option<usize> {
+        let all = self.at.get(&base)?;
+        let latest = || all.iter().rev().take(BACK).copied();
+        let same = latest().find(|attempt| tree.attempts[*attempt].call == of.1);
+        same.or_else(|| {
+            latest().find(|attempt| {
+                let above = tree.attempts[*attempt].call;
+                let open = !self.refused.contains(attempt) && !self.hung_up.contains(&above);
+                open && related.by_cause(of, above)
+            })
+        })
+    }
+}
+
 impl<'a> Tree<'a> {
     pub fn of(scene: &Scene<'a>, folds: &[Fold], bases: &Bases) -> Self {
         let mut calls: Numbers<CallKey> = Numbers::default();
@@ -47,10 +76,18 @@ impl<'a> Tree<'a> {
         let mut inside = NumberSet::default();
         let mut numbers = HashSet::new();
         let mut opened = NumberSet::default();
-        let mut arrived: ByNumber<(usize, usize), usize> = ByNumber::default();
+        let related = Related::of(scene, &tree.call);
+        let mut arrived = Arrived::default();
         for (index, fold) in folds.iter().enumerate() {
             let message = fold.first.message;
-            if scene.verb[message] != Verb::Invite || fold.first.is_response(scene.messages) {
+            let (verb, response) = (scene.verb[message], fold.first.is_response(scene.messages));
+            if verb == Verb::Bye && !response {
+                arrived.hung_up.insert(tree.call[message]);
+            }
+            if scene.invite_status(fold.first).is_some_and(|status| status >= 300) {
+                arrived.refused.extend(tree.of.get(&scene.transaction[message]));
+            }
+            if verb != Verb::Invite || response {
                 continue;
             }
             let Some(sip) = scene.sip(message) else { continue };
@@ -70,11 +107,11 @@ impl<'a> Tree<'a> {
             told.uri = sip.request_uri.as_ref();
             let parent = match scene.below[message] {
                 Some(below) => Some(tree.attempt(message, below)),
-                // A back-to-back agent that keeps the Call-ID and hides the Vias.
-                None => arrived.get(&(tree.call[message], bases.of[ends.0])).copied(),
+                // A back-to-back agent hides the Vias; it keeps the Call-ID, or names it.
+                None => arrived.at(bases.of[ends.0], &tree, &related, (message, tree.call[message])),
             };
             tree.link(&mut forest, attempt, parent);
-            arrived.insert((tree.call[message], bases.of[ends.1]), attempt);
+            arrived.at.entry(bases.of[ends.1]).or_default().push(attempt);
         }
         for fold in folds {
             let message = fold.first.message;

@@ -240,6 +240,10 @@ create table scenario (
     version bigint not null,
     merged_into bigint,
     lease_until bigint not null default 0,
+    rest_until bigint not null default 0,
+    settled bigint,
+    talked bigint,
+    problems bigint,
     rang bigint,
     answered bigint,
     ending bigint,
@@ -265,17 +269,29 @@ create table scenario (
     answered_by text collate "C",
     failure text collate "C",
     rule text collate "C",
-    problem text,
     summary bytea not null,
     primary key (id)
 ) with (fillfactor = 70);
 -- The list, class by class; and what few have, for a list that is short.
 create index scenario_class on scenario (class, first, id) where merged_into is null;
+-- Calls that are to be settled.
+create index scenario_due on scenario (due) where due is not null;
 create index scenario_caller on scenario (caller_key, first) where merged_into is null;
 create index scenario_callee on scenario (callee_key, first) where merged_into is null;
 create index scenario_status on scenario (status, first) where merged_into is null and status >= 300;
 create index scenario_merged on scenario (merged_into) where merged_into is not null;
 alter table scenario alter column summary set storage external;
+
+-- What requests of REST and push are known by to their answers, and answers whose request is not known yet: hash of the id
+-- that both carry and of both hosts; call_id: the name of its call. last is for retention.
+create table exchange (
+    last bigint not null,
+    response smallint not null,
+    hash bytea not null,
+    call_id text not null,
+    primary key (hash, response)
+);
+create index exchange_last on exchange (last);
 
 -- members: of each call that joined by this key the first 8 bytes of its own key; own: the call whose own key it is came, too.
 -- The scenario may have been merged into another one since. last is for retention.

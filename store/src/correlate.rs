@@ -1,10 +1,12 @@
 //! Correlation as a consumer of the outbox with its own offset: keys become scenarios.
 //!
-//! `outbox` reads what waits, `doubt` decides what its messages did not, `components` unites its calls over their keys
+//! `outbox` reads what waits, `doubt` decides what its messages did not, `exchange` finds the request of an answer that names no call,
+//! `components` unites its calls over their keys
 //! (pure), `union` applies that to what is known, and `pieces`, `keys` and `rows` help it to; `remake` makes a summary anew.
 
 mod components;
 mod doubt;
+mod exchange;
 mod keys;
 mod outbox;
 mod pieces;
@@ -72,6 +74,7 @@ impl Store {
     /// Applies rows: keys and calls to scenarios, rows deleted, offsets moved, fenced by owner and offset, in one transaction.
     pub async fn correlate(&self, owner: &str, now: Timestamp, mut rows: Vec<OutboxRow>) -> Result<Correlated, Error> {
         doubt::settle(self, &mut rows).await?;
+        let exchanges = exchange::pair(self, &mut rows).await?;
         let components = components(rows.iter().flat_map(|row| &row.events));
         loop {
             let mut tx = self.backend.begin().await?;
@@ -81,6 +84,7 @@ impl Store {
             }
             match union::apply(&mut tx, now, &rows, &components).await {
                 Ok(Some(correlated)) => {
+                    exchange::keep(&mut tx, &exchanges, now).await?;
                     tx.commit().await?;
                     return Ok(correlated);
                 }

@@ -21,6 +21,8 @@ pub enum Part {
     Hearing,
     /// Messages are joined into scenarios.
     Joining,
+    /// What happened in calls is worked out for lists.
+    Settling,
     /// Tables for the days to come.
     Partitions,
     /// Pages that follow what happens.
@@ -34,6 +36,7 @@ impl Part {
             Self::Storing => "Batches cannot be stored",
             Self::Hearing => "What agents say of themselves cannot be stored",
             Self::Joining => "Messages are not joined into scenarios",
+            Self::Settling => "What happened in calls is not worked out: lists show what is known at once",
             Self::Partitions => "No tables are made for the days to come",
             Self::LiveViews => "Live views stand still",
         }

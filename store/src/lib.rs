@@ -23,6 +23,7 @@ pub mod position;
 pub mod scenario;
 mod scope;
 pub mod search;
+pub mod settle;
 pub mod source;
 mod statement;
 mod stored;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use message::event::CallClass;
+use message::gist::Gist;
 use message::logged::Message;
 use message::summary::Summary;
 use record::id::{CallKey, MessageId, Offset, ScenarioId, StreamId};
@@ -39,6 +40,10 @@ pub struct ScenarioRow {
     pub ending: Option<Timestamp>,
     pub ended: Option<Timestamp>,
     pub status: Option<u16>,
+    /// Microseconds from the caller's answer to its end.
+    pub talked: Option<i64>,
+    /// What went wrong; none until it is worked out.
+    pub problems: Option<i64>,
     pub calls: i64,
     pub legs: i64,
     pub messages: i64,
@@ -89,7 +94,7 @@ pub enum Found<T> {
 
 /// Columns of a [`ScenarioColumns`].
 pub(crate) const COLUMNS: &str = "id, class, first, last, caller, callee, answered_by, rang, answered, ending, ended, status, \
-    calls, legs, messages, nodes, devices, sip, rest, push, media, version, merged_into";
+    calls, legs, messages, nodes, devices, sip, rest, push, media, version, merged_into, settled, talked, problems";
 
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct ScenarioColumns {
@@ -116,6 +121,9 @@ pub(crate) struct ScenarioColumns {
     media: i64,
     version: i64,
     merged_into: Option<i64>,
+    settled: Option<i64>,
+    talked: Option<i64>,
+    problems: Option<i64>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -235,6 +243,8 @@ impl ScenarioRow {
             ending: summary.ending,
             ended: summary.ended,
             status: summary.status(),
+            talked: None,
+            problems: None,
             calls: number(summary.calls()),
             legs: number(summary.legs()),
             messages: big(summary.messages),
@@ -247,8 +257,22 @@ impl ScenarioRow {
     }
 }
 
+impl ScenarioRow {
+    /// Takes what was worked out of its messages in place of what their summary says.
+    pub fn take(&mut self, gist: &Gist) {
+        let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        (self.status, self.rang, self.answered) = (gist.status, gist.rang, gist.answered);
+        (self.ending, self.talked) = (gist.ended, gist.talked);
+        self.answered_by = gist.answered_by.as_deref().map(append::searched);
+        (self.legs, self.devices) = (number(gist.legs), number(gist.devices));
+        self.problems = Some(number(gist.problems));
+    }
+}
+
 impl ScenarioColumns {
     pub fn read(self) -> Result<ScenarioRow, Error> {
+        // What came since then is not in it yet.
+        let is_settled = self.settled == Some(self.version);
         Ok(ScenarioRow {
             subject: Subject::Scenario(ScenarioId(self.id)),
             class: class_of(self.class)?,
@@ -262,6 +286,8 @@ impl ScenarioColumns {
             ending: self.ending.map(Timestamp),
             ended: self.ended.map(Timestamp),
             status: self.status.and_then(|status| u16::try_from(status).ok()),
+            talked: self.talked.filter(|_| is_settled),
+            problems: self.problems.filter(|_| is_settled),
             calls: self.calls,
             legs: self.legs,
             messages: self.messages,

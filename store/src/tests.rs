@@ -11,6 +11,7 @@ mod position;
 mod read;
 mod schema;
 mod search;
+mod settle;
 mod side_by_side;
 
 /// A test on each database, in a database or schema of its own: `store_test! { async fn name(store) { … } }`.

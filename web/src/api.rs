@@ -1,6 +1,7 @@
 //! The read API: what the pages show, for programs. Keyset-paged, the same filters as the search page.
 
 mod agents;
+mod course;
 mod messages;
 mod names;
 mod picture;

@@ -81,12 +81,12 @@ pub struct Counts {
 
 /// Lays out a flow as the view asks for it. Linear in the number of messages.
 pub fn layout(flow: &Flow, messages: &[Message], view: &View) -> Ladder {
-    let all = entries(flow, messages, view.fold);
+    let all = entries(flow, messages, view);
     let why: Vec<Hidden> = all.iter().map(|entry| hidden(entry, flow, messages, view)).collect();
     let counts = counts(flow, messages, view, &all, &why);
     let in_view: Vec<usize> = (0..all.len()).filter(|at| why[*at].in_view()).collect();
     let shown: Vec<Entry> = in_view.iter().map(|at| all[*at]).collect();
-    let columns = columns::columns(flow, messages, &shown, view);
+    let columns = columns::columns(flow, &shown, view);
 
     let open = view.open.and_then(|id| {
         let exact = shown.iter().position(|entry| entry.id(flow, messages) == id);
@@ -165,7 +165,7 @@ fn counts(flow: &Flow, messages: &[Message], view: &View, all: &[Entry], why: &[
         {
             counts.kinds[kind] += 1;
         }
-        if why.but_for(ONLY) && entry::is_problem(message, row.half) {
+        if why.but_for(ONLY) && entry.problem {
             counts.problems += 1;
         }
         if why.but_for(HIDE) {

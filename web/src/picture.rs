@@ -222,6 +222,7 @@ impl Pictures {
             }
         };
         drop(alone);
+        messages.extend(store.waiting_answers(&messages).await?);
         let asked = AtomicU64::new(self.seconds());
         room.give_back(CHUNK_ROOM);
         let room = Some(room);
@@ -299,6 +300,8 @@ mod tests {
             ending: None,
             ended: None,
             status: None,
+            talked: None,
+            problems: None,
             calls: 0,
             legs: 0,
             messages: 0,

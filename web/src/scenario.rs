@@ -14,6 +14,7 @@ mod headline;
 mod json;
 mod logged;
 mod parsed;
+mod problems;
 mod sdp;
 mod text;
 mod tools;
@@ -30,6 +31,7 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, SET_COOKIE, X_CONTEN
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use record::id::MessageId;
+use record::time::Timestamp;
 use store::scenario::{Found, Subject};
 
 pub(crate) use self::draw::Around;
@@ -39,6 +41,7 @@ use crate::ladder::view::View;
 use crate::page::Frame;
 use crate::picture::Picture;
 use crate::reading::Reading;
+use crate::zone::Zone;
 use crate::{Error, Site, subject};
 
 pub(crate) fn routes() -> Router<Site> {
@@ -112,6 +115,11 @@ pub(crate) struct LiveView {
     pub shown: i64,
 }
 
+/// The event time to which all logs of a scenario are read.
+pub(crate) async fn read_to(site: &Site, picture: &Picture) -> Result<Timestamp, Error> {
+    Ok(evidence::of(&site.store, &*Reading::of(site).await?, picture, Zone::UTC).await?.read_to())
+}
+
 /// None: it was joined into a scenario.
 pub(crate) async fn live_view(site: &Site, subject: &Subject, query: &str) -> Result<Option<LiveView>, Error> {
     let picture = match (site.pictures.of(&site.store, subject).await?, subject) {
@@ -126,7 +134,8 @@ pub(crate) async fn live_view(site: &Site, subject: &Subject, query: &str) -> Re
     };
     let (version, shown) = (picture.version, picture.shown);
     let view = View::parse(query);
-    let evidence = evidence::of(&site.store, &*Reading::of(site).await?, &picture.messages, view.zone).await?;
+    let evidence = evidence::of(&site.store, &*Reading::of(site).await?, &picture, view.zone).await?;
+    let view = View { read_to: evidence.read_to(), ..view };
     let (frame, now) = (Frame::bare(site), site.now());
     let asked = draw::Asked { picture, evidence: evidence.clone(), view, misread: Vec::new(), frame, now };
     let draw::Live { rows, around } = site.pictures.draw(move || draw::live(&asked)).await?;
@@ -157,7 +166,8 @@ async fn answer(
         Found::Nowhere => return Err(nowhere(if is_call { "call" } else { "scenario" }, id)),
     };
     let (view, misread) = View::read(&query);
-    let evidence = evidence::of(&site.store, &*Reading::of(&site).await?, &picture.messages, view.zone).await?;
+    let evidence = evidence::of(&site.store, &*Reading::of(&site).await?, &picture, view.zone).await?;
+    let view = View { read_to: evidence.read_to(), ..view };
     let now = site.now();
     let asked = draw::Asked { picture, evidence, view, misread, frame, now };
     let html = site.pictures.draw(move || draw(&asked)).await?;

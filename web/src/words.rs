@@ -3,6 +3,24 @@
 use message::event::CallClass;
 use store::scenario::ScenarioRow;
 
+/// What a scenario's outcome is told from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Came {
+    pub class: CallClass,
+    /// Final status that its caller, or whoever opened it, got.
+    pub status: Option<u16>,
+    pub rang: bool,
+    /// A registration that was taken back.
+    pub leaves: bool,
+}
+
+impl Came {
+    pub fn of(row: &ScenarioRow) -> Self {
+        let status = row.status.or(row.answered.map(|_| 200).filter(|_| row.class == CallClass::Call));
+        Self { class: row.class, status, rang: row.rang.is_some(), leaves: false }
+    }
+}
+
 /// How a scenario came out, as its final status says; never a verdict.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Outcome {
@@ -12,11 +30,12 @@ pub struct Outcome {
 }
 
 /// The final status in words.
-pub fn outcome(row: &ScenarioRow) -> Outcome {
-    let call = row.class == CallClass::Call;
-    let (text, tone) = match row.status {
+pub fn outcome(came: &Came) -> Outcome {
+    let call = came.class == CallClass::Call;
+    let (text, tone) = match came.status {
         Some(200..=299) if call => ("answered", "good"),
-        Some(200..=299) if row.class == CallClass::Registration => ("registered", "good"),
+        Some(200..=299) if came.class == CallClass::Registration && came.leaves => ("deregistered", ""),
+        Some(200..=299) if came.class == CallClass::Registration => ("registered", "good"),
         Some(200..=299) => ("ok", "good"),
         Some(486 | 600) if call => ("busy", ""),
         Some(487) => ("cancelled", ""),
@@ -27,9 +46,8 @@ pub fn outcome(row: &ScenarioRow) -> Outcome {
         Some(status @ 300..=399) => (reason(status), ""),
         Some(status @ 500..=599) => (reason(status), "bad"),
         Some(status) => (reason(status), ""),
-        None if call && row.answered.is_some() => ("answered", "good"),
-        None if call && row.rang.is_some() => ("rang, no final answer logged", ""),
-        None if matches!(row.class, CallClass::Other) => ("no status", ""),
+        None if call && came.rang => ("rang, no final answer logged", ""),
+        None if matches!(came.class, CallClass::Other) => ("no status", ""),
         None => ("no final answer logged", ""),
     };
     Outcome { text: text.into(), tone }

@@ -85,7 +85,7 @@ async fn a_call_without_a_scenario_has_a_page_that_is_that_of_its_scenario_later
     let early = (rows(&site, PATH).await, rows(&site, &path).await);
     assert!(early.0.0.contains(&format!("m{}", ids[0])), "{:?}", early.0.0);
     let page = site.page(PATH).await;
-    assert_eq!(texts(&page, "h1"), ["alice to bob: answered, ended by alice"]);
+    assert_eq!(texts(&page, "h1"), ["alice to bob: answered by 10.0.0.10, ended by alice"]);
     assert_eq!(texts(&page, ".crumb span:nth-child(3)"), ["no scenario yet"]);
     assert_eq!(texts(&page, ".crumb .mono"), ["00000001@192.0.2.10"]);
     assert!(attributes(&page, "a.open", "href").is_empty() && !texts(&page, "#flow").concat().contains("provisional"));
@@ -201,7 +201,7 @@ async fn a_call_that_is_ended_by_a_waiting_bye_is_ended() {
     assert_eq!(texts(&home, ".sc .out"), ["answered"]);
     assert_eq!(attributes(&home, ".sc", "href"), ["/s/00000001"]);
     let page = site.page("/s/00000001").await;
-    assert_eq!(texts(&page, "h1"), ["alice to bob: answered, ended by alice"]);
+    assert_eq!(texts(&page, "h1"), ["alice to bob: answered by 10.0.0.10, ended by alice"]);
     assert!(attributes(&page, "a.open", "href").is_empty());
     assert!(
         texts(&page, ".facts dd.good").iter().any(|text| text == "2 sources, no gap"),

@@ -30,7 +30,7 @@ fn row_ids(page: &Html) -> Vec<String> {
 async fn a_forked_call_is_one_page_with_every_message() {
     let (site, path, ids) = with(&forked(BEGUN)).await;
     let page = site.page(&path).await;
-    assert!(texts(&page, "h1")[0].starts_with("alice to bob: answered, ended by "));
+    assert_eq!(texts(&page, "h1"), ["alice to bob: answered by 10.0.0.10, ended by 10.0.0.10"]);
     // Two logs of one INVITE and an INVITE sent again are folded, and counted.
     let folded = ids.len() - row_ids(&page).len();
     assert!(folded >= 2);
@@ -65,7 +65,7 @@ async fn list_and_page_say_the_same_of_a_scenario() {
 
     let (site, ..) = with(&registration(BEGUN, 3, "alice")[..1]).await;
     let list = site.page("/search?class=registration").await;
-    assert_eq!(texts(&list, ".sc [data-th=lasted]"), [""], "one message lasts no time that anybody knows");
+    assert_eq!(texts(&list, ".sc [data-th='talk time']"), [""], "one message lasts no time that anybody knows");
 }
 
 #[tokio::test]

@@ -12,6 +12,11 @@ use crate::sip::Faults;
 const MOST_VALUES: usize = 8;
 /// Bytes of JSON that are read of one record.
 const MOST_JSON: usize = 1 << 20;
+/// Headers by which an answer is known to be that of a request.
+const IDS: [&[u8]; 3] = [b"x-request-id", b"x-correlation-id", b"apns-id"];
+/// Ids of one message that are kept, and their bytes.
+const MOST_IDS: usize = 4;
+const LONGEST_ID: usize = 256;
 /// A longer value at a user's place is a token; those of FCM and APNs are 64 bytes and more.
 const LONGEST_USER: usize = 63;
 
@@ -127,6 +132,14 @@ impl<'s> Reading<'s> {
         let name = header.name_bytes();
         if self.settings.call_headers.iter().any(|h| h.as_bytes().eq_ignore_ascii_case(name)) {
             self.call(&header.value());
+        }
+        if IDS.iter().any(|id| id.eq_ignore_ascii_case(name)) {
+            let id = header.value();
+            let id = id.trim();
+            let new = !facts.ids.iter().any(|known| known.eq_ignore_ascii_case(id));
+            if new && !id.is_empty() && id.len() <= LONGEST_ID && facts.ids.len() < MOST_IDS {
+                facts.ids.push(id.to_ascii_lowercase());
+            }
         }
         if facts.kind == Kind::Push && name.eq_ignore_ascii_case(b"apns-topic") {
             self.push.provider.get_or_insert_with(|| "apns".into());

@@ -12,6 +12,8 @@ use crate::sip::{self, HEADER_BLOCK, Header, Headers, Name, NameAddr, StartLine,
 
 /// A list of more elements is hostile; the rest is told and left out.
 const MOST: usize = 128;
+/// A request gives a reason or two.
+const MOST_REASONS: usize = 16;
 /// Line ends are counted in bodies up to here.
 const MOST_COUNTED: usize = 1 << 20;
 /// Bit of `seen`: a Content-Length was there.
@@ -116,8 +118,20 @@ impl<'a, 's> Reading<'a, 's> {
             Some(Name::Expires) if self.sip.expires.is_none() => self.sip.expires = self.number(&value(), "expires"),
             Some(Name::UserAgent) if self.sip.user_agent.is_none() => self.sip.user_agent = Some(value().into_owned()),
             Some(Name::Server) if self.server.is_none() => self.server = Some(value().into_owned()),
-            Some(Name::Reason) if self.sip.reason_header.is_none() => {
-                self.sip.reason_header = Some(value().into_owned());
+            Some(Name::Reason) if self.sip.reasons.len() < MOST_REASONS => self.sip.reasons.push(value().into_owned()),
+            Some(Name::HistoryInfo) => self.history(&value()),
+            Some(Name::Diversion) => {
+                let mut from = Vec::new();
+                addresses(&value(), &mut from, &mut self.faults);
+                let room = MOST_REASONS.saturating_sub(self.sip.diverted.len());
+                self.sip.diverted.extend(from.into_iter().map(|address| address.uri.user).take(room));
+            }
+            Some(Name::Replaces) if self.sip.replaces.is_none() => self.sip.replaces = sip::DialogId::read(&value()),
+            Some(Name::ReferTo) if self.sip.refer_to.is_none() => {
+                self.sip.refer_to = Some(sip::name_addr(&value(), &mut self.faults));
+            }
+            Some(Name::SessionExpires) if self.sip.session_expires.is_none() => {
+                self.sip.session_expires = digits(value().split(';').next().unwrap_or("").trim());
             }
             Some(Name::Event) if self.sip.event.is_none() => {
                 let value = value();
@@ -167,6 +181,7 @@ impl<'a, 's> Reading<'a, 's> {
         if self.sip.user_agent.is_none() && facts.response {
             self.sip.user_agent = self.server;
         }
+        self.sip.named = self.keys.take_named();
         facts.keys = self.keys.beyond(facts.call_id.as_deref());
         facts.sip = Some(Box::new(self.sip));
         facts.faults = self.faults.into_list();
@@ -188,6 +203,17 @@ impl<'a, 's> Reading<'a, 's> {
             self.faults.note("header_line");
         } else if !sip::is_token(header.name_bytes()) {
             self.faults.note("header_name");
+        }
+    }
+
+    /// An index of more than one number is of somebody the call went on to.
+    fn history(&mut self, value: &str) {
+        for entry in sip::elements(value).take(MOST) {
+            let address = sip::name_addr(entry, &mut self.faults);
+            let further = address.param("index").is_some_and(|index| index.contains('.'));
+            if further && !address.uri.user.is_empty() {
+                self.sip.forwarded_to = Some(address.uri.user);
+            }
         }
     }
 

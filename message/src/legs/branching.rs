@@ -1,11 +1,15 @@
-//! Where a node sends one INVITE to several devices: each of them is a leg of its own.
+//! The caller's side, and who was invited from there: each device or target is a leg of its own.
 
 use std::collections::BTreeMap;
 
+use super::dialogs;
+use super::heard::Heard;
 use super::identity::Identities;
 use crate::number::ByNumber;
 use crate::scene::base::Bases;
-use crate::tree::Tree;
+use crate::scene::logger::Loggers;
+use crate::sip::Uri;
+use crate::tree::{Attempt, Tree};
 use record::time::Timestamp;
 
 /// Forks within forks beyond this depth stay on their leg: Vias of a stranger do not decide how long a tag is.
@@ -18,8 +22,12 @@ pub struct Branching {
     /// By attempt; none in a call without a trunk.
     pub of: Vec<Option<usize>>,
     pub forks: Vec<Forking>,
-    /// By leg and device: the leg forked from it.
-    forked: ByNumber<(usize, usize), usize>,
+    /// By leg and target: the leg forked from it.
+    forked: ByNumber<(usize, Target), usize>,
+    /// By attempt: legs of several dialogs on it.
+    sharing: ByNumber<usize, Vec<usize>>,
+    /// By device: its leg, the first if there are more.
+    pub device: ByNumber<usize, usize>,
 }
 
 pub struct Branched {
@@ -28,8 +36,19 @@ pub struct Branched {
     pub call: usize,
     pub depth: usize,
     pub attempts: Vec<usize>,
+    /// Of several dialogs on these attempts, the To-tags of those that are its own.
+    pub tags: Option<Vec<String>>,
+    /// Its attempts, and its rows unless there are several of its kind, are those of the leg above.
+    pub is_shared: bool,
+    /// Several dialogs of its attempts have legs of their own.
+    pub is_split: bool,
+    /// An INVITE began it, or what was forked from it.
+    pub is_invited: bool,
     children: usize,
 }
+
+/// Who an INVITE goes to: a device; where its URI names none, by way of which machine.
+type Target = (usize, Option<usize>);
 
 /// One node, several devices.
 pub struct Forking {
@@ -42,6 +61,8 @@ pub struct Ground<'a> {
     pub tree: &'a Tree<'a>,
     pub identities: &'a Identities<'a>,
     pub bases: &'a Bases,
+    pub loggers: &'a Loggers,
+    pub heard: &'a Heard<'a>,
     /// By device: when it was first pushed to.
     pub pushed: ByNumber<usize, Timestamp>,
 }
@@ -58,14 +79,28 @@ impl Branching {
         }
         for (number, &call) in trunks.iter().enumerate() {
             let trunk = branching.leg(letters(number), None, call);
-            branching.settle(ground, trunk, &roots.remove(&call).unwrap_or_default());
+            let roots = roots.remove(&call).unwrap_or_default();
+            branching.legs[trunk].is_invited = !roots.is_empty();
+            branching.settle(ground, trunk, &roots);
+            branching.one_hop(ground, trunk);
         }
         branching
     }
 
     fn leg(&mut self, tag: String, parent: Option<usize>, call: usize) -> usize {
         let depth = parent.map_or(0, |parent| self.legs[parent].depth + 1);
-        self.legs.push(Branched { tag, parent, call, depth, attempts: Vec::new(), children: 0 });
+        self.legs.push(Branched {
+            tag,
+            parent,
+            call,
+            depth,
+            attempts: Vec::new(),
+            tags: None,
+            is_shared: false,
+            is_split: false,
+            is_invited: false,
+            children: 0,
+        });
         self.legs.len() - 1
     }
 
@@ -75,13 +110,17 @@ impl Branching {
         while !level.is_empty() {
             let mut next = Vec::new();
             for targets in by_sender(ground, &level) {
-                if targets.len() > 1 && self.legs[leg].depth < DEEPEST {
+                let own = targets.len() > 1 || self.legs[leg].depth == 0 && ends_here(ground, &targets);
+                if own && self.legs[leg].depth < DEEPEST {
                     self.fork(ground, leg, &targets);
                     continue;
                 }
                 for &attempt in targets.iter().flatten() {
                     self.of[attempt] = Some(leg);
                     self.legs[leg].attempts.push(attempt);
+                    if ground.tree.attempts[attempt].children.is_empty() {
+                        self.device.entry(ground.identities.attempts[attempt]).or_insert(leg);
+                    }
                     next.extend(&ground.tree.attempts[attempt].children);
                 }
             }
@@ -92,22 +131,105 @@ impl Branching {
     fn fork(&mut self, ground: &Ground, parent: usize, targets: &[Vec<usize>]) {
         self.forks.push(Forking { attempts: targets.iter().map(|target| target[0]).collect() });
         for target in targets {
-            let device = ground.identities.attempts[target[0]];
-            let known = self.forked.get(&(parent, device)).copied();
-            let leg = known.unwrap_or_else(|| {
-                self.legs[parent].children += 1;
-                let number = self.legs[parent].children;
-                let tag = match (self.legs[parent].depth, self.legs[parent].tag.as_str()) {
-                    (0, "A") => format!("B{number}"),
-                    (0, trunk) => format!("{trunk}{number}"),
-                    (_, leg) => format!("{leg}.{number}"),
-                };
-                self.leg(tag, Some(parent), self.legs[parent].call)
-            });
-            self.forked.insert((parent, device), leg);
+            let who = target_of(ground, target[0]);
+            let known = self.forked.get(&(parent, who)).copied();
+            let leg = known.unwrap_or_else(|| self.child(parent, ground.tree.attempts[target[0]].call));
+            self.forked.insert((parent, who), leg);
             self.settle(ground, leg, target);
         }
     }
+
+    fn child(&mut self, parent: usize, call: usize) -> usize {
+        self.legs[parent].children += 1;
+        let number = self.legs[parent].children;
+        let tag = match (self.legs[parent].depth, self.legs[parent].tag.as_str()) {
+            (0, "A") => format!("B{number}"),
+            (0, trunk) => format!("{trunk}{number}"),
+            (_, leg) => format!("{leg}.{number}"),
+        };
+        self.leg(tag, Some(parent), call)
+    }
+
+    /// Of a caller's side that is one hop alone, the devices at its far end; of any other leg, those beyond the first.
+    fn one_hop(&mut self, ground: &Ground, trunk: usize) {
+        let last = self.legs.len();
+        for leg in trunk..last {
+            let leaves: Vec<usize> = self.legs[leg].attempts.clone();
+            let ends = |attempt: &usize| ground.tree.attempts[*attempt].children.is_empty();
+            if leaves.is_empty() || !leaves.iter().all(ends) {
+                continue;
+            }
+            let mut groups = dialogs::apart(ground.heard, &leaves);
+            let hop = leaves.iter().find_map(|attempt| ground.tree.attempts[*attempt].ends);
+            let ours = hop.is_none_or(|(_, to)| ground.loggers.is_server(ground.bases.of[to]));
+            let call = self.legs[leg].call;
+            let before = self.legs.len();
+            if leg == trunk && (groups.len() > 1 || !ours) {
+                self.legs[leg].is_split = groups.len() > 1;
+                let count = groups.len().max(1);
+                for at in 0..count {
+                    let child = self.child(leg, call);
+                    self.legs[child].attempts.clone_from(&leaves);
+                    self.legs[child].tags = (count > 1).then(|| std::mem::take(&mut groups[at]));
+                    self.legs[child].is_shared = true;
+                }
+                for attempt in &leaves {
+                    self.device.insert(ground.identities.attempts[*attempt], trunk + 1);
+                }
+            } else if leg != trunk && groups.len() > 1 {
+                let parent = self.legs[leg].parent.unwrap_or(trunk);
+                self.legs[leg].is_split = true;
+                for tags in groups.drain(1..) {
+                    let child = self.child(parent, call);
+                    self.legs[child].attempts.clone_from(&leaves);
+                    self.legs[child].tags = Some(tags);
+                    self.legs[child].is_shared = true;
+                }
+                self.legs[leg].tags = groups.pop();
+            }
+            let shared: Vec<usize> = std::iter::once(leg).chain(before..self.legs.len()).collect();
+            for attempt in leaves.iter().filter(|_| shared.len() > 1) {
+                self.sharing.insert(*attempt, shared.clone());
+            }
+        }
+    }
+
+    /// The leg of a dialog that shares its attempts with others.
+    pub fn tagged(&self, attempt: usize, tag: &str) -> Option<usize> {
+        let all = self.sharing.get(&attempt)?;
+        let own = |leg: &&usize| match &self.legs[**leg].tags {
+            Some(tags) => tags.iter().any(|own| own == tag),
+            None => self.legs[**leg].is_shared,
+        };
+        all.iter().find(own).copied()
+    }
+
+    /// The leg of a device that was pushed to and not invited: its own, unless it has one.
+    pub fn pushed(&mut self, device: usize) -> Option<usize> {
+        if let Some(leg) = self.device.get(&device) {
+            return Some(*leg);
+        }
+        let trunk = self.legs.iter().position(|leg| leg.parent.is_none() && leg.is_invited)?;
+        let leg = self.child(trunk, self.legs[trunk].call);
+        self.device.insert(device, leg);
+        Some(leg)
+    }
+}
+
+fn target_of(ground: &Ground, attempt: usize) -> Target {
+    let Attempt { uri, ends, .. } = &ground.tree.attempts[attempt];
+    let by_way_of = ends.filter(|_| !uri.is_some_and(Uri::is_contact)).map(|(_, to)| ground.bases.of[to]);
+    (ground.identities.attempts[attempt], by_way_of)
+}
+
+/// What was passed on to one target that is no server of ours, and by it to nobody: there the caller's side ends.
+fn ends_here(ground: &Ground, targets: &[Vec<usize>]) -> bool {
+    let logged = |attempt: usize| ground.tree.attempts[attempt].ends.is_some();
+    targets.iter().flatten().all(|attempt| {
+        let attempt = &ground.tree.attempts[*attempt];
+        let target = attempt.ends.is_none_or(|(_, to)| !ground.loggers.is_server(ground.bases.of[to]));
+        attempt.children.is_empty() && target && attempt.parent.is_some_and(logged)
+    })
 }
 
 /// Attempts of each sender, by device, in order of begin. A push to a device begins its leg.
@@ -124,12 +246,12 @@ fn by_sender(ground: &Ground, level: &[usize]) -> Vec<Vec<Vec<usize>>> {
     }
     let mut all = Vec::with_capacity(order.len());
     for sent in order.into_iter().filter_map(|sender| senders.remove(&sender)) {
-        let mut place: ByNumber<Option<usize>, usize> = ByNumber::default();
+        let mut place: ByNumber<Option<Target>, usize> = ByNumber::default();
         let mut targets: Vec<Vec<usize>> = Vec::new();
         for attempt in sent {
             // Without a message of the hop itself nobody knows whether these were one device.
-            let device = ground.tree.attempts[attempt].ends.map(|_| ground.identities.attempts[attempt]);
-            let target = *place.entry(device).or_insert(targets.len());
+            let who = ground.tree.attempts[attempt].ends.map(|_| target_of(ground, attempt));
+            let target = *place.entry(who).or_insert(targets.len());
             if target == targets.len() {
                 targets.push(Vec::new());
             }

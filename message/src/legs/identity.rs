@@ -23,6 +23,8 @@ enum Mark<'a> {
     /// RFC 5627.
     Gruu(&'a str),
     Device(&'a str),
+    /// A push that names no device: the person it names, else who carries it.
+    Pushed(&'a str),
     Contact(&'a str, &'a str, Option<u16>),
     /// An attempt whose request is not logged: where its response came from, else the attempt itself.
     Place(usize),
@@ -35,6 +37,7 @@ pub struct Registration<'a> {
     pub time: Timestamp,
     pub user: &'a str,
     pub device: usize,
+    pub token: bool,
 }
 
 /// Devices by number; a number stands for all marks of one device.
@@ -61,7 +64,8 @@ impl<'a> Identities<'a> {
                     let user = sip.to.as_ref().map_or("", |to| to.uri.user.as_str());
                     for contact in sip.contacts.iter().filter(|contact| contact.uri.text != "*") {
                         let device = known.contact(contact);
-                        registered.push(Registration { fold: index, time: fold.first.time, user, device });
+                        let token = contact.uri.param("pn-prid").is_some_and(|token| !token.is_empty());
+                        registered.push(Registration { fold: index, time: fold.first.time, user, device, token });
                     }
                 }
                 (Some(sip), _) if scene.invite_status(fold.first).is_some() => {
@@ -75,9 +79,8 @@ impl<'a> Identities<'a> {
                     }
                 }
                 (None, Some(push)) => {
-                    if let Some(device) = known.push(push) {
-                        known.pushes.insert(index, device);
-                    }
+                    let device = known.push(push);
+                    known.pushes.insert(index, device);
                 }
                 _ => {}
             }
@@ -119,12 +122,17 @@ impl<'a> Identities<'a> {
         device
     }
 
-    fn push(&mut self, push: &'a PushFacts) -> Option<usize> {
+    fn push(&mut self, push: &'a PushFacts) -> usize {
         let token = push.token.as_deref().map(|token| self.marks.of(Mark::Token(token.into())));
-        let Some(named) = push.device.as_deref() else { return token };
+        let Some(named) = push.device.as_deref() else {
+            let other = || push.user.as_deref().filter(|user| !user.is_empty()).or(push.provider.as_deref());
+            return token.unwrap_or_else(|| self.marks.of(Mark::Pushed(other().unwrap_or_default())));
+        };
         let device = token.unwrap_or_else(|| self.marks.of(Mark::Device(named)));
         self.join(device, Mark::Device(named));
-        Some(device)
+        // Many an application names its device as SIP does (RFC 5626).
+        self.join(device, Mark::Instance(named.trim_matches(['"', '<', '>'])));
+        device
     }
 
     fn join(&mut self, device: usize, mark: Mark<'a>) {

@@ -3,7 +3,7 @@
 use crate::event::CallClass;
 use record::time::Timestamp;
 
-/// One dialog or fork branch; a device has one leg.
+/// The caller's side of a call, or a device or target that was invited or pushed to.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Leg {
     /// `A`, `B1`, `B2`, `C`, …
@@ -19,6 +19,8 @@ pub struct Leg {
     pub platform: Option<String>,
     pub user_agent: Option<String>,
     pub push: PushState,
+    /// When its device was first pushed to.
+    pub pushed: Option<Timestamp>,
     /// When it was begun (INVITE or PUSH), first rang, and ended (status, time).
     pub begun: Option<Timestamp>,
     pub rang: Option<Timestamp>,
@@ -31,36 +33,62 @@ pub struct Leg {
     pub rows: usize,
 }
 
+/// What is known of the pushes to a device. Times are of event time; spans are microseconds.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub enum PushState {
     #[default]
+    NotLogged,
+    /// Its registration was seen, and holds no token.
     NotNeeded,
     Sent(Timestamp),
-    /// Accepted at a time by the push gateway with this delay in microseconds.
+    /// Accepted at a time by the push gateway, and this long after it was sent.
     Accepted(Timestamp, i64),
     Refused(u16, Timestamp),
-    /// The device registered this many microseconds after the push.
+    /// The device registered or responded at a time, and this long after the last push before it.
     Woke(Timestamp, i64),
+    /// Until the call was decided its device neither registered nor responded. The last push was sent at a time.
+    NeverWoke(Timestamp),
 }
 
 /// How a leg ended, in words on the page. What no log shows is `Unknown`, never invented.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Outcome {
-    /// Its 2xx reached the caller first.
+    /// Its 2xx led to the caller's.
     Answered,
-    /// 487.
-    Released,
-    /// CANCEL with `Reason: SIP;cause=200`.
-    AnsweredElsewhere,
-    /// Any other final refusal.
-    Refused(u16),
-    Unreachable,
-    /// A push was sent, and until the call was over its device neither registered nor responded.
-    NeverWoke,
-    /// A second 2xx, then its BYE.
+    /// A further 2xx, and then its BYE.
     AnsweredTooHungUp,
-    StillRinging,
+    /// It got a 2xx, and the caller never did.
+    AnswerLost,
+    /// A back-to-back agent had answered the caller already; this many microseconds later the leg was connected.
+    ConnectedAfter(i64),
+    /// 487 after another leg answered.
+    Released,
+    /// 487 or nothing after a CANCEL with `Reason: SIP;cause=200`, though no answer is logged.
+    AnsweredElsewhere,
+    /// 487 after the caller's CANCEL.
     Cancelled,
+    /// 487 after a CANCEL that followed no answer, no 6xx and no CANCEL of the caller.
+    RangOut,
+    /// 487 after another leg refused with 6xx.
+    ReleasedByRefusal,
+    /// An INVITE of this leg took its call over (RFC 3891).
+    PickedUp(usize),
+    Refused(u16),
+    Redirected(u16),
+    /// It rang on after it was cancelled, or after somebody answered.
+    StillRinging,
+    /// It rang, and neither CANCEL nor final answer is logged.
+    RangEndNotLogged,
+    /// It answered the CANCEL with 200, and never the INVITE with 487.
+    CancelledWithoutEnd,
+    /// It did not answer the CANCEL.
+    CancelUnanswered,
+    /// Only 100.
+    NoResponse,
+    /// 408, or nothing at all.
+    Unreachable,
+    /// Pushed only.
+    NotInvited,
     Open,
     #[default]
     Unknown,

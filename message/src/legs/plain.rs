@@ -12,7 +12,7 @@ pub fn end(scene: &Scene, folds: &[Fold], branching: &Branching, of: &[usize], l
     for (fold, &leg) in folds.iter().zip(of) {
         let message = fold.first.message;
         let within = matches!(scene.verb[message], Verb::Bye | Verb::Cancel | Verb::Ack);
-        if within || !branching.legs.get(leg).is_some_and(|leg| leg.attempts.is_empty()) {
+        if within || !branching.legs.get(leg).is_some_and(|leg| leg.parent.is_none() && !leg.is_invited) {
             continue;
         }
         let sip = scene.messages[message].kind == Kind::Sip;

@@ -1,97 +1,158 @@
-//! Which leg a push belongs to, and what came of it.
-
-use std::collections::HashMap;
+//! Which device a push is for, and what came of it.
 
 use super::identity::Identities;
 use super::leg::PushState;
 use crate::fold::Fold;
 use crate::kind::Kind;
-use crate::number::ByNumber;
+use crate::number::{ByNumber, NumberSet};
 use crate::scene::Scene;
-use record::time::Timestamp;
+use crate::tree::Tree;
+use record::time::{SECOND, Timestamp};
 
 /// A request to a push gateway.
-pub struct Push<'a> {
+pub struct Push {
     pub fold: usize,
     pub time: Timestamp,
-    /// The device it names, and the user.
-    pub device: Option<usize>,
-    pub user: Option<&'a str>,
+    /// The device it is for, as it is named or as is likely.
+    pub device: usize,
     pub answer: Option<(u16, Timestamp)>,
     /// Fold of its response.
     pub answered: Option<usize>,
 }
 
 /// `pairs` gives the response of each request.
-pub fn pushes<'a>(
-    scene: &Scene<'a>,
+pub fn pushes(
+    scene: &Scene,
     folds: &[Fold],
+    tree: &Tree,
     identities: &Identities,
     pairs: &[Option<usize>],
-) -> Vec<Push<'a>> {
-    let requests = folds.iter().enumerate().filter(|(_, fold)| {
-        scene.messages[fold.first.message].kind == Kind::Push && !fold.first.is_response(scene.messages)
-    });
-    let push = |(index, fold): (usize, &Fold)| {
-        let answer = pairs[index].and_then(|answer| {
-            let answer = folds[answer].first;
-            Some((answer.status(scene.messages)?, answer.time))
-        });
-        let facts = scene.messages[fold.first.message].facts.push.as_ref();
-        Push {
-            fold: index,
-            time: fold.first.time,
-            device: identities.pushes.get(&index).copied(),
-            user: facts.and_then(|push| push.user.as_deref()).filter(|user| !user.is_empty()),
-            answer,
-            answered: pairs[index],
+) -> Vec<Push> {
+    let mut pushes = Vec::new();
+    for (index, fold) in folds.iter().enumerate() {
+        let Some(&device) = identities.pushes.get(&index) else { continue };
+        if scene.messages[fold.first.message].kind != Kind::Push || fold.first.is_response(scene.messages) {
+            continue;
         }
-    };
-    requests.map(push).collect()
+        let answer = pairs[index].map(|answer| folds[answer].first);
+        let answer = answer.and_then(|answer| Some((answer.status(scene.messages)?, answer.time)));
+        pushes.push(Push { fold: index, time: fold.first.time, device, answer, answered: pairs[index] });
+    }
+    let likely = Likely::of(scene, folds, tree, identities, &pushes);
+    for push in &mut pushes {
+        push.device = likely.0.get(&push.device).copied().unwrap_or(push.device);
+    }
+    pushes
 }
 
-/// When the devices of legs registered, in display order.
+impl Push {
+    /// What a person calls the device that was pushed to: its own name, else whose it is, else the end of its token.
+    pub fn names(&self, scene: &Scene, folds: &[Fold]) -> String {
+        let Some(push) = &scene.messages[folds[self.fold].first.message].facts.push else { return String::new() };
+        let provider = push.provider.as_deref().unwrap_or("push");
+        if let Some(device) = &push.device {
+            return device.clone();
+        }
+        if let Some(user) = push.user.as_deref().filter(|user| !user.is_empty()) {
+            return format!("{user} ({provider})");
+        }
+        match &push.token {
+            Some(token) => {
+                let from = token.char_indices().rev().nth(END - 1).map_or(0, |(at, _)| at);
+                format!("{provider} …{}", &token[from..])
+            }
+            None => provider.to_owned(),
+        }
+    }
+}
+
+/// No telephone wakes so soon.
+const SOON: i64 = SECOND;
+/// Registrations after a push that are looked at for that of its device.
+const MOST: usize = 256;
+/// Letters of a token that tell devices apart.
+const END: usize = 6;
+
+/// Devices that pushes name in a way SIP does not, and the device that is likely meant: the one that registered a new
+/// contact after the push was accepted, for the person who was pushed to.
+struct Likely(ByNumber<usize, usize>);
+
+impl Likely {
+    fn of(scene: &Scene, folds: &[Fold], tree: &Tree, identities: &Identities, pushes: &[Push]) -> Self {
+        let invited: NumberSet<usize> = identities.attempts.iter().copied().collect();
+        let mut bound: ByNumber<usize, Timestamp> = ByNumber::default();
+        let tried = tree.attempts.iter().zip(&identities.attempts).filter_map(|(a, d)| Some((*d, a.begun?)));
+        for (device, at) in identities.registrations.iter().map(|known| (known.device, known.time)).chain(tried) {
+            let first = bound.entry(device).or_insert(at);
+            *first = at.min(*first);
+        }
+        let callee = callee(scene, folds);
+        let mut likely = Self(ByNumber::default());
+        let mut taken: NumberSet<usize> = pushes.iter().map(|push| push.device).collect();
+        for push in pushes.iter().filter(|push| !invited.contains(&push.device)) {
+            if likely.0.contains_key(&push.device) || push.answer.is_some_and(|(status, _)| status >= 300) {
+                continue;
+            }
+            let since = push.answer.map_or(push.time, |(_, time)| time);
+            let named = scene.messages[folds[push.fold].first.message].facts.push.as_ref();
+            let person = named.and_then(|push| push.user.as_deref()).filter(|user| !user.is_empty()).or(callee);
+            let bound_before = |device: usize| bound.get(&device).is_some_and(|first| *first < since);
+            let later = identities.registrations.partition_point(|known| known.time < since);
+            let fits = identities.registrations[later..].iter().take(MOST).find(|known| {
+                let asked = person.is_none_or(|person| known.user.eq_ignore_ascii_case(person));
+                known.time >= since
+                    && asked
+                    && invited.contains(&known.device)
+                    && !taken.contains(&known.device)
+                    && !bound_before(known.device)
+            });
+            if let Some(known) = fits {
+                taken.insert(known.device);
+                likely.0.insert(push.device, known.device);
+            }
+        }
+        likely
+    }
+}
+
+/// Whom the first INVITE asks for.
+fn callee<'a>(scene: &Scene<'a>, folds: &[Fold]) -> Option<&'a str> {
+    crate::node::user(scene.sip(crate::node::opener(scene, folds)?.first.message)?.to.as_ref())
+}
+
+/// What was seen of the device of one leg, as far as pushes go.
 #[derive(Default)]
-pub struct Wakes<'a> {
-    of_user: HashMap<&'a str, Vec<(Timestamp, usize)>>,
-    of_device: ByNumber<usize, Vec<Timestamp>>,
+pub struct Waking {
+    /// In display order: when it was sent, and its answer.
+    pub pushes: Vec<(Timestamp, Option<(u16, Timestamp)>)>,
+    /// When it registered, or responded to an INVITE.
+    pub awake: Vec<Timestamp>,
+    /// A REGISTER of it was seen that holds no token.
+    pub without_token: bool,
 }
 
-impl<'a> Wakes<'a> {
-    /// `legs` are by device.
-    pub fn of(identities: &Identities<'a>, legs: &ByNumber<usize, usize>) -> Self {
-        let mut wakes = Self::default();
-        for known in identities.registrations.iter().filter(|known| legs.contains_key(&known.device)) {
-            wakes.of_user.entry(known.user).or_default().push((known.time, known.device));
-            wakes.of_device.entry(known.device).or_default().push(known.time);
+impl Waking {
+    /// `over`: when the call was decided.
+    pub fn state(&self, over: Option<Timestamp>) -> PushState {
+        let Some(&(sent, answer)) = self.pushes.last() else {
+            return if self.without_token { PushState::NotNeeded } else { PushState::NotLogged };
+        };
+        let accepted = self.pushes.iter().filter(|(_, answer)| answer.is_none_or(|(status, _)| status < 300));
+        let accepted: Vec<Timestamp> = accepted.map(|(sent, _)| *sent).collect();
+        let Some(&first) = accepted.first() else {
+            let (status, time) = answer.unwrap_or((0, sent));
+            return PushState::Refused(status, time);
+        };
+        if let Some(woke) = self.awake.iter().filter(|at| **at >= first).min() {
+            let pushed = accepted.iter().filter(|at| *at <= woke).max().unwrap_or(&first);
+            return PushState::Woke(*woke, woke.micros_since(*pushed));
         }
-        wakes
-    }
-
-    /// The first REGISTER of a device since a push.
-    pub fn since(&self, device: usize, push: Timestamp) -> Option<Timestamp> {
-        let times = self.of_device.get(&device)?;
-        times.get(times.partition_point(|time| *time < push)).copied()
-    }
-}
-
-impl Push<'_> {
-    /// The device that is meant: the named one; else the first of the named user that registers after the push.
-    pub fn meant(&self, wakes: &Wakes, legs: &ByNumber<usize, usize>) -> Option<usize> {
-        let named = self.device.filter(|device| legs.contains_key(device));
-        named.or_else(|| {
-            let registered = wakes.of_user.get(self.user?)?;
-            registered.get(registered.partition_point(|(time, _)| *time < self.time)).map(|(_, device)| *device)
-        })
-    }
-
-    /// What is known of it, with the first REGISTER of the device that was meant.
-    pub fn state(&self, woke: Option<Timestamp>) -> PushState {
-        match (self.answer, woke) {
-            (Some((status, time)), _) if status >= 300 => PushState::Refused(status, time),
-            (_, Some(time)) => PushState::Woke(time, time.micros_since(self.time)),
-            (Some((_, time)), None) => PushState::Accepted(time, time.micros_since(self.time)),
-            (None, None) => PushState::Sent(self.time),
+        if over.is_some_and(|over| over.micros_since(sent) > SOON) {
+            return PushState::NeverWoke(sent);
+        }
+        match answer {
+            Some((_, time)) => PushState::Accepted(time, time.micros_since(sent)),
+            None => PushState::Sent(sent),
         }
     }
 }

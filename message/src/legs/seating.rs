@@ -1,24 +1,22 @@
 //! Which leg a message sits on.
 
 use super::branching::Branching;
-use super::course::Tags;
 use super::identity::Identities;
-use super::leg::PushState;
-use super::push::{Push, Wakes};
+use super::push::Push;
+use super::tags::Tags;
 use crate::fold::Fold;
 use crate::node::Columns;
 use crate::node::NodeKind;
 use crate::number::{ByNumber, NumberSet};
 use crate::scene::{Scene, from_tag, to_tag};
 use crate::tree::Tree;
-use record::time::Timestamp;
 
 /// Where a message sits, also when its branch does not say it.
 pub struct Seating<'a> {
     tree: &'a Tree<'a>,
     branching: &'a Branching,
     pub columns: &'a Columns,
-    /// By call: its trunk.
+    /// By call: its trunk, or the leg that its first INVITE is on.
     trunk: ByNumber<usize, usize>,
     /// Hops that the INVITEs of a leg took: (leg, node, node).
     hops: NumberSet<(usize, usize, usize)>,
@@ -51,18 +49,27 @@ impl<'a> Seating<'a> {
             registered: ByNumber::default(),
             column: ByNumber::default(),
         };
+        let shared = branching.legs.iter().filter(|leg| leg.is_shared);
+        let one_hops: NumberSet<usize> = shared.filter_map(|leg| leg.parent).collect();
         for (leg, branched) in branching.legs.iter().enumerate() {
             if branched.parent.is_none() {
                 seating.trunk.insert(branched.call, leg);
             }
+            let one_hop = one_hops.contains(&leg);
             for &attempt in &branched.attempts {
+                seating.trunk.entry(tree.attempts[attempt].call).or_insert(leg);
                 seating.device.entry(identities.attempts[attempt]).or_insert(leg);
                 let Some((from, to)) = tree.attempts[attempt].ends else { continue };
-                seating.hops.insert(hop(leg, columns.of[from], columns.of[to]));
-                if tree.attempts[attempt].children.is_empty() && columns.nodes[columns.of[to]].kind != NodeKind::Server
+                if !branched.is_shared || branched.tags.is_some() {
+                    seating.hops.insert(hop(leg, columns.of[from], columns.of[to]));
+                }
+                if !one_hop
+                    && tree.attempts[attempt].children.is_empty()
+                    && columns.nodes[columns.of[to]].kind != NodeKind::Server
                 {
                     seating.far_end[leg] = Some(columns.of[to]);
-                    seating.column.entry((branched.call, columns.of[to])).or_insert(leg);
+                    let call = tree.attempts[attempt].call;
+                    seating.column.entry((call, columns.of[to])).or_insert(leg);
                 }
             }
         }
@@ -80,7 +87,9 @@ impl<'a> Seating<'a> {
         let call = self.tree.call[sighting.message];
         let transaction = scene.transaction[sighting.message];
         if let Some(leg) = self.tree.of.get(&transaction).and_then(|attempt| self.branching.of[*attempt]) {
-            return leg;
+            let split = Some(leg).filter(|leg| self.branching.legs[*leg].is_split);
+            let tag = split.and_then(|_| scene.sip(sighting.message)).and_then(to_tag);
+            return tags.find(call, tag).unwrap_or(leg);
         }
         if let Some(leg) = self.registered.get(&transaction) {
             return *leg;
@@ -101,22 +110,12 @@ impl<'a> Seating<'a> {
     }
 
     /// A push sits on the leg of its device, with its answer; else where it is, on the trunk.
-    pub fn place_push(
-        &self,
-        push: &Push,
-        wakes: &Wakes,
-        of: &mut [usize],
-        states: &mut [(PushState, Option<Timestamp>)],
-    ) {
-        let device = push.meant(wakes, &self.device);
-        let leg = device.map_or(of[push.fold], |device| self.device[&device]);
+    pub fn place_push(&self, push: &Push, of: &mut [usize]) {
+        let Some(&leg) = self.branching.device.get(&push.device) else { return };
         of[push.fold] = leg;
         if let Some(answer) = push.answered {
             of[answer] = leg;
         }
-        let woke = device.and_then(|device| wakes.since(device, push.time));
-        states[leg].0 = push.state(woke);
-        states[leg].1.get_or_insert(push.time);
     }
 }
 

@@ -122,6 +122,7 @@ fn far_ends<'a>(
         }
         let before = attempt.parent.and_then(|parent| tree.attempts[parent].uri).map(|uri| uri.user.as_str());
         let sip = scene.sip(folds[fold].first.message);
+        let before = sip.and_then(|sip| forwarded(sip, uri)).or(before);
         let person = before.filter(|user| !user.is_empty()).or_else(|| sip.and_then(|sip| user(sip.to.as_ref())));
         let Some(person) = person.or(Some(uri.user.as_str())).filter(|user| !user.is_empty()) else { continue };
         let claim = claims.entry(to).or_default();
@@ -141,6 +142,12 @@ fn far_ends<'a>(
             claim.hop |= passes_on(sip, attempt.uri, &scene.addresses[from]);
         }
     }
+}
+
+/// Whom an INVITE was forwarded to, if it was.
+fn forwarded<'a>(sip: &'a SipFacts, uri: &'a Uri) -> Option<&'a str> {
+    let diverted = !sip.diverted.is_empty() && !sip.diverted.contains(&uri.user);
+    sip.forwarded_to.as_deref().or_else(|| diverted.then_some(uri.user.as_str()))
 }
 
 /// A response that carries another's Contact, or a route through its sender, was passed on by it.

@@ -1,6 +1,6 @@
 //! How far the clocks of the sources are apart, and which displayed times that moves.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cause::{Sample, Samples};
 use crate::scene::Scene;
@@ -10,8 +10,8 @@ const MILLISECOND: i64 = SECOND / 1000;
 
 /// By source: microseconds to add to its times. 0 for all whose receipts are later than the sendings they tell of.
 ///
-/// The first source to log a request keeps its time; the others are moved by their measured offset from it, over
-/// chains of sources that saw the same messages.
+/// Sources are measured against each other over chains of those that saw the same messages. Of all that are connected
+/// so, the one nearest to the median keeps its time, whichever call they are looked at for.
 pub fn shifts(scene: &Scene, samples: &Samples) -> Vec<i64> {
     let mut shift = vec![0_i64; scene.sources];
     let mut near: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
@@ -21,24 +21,39 @@ pub fn shifts(scene: &Scene, samples: &Samples) -> Vec<i64> {
     }
     let ticks = ticks(scene);
     let mut done = vec![false; scene.sources];
-    let mut queue = VecDeque::new();
-    for start in upstream(scene) {
+    for start in 0..scene.sources {
         if std::mem::replace(&mut done[start], true) {
             continue;
         }
-        queue.push_back(start);
-        while let Some(known) = queue.pop_front() {
+        let mut connected = vec![start];
+        let mut next = 0;
+        while let Some(&known) = connected.get(next) {
+            next += 1;
             for &other in near.get(&known).into_iter().flatten() {
                 if !std::mem::replace(&mut done[other], true) {
                     let tick = ticks[known].max(ticks[other]);
                     let ahead = ahead(samples.get(&(known, other)), samples.get(&(other, known)), tick);
                     shift[other] = shift[known].saturating_sub(ahead);
-                    queue.push_back(other);
+                    connected.push(other);
                 }
             }
         }
+        let reference = nearest_to_median(&connected, &shift);
+        connected.iter().for_each(|source| shift[*source] = shift[*source].saturating_sub(reference));
     }
     shift
+}
+
+/// The shift of the source that lies nearest to the median of all; of two alike the first by name.
+fn nearest_to_median(connected: &[usize], shift: &[i64]) -> i64 {
+    let mut sorted: Vec<i64> = connected.iter().map(|source| shift[*source]).collect();
+    sorted.sort_unstable();
+    // Of an even number the middle lies between two.
+    let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+    let far = |source: &&usize| {
+        shift[**source].saturating_sub(low).saturating_add(shift[**source].saturating_sub(high)).saturating_abs()
+    };
+    connected.iter().min_by_key(|source| (far(source), **source)).map_or(0, |source| shift[*source])
 }
 
 /// By how much the other clock is ahead of the known one; 0 while nothing is impossible. What lies less than a tick
@@ -75,20 +90,4 @@ fn median(gaps: &[i64]) -> Option<i64> {
     let mut gaps = gaps.to_vec();
     gaps.sort_unstable();
     gaps.get(gaps.len() / 2).copied()
-}
-
-/// Sources, the nearest to the caller first: fewest Vias on a request, then the earliest, then by name.
-fn upstream(scene: &Scene) -> Vec<usize> {
-    let mut first = vec![(usize::MAX, i64::MAX); scene.sources];
-    for (index, message) in scene.messages.iter().enumerate() {
-        let vias = match scene.sip(index) {
-            Some(sip) if !message.facts.response => sip.vias.len(),
-            _ => usize::MAX,
-        };
-        let first = &mut first[scene.source[index]];
-        *first = (*first).min((vias, message.time.0));
-    }
-    let mut sources: Vec<_> = (0..scene.sources).collect();
-    sources.sort_by_key(|source| first[*source]);
-    sources
 }

@@ -10,6 +10,8 @@ use record::time::Day;
 
 fn event(at: i64, method: &str, status: Option<u16>) -> CallEvent {
     CallEvent {
+        exchange: Vec::new(),
+        nameless: false,
         stream: StreamId(1),
         offset: Offset(at as u64),
         call: CallKey::of(b"a"),

@@ -12,14 +12,15 @@ fn a_message_to_itself_stays_in_its_column() {
         "0 core alice>core INVITE sip:bob@example.com via=a1
          1 core core>core INVITE sip:carol@example.com via=c1,a1
          2 core core>carol INVITE sip:carol@192.0.2.30:5060 via=c2,c1,a1 provisional"
-    ), @r"
+    ), @"
     | alice (device A) 192.0.2.10:5060
     | 10.0.0.2 (server) 
-    | carol (device A silent) 192.0.2.30:5060
-    A: carol Open, 3 rows
+    | carol (device B1 silent) 192.0.2.30:5060
+    A: sip:carol@example.com Open, 2 rows
+    B1: carol Open, 1 rows
          0 ms  A  #0 alice -> 10.0.0.2: INVITE
          1 ms  A  #1 10.0.0.2 to itself: INVITE
-         2 ms  A  #2 10.0.0.2 -> carol: INVITE, provisional
+         2 ms  B1 #2 10.0.0.2 -> carol: INVITE, provisional
     ");
 }
 
@@ -30,15 +31,16 @@ fn a_machine_under_a_name_and_a_number_is_one_column() {
          1 edge edge>sip:core.example.com INVITE sip:bob@example.com via=e1,a1
          2 core sip:10.0.0.1:43210>core INVITE sip:bob@example.com via=e1,a1
          3 core core>bob1 INVITE sip:bob@192.0.2.21 via=c1,e1,a1"
-    ), @r"
+    ), @"
     | alice (device A) 192.0.2.10:5060
     | 10.0.0.1 (server) 
     | core.example.com (server) 
-    | bob (device A silent) 192.0.2.21:5060
-    A: bob Open, 3 rows
+    | bob (device B1 silent) 192.0.2.21:5060
+    A: sip:bob@example.com Open, 2 rows
+    B1: bob Open, 1 rows
          0 ms  A  #0 alice -> 10.0.0.1: INVITE
          1 ms  A  #1 10.0.0.1 -> core.example.com: INVITE, 2 sightings 1 ms apart
-         3 ms  A  #2 core.example.com -> bob: INVITE
+         3 ms  B1 #2 core.example.com -> bob: INVITE
     ");
 }
 
@@ -75,11 +77,12 @@ fn who_is_not_known_is_neither_a_server_nor_a_device() {
     assert_snapshot!(drawn(
         "0 edge ->- INVITE sip:bob@example.com via=a1
          1 edge edge>alice 180 INVITE via=a1"
-    ), @r"
-    | unknown (outside A) outside
+    ), @"
+    | unknown (outside B1) outside
     | 10.0.0.1 (server) 
     | 192.0.2.10 (outside) outside
     A: sip:bob@example.com Open, rang 1 ms, 2 rows
+    B1: sip:bob@example.com Open, rang 1 ms, 0 rows
          0 ms  A  #0 unknown to itself: INVITE
          1 ms  A  #0 10.0.0.1 -> 192.0.2.10: 180 INVITE
     ");

@@ -49,17 +49,21 @@ fn a_device_that_slept_through_the_call_never_woke() {
     let over = "9000 core alice>core CANCEL sip:bob@example.com via=a1
         9001 core core>bob1 CANCEL sip:bob@192.0.2.21:5060 via=c1
         9002 core core>alice 487 INVITE via=a1 tag=p";
-    let check = |lines: &str, expect| {
+    let check = |lines: &str, woke: bool, expect| {
         let flow = flow(&story(lines));
-        let leg = flow.legs.iter().find(|leg| matches!(leg.push, PushState::Accepted(..) | PushState::Woke(..)));
-        assert_eq!(leg.map(|leg| leg.outcome), Some(expect), "{lines}");
+        let leg = flow.legs.iter().find(|leg| leg.pushed.is_some()).unwrap();
+        assert_eq!(leg.outcome, expect, "{lines}");
+        assert_eq!(matches!(leg.push, PushState::Woke(..)), woke, "{lines}");
+        assert_eq!(matches!(leg.push, PushState::NeverWoke(_)), lines.contains("487") && !woke, "{lines}");
     };
-    check(PUSHED, Outcome::Open);
-    check(&format!("{PUSHED}\n{over}"), Outcome::NeverWoke);
+    check(PUSHED, false, Outcome::Open);
+    check(&format!("{PUSHED}\n{over}"), false, Outcome::CancelUnanswered);
     let woke = "4100 core bob1>core REGISTER sip:example.com via=r1 call=reg-1 from=bob to=bob contact=<sip:bob@192.0.2.21:5060;pn-prid=tok-bob-1>";
-    check(&format!("{PUSHED}\n{woke}\n{over}"), Outcome::Cancelled);
+    check(&format!("{PUSHED}\n{woke}\n{over}"), true, Outcome::CancelUnanswered);
     let rang = "4200 core bob1>core 180 INVITE via=c1,a1 tag=b1";
-    check(&format!("{PUSHED}\n{rang}\n{over}"), Outcome::Cancelled);
+    check(&format!("{PUSHED}\n{rang}\n{over}"), true, Outcome::CancelUnanswered);
+    let rings = "12000 core bob1>core 180 INVITE via=c1,a1 tag=b1";
+    check(&format!("{PUSHED}\n{rang}\n{over}\n{rings}"), true, Outcome::StillRinging);
 }
 
 #[test]

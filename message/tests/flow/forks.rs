@@ -98,13 +98,13 @@ fn a_device_woken_by_a_push_joins_its_leg_late() {
          6001 core core>alice 200 INVITE via=a1 tag=b1
          6002 core core>bob2 CANCEL sip:bob@192.0.2.22:5060 via=c2
          6010 core bob2>core 487 INVITE via=c2,a1 tag=b2";
-    assert_snapshot!(drawn(lines), @r"
+    assert_snapshot!(drawn(lines), @"
     | alice (device A) 192.0.2.10:5060
     | 10.0.0.2 (server) 
     | fcm.example.net (outside) push
     | bob 192.0.2.21 (device B1) 192.0.2.21:5060
     | bob 192.0.2.22 (device B2) 192.0.2.22:5060
-    A: sip:bob@example.com Answered, 200 6001 ms, 2 rows
+    A: sip:bob@example.com Answered, rang 60 ms, 200 6001 ms, 2 rows
     B1: bob 192.0.2.21 Answered, rang 4195 ms, 200 5995 ms, woke 4095 ms, 7 rows
     B2: bob 192.0.2.22 Released, rang 54 ms, 487 6004 ms, 4 rows
          0 ms  A  #0 alice -> 10.0.0.2: INVITE
@@ -150,22 +150,23 @@ fn an_agent_that_hides_vias_forks_all_the_same() {
          1 agent agent>bob2 INVITE sip:bob@192.0.2.22 via=g2
          20 agent bob2>agent 408 INVITE via=g2 tag=b2
          30 agent agent>fcm PUSH body={\"callId\":\"call-a\",\"to\":\"bob\",\"status\":410}"
-    ), @r"
+    ), @"
     | alice (device A) 192.0.2.10:5060
     | 10.0.0.3 (server) 
     | fcm.example.net (outside) push
     | bob 192.0.2.21 (device B1 silent) 192.0.2.21:5060
     | bob 192.0.2.22 (device B2) 192.0.2.22:5060
-    A: sip:bob@example.com Open, push refused 410, 3 rows
+    A: sip:bob@example.com Open, 1 rows
     B1: bob 192.0.2.21 Open, 1 rows
     B2: bob 192.0.2.22 Unreachable, 408 19 ms, 2 rows
+    B3: bob (fcm) NotInvited, push refused 410, 2 rows
          0 ms  A  #0 alice -> 10.0.0.3: INVITE
       -- fork at 10.0.0.3: B1 bob 192.0.2.21, B2 bob 192.0.2.22
          1 ms  B1 #1 10.0.0.3 -> bob 192.0.2.21: INVITE
          1 ms  B2 #2 10.0.0.3 -> bob 192.0.2.22: INVITE
         20 ms  B2 #2 bob 192.0.2.22 -> 10.0.0.3: 408 INVITE
-        30 ms  A  #3 10.0.0.3 -> fcm.example.net: PUSH
-        30 ms  A  #3 fcm.example.net -> 10.0.0.3: 410 PUSH
+        30 ms  B3 #3 10.0.0.3 -> fcm.example.net: PUSH
+        30 ms  B3 #3 fcm.example.net -> 10.0.0.3: 410 PUSH
     ");
 }
 

@@ -133,23 +133,24 @@ fn each_of_the_twelve_calls_has_one_winner() {
 #[test]
 fn a_call_to_somebody_without_a_device_shows_what_was_logged_and_no_more() {
     let messages = call(&log("kamailio.log", 1), "1-16934@127.0.0.1");
-    assert_snapshot!(drawn(&messages), @r"
+    assert_snapshot!(drawn(&messages), @"
     | alice (device A) 127.0.0.1:5064
     | 127.0.0.1:5070 (server) lab
     | 127.0.0.1:9070 (outside) REST
     | fcm.example.net (outside) push
-    A: sip:dave@127.0.0.1:5070 Unknown, 127.0.0.1:5070 logs none of its answers, push sent, 4 rows
+    A: sip:dave@127.0.0.1:5070 Unknown, 127.0.0.1:5070 logs none of its answers, 3 rows
+    B1: dave (fcm) NotInvited, push sent, 1 rows
          0 ms  A  #0 alice -> 127.0.0.1:5070: INVITE
      1.139 ms  A  #1 127.0.0.1:5070 -> 127.0.0.1:9070: GET
      1.139 ms  A  #1 127.0.0.1:9070 -> 127.0.0.1:5070: 200 GET
-     2.480 ms  A  #2 127.0.0.1:5070 -> fcm.example.net: PUSH
+     2.480 ms  B1 #2 127.0.0.1:5070 -> fcm.example.net: PUSH
     ");
 }
 
 #[test]
 fn what_edge_and_core_both_log_is_one_arrow() {
     let messages: Vec<_> = [log("two-servers/edge.log", 1), log("two-servers/core.log", 2)].concat();
-    assert_snapshot!(drawn(&call(&messages, "1-8305@127.0.0.1")), @r"
+    assert_snapshot!(drawn(&call(&messages, "1-8305@127.0.0.1")), @"
     | alice (device A) Lab Caller
     | 127.0.0.1:5071 (server) lab
     | 127.0.0.1:5070 (server) lab
@@ -157,7 +158,7 @@ fn what_edge_and_core_both_log_is_one_arrow() {
     | bob 5081 (device B1) 127.0.0.1:5081
     | bob 5082 (device B2) 127.0.0.1:5082
     | bob 5083 (device B3) 127.0.0.1:5083
-    A: sip:bob@127.0.0.1:5070 Answered, rang 3.971 ms, 200 68.501 ms, 19 rows
+    A: sip:bob@127.0.0.1:5070 Answered, rang 4.139 ms, 200 68.676 ms, 19 rows
     B1: bob 5081 Answered, rang 1.575 ms, 200 65.943 ms, 6 rows
     B2: bob 5082 Released, rang 1.485 ms, 487 67.247 ms, 4 rows
     B3: bob 5083 Released, rang 1.389 ms, 487 67.359 ms, 4 rows
@@ -196,18 +197,19 @@ fn what_edge_and_core_both_log_is_one_arrow() {
     273.531 ms  A  #8 127.0.0.1:5070 -> 127.0.0.1:5071: 200 BYE, 2 sightings 0.095 ms apart
     273.672 ms  A  #7 127.0.0.1:5071 -> alice: 200 BYE
     ");
-    assert_snapshot!(drawn(&call(&messages, "1-8399@127.0.0.1")), @r"
+    assert_snapshot!(drawn(&call(&messages, "1-8399@127.0.0.1")), @"
     | alice (device A) 127.0.0.1:5064
     | 127.0.0.1:5071 (server) lab
     | 127.0.0.1:5070 (server) lab
     | 127.0.0.1:9070 (outside) REST
     | fcm.example.net (outside) push
-    A: sip:dave@127.0.0.1:5070 Refused(480), 480 2.975 ms, push sent, 8 rows
+    A: sip:dave@127.0.0.1:5070 Refused(480), 480 3.128 ms, 7 rows
+    B1: dave (fcm) NotInvited, push sent, 1 rows
          0 ms  A  #0 alice -> 127.0.0.1:5071: INVITE
      0.459 ms  A  #1 127.0.0.1:5071 -> 127.0.0.1:5070: INVITE, 2 sightings 0.136 ms apart
      1.911 ms  A  #2 127.0.0.1:5070 -> 127.0.0.1:9070: GET
      1.911 ms  A  #2 127.0.0.1:9070 -> 127.0.0.1:5070: 200 GET
-     2.765 ms  A  #3 127.0.0.1:5070 -> fcm.example.net: PUSH
+     2.765 ms  B1 #3 127.0.0.1:5070 -> fcm.example.net: PUSH
      2.975 ms  A  #1 127.0.0.1:5070 -> 127.0.0.1:5071: 480 INVITE
      3.128 ms  A  #0 127.0.0.1:5071 -> alice: 480 INVITE
      3.322 ms  A  #0 alice -> 127.0.0.1:5071: ACK

@@ -15,14 +15,15 @@ fn what_one_source_logs_twice_was_sent_twice() {
          1501 core core>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,a1
          1600 core bob1>core 200 INVITE via=c1,a1 tag=b1
          2100 core bob1>core 200 INVITE via=c1,a1 tag=b1"
-    ), @r"
+    ), @"
     | alice (device A) 192.0.2.10:5060
     | 10.0.0.2 (server) 
-    | bob (device A) 192.0.2.21:5060
-    A: bob Answered, 200 1600 ms, 3 rows
+    | bob (device B1) 192.0.2.21:5060
+    A: sip:bob@example.com Answered, 200 1600 ms, 1 rows
+    B1: bob Answered, 200 1599 ms, 2 rows
          0 ms  A  #0 alice -> 10.0.0.2: INVITE
-         1 ms  A  #1 10.0.0.2 -> bob: INVITE, x3 over 1500 ms
-      1600 ms  A  #1 bob -> 10.0.0.2: 200 INVITE, x2 over 500 ms
+         1 ms  B1 #1 10.0.0.2 -> bob: INVITE, x3 over 1500 ms
+      1600 ms  B1 #1 bob -> 10.0.0.2: 200 INVITE, x2 over 500 ms
     ");
 }
 

@@ -23,13 +23,20 @@ fn a_response_in_a_record_of_its_own_answers_the_request_it_names() {
 }
 
 #[test]
-fn a_response_that_names_nothing_answers_the_oldest_request() {
+fn a_response_that_names_nothing_answers_the_only_request_that_is_open() {
+    check(
+        "0 core core>https://api.example.com/a GET
+         1 core https://api.example.com>core HTTP body=HTTP/1.1_200_OK
+         2 core core>https://api.example.com/b GET
+         3 core https://api.example.com>core HTTP body=HTTP/1.1_503_No",
+        &[Some(1), Some(0), Some(3), Some(2)],
+    );
     check(
         "0 core core>https://api.example.com/a GET
          1 core core>https://api.example.com/b GET
          2 core https://api.example.com>core HTTP body=HTTP/1.1_200_OK
          3 core https://api.example.com>core HTTP body=HTTP/1.1_503_No",
-        &[Some(2), Some(3), Some(0), Some(1)],
+        &[None; 4],
     );
 }
 

@@ -164,6 +164,8 @@ mod tests {
 
     fn event(at: u64, call_id: &str, class: CallClass, keys: &[&str]) -> CallEvent {
         CallEvent {
+            exchange: Vec::new(),
+            nameless: false,
             stream: StreamId(1),
             offset: Offset(at),
             call: CallKey::of(call_id.as_bytes()),

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use message::keys::Key;
 use message::summary::Summary;
 use record::id::{CallKey, MessageId};
+use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::components::CallUse;
@@ -141,14 +142,17 @@ async fn point(tx: &mut Transaction, signposts: &[(i64, i64)]) -> Result<(), Err
 }
 
 /// What the list shows, with the summary it comes from. A version rises by one each time.
-pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary)]) -> Result<(), Error> {
+pub(super) async fn scenarios(
+    tx: &mut Transaction,
+    scenarios: &[(i64, Summary, Option<Timestamp>)],
+) -> Result<(), Error> {
     for some in statement::chunks(scenarios) {
         with_transaction!(tx, db => {
             let mut q = QueryBuilder::<Db>::new(
                 "insert into scenario (id, first, last, version, rang, answered, ending, ended, calls, legs, messages,
-                     nodes, devices, sip, rest, push, media, class, said, status, caller, callee, caller_key, callee_key, answered_by, summary) ",
+                     nodes, devices, sip, rest, push, media, class, said, status, caller, callee, caller_key, callee_key, answered_by, summary, due) ",
             );
-            q.push_values(some, |mut to, (id, summary)| {
+            q.push_values(some, |mut to, (id, summary, due)| {
                 let [sip, rest, push, media] = summary.kinds;
                 to.push_bind(*id)
                     .push_bind(summary.first.unwrap_or_default().0)
@@ -175,7 +179,8 @@ pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary)]
                     .push_bind(summary.caller().map(key))
                     .push_bind(summary.callee().map(key))
                     .push_bind(summary.answered_by.as_deref().map(searched))
-                    .push_bind(summaries::pack(summary));
+                    .push_bind(summaries::pack(summary))
+                    .push_bind(due.map(|at| at.0));
             });
             q.push(
                 " on conflict (id) do update set first = excluded.first, last = excluded.last,
@@ -185,7 +190,9 @@ pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary)]
                     sip = excluded.sip, rest = excluded.rest, push = excluded.push, media = excluded.media,
                     class = excluded.class, said = excluded.said, status = excluded.status, caller = excluded.caller,
                     callee = excluded.callee, caller_key = excluded.caller_key, callee_key = excluded.callee_key,
-                    answered_by = excluded.answered_by, summary = excluded.summary",
+                    answered_by = excluded.answered_by, summary = excluded.summary,
+                    due = case when scenario.due <= excluded.due then scenario.due
+                        when excluded.due < scenario.rest_until then scenario.rest_until else excluded.due end",
             );
             q.build().execute(db).await?;
         });

@@ -14,6 +14,7 @@ use super::rows::{self, Placed};
 use super::{Correlated, OutboxRow, outbox};
 use crate::Error;
 use crate::backend::Transaction;
+use crate::settle;
 
 /// What is stored of these keys.
 type Stored = HashMap<[u8; 16], KeyRow>;
@@ -127,7 +128,7 @@ pub(super) async fn apply(
     let differ: Vec<_> = changed.iter().filter(|(hash, row)| ours.get(*hash) != Some(row)).collect();
     keys::write(tx, &differ).await?;
     let summaries = kept.into_iter().map(|(id, row)| (id, row.summary)).collect();
-    write(tx, plan, applied, summaries).await.map(Some)
+    write(tx, now, plan, applied, summaries).await.map(Some)
 }
 
 /// A group a piece, joined where they meet in a scenario that is known already.
@@ -181,6 +182,7 @@ fn joined_by<'a>(call: &CallUse, uses: &Uses<'a>) -> Option<(&'a Key, MessageId)
 /// `kept`: summaries of the scenarios that are there, all of which are locked.
 async fn write(
     tx: &mut Transaction,
+    now: Timestamp,
     plan: Plan<'_>,
     applied: &[OutboxRow],
     kept: BTreeMap<i64, Summary>,
@@ -190,6 +192,7 @@ async fn write(
     for group in &groups {
         let target = group.scenario();
         let mut summary = Summary::default();
+        let ends = group.pieces.iter().any(|at| pieces[*at].summary.ends());
         for (id, row) in group.ids.iter().filter_map(|id| kept.get_key_value(id)) {
             summary.join(row);
             gone.extend((*id != target).then_some((*id, target)));
@@ -203,14 +206,15 @@ async fn write(
                 call,
             }));
         }
-        scenarios.push((target, summary));
+        let due = settle::due(&summary, ends, now);
+        scenarios.push((target, summary, due));
     }
     rows::merge(tx, &gone).await?;
     rows::scenarios(tx, &scenarios).await?;
     rows::calls(tx, &calls).await?;
-    let begun = scenarios.iter().filter(|(id, _)| !kept.contains_key(id)).count() as i64;
+    let begun = scenarios.iter().filter(|(id, ..)| !kept.contains_key(id)).count() as i64;
     outbox::count(tx, applied, begun - gone.len() as i64).await?;
-    let ids = scenarios.iter().map(|(id, _)| ScenarioId(*id)).collect();
+    let ids = scenarios.iter().map(|(id, ..)| ScenarioId(*id)).collect();
     let refused = uses.values().filter(|of| !of.refused.is_empty()).count() as u64;
     Ok(Correlated { applied: true, scenarios: ids, merged: gone.len() as u64, refused })
 }

@@ -244,6 +244,8 @@ impl File {
             masked_hash: None,
             raw: Packed::of(raw.as_bytes()),
             event: CallEvent {
+                exchange: Vec::new(),
+                nameless: false,
                 stream,
                 offset: Offset(start),
                 call,

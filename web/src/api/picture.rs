@@ -1,10 +1,14 @@
 //! One scenario as a picture: calls, legs, nodes and rows.
 
+use message::event::CallClass;
 use message::flow::{Flow, Half, NodeKind, Outcome, PushState};
+use message::gist::Gist;
 use message::logged::Message;
+use record::time::Timestamp;
 use serde::Serialize;
 use store::scenario::ScenarioCall;
 
+use super::course::CourseJson;
 use super::names::{Class, KindOf};
 use super::scenarios::{ScenarioJson, text};
 use crate::ladder::words::shortened;
@@ -21,6 +25,7 @@ pub(super) struct ScenarioPicture {
     legs: Vec<LegJson>,
     nodes: Vec<NodeJson>,
     rows: Vec<RowJson>,
+    course: CourseJson,
     /// False: it holds more messages than are drawn; `/api/v1/messages?scenario=` has them all.
     whole: bool,
 }
@@ -59,6 +64,13 @@ pub(super) struct LegJson {
     platform: Option<String>,
     user_agent: Option<String>,
     push: PushName,
+    /// What the push gateway refused with.
+    push_status: Option<u16>,
+    /// When its device was first pushed to.
+    #[schema(format = DateTime)]
+    pushed: Option<String>,
+    /// Microseconds from the last push before it registered or responded.
+    woke_after: Option<i64>,
     #[schema(format = DateTime)]
     begun: Option<String>,
     #[schema(format = DateTime)]
@@ -74,11 +86,16 @@ pub(super) struct LegJson {
 #[serde(rename_all = "snake_case")]
 #[schema(as = Push)]
 enum PushName {
+    /// No push to it is logged.
+    NotLogged,
+    /// Its registration was seen, and holds no token.
     NotNeeded,
     Sent,
     Accepted,
     Refused,
     Woke,
+    /// Until the call was decided it neither registered nor responded.
+    NeverWoke,
 }
 
 /// What became of a leg; unknown where no log shows it.
@@ -87,16 +104,60 @@ enum PushName {
 #[schema(as = Outcome)]
 enum OutcomeName {
     Answered,
+    AnsweredTooHungUp,
+    /// It got a 2xx, and the caller never did.
+    AnswerLost,
+    /// A back-to-back agent had answered the caller before.
+    ConnectedAfter,
     Released,
     AnsweredElsewhere,
-    Refused,
-    Unreachable,
-    NeverWoke,
-    AnsweredTooHungUp,
-    StillRinging,
     Cancelled,
+    /// It was cancelled though nobody answered, refused for all, or gave up.
+    RangOut,
+    /// Another leg refused for all.
+    ReleasedByRefusal,
+    PickedUp,
+    Refused,
+    Redirected,
+    StillRinging,
+    RangEndNotLogged,
+    /// It answered the CANCEL, and never the INVITE.
+    CancelledWithoutEnd,
+    CancelUnanswered,
+    NoResponse,
+    Unreachable,
+    /// Pushed only.
+    NotInvited,
     Open,
     Unknown,
+}
+
+impl From<Outcome> for OutcomeName {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Answered => Self::Answered,
+            Outcome::AnsweredTooHungUp => Self::AnsweredTooHungUp,
+            Outcome::AnswerLost => Self::AnswerLost,
+            Outcome::ConnectedAfter(_) => Self::ConnectedAfter,
+            Outcome::Released => Self::Released,
+            Outcome::AnsweredElsewhere => Self::AnsweredElsewhere,
+            Outcome::Cancelled => Self::Cancelled,
+            Outcome::RangOut => Self::RangOut,
+            Outcome::ReleasedByRefusal => Self::ReleasedByRefusal,
+            Outcome::PickedUp(_) => Self::PickedUp,
+            Outcome::Refused(_) => Self::Refused,
+            Outcome::Redirected(_) => Self::Redirected,
+            Outcome::StillRinging => Self::StillRinging,
+            Outcome::RangEndNotLogged => Self::RangEndNotLogged,
+            Outcome::CancelledWithoutEnd => Self::CancelledWithoutEnd,
+            Outcome::CancelUnanswered => Self::CancelUnanswered,
+            Outcome::NoResponse => Self::NoResponse,
+            Outcome::Unreachable => Self::Unreachable,
+            Outcome::NotInvited => Self::NotInvited,
+            Outcome::Open => Self::Open,
+            Outcome::Unknown => Self::Unknown,
+        }
+    }
 }
 
 /// What a column of the ladder is.
@@ -152,14 +213,22 @@ pub(super) struct RowJson {
 }
 
 impl ScenarioPicture {
-    pub(super) fn new(picture: &Picture) -> Self {
+    pub(super) fn new(picture: &Picture, read_to: Timestamp) -> Self {
         let Picture { scenario, messages, flow, whole, .. } = picture;
+        let mut row = scenario.row.clone();
+        // As it is now, whether it was worked out for lists already or not.
+        let gist = Gist::of(flow, read_to)
+            .filter(|_| *whole && row.class == CallClass::Call && row.subject.scenario().is_some());
+        if let Some(gist) = gist {
+            row.take(&gist);
+        }
         Self {
-            scenario: ScenarioJson::new(&scenario.row),
+            scenario: ScenarioJson::new(&row),
             calls: scenario.calls.iter().map(CallJson::new).collect(),
             legs: legs(flow),
             nodes: nodes(flow),
             rows: rows(flow, messages),
+            course: CourseJson::new(flow, read_to),
             whole: *whole,
         }
     }
@@ -189,29 +258,28 @@ fn legs(flow: &Flow) -> Vec<LegJson> {
         platform: leg.platform.clone(),
         user_agent: leg.user_agent.clone(),
         push: match leg.push {
+            PushState::NotLogged => PushName::NotLogged,
             PushState::NotNeeded => PushName::NotNeeded,
             PushState::Sent(_) => PushName::Sent,
             PushState::Accepted(..) => PushName::Accepted,
             PushState::Refused(..) => PushName::Refused,
             PushState::Woke(..) => PushName::Woke,
+            PushState::NeverWoke(_) => PushName::NeverWoke,
+        },
+        push_status: match leg.push {
+            PushState::Refused(status, _) => Some(status),
+            _ => None,
+        },
+        pushed: text(leg.pushed),
+        woke_after: match leg.push {
+            PushState::Woke(_, after) => Some(after),
+            _ => None,
         },
         begun: text(leg.begun),
         rang: text(leg.rang),
         status: leg.final_status.map(|(status, _)| status),
         ended: text(leg.final_status.map(|(_, at)| at)),
-        outcome: match leg.outcome {
-            Outcome::Answered => OutcomeName::Answered,
-            Outcome::Released => OutcomeName::Released,
-            Outcome::AnsweredElsewhere => OutcomeName::AnsweredElsewhere,
-            Outcome::Refused(_) => OutcomeName::Refused,
-            Outcome::Unreachable => OutcomeName::Unreachable,
-            Outcome::NeverWoke => OutcomeName::NeverWoke,
-            Outcome::AnsweredTooHungUp => OutcomeName::AnsweredTooHungUp,
-            Outcome::StillRinging => OutcomeName::StillRinging,
-            Outcome::Cancelled => OutcomeName::Cancelled,
-            Outcome::Open => OutcomeName::Open,
-            Outcome::Unknown => OutcomeName::Unknown,
-        },
+        outcome: leg.outcome.into(),
     };
     flow.legs.iter().map(leg).collect()
 }

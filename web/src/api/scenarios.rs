@@ -56,6 +56,10 @@ pub(super) struct ScenarioJson {
     ended: Option<String>,
     /// Final status.
     status: Option<u16>,
+    /// Microseconds from the caller's answer to the end of the last dialog that served the caller.
+    talked: Option<i64>,
+    /// What went wrong; null until that is worked out, some seconds after the last message.
+    problems: Option<i64>,
     calls: i64,
     legs: i64,
     messages: i64,
@@ -99,6 +103,8 @@ impl ScenarioJson {
             ending: text(row.ending),
             ended: text(row.ended),
             status: row.status,
+            talked: row.talked,
+            problems: row.problems,
             calls: row.calls,
             legs: row.legs,
             messages: row.messages,
@@ -218,7 +224,8 @@ async fn call(State(site): State<Site>, uri: Uri) -> Result<Response, Error> {
 
 /// The same picture as that of pages.
 async fn drawn(site: &Site, picture: Arc<Picture>) -> Result<Response, Error> {
-    let draw = move || serde_json::to_vec(&ScenarioPicture::new(&picture)).map_err(|_| Error::TooLarge);
+    let read_to = crate::scenario::read_to(site, &picture).await?;
+    let draw = move || serde_json::to_vec(&ScenarioPicture::new(&picture, read_to)).map_err(|_| Error::TooLarge);
     let json = site.pictures.draw(draw).await?;
     Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
 }

@@ -2,11 +2,10 @@
 
 use message::flow::{Flow, Log, Node, NodeKind};
 
-use super::entry::{Entry, is_problem};
+use super::entry::Entry;
 use super::view::View;
 use super::words::duration;
 use crate::words::counted;
-use message::logged::Message;
 
 /// Over this, the devices of a person are one column.
 const UNFOLDED: usize = 12;
@@ -90,7 +89,7 @@ struct Draft {
     person: Option<String>,
 }
 
-pub fn columns(flow: &Flow, messages: &[Message], in_view: &[Entry], view: &View) -> Columns {
+pub fn columns(flow: &Flow, in_view: &[Entry], view: &View) -> Columns {
     let mut has_row = vec![false; flow.nodes.len()];
     for row in &flow.rows {
         has_row[row.from] = true;
@@ -117,7 +116,7 @@ pub fn columns(flow: &Flow, messages: &[Message], in_view: &[Entry], view: &View
         drafts = fold_people(drafts, view, &mut folded);
     }
     if drafts.len() > MOST {
-        drafts = fold_rest(drafts, flow, messages, in_view, &touched);
+        drafts = fold_rest(drafts, flow, in_view, &touched);
     }
     let mut lanes = vec![None; flow.nodes.len()];
     for (lane, draft) in drafts.iter().enumerate() {
@@ -186,17 +185,11 @@ fn fold_people(drafts: Vec<Draft>, view: &View, folded: &mut Vec<(String, usize)
 }
 
 /// Columns with problems and those they speak with stay, then the busiest; the rest is one column, so no row is lost.
-fn fold_rest(
-    drafts: Vec<Draft>,
-    flow: &Flow,
-    messages: &[Message],
-    in_view: &[Entry],
-    touched: &[usize],
-) -> Vec<Draft> {
+fn fold_rest(drafts: Vec<Draft>, flow: &Flow, in_view: &[Entry], touched: &[usize]) -> Vec<Draft> {
     let mut problem = vec![false; flow.nodes.len()];
     for entry in in_view {
         let row = &flow.rows[entry.row];
-        if is_problem(&messages[entry.message], row.half) {
+        if entry.problem {
             problem[row.from] = true;
             problem[row.to] = true;
         }

@@ -8,7 +8,7 @@ use message::logged::Message;
 use record::time::SECOND;
 
 use super::columns::{Columns, colour};
-use super::entry::{Entry, Seen, is_answer, is_problem, status};
+use super::entry::{Entry, Seen, is_answer, status};
 use super::repeats::{sent_again, sightings, since_first};
 use super::row::{Delta, Label, Mark, Remark, Row, Sign};
 use super::view::{RowId, View};
@@ -94,7 +94,7 @@ impl<'a> Drawing<'a> {
             label,
             remark,
             provisional: message.provisional,
-            problem: is_problem(message, row.half),
+            problem: entry.problem,
             mark: if is_open { Mark::Open } else { self.mark(entry) },
             last_lane: from == to && from + 1 == self.columns.columns.len() && from > 0,
         }

@@ -1,10 +1,11 @@
 //! Which rows of a flow are in view, and what the others are hidden by.
 
+use std::collections::HashSet;
+
 use message::event::CallClass;
 use message::flow::{Flow, Half, Row};
 use message::kind::Kind;
 use message::logged::Message;
-use record::span::Flags;
 use record::time::Timestamp;
 
 use super::find;
@@ -19,6 +20,8 @@ pub struct Entry {
     pub message: usize,
     pub time: Timestamp,
     pub seen: Seen,
+    /// Something went wrong here.
+    pub problem: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,16 +66,19 @@ impl Entry {
 }
 
 /// Every row, in display order; each stored message once if the view does not fold (an exchange twice, as its halves).
-pub fn entries(flow: &Flow, messages: &[Message], fold: bool) -> Vec<Entry> {
+pub fn entries(flow: &Flow, messages: &[Message], view: &View) -> Vec<Entry> {
+    let fold = view.fold;
+    let wrong: HashSet<usize> = flow.course.problems_at(view.read_to).map(|problem| problem.row).collect();
     let mut out = Vec::with_capacity(flow.rows.len());
     for (at, row) in flow.rows.iter().enumerate() {
-        out.push(Entry { row: at, message: row.message, time: row.time, seen: Seen::First });
+        let problem = wrong.contains(&at);
+        out.push(Entry { row: at, message: row.message, time: row.time, seen: Seen::First, problem });
         if fold {
             continue;
         }
         let sightings = row.sightings.iter().chain(&row.repeat_sightings).map(|message| (*message, Seen::Sighting));
         for (message, seen) in sightings.chain(row.repeats.iter().map(|message| (*message, Seen::Repeat))) {
-            out.push(Entry { row: at, message, time: displayed(flow, messages, message), seen });
+            out.push(Entry { row: at, message, time: displayed(flow, messages, message), seen, problem: false });
         }
     }
     if !fold {
@@ -106,7 +112,7 @@ pub fn hidden(entry: &Entry, flow: &Flow, messages: &[Message], view: &View) -> 
         view.statuses.is_empty()
             || status.is_some_and(|status| view.statuses.iter().any(|wanted| is_status(&status, wanted))),
         view.nodes.is_empty() || [row.from, row.to].iter().any(|node| view.nodes.contains(&flow.nodes[*node].name)),
-        !view.problems || is_problem(message, row.half),
+        !view.problems || entry.problem,
         !view.hide.iter().any(|hide| is_hidden_as(*hide, row, message, flow)),
         view.find.is_empty() || find::holds(message, &view.find),
     ];
@@ -136,14 +142,6 @@ pub fn status(message: &Message, half: Half) -> Option<u16> {
 /// An answer rather than a request.
 pub fn is_answer(message: &Message, half: Half) -> bool {
     half == Half::Response || half == Half::Whole && message.facts.response
-}
-
-/// Worth a look before any rule has judged: a refusal that is neither a challenge nor a release, an exchange without an
-/// answer, a record that is not whole.
-pub fn is_problem(message: &Message, half: Half) -> bool {
-    let refused = status(message, half).is_some_and(|status| status >= 400 && !matches!(status, 401 | 407 | 487));
-    let unanswered = half == Half::Response && status(message, half).is_none();
-    refused || unanswered || !message.flags.difference(Flags::KIND_GUESSED | Flags::RECEIVED_TIME).is_empty()
 }
 
 pub fn is_hidden_as(hide: Hide, row: &Row, message: &Message, flow: &Flow) -> bool {

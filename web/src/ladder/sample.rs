@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use message::event::CallClass;
 use message::facts::{ExchangeResult, Facts, PushFacts, SipFacts};
-use message::flow::{Branch, Flow, Fork, Half, Leg, Node, NodeKind, Outcome, PushState, Row};
+use message::flow::{
+    Branch, Caller, End, Flow, Fork, Got, Half, Leg, Node, NodeKind, Outcome, PushState, Row, Try, Winner,
+};
 use message::kind::Kind;
 use message::logged::{Message, Place};
 use message::sip::{NameAddr, Sdp, Uri, Via};
@@ -59,7 +61,8 @@ impl Sample {
             node,
             platform: None,
             user_agent: device.map(|_| "App 7.4".into()),
-            push: PushState::NotNeeded,
+            push: PushState::NotLogged,
+            pushed: None,
             begun: None,
             rang: None,
             final_status: None,
@@ -201,6 +204,7 @@ fn message_of(at: usize, micros: i64, source: &str, destination: &str, what: &st
     let head = format!("[{}][{what}][sip:{source}][sip:{destination}]\n", Timestamp(micros));
     let target = (kind == Kind::Rest).then(|| words.first().copied().unwrap_or_default().to_owned());
     let facts = Facts {
+        ids: Vec::new(),
         kind,
         method: method.into(),
         status,
@@ -303,16 +307,30 @@ pub fn forked_call() -> Sample {
         s.repeated(answer, ms);
     }
     s.row(14_004, "A proxy-1 > sbc-1 200 INVITE OK sdp");
-    s.row(14_006, "A sbc-1 > alice-ios 200 INVITE OK sdp");
+    let answered = s.row(14_006, "A sbc-1 > alice-ios 200 INVITE OK sdp");
     s.row(14_018, "B3 bob-desk > proxy-1 200 CANCEL OK");
     s.row(14_020, "B3 bob-desk > proxy-1 487 INVITE Request Terminated");
     let ack = s.row(14_021, "B3 proxy-1 > bob-desk ACK");
     s.flow.rows[ack].transaction = s.flow.rows[desk].transaction;
-    s.row(46_010, "B2 bob-web > proxy-1 BYE");
+    let bye = s.row(46_010, "B2 bob-web > proxy-1 BYE");
     s.row(46_012, "A proxy-1 > sbc-1 BYE");
     s.row(46_014, "A sbc-1 > alice-ios BYE");
     s.row(46_071, "A alice-ios > sbc-1 200 BYE OK");
     s.row(46_073, "A sbc-1 > proxy-1 200 BYE OK");
     s.row(46_075, "B2 proxy-1 > bob-web 200 BYE OK");
+    s.flow.course.callers.push(answered_by_web(answered, bye));
     s
+}
+
+/// What happened in it: bob-web answered, and hung up.
+#[allow(clippy::field_reassign_with_default)]
+fn answered_by_web(answered: usize, bye: usize) -> Caller {
+    let at = |ms: i64| Timestamp(NOON + ms * 1000);
+    let mut winner = Winner::default();
+    (winner.leg, winner.node) = (Some(2), Some(6));
+    let mut tried = Try::default();
+    (tried.begun, tried.rang) = (Some(at(1_102)), Some(at(1_264)));
+    tried.result = Some(Got { status: 200, reason: "OK".into(), time: at(14_006), row: answered, inferred: false });
+    let end = End::Bye { time: at(46_010), by: 6, row: bye };
+    Caller { leg: 0, tries: vec![tried], winner: Some(winner), connected: Some((at(14_006), end)) }
 }

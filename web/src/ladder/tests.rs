@@ -406,7 +406,7 @@ proptest! {
         drawn.sort();
         stored.sort();
         prop_assert_eq!(drawn, stored);
-        let times: Vec<Timestamp> = entries(&s.flow, &s.messages, fold).iter().map(|entry| entry.time).collect();
+        let times: Vec<Timestamp> = entries(&s.flow, &s.messages, &View { fold, ..View::default() }).iter().map(|entry| entry.time).collect();
         prop_assert!(times.is_sorted());
     }
 }

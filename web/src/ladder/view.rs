@@ -7,6 +7,7 @@ use message::flow::Half;
 use message::kind::Kind;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use record::id::{IdError, MessageId};
+use record::time::Timestamp;
 
 use crate::zone::Zone;
 
@@ -43,6 +44,8 @@ pub struct View {
     pub zone: Zone,
     /// Counts from 1; none = the page of the open message, else the first.
     pub page: Option<usize>,
+    /// All logs of it are read to this event time: what is missing by then is a problem. Not of the address.
+    pub read_to: Timestamp,
 }
 
 /// A row's identity: its message, and for the answer half of an exchange an `r` behind it.
@@ -88,6 +91,7 @@ impl Default for View {
             cols: Vec::new(),
             zone: Zone::UTC,
             page: None,
+            read_to: Timestamp(i64::MAX),
         }
     }
 }
@@ -378,7 +382,7 @@ mod tests {
                 tab,
                 legs: lists.0, nodes: lists.1, cols: lists.2,
                 methods: vec!["INVITE".into()], statuses: vec!["4xx".into(), "200".into()],
-                kinds, hide, problems: flags.0, fold: flags.1, find, zone, page,
+                kinds, hide, problems: flags.0, fold: flags.1, find, zone, page, read_to: Timestamp(i64::MAX),
             };
             prop_assert_eq!(&View::parse(&view.query()), &view);
             let form: Vec<String> = view.fields().iter()

@@ -20,7 +20,7 @@ pub struct Branch {
     pub push: Cell,
     pub rang: Cell,
     pub last: Cell,
-    pub outcome: &'static str,
+    pub outcome: String,
     /// `refused 486`
     pub status: Option<u16>,
     /// A class of the stylesheet.
@@ -48,7 +48,7 @@ fn branch(at: usize, leg: &Leg, flow: &Flow, begun: Option<Timestamp>, view: &Vi
     let since = |at: Timestamp| begun.map_or(String::new(), |begun| format!("+{}", duration(at.micros_since(begun))));
     let platform: Vec<&str> =
         [leg.platform.as_deref(), leg.user_agent.as_deref()].into_iter().flatten().filter(|t| !t.is_empty()).collect();
-    let (outcome, tone, glyph) = words(leg.outcome);
+    let (outcome, tone, glyph) = words(leg.outcome, flow);
     Branch {
         tag: leg.tag.clone(),
         colour: colour(at),
@@ -64,7 +64,7 @@ fn branch(at: usize, leg: &Leg, flow: &Flow, begun: Option<Timestamp>, view: &Vi
         }),
         outcome,
         status: match leg.outcome {
-            Outcome::Refused(status) => Some(status),
+            Outcome::Refused(status) | Outcome::Redirected(status) => Some(status),
             _ => None,
         },
         tone,
@@ -74,28 +74,45 @@ fn branch(at: usize, leg: &Leg, flow: &Flow, begun: Option<Timestamp>, view: &Vi
 
 fn push(state: PushState) -> Cell {
     match state {
+        PushState::NotLogged => Cell::plain("not logged"),
         PushState::NotNeeded => Cell::plain("not needed"),
         PushState::Sent(_) => Cell::plain("sent"),
         PushState::Accepted(_, took) => Cell { when: format!("+{}", duration(took)), ..Cell::plain("accepted") },
-        PushState::Refused(status, _) => Cell::plain(&format!("refused {status}")),
+        PushState::Refused(status, _) => Cell { strong: true, ..Cell::plain(&format!("refused {status}")) },
         PushState::Woke(_, took) => Cell { when: format!("after {}", duration(took)), ..Cell::plain("woke") },
+        PushState::NeverWoke(_) => Cell { strong: true, ..Cell::plain("never woke") },
     }
 }
 
-fn words(outcome: Outcome) -> (&'static str, &'static str, Option<&'static str>) {
-    match outcome {
-        Outcome::Answered => ("answered", "good", Some("g-ok")),
-        Outcome::Released => ("released", "", None),
-        Outcome::AnsweredElsewhere => ("answered elsewhere", "", None),
-        Outcome::Refused(_) => ("refused", "", None),
-        Outcome::Unreachable => ("not reached", "", None),
-        Outcome::NeverWoke => ("never woke", "bad", Some("g-missing")),
-        Outcome::AnsweredTooHungUp => ("answered too, hung up", "", None),
-        Outcome::StillRinging => ("kept ringing after answer", "bad", Some("g-missing")),
-        Outcome::Cancelled => ("cancelled", "", None),
-        Outcome::Open => ("open", "", None),
-        Outcome::Unknown => ("not logged", "", None),
-    }
+/// Of each outcome: its words, a class of the stylesheet, and a glyph.
+fn words(outcome: Outcome, flow: &Flow) -> (String, &'static str, Option<&'static str>) {
+    let bad = ("bad", Some("g-missing"));
+    let (text, (tone, glyph)) = match outcome {
+        Outcome::Answered => ("answered", ("good", Some("g-ok"))),
+        Outcome::AnsweredTooHungUp => ("answered too, hung up", ("", None)),
+        Outcome::AnswerLost => ("answered, but the caller never got it", bad),
+        Outcome::ConnectedAfter(after) => {
+            return (format!("connected after {}", duration(after)), "good", Some("g-ok"));
+        }
+        Outcome::Released => ("released", ("", None)),
+        Outcome::AnsweredElsewhere => ("answered elsewhere", ("", None)),
+        Outcome::Cancelled => ("cancelled", ("", None)),
+        Outcome::RangOut => ("rang out", ("", None)),
+        Outcome::ReleasedByRefusal => ("released, the fork was refused", ("", None)),
+        Outcome::PickedUp(by) => return (format!("picked up on {}", flow.legs[by].tag), "", None),
+        Outcome::Refused(_) => ("refused", ("", None)),
+        Outcome::Redirected(_) => ("redirected", ("", None)),
+        Outcome::StillRinging => ("still ringing", bad),
+        Outcome::RangEndNotLogged => ("rang, end not logged", ("", None)),
+        Outcome::CancelledWithoutEnd => ("CANCEL 200, no 487", ("", None)),
+        Outcome::CancelUnanswered => ("no answer to CANCEL", bad),
+        Outcome::NoResponse => ("no response", bad),
+        Outcome::Unreachable => ("unreachable", bad),
+        Outcome::NotInvited => ("not invited", ("", None)),
+        Outcome::Open => ("open", ("", None)),
+        Outcome::Unknown => ("not logged", ("", None)),
+    };
+    (text.to_owned(), tone, glyph)
 }
 
 impl Branch {

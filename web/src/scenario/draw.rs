@@ -14,6 +14,7 @@ use super::detail::{Content, Detail, detail};
 use super::empty::{Empty, empty};
 use super::evidence::Evidence;
 use super::headline::{Headline, headline};
+use super::problems::{Problems, problems};
 use super::text::Look;
 use super::tools::{Tools, link, tools};
 use crate::Error;
@@ -58,6 +59,7 @@ struct ScenarioPage {
     last: String,
     ago: String,
     joined: Vec<Joined>,
+    problems: Problems,
     notices: Vec<String>,
     whose: String,
     branches: Vec<Branch>,
@@ -158,6 +160,7 @@ fn template(asked: &Asked, ladder: Ladder, path: String, detail: Option<Detail>)
         last: Clock::of(scenario.row.last, view.zone).to_the_second(),
         ago: ago(scenario.row.last, *now),
         joined: joined(scenario, flow, view),
+        problems: problems(flow, messages, view),
         notices: notices(asked, &ladder),
         whose: head.callee.as_ref().map_or("Branches".into(), |callee| format!("Devices of {callee}")),
         branches: branches(flow, messages, view),
@@ -307,6 +310,8 @@ fn joined(scenario: &Scenario, flow: &Flow, view: &View) -> Vec<Joined> {
     // A call alone carries its keys, too, but they joined nothing.
     let several = scenario.calls.len() > 1;
     let calls = scenario.calls.iter().filter(|_| several).filter_map(|call| Some((call, call.joined_by.as_ref()?)));
+    // An answer that names no call is there by its request, and says nothing more.
+    let calls = calls.filter(|(call, by)| call.call_id != by.message.to_string());
     let joined = calls.map(|(call, by)| {
         let leg = flow.legs.iter().find(|leg| leg.call_id == call.call_id);
         let open = Some(crate::ladder::view::RowId { message: by.message, answer: false });

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use message::flow::Log;
-use message::logged::Message;
 use record::id::{Offset, StreamId};
+use record::time::Timestamp;
 use store::Store;
 
 use crate::Error;
+use crate::picture::Picture;
 use crate::reading::{Reading, State, Stored};
 use crate::words::{count, counted};
 use crate::zone::Zone;
@@ -24,6 +25,8 @@ pub struct Evidence {
     unchecked: usize,
     /// Since when nothing is stored, in words.
     stalled: Option<String>,
+    /// Once all sources are read to this event time, more has gone wrong.
+    pending: Option<Timestamp>,
     zone: Zone,
 }
 
@@ -36,7 +39,8 @@ struct Source {
     short: String,
 }
 
-pub(crate) async fn of(store: &Store, reading: &Reading, messages: &[Message], zone: Zone) -> Result<Evidence, Error> {
+pub(crate) async fn of(store: &Store, reading: &Reading, picture: &Picture, zone: Zone) -> Result<Evidence, Error> {
+    let messages = &picture.messages;
     let mut spans: BTreeMap<StreamId, (Offset, Offset)> = BTreeMap::new();
     for message in messages {
         let at = message.id.offset;
@@ -70,6 +74,8 @@ pub(crate) async fn of(store: &Store, reading: &Reading, messages: &[Message], z
         let short = state.read_to.map_or("log not read".to_owned(), |at| format!("log read to {}", zone.second(at)));
         evidence.sources.insert(log, Source { host: host.to_owned(), stored, state, short });
     }
+    let read_to = evidence.read_to();
+    evidence.pending = picture.flow.course.next_due(read_to);
     Ok(evidence)
 }
 
@@ -105,6 +111,12 @@ impl Evidence {
         self.gaps.is_empty() && self.behind().next().is_none() && self.unchecked == 0
     }
 
+    /// The event time to which all of its sources are read.
+    pub fn read_to(&self) -> Timestamp {
+        let read = self.sources.values().map(|source| source.state.read_to.unwrap_or(source.stored.at));
+        read.min().unwrap_or(Timestamp(i64::MIN))
+    }
+
     /// What is wrong, one thing a line.
     pub fn details(&self) -> String {
         let behind =
@@ -119,7 +131,12 @@ impl Evidence {
             // How many bytes are still to come changes all the time.
             state.tone == source.state.tone && (state.tone.is_empty() || state.text == source.state.text)
         };
-        self.sources.iter().all(as_before)
+        let read_to = |(log, source): (&Log, &Source)| {
+            let state = reading.state(&log.agent, &log.source, source.stored, self.zone);
+            state.read_to.unwrap_or(source.stored.at)
+        };
+        let due = self.pending.is_some_and(|due| self.sources.iter().map(read_to).min() >= Some(due));
+        !due && self.sources.iter().all(as_before)
     }
 
     /// A sentence for the top of the page, where something is wrong beyond what is being read just now.

@@ -1,16 +1,16 @@
-//! What came of a scenario, as far as its logs show it: never a verdict.
+//! What came of a scenario, as its course says it: in words for the page's head, never a verdict.
 
 use message::event::CallClass;
-use message::flow::{Flow, Row};
+use message::flow::{Caller, End, Flow, Got, Outcome as Ended, Row};
 use message::kind::Kind;
 use message::logged::Message;
 use record::time::Timestamp;
 use store::scenario::{Scenario, ScenarioRow};
 
 use super::evidence::Evidence;
-use crate::ladder::entry::{is_answer, status};
+use crate::ladder::entry::is_answer;
 use crate::ladder::words::{duration, shortened};
-use crate::words::Outcome;
+use crate::words::{Came, Outcome};
 
 /// Letters of a reason phrase, which may be a million.
 const LONGEST: usize = 200;
@@ -18,13 +18,12 @@ const LONGEST: usize = 200;
 /// The words of the page's head.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Headline {
-    /// As in the list of scenarios.
     pub state: Outcome,
     /// `call`, `registration`, …
     pub class: &'static str,
     pub caller: Option<String>,
     pub callee: Option<String>,
-    /// `answered, ended by bob-web`
+    /// `answered by bob-web, ended by alice`
     pub says: String,
     pub facts: Vec<Fact>,
 }
@@ -38,110 +37,178 @@ pub struct Fact {
     pub title: String,
 }
 
-/// Moments of the first call, as its caller saw them where that was logged.
-#[derive(Clone, Debug, Default)]
-struct Moments {
-    begun: Option<Timestamp>,
-    rang: Option<Timestamp>,
-    answered: Option<Timestamp>,
-    /// Who ended it, by which method, and when.
-    ended: Option<(String, &'static str, Timestamp)>,
-    reason: String,
-}
-
 pub fn headline(scenario: &Scenario, flow: &Flow, messages: &[Message], evidence: &Evidence) -> Headline {
     let row = &scenario.row;
-    let moments = moments(row, flow, messages);
+    let head = Head { row, flow, messages, read_to: evidence.read_to() };
+    let caller = flow.course.first().filter(|_| row.class == CallClass::Call);
     Headline {
-        state: crate::words::outcome(row),
-        says: says(row, &moments),
+        state: crate::words::outcome(&came(row, flow)),
+        says: caller.map_or_else(|| head.says(), |caller| head.says_of(caller)),
         class: row.class.name(),
-        caller: row.caller.clone().or_else(|| flow.caller.clone()),
-        callee: crate::words::callee(row).or_else(|| flow.callee.as_ref().filter(|_| !row.class.is_daily())).cloned(),
-        facts: facts(&moments, evidence),
+        caller: flow.caller.clone().or_else(|| row.caller.clone()),
+        callee: flow.callee.clone().filter(|_| !row.class.is_daily()).or_else(|| crate::words::callee(row).cloned()),
+        facts: head.facts(caller, evidence),
     }
 }
 
-/// When the first INVITE of the picture was sent: what branch times count from.
+/// How it came out: as its course says, and without an INVITE as its row does.
+pub fn came(row: &ScenarioRow, flow: &Flow) -> Came {
+    let stored = Came::of(row);
+    match flow.course.first().filter(|_| row.class == CallClass::Call) {
+        Some(caller) => Came {
+            status: caller.result().map(|got| got.status),
+            rang: caller.last().is_some_and(|last| last.rang.is_some()),
+            ..stored
+        },
+        None => Came { leaves: flow.course.deregisters, ..stored },
+    }
+}
+
+/// When the INVITE that counts was sent: what branch times count from.
 pub fn begun(flow: &Flow, messages: &[Message]) -> Option<Timestamp> {
-    invites(flow, messages).find(|(row, message)| !is_answer(message, row.half)).map(|(row, _)| row.time)
+    let told = flow.course.first().and_then(|caller| caller.last()?.begun);
+    told.or_else(|| {
+        invites(flow, messages).find(|(row, message)| !is_answer(message, row.half)).map(|(row, _)| row.time)
+    })
 }
 
-fn says(row: &ScenarioRow, moments: &Moments) -> String {
-    let by = |method: &str| moments.ended.as_ref().filter(|(_, how, _)| *how == method).map(|(who, ..)| who.as_str());
-    match (row.class, row.status) {
-        (CallClass::Call, _) if row.answered.is_some() => match by("BYE") {
-            Some(who) => format!("answered, ended by {who}"),
-            None => "answered, no BYE logged".into(),
-        },
-        (CallClass::Call, Some(487)) => match by("CANCEL") {
-            Some(who) => format!("not answered, cancelled by {who}"),
-            None => "not answered".into(),
-        },
-        (CallClass::Call, None) if row.rang.is_some() => "rang, no final answer logged".into(),
-        (CallClass::Other, None) => "no call, no status".into(),
-        (_, None) => "no final answer logged".into(),
-        (CallClass::Registration, Some(200..300)) => "registered".into(),
-        (_, Some(status @ 300..)) => {
-            let word = if status < 400 { "redirected" } else { "refused" };
-            format!("{word} {status} {}", moments.reason).trim_end().to_owned()
-        }
-        (_, Some(status)) => format!("answered {status}"),
+struct Head<'a> {
+    row: &'a ScenarioRow,
+    flow: &'a Flow,
+    messages: &'a [Message],
+    read_to: Timestamp,
+}
+
+impl Head<'_> {
+    fn node(&self, node: usize) -> &str {
+        self.flow.nodes.get(node).map_or("", |node| node.name.as_str())
     }
-}
 
-fn facts(moments: &Moments, evidence: &Evidence) -> Vec<Fact> {
-    let since = |at: Option<Timestamp>| Some(duration(at?.micros_since(moments.begun?)));
-    let mut facts = Vec::new();
-    let mut add = |name, text: Option<String>| {
-        facts.extend(text.map(|text| Fact { name, text, good: false, title: String::new() }));
-    };
-    add("Rang after", since(moments.rang));
-    add("Answered after", since(moments.answered));
-    let ended = moments.ended.as_ref();
-    let lasted = ended.filter(|(_, how, _)| *how == "BYE").zip(moments.answered);
-    add("Lasted", lasted.map(|((_, _, end), answered)| duration(end.micros_since(answered))));
-    add("Ended by", ended.map(|(who, how, _)| format!("{who}, {how}")));
-    facts.push(Fact { name: "Evidence", text: evidence.says(), good: evidence.is_whole(), title: evidence.details() });
-    facts
-}
+    /// Of a call: what the caller got.
+    fn says_of(&self, caller: &Caller) -> String {
+        let Some(got) = caller.result() else { return self.says_unanswered(caller) };
+        match got.status {
+            200..300 => self.says_answered(caller),
+            487 if caller.last().is_some_and(|last| last.cancelled.is_some()) => {
+                let who = self.flow.caller.as_deref().unwrap_or("the caller");
+                format!("not answered, cancelled by {who}{}", self.though_answered())
+            }
+            status => format!("{}{}", refused(status, &got.reason), self.though_answered()),
+        }
+    }
 
-fn moments(row: &ScenarioRow, flow: &Flow, messages: &[Message]) -> Moments {
-    let mut moments = Moments { begun: begun(flow, messages), ..Moments::default() };
-    // The caller's side: the leg and the node of the first INVITE.
-    let caller = invites(flow, messages).find(|(row, message)| !is_answer(message, row.half));
-    let caller = caller.map(|(row, _)| (row.leg, row.from));
-    for (of, message) in invites(flow, messages) {
-        let Some(status) = status(message, of.half) else { continue };
-        if Some((of.leg, of.to)) == caller {
-            match status {
-                180..190 => drop(moments.rang.get_or_insert(of.time)),
-                200..300 => drop(moments.answered.get_or_insert(of.time)),
-                _ => {}
+    /// A device answered, and the caller never got that.
+    fn though_answered(&self) -> String {
+        let lost = self.flow.legs.iter().find(|leg| leg.outcome == Ended::AnswerLost);
+        lost.map_or(String::new(), |leg| format!(", though {} had answered", leg.target))
+    }
+
+    fn says_unanswered(&self, caller: &Caller) -> String {
+        let problems = self.flow.course.problems_at(self.read_to);
+        let sent = problems.filter(|problem| problem.leg == caller.leg).find_map(|problem| match problem.what {
+            message::flow::Trouble::Unanswered { sent } if self.is_invite(problem.row) => Some(sent),
+            _ => None,
+        });
+        match (sent, caller.last().and_then(|last| last.rang)) {
+            (Some(1), _) => "not answered by anybody".into(),
+            (Some(sent), _) => format!("not answered by anybody, INVITE sent {sent} times"),
+            (None, Some(_)) => "rang, no final answer logged".into(),
+            (None, None) => "no final answer logged".into(),
+        }
+    }
+
+    fn is_invite(&self, row: usize) -> bool {
+        let row = &self.flow.rows[row];
+        self.messages[row.message].facts.method == "INVITE"
+    }
+
+    fn says_answered(&self, caller: &Caller) -> String {
+        let mut says = "answered".to_owned();
+        if let Some(winner) = &caller.winner {
+            let by = winner.node.map(|node| self.node(node).to_owned());
+            let by = by.or_else(|| winner.leg.map(|leg| self.flow.legs[leg].target.clone()));
+            match (by, winner.picked_up) {
+                (Some(by), Some(_)) => says = format!("picked up by {by}"),
+                (Some(by), None) => says = format!("answered by {by}"),
+                (None, _) => {}
+            }
+            if let Some(talked_to) = winner.talked_to {
+                says += &format!(", then connected to {}", self.flow.legs[talked_to].target);
             }
         }
-        if Some(status) == row.status {
-            moments.reason = shortened(&message.facts.reason, LONGEST);
+        says += &match caller.connected {
+            Some((_, End::Bye { by, .. })) => format!(", ended by {}", self.node(by)),
+            Some((_, End::Transferred { .. })) => {
+                let who = self.flow.caller.as_deref().unwrap_or("the caller");
+                format!(", handed over by {who}")
+            }
+            Some((_, End::Open { until })) if self.read_to <= until => ", no BYE logged yet".into(),
+            Some((_, End::Open { .. })) | None => ", no BYE logged".into(),
+        };
+        says
+    }
+
+    /// Of all that is no call.
+    fn says(&self) -> String {
+        let row = self.row;
+        match (row.class, row.status) {
+            (CallClass::Call, None) if row.rang.is_some() => "rang, no final answer logged".into(),
+            (CallClass::Other, None) => "no call, no status".into(),
+            (_, None) => "no final answer logged".into(),
+            (CallClass::Registration, Some(200..300)) if self.flow.course.deregisters => "deregistered".into(),
+            (CallClass::Registration, Some(200..300)) => "registered".into(),
+            (_, Some(status @ 300..)) => refused(status, &self.reason(status)),
+            (_, Some(status)) => format!("answered {status}"),
         }
     }
-    if moments.begun.is_some() {
-        moments.rang = moments.rang.or(row.rang);
-        moments.answered = moments.answered.or(row.answered);
+
+    /// The reason phrase of the last message with this status.
+    fn reason(&self, status: u16) -> String {
+        let all = self.flow.rows.iter().rev().map(|row| &self.messages[row.message]);
+        let last = all.filter(|message| message.facts.status == Some(status)).map(|message| &message.facts.reason);
+        last.into_iter().next().cloned().unwrap_or_default()
     }
-    let ending = |method: &'static str| {
-        let request = |row: &&Row| {
-            let facts = &messages[row.message].facts;
-            facts.kind == Kind::Sip && facts.method == method && !is_answer(&messages[row.message], row.half)
+
+    fn facts(&self, caller: Option<&Caller>, evidence: &Evidence) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        let mut add = |name, text: Option<String>, title: &str| {
+            facts.extend(text.map(|text| Fact { name, text, good: false, title: title.to_owned() }));
         };
-        flow.rows.iter().find(request).map(|row| (flow.nodes[row.from].name.clone(), method, row.time))
-    };
-    moments.ended = ending("BYE").or_else(|| ending("CANCEL").filter(|_| row.answered.is_none()));
-    if moments.reason.is_empty() {
-        let last = flow.rows.iter().rev().map(|row| &messages[row.message]);
-        let last = last.filter(|message| row.status.is_some() && message.facts.status == row.status);
-        moments.reason = last.map(|message| shortened(&message.facts.reason, LONGEST)).next().unwrap_or_default();
+        if let Some(caller) = caller {
+            let last = caller.last();
+            let begun = last.and_then(|last| last.begun);
+            let since = |at: Option<Timestamp>| Some(duration(at?.micros_since(begun?)));
+            add("Rang after", since(last.and_then(|last| last.rang)), "");
+            let media = last.filter(|last| last.rang.is_none()).and_then(|last| last.early_media);
+            add("Media before the answer", since(media).map(|after| format!("after {after}")), "");
+            let got = caller.result();
+            let answered = got.filter(|got| got.status < 300);
+            let inferred = got.filter(|got| got.inferred);
+            let says = "No hop of the caller shows a final answer: this is what a proxy would choose of the branches";
+            add("Answered after", since(answered.map(|got| got.time)), "");
+            add("Result", inferred.map(|got: &Got| format!("{} inferred from the branches", got.status)), says);
+            if let Some((answered, End::Bye { time, by, .. } | End::Transferred { time, by, .. })) = caller.connected {
+                add("Lasted", Some(duration(time.micros_since(answered))), "From the caller's answer to the BYE");
+                add("Ended by", Some(format!("{}, BYE", self.node(by))), "");
+            }
+            let cancelled = last.and_then(|last| last.cancelled).filter(|_| answered.is_none());
+            add("Cancelled after", since(cancelled), "");
+            let tries = caller.tries.len();
+            add(
+                "Tries",
+                (tries > 1).then(|| format!("{tries}, the last counts")),
+                "INVITEs under one Call-ID, one after another",
+            );
+        }
+        let text = evidence.says();
+        facts.push(Fact { name: "Evidence", text, good: evidence.is_whole(), title: evidence.details() });
+        facts
     }
-    moments
+}
+
+fn refused(status: u16, reason: &str) -> String {
+    let word = if status < 400 { "redirected" } else { "refused" };
+    format!("{word} {status} {}", shortened(reason, LONGEST)).trim_end().to_owned()
 }
 
 fn invites<'a>(flow: &'a Flow, messages: &'a [Message]) -> impl Iterator<Item = (&'a Row, &'a Message)> {

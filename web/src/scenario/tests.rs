@@ -33,6 +33,8 @@ fn scenario(sample: &Sample) -> Scenario {
         ending: Some(Timestamp(NOON + 46 * SECOND)),
         ended: None,
         status: Some(200),
+        talked: None,
+        problems: None,
         calls: 1,
         legs: 4,
         messages: sample.messages.len() as i64,
@@ -150,7 +152,7 @@ fn id_of(sample: &Sample, row: usize) -> RowId {
 #[test]
 fn the_head_says_what_the_logs_show() {
     let page = page(&forked_call(), "");
-    assert_eq!(texts(&page, "h1"), ["alice to bob: answered, ended by bob-web"]);
+    assert_eq!(texts(&page, "h1"), ["alice to bob: answered by bob-web, ended by bob-web"]);
     assert_eq!(texts(&page, ".crumb .chip"), ["answered"]);
     assert_eq!(
         texts(&page, ".facts div"),

@@ -1,5 +1,6 @@
 //! One scenario as a row of a list.
 
+use message::event::CallClass;
 use message::kind::Kind;
 use record::time::Timestamp;
 use store::scenario::{ScenarioRow, Subject};
@@ -31,8 +32,10 @@ pub struct Row {
     pub outcome: Outcome,
     /// Such as "answered after 12.9 s".
     pub remark: String,
-    /// Nothing where one message is all there is.
+    /// How long they talked; of what is no call, how long it went on. Nothing where one message is all there is.
     pub lasted: String,
+    /// `2 problems`
+    pub problems: String,
     /// `3 devices`, where there are several.
     pub devices: String,
     pub legs: String,
@@ -75,9 +78,13 @@ impl Row {
             class: row.class.name(),
             provisional: row.provisional,
             status: row.status,
-            outcome: words::outcome(row),
+            outcome: words::outcome(&words::Came::of(row)),
             remark: remark(row),
-            lasted: if row.messages > 1 { duration(row.last.micros_since(row.first)) } else { String::new() },
+            lasted: lasted(row),
+            problems: match row.problems {
+                Some(problems @ 1..) => words::counted(problems, "problem").replace(' ', "\u{a0}"),
+                _ => String::new(),
+            },
             devices: if row.devices > 1 {
                 words::counted(row.devices, "device").replace(' ', "\u{a0}")
             } else {
@@ -89,6 +96,14 @@ impl Row {
             nodes: words::count(row.nodes),
             kinds: kinds(row),
         }
+    }
+}
+
+fn lasted(row: &ScenarioRow) -> String {
+    match row.talked {
+        Some(talked) => duration(talked),
+        None if row.class == CallClass::Call || row.messages <= 1 => String::new(),
+        None => duration(row.last.micros_since(row.first)),
     }
 }
 

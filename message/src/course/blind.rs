@@ -1,26 +1,17 @@
 //! Legs that nothing answered in a log that holds no answer of its own machine: nobody can tell.
 
-use super::branching::Branching;
-use super::leg::{Leg, Outcome};
-use crate::fold::Fold;
-use crate::node::{Columns, Machines};
+use super::Ground;
+use crate::legs::{Leg, Outcome};
 use crate::number::ByNumber;
-use crate::scene::Scene;
 
 /// A log cannot prove the absence of what it never holds. A machine that took the first request of a leg and is seen
 /// to send no response at all may have answered it all the same.
-pub fn mark(
-    scene: &Scene,
-    folds: &[Fold],
-    machines: &Machines,
-    branching: &Branching,
-    columns: &Columns,
-    legs: &mut [Leg],
-) {
-    let Machines { bases, loggers, tree, .. } = machines;
+pub fn mark(ground: &Ground, legs: &mut [Leg]) {
+    let Ground { scene, folds, tree, machines, branching, columns, .. } = ground;
+    let (bases, loggers) = (machines.bases, machines.loggers);
     let mut answers = vec![false; bases.count()];
     let mut first: Vec<Option<usize>> = vec![None; legs.len()];
-    for fold in folds {
+    for fold in *folds {
         let (from, _) = scene.ends(fold.first);
         if fold.first.is_response(scene.messages) && scene.sip(fold.first.message).is_some() {
             answers[bases.of[from]] = true;
@@ -38,8 +29,11 @@ pub fn mark(
             first[*trunk].get_or_insert(scene.ends(fold.first).1);
         }
     }
-    for (leg, to) in legs.iter_mut().zip(first) {
-        let open = matches!(leg.outcome, Outcome::Open | Outcome::Unknown) && leg.final_status.is_none();
+    for (at, (leg, to)) in legs.iter_mut().zip(first).enumerate() {
+        // Who sent it again and again did get no answer.
+        let open = !super::problem::gave_up(ground, &branching.legs[at].attempts)
+            && matches!(leg.outcome, Outcome::Open | Outcome::Unknown | Outcome::NoResponse | Outcome::Unreachable)
+            && leg.final_status.is_none();
         let Some(to) = to.filter(|_| open) else { continue };
         if loggers.is_server(bases.of[to]) && !answers[bases.of[to]] {
             leg.outcome = Outcome::Unknown;

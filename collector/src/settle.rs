@@ -1,0 +1,122 @@
+//! The loop that settles calls: what happened in each is worked out once it is quiet, and again when a deadline has passed.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use message::flow::{Flow, flow};
+use message::gist::Gist;
+use message::logged::Message;
+use record::time::{SECOND, Timestamp};
+use store::Store;
+use store::health::Part;
+use store::settle::{Due, Settled};
+use tokio_util::sync::CancellationToken;
+
+use crate::Error;
+use crate::ingest::now;
+
+/// How long a call is ours to settle.
+const LEASE: i64 = 60 * SECOND;
+/// Calls that are settled together.
+const TOGETHER: usize = 200;
+/// The longest wait when nothing is due.
+const LOOK: Duration = Duration::from_millis(250);
+/// After an error, and then doubling.
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+const LAST_RETRY: Duration = Duration::from_secs(10);
+/// A call is worked out again only when twenty times as long has passed as that takes: one call never takes more than a
+/// twentieth of a processor.
+const SHARE: i64 = 20;
+/// After a deadline, until logs are read beyond it; and how often is looked where one is not read.
+const READ_ON: i64 = 2 * SECOND;
+const NOT_READ: i64 = 30 * SECOND;
+/// A log that is not read so long after a deadline is not waited for.
+const GIVEN_UP: i64 = 3600 * SECOND;
+
+/// How far logs are read, by agent and source.
+type ReadTo = BTreeMap<(String, String), Timestamp>;
+
+/// Runs until cancelled.
+pub async fn run(store: Store, owner: String, cancel: CancellationToken) {
+    let mut retry = FIRST_RETRY;
+    let mut failing = false;
+    while !cancel.is_cancelled() {
+        let wait = match store.health().step(Part::Settling, step(&store, &owner)).await {
+            Ok(settled) => {
+                if std::mem::take(&mut failing) {
+                    tracing::info!("settling goes on");
+                }
+                retry = FIRST_RETRY;
+                if settled > 0 {
+                    continue;
+                }
+                LOOK
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(error = %error, "settling waits: the database does not answer as it should");
+                }
+                retry = (retry * 2).min(LAST_RETRY);
+                retry
+            }
+        };
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Settles what is due once; gives the number of calls.
+pub async fn step(store: &Store, owner: &str) -> Result<usize, Error> {
+    let due = store.due(owner, now(), LEASE, TOGETHER).await?;
+    if due.is_empty() {
+        return Ok(0);
+    }
+    let (messages, read_to) = (store.due_messages(&due).await?, store.read_to().await?);
+    let settled = tokio::task::spawn_blocking(move || {
+        messages.into_iter().map(|(due, messages)| settle(due, &messages, &read_to, now())).collect::<Vec<_>>()
+    });
+    let settled = settled.await.map_err(|error| Error::Settling(error.to_string()))?;
+    store.settle(owner, &settled).await?;
+    Ok(due.len())
+}
+
+fn settle(due: Due, messages: &[Message], read_to: &ReadTo, now: Timestamp) -> Settled {
+    let began = Instant::now();
+    let flow = flow(messages);
+    let read_to = all_read_to(messages, read_to);
+    let gist = Gist::of(&flow, read_to);
+    let took = i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX);
+    let rest_until = Timestamp(now.0.saturating_add(took.saturating_mul(SHARE)));
+    let problems = flow.course.problems_at(read_to).count();
+    Settled { due, gist, problems, next: next(&flow, read_to, now), rest_until }
+}
+
+/// The event time to which every log of a call is read.
+fn all_read_to(messages: &[Message], read_to: &ReadTo) -> Timestamp {
+    let mut least = Timestamp(i64::MAX);
+    let mut last = None;
+    for message in messages {
+        // Messages of one log stand beside each other more often than not.
+        if last.is_some_and(|last| std::sync::Arc::ptr_eq(last, &message.place)) {
+            continue;
+        }
+        last = Some(&message.place);
+        let log = (message.place.agent.clone(), message.place.source.clone());
+        least = least.min(read_to.get(&log).copied().unwrap_or(Timestamp(i64::MIN)));
+    }
+    least
+}
+
+/// When more can be said of it: after its next deadline, once its logs are read beyond that.
+fn next(flow: &Flow, read_to: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    let due = flow.course.next_due(read_to)?;
+    let after = due.0.saturating_add(READ_ON);
+    if after > now.0 {
+        return Some(Timestamp(after));
+    }
+    // Nobody reads its logs any more: it stays as it is.
+    let long_ago = now.micros_since(due) > GIVEN_UP;
+    (!long_ago).then(|| Timestamp(now.0.saturating_add(NOT_READ)))
+}

@@ -1,0 +1,191 @@
+//! What became of each leg, in the words of the device that it belongs to.
+
+use super::dialog::Dialogs;
+use super::known::{Earliest, Known};
+use super::winner::{AT_ONCE, of_other_call};
+use super::{Caller, Ground, problem};
+use crate::legs::{Leg, Outcome, Response};
+use record::time::Timestamp;
+
+/// A device that rings this long after it was cancelled, or after an answer, has not heard of it.
+const STILL: i64 = 500_000;
+
+pub fn outcomes(ground: &Ground, known: &Known, dialogs: &Dialogs, callers: &[Caller], legs: &mut [Leg]) {
+    for caller in callers {
+        let below = known.below(caller.leg);
+        let others = Others::of(ground, below);
+        legs[caller.leg].outcome = of_caller(ground, caller);
+        legs[caller.leg].rang = caller.last().and_then(|last| last.rang);
+        legs[caller.leg].final_status = caller.result().map(|got| (got.status, got.time));
+        for &leg in below {
+            legs[leg].outcome = of_device(ground, dialogs, caller, legs, &others, leg);
+        }
+        if let Some((leg, by)) =
+            caller.winner.as_ref().and_then(|w| w.picked_up.zip(w.leg)).filter(|(leg, by)| leg != by)
+        {
+            if leg != caller.leg {
+                legs[leg].outcome = Outcome::PickedUp(by);
+            }
+        }
+    }
+}
+
+fn of_caller(ground: &Ground, caller: &Caller) -> Outcome {
+    let Some(last) = caller.last() else { return Outcome::Unknown };
+    let said = || last.attempts.iter().map(|attempt| &ground.heard.0[*attempt]);
+    let elsewhere = said().flat_map(|said| &said.cancels).any(|cancel| cancel.elsewhere);
+    match &last.result {
+        Some(got) => match got.status {
+            200..300 => Outcome::Answered,
+            300..400 => Outcome::Redirected(got.status),
+            // Where the log begins within a fork, its first hop is that of a device.
+            487 if elsewhere => Outcome::AnsweredElsewhere,
+            487 if last.cancelled.is_some() => Outcome::Cancelled,
+            status => Outcome::Refused(status),
+        },
+        None if last.begun.is_none() => Outcome::Unknown,
+        None if problem::gave_up(ground, &last.attempts) => Outcome::Unreachable,
+        None => Outcome::Open,
+    }
+}
+
+/// What was seen of the device of a leg, and of what was asked of it.
+struct Seen<'a> {
+    last: Option<Response<'a>>,
+    rang: bool,
+    last_rang: Option<Timestamp>,
+    heard: bool,
+    cancelled: Option<Timestamp>,
+    elsewhere: bool,
+    cancel_answered: bool,
+}
+
+fn of_device(
+    ground: &Ground,
+    dialogs: &Dialogs,
+    caller: &Caller,
+    legs: &[Leg],
+    others: &Others,
+    leg: usize,
+) -> Outcome {
+    let branched = &ground.branching.legs[leg];
+    if branched.attempts.is_empty() {
+        return Outcome::NotInvited;
+    }
+    // The only branch that can have answered, though its log holds no answers.
+    if caller.winner.as_ref().is_some_and(|winner| winner.leg == Some(leg)) {
+        return Outcome::Answered;
+    }
+    let seen = seen(ground, leg);
+    let call_over = caller.result().is_some();
+    match seen.last {
+        Some(last) if last.status < 300 => return answered(ground, dialogs, caller, legs, leg, last),
+        Some(last) if last.status == 487 => return released(caller, others, leg, &seen, last.time),
+        Some(last) if last.status == 408 => {
+            return if seen.elsewhere { Outcome::AnsweredElsewhere } else { Outcome::Unreachable };
+        }
+        Some(last) if last.status < 400 => return Outcome::Redirected(last.status),
+        Some(last) => return Outcome::Refused(last.status),
+        None => {}
+    }
+    let somebody = caller.result().filter(|got| got.status < 300).map(|got| got.time);
+    let asked_to_stop = seen.cancelled.into_iter().chain(somebody).min();
+    let still = asked_to_stop.zip(seen.last_rang).is_some_and(|(stop, rang)| rang.micros_since(stop) > STILL);
+    if still {
+        Outcome::StillRinging
+    } else if seen.elsewhere && seen.cancel_answered {
+        Outcome::AnsweredElsewhere
+    } else if seen.cancelled.is_some() {
+        if seen.cancel_answered { Outcome::CancelledWithoutEnd } else { Outcome::CancelUnanswered }
+    } else if seen.rang {
+        if call_over { Outcome::RangEndNotLogged } else { Outcome::Open }
+    } else if !call_over {
+        Outcome::Open
+    } else if seen.heard {
+        Outcome::NoResponse
+    } else {
+        Outcome::Unreachable
+    }
+}
+
+fn seen<'a>(ground: &Ground<'_, 'a>, leg: usize) -> Seen<'a> {
+    let attempts = &ground.branching.legs[leg].attempts;
+    let (provisional, _) = ground.heard.of_leg(ground.branching, leg);
+    let ringing = || provisional.clone().filter(|response| response.status > 100);
+    let cancels = || attempts.iter().flat_map(|attempt| &ground.heard.0[*attempt].cancels);
+    Seen {
+        last: ground.heard.last(ground.tree, ground.branching, leg),
+        rang: ringing().next().is_some(),
+        last_rang: ringing().map(|response| response.time).max(),
+        heard: provisional.clone().next().is_some(),
+        cancelled: cancels().map(|cancel| cancel.time).min(),
+        elsewhere: cancels().any(|cancel| cancel.elsewhere),
+        cancel_answered: cancels().any(|cancel| cancel.answered),
+    }
+}
+
+fn answered(ground: &Ground, dialogs: &Dialogs, caller: &Caller, legs: &[Leg], leg: usize, last: Response) -> Outcome {
+    let winner = caller.winner.as_ref();
+    let won = winner.and_then(|winner| winner.leg);
+    let up = won.into_iter().flat_map(|won| std::iter::successors(Some(won), |up| legs[*up].parent));
+    if up.into_iter().any(|up| up == leg) {
+        return Outcome::Answered;
+    }
+    let fold = &ground.folds[last.fold];
+    let dialog = dialogs.of_fold(ground.scene, ground.tree.call[fold.first.message], fold);
+    let at_once = dialog.is_some_and(|dialog| dialogs.hung_up_within(dialog, AT_ONCE));
+    match caller.result().filter(|got| got.status < 300) {
+        Some(got) if last.time > got.time && !at_once && of_other_call(ground, caller.leg, leg) => {
+            Outcome::ConnectedAfter(last.time.micros_since(got.time))
+        }
+        Some(_) => Outcome::AnsweredTooHungUp,
+        None => {
+            let cancelled = caller.last().and_then(|last| last.cancelled);
+            let late = cancelled.is_some_and(|cancelled| cancelled <= last.time);
+            if late && at_once { Outcome::AnsweredTooHungUp } else { Outcome::AnswerLost }
+        }
+    }
+}
+
+/// When legs of one caller were first answered, and first refused for all.
+#[derive(Default)]
+struct Others {
+    answered: Earliest,
+    refused: Earliest,
+}
+
+impl Others {
+    fn of(ground: &Ground, legs: &[usize]) -> Self {
+        let mut others = Self::default();
+        for &leg in legs {
+            for last in ground.heard.of_leg(ground.branching, leg).1 {
+                match last.status {
+                    200..300 => others.answered.note(last.time, leg),
+                    600.. => others.refused.note(last.time, leg),
+                    _ => {}
+                }
+            }
+        }
+        others
+    }
+}
+
+/// 487, and why.
+fn released(caller: &Caller, others: &Others, leg: usize, seen: &Seen, ended: Timestamp) -> Outcome {
+    let asked = seen.cancelled.unwrap_or(ended);
+    let answer = others.answered.of_others(leg).filter(|at| *at <= ended);
+    let refusal = others.refused.of_others(leg).filter(|at| *at <= ended);
+    let of_caller = caller.result().filter(|got| got.status < 300 && got.time <= ended).map(|got| got.time);
+    let cancelled = caller.last().and_then(|last| last.cancelled).filter(|at| *at <= asked.max(ended));
+    if answer.or(of_caller).is_some() {
+        if seen.elsewhere { Outcome::AnsweredElsewhere } else { Outcome::Released }
+    } else if seen.elsewhere {
+        Outcome::AnsweredElsewhere
+    } else if cancelled.is_some() {
+        Outcome::Cancelled
+    } else if refusal.is_some() {
+        Outcome::ReleasedByRefusal
+    } else {
+        Outcome::RangOut
+    }
+}

@@ -1,0 +1,321 @@
+//! Dialogs: a Call-ID with an unordered pair of tags. How long one was up, who ended it, and what took its place.
+
+use std::collections::HashMap;
+
+use super::known::Known;
+use super::winner::MOST;
+use super::{Caller, Ground};
+use crate::facts::SipFacts;
+use crate::fold::Fold;
+use crate::number::{ByNumber, NumberSet};
+use crate::scene::{Scene, Verb, from_tag, to_tag};
+use crate::sip::{DialogId, NameAddr};
+use record::time::{SECOND, Timestamp};
+
+/// A BYE that follows one in another dialog so soon, from whoever got that one, was passed on.
+const PASSED_ON: i64 = 2 * SECOND;
+/// A session that names no time to live is over after this.
+const LONGEST: i64 = 12 * 3600 * SECOND;
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Dialog {
+    /// Its leg, as its To-tag says.
+    pub leg: Option<usize>,
+    pub call_id: String,
+    /// Tags of who called and of who was called.
+    pub tags: (String, String),
+    pub(crate) users: (String, String),
+    /// The first 2xx to INVITE that is logged of it.
+    pub answered: Option<Timestamp>,
+    pub ended: Option<Bye>,
+}
+
+/// The first BYE of a dialog.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Bye {
+    pub time: Timestamp,
+    pub row: usize,
+    /// The node that sent it.
+    pub by: usize,
+    /// Its From-tag is that of who called.
+    pub by_caller: bool,
+}
+
+/// How the connection of a caller ended.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum End {
+    /// By a BYE, of this node.
+    Bye { time: Timestamp, by: usize, row: usize },
+    /// The caller handed the other side over and left.
+    Transferred { time: Timestamp, by: usize, row: usize },
+    /// No BYE is logged. It may be going on until this time; beyond it a BYE is missing.
+    Open { until: Timestamp },
+}
+
+type Key<'a> = (usize, &'a str, &'a str);
+
+pub struct Dialogs<'a> {
+    all: Vec<Dialog>,
+    of: HashMap<Key<'a>, usize>,
+    /// By call and the tag of who called.
+    of_caller: HashMap<(usize, &'a str), Vec<usize>>,
+    of_call_id: HashMap<&'a str, Vec<usize>>,
+    /// By the node that received it: BYEs as they were sent.
+    byes: ByNumber<usize, Vec<Bye>>,
+    /// By Call-ID: rows of REFERs.
+    refers: HashMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Dialogs<'a> {
+    pub fn of(ground: &Ground<'_, 'a>) -> Self {
+        let Ground { scene, folds, tree, .. } = ground;
+        let mut dialogs = Self {
+            all: Vec::new(),
+            of: HashMap::new(),
+            of_caller: HashMap::new(),
+            of_call_id: HashMap::new(),
+            byes: ByNumber::default(),
+            refers: HashMap::new(),
+        };
+        for (index, fold) in folds.iter().enumerate() {
+            let message = fold.first.message;
+            let Some(sip) = scene.sip(message) else { continue };
+            let (Some(from), Some(to)) = (from_tag(sip), to_tag(sip)) else { continue };
+            let call = tree.call[message];
+            let facts = &scene.messages[message].facts;
+            let call_id = facts.call_id.as_deref().unwrap_or_default();
+            if facts.method == "REFER" && !facts.response {
+                dialogs.refers.entry(call_id).or_default().push(index);
+            }
+            let answers = matches!(scene.invite_status(fold.first), Some(200..=299));
+            let opens = scene.invite_status(fold.first).is_some_and(|status| status > 100 && status < 300);
+            let known = dialogs.find(call, from, to);
+            let dialog = match known {
+                Some(dialog) => dialog,
+                // A refusal makes no dialog, and its ACK neither.
+                None if opens || scene.verb[message] == Verb::Bye => {
+                    dialogs.all.push(Dialog {
+                        leg: ground.tags.find(call, Some(to)).or_else(|| ground.tags.find(call, Some(from))),
+                        call_id: call_id.to_owned(),
+                        tags: (from.to_owned(), to.to_owned()),
+                        users: (user(sip.from.as_ref()), user(sip.to.as_ref())),
+                        answered: None,
+                        ended: None,
+                    });
+                    let new = dialogs.all.len() - 1;
+                    dialogs.of.insert((call, from, to), new);
+                    dialogs.of_caller.entry((call, from)).or_default().push(new);
+                    dialogs.of_call_id.entry(call_id).or_default().push(new);
+                    new
+                }
+                None => continue,
+            };
+            let dialog = &mut dialogs.all[dialog];
+            if answers {
+                dialog.answered.get_or_insert(fold.first.time);
+            }
+            if scene.verb[message] == Verb::Bye && !fold.first.is_response(scene.messages) {
+                let (by, to) = scene.ends(fold.first);
+                let (by, to) = (ground.columns.of[by], ground.columns.of[to]);
+                let bye = Bye { time: fold.first.time, row: index, by, by_caller: dialog.tags.0 == from };
+                if dialog.ended.is_none() {
+                    dialog.ended = Some(bye);
+                    dialogs.byes.entry(to).or_default().push(bye);
+                }
+            }
+        }
+        dialogs
+    }
+
+    pub fn find(&self, call: usize, one: &str, other: &str) -> Option<usize> {
+        self.of.get(&(call, one, other)).or_else(|| self.of.get(&(call, other, one))).copied()
+    }
+
+    /// The dialog of a 2xx or of another response.
+    pub fn of_fold(&self, scene: &Scene, call: usize, fold: &Fold) -> Option<usize> {
+        let sip = scene.sip(fold.first.message)?;
+        self.find(call, from_tag(sip)?, to_tag(sip)?)
+    }
+
+    pub fn get(&self, dialog: usize) -> &Dialog {
+        &self.all[dialog]
+    }
+
+    /// Whether it was hung up within a time after its answer.
+    pub fn hung_up_within(&self, dialog: usize, span: i64) -> bool {
+        let dialog = &self.all[dialog];
+        let ended = dialog.ended.zip(dialog.answered);
+        ended.is_some_and(|(ended, answered)| ended.time.micros_since(answered) <= span)
+    }
+
+    /// The dialog that a Replaces names; one of its tags may be missing.
+    pub fn named(&self, id: &DialogId) -> Option<usize> {
+        let all = self.of_call_id.get(id.call_id.as_str())?;
+        all.iter().copied().take(MOST).find(|dialog| {
+            let dialog = &self.all[*dialog];
+            let (from, to) = (dialog.tags.0.as_str(), dialog.tags.1.as_str());
+            let fits = |one: &str, other: &str| {
+                (id.to_tag.is_empty() || id.to_tag == one) && (id.from_tag.is_empty() || id.from_tag == other)
+            };
+            fits(from, to) || fits(to, from)
+        })
+    }
+
+    /// Who sent a BYE, or the one that it passes on.
+    pub fn sender(&self, bye: Bye) -> usize {
+        let received = self.byes.get(&bye.by).map_or(&[][..], Vec::as_slice);
+        let from = received.partition_point(|other| bye.time.micros_since(other.time) > PASSED_ON);
+        let passed_on =
+            received[from..].iter().take_while(|other| other.time <= bye.time).find(|other| other.row != bye.row);
+        passed_on.map_or(bye.by, |other| other.by)
+    }
+
+    pub fn told(self) -> Vec<Dialog> {
+        self.all
+    }
+}
+
+/// From the caller's 2xx to the end of the last dialog that served the caller.
+pub fn measure(ground: &Ground, known: &Known, dialogs: &Dialogs, caller: &mut Caller) {
+    let Some(got) = caller.result().filter(|got| got.status < 300) else { return };
+    let (answered, row) = (got.time, got.row);
+    let call = ground.branching.legs[caller.leg].call;
+    let of_winner = caller.winner.as_ref().and_then(|winner| winner.dialog);
+    let of_row = dialogs.of_fold(ground.scene, ground.tree.call[ground.folds[row].first.message], &ground.folds[row]);
+    let Some(mut dialog) = of_winner.or(of_row) else {
+        caller.connected = Some((answered, going_on(known, answered)));
+        return;
+    };
+    let mut seen = NumberSet::default();
+    while seen.insert(dialog) {
+        match successor(ground, known, dialogs, dialog, call) {
+            Some(next) => dialog = next,
+            None => break,
+        }
+    }
+    let last = dialogs.get(dialog);
+    let end = match last.ended {
+        Some(bye) if transfers(ground, dialogs, last) || taken_over(ground, known, dialogs, dialog) => {
+            End::Transferred { time: bye.time, by: dialogs.sender(bye), row: bye.row }
+        }
+        Some(bye) => End::Bye { time: bye.time, by: dialogs.sender(bye), row: bye.row },
+        None => going_on(known, last.answered.unwrap_or(answered)),
+    };
+    caller.connected = Some((answered, end));
+}
+
+fn going_on(known: &Known, since: Timestamp) -> End {
+    let longest = known.session.map_or(LONGEST, |seconds| i64::from(seconds) * SECOND);
+    End::Open { until: Timestamp(since.0.saturating_add(longest)) }
+}
+
+/// The dialog that took the place of one: by an INVITE that replaces it, or by one that its REFER asked for.
+fn successor(ground: &Ground, known: &Known, dialogs: &Dialogs, dialog: usize, call: usize) -> Option<usize> {
+    let Ground { scene, folds, tree, .. } = ground;
+    let old = dialogs.get(dialog);
+    let refer = referred(ground, dialogs, old, false);
+    // Without a REFER only what says so can take its place.
+    let others = || known.roots.values().flatten().copied();
+    let candidates: Vec<usize> = if refer.is_some() {
+        let mut all: Vec<usize> = others().collect();
+        all.sort_unstable();
+        all
+    } else {
+        known.replacing.clone()
+    };
+    for attempt in candidates.into_iter().take(MOST).map(|attempt| &tree.attempts[attempt]) {
+        let Some(sip) = attempt.fold.and_then(|fold| scene.sip(folds[fold].first.message)) else { continue };
+        let replaced = sip.replaces.as_ref().and_then(|id| dialogs.named(id));
+        let takes_over = replaced == Some(dialog) && concerns(sip, &old.users.0);
+        let asked = refer.as_ref().is_some_and(|refer| {
+            let after = attempt.begun.is_some_and(|begun| begun >= refer.time);
+            let of_referred = sip.from.as_ref().is_some_and(|from| from.uri.user == refer.user);
+            after
+                && of_referred
+                && attempt.call != call
+                && (replaced.is_some_and(|r| Some(r) == refer.replaces)
+                    || sip.named.contains(&refer.call_id)
+                    || asks_for(sip, &refer.target))
+        });
+        if !takes_over && !asked {
+            continue;
+        }
+        let begun = dialogs.of_caller.get(&(attempt.call, from_tag(sip).unwrap_or_default()));
+        let new = begun.into_iter().flatten().find(|new| **new != dialog && dialogs.all[**new].answered.is_some());
+        if let Some(new) = new {
+            return Some(*new);
+        }
+    }
+    None
+}
+
+fn user(address: Option<&NameAddr>) -> String {
+    address.map(|address| address.uri.user.clone()).unwrap_or_default()
+}
+
+/// An INVITE of this user or to them.
+fn concerns(sip: &SipFacts, of: &str) -> bool {
+    user(sip.from.as_ref()) == of || user(sip.to.as_ref()) == of
+}
+
+/// Somebody took the caller's place in it.
+fn taken_over(ground: &Ground, known: &Known, dialogs: &Dialogs, dialog: usize) -> bool {
+    let old = dialogs.get(dialog);
+    let replacing = known.replacing.iter().take(MOST).map(|attempt| &ground.tree.attempts[*attempt]);
+    let mut opening = replacing.filter_map(|attempt| ground.scene.sip(ground.folds[attempt.fold?].first.message));
+    opening.any(|sip| {
+        let named = sip.replaces.as_ref().and_then(|id| dialogs.named(id));
+        named == Some(dialog) && !concerns(sip, &old.users.0)
+    })
+}
+
+fn asks_for(sip: &SipFacts, target: &str) -> bool {
+    let user = sip.request_uri.as_ref().map(|uri| uri.user.as_str());
+    !target.is_empty() && user == Some(target)
+}
+
+/// A REFER within a dialog.
+struct Refer {
+    time: Timestamp,
+    /// The user who is asked to call.
+    user: String,
+    /// Whom: a user.
+    target: String,
+    /// The dialog that the new call is to replace.
+    replaces: Option<usize>,
+    call_id: String,
+}
+
+/// The REFER in a dialog that one side sent: the caller, or the other.
+fn referred(ground: &Ground, dialogs: &Dialogs, dialog: &Dialog, by_caller: bool) -> Option<Refer> {
+    let Ground { scene, folds, .. } = ground;
+    let refers = dialogs.refers.get(dialog.call_id.as_str());
+    refers.into_iter().flatten().take(MOST).map(|row| &folds[*row]).find_map(|fold| {
+        let message = fold.first.message;
+        let sip = scene.sip(message).filter(|_| !fold.first.is_response(scene.messages))?;
+        let (from, to) = (from_tag(sip)?, to_tag(sip)?);
+        let way = if by_caller { (&dialog.tags.0, &dialog.tags.1) } else { (&dialog.tags.1, &dialog.tags.0) };
+        if (from, to) != (way.0.as_str(), way.1.as_str()) {
+            return None;
+        }
+        let refer_to = sip.refer_to.as_ref()?;
+        let replaces = refer_to.uri.text.split_once('?').and_then(|(_, headers)| {
+            let named = headers.split('&').filter_map(|header| header.split_once('='));
+            let value = named.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("Replaces"))?.1;
+            let decoded = percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned();
+            dialogs.named(&DialogId::read(&decoded)?)
+        });
+        Some(Refer {
+            time: fold.first.time,
+            user: sip.to.as_ref().map(|to| to.uri.user.clone()).unwrap_or_default(),
+            target: refer_to.uri.user.clone(),
+            replaces,
+            call_id: dialog.call_id.clone(),
+        })
+    })
+}
+
+/// The caller asked the other side to call somebody else.
+fn transfers(ground: &Ground, dialogs: &Dialogs, dialog: &Dialog) -> bool {
+    referred(ground, dialogs, dialog, true).is_some()
+}

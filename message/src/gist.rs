@@ -1,0 +1,59 @@
+//! What lists show of a call's course: what its caller got, how long they talked, who answered, what went wrong.
+
+use crate::flow::Flow;
+use crate::flow::{End, NodeKind};
+use record::time::Timestamp;
+
+/// The course of the first caller's call in a few values.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Gist {
+    /// What the caller got.
+    pub status: Option<u16>,
+    pub rang: Option<Timestamp>,
+    /// The caller's 2xx.
+    pub answered: Option<Timestamp>,
+    /// Where the last dialog that served the caller ended.
+    pub ended: Option<Timestamp>,
+    /// Microseconds between these two.
+    pub talked: Option<i64>,
+    /// The person who answered, else the machine.
+    pub answered_by: Option<String>,
+    pub legs: usize,
+    /// Devices and targets that were invited or pushed to.
+    pub devices: usize,
+    /// What went wrong, as far as all logs had been read.
+    pub problems: usize,
+}
+
+impl Gist {
+    /// None: nobody was invited. `read_to`: all logs that could show more had been read to this event time.
+    pub fn of(flow: &Flow, read_to: Timestamp) -> Option<Self> {
+        let caller = flow.course.first()?;
+        let last = caller.last();
+        let got = caller.result();
+        let (ended, talked) = match caller.connected {
+            Some((answered, End::Bye { time, .. } | End::Transferred { time, .. })) => {
+                (Some(time), Some(time.micros_since(answered)))
+            }
+            _ => (None, None),
+        };
+        let winner = caller.winner.as_ref();
+        let node = winner.and_then(|winner| winner.node).map(|node| &flow.nodes[node]);
+        let target = winner.and_then(|winner| winner.leg).map(|leg| flow.legs[leg].target.as_str());
+        let answered_by = node.map(|node| match (&node.person, node.kind) {
+            (Some(person), NodeKind::Device) => person.clone(),
+            _ => node.name.clone(),
+        });
+        Some(Self {
+            status: got.map(|got| got.status),
+            rang: last.and_then(|last| last.rang),
+            answered: got.filter(|got| got.status < 300).map(|got| got.time),
+            ended,
+            talked,
+            answered_by: answered_by.or_else(|| target.map(str::to_owned)),
+            legs: flow.legs.len(),
+            devices: flow.legs.iter().filter(|leg| leg.parent.is_some()).count(),
+            problems: flow.course.problems_at(read_to).count(),
+        })
+    }
+}

@@ -1,0 +1,119 @@
+//! Calls are settled: what was worked out of their messages stands in lists, for the version it was worked out of.
+
+use message::gist::Gist;
+use record::id::ScenarioId;
+use record::time::{SECOND, Timestamp};
+
+use super::correlate::only;
+use super::fixture::{File, NOON, Says, correlate, says};
+use super::store_test;
+use crate::Store;
+use crate::scenario::ScenarioRow;
+use crate::search::Filter;
+use crate::settle::{Due, Settled};
+
+const LEASE: i64 = 60 * SECOND;
+
+/// Long after all that was logged.
+fn later(seconds: i64) -> Timestamp {
+    Timestamp(i64::MAX / 2 + seconds * SECOND)
+}
+
+fn gist() -> Gist {
+    Gist {
+        status: Some(500),
+        rang: Some(NOON),
+        answered: None,
+        ended: None,
+        talked: None,
+        answered_by: Some("carol".into()),
+        legs: 3,
+        devices: 2,
+        problems: 2,
+    }
+}
+
+fn settled(due: Due) -> Settled {
+    Settled { due, gist: Some(gist()), problems: 2, next: None, rest_until: Timestamp(0) }
+}
+
+async fn call(store: &Store, more: Vec<Says>) -> (File, ScenarioId) {
+    let mut file = File::new(1);
+    file.log(store, [says("a", 0, "INVITE"), says("a", 2, "INVITE").status(200)]).await;
+    for one in more {
+        file.log(store, [one]).await;
+    }
+    correlate(store, 100).await;
+    (file, only(store).await.row.subject.scenario().unwrap())
+}
+
+async fn listed(store: &Store, status: u16) -> Vec<ScenarioRow> {
+    let filter = Filter { final_status: Some((status, status)), ..Filter::default() };
+    store.search(&filter, None, 10).await.unwrap().rows
+}
+
+store_test! {
+    async fn a_call_is_due_after_it_changed_and_is_listed_as_it_was_settled(store) {
+        let (_, id) = call(&store, Vec::new()).await;
+        assert_eq!(store.due("one", NOON, LEASE, 10).await.unwrap(), []);
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        assert_eq!(due, [Due { id, version: 1 }]);
+        let messages = store.due_messages(&due).await.unwrap();
+        assert_eq!(messages.iter().map(|(due, all)| (due.id, all.len())).collect::<Vec<_>>(), [(id, 2)]);
+        assert_eq!((listed(&store, 200).await.len(), listed(&store, 500).await.len()), (1, 0));
+        assert_eq!(listed(&store, 200).await[0].problems, None);
+        assert_eq!(store.settle("one", &[settled(due[0])]).await.unwrap(), 1);
+        assert_eq!(listed(&store, 200).await, []);
+        let row = &listed(&store, 500).await[0];
+        assert_eq!((row.status, row.answered_by.as_deref(), row.problems), (Some(500), Some("carol"), Some(2)));
+        assert_eq!((row.legs, row.devices, row.version), (3, 2, 1));
+        assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap(), []);
+    }
+
+    async fn what_came_meanwhile_is_settled_again(store) {
+        let (mut file, id) = call(&store, Vec::new()).await;
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        file.log(&store, [says("a", 60, "BYE")]).await;
+        correlate(&store, 100).await;
+        assert_eq!(store.settle("one", &[settled(due[0])]).await.unwrap(), 0);
+        assert_eq!(only(&store).await.row.status, Some(200));
+        assert_eq!(store.due("one", later(1), LEASE, 10).await.unwrap(), [Due { id, version: 2 }]);
+    }
+
+    async fn what_is_settled_says_no_more_of_what_came_later(store) {
+        let (mut file, _) = call(&store, Vec::new()).await;
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        store.settle("one", &[settled(due[0])]).await.unwrap();
+        file.log(&store, [says("a", 60, "BYE")]).await;
+        correlate(&store, 100).await;
+        let row = only(&store).await.row;
+        assert_eq!((row.status, row.problems), (Some(200), None));
+    }
+
+    async fn a_call_that_one_has_taken_is_due_for_another_when_the_lease_is_over(store) {
+        let (_, id) = call(&store, Vec::new()).await;
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        assert_eq!(store.due("two", later(59), LEASE, 10).await.unwrap(), []);
+        let again = store.due("two", later(61), LEASE, 10).await.unwrap();
+        assert_eq!(again, [Due { id, version: 1 }]);
+        assert_eq!(store.settle("one", &[settled(due[0])]).await.unwrap(), 0);
+        assert_eq!(store.settle("two", &[settled(again[0])]).await.unwrap(), 1);
+    }
+
+    async fn a_call_with_a_deadline_is_due_again_then_and_no_sooner(store) {
+        let (_, id) = call(&store, Vec::new()).await;
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        let next = Settled { next: Some(later(30)), ..settled(due[0]) };
+        store.settle("one", &[next]).await.unwrap();
+        assert_eq!(store.due("one", later(29), LEASE, 10).await.unwrap(), []);
+        assert_eq!(store.due("one", later(31), LEASE, 10).await.unwrap(), [Due { id, version: 1 }]);
+    }
+
+    async fn what_is_no_call_is_never_due(store) {
+        let mut file = File::new(1);
+        let register = Says { class: message::event::CallClass::Registration, ..says("r", 0, "REGISTER") };
+        file.log(&store, [register]).await;
+        correlate(&store, 100).await;
+        assert_eq!(store.due("one", later(0), LEASE, 10).await.unwrap(), []);
+    }
+}

@@ -1,0 +1,93 @@
+//! Calls whose course an expert wrote down before anything was looked at (`tests/cases`): from log to list, page and API.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::support::{Api, Siptrail, eventually};
+
+/// Call-ID without its host; what the caller got; who answered; whole seconds of talk; problems; words of the page's head.
+type Expected = (&'static str, u16, Option<&'static str>, Option<i64>, usize, &'static str);
+
+const EXPECTED: &[Expected] = &[
+    ("f22d636d568c434c", 200, Some("bob"), Some(30), 0, "answered by bob, ended by alice"),
+    ("563806073a7e28f9", 200, Some("bob"), Some(15), 0, "answered by bob JsSIP, ended by bob JsSIP"),
+    ("c7c18520ba5aaf74", 200, Some("bob"), Some(54), 0, "answered by bob OneNumber, ended by bob OneNumber"),
+    ("6eea42de1bcdb7af", 200, Some("bob"), Some(25), 0, "answered by bob Yealink, ended by alice"),
+    ("5fadf80830148adf", 200, Some("bob"), Some(31), 0, "answered by bob OneNumber, ended by alice"),
+    ("b791d4423b0ed07d", 480, None, None, 1, "refused 480 Temporarily Unavailable"),
+    ("d902afb6ef566edf", 403, None, None, 2, "refused 403 Forbidden"),
+    ("e54e9c8dc9d9d03d", 500, None, None, 2, "refused 500 Server Internal Error"),
+    ("47a9ae4068fd34da", 603, None, None, 1, "refused 603 Decline"),
+    ("4e81bc598d673a0c", 200, Some("carol"), Some(16), 0, "answered by carol, ended by alice"),
+    ("f83304af90a6a6f1", 200, Some("bob"), Some(26), 0, "answered by bob, ended by alice"),
+    ("fb1a11eaf7644fd5", 200, Some("bob"), Some(27), 0, "answered by bob, ended by alice"),
+    ("c9c9e88dc48808d9", 200, Some("bob"), Some(17), 1, "answered by bob, ended by alice"),
+    ("e171060a6bed4684", 200, Some("bob"), Some(17), 0, "answered by bob, ended by alice"),
+    ("43d5ffca789d5a33", 200, Some("bob"), Some(32), 1, "answered by bob, ended by bob"),
+    ("cef028d2dceec25e", 200, Some("bob"), Some(25), 2, "answered by bob Yealink, ended by alice"),
+    ("c17f8389d3d10951", 500, None, None, 2, "refused 500 Server Internal Error, though bob had answered"),
+    ("c09ab7520ef17bd4", 200, Some("bob"), Some(34), 0, "answered by bob OneNumber, ended by alice"),
+    ("a9326054c66ec0d6", 480, None, None, 2, "refused 480 Temporarily Unavailable"),
+    ("0267fc23f7a7f82b", 480, None, None, 2, "refused 480 Temporarily Unavailable"),
+    ("00b407c231f8323a", 487, None, None, 1, "not answered, cancelled by alice, though bob had answered"),
+    ("1943b40a3b76a97e", 487, None, None, 0, "not answered, cancelled by alice"),
+    ("b96c850224adbfda", 200, Some("bob"), Some(87), 0, "answered by bob, ended by alice"),
+];
+
+fn logs() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/calls");
+    let cases = std::fs::read_dir(&folder).expect("the cases").filter_map(|entry| Some(entry.ok()?.path()));
+    let mut logs: Vec<PathBuf> = cases
+        .filter(|case| case.is_dir())
+        .flat_map(|case| std::fs::read_dir(case).expect("a case").filter_map(|entry| Some(entry.ok()?.path())))
+        .collect();
+    logs.sort();
+    logs
+}
+
+/// All calls as the list has them, once what happened in each has been worked out.
+async fn settled(api: &Api) -> Vec<Value> {
+    eventually("all calls are settled", || async {
+        let calls = api.scenarios("&class=call").await?;
+        // What stands last in a log is not joined yet.
+        let calls: Vec<Value> = calls.into_iter().filter(|call| !call["id"].is_null()).collect();
+        let waiting = calls.iter().filter(|call| call["problems"].is_null()).count();
+        if calls.len() >= 30 && waiting == 0 { Ok(calls) } else { Err(format!("{waiting} of {} wait", calls.len())) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn list_page_and_api_tell_what_an_expert_expects() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let logs = logs();
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &logs.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+    let api = siptrail.api().await;
+    let calls = settled(&api).await;
+    let mut found = 0;
+    for listed in &calls {
+        let id = Api::id(listed);
+        let picture = api.get(&format!("/api/v1/scenarios/{id}")).await.expect("the scenario");
+        for field in ["status", "rang", "answered", "ending", "talked", "answered_by", "legs", "devices", "problems"] {
+            assert_eq!(listed[field], picture["scenario"][field], "{field} of {id}: {picture}");
+        }
+        let call_id = picture["legs"][0]["call_id"].as_str().unwrap_or_default();
+        let Some(expected) = EXPECTED.iter().find(|expected| call_id.starts_with(expected.0)) else { continue };
+        found += 1;
+        let seconds = listed["talked"].as_i64().map(|talked| (talked + 500_000) / 1_000_000);
+        let told = (listed["status"].as_u64(), listed["answered_by"].as_str(), seconds, listed["problems"].as_u64());
+        let (_, status, by, talked, problems, says) = *expected;
+        assert_eq!(
+            told,
+            (Some(u64::from(status)), by, talked, Some(problems as u64)),
+            "{call_id}: {}",
+            picture["course"]
+        );
+        let page = api.page(&format!("/s/{id}")).await.expect("the page");
+        let head = page.split("<h1").nth(1).and_then(|rest| rest.split("</h1>").next()).unwrap_or_default();
+        assert!(head.ends_with(says), "{call_id}: {head}");
+    }
+    assert_eq!(found, EXPECTED.len());
+    assert_eq!(siptrail.stop().await, Some(0));
+}

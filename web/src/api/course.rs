@@ -1,0 +1,231 @@
+//! What happened in a scenario, for programs: the same value that the page is drawn from.
+
+use message::flow::{Caller, End, Flow, Problem, Trouble, Try};
+use record::time::Timestamp;
+use serde::Serialize;
+
+use super::scenarios::text;
+use crate::ladder::words::shortened;
+
+/// Letters of a reason phrase, which may be a million.
+const LONGEST: usize = 200;
+/// Of each list; a scenario of more says so by `more`.
+const MOST: usize = 1_000;
+
+/// What happened. Numbers in `leg`, `node` and `row` count the lists of the scenario from 0.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Course)]
+pub(super) struct CourseJson {
+    /// Calls of a caller, each with a result of its own: A, C, D, … Empty where nobody was invited.
+    callers: Vec<CallerJson>,
+    dialogs: Vec<DialogJson>,
+    /// What went wrong, as far as the logs are read.
+    problems: Vec<ProblemJson>,
+    /// A registration that takes itself back.
+    deregisters: bool,
+    /// A list is longer than is given here.
+    more: bool,
+}
+
+/// The call of one caller.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Caller)]
+struct CallerJson {
+    leg: usize,
+    /// INVITEs one after another under one Call-ID; the last is the one that counts.
+    tries: Vec<TryJson>,
+    winner: Option<WinnerJson>,
+    /// From the caller's 2xx on.
+    #[schema(format = DateTime)]
+    connected: Option<String>,
+    /// Microseconds from the caller's 2xx to the end of the last dialog that served the caller.
+    lasted: Option<i64>,
+    end: Option<EndName>,
+    /// The node that sent the BYE.
+    ended_by: Option<usize>,
+}
+
+/// How the connection of a caller ended.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = End)]
+enum EndName {
+    Bye,
+    /// The caller handed the other side over and left.
+    Transferred,
+    GoingOn,
+    /// Its time is over, and no BYE is logged.
+    NotLogged,
+}
+
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Try)]
+struct TryJson {
+    #[schema(format = DateTime)]
+    begun: Option<String>,
+    /// The first 180 at the caller.
+    #[schema(format = DateTime)]
+    rang: Option<String>,
+    /// The first 18x with a session description.
+    #[schema(format = DateTime)]
+    early_media: Option<String>,
+    /// 181.
+    #[schema(format = DateTime)]
+    forwarded: Option<String>,
+    /// 182.
+    #[schema(format = DateTime)]
+    queued: Option<String>,
+    /// The caller's CANCEL.
+    #[schema(format = DateTime)]
+    cancelled: Option<String>,
+    result: Option<ResultJson>,
+}
+
+/// The final answer to the caller's INVITE, on the nearest hop to the caller that shows one.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Result)]
+struct ResultJson {
+    status: u16,
+    reason: String,
+    #[schema(format = DateTime)]
+    time: String,
+    row: usize,
+    /// No hop of the caller shows it: a proxy would have chosen it of the branches (RFC 3261, 16.7).
+    inferred: bool,
+}
+
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Winner)]
+struct WinnerJson {
+    /// None: a back-to-back agent answered by itself.
+    leg: Option<usize>,
+    node: Option<usize>,
+    /// The leg the caller was connected to after an agent had answered.
+    talked_to: Option<usize>,
+    /// The leg that had rung for a call that was picked up.
+    picked_up: Option<usize>,
+}
+
+/// A Call-ID with two tags.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Dialog)]
+struct DialogJson {
+    leg: Option<usize>,
+    call_id: String,
+    from_tag: String,
+    to_tag: String,
+    #[schema(format = DateTime)]
+    answered: Option<String>,
+    #[schema(format = DateTime)]
+    ended: Option<String>,
+    ended_by: Option<usize>,
+}
+
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = CourseProblem)]
+struct ProblemJson {
+    what: TroubleName,
+    row: usize,
+    leg: usize,
+    #[schema(format = DateTime)]
+    time: String,
+    /// Of what was refused.
+    status: Option<u16>,
+    /// How often what has no answer was sent.
+    sent: Option<usize>,
+}
+
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Trouble)]
+enum TroubleName {
+    Unanswered,
+    NoAck,
+    Refused,
+    StillRinging,
+    AnswerLost,
+    Damaged,
+}
+
+impl CourseJson {
+    pub(super) fn new(flow: &Flow, read_to: Timestamp) -> Self {
+        let course = &flow.course;
+        let problems: Vec<_> = course.problems_at(read_to).map(problem).collect();
+        let more = [course.callers.len(), course.dialogs.len(), problems.len()].iter().any(|count| *count > MOST);
+        Self {
+            callers: course.callers.iter().take(MOST).map(|of| caller(of, read_to)).collect(),
+            dialogs: course.dialogs.iter().take(MOST).map(dialog).collect(),
+            problems: problems.into_iter().take(MOST).collect(),
+            deregisters: course.deregisters,
+            more,
+        }
+    }
+}
+
+fn caller(of: &Caller, read_to: Timestamp) -> CallerJson {
+    let (end, time, by) = match of.connected {
+        Some((_, End::Bye { time, by, .. })) => (Some(EndName::Bye), Some(time), Some(by)),
+        Some((_, End::Transferred { time, by, .. })) => (Some(EndName::Transferred), Some(time), Some(by)),
+        Some((_, End::Open { until })) if read_to <= until => (Some(EndName::GoingOn), None, None),
+        Some((_, End::Open { .. })) => (Some(EndName::NotLogged), None, None),
+        None => (None, None, None),
+    };
+    let connected = of.connected.map(|(answered, _)| answered);
+    CallerJson {
+        leg: of.leg,
+        tries: of.tries.iter().take(MOST).map(tried).collect(),
+        winner: of.winner.as_ref().map(|winner| WinnerJson {
+            leg: winner.leg,
+            node: winner.node,
+            talked_to: winner.talked_to,
+            picked_up: winner.picked_up,
+        }),
+        connected: text(connected),
+        lasted: time.zip(connected).map(|(end, answered)| end.micros_since(answered)),
+        end,
+        ended_by: by,
+    }
+}
+
+fn tried(of: &Try) -> TryJson {
+    let result = of.result.as_ref().map(|got| ResultJson {
+        status: got.status,
+        reason: shortened(&got.reason, LONGEST),
+        time: got.time.to_string(),
+        row: got.row,
+        inferred: got.inferred,
+    });
+    TryJson {
+        begun: text(of.begun),
+        rang: text(of.rang),
+        early_media: text(of.early_media),
+        forwarded: text(of.forwarded),
+        queued: text(of.queued),
+        cancelled: text(of.cancelled),
+        result,
+    }
+}
+
+fn dialog(of: &message::flow::Dialog) -> DialogJson {
+    DialogJson {
+        leg: of.leg,
+        call_id: shortened(&of.call_id, LONGEST),
+        from_tag: shortened(&of.tags.0, LONGEST),
+        to_tag: shortened(&of.tags.1, LONGEST),
+        answered: text(of.answered),
+        ended: text(of.ended.map(|bye| bye.time)),
+        ended_by: of.ended.map(|bye| bye.by),
+    }
+}
+
+fn problem(of: &Problem) -> ProblemJson {
+    let (what, status, sent) = match of.what {
+        Trouble::Unanswered { sent } => (TroubleName::Unanswered, None, Some(sent)),
+        Trouble::NoAck { sent } => (TroubleName::NoAck, None, Some(sent)),
+        Trouble::Refused(status) => (TroubleName::Refused, Some(status), None),
+        Trouble::StillRinging => (TroubleName::StillRinging, None, None),
+        Trouble::AnswerLost => (TroubleName::AnswerLost, None, None),
+        Trouble::Damaged => (TroubleName::Damaged, None, None),
+    };
+    ProblemJson { what, row: of.row, leg: of.leg, time: of.time.to_string(), status, sent }
+}
