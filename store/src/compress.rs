@@ -1,7 +1,6 @@
 //! Message bytes in the database: zstd with a trained dictionary, or as they are where that is not smaller.
 
-use std::cell::RefCell;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::dict::{DecoderDictionary, EncoderDictionary};
@@ -14,7 +13,7 @@ pub(crate) const BUNDLED: i16 = 1;
 /// Trained by `store/examples/train_dictionary.rs`.
 pub(crate) const BUNDLED_BYTES: &[u8] = include_bytes!("../dictionary/1.zdict");
 const LEVEL: i32 = 4;
-/// What a thread keeps to compress into.
+/// What is kept to compress into, with each compressor.
 const ROOM: usize = 1 << 20;
 /// More than the call events of one batch of 32 MiB.
 const MOST_QUICK: usize = 256 << 20;
@@ -22,12 +21,37 @@ const MOST_QUICK: usize = 256 << 20;
 static ENCODER: LazyLock<EncoderDictionary<'static>> = LazyLock::new(|| EncoderDictionary::copy(BUNDLED_BYTES, LEVEL));
 static DECODER: LazyLock<DecoderDictionary<'static>> = LazyLock::new(|| DecoderDictionary::copy(BUNDLED_BYTES));
 
-// A context holds tables of hundreds of KiB, so each thread keeps its own.
-thread_local! {
-    static COMPRESSOR: RefCell<(Option<Compressor<'static>>, Vec<u8>)> = const { RefCell::new((None, Vec::new())) };
-    static QUICK: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
-    static UNQUICK: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
-    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+static COMPRESSORS: Shelf<(Compressor<'static>, Vec<u8>)> = Shelf::new();
+static QUICK: Shelf<Compressor<'static>> = Shelf::new();
+static UNQUICK: Shelf<Decompressor<'static>> = Shelf::new();
+static DECOMPRESSORS: Shelf<Decompressor<'static>> = Shelf::new();
+/// As many as can be at work at once, and as many again for those that are interrupted.
+static KEPT: LazyLock<usize> = LazyLock::new(|| 2 * std::thread::available_parallelism().map_or(2, usize::from));
+
+/// Contexts that nobody uses just now. Each holds tables of hundreds of KiB: kept a thread, they were as many as there ever were
+/// threads at once, which come to be many by chance.
+struct Shelf<T>(Mutex<Vec<T>>);
+
+impl<T> Shelf<T> {
+    const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    /// With one that is there, or a new one. After a panic it is not put back.
+    fn with<R, E>(&self, make: impl FnOnce() -> Result<T, E>, work: impl FnOnce(&mut T) -> R) -> Result<R, E> {
+        let kept = self.kept().pop();
+        let mut context = kept.map_or_else(make, Ok)?;
+        let done = work(&mut context);
+        let mut kept = self.kept();
+        if kept.len() < *KEPT {
+            kept.push(context);
+        }
+        Ok(done)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Vec<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The bytes of a span as they are stored.
@@ -41,20 +65,18 @@ pub struct Packed {
 impl Packed {
     /// Takes some microseconds a message. Its bytes lie in a vector of their size: of each batch there are thousands.
     pub fn of(raw: &[u8]) -> Self {
-        let packed = COMPRESSOR.with_borrow_mut(|(slot, room)| {
-            if slot.is_none() {
-                *slot = compressor().ok();
-            }
+        let make = || compressor().map(|compressor| (compressor, Vec::new()));
+        let packed = COMPRESSORS.with(make, |(compressor, room)| {
             room.clear();
             room.reserve(zstd::zstd_safe::compress_bound(raw.len()));
-            let packed = slot.as_mut()?.compress_to_buffer(raw, room).ok().map(|len| room[..len].to_vec());
+            let packed = compressor.compress_to_buffer(raw, room).map(|len| room[..len].to_vec());
             if room.capacity() > ROOM {
                 *room = Vec::new();
             }
             packed
         });
-        match packed {
-            Some(bytes) if bytes.len() < raw.len() => Self { dictionary: BUNDLED, bytes },
+        match packed.flatten() {
+            Ok(bytes) if bytes.len() < raw.len() => Self { dictionary: BUNDLED, bytes },
             _ => Self { dictionary: 0, bytes: raw.to_vec() },
         }
     }
@@ -64,26 +86,18 @@ impl Packed {
 pub(crate) fn unpack(dictionary: i16, bytes: Vec<u8>, most: usize) -> Result<Vec<u8>, Error> {
     match dictionary {
         0 => Ok(bytes),
-        BUNDLED => DECOMPRESSOR.with_borrow_mut(|slot| {
-            let damaged = |why: std::io::Error| Error::Damaged(format!("a message cannot be unpacked: {why}"));
-            if slot.is_none() {
-                *slot = Some(Decompressor::with_prepared_dictionary(&DECODER).map_err(damaged)?);
-            }
-            let context = slot.as_mut().ok_or_else(|| Error::Damaged("no decompressor".into()))?;
-            context.decompress(&bytes, most).map_err(damaged)
-        }),
+        BUNDLED => {
+            let make = || Decompressor::with_prepared_dictionary(&DECODER);
+            let unpacked = DECOMPRESSORS.with(make, |context| context.decompress(&bytes, most)).flatten();
+            unpacked.map_err(|why| Error::Damaged(format!("a message cannot be unpacked: {why}")))
+        }
         other => Err(Error::Damaged(format!("dictionary {other} is not known; it was written by a newer siptrail"))),
     }
 }
 
 /// For what is not a message (call events of a batch, summaries): no dictionary, and its length before it.
 pub(crate) fn pack_quickly(raw: &[u8]) -> Vec<u8> {
-    let packed = QUICK.with_borrow_mut(|slot| {
-        if slot.is_none() {
-            *slot = Compressor::new(1).ok();
-        }
-        slot.as_mut()?.compress(raw).ok()
-    });
+    let packed = QUICK.with(|| Compressor::new(1), |context| context.compress(raw)).flatten();
     let mut out = (raw.len() as u32).to_le_bytes().to_vec();
     out.extend_from_slice(packed.as_deref().unwrap_or_default());
     out
@@ -101,12 +115,7 @@ pub(crate) fn unpack_quick(bytes: &[u8]) -> Result<Vec<u8>, Error> {
     if len > MOST_QUICK {
         return Err(damaged());
     }
-    UNQUICK.with_borrow_mut(|slot| {
-        if slot.is_none() {
-            *slot = Decompressor::new().ok();
-        }
-        slot.as_mut().and_then(|context| context.decompress(packed, len).ok()).ok_or_else(damaged)
-    })
+    UNQUICK.with(Decompressor::new, |context| context.decompress(packed, len)).flatten().map_err(|_| damaged())
 }
 
 fn compressor() -> std::io::Result<Compressor<'static>> {
@@ -145,6 +154,22 @@ mod tests {
         for raw in [&b"x"[..], b""] {
             assert_eq!(Packed::of(raw), Packed { dictionary: 0, bytes: raw.to_vec() });
         }
+    }
+
+    #[test]
+    fn however_many_threads_pack_few_contexts_are_kept() {
+        std::thread::scope(|scope| {
+            for at in 0..100 {
+                scope.spawn(move || {
+                    let raw = format!("INVITE sip:bob{at}@example.com SIP/2.0\r\n").repeat(20);
+                    let packed = Packed::of(raw.as_bytes());
+                    assert_eq!(unpack(packed.dictionary, packed.bytes, raw.len()).unwrap(), raw.as_bytes());
+                    assert_eq!(unpack_quick(&pack_quickly(raw.as_bytes())).unwrap(), raw.as_bytes());
+                });
+            }
+        });
+        let kept = [COMPRESSORS.kept().len(), DECOMPRESSORS.kept().len(), QUICK.kept().len(), UNQUICK.kept().len()];
+        assert!(kept.iter().all(|kept| (1..=*KEPT).contains(kept)), "{kept:?}");
     }
 
     #[test]
