@@ -36,7 +36,7 @@ pub struct OutboxRow {
 /// What one application of outbox rows did.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Correlated {
-    /// False: another correlator moved the offsets; nothing was changed.
+    /// False: another correlator moved the offsets, or went on changing the same scenarios; nothing was changed.
     pub applied: bool,
     pub scenarios: Vec<ScenarioId>,
     pub merged: u64,
@@ -47,6 +47,9 @@ pub struct Correlated {
 /// A key joins at most as many calls, and the call whose own Call-ID it is: 60 calls with one conference id are a scenario of
 /// 50 and ten of one, however they come.
 pub const HUB: usize = 50;
+
+/// How often rows are applied anew because their scenarios were changed meanwhile.
+const TRIES: usize = 20;
 
 impl Store {
     /// Takes the lease on streams that have outbox rows and returns their oldest rows, in order within a stream.
@@ -76,6 +79,7 @@ impl Store {
         doubt::settle(self, &mut rows).await?;
         let exchanges = exchange::pair(self, &mut rows).await?;
         let components = components(rows.iter().flat_map(|row| &row.events));
+        let mut tries = 0;
         loop {
             let mut tx = self.backend.begin().await?;
             if !outbox::take(&mut tx, owner, &rows).await? {
@@ -89,7 +93,14 @@ impl Store {
                     return Ok(correlated);
                 }
                 // Another collector has just merged what this one was about to add to.
-                Ok(None) => tx.rollback().await?,
+                Ok(None) => {
+                    tx.rollback().await?;
+                    tries += 1;
+                    if tries == TRIES {
+                        // As one who was too late: the rows wait for the next look.
+                        return Ok(Correlated::default());
+                    }
+                }
                 Err(Error::Summary(scenario)) => {
                     tx.rollback().await?;
                     remake::summary(self, ScenarioId(scenario)).await?;

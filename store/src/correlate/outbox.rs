@@ -1,6 +1,6 @@
 //! The outbox: which rows are whose turn, and that each is applied once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use message::event::CallEvent;
 use message::logged::Message;
@@ -85,6 +85,7 @@ async fn lease(
 ) -> Result<BTreeMap<i64, i64>, Error> {
     let mut tx = store.backend.begin().await?;
     let mut held = BTreeMap::new();
+    lock(&mut tx, &streams).await?;
     for list in statement::lists(&streams) {
         let rows: Vec<(i64, i64)> = with_transaction!(&mut tx, db => {
             let mut q = QueryBuilder::<Db>::new("update correlation_offset set lease_owner = ");
@@ -100,8 +101,32 @@ async fn lease(
     Ok(held)
 }
 
+/// In the order in which everybody takes them: a statement that changes several rows locks them in an order of its own, and two
+/// such would wait for each other.
+async fn lock(tx: &mut Transaction, streams: &[i64]) -> Result<(), Error> {
+    let for_update = tx.for_update();
+    let streams: Vec<i64> = streams.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    // Where rows are locked one by one at all.
+    for list in statement::lists(&streams).filter(|_| !for_update.is_empty()) {
+        with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new("select stream_id from correlation_offset where stream_id in ");
+            push_list!(q, list);
+            q.push(" order by stream_id").push(for_update);
+            q.build().execute(db).await?;
+        });
+    }
+    Ok(())
+}
+
 pub(super) async fn leave(store: &Store, owner: &str) -> Result<(), Error> {
     let mut tx = store.backend.begin().await?;
+    let streams: Vec<i64> = with_transaction!(&mut tx, db => {
+        sqlx::query_scalar("select stream_id from correlation_offset where lease_owner = $1")
+            .bind(owner)
+            .fetch_all(db)
+            .await?
+    });
+    lock(&mut tx, &streams).await?;
     with_transaction!(&mut tx, db => {
         sqlx::query("update correlation_offset set lease_until = 0 where lease_owner = $1")
             .bind(owner)
@@ -183,6 +208,7 @@ pub(super) async fn take(tx: &mut Transaction, owner: &str, rows: &[OutboxRow]) 
     for row in rows {
         moves.entry(row.stream).or_insert((row.from, row.end)).1 = row.end;
     }
+    lock(tx, &moves.keys().map(|stream| stream.0).collect::<Vec<_>>()).await?;
     let moves: Vec<_> = moves.into_iter().collect();
     for some in statement::chunks(&moves) {
         let moved = with_transaction!(tx, db => {

@@ -30,31 +30,34 @@ pub(super) struct Kept {
     pub summary: Summary,
 }
 
-/// For each of these that was merged, the one that it is by now.
-pub(super) async fn merged(tx: &mut Transaction, ids: BTreeSet<i64>) -> Result<HashMap<i64, i64>, Error> {
-    let mut steps: HashMap<i64, i64> = HashMap::new();
+/// For each of these that is still there, the one that it is by now: another one where it was merged.
+pub(super) async fn living(tx: &mut Transaction, ids: BTreeSet<i64>) -> Result<HashMap<i64, i64>, Error> {
+    let mut steps: HashMap<i64, Option<i64>> = HashMap::new();
     let mut ask: Vec<i64> = ids.into_iter().collect();
     while !ask.is_empty() {
-        let mut found: Vec<(i64, i64)> = Vec::new();
+        let mut found: Vec<(i64, Option<i64>)> = Vec::new();
         for list in statement::lists(&ask) {
-            let rows: Vec<(i64, i64)> = with_transaction!(tx, db => {
-                let mut q = QueryBuilder::<Db>::new("select id, merged_into from scenario where merged_into is not null and id in ");
+            let rows: Vec<(i64, Option<i64>)> = with_transaction!(tx, db => {
+                let mut q = QueryBuilder::<Db>::new("select id, merged_into from scenario where id in ");
                 push_list!(q, list);
                 q.build_query_as().fetch_all(db).await?
             });
             found.extend(rows);
         }
-        ask = found.iter().map(|(_, into)| *into).filter(|into| !steps.contains_key(into)).collect();
-        steps.extend(found);
+        steps.extend(found.iter().copied());
+        let next: BTreeSet<i64> = found.into_iter().filter_map(|(_, into)| into).collect();
+        ask = next.into_iter().filter(|into| !steps.contains_key(into)).collect();
     }
     let last = |mut id: i64| {
-        // A scenario goes into an older one: its number is lower.
-        while let Some(into) = steps.get(&id).filter(|into| **into < id) {
-            id = *into;
+        loop {
+            match steps.get(&id)? {
+                // A scenario goes into an older one: its number is lower.
+                Some(into) if *into < id => id = *into,
+                _ => return Some(id),
+            }
         }
-        id
     };
-    Ok(steps.keys().map(|id| (*id, last(*id))).collect())
+    Ok(steps.keys().filter_map(|id| Some((*id, last(*id)?))).collect())
 }
 
 /// In id order. Ids that have no row are left out.

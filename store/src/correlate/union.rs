@@ -53,10 +53,11 @@ impl<'a> Plan<'a> {
         applied: &[OutboxRow],
         stored: &Stored,
     ) -> Result<Self, Error> {
-        let merged = rows::merged(tx, stored.values().map(|row| row.scenario).collect()).await?;
+        let living = rows::living(tx, stored.values().map(|row| row.scenario).collect()).await?;
+        // A key that leads to a scenario that was deleted is as good as none.
         let known = |hash| {
             let row = stored.get(hash)?;
-            let scenario = merged.get(&row.scenario).copied().unwrap_or(row.scenario);
+            let scenario = *living.get(&row.scenario)?;
             Some(KeyRow { scenario, ..row.clone() })
         };
         let keys = components.iter().flat_map(|component| &component.keys);
@@ -96,8 +97,8 @@ impl<'a> Plan<'a> {
 }
 
 /// Keys are taken first and scenarios after them, each in one order: so correlators that meet wait for each other, and never
-/// in a circle. Which calls a key has joined is decided while it is taken. None: a scenario was merged into another one
-/// meanwhile, and all is to be done anew.
+/// in a circle. Which calls a key has joined is decided while it is taken. None: a scenario was merged into another one, or
+/// deleted, meanwhile, and all is to be done anew.
 pub(super) async fn apply(
     tx: &mut Transaction,
     now: Timestamp,
@@ -121,7 +122,11 @@ pub(super) async fn apply(
     let wanted: Vec<i64> =
         plan.groups.iter().flat_map(|group| group.ids.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect();
     let kept = rows::lock(tx, &wanted).await?;
-    if kept.values().any(|row| row.merged_into.is_some()) {
+    let is_gone = |id: &i64| match kept.get(id) {
+        Some(row) => row.merged_into.is_some(),
+        None => !plan.new.contains(id),
+    };
+    if wanted.iter().any(is_gone) {
         return Ok(None);
     }
     ours.extend(stored);

@@ -13,6 +13,7 @@ use record::time::{SECOND, Timestamp};
 use super::fixture::{File, NOON, Says, correlate, says, scenarios};
 use super::store_test;
 use crate::Store;
+use crate::backend::with_transaction;
 use crate::correlate::HUB;
 use crate::scenario::{Found, Join, Scenario, Subject};
 use crate::search::Filter;
@@ -42,6 +43,24 @@ async fn one_by_one(store: &Store, all: Vec<Says>) -> Vec<u64> {
 }
 
 store_test! {
+    async fn a_key_of_a_scenario_that_was_deleted_begins_a_new_one(store) {
+        let mut file = File::new(1);
+        file.log(&store, [says("a", 0, "INVITE").key("session", "s")]).await;
+        correlate(&store, 100).await;
+        let before = only(&store).await.row.subject.scenario().unwrap();
+        let mut tx = store.backend.begin().await.unwrap();
+        with_transaction!(&mut tx, db => {
+            sqlx::query("delete from scenario_call").execute(&mut *db).await.unwrap();
+            sqlx::query("delete from scenario").execute(db).await.unwrap();
+        });
+        tx.commit().await.unwrap();
+        file.log(&store, [says("b", 1, "INVITE").key("session", "s"), says("a", 2, "BYE").key("session", "s")]).await;
+        correlate(&store, 100).await;
+        let row = only(&store).await.row;
+        assert_eq!((row.messages, row.calls), (2, 2));
+        assert!(row.subject.scenario().unwrap() > before, "a link to what was deleted does not lead to something else");
+    }
+
     async fn a_call_is_a_scenario_with_what_the_list_shows(store) {
         let mut file = File::new(1);
         file.log(&store, [

@@ -4,7 +4,7 @@ use record::id::StreamId;
 use record::time::{SECOND, Timestamp};
 
 use super::correlate::only;
-use super::fixture::{File, NOON, OWNER, correlate, says, scenarios};
+use super::fixture::{self, File, NOON, OWNER, correlate, says, scenarios};
 use super::store_test;
 use crate::Store;
 use crate::backend::{with_pool, with_transaction};
@@ -17,6 +17,51 @@ async fn spoil(store: &Store, sql: &'static str, bytes: &[u8]) {
         sqlx::query(sql).bind(bytes.to_vec()).execute(db).await.unwrap();
     });
     tx.commit().await.unwrap();
+}
+
+/// Whoever waits for the first of them holds none of the others, and so nobody waits in a circle.
+#[tokio::test]
+async fn streams_are_taken_in_one_order_however_their_rows_lie() {
+    let (store, schema) = fixture::postgres().await;
+    // The second lies before the first.
+    for number in [2, 1] {
+        File::new(number).log(&store, [says("a", 0, "INVITE")]).await;
+    }
+    let rows = store.outbox(OWNER, NOON, SECOND, 100).await.unwrap();
+    for turn in 0..3 {
+        let mut other = store.backend.begin().await.unwrap();
+        let pid: i32 = with_transaction!(&mut other, db => {
+            sqlx::query("select 1 from correlation_offset where stream_id = 1 for update").execute(&mut *db).await.unwrap();
+            sqlx::query_scalar("select pg_backend_pid()").fetch_one(db).await.unwrap()
+        });
+        let waits = tokio::spawn({
+            let (store, rows) = (store.clone(), rows.clone());
+            async move {
+                match turn {
+                    0 => store.outbox(OWNER, Timestamp(NOON.0 + SECOND), SECOND, 100).await.map(|_| ()),
+                    1 => store.correlate(OWNER, NOON, rows).await.map(|_| ()),
+                    _ => store.leave_outbox(OWNER).await,
+                }
+            }
+        });
+        let is_waiting = async || -> bool {
+            with_pool!(store.backend, pool => {
+                let sql = "select exists (select 1 from pg_stat_activity where $1 = any (pg_blocking_pids(pid)))";
+                sqlx::query_scalar(sql).bind(pid).fetch_one(pool).await.unwrap()
+            })
+        };
+        let soon = std::time::Duration::from_secs(20);
+        tokio::time::timeout(soon, async { while !is_waiting().await {} }).await.expect("it waits for the first");
+        let free: Option<i64> = with_pool!(store.backend, pool => {
+            let sql = "select stream_id from correlation_offset where stream_id = 2 for update skip locked";
+            sqlx::query_scalar(sql).fetch_optional(pool).await.unwrap()
+        });
+        assert_eq!(free, Some(2), "turn {turn}");
+        other.rollback().await.unwrap();
+        waits.await.unwrap().unwrap();
+    }
+    store.close().await;
+    schema.drop().await;
 }
 
 store_test! {
