@@ -127,8 +127,16 @@ create table fragment (
 );
 create index fragment_received on fragment (received);
 
--- A call as one stream saw it on one day: where it lies, and whose it is: users in their normal form, numbers from their last
--- digit to their first, too. All else is said of its scenario.
+-- Numbers that call or are called, in their normal form from the last digit to the first: they are found by their end here, and
+-- their calls by the whole number. seen: the day on which one was met last, for retention.
+create table number (
+    seen integer not null,
+    back text collate "C" not null,
+    primary key (back)
+);
+
+-- A call as one stream saw it on one day: where it lies, and whose it is: users in their normal form. All else is said of its
+-- scenario.
 create table call_part (
     first bigint not null,
     stream_id bigint not null,
@@ -136,14 +144,10 @@ create table call_part (
     call bytea not null,
     from_user text collate "C",
     to_user text collate "C",
-    from_back text collate "C",
-    to_back text collate "C",
     primary key (call, day, stream_id)
 ) partition by range (day);
 create index call_part_from on call_part (from_user, first);
 create index call_part_to on call_part (to_user, first);
-create index call_part_from_back on call_part (from_back, first) where from_back is not null;
-create index call_part_to_back on call_part (to_back, first) where to_back is not null;
 create index call_part_first on call_part (first);
 
 -- Bytes nobody could read. lost is null where the number is not known; hash where it was rejected.

@@ -126,8 +126,16 @@ create table fragment (
 );
 create index fragment_received on fragment (received);
 
--- A call as one stream saw it on one day: where it lies, and whose it is: users in their normal form, numbers from their last
--- digit to their first, too. All else is said of its scenario.
+-- Numbers that call or are called, in their normal form from the last digit to the first: they are found by their end here, and
+-- their calls by the whole number. seen: the day on which one was met last, for retention.
+create table number (
+    seen integer not null,
+    back text not null,
+    primary key (back)
+) without rowid;
+
+-- A call as one stream saw it on one day: where it lies, and whose it is: users in their normal form. All else is said of its
+-- scenario.
 create table call_part (
     first bigint not null,
     stream_id bigint not null,
@@ -135,14 +143,10 @@ create table call_part (
     call blob not null,
     from_user text,
     to_user text,
-    from_back text,
-    to_back text,
     primary key (call, day, stream_id)
 );
 create index call_part_from on call_part (from_user, first);
 create index call_part_to on call_part (to_user, first);
-create index call_part_from_back on call_part (from_back, first) where from_back is not null;
-create index call_part_to_back on call_part (to_back, first) where to_back is not null;
 create index call_part_first on call_part (first);
 -- For retention.
 create index call_part_day on call_part (day);

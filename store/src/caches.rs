@@ -14,6 +14,8 @@ pub(crate) struct Caches {
     pub streams: Recent<u64>,
     /// End points whose rows are committed, and the day on which these say that they were met.
     pub endpoints: Cache<i64, Day>,
+    /// The same of numbers; those that are too long to be told apart by 64 bits are left out.
+    pub numbers: Cache<u64, Day>,
     pub addresses: Cache<i64, Arc<str>>,
     pub places: Recent<Arc<Place>>,
 }
@@ -30,6 +32,7 @@ impl Default for Caches {
         Self {
             streams: Recent(Cache::new(MOST)),
             endpoints: Cache::new(MOST),
+            numbers: Cache::new(MOST),
             addresses: Cache::new(MOST),
             places: Recent(Cache::new(MOST)),
         }

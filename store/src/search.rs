@@ -1,10 +1,11 @@
 //! Search: rows are scenarios, never messages. The message list of the API is in `messages.rs`.
 //!
-//! `candidates` asks indexes for what few scenarios have, `walk` looks at scenarios in their order, and `part` makes pages of
+//! `candidates` asks indexes for what few scenarios have, and `person` for those of somebody's newest calls; `walk` looks at scenarios in their order, and `part` makes pages of
 //! what both find. One question looks at a bounded number of scenarios; a page that ends there says how far it came, and where to go on.
 
 mod candidates;
 mod part;
+mod person;
 mod walk;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -185,6 +186,15 @@ impl Filter {
     fn is_sparse(&self) -> bool {
         let people = self.caller.is_some() || self.callee.is_some();
         people || self.kind.is_some() || self.is_of_messages() || self.final_status.is_some() || self.from.is_some()
+    }
+
+    /// Of a person's scenarios it leaves some out.
+    fn chooses(&self) -> bool {
+        self.kind.is_some()
+            || self.is_of_messages()
+            || self.final_status.is_some()
+            || self.to.is_some()
+            || self.from.is_some()
     }
 
     /// Messages are looked at.

@@ -1,4 +1,4 @@
-//! What a batch is the first to speak of: streams and addresses, written before its rows, each once. An agent may
+//! What a batch is the first to speak of: streams, addresses and numbers, written before its rows, each once. An agent may
 //! say anew where a stream lies and how it is to be read.
 
 use std::collections::BTreeMap;
@@ -7,19 +7,22 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use record::time::{Day, Timestamp};
 use sqlx::QueryBuilder;
 
+use super::sums::CallPart;
 use super::{Incoming, Prepared};
 use crate::backend::{Transaction, with_transaction};
 use crate::caches::Caches;
 use crate::text::{big, capped, clean};
 use crate::{Error, blob, statement};
 
-/// Streams and addresses that this process has not seen committed yet.
+/// Streams, addresses and numbers that this process has not seen committed yet.
 #[derive(Debug, Default)]
 pub(crate) struct Unknown {
     /// With the time at which their batch arrived.
     streams: Vec<(NewStream, Timestamp)>,
     /// By id: concurrent inserts in different orders would wait for each other.
     endpoints: Vec<(i64, String)>,
+    /// Backwards, in order.
+    numbers: Vec<String>,
     /// Of the batch that arrived last.
     day: Day,
 }
@@ -50,7 +53,13 @@ impl Unknown {
             let unseen =
                 prepared.endpoints.iter().filter(|(id, _)| caches.endpoints.get(*id).is_none_or(|seen| seen < day));
             new.endpoints.extend(unseen.map(|(id, address)| (*id, address.clone())));
+            let unseen = |back: &String| {
+                digits(back).and_then(|number| caches.numbers.get(&number)).is_none_or(|seen| seen < day)
+            };
+            new.numbers.extend(prepared.sums.parts.iter().flat_map(CallPart::numbers).filter(unseen));
         }
+        new.numbers.sort_unstable();
+        new.numbers.dedup();
         new.streams.sort_by_key(|(stream, _)| stream.id);
         new.streams.dedup_by_key(|(stream, _)| stream.id);
         new.endpoints.sort();
@@ -59,7 +68,7 @@ impl Unknown {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.streams.is_empty() && self.endpoints.is_empty()
+        self.streams.is_empty() && self.endpoints.is_empty() && self.numbers.is_empty()
     }
 
     pub async fn write(&self, tx: &mut Transaction) -> Result<(), Error> {
@@ -82,6 +91,16 @@ impl Unknown {
                 q.build().execute(db).await?;
             });
         }
+        for rows in statement::chunks(&self.numbers) {
+            with_transaction!(tx, db => {
+                let mut q = QueryBuilder::<Db>::new("insert into number (back, seen) ");
+                q.push_values(rows, |mut row, back| {
+                    row.push_bind(back).push_bind(self.day.0);
+                });
+                q.push(" on conflict (back) do update set seen = excluded.seen where excluded.seen > number.seen");
+                q.build().execute(db).await?;
+            });
+        }
         Ok(())
     }
 
@@ -92,7 +111,14 @@ impl Unknown {
             caches.places.forget(stream.id);
         }
         self.endpoints.iter().for_each(|(id, _)| caches.endpoints.insert(*id, self.day));
+        self.numbers.iter().filter_map(|back| digits(back)).for_each(|number| caches.numbers.insert(number, self.day));
     }
+}
+
+/// Digits as one value that no other digits have: with a 1 before them, since they may begin with 0. None: there are too many.
+fn digits(digits: &str) -> Option<u64> {
+    let all = digits.len() <= 18 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    all.then(|| digits.bytes().fold(1, |value, byte| value * 10 + u64::from(byte - b'0')))
 }
 
 async fn write_source(tx: &mut Transaction, agent: &str, source: &str, host: &str) -> Result<(), Error> {

@@ -65,26 +65,20 @@ pub(super) async fn messages(
 pub(super) async fn call_parts(tx: &mut Transaction, stream: i64, parts: &[CallPart]) -> Result<(), Error> {
     for parts in statement::chunks(parts) {
         with_transaction!(tx, db => {
-            let mut q =
-                QueryBuilder::<Db>::new("insert into call_part (call, stream_id, day, first, from_user, to_user, from_back, to_back) ");
+            let mut q = QueryBuilder::<Db>::new("insert into call_part (call, stream_id, day, first, from_user, to_user) ");
             q.push_values(parts, |mut to, part| {
-                let [from_back, to_back] = part.backwards();
                 to.push_bind(part.call.0.as_slice())
                     .push_bind(stream)
                     .push_bind(part.day.0)
                     .push_bind(part.first.0)
                     .push_bind(part.from.as_deref())
-                    .push_bind(part.to.as_deref())
-                    .push_bind(from_back)
-                    .push_bind(to_back);
+                    .push_bind(part.to.as_deref());
             });
             q.push(
                 " on conflict (call, day, stream_id) do update set
                     first = case when excluded.first < call_part.first then excluded.first else call_part.first end,
                     from_user = coalesce(call_part.from_user, excluded.from_user),
-                    to_user = coalesce(call_part.to_user, excluded.to_user),
-                    from_back = case when call_part.from_user is null then excluded.from_back else call_part.from_back end,
-                    to_back = case when call_part.to_user is null then excluded.to_back else call_part.to_back end
+                    to_user = coalesce(call_part.to_user, excluded.to_user)
                   where excluded.first < call_part.first
                      or (call_part.from_user is null and excluded.from_user is not null)
                      or (call_part.to_user is null and excluded.to_user is not null)",

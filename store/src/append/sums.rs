@@ -32,9 +32,9 @@ pub(crate) struct CallPart {
 }
 
 impl CallPart {
-    /// Both users from the last digit to the first, where they are numbers.
-    pub fn backwards(&self) -> [Option<String>; 2] {
-        [&self.from, &self.to].map(|user| user.as_deref().and_then(user::backwards))
+    /// Those of both users that are numbers, from the last digit to the first.
+    pub fn numbers(&self) -> impl Iterator<Item = String> {
+        [&self.from, &self.to].into_iter().flatten().filter_map(|user| user::backwards(user))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Scenarios that an index finds: few enough to look at each of them. What more of them have is common, and so found soon by
 //! whoever looks at the newest first.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use message::user::Sought;
 use record::id::{CallKey, ScenarioId};
@@ -9,15 +9,16 @@ use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::part::Place;
-use super::{Filter, LONGEST, Touched, push_prefix};
+use super::person::Known;
+use super::{Filter, Touched, push_prefix};
 use crate::backend::with_pool;
-use crate::scenario::ScenarioRow;
 use crate::statement::push_list;
 use crate::{Error, Store, statement};
 
-/// So many scenarios, and so many calls of a person, are few.
+/// So many scenarios are few.
 const FEW: usize = 5_000;
-const FEW_CALLS: usize = 3_000;
+/// Calls that are asked for at once: of many more PostgreSQL reads all there are instead.
+const CALLS: usize = 128;
 /// Final statuses from here on have an index: they are those of calls that failed.
 const FAILED: u16 = 300;
 
@@ -26,12 +27,14 @@ const FAILED: u16 = 300;
 pub(super) struct Candidates {
     /// Newest first. None: no filter leaves few.
     pub places: Option<Vec<Place>>,
+    /// These are all of them from here on up; others may lie below.
+    pub end: Option<Place>,
     /// Of whom there are so many calls that each scenario is to be asked for them.
     pub person: Option<Sought>,
 }
 
 /// When each of them began.
-type Begun = HashMap<i64, i64>;
+pub(super) type Begun = HashMap<i64, i64>;
 
 /// ` and column begins with text`, of an index of scenarios.
 enum Indexed<'a> {
@@ -45,18 +48,11 @@ impl Store {
         filter: &Filter,
         touched: &Touched,
         before: Option<Place>,
+        limit: usize,
     ) -> Result<Candidates, Error> {
         let mut all: Vec<Begun> = Vec::new();
-        let mut many = None;
         if let Some(call_id) = &filter.call_id {
-            all.push(self.begun(self.scenarios_with(&[CallKey::of(call_id.as_bytes()).0.to_vec()]).await?).await?);
-        }
-        if let Some(person) = &filter.person {
-            let sought = Sought::of(person);
-            match self.calls_of(&sought, filter).await? {
-                Some(calls) => all.push(self.begun(self.scenarios_with(&calls).await?).await?),
-                None => many = Some(sought),
-            }
+            all.push(self.begun_of_calls(&[CallKey::of(call_id.as_bytes()).0.to_vec()], filter).await?);
         }
         for (column, user) in [("caller_key", &filter.caller), ("callee_key", &filter.callee)] {
             if let Some(user) = user {
@@ -66,13 +62,30 @@ impl Store {
         if let Some((least, most)) = filter.final_status.filter(|(least, _)| *least >= FAILED)
             && let Some(mut begun) = self.indexed(Indexed::Statuses(least, most)).await?
         {
-            begun.extend(self.begun(touched.status.iter().copied().collect()).await?);
+            begun.extend(self.begun(&touched.status).await?);
             all.push(begun);
         }
+        let (mut end, mut many) = (None, None);
+        if let Some(person) = &filter.person {
+            let sought = Sought::of(person);
+            match self.known_of(&sought, filter, before, limit).await? {
+                Known::All(begun) => all.push(begun),
+                // Others leave few, or it is as far as one page goes.
+                Known::Newest(begun, to) if all.is_empty() => {
+                    all.push(begun);
+                    end = Some(to);
+                }
+                Known::Newest(..) | Known::Many => many = Some(sought),
+            }
+        }
         all.sort_by_key(HashMap::len);
-        let Some((least, others)) = all.split_first() else { return Ok(Candidates { places: None, person: many }) };
+        let Some((least, others)) = all.split_first() else {
+            return Ok(Candidates { places: None, end, person: many });
+        };
         let within = |place: &Place| {
-            before.is_none_or(|before| *place < before) && filter.since.is_none_or(|since| *place > since)
+            before.is_none_or(|before| *place < before)
+                && filter.since.is_none_or(|since| *place > since)
+                && end.is_none_or(|end| *place >= end)
         };
         let mut places: Vec<Place> = least
             .iter()
@@ -81,7 +94,7 @@ impl Store {
             .filter(within)
             .collect();
         places.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
-        Ok(Candidates { places: Some(places), person: many })
+        Ok(Candidates { places: Some(places), end, person: many })
     }
 
     /// None: too many begin with one of these.
@@ -111,9 +124,9 @@ impl Store {
         Ok((found.len() <= FEW).then(|| found.into_iter().collect()))
     }
 
-    async fn begun(&self, ids: HashSet<i64>) -> Result<Begun, Error> {
+    async fn begun(&self, ids: &[i64]) -> Result<Begun, Error> {
         let mut begun = Begun::new();
-        for list in statement::lists(&ids.into_iter().collect::<Vec<_>>()) {
+        for list in statement::lists(ids) {
             let found: Vec<(i64, i64)> = with_pool!(self.backend, pool => {
                 let mut q = QueryBuilder::<Db>::new("select id, first from scenario where merged_into is null and id in ");
                 push_list!(q, list);
@@ -124,76 +137,23 @@ impl Store {
         Ok(begun)
     }
 
-    async fn scenarios_with(&self, calls: &[Vec<u8>]) -> Result<HashSet<i64>, Error> {
-        let mut ids = HashSet::new();
-        for list in statement::lists(calls) {
-            let found: Vec<i64> = with_pool!(self.backend, pool => {
-                let mut q = QueryBuilder::<Db>::new("select distinct scenario_id from scenario_call where call in ");
-                push_list!(q, list);
-                q.build_query_scalar().fetch_all(pool).await?
-            });
-            ids.extend(found);
-        }
-        Ok(ids)
-    }
-
-    /// Calls with such a user on either side, however they are in time. None: there are many.
-    async fn calls_of(&self, sought: &Sought, filter: &Filter) -> Result<Option<Vec<Vec<u8>>>, Error> {
-        // No scenario that is asked for has a call that begins before.
-        let since = filter.since.map(|(first, _)| first.0);
-        let first = filter.from.map(|from| from.0.saturating_sub(LONGEST)).max(since);
-        let mut calls = HashSet::new();
-        for (side, begin) in sides(sought) {
-            let found: Vec<(Vec<u8>, i64)> = with_pool!(self.backend, pool => {
-                let mut q = QueryBuilder::<Db>::new("select call, first from call_part where 1 = 1");
-                push_prefix!(q, side, begin);
-                q.push(" limit ").push_bind(FEW_CALLS as i64 + 1);
-                q.build_query_as().fetch_all(pool).await?
-            });
-            if found.len() > FEW_CALLS {
-                return Ok(None);
-            }
-            calls.extend(
-                found.into_iter().filter(|(_, at)| first.is_none_or(|first| *at >= first)).map(|(call, _)| call),
-            );
-        }
-        Ok(Some(calls.into_iter().collect()))
-    }
-
-    /// Those of the scenarios that have a call with such a user on either side.
-    pub(super) async fn with_person(
-        &self,
-        sought: &Sought,
-        rows: &[ScenarioRow],
-    ) -> Result<HashSet<ScenarioId>, Error> {
-        let ids: Vec<i64> = rows.iter().filter_map(|row| row.subject.scenario()).map(|id| id.0).collect();
+    /// Scenarios of the classes of a filter that own these calls.
+    pub(super) async fn begun_of_calls(&self, calls: &[Vec<u8>], filter: &Filter) -> Result<Begun, Error> {
+        let mut begun = Begun::new();
         let unindexed = self.backend.unindexed();
-        let mut with = HashSet::new();
-        for list in statement::lists(&ids) {
-            let found: Vec<i64> = with_pool!(self.backend, pool => {
+        for list in calls.chunks(CALLS).flat_map(statement::lists) {
+            let found: Vec<(i64, i64)> = with_pool!(self.backend, pool => {
                 let mut q = QueryBuilder::<Db>::new(
-                    "select distinct c.scenario_id from scenario_call c
-                     join call_part p on p.call = c.call and p.day = c.day and p.stream_id = c.stream_id
-                     where c.scenario_id in ",
+                    "select s.id, s.first from scenario_call c join scenario s on s.id = c.scenario_id
+                     where s.merged_into is null and c.call in ",
                 );
                 push_list!(q, list);
-                q.push(" and (1 = 0");
-                for (side, begin) in sides(sought) {
-                    q.push(" or (1 = 1");
-                    push_prefix!(q, format_args!("{unindexed}p.{side}"), begin);
-                    q.push(")");
-                }
-                q.push(")").build_query_scalar().fetch_all(pool).await?
+                q.push(" and ").push(unindexed).push("s.class in ");
+                push_list!(q, filter.listed_classes().iter().map(|class| class.code()));
+                q.build_query_as().fetch_all(pool).await?
             });
-            with.extend(found.into_iter().map(ScenarioId));
+            begun.extend(found);
         }
-        Ok(with)
+        Ok(begun)
     }
-}
-
-/// Columns of `call_part`, and what one of them begins with.
-fn sides(sought: &Sought) -> impl Iterator<Item = (&'static str, &str)> {
-    let begins = sought.begins.iter().flat_map(|begin| [("from_user", begin.as_str()), ("to_user", begin)]);
-    let ends = sought.ends.iter().flat_map(|end| [("from_back", end.as_str()), ("to_back", end)]);
-    begins.chain(ends)
 }

@@ -31,8 +31,17 @@ macro_rules! push_or {
 
 /// Where scenarios come from.
 enum Source {
-    Class { class: CallClass, before: Option<Place>, end: Option<Place> },
-    Among { places: Vec<Place>, at: usize },
+    Class {
+        class: CallClass,
+        before: Option<Place>,
+        end: Option<Place>,
+    },
+    /// `end`: there may be others below.
+    Among {
+        places: Vec<Place>,
+        at: usize,
+        end: Option<Place>,
+    },
 }
 
 /// Of one class, or some of all classes.
@@ -73,10 +82,10 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Part>, Error> {
         let touched = self.touched(filter).await?;
-        let Candidates { places, person } = self.candidates(filter, &touched, before).await?;
+        let Candidates { places, end, person } = self.candidates(filter, &touched, before, limit).await?;
         let asked = Asked { filter, touched, person };
         if let Some(places) = places {
-            let source = Source::Among { places, at: 0 };
+            let source = Source::Among { places, at: 0, end };
             return Ok(vec![self.walk(source, &asked, limit).await?]);
         }
         let mut parts = Vec::new();
@@ -135,7 +144,7 @@ impl Store {
                 *before = to;
                 Ok(Stride { rows, to, ends: !full })
             }
-            Source::Among { places, at } => {
+            Source::Among { places, at, end } => {
                 let some = &places[*at..places.len().min(*at + most.max(STRIDE))];
                 *at += some.len();
                 let mut rows = Vec::new();
@@ -143,7 +152,7 @@ impl Store {
                     rows.extend(self.list(asked, Of::Ids(ids), None, None, some.len()).await?);
                 }
                 let ends = *at == places.len();
-                let to = if ends { None } else { some.last().copied() };
+                let to = if ends { *end } else { some.last().copied() };
                 Ok(Stride { rows, to, ends })
             }
         }

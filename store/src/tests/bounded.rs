@@ -53,9 +53,11 @@ async fn fill(store: &Store) {
              select i, 1, {first}, {day}, 1, {key}, 'call-' || i from {numbers} n where $2 is not null"
         ),
         format!(
-            "insert into call_part (first, stream_id, day, call, from_user, to_user, from_back)
-             select {first}, 1, {day}, {key}, '4930' || i, 'bob' || i, i || '0394' from {numbers} n where $2 is not null"
+            "insert into call_part (first, stream_id, day, call, from_user, to_user)
+             select {first}, 1, {day}, {key}, '4930' || i, 'bob' || i from {numbers} n where $2 is not null"
         ),
+        // Not of the same call, but of one that is there.
+        format!("insert into number (seen, back) select {day}, i || '0394' from {numbers} n where $2 is not null"),
         format!(
             "insert into message (id, ts, stream_id, off, len, src, dst, day, head, line_end, kind, class, status, flags, dictionary, call,
                  method, masked, raw)
@@ -88,7 +90,7 @@ async fn fill(store: &Store) {
     if !lite {
         with_pool!(store.backend, pool => {
             // As autovacuum does once a minute.
-            for table in ["scenario", "scenario_call", "call_part", "message"] {
+            for table in ["scenario", "scenario_call", "call_part", "number", "message"] {
                 let vacuum = sqlx::AssertSqlSafe(format!("vacuum (analyze) {table}"));
                 sqlx::raw_sql(vacuum).execute(pool).await.unwrap();
             }
@@ -121,6 +123,10 @@ fn lists() -> Vec<Filter> {
         Filter { person: some("+49"), from: early, to: Some(Timestamp(NOON.0 + 11 * SECOND)), ..any() },
         Filter { person: some("+493077777"), ..any() },
         Filter { person: some("+49309"), ..any() },
+        Filter { person: some("+4930555"), ..any() },
+        Filter { person: some("+493055"), method: some("REFER"), ..any() },
+        Filter { person: some("98765"), ..any() },
+        Filter { person: some("00011"), ..any() },
         Filter { person: some("+49"), ..any() },
         Filter { person: some("bob"), method: some("REFER"), ..any() },
         Filter { call_id: some("call-5"), ..any() },

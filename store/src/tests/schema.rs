@@ -376,16 +376,17 @@ async fn what_retention_asks_for_has_an_index() {
 }
 
 store_test! {
-    async fn an_address_says_on_which_day_it_was_met_last(store) {
+    async fn an_address_and_a_number_say_on_which_day_they_were_met_last(store) {
         let seen = async || -> Vec<i32> {
-            with_pool!(store.backend, pool => sqlx::query_scalar("select distinct seen from endpoint").fetch_all(pool).await.unwrap())
+            let both = "select seen from endpoint union select seen from number";
+            with_pool!(store.backend, pool => sqlx::query_scalar(both).fetch_all(pool).await.unwrap())
         };
         let mut file = File::new(1);
-        file.log(&store, [says("a", 0, "INVITE")]).await;
+        file.log(&store, [says("a", 0, "INVITE").people("+12025550177", "bob")]).await;
         assert_eq!(seen().await, [NOON.day().0]);
         for days in [2, 1] {
             let received = Timestamp(NOON.0 + days * record::time::DAY);
-            let record = file.record(file.w, &says("a", 1, "INFO"));
+            let record = file.record(file.w, &says("a", 1, "INFO").people("+12025550177", "bob"));
             let next = crate::append::Incoming { received, ..file.batch(file.w, vec![record]) };
             file.w = next.end.0;
             store.append(vec![next]).await.unwrap();

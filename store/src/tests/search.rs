@@ -129,6 +129,48 @@ store_test! {
         assert_eq!(store.search(&zoe(Filter::default()), before, 10).await.unwrap().rows.len(), 1);
     }
 
+    // Their newest calls are found by an index, and those before them by looking at each scenario.
+    async fn a_person_of_very_many_calls_has_each_of_their_scenarios_once(store) {
+        let mut file = File::new(1);
+        let name = |at: usize| -> &'static str { format!("call-{at}").leak() };
+        // Every third one is someone else's, and begins a conference that zoe comes to much later.
+        let calls = (0..4_000).map(|at| {
+            let says = says(name(at), at as i64, "INVITE");
+            if at % 3 == 0 { says.people("host", "room").key("session", name(at)) } else { says.people("+1 202 555 0177", "+12025550178") }
+        });
+        file.log(&store, calls).await;
+        let late = (0..4_000).step_by(3).map(|at| {
+            says(format!("late-{at}").leak(), 4_000 + at as i64, "INVITE").people("+12025550177", "room").key("session", name(at))
+        });
+        file.log(&store, late).await;
+        correlate(&store, 1_000).await;
+        for (person, filter) in [
+            ("+12025550177", Filter::default()),
+            ("50177", Filter::default()),
+            ("+1202555", Filter { to: Some(Timestamp(NOON.0 + 3_000 * SECOND)), ..Filter::default() }),
+            ("+1202555", Filter { callee: Some("room".into()), ..Filter::default() }),
+        ] {
+            let filter = Filter { person: Some(person.into()), ..filter };
+            let (mut seen, mut before) = (Vec::new(), None);
+            loop {
+                let page = store.search(&filter, before, 700).await.unwrap();
+                seen.extend(page.rows.iter().map(crate::scenario::ScenarioRow::place));
+                assert!(page.next.is_none_or(|next| before.is_none_or(|before| next < before)), "{filter:?}");
+                before = page.next;
+                if before.is_none() {
+                    break;
+                }
+            }
+            let expected = match (filter.to, filter.callee) {
+                (Some(_), _) => 3_000,
+                (_, Some(_)) => 1_334,
+                _ => 4_000,
+            };
+            assert!(seen.is_sorted_by(|a, b| a > b), "{person}");
+            assert_eq!(seen.len(), expected, "{person}");
+        }
+    }
+
     async fn a_name_longer_than_what_is_stored_is_found_by_all_of_it(store) {
         let name: &'static str = "n".repeat(400).leak();
         File::new(1).log(&store, [says("long", 0, "INVITE").people(name, "bob")]).await;
