@@ -33,6 +33,11 @@ impl<'a> Log<'a> {
     pub fn new(stream: usize, messages: usize, samples: &'a [String]) -> Self {
         Self { stream: stream as i64, messages, samples, at: 0, number: 0 }
     }
+
+    /// There is another batch of it.
+    pub fn goes_on(&mut self) {
+        self.messages = self.messages.max(self.number + BATCH);
+    }
 }
 
 impl Iterator for Log<'_> {

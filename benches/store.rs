@@ -4,6 +4,8 @@
 //! `cargo bench --bench store -- [MESSAGES] [LOG…]`, after `scripts/postgres start`. The messages of the logs are written
 //! again and again under new Call-IDs; without a log they are made. PostgreSQL is `SIPTRAIL_TEST_POSTGRES_URL`, in a schema
 //! of its own. A million messages take half a GB on the disk of each database, one after the other; memory does not grow.
+//! Lists are asked for twice: while nothing else happens, and while messages come in at 5 MB/s and are joined.
+//! `SIPTRAIL_BENCH_ONLY=sqlite` (or `postgres`) leaves the other one out.
 
 mod ask;
 mod pages;
@@ -11,6 +13,8 @@ mod rows;
 #[allow(dead_code, reason = "shared with the other benches")]
 mod siptrail;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use message::kind::Kind;
@@ -28,46 +32,74 @@ use rows::{Log, NOON, STREAMS};
 /// Batches of each stream that are made before the clock runs: what is made is never more than this.
 const ROUND: usize = 25;
 const RUNS: usize = 100;
+/// Bytes a second that come in while lists are asked for, and how often some are sent.
+const COMING: f64 = 5e6;
+const SENT: Duration = Duration::from_millis(50);
 
 type Fault = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Fault> {
     let mut arguments = std::env::args().skip(1).filter(|argument| argument != "--bench");
     let messages: usize = arguments.next().map_or(Ok(200_000), |number| number.parse())?;
-    let samples = rows::samples(&arguments.collect::<Vec<_>>())?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(messages, &samples))
+    // For as long as the process runs: tasks share them.
+    let samples: &'static [String] = Vec::leak(rows::samples(&arguments.collect::<Vec<_>>())?);
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(run(messages, samples))
 }
 
-async fn run(messages: usize, samples: &[String]) -> Result<(), Fault> {
+async fn run(messages: usize, samples: &'static [String]) -> Result<(), Fault> {
+    let only = std::env::var("SIPTRAIL_BENCH_ONLY").unwrap_or_default();
+    if only != "postgres" {
+        sqlite(messages, samples).await?;
+    }
+    if only != "sqlite" {
+        postgres(messages, samples).await?;
+    }
+    Ok(())
+}
+
+async fn sqlite(messages: usize, samples: &'static [String]) -> Result<(), Fault> {
     let directory = tempfile::tempdir()?;
     let lite = Store::open(&Location::Directory(directory.path().into())).await?;
-    fill("sqlite", &lite, messages, samples).await?;
+    let logs = fill("sqlite", &lite, messages, samples).await?;
     reads("sqlite", &lite).await?;
     lite.close().await;
     let bytes = std::fs::metadata(directory.path().join("siptrail.db"))?.len();
     eprintln!("sqlite    {:>9} bytes a message on disk, with all that belongs to it", bytes / messages as u64);
-    drop(directory);
+    let lite = Store::open(&Location::Directory(directory.path().into())).await?;
+    busy("sqlite", &lite, logs, samples).await?;
+    lite.close().await;
+    Ok(())
+}
 
+async fn postgres(messages: usize, samples: &'static [String]) -> Result<(), Fault> {
     let url = std::env::var("SIPTRAIL_TEST_POSTGRES_URL").unwrap_or_else(|_| siptrail::Server::Quick.url());
     let place = format!("{url}?options[search_path]=bench");
     let pool = PgPoolOptions::new().max_connections(1).connect(&place).await?;
     pool.execute("drop schema if exists bench cascade; create schema bench").await?;
     let post = Store::open(&Location::postgres(&place)?).await?;
-    fill("postgres", &post, messages, samples).await?;
+    let logs = fill("postgres", &post, messages, samples).await?;
     // As autovacuum does once a minute.
     pool.execute("vacuum (analyze) message, call_part, outbox, scenario, scenario_key, scenario_call, stream_offset")
         .await?;
     reads("postgres", &post).await?;
-    post.close().await;
     let bytes = tables(&pool, messages).await?;
     eprintln!("postgres  {bytes:>9} bytes a message on disk, with all that belongs to it");
+    busy("postgres", &post, logs, samples).await?;
+    post.close().await;
     pool.execute("drop schema bench cascade").await?;
     Ok(())
 }
 
 /// In rounds, each appended and then correlated, as it comes in life: neither waits for the other for long.
-async fn fill(name: &str, store: &Store, messages: usize, samples: &[String]) -> Result<(), Fault> {
-    let mut logs: Vec<Log<'_>> = (1..=STREAMS).map(|stream| Log::new(stream, messages / STREAMS, samples)).collect();
+async fn fill(
+    name: &str,
+    store: &Store,
+    messages: usize,
+    samples: &'static [String],
+) -> Result<Vec<Log<'static>>, Fault> {
+    let (cpu_before, written_before) = spent();
+    let mut logs: Vec<Log<'static>> =
+        (1..=STREAMS).map(|stream| Log::new(stream, messages / STREAMS, samples)).collect();
     let (mut appending, mut correlating, mut scenarios) = (Duration::ZERO, Duration::ZERO, 0);
     loop {
         let round: Vec<Vec<Incoming>> = logs.iter_mut().map(|log| log.take(ROUND).collect()).collect();
@@ -84,13 +116,13 @@ async fn fill(name: &str, store: &Store, messages: usize, samples: &[String]) ->
     let (cpu, written) = spent();
     eprintln!(
         "{name:<9} {:>9.1} µs of CPU and {} bytes written a message, in this process",
-        cpu.as_micros() as f64 / messages as f64,
-        written / messages as u64
+        (cpu - cpu_before).as_micros() as f64 / messages as f64,
+        (written - written_before) / messages as u64
     );
     say(name, "messages a second: append", rate(messages, appending));
     say(name, "scenarios a second, with each batch of theirs: correlate", rate(scenarios, correlating));
     say(name, "messages a second: correlate", rate(messages, correlating));
-    Ok(())
+    Ok(logs)
 }
 
 /// CPU time of this process, and bytes that it gave to the system to write, so far.
@@ -105,12 +137,12 @@ fn spent() -> (Duration, u64) {
 }
 
 /// A writer a stream. Bytes are compressed while the clock runs, each by itself, so that equal texts do no harm.
-async fn append(store: &Store, round: Vec<Vec<Incoming>>, samples: &[String]) -> Result<(), Fault> {
+async fn append(store: &Store, round: Vec<Vec<Incoming>>, samples: &'static [String]) -> Result<(), Fault> {
     let writers = round.into_iter().map(|batches| {
-        let (store, samples) = (store.clone(), samples.to_vec());
+        let store = store.clone();
         tokio::spawn(async move {
             for mut batch in batches {
-                rows::pack(&mut batch, &samples);
+                rows::pack(&mut batch, samples);
                 store.append(vec![batch]).await?;
             }
             Ok::<_, store::Error>(())
@@ -123,7 +155,7 @@ async fn append(store: &Store, round: Vec<Vec<Incoming>>, samples: &[String]) ->
 }
 
 /// The number of scenarios that were new or changed.
-async fn correlate(store: &Store) -> Result<usize, Fault> {
+async fn correlate(store: &Store) -> Result<usize, store::Error> {
     let mut scenarios = 0;
     loop {
         let rows = store.outbox("bench", NOON, 3600 * SECOND, 20).await?;
@@ -142,17 +174,32 @@ async fn reads(name: &str, store: &Store) -> Result<(), Fault> {
     let ids: Vec<i64> = (0..RUNS as i64).map(|at| 1 + at * last / RUNS as i64).collect();
 
     let ladder = async |at: usize| clocked(ladder(store, ScenarioId(ids[at]))).await;
-    timed(name, "a ladder: the scenario and its messages", ladder).await?;
+    timed(name, "a ladder: the scenario and its messages", RUNS, ladder).await?;
+    lists(name, store, RUNS, "").await?;
+
+    let pages = pages::Pages::serve(store.clone()).await?;
+    for (what, path) in [
+        ("home page", (|_| "/".to_owned()) as fn(usize) -> String),
+        ("search page, all", |_| "/search".to_owned()),
+        ("search page, a number's prefix", |at| format!("/search?person={}", rows::prefix(at).replace('+', "%2B"))),
+    ] {
+        timed(name, &format!("first byte, {what}"), RUNS, async |at| pages.first_byte(path(at)).await).await?;
+    }
+    timed(name, "first byte, ladder page", RUNS, async |at| pages.first_byte(format!("/s/{:08x}", ids[at])).await)
+        .await?;
+    Ok(())
+}
+
+async fn lists(name: &str, store: &Store, before: usize, when: &str) -> Result<(), Fault> {
     let person = async |at: usize| {
         let person = Filter { person: Some(rows::prefix(at)), ..Filter::default() };
         clocked(store.search(&person, None, 50)).await
     };
-    timed(name, "50 scenarios by a number's prefix", person).await?;
-    let any = Filter::default();
-    timed(name, "newest 50 scenarios", async |_| clocked(store.search(&any, None, 50)).await).await?;
+    timed(name, &format!("50 scenarios by a person's first ten digits{when}"), before, person).await?;
     let any = Filter::default;
     let digits = |count: usize| Some(rows::prefix(7)[..count].to_owned());
     let questions = [
+        ("newest", any()),
         ("with a 5xx", Filter { status: Some((500, 599)), ..any() }),
         ("with a final 404, which none has", Filter { final_status: Some((404, 404)), ..any() }),
         ("with a final 503", Filter { final_status: Some((503, 503)), ..any() }),
@@ -160,16 +207,34 @@ async fn reads(name: &str, store: &Store) -> Result<(), Fault> {
         ("with a REFER, which none has", Filter { method: Some("REFER".into()), ..any() }),
         ("by a caller's first three digits", Filter { caller: digits(4), ..any() }),
         ("by a person's first three digits", Filter { person: digits(4), ..any() }),
+        ("by a person's first eight digits", Filter { person: digits(9), ..any() }),
         ("by a person's first nine digits", Filter { person: digits(10), ..any() }),
+        ("by a person's last seven digits", Filter { person: Some("5550123".into()), ..any() }),
+        (
+            "by a person's first nine digits, with a REFER",
+            Filter { person: digits(10), method: Some("REFER".into()), ..any() },
+        ),
+        (
+            "by a person's first nine digits, with a 5xx",
+            Filter { person: digits(10), status: Some((500, 599)), ..any() },
+        ),
         (
             "of the first ten minutes, with a 5xx",
             Filter { status: Some((500, 599)), to: Some(Timestamp(NOON.0 + 10 * MINUTE)), ..any() },
         ),
     ];
     for (what, filter) in questions {
-        let what = format!("50 scenarios {what}");
-        timed(name, &what, async |_| clocked(store.search(&filter, None, 50)).await).await?;
+        let what = format!("50 scenarios {what}{when}");
+        timed(name, &what, before, async |_| clocked(store.search(&filter, None, 50)).await).await?;
     }
+    // Where the tenth page begins.
+    let nine = Filter { person: digits(10), ..any() };
+    let mut place = None;
+    for _ in 0..9 {
+        place = store.search(&nine, place, 50).await?.next;
+    }
+    let what = format!("50 scenarios by a person's first nine digits, the tenth page{when}");
+    timed(name, &what, before, async |_| clocked(store.search(&nine, place, 50)).await).await?;
     let any = MessageFilter::default;
     let questions = [
         ("of PUSH, which none is", MessageFilter { kind: Some(Kind::Push), ..any() }),
@@ -185,20 +250,76 @@ async fn reads(name: &str, store: &Store) -> Result<(), Fault> {
         ),
     ];
     for (what, filter) in questions {
-        let what = format!("100 messages {what}");
-        timed(name, &what, async |_| clocked(store.messages(&filter, None, 100)).await).await?;
+        let what = format!("100 messages {what}{when}");
+        timed(name, &what, before, async |_| clocked(store.messages(&filter, None, 100)).await).await?;
     }
-
-    let pages = pages::Pages::serve(store.clone()).await?;
-    for (what, path) in [
-        ("home page", (|_| "/".to_owned()) as fn(usize) -> String),
-        ("search page, all", |_| "/search".to_owned()),
-        ("search page, a number's prefix", |at| format!("/search?person={}", rows::prefix(at).replace('+', "%2B"))),
-    ] {
-        timed(name, &format!("first byte, {what}"), async |at| pages.first_byte(path(at)).await).await?;
-    }
-    timed(name, "first byte, ladder page", async |at| pages.first_byte(format!("/s/{:08x}", ids[at])).await).await?;
     Ok(())
+}
+
+/// Lists while messages come in at a steady rate, beside each other as in life, and are joined.
+async fn busy(name: &str, store: &Store, logs: Vec<Log<'static>>, samples: &'static [String]) -> Result<(), Fault> {
+    let over = Arc::new(AtomicBool::new(false));
+    let joining = tokio::spawn(join(store.clone(), Arc::clone(&over)));
+    let coming = tokio::spawn(come(store.clone(), logs, samples, Arc::clone(&over)));
+    let began = Instant::now();
+    lists(name, &store.for_readers(), 0, ", while 5 MB/s come in").await?;
+    over.store(true, Ordering::Relaxed);
+    let Came { bytes, messages, longest } = coming.await??;
+    let behind = joining.await??;
+    let seconds = began.elapsed().as_secs_f64();
+    eprintln!(
+        "{name:<9} {:>9.1} MB/s came in meanwhile, {:.0} messages a second for {seconds:.0} s; an append took {longest:.2?} at most, joining them all {behind:.2?} more",
+        bytes as f64 / seconds / 1e6,
+        messages as f64 / seconds,
+    );
+    Ok(())
+}
+
+#[derive(Default)]
+struct Came {
+    bytes: u64,
+    messages: usize,
+    longest: Duration,
+}
+
+/// Batches of all logs in turn, as many bytes as are due.
+async fn come(
+    store: Store,
+    mut logs: Vec<Log<'static>>,
+    samples: &'static [String],
+    over: Arc<AtomicBool>,
+) -> Result<Came, store::Error> {
+    let (began, mut came, mut turn) = (Instant::now(), Came::default(), 0);
+    let mut due = tokio::time::interval(SENT);
+    while !over.load(Ordering::Relaxed) {
+        due.tick().await;
+        while (came.bytes as f64) < began.elapsed().as_secs_f64() * COMING && !over.load(Ordering::Relaxed) {
+            let count = logs.len();
+            let log = &mut logs[turn % count];
+            turn += 1;
+            log.goes_on();
+            let Some(mut batch) = log.next() else { continue };
+            rows::pack(&mut batch, samples);
+            came.bytes += batch.end.0 - batch.base.0;
+            came.messages += batch.items.len();
+            let sent = Instant::now();
+            store.append(vec![batch]).await?;
+            came.longest = came.longest.max(sent.elapsed());
+        }
+    }
+    Ok(came)
+}
+
+/// Until it is over, and then what is left of it: how long that took.
+async fn join(store: Store, over: Arc<AtomicBool>) -> Result<Duration, store::Error> {
+    let mut due = tokio::time::interval(SENT);
+    while !over.load(Ordering::Relaxed) {
+        due.tick().await;
+        correlate(&store).await?;
+    }
+    let began = Instant::now();
+    correlate(&store).await?;
+    Ok(began.elapsed())
 }
 
 async fn ladder(store: &Store, mut id: ScenarioId) -> Result<usize, store::Error> {
@@ -218,17 +339,18 @@ async fn clocked<T>(run: impl Future<Output = Result<T, store::Error>>) -> Resul
     Ok(begun.elapsed())
 }
 
-/// Median and p95 of a hundred runs; the same hundred have run before, so that caches are warm.
+/// Median and p95 of a hundred runs; some of the same have run before, so that caches are warm.
 async fn timed(
     name: &str,
     what: &str,
+    before: usize,
     mut run: impl AsyncFnMut(usize) -> Result<Duration, Fault>,
 ) -> Result<(), Fault> {
     let mut times = Vec::new();
-    for at in (0..RUNS).chain(0..RUNS) {
+    for at in (0..before).chain(0..RUNS) {
         times.push(run(at).await?);
     }
-    let mut times = times.split_off(RUNS);
+    let mut times = times.split_off(before);
     times.sort();
     eprintln!("{name:<9} {:>9.2?} p50, {:.2?} p95: {what}", times[RUNS / 2], times[RUNS * 95 / 100]);
     Ok(())
