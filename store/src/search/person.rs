@@ -21,8 +21,8 @@ const COUNTED: i64 = 10_000;
 /// Calls of which the scenarios are read for one page: so many at first, twice as many each time that is not enough, and in all;
 /// and at most, where the page begins below the scenarios of so many.
 const FIRST: usize = 250;
-const CALLS: usize = 2_000;
-const MOST_CALLS: usize = 6_000;
+const CALLS: usize = 1_000;
+const MOST_CALLS: usize = 3_000;
 /// Whole numbers that one end may stand for.
 const NUMBERS: usize = 500;
 
