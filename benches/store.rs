@@ -35,6 +35,7 @@ const RUNS: usize = 100;
 /// Bytes a second that come in while lists are asked for, and how often some are sent.
 const COMING: f64 = 5e6;
 const SENT: Duration = Duration::from_millis(50);
+const MARKED: Duration = Duration::from_secs(2);
 
 type Fault = Box<dyn std::error::Error>;
 
@@ -312,10 +313,15 @@ async fn come(
 
 /// Until it is over, and then what is left of it: how long that took.
 async fn join(store: Store, over: Arc<AtomicBool>) -> Result<Duration, store::Error> {
-    let mut due = tokio::time::interval(SENT);
+    let (mut due, mut marked) = (tokio::time::interval(SENT), Instant::now());
     while !over.load(Ordering::Relaxed) {
         due.tick().await;
         correlate(&store).await?;
+        // As a collector does.
+        if marked.elapsed() > MARKED {
+            store.mark_times().await?;
+            marked = Instant::now();
+        }
     }
     let began = Instant::now();
     correlate(&store).await?;

@@ -1,6 +1,7 @@
-//! Day partitions are made ahead of time: at start by the store itself, then each hour from here.
+//! Day partitions are made ahead of time: at start by the store itself, then each hour from here. And times of new messages are
+//! marked every few seconds, so that lists by time do not read all that is new.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use store::Store;
 use store::health::Part;
@@ -9,18 +10,26 @@ use tokio_util::sync::CancellationToken;
 use crate::ingest::now;
 
 const LOOK: Duration = Duration::from_hours(1);
+const MARK: Duration = Duration::from_secs(2);
 /// After a failure; three days are in hand.
 const AGAIN: Duration = Duration::from_mins(1);
 
 /// Runs until cancelled; on SQLite there is nothing to do.
 pub async fn run(store: Store, cancel: CancellationToken) {
-    let mut wait = LOOK;
+    let (mut looked, mut wait) = (Instant::now(), LOOK);
     loop {
         tokio::select! {
             () = cancel.cancelled() => return,
-            () = tokio::time::sleep(wait) => {}
+            () = tokio::time::sleep(MARK) => {}
         }
-        wait = LOOK;
+        // What is not marked is found all the same, only more slowly.
+        if let Err(error) = store.mark_times().await {
+            tracing::debug!(error = %error, "times of new messages could not be marked; trying again in some seconds");
+        }
+        if looked.elapsed() < wait {
+            continue;
+        }
+        (looked, wait) = (Instant::now(), LOOK);
         if let Err(error) = store.health().step(Part::Partitions, store.keep_partitions(now())).await {
             tracing::warn!(error = %error, "day partitions could not be made; trying again in a minute, three days are in hand");
             wait = AGAIN;

@@ -118,7 +118,21 @@ impl Backend {
     pub async fn ensure_days(&self, days: BTreeSet<Day>) -> Result<(), Error> {
         match self {
             Self::Sqlite(_) => Ok(()),
-            Self::Postgres(at) => partitions::ensure(at, days).await,
+            Self::Postgres(at) => {
+                at.unmarked
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .extend(days.iter().map(|day| day.0));
+                partitions::ensure(at, days).await
+            }
+        }
+    }
+
+    /// Times of messages are marked where that is not done as they are stored.
+    pub async fn mark_times(&self) -> Result<(), Error> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(at) => partitions::mark(at).await,
         }
     }
 

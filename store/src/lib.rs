@@ -110,6 +110,11 @@ impl Store {
         Self { backend: self.backend.for_readers(), ..self.clone() }
     }
 
+    /// To be called every few seconds while messages come in: lists by time read little of what is new only after that.
+    pub async fn mark_times(&self) -> Result<(), Error> {
+        self.backend.mark_times().await
+    }
+
     /// Makes the partitions that the next days need; to be called each hour.
     pub async fn keep_partitions(&self, now: Timestamp) -> Result<(), Error> {
         self.backend.keep_partitions(now).await

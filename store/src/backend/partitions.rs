@@ -45,6 +45,41 @@ pub(super) async fn ensure(at: &Postgres, days: BTreeSet<Day>) -> Result<(), Err
     Ok(())
 }
 
+/// Notes for each block range between which times its messages lie, of days that got new ones. PostgreSQL does that when it
+/// vacuums: until then whoever asks for a time reads all that is new.
+pub(super) async fn mark(at: &Postgres) -> Result<(), Error> {
+    let unmarked = || at.unmarked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let days = std::mem::take(&mut *unmarked());
+    for day in days {
+        let mut tx = at.pool.begin().await?;
+        // A vacuum holds the lock and marks, too. It is not to be stopped, as it is where somebody waits for it for a second.
+        sqlx::query("set local lock_timeout = '100ms'").execute(&mut *tx).await?;
+        let marked = sqlx::query(
+            "select brin_summarize_new_values(i.indexrelid) from pg_index i
+             join pg_class c on c.oid = i.indexrelid join pg_am a on a.oid = c.relam
+             where a.amname = 'brin' and i.indrelid = to_regclass(quote_ident(current_schema()) || '.' || $1)",
+        )
+        .bind(name_of("message", day))
+        .execute(&mut *tx)
+        .await;
+        match marked {
+            Ok(_) => tx.commit().await?,
+            Err(why) => {
+                tx.rollback().await?;
+                unmarked().insert(day);
+                if !is_lock_timeout(&why) {
+                    return Err(why.into());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_lock_timeout(why: &sqlx::Error) -> bool {
+    why.as_database_error().and_then(sqlx::error::DatabaseError::code).is_some_and(|code| code == "55P03")
+}
+
 /// `message_d020780` holds day 20780.
 fn name_of(table: &str, day: i32) -> String {
     if day < 0 { format!("{table}_b{:06}", -day) } else { format!("{table}_d{day:06}") }

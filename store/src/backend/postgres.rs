@@ -31,6 +31,8 @@ pub(crate) struct Postgres {
     options: Arc<PgConnectOptions>,
     /// Days that have partitions, as far as this process knows.
     pub days: Arc<Mutex<BTreeSet<i32>>>,
+    /// Days of messages that were stored since their times were marked last.
+    pub unmarked: Arc<Mutex<BTreeSet<i32>>>,
 }
 
 impl Postgres {
@@ -56,7 +58,7 @@ impl Postgres {
             .await?;
         migrations.run(&pool).await?;
         lock.commit().await?;
-        Ok(Self { pool, readers, options: Arc::new(options), days: Arc::default() })
+        Ok(Self { pool, readers, options: Arc::new(options), days: Arc::default(), unmarked: Arc::default() })
     }
 
     /// A handle that reads beside those who store.

@@ -225,6 +225,35 @@ async fn a_partition_that_was_dropped_is_made_again() {
     schema.drop().await;
 }
 
+/// Else whoever asks for a time reads all that came since the last vacuum.
+#[tokio::test]
+async fn times_of_new_messages_are_marked_before_postgresql_would() {
+    let (store, schema) = fixture::postgres().await;
+    let mut file = File::new(1);
+    let unmarked = async || -> i32 {
+        let text = format!("select brin_summarize_new_values('message_d{:06}_ts_idx')", NOON.day().0);
+        with_pool!(store.backend, pool => {
+            sqlx::query_scalar(sqlx::AssertSqlSafe(text)).fetch_one(pool).await.unwrap()
+        })
+    };
+    // Some hundred pages of messages, in ranges of 32.
+    let mut many = async || {
+        file.log(&store, (0..100).map(|at| says("a", at, "INFO"))).await;
+        with_pool!(store.backend, pool => {
+            let name = format!("message_d{:06}", NOON.day().0);
+            let more = format!("insert into {name} select m.* from {name} m, generate_series(1, 50) limit 5000");
+            sqlx::query(sqlx::AssertSqlSafe(more)).execute(pool).await.unwrap();
+        });
+    };
+    many().await;
+    assert!(unmarked().await > 0);
+    many().await;
+    store.mark_times().await.unwrap();
+    assert_eq!(unmarked().await, 0);
+    store.close().await;
+    schema.drop().await;
+}
+
 store_test! {
     async fn the_database_answers(store) {
         store.ping().await.unwrap();
