@@ -169,6 +169,8 @@ fn row(stream: i64, start: u64, number: usize, sample: &str) -> MessageRow {
         masked_hash: None,
         raw: Packed::of(b""),
         event: CallEvent {
+            exchange: Vec::new(),
+            nameless: false,
             stream: StreamId(stream),
             offset: Offset(start),
             call: CallKey::of(call_id.as_bytes()),

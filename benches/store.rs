@@ -117,7 +117,7 @@ async fn fill(
     let (cpu, written) = spent();
     eprintln!(
         "{name:<9} {:>9.1} µs of CPU and {} bytes written a message, in this process",
-        (cpu - cpu_before).as_micros() as f64 / messages as f64,
+        cpu.saturating_sub(cpu_before).as_micros() as f64 / messages as f64,
         (written - written_before) / messages as u64
     );
     say(name, "messages a second: append", rate(messages, appending));

@@ -69,7 +69,9 @@ async fn list_page_and_api_tell_what_an_expert_expects() {
     for listed in &calls {
         let id = Api::id(listed);
         let picture = api.get(&format!("/api/v1/scenarios/{id}")).await.expect("the scenario");
-        for field in ["status", "rang", "answered", "ending", "talked", "answered_by", "legs", "devices", "problems"] {
+        for field in
+            ["status", "begun", "rang", "answered", "ending", "talked", "answered_by", "legs", "devices", "problems"]
+        {
             assert_eq!(listed[field], picture["scenario"][field], "{field} of {id}: {picture}");
         }
         let call_id = picture["legs"][0]["call_id"].as_str().unwrap_or_default();

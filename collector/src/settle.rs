@@ -1,12 +1,13 @@
 //! The loop that settles calls: what happened in each is worked out once it is quiet, and again when a deadline has passed.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use message::flow::{Flow, flow};
 use message::gist::Gist;
 use message::logged::Message;
-use record::time::{SECOND, Timestamp};
+use record::time::{HOUR, SECOND, Timestamp};
 use store::Store;
 use store::health::Part;
 use store::settle::{Due, Settled};
@@ -30,8 +31,8 @@ const SHARE: i64 = 20;
 /// After a deadline, until logs are read beyond it; and how often is looked where one is not read.
 const READ_ON: i64 = 2 * SECOND;
 const NOT_READ: i64 = 30 * SECOND;
-/// A log that is not read so long after a deadline is not waited for.
-const GIVEN_UP: i64 = 3600 * SECOND;
+/// A log that is not read so long after a deadline is looked at every hour, and in the end no more.
+const GIVEN_UP: i64 = 7 * 24 * HOUR;
 
 /// How far logs are read, by agent and source.
 type ReadTo = BTreeMap<(String, String), Timestamp>;
@@ -69,17 +70,29 @@ pub async fn run(store: Store, owner: String, cancel: CancellationToken) {
 
 /// Settles what is due once; gives the number of calls.
 pub async fn step(store: &Store, owner: &str) -> Result<usize, Error> {
+    // Asked before their messages: what is read meanwhile counts only the next time.
     let due = store.due(owner, now(), LEASE, TOGETHER).await?;
     if due.is_empty() {
         return Ok(0);
     }
-    let (messages, read_to) = (store.due_messages(&due).await?, store.read_to().await?);
+    let read_to = store.read_to().await?;
+    let messages = store.due_messages(&due).await?;
     let settled = tokio::task::spawn_blocking(move || {
-        messages.into_iter().map(|(due, messages)| settle(due, &messages, &read_to, now())).collect::<Vec<_>>()
+        messages.iter().map(|(due, messages)| settle_alone(*due, messages, &read_to)).collect::<Vec<_>>()
     });
     let settled = settled.await.map_err(|error| Error::Settling(error.to_string()))?;
     store.settle(owner, &settled).await?;
     Ok(due.len())
+}
+
+/// A call that nothing can be made of keeps no other from being settled.
+fn settle_alone(due: Due, messages: &[Message], read_to: &ReadTo) -> Settled {
+    let now = now();
+    let settled = catch_unwind(AssertUnwindSafe(|| settle(due, messages, read_to, now)));
+    settled.unwrap_or_else(|_| {
+        tracing::error!(scenario = %due.id, "what happened in this call cannot be worked out: its list entry stays as it is");
+        Settled { due, gist: None, problems: 0, next: None, rest_until: now }
+    })
 }
 
 fn settle(due: Due, messages: &[Message], read_to: &ReadTo, now: Timestamp) -> Settled {
@@ -88,9 +101,9 @@ fn settle(due: Due, messages: &[Message], read_to: &ReadTo, now: Timestamp) -> S
     let read_to = all_read_to(messages, read_to);
     let gist = Gist::of(&flow, read_to);
     let took = i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX);
-    let rest_until = Timestamp(now.0.saturating_add(took.saturating_mul(SHARE)));
+    let rest_until = Timestamp(now.0.saturating_add(took.saturating_mul(SHARE).max(SECOND)));
     let problems = flow.course.problems_at(read_to).count();
-    Settled { due, gist, problems, next: next(&flow, read_to, now), rest_until }
+    Settled { due, gist, problems, next: next(due, &flow, read_to, now), rest_until }
 }
 
 /// The event time to which every log of a call is read.
@@ -110,13 +123,17 @@ fn all_read_to(messages: &[Message], read_to: &ReadTo) -> Timestamp {
 }
 
 /// When more can be said of it: after its next deadline, once its logs are read beyond that.
-fn next(flow: &Flow, read_to: Timestamp, now: Timestamp) -> Option<Timestamp> {
+fn next(of: Due, flow: &Flow, read_to: Timestamp, now: Timestamp) -> Option<Timestamp> {
     let due = flow.course.next_due(read_to)?;
     let after = due.0.saturating_add(READ_ON);
     if after > now.0 {
         return Some(Timestamp(after));
     }
-    // Nobody reads its logs any more: it stays as it is.
-    let long_ago = now.micros_since(due) > GIVEN_UP;
-    (!long_ago).then(|| Timestamp(now.0.saturating_add(NOT_READ)))
+    let wait = match now.micros_since(due) {
+        late if late <= HOUR || !of.again => NOT_READ,
+        late if late <= GIVEN_UP => HOUR,
+        // Nobody reads its logs any more: it stays as it is.
+        _ => return None,
+    };
+    Some(Timestamp(now.0.saturating_add(wait)))
 }

@@ -80,10 +80,8 @@ pub(crate) fn course(ground: &Ground, legs: &mut [Leg]) -> Course {
     let known = Known::of(ground);
     let dialogs = dialog::Dialogs::of(ground);
     let mut callers = caller::callers(ground, &known);
-    for at in 0..callers.len() {
-        winner::decide(ground, &known, &dialogs, legs, &mut callers[at]);
-    }
     for caller in &mut callers {
+        winner::decide(ground, &known, &dialogs, legs, caller);
         dialog::measure(ground, &known, &dialogs, caller);
     }
     device::outcomes(ground, &known, &dialogs, &callers, legs);

@@ -24,13 +24,24 @@ pub enum CallClass {
     Keepalive,
     /// SUBSCRIBE and its NOTIFYs: Call-ID and UTC day.
     Subscription,
+    /// PUBLISH: Call-ID and UTC day.
+    Publication,
+    /// MESSAGE outside a dialog.
+    Message,
     /// REST and push without a Call-ID of a call, and what is left.
     Other,
 }
 
 impl CallClass {
-    pub const ALL: [CallClass; 5] =
-        [CallClass::Call, CallClass::Registration, CallClass::Keepalive, CallClass::Subscription, CallClass::Other];
+    pub const ALL: [CallClass; 7] = [
+        CallClass::Call,
+        CallClass::Registration,
+        CallClass::Keepalive,
+        CallClass::Subscription,
+        CallClass::Publication,
+        CallClass::Message,
+        CallClass::Other,
+    ];
 
     /// The code in the database.
     pub fn code(self) -> i16 {
@@ -40,6 +51,8 @@ impl CallClass {
             CallClass::Keepalive => 3,
             CallClass::Subscription => 4,
             CallClass::Other => 5,
+            CallClass::Publication => 6,
+            CallClass::Message => 7,
         }
     }
 
@@ -53,13 +66,18 @@ impl CallClass {
             CallClass::Registration => "registration",
             CallClass::Keepalive => "keepalive",
             CallClass::Subscription => "subscription",
+            CallClass::Publication => "publication",
+            CallClass::Message => "message",
             CallClass::Other => "other",
         }
     }
 
     /// One Call-ID lives for weeks here, so a scenario is Call-ID and day, and no key joins it.
     pub fn is_daily(self) -> bool {
-        matches!(self, CallClass::Registration | CallClass::Keepalive | CallClass::Subscription)
+        matches!(
+            self,
+            CallClass::Registration | CallClass::Keepalive | CallClass::Subscription | CallClass::Publication
+        )
     }
 }
 
@@ -238,6 +256,9 @@ pub fn class_of(facts: &Facts) -> CallClass {
         "REGISTER" => CallClass::Registration,
         "OPTIONS" if facts.response || !has_to_tag(sip) => CallClass::Keepalive,
         "SUBSCRIBE" | "NOTIFY" if !reports_a_transfer(sip) => CallClass::Subscription,
+        "PUBLISH" => CallClass::Publication,
+        // A response says nothing of a dialog; the request does, and the call goes before.
+        "MESSAGE" if facts.response || !has_to_tag(sip) => CallClass::Message,
         _ => CallClass::Call,
     }
 }
@@ -309,9 +330,13 @@ mod tests {
         check_class("NOTIFY sip:a SIP/2.0\nTo: <sip:a>;tag=1\no: Presence;id=7\n\n", CallClass::Subscription);
         check_class("NOTIFY sip:a SIP/2.0\nTo: <sip:a>;tag=1\no: refer;id=7\n\n", CallClass::Call);
         check_class("NOTIFY sip:a SIP/2.0\nTo: <sip:a>\no: refer\n\n", CallClass::Subscription);
-        for method in ["INVITE", "ACK", "BYE", "CANCEL", "REFER", "MESSAGE", "PUBLISH", "INFO", "NEWMETHOD"] {
+        for method in ["INVITE", "ACK", "BYE", "CANCEL", "REFER", "INFO", "NEWMETHOD"] {
             check_class(&format!("{method} sip:a SIP/2.0\n\n"), CallClass::Call);
         }
+        check_class("MESSAGE sip:a SIP/2.0\nTo: <sip:a>\n\n", CallClass::Message);
+        check_class("MESSAGE sip:a SIP/2.0\nTo: <sip:a>;tag=1\n\n", CallClass::Call);
+        check_class("SIP/2.0 200 OK\nTo: <sip:a>;tag=1\nCSeq: 1 MESSAGE\n\n", CallClass::Message);
+        check_class("PUBLISH sip:a SIP/2.0\n\n", CallClass::Publication);
         let rest =
             |body: &str| class_of(&facts::read(Kind::Rest, "GET", "-", "-", body.as_bytes(), &Settings::default()));
         assert_eq!(rest(r#"{"callId":"c1@example.com"}"#), CallClass::Call);

@@ -10,6 +10,8 @@ pub struct Gist {
     /// What the caller got.
     pub status: Option<u16>,
     pub rang: Option<Timestamp>,
+    /// When the caller sent the INVITE that counts. Times are displayed ones: repaired where a clock is off.
+    pub begun: Option<Timestamp>,
     /// The caller's 2xx.
     pub answered: Option<Timestamp>,
     /// Where the last dialog that served the caller ended.
@@ -42,11 +44,16 @@ impl Gist {
         let target = winner.and_then(|winner| winner.leg).map(|leg| flow.legs[leg].target.as_str());
         let answered_by = node.map(|node| match (&node.person, node.kind) {
             (Some(person), NodeKind::Device) => person.clone(),
+            // Behind a peer of which no more is known is whoever was asked for.
+            (None, NodeKind::External) if winner.is_some_and(|winner| winner.leg.is_some()) => {
+                flow.callee.clone().unwrap_or_else(|| node.name.clone())
+            }
             _ => node.name.clone(),
         });
         Some(Self {
             status: got.map(|got| got.status),
             rang: last.and_then(|last| last.rang),
+            begun: last.and_then(|last| last.begun),
             answered: got.filter(|got| got.status < 300).map(|got| got.time),
             ended,
             talked,

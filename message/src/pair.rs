@@ -21,13 +21,13 @@ pub struct Pairs {
     /// The INVITE of a CANCEL.
     pub cancels: Vec<Option<usize>>,
     /// How sure it is which of REST and push belong together.
-    pub sure: Vec<Sure>,
+    pub sure: Vec<Certainty>,
     pub remarks: Vec<Option<String>>,
 }
 
 /// How sure a pair is, or that there is none.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-pub enum Sure {
+pub enum Certainty {
     #[default]
     Sure,
     /// Nothing but the order says so.
@@ -40,7 +40,7 @@ pub fn pairs(scene: &Scene, folds: &[Fold], bases: &Bases) -> Pairs {
     let mut pairs = Pairs {
         of: vec![None; folds.len()],
         cancels: vec![None; folds.len()],
-        sure: vec![Sure::Sure; folds.len()],
+        sure: vec![Certainty::Sure; folds.len()],
         remarks: vec![None; folds.len()],
     };
     let mut requests: ByNumber<(usize, u8), usize> = ByNumber::default();
@@ -95,7 +95,7 @@ pub fn pairs(scene: &Scene, folds: &[Fold], bases: &Bases) -> Pairs {
     }
     for request in asked.values().flat_map(Asked::unclear) {
         if pairs.of[request].is_none() {
-            pairs.sure[request] = Sure::CannotTell;
+            pairs.sure[request] = Certainty::CannotTell;
         }
     }
     pairs

@@ -246,6 +246,7 @@ create table scenario (
     lease_until bigint not null default 0,
     rest_until bigint not null default 0,
     settled bigint,
+    begun bigint,
     talked bigint,
     problems bigint,
     rang bigint,
@@ -293,7 +294,7 @@ create table exchange (
     response smallint not null,
     hash bytea not null,
     call_id text not null,
-    primary key (hash, response)
+    primary key (hash, response, call_id)
 );
 create index exchange_last on exchange (last);
 

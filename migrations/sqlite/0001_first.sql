@@ -261,6 +261,7 @@ create table scenario (
     lease_until bigint not null default 0,
     rest_until bigint not null default 0,
     settled bigint,
+    begun bigint,
     talked bigint,
     problems bigint,
     rang bigint,
@@ -306,7 +307,7 @@ create table exchange (
     response smallint not null,
     hash blob not null,
     call_id text not null,
-    primary key (hash, response)
+    primary key (hash, response, call_id)
 ) without rowid;
 create index exchange_last on exchange (last);
 

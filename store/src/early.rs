@@ -209,7 +209,8 @@ impl Store {
             }
             let provisional = messages.iter().any(|message| message.provisional);
             let whole = ScenarioRow::of(row.subject.clone(), summary, row.version);
-            *row = ScenarioRow { first: row.first, provisional, ..whole };
+            let early = ScenarioRow { first: row.first, provisional, ..whole };
+            *row = if row.problems.is_some() { early.settled_as(row) } else { early };
         }
         Ok(())
     }

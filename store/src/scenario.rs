@@ -40,6 +40,8 @@ pub struct ScenarioRow {
     pub ending: Option<Timestamp>,
     pub ended: Option<Timestamp>,
     pub status: Option<u16>,
+    /// When the caller sent the INVITE that counts, by repaired clocks.
+    pub begun: Option<Timestamp>,
     /// Microseconds from the caller's answer to its end.
     pub talked: Option<i64>,
     /// What went wrong; none until it is worked out.
@@ -94,7 +96,7 @@ pub enum Found<T> {
 
 /// Columns of a [`ScenarioColumns`].
 pub(crate) const COLUMNS: &str = "id, class, first, last, caller, callee, answered_by, rang, answered, ending, ended, status, \
-    calls, legs, messages, nodes, devices, sip, rest, push, media, version, merged_into, settled, talked, problems";
+    calls, legs, messages, nodes, devices, sip, rest, push, media, version, merged_into, begun, talked, problems";
 
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct ScenarioColumns {
@@ -121,7 +123,7 @@ pub(crate) struct ScenarioColumns {
     media: i64,
     version: i64,
     merged_into: Option<i64>,
-    settled: Option<i64>,
+    begun: Option<i64>,
     talked: Option<i64>,
     problems: Option<i64>,
 }
@@ -243,6 +245,7 @@ impl ScenarioRow {
             ending: summary.ending,
             ended: summary.ended,
             status: summary.status(),
+            begun: None,
             talked: None,
             problems: None,
             calls: number(summary.calls()),
@@ -258,11 +261,28 @@ impl ScenarioRow {
 }
 
 impl ScenarioRow {
+    /// With what was worked out of another state of it: that stands until it is done again.
+    pub(crate) fn settled_as(self, other: &Self) -> Self {
+        Self {
+            status: other.status,
+            begun: other.begun,
+            rang: other.rang,
+            answered: other.answered,
+            ending: other.ending,
+            talked: other.talked,
+            answered_by: other.answered_by.clone(),
+            legs: other.legs,
+            devices: other.devices,
+            problems: other.problems,
+            ..self
+        }
+    }
+
     /// Takes what was worked out of its messages in place of what their summary says.
     pub fn take(&mut self, gist: &Gist) {
         let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         (self.status, self.rang, self.answered) = (gist.status, gist.rang, gist.answered);
-        (self.ending, self.talked) = (gist.ended, gist.talked);
+        (self.begun, self.ending, self.talked) = (gist.begun, gist.ended, gist.talked);
         self.answered_by = gist.answered_by.as_deref().map(append::searched);
         (self.legs, self.devices) = (number(gist.legs), number(gist.devices));
         self.problems = Some(number(gist.problems));
@@ -271,8 +291,6 @@ impl ScenarioRow {
 
 impl ScenarioColumns {
     pub fn read(self) -> Result<ScenarioRow, Error> {
-        // What came since then is not in it yet.
-        let is_settled = self.settled == Some(self.version);
         Ok(ScenarioRow {
             subject: Subject::Scenario(ScenarioId(self.id)),
             class: class_of(self.class)?,
@@ -286,8 +304,9 @@ impl ScenarioColumns {
             ending: self.ending.map(Timestamp),
             ended: self.ended.map(Timestamp),
             status: self.status.and_then(|status| u16::try_from(status).ok()),
-            talked: self.talked.filter(|_| is_settled),
-            problems: self.problems.filter(|_| is_settled),
+            begun: self.begun.map(Timestamp),
+            talked: self.talked,
+            problems: self.problems,
             calls: self.calls,
             legs: self.legs,
             messages: self.messages,

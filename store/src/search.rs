@@ -235,6 +235,10 @@ impl Filter {
         if !self.classes.is_empty() {
             return self.classes.clone();
         }
-        if self.call_id.is_some() { CallClass::ALL.to_vec() } else { vec![CallClass::Call, CallClass::Other] }
+        if self.call_id.is_some() {
+            CallClass::ALL.to_vec()
+        } else {
+            vec![CallClass::Call, CallClass::Message, CallClass::Other]
+        }
     }
 }

@@ -43,6 +43,8 @@ pub struct Due {
     pub id: ScenarioId,
     /// As it was when it was taken.
     pub version: i64,
+    /// It was settled as it is now before.
+    pub again: bool,
 }
 
 /// What was worked out of a call.
@@ -64,6 +66,7 @@ struct Taken {
     id: i64,
     version: i64,
     messages: i64,
+    settled: Option<i64>,
 }
 
 impl Store {
@@ -71,7 +74,7 @@ impl Store {
     pub async fn due(&self, owner: &str, now: Timestamp, lease_micros: i64, most: usize) -> Result<Vec<Due>, Error> {
         // Most looks find nothing, and need no transaction.
         let waits: Option<i64> = with_pool!(self.backend, pool => {
-            sqlx::query_scalar("select id from scenario where due <= $1 and lease_until < $1 limit 1")
+            sqlx::query_scalar("select id from scenario where due <= $1 and lease_until < $1 and merged_into is null limit 1")
                 .bind(now.0)
                 .fetch_optional(pool)
                 .await?
@@ -86,15 +89,16 @@ impl Store {
             let mut q = QueryBuilder::<Db>::new("update scenario set lease_owner = ");
             q.push_bind(owner).push(", lease_until = ").push_bind(until);
             q.push(" where id in (select id from scenario where due <= ").push_bind(now.0);
-            q.push(" and lease_until < ").push_bind(now.0).push(" order by due limit ").push_bind(most as i64);
-            q.push(skip_locked).push(") returning id, version, messages");
+            q.push(" and lease_until < ").push_bind(now.0);
+            q.push(" and merged_into is null order by due limit ").push_bind(most as i64);
+            q.push(skip_locked).push(") returning id, version, messages, settled");
             q.build_query_as().fetch_all(&mut *db).await?
         });
         taken.sort_by_key(|row| row.id);
         let (mut due, mut left, mut all) = (Vec::new(), Vec::new(), 0);
         for row in taken {
             all += row.messages;
-            let of = Due { id: ScenarioId(row.id), version: row.version };
+            let of = Due { id: ScenarioId(row.id), version: row.version, again: row.settled == Some(row.version) };
             if due.is_empty() || all <= READ { due.push(of) } else { left.push(of) }
         }
         release(&mut tx, owner, &left).await?;
@@ -190,10 +194,11 @@ impl Store {
         for Settled { due, gist, problems, next, rest_until } in sorted {
             let written = with_transaction!(&mut tx, db => {
                 let mut q = QueryBuilder::<Db>::new("update scenario set settled = version, lease_until = 0, due = ");
-                q.push_bind(next.map(|at| at.0)).push(", rest_until = ").push_bind(rest_until.0);
+                q.push_bind(next.map(|at| at.0.max(rest_until.0))).push(", rest_until = ").push_bind(rest_until.0);
                 q.push(", problems = ").push_bind(number(*problems));
                 if let Some(gist) = gist {
                     q.push(", status = ").push_bind(gist.status.and_then(|status| i16::try_from(status).ok()));
+                    q.push(", begun = ").push_bind(gist.begun.map(|at| at.0));
                     q.push(", rang = ").push_bind(gist.rang.map(|at| at.0));
                     q.push(", answered = ").push_bind(gist.answered.map(|at| at.0));
                     q.push(", ending = ").push_bind(gist.ended.map(|at| at.0));
@@ -207,9 +212,22 @@ impl Store {
                 q.build().execute(&mut *db).await?.rows_affected()
             });
             kept += written;
+            if written == 0 {
+                // It changed meanwhile, and is due again once it may be.
+                with_transaction!(&mut tx, db => {
+                    sqlx::query(
+                        "update scenario set lease_until = 0, rest_until = $1,
+                             due = case when due < $1 then $1 else due end
+                         where id = $2 and lease_owner = $3 and lease_until > 0",
+                    )
+                    .bind(rest_until.0)
+                    .bind(due.id.0)
+                    .bind(owner)
+                    .execute(&mut *db)
+                    .await?;
+                });
+            }
         }
-        // Those that changed meanwhile are due again at once.
-        release(&mut tx, owner, &settled.iter().map(|settled| settled.due).collect::<Vec<_>>()).await?;
         tx.commit().await?;
         Ok(kept)
     }

@@ -300,6 +300,7 @@ mod tests {
             ending: None,
             ended: None,
             status: None,
+            begun: None,
             talked: None,
             problems: None,
             calls: 0,

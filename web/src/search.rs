@@ -211,7 +211,7 @@ fn says(rows: usize, more: bool, first_page: bool) -> String {
     }
 }
 
-/// The same search over registrations, keep-alives and subscriptions too.
+/// The same search over registrations, keep-alives, subscriptions and publications too.
 pub(crate) fn in_all_classes(params: &Params) -> Params {
     params.with("class", CallClass::ALL.map(CallClass::name).join(","))
 }

@@ -157,6 +157,8 @@ pub fn class(class: CallClass) -> &'static str {
         CallClass::Registration => "registrations",
         CallClass::Keepalive => "keep-alives",
         CallClass::Subscription => "subscriptions",
+        CallClass::Publication => "publications",
+        CallClass::Message => "messages",
         CallClass::Other => "other",
     }
 }

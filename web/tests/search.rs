@@ -97,12 +97,12 @@ async fn a_list_says_how_many_it_shows_and_what_it_leaves_out() {
     let says = async |path: &str| texts(&site.page(path).await, ".how > p");
     assert_eq!(
         says("/search").await,
-        ["The newest 50 scenarios; registrations, keep-alives and subscriptions are left out: show all"]
+        ["The newest 50 scenarios; registrations, keep-alives, subscriptions and publications are left out: show all"]
     );
     let older = attributes(&site.page("/search").await, "a[rel=next]", "href").remove(0);
     assert!(says(&older).await[0].starts_with("The oldest 10 scenarios;"), "{:?}", says(&older).await);
     let all = attributes(&site.page("/search?callee=erin").await, ".none a", "href");
-    assert_eq!(all[1], "/search?callee=erin&class=call,registration,keepalive,subscription,other");
+    assert_eq!(all[1], "/search?callee=erin&class=call,registration,keepalive,subscription,publication,message,other");
     assert_eq!(says(&all[1]).await[0], "1 scenario");
 }
 

@@ -99,10 +99,16 @@ fn tries(ground: &Ground, known: &Known, call: usize) -> Vec<Vec<usize>> {
 fn is_further(ground: &Ground, before: &[usize], root: usize) -> bool {
     let Some(begun) = ground.tree.attempts[root].begun else { return false };
     // Of many INVITEs at once the last say whether they were over.
-    before.iter().rev().take(BACK).all(|attempt| {
-        let ended = ground.heard.0[*attempt].finals.iter().find(|last| last.time <= begun);
-        ended.is_some_and(|last| !matches!(last.status, 300..=399 | 401 | 407 | 422 | 494))
-    })
+    let mut ends = before.iter().rev().take(BACK).map(|attempt| {
+        let mut finals = ground.heard.0[*attempt].finals.iter();
+        finals.find(|last| last.time <= begun).map(|last| last.status)
+    });
+    ends.next().flatten().is_some_and(|status| !asks_again(status)) && ends.all(|ended| ended.is_some())
+}
+
+/// A challenge or a redirection: whoever gets it may send the INVITE again.
+fn asks_again(status: u16) -> bool {
+    matches!(status, 300..=399 | 401 | 407 | 422 | 494)
 }
 
 fn told(ground: &Ground, known: &Known, attempts: Vec<usize>) -> Try {
@@ -145,8 +151,12 @@ fn result(ground: &Ground, known: &Known, attempts: &[usize]) -> Option<Got> {
     let mut level = attempts.to_vec();
     let mut forked = false;
     while !level.is_empty() {
-        let finals: Vec<Response> =
-            level.iter().filter_map(|attempt| last_of(&ground.heard.0[*attempt].finals)).copied().collect();
+        let begun = |attempt: &usize| ground.tree.attempts[*attempt].begun;
+        let newest = level.iter().filter_map(begun).max();
+        // What a later INVITE met is no end.
+        let met = |attempt: &usize, last: &Response| asks_again(last.status) && !forked && begun(attempt) < newest;
+        let ends = level.iter().filter_map(|attempt| Some((attempt, last_of(&ground.heard.0[*attempt].finals)?)));
+        let finals: Vec<Response> = ends.filter(|(attempt, last)| !met(attempt, last)).map(|(_, last)| *last).collect();
         // Of a fork every branch has to be over, unless one was answered.
         let all = finals.len() == level.len() || finals.iter().any(|last| last.status < 300);
         if !finals.is_empty() && (!forked || all) {

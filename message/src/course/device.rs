@@ -20,12 +20,9 @@ pub fn outcomes(ground: &Ground, known: &Known, dialogs: &Dialogs, callers: &[Ca
         for &leg in below {
             legs[leg].outcome = of_device(ground, dialogs, caller, legs, &others, leg);
         }
-        if let Some((leg, by)) =
-            caller.winner.as_ref().and_then(|w| w.picked_up.zip(w.leg)).filter(|(leg, by)| leg != by)
-        {
-            if leg != caller.leg {
-                legs[leg].outcome = Outcome::PickedUp(by);
-            }
+        let picked_up = caller.winner.as_ref().and_then(|winner| winner.picked_up.zip(winner.leg));
+        if let Some((leg, by)) = picked_up.filter(|(leg, by)| leg != by && *leg != caller.leg) {
+            legs[leg].outcome = Outcome::PickedUp(by);
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Dialog {
     /// The first 2xx to INVITE that is logged of it.
     pub answered: Option<Timestamp>,
     pub ended: Option<Bye>,
+    /// Its last message: a refresh keeps it alive (RFC 4028).
+    pub(crate) last: Timestamp,
 }
 
 /// The first BYE of a dialog.
@@ -101,6 +103,7 @@ impl<'a> Dialogs<'a> {
                         users: (user(sip.from.as_ref()), user(sip.to.as_ref())),
                         answered: None,
                         ended: None,
+                        last: fold.first.time,
                     });
                     let new = dialogs.all.len() - 1;
                     dialogs.of.insert((call, from, to), new);
@@ -111,6 +114,7 @@ impl<'a> Dialogs<'a> {
                 None => continue,
             };
             let dialog = &mut dialogs.all[dialog];
+            dialog.last = dialog.last.max(fold.first.time);
             if answers {
                 dialog.answered.get_or_insert(fold.first.time);
             }
@@ -163,11 +167,17 @@ impl<'a> Dialogs<'a> {
 
     /// Who sent a BYE, or the one that it passes on.
     pub fn sender(&self, bye: Bye) -> usize {
-        let received = self.byes.get(&bye.by).map_or(&[][..], Vec::as_slice);
-        let from = received.partition_point(|other| bye.time.micros_since(other.time) > PASSED_ON);
-        let passed_on =
-            received[from..].iter().take_while(|other| other.time <= bye.time).find(|other| other.row != bye.row);
-        passed_on.map_or(bye.by, |other| other.by)
+        let (mut bye, mut seen) = (bye, NumberSet::default());
+        while seen.insert(bye.row) {
+            let received = self.byes.get(&bye.by).map_or(&[][..], Vec::as_slice);
+            let from = received.partition_point(|other| bye.time.micros_since(other.time) > PASSED_ON);
+            let mut earlier = received[from..].iter().take_while(|other| other.time <= bye.time);
+            match earlier.find(|other| !seen.contains(&other.row)) {
+                Some(other) => bye = *other,
+                None => break,
+            }
+        }
+        bye.by
     }
 
     pub fn told(self) -> Vec<Dialog> {
@@ -199,7 +209,7 @@ pub fn measure(ground: &Ground, known: &Known, dialogs: &Dialogs, caller: &mut C
             End::Transferred { time: bye.time, by: dialogs.sender(bye), row: bye.row }
         }
         Some(bye) => End::Bye { time: bye.time, by: dialogs.sender(bye), row: bye.row },
-        None => going_on(known, last.answered.unwrap_or(answered)),
+        None => going_on(known, last.last.max(answered)),
     };
     caller.connected = Some((answered, end));
 }
@@ -215,15 +225,14 @@ fn successor(ground: &Ground, known: &Known, dialogs: &Dialogs, dialog: usize, c
     let old = dialogs.get(dialog);
     let refer = referred(ground, dialogs, old, false);
     // Without a REFER only what says so can take its place.
-    let others = || known.roots.values().flatten().copied();
-    let candidates: Vec<usize> = if refer.is_some() {
-        let mut all: Vec<usize> = others().collect();
-        all.sort_unstable();
-        all
-    } else {
-        known.replacing.clone()
+    let candidates = match &refer {
+        Some(refer) => {
+            let from = known.all_roots.partition_point(|root| tree.attempts[*root].begun < Some(refer.time));
+            &known.all_roots[from..]
+        }
+        None => &known.replacing,
     };
-    for attempt in candidates.into_iter().take(MOST).map(|attempt| &tree.attempts[attempt]) {
+    for attempt in candidates.iter().chain(&known.replacing).take(MOST).map(|attempt| &tree.attempts[*attempt]) {
         let Some(sip) = attempt.fold.and_then(|fold| scene.sip(folds[fold].first.message)) else { continue };
         let replaced = sip.replaces.as_ref().and_then(|id| dialogs.named(id));
         let takes_over = replaced == Some(dialog) && concerns(sip, &old.users.0);

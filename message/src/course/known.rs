@@ -10,6 +10,8 @@ use record::time::Timestamp;
 pub struct Known {
     /// By call: the INVITEs that began it, as they were sent.
     pub roots: ByNumber<usize, Vec<usize>>,
+    /// All of these, as they were sent.
+    pub all_roots: Vec<usize>,
     /// By leg: those forked from it, and from these.
     pub below: ByNumber<usize, Vec<usize>>,
     /// INVITEs that are to take the place of a dialog.
@@ -29,6 +31,7 @@ impl Known {
         let (scene, folds, tree, bases) = (ground.scene, ground.folds, ground.tree, ground.machines.bases);
         let mut known = Self {
             roots: ByNumber::default(),
+            all_roots: Vec::new(),
             below: ByNumber::default(),
             replacing: Vec::new(),
             deciding: NumberSet::default(),
@@ -37,19 +40,26 @@ impl Known {
             session: None,
         };
         for (index, attempt) in tree.attempts.iter().enumerate() {
-            if let Some((_, to)) = attempt.ends.filter(|_| !ground.heard.0[index].finals.is_empty()) {
+            let own = |to: usize| {
+                let rows = ground.heard.0[index].finals.iter().map(|last| &folds[last.fold]);
+                let mut logs =
+                    rows.flat_map(|fold| std::iter::once(fold.first.message).chain(fold.sightings.iter().copied()));
+                logs.any(|message| ground.machines.loggers.writes(bases.of[to], scene.source[message]))
+            };
+            if let Some((_, to)) = attempt.ends.filter(|(_, to)| own(*to)) {
                 known.deciding.insert(bases.of[to]);
             }
             if attempt.parent.is_some() {
                 continue;
             }
             known.roots.entry(attempt.call).or_default().push(index);
+            known.all_roots.push(index);
             let sip = attempt.fold.and_then(|fold| scene.sip(folds[fold].first.message));
             if sip.is_some_and(|sip| sip.replaces.is_some()) {
                 known.replacing.push(index);
             }
         }
-        for roots in known.roots.values_mut() {
+        for roots in known.roots.values_mut().chain([&mut known.all_roots]) {
             roots.sort_by_key(|root| (tree.attempts[*root].begun, *root));
         }
         let legs = &ground.branching.legs;

@@ -8,7 +8,7 @@ use super::{Caller, Ground};
 use crate::kind::Kind;
 use crate::legs::{Leg, Outcome};
 use crate::number::{ByNumber, NumberSet};
-use crate::pair::Sure;
+use crate::pair::Certainty;
 use crate::scene::{Verb, from_tag, to_tag};
 use record::span::Flags;
 use record::time::{SECOND, Timestamp};
@@ -115,13 +115,15 @@ impl<'s> Finder<'_, '_, 's> {
                 answered_somewhere.extend(self.request(row));
             }
         }
-        let decided: Vec<Timestamp> = callers.iter().filter_map(|c| c.result().map(|got| got.time)).collect();
+        let decided = callers.iter().filter_map(|caller| Some((caller.leg, caller.result()?.time)));
+        let decided: ByNumber<usize, Timestamp> = decided.collect();
+        let trunk = |leg: usize| std::iter::successors(Some(leg), |up| legs[*up].parent).last().unwrap_or(leg);
         for row in requests {
             let (first, message) = (folds[row].first, folds[row].first.message);
             let sent = 1 + folds[row].repeats.len();
             if scene.messages[message].kind != Kind::Sip {
                 let no_answer =
-                    pairs.of[row].is_none() && pairs.sure[row] != Sure::CannotTell && self.logs_answers(row);
+                    pairs.of[row].is_none() && pairs.sure[row] != Certainty::CannotTell && self.logs_answers(row);
                 let told = scene.messages[message].facts.result.as_ref().is_some_and(|result| result.status.is_none());
                 if no_answer && (told || self.logs_exchanges(message)) {
                     self.note_after(Trouble::Unanswered { sent }, row, if told { 0 } else { REST });
@@ -138,7 +140,8 @@ impl<'s> Finder<'_, '_, 's> {
                 (_, Some(200..)) => continue,
                 (Verb::Invite, None) if sent >= INVITES => 0,
                 (Verb::Invite, provisional) => {
-                    let over = decided.iter().map(|at| at.micros_since(first.time)).filter(|after| *after > 0).min();
+                    let over = decided.get(&trunk(self.ground.of[row])).map(|at| at.micros_since(first.time));
+                    let over = over.filter(|after| *after > 0);
                     let rings_on = legs[self.ground.of[row]].outcome == Outcome::StillRinging;
                     match (over, provisional) {
                         (Some(over), _) if !rings_on => over.saturating_add(UNANSWERED),
@@ -193,11 +196,12 @@ impl<'s> Finder<'_, '_, 's> {
     fn acks(&mut self, dialogs: &Dialogs, legs: &[Leg]) {
         let Ground { scene, folds, tree, .. } = self.ground;
         let mut acked: NumberSet<usize> = NumberSet::default();
-        let mut any = false;
+        // Where ACKs are logged: calls.
+        let mut any: NumberSet<usize> = NumberSet::default();
         for fold in folds.iter().filter(|fold| scene.verb[fold.first.message] == Verb::Ack) {
             let call = tree.call[fold.first.message];
             acked.extend(dialogs.of_fold(scene, call, fold));
-            any = true;
+            any.insert(call);
         }
         let mut met: NumberSet<usize> = NumberSet::default();
         for (row, fold) in folds.iter().enumerate() {
@@ -211,7 +215,7 @@ impl<'s> Finder<'_, '_, 's> {
             }
             let sent = 1 + fold.repeats.len();
             let repeated = sent >= INVITES;
-            if repeated || any {
+            if repeated || any.contains(&tree.call[fold.first.message]) {
                 self.note_after(Trouble::NoAck { sent }, row, if repeated { 0 } else { UNANSWERED });
             }
         }

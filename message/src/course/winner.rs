@@ -123,12 +123,16 @@ fn answered<'a>(ground: &Ground<'_, 'a>, leg: usize) -> Option<Response<'a>> {
 /// The leg whose 2xx came last before the caller's and was not hung up at once.
 fn before(ground: &Ground, dialogs: &Dialogs, below: &[usize], time: Timestamp) -> Option<usize> {
     let answers = below.iter().filter_map(|leg| Some((*leg, answered(ground, *leg)?)));
-    let earlier = answers.filter(|(_, response)| response.time <= time).filter(|(_, response)| {
+    let earlier: Vec<(usize, Response)> = answers.filter(|(_, response)| response.time <= time).collect();
+    let stays = |response: &Response| {
         let fold = &ground.folds[response.fold];
         let dialog = dialogs.of_fold(ground.scene, ground.tree.call[fold.first.message], fold);
         dialog.is_none_or(|dialog| !dialogs.hung_up_within(dialog, AT_ONCE))
-    });
-    earlier.max_by_key(|(leg, response)| (response.time, std::cmp::Reverse(*leg))).map(|(leg, _)| leg)
+    };
+    // Where none stays, the call was a short one.
+    let some_stay = earlier.iter().any(|(_, response)| stays(response));
+    let own = earlier.iter().filter(|(_, response)| !some_stay || stays(response));
+    own.max_by_key(|(leg, response)| (response.time, std::cmp::Reverse(*leg))).map(|(leg, _)| *leg)
 }
 
 /// The first leg that answered when an agent had done so already.

@@ -166,11 +166,13 @@ impl Branching {
             let before = self.legs.len();
             if leg == trunk && (groups.len() > 1 || !ours) {
                 self.legs[leg].is_split = groups.len() > 1;
-                let count = groups.len().max(1);
-                for at in 0..count {
+                let count = groups.len();
+                // A device that never said anything has no tag.
+                groups.resize(count.max(1), Vec::new());
+                for tags in groups {
                     let child = self.child(leg, call);
                     self.legs[child].attempts.clone_from(&leaves);
-                    self.legs[child].tags = (count > 1).then(|| std::mem::take(&mut groups[at]));
+                    self.legs[child].tags = (count > 1).then_some(tags);
                     self.legs[child].is_shared = true;
                 }
                 for attempt in &leaves {

@@ -63,7 +63,7 @@ impl<'a> Heard<'a> {
                     let elsewhere = sip.reasons.iter().any(|reason| answered_elsewhere(reason));
                     said.cancels.push(Cancel { time, elsewhere, answered: false });
                 }
-                (Verb::Cancel, Some(200..)) => said.cancels.iter_mut().for_each(|cancel| cancel.answered = true),
+                (Verb::Cancel, Some(200..=299)) => said.cancels.iter_mut().for_each(|cancel| cancel.answered = true),
                 _ => {}
             }
         }
@@ -71,9 +71,9 @@ impl<'a> Heard<'a> {
     }
 
     /// Of the attempts of a leg, those that were passed on to nobody on it.
-    fn far_ends<'t>(&self, tree: &'t Tree, branching: &'t Branching, leg: usize) -> impl Iterator<Item = usize> + 't {
+    fn far_ends<'t>(tree: &'t Tree, branching: &'t Branching, leg: usize) -> impl Iterator<Item = usize> + 't {
         let on_leg = move |attempt: &usize| branching.of[*attempt] == Some(leg);
-        let ends = move |attempt: &usize| !tree.attempts[*attempt].children.iter().any(|child| on_leg(child));
+        let ends = move |attempt: &usize| !tree.attempts[*attempt].children.iter().any(&on_leg);
         branching.legs[leg].attempts.iter().copied().filter(ends)
     }
 
@@ -111,7 +111,7 @@ impl<'a> Heard<'a> {
         if branching.legs[leg].tags.is_some() {
             return finals.min_by_key(|response| response.time).copied();
         }
-        let mut above = self.far_ends(tree, branching, leg).max_by_key(|a| (tree.attempts[*a].begun, *a));
+        let mut above = Self::far_ends(tree, branching, leg).max_by_key(|a| (tree.attempts[*a].begun, *a));
         while let Some(attempt) = above {
             if let Some(last) = self.0[attempt].finals.first() {
                 return Some(*last);

@@ -39,7 +39,9 @@ pub fn shifts(scene: &Scene, samples: &Samples) -> Vec<i64> {
             }
         }
         let reference = nearest_to_median(&connected, &shift);
-        connected.iter().for_each(|source| shift[*source] = shift[*source].saturating_sub(reference));
+        for source in connected {
+            shift[source] = shift[source].saturating_sub(reference);
+        }
     }
     shift
 }

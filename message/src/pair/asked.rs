@@ -3,7 +3,7 @@
 //! An answer finds its request by the id that both carry. Answers of HTTP/2 come in any order, so without an id nothing
 //! but there being one request open says whose an answer is.
 
-use super::Sure;
+use super::Certainty;
 use crate::facts::Facts;
 use crate::number::NumberSet;
 use record::time::{SECOND, Timestamp};
@@ -33,7 +33,7 @@ struct Open<'a> {
 #[derive(Default)]
 pub struct Found {
     pub request: Option<usize>,
-    pub sure: Sure,
+    pub sure: Certainty,
 }
 
 impl<'a> Asked<'a> {
@@ -51,7 +51,7 @@ impl<'a> Asked<'a> {
         let named = |open: &Open| open.ids.iter().any(|id| facts.ids.contains(id));
         let of_id: Vec<usize> = (0..self.open.len()).filter(|at| named(&self.open[*at])).collect();
         if let Some(&first) = of_id.first() {
-            let sure = if of_id.len() == 1 { Sure::Sure } else { Sure::Likely };
+            let sure = if of_id.len() == 1 { Certainty::Sure } else { Certainty::Likely };
             return self.take(first, sure);
         }
         // One that carries an id answers none that carries another.
@@ -68,10 +68,10 @@ impl<'a> Asked<'a> {
         }
         match own[..] {
             [] => Found::default(),
-            [only] => self.take(only, Sure::Likely),
+            [only] => self.take(only, Certainty::Likely),
             _ => {
                 self.unclear.extend(own.iter().map(|at| self.open[*at].fold));
-                Found { request: None, sure: Sure::CannotTell }
+                Found { request: None, sure: Certainty::CannotTell }
             }
         }
     }
@@ -81,7 +81,7 @@ impl<'a> Asked<'a> {
         self.unclear.iter().copied()
     }
 
-    fn take(&mut self, at: usize, sure: Sure) -> Found {
+    fn take(&mut self, at: usize, sure: Certainty) -> Found {
         Found { request: Some(self.open.remove(at).fold), sure }
     }
 

@@ -16,10 +16,10 @@ use crate::text::capped;
 use crate::{Error, Store, statement};
 
 /// What is to be known of requests, and of answers whose request is not known: the name of the call of each.
-pub(super) type Exchanges = BTreeMap<(ExchangeKey, bool), String>;
+pub(super) type Exchanges = BTreeSet<(ExchangeKey, bool, String)>;
 
-/// By hash: the name of a call.
-type Known = HashMap<ExchangeKey, String>;
+/// By hash: names of calls, as they came.
+type Known = HashMap<ExchangeKey, Vec<String>>;
 
 /// Gives answers the key of their request's call, and requests those of answers that came before them.
 pub(super) async fn pair(store: &Store, rows: &mut [OutboxRow]) -> Result<Exchanges, Error> {
@@ -42,18 +42,19 @@ pub(super) async fn pair(store: &Store, rows: &mut [OutboxRow]) -> Result<Exchan
     }
     let requests = known(store, &answered.into_iter().collect::<Vec<_>>(), false).await?;
     let waiting = known(store, &asked.keys().copied().collect::<Vec<_>>(), true).await?;
-    let mut exchanges: Exchanges = asked.iter().map(|(key, (_, call_id))| ((*key, false), call_id.clone())).collect();
+    let mut exchanges: Exchanges = asked.iter().map(|(key, (_, call_id))| (*key, false, call_id.clone())).collect();
     for event in rows.iter_mut().flat_map(|row| &mut row.events).filter(|event| !event.exchange.is_empty()) {
         if event.is_bare_answer() {
-            let of = |key| requests.get(key).or_else(|| asked.get(key).map(|(_, call_id)| call_id));
+            let of = |key| requests.get(key).and_then(|all| all.first()).or_else(|| asked.get(key).map(|(_, id)| id));
             match event.exchange.iter().find_map(of) {
                 Some(call_id) => event.keys.extend(Key::own(call_id)),
                 None => {
-                    exchanges.extend(event.exchange.iter().map(|key| ((*key, true), event.call_id.clone())));
+                    exchanges.extend(event.exchange.iter().map(|key| (*key, true, event.call_id.clone())));
                 }
             }
         } else if !event.response {
-            let answers = event.exchange.iter().filter_map(|key| waiting.get(key)).filter_map(|name| Key::own(name));
+            let answers = event.exchange.iter().filter_map(|key| waiting.get(key)).flatten();
+            let answers = answers.filter_map(|name| Key::own(name));
             event.keys.extend(answers.collect::<Vec<_>>());
         }
     }
@@ -67,11 +68,12 @@ async fn known(store: &Store, keys: &[ExchangeKey], response: bool) -> Result<Kn
             let mut q = QueryBuilder::<Db>::new("select hash, call_id from exchange where response = ");
             q.push_bind(i16::from(response)).push(" and hash in ");
             push_list!(q, list.iter().map(|key| key.to_vec()));
+            q.push(" order by last, call_id");
             q.build_query_as().fetch_all(pool).await?
         });
         for (hash, call_id) in rows {
             if let Ok(hash) = ExchangeKey::try_from(hash.as_slice()) {
-                known.insert(hash, call_id);
+                known.entry(hash).or_default().push(call_id);
             }
         }
     }
@@ -84,7 +86,7 @@ pub(super) async fn keep(tx: &mut Transaction, exchanges: &Exchanges, now: Times
     for some in statement::chunks(&all) {
         with_transaction!(tx, db => {
             let mut q = QueryBuilder::<Db>::new("insert into exchange (last, response, hash, call_id) ");
-            q.push_values(some, |mut row, ((hash, response), call_id)| {
+            q.push_values(some, |mut row, (hash, response, call_id)| {
                 row.push_bind(now.0).push_bind(i16::from(*response)).push_bind(hash.to_vec()).push_bind(capped(call_id, 1024));
             });
             q.push(" on conflict do nothing").build().execute(&mut *db).await?;

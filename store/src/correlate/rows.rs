@@ -133,7 +133,7 @@ async fn point(tx: &mut Transaction, signposts: &[(i64, i64)]) -> Result<(), Err
     for some in statement::chunks(signposts) {
         with_transaction!(tx, db => {
             let mut q =
-                QueryBuilder::<Db>::new("update scenario set merged_into = m.column2, version = version + 1 from (");
+                QueryBuilder::<Db>::new("update scenario set merged_into = m.column2, due = null, version = version + 1 from (");
             q.push_values(some, |mut row, (from, to)| {
                 row.push_bind(*from).push_bind(*to);
             });
@@ -187,13 +187,21 @@ pub(super) async fn scenarios(
             });
             q.push(
                 " on conflict (id) do update set first = excluded.first, last = excluded.last,
-                    version = scenario.version + 1, rang = excluded.rang, answered = excluded.answered,
-                    ending = excluded.ending, ended = excluded.ended, calls = excluded.calls, legs = excluded.legs,
-                    messages = excluded.messages, nodes = excluded.nodes, devices = excluded.devices,
+                    version = scenario.version + 1, ended = excluded.ended, calls = excluded.calls,
+                    messages = excluded.messages, nodes = excluded.nodes,
                     sip = excluded.sip, rest = excluded.rest, push = excluded.push, media = excluded.media,
-                    class = excluded.class, said = excluded.said, status = excluded.status, caller = excluded.caller,
+                    class = excluded.class, said = excluded.said, caller = excluded.caller,
                     callee = excluded.callee, caller_key = excluded.caller_key, callee_key = excluded.callee_key,
-                    answered_by = excluded.answered_by, summary = excluded.summary,
+                    summary = excluded.summary,",
+            );
+            // What was worked out stands until that is done again.
+            for column in ["status", "rang", "answered", "ending", "answered_by", "legs", "devices"] {
+                q.push(format_args!(
+                    " {column} = case when scenario.settled is null then excluded.{column} else scenario.{column} end,"
+                ));
+            }
+            q.push(
+                "
                     due = case when scenario.due <= excluded.due then scenario.due
                         when excluded.due < scenario.rest_until then scenario.rest_until else excluded.due end",
             );

@@ -23,6 +23,7 @@ fn gist() -> Gist {
     Gist {
         status: Some(500),
         rang: Some(NOON),
+        begun: Some(NOON),
         answered: None,
         ended: None,
         talked: None,
@@ -57,7 +58,7 @@ store_test! {
         let (_, id) = call(&store, Vec::new()).await;
         assert_eq!(store.due("one", NOON, LEASE, 10).await.unwrap(), []);
         let due = store.due("one", later(0), LEASE, 10).await.unwrap();
-        assert_eq!(due, [Due { id, version: 1 }]);
+        assert_eq!(due, [Due { id, version: 1, again: false }]);
         let messages = store.due_messages(&due).await.unwrap();
         assert_eq!(messages.iter().map(|(due, all)| (due.id, all.len())).collect::<Vec<_>>(), [(id, 2)]);
         assert_eq!((listed(&store, 200).await.len(), listed(&store, 500).await.len()), (1, 0));
@@ -77,17 +78,17 @@ store_test! {
         correlate(&store, 100).await;
         assert_eq!(store.settle("one", &[settled(due[0])]).await.unwrap(), 0);
         assert_eq!(only(&store).await.row.status, Some(200));
-        assert_eq!(store.due("one", later(1), LEASE, 10).await.unwrap(), [Due { id, version: 2 }]);
+        assert_eq!(store.due("one", later(1), LEASE, 10).await.unwrap(), [Due { id, version: 2, again: false }]);
     }
 
-    async fn what_is_settled_says_no_more_of_what_came_later(store) {
+    async fn what_was_settled_stands_until_what_came_later_is(store) {
         let (mut file, _) = call(&store, Vec::new()).await;
         let due = store.due("one", later(0), LEASE, 10).await.unwrap();
         store.settle("one", &[settled(due[0])]).await.unwrap();
         file.log(&store, [says("a", 60, "BYE")]).await;
         correlate(&store, 100).await;
         let row = only(&store).await.row;
-        assert_eq!((row.status, row.problems), (Some(200), None));
+        assert_eq!((row.status, row.problems, row.version), (Some(500), Some(2), 2));
     }
 
     async fn a_call_that_one_has_taken_is_due_for_another_when_the_lease_is_over(store) {
@@ -95,7 +96,7 @@ store_test! {
         let due = store.due("one", later(0), LEASE, 10).await.unwrap();
         assert_eq!(store.due("two", later(59), LEASE, 10).await.unwrap(), []);
         let again = store.due("two", later(61), LEASE, 10).await.unwrap();
-        assert_eq!(again, [Due { id, version: 1 }]);
+        assert_eq!(again, [Due { id, version: 1, again: false }]);
         assert_eq!(store.settle("one", &[settled(due[0])]).await.unwrap(), 0);
         assert_eq!(store.settle("two", &[settled(again[0])]).await.unwrap(), 1);
     }
@@ -106,7 +107,20 @@ store_test! {
         let next = Settled { next: Some(later(30)), ..settled(due[0]) };
         store.settle("one", &[next]).await.unwrap();
         assert_eq!(store.due("one", later(29), LEASE, 10).await.unwrap(), []);
-        assert_eq!(store.due("one", later(31), LEASE, 10).await.unwrap(), [Due { id, version: 1 }]);
+        assert_eq!(store.due("one", later(31), LEASE, 10).await.unwrap(), [Due { id, version: 1, again: true }]);
+    }
+
+    async fn a_call_that_was_joined_into_another_one_is_not_due(store) {
+        let mut file = File::new(1);
+        for call in ["a", "call-b"] {
+            file.log(&store, [says(call, 0, "INVITE")]).await;
+            correlate(&store, 100).await;
+        }
+        file.log(&store, [says("a", 1, "INVITE").status(180).key("call", "call-b")]).await;
+        correlate(&store, 100).await;
+        let id = only(&store).await.row.subject.scenario().unwrap();
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        assert_eq!(due.iter().map(|due| due.id).collect::<Vec<_>>(), [id]);
     }
 
     async fn what_is_no_call_is_never_due(store) {

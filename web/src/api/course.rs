@@ -166,7 +166,7 @@ fn caller(of: &Caller, read_to: Timestamp) -> CallerJson {
     let (end, time, by) = match of.connected {
         Some((_, End::Bye { time, by, .. })) => (Some(EndName::Bye), Some(time), Some(by)),
         Some((_, End::Transferred { time, by, .. })) => (Some(EndName::Transferred), Some(time), Some(by)),
-        Some((_, End::Open { until })) if read_to <= until => (Some(EndName::GoingOn), None, None),
+        Some((_, End::Open { until })) if read_to < until => (Some(EndName::GoingOn), None, None),
         Some((_, End::Open { .. })) => (Some(EndName::NotLogged), None, None),
         None => (None, None, None),
     };

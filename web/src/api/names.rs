@@ -35,7 +35,7 @@ macro_rules! names {
 }
 
 names! {
-    #[doc = "What kind of scenario it is. Registrations, keep-alives and subscriptions are a scenario a day."]
+    #[doc = "What kind of scenario it is. Registrations, keep-alives, subscriptions and publications are a scenario a day; `message` is a MESSAGE outside a dialog."]
     Class as "Class": CallClass::ALL.map(CallClass::name);
     #[doc = "What kind of message it is."]
     KindOf as "Kind": Kind::ALL.map(Kind::name);

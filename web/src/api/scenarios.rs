@@ -56,6 +56,9 @@ pub(super) struct ScenarioJson {
     ended: Option<String>,
     /// Final status.
     status: Option<u16>,
+    /// When the caller sent the INVITE that counts, by repaired clocks; null until that is worked out.
+    #[schema(format = DateTime)]
+    begun: Option<String>,
     /// Microseconds from the caller's answer to the end of the last dialog that served the caller.
     talked: Option<i64>,
     /// What went wrong; null until that is worked out, some seconds after the last message.
@@ -103,6 +106,7 @@ impl ScenarioJson {
             ending: text(row.ending),
             ended: text(row.ended),
             status: row.status,
+            begun: text(row.begun),
             talked: row.talked,
             problems: row.problems,
             calls: row.calls,

@@ -142,7 +142,7 @@ impl Head<'_> {
                 let who = self.flow.caller.as_deref().unwrap_or("the caller");
                 format!(", handed over by {who}")
             }
-            Some((_, End::Open { until })) if self.read_to <= until => ", no BYE logged yet".into(),
+            Some((_, End::Open { until })) if self.read_to < until => ", no BYE logged yet".into(),
             Some((_, End::Open { .. })) | None => ", no BYE logged".into(),
         };
         says

@@ -76,7 +76,7 @@ fn says(problem: &Problem, flow: &Flow, messages: &[Message]) -> String {
                 _ if is_answer(message, row.half) => row.pair.map(|pair| &messages[flow.rows[pair].message]),
                 _ => Some(message),
             };
-            let asked = asked.map(what).unwrap_or_else(|| shortened(&message.facts.method, LONGEST));
+            let asked = asked.map_or_else(|| shortened(&message.facts.method, LONGEST), what);
             let asked = if asked.is_empty() { "a request".to_owned() } else { asked };
             format!("{from} refused {asked} with {status}")
         }

@@ -33,6 +33,7 @@ fn scenario(sample: &Sample) -> Scenario {
         ending: Some(Timestamp(NOON + 46 * SECOND)),
         ended: None,
         status: Some(200),
+        begun: None,
         talked: None,
         problems: None,
         calls: 1,

@@ -104,7 +104,7 @@ fn rows(ladder: &Ladder, base: &View) -> Vec<Chip> {
     let mut chips = Vec::new();
     if counts.problems > 0 || base.problems {
         let href = link(&View { problems: !base.problems, ..base.clone() });
-        let title = "refusals, exchanges without an answer, records that are not whole".to_owned();
+        let title = "rows on which something went wrong".to_owned();
         let glyph = Some("g-missing");
         chips.push(Chip { glyph, bad: true, on: base.problems, title, ..Chip::new(href, "Problems", counts.problems) });
     }

@@ -108,7 +108,7 @@ fn lasted(row: &ScenarioRow) -> String {
 }
 
 fn remark(row: &ScenarioRow) -> String {
-    let after = |at: Timestamp| duration(at.micros_since(row.first));
+    let after = |at: Timestamp| duration(at.micros_since(row.begun.unwrap_or(row.first)).max(0));
     match (row.answered, row.rang) {
         (Some(at), _) => format!("after {}", after(at)),
         (None, Some(at)) => format!("rang after {}", after(at)),
