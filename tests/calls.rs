@@ -2,9 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
-use crate::support::{Api, Siptrail, eventually};
+use crate::support::{Api, Siptrail};
 
 /// Call-ID without its host; what the caller got; who answered; whole seconds of talk; problems; words of the page's head.
 type Expected = (&'static str, u16, Option<&'static str>, Option<i64>, usize, &'static str);
@@ -46,25 +44,13 @@ fn logs() -> Vec<PathBuf> {
     logs
 }
 
-/// All calls as the list has them, once what happened in each has been worked out.
-async fn settled(api: &Api) -> Vec<Value> {
-    eventually("all calls are settled", || async {
-        let calls = api.scenarios("&class=call").await?;
-        // What stands last in a log is not joined yet.
-        let calls: Vec<Value> = calls.into_iter().filter(|call| !call["id"].is_null()).collect();
-        let waiting = calls.iter().filter(|call| call["problems"].is_null()).count();
-        if calls.len() >= 30 && waiting == 0 { Ok(calls) } else { Err(format!("{waiting} of {} wait", calls.len())) }
-    })
-    .await
-}
-
 #[tokio::test]
 async fn list_page_and_api_tell_what_an_expert_expects() {
     let dir = tempfile::tempdir().expect("a directory");
     let logs = logs();
     let siptrail = Siptrail::watch(&dir.path().join("data"), &logs.iter().map(PathBuf::as_path).collect::<Vec<_>>());
     let api = siptrail.api().await;
-    let calls = settled(&api).await;
+    let calls = api.settled(30).await;
     let mut found = 0;
     for listed in &calls {
         let id = Api::id(listed);

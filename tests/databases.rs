@@ -25,6 +25,9 @@ async fn every_page_says_the_same_on_both_databases() {
     }
     assert!(document["paths"]["/api/v1/scenarios"].is_object());
 
+    for place in [&sqlite, &postgres] {
+        place.api.settled(15).await;
+    }
     let forked = sqlite.api.forked_call().await;
     let row = sqlite.api.rows(&forked).await.swap_remove(3);
     let registration = sqlite.api.scenarios("&class=registration").await.expect("scenarios").remove(0);

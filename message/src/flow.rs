@@ -10,7 +10,7 @@ use crate::fold::{self, Fold};
 use crate::kind::Kind;
 use crate::legs::{self, Branches, Heard, Tags};
 use crate::logged::Message;
-use crate::node::{self, Machines, Resolver, user};
+use crate::node::{self, Machines, Resolver, shown, user};
 use crate::number::Numbers;
 use crate::pair;
 use crate::scene::Scene;
@@ -170,5 +170,5 @@ fn parties(scene: &Scene, folds: &[Fold]) -> (Option<String>, Option<String>) {
     let Some(sip) = opener.and_then(|fold| scene.sip(fold.first.message)) else { return (None, None) };
     let to = user(sip.to.as_ref())
         .or_else(|| sip.request_uri.as_ref().map(|uri| uri.user.as_str()).filter(|u| !u.is_empty()));
-    (user(sip.from.as_ref()).map(str::to_owned), to.map(str::to_owned))
+    (user(sip.from.as_ref()).map(shown), to.map(shown))
 }

@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 pub(crate) use column::opener;
 use device::Devices;
-pub(crate) use device::user;
+pub(crate) use device::{shown, user};
 
 use crate::address::Address;
 use crate::fold::Fold;

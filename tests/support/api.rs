@@ -74,6 +74,19 @@ impl Api {
         self.all("scenarios", query).await
     }
 
+    /// Calls as the list has them, at least so many, once it has been worked out what happened in each.
+    pub async fn settled(&self, number: usize) -> Vec<Value> {
+        super::eventually("all calls are settled", || async {
+            // What stands last in a log is not joined yet.
+            let calls = self.scenarios("&class=call").await?;
+            let calls: Vec<Value> = calls.into_iter().filter(|call| !call["id"].is_null()).collect();
+            let waiting = calls.iter().filter(|call| call["problems"].is_null()).count();
+            let enough = calls.len() >= number && waiting == 0;
+            if enough { Ok(calls) } else { Err(format!("{waiting} of {} wait", calls.len())) }
+        })
+        .await
+    }
+
     pub fn id(of: &Value) -> String {
         of["id"].as_str().expect("an id").to_owned()
     }

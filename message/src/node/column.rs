@@ -1,7 +1,7 @@
 //! The order of the columns: caller's devices, edge in, core, gateways, edge out, callee's devices.
 
 use super::Draft;
-use super::device::user;
+use super::device::{shown, user};
 use crate::fold::Fold;
 use crate::kind::Kind;
 use crate::node::NodeKind;
@@ -23,7 +23,7 @@ pub fn order(scene: &Scene, folds: &[Fold], drafts: &[Draft], of: &[usize]) -> V
         }
     }
     let opener = opener(scene, folds);
-    let caller = opener.and_then(|fold| user(scene.sip(fold.first.message)?.from.as_ref()));
+    let caller = opener.and_then(|fold| user(scene.sip(fold.first.message)?.from.as_ref())).map(shown);
     let first = opener.map(|fold| of[scene.ends(fold.first).0]);
     let gateway = |draft: &Draft| !draft.sip && draft.kind != NodeKind::Device;
     let last_asking = folds
@@ -38,7 +38,7 @@ pub fn order(scene: &Scene, folds: &[Fold], drafts: &[Draft], of: &[usize]) -> V
         let draft = &drafts[node];
         match draft.kind {
             NodeKind::Device if first == Some(node) => 0,
-            NodeKind::Device if draft.person.is_some() && draft.person.as_deref() == caller => 0,
+            NodeKind::Device if draft.person.is_some() && draft.person == caller => 0,
             NodeKind::Device => 4,
             _ if gateway(draft) => 2,
             _ if last_asking.is_none_or(|last| appearance[node] <= last) => 1,

@@ -60,7 +60,7 @@ impl Devices {
             let device = numbers.of(sets.find(address));
             devices.of[address] = Some(device);
             if device == devices.persons.len() {
-                devices.persons.push(claims[&address].persons.iter().map(|person| (*person).to_owned()).collect());
+                devices.persons.push(claims[&address].persons.iter().map(|person| shown(person)).collect());
             }
         }
         devices.take_hosts(scene, bases, &outside);
@@ -162,6 +162,11 @@ fn passes_on(sip: &SipFacts, uri: Option<&Uri>, sender: &Address) -> bool {
 
 fn contact(uri: &Uri) -> (&str, &str, Option<u16>) {
     (&uri.user, &uri.host, uri.port)
+}
+
+/// A user as people read it: `%EA%B9%80` is 김.
+pub fn shown(user: &str) -> String {
+    percent_encoding::percent_decode_str(user).decode_utf8_lossy().replace('\0', "\u{fffd}")
 }
 
 /// The user part, where there is one.

@@ -44,12 +44,17 @@ pub(crate) fn name_addr(element: &str, faults: &mut Faults) -> NameAddr {
     let element = element.trim();
     let open = outside_quotes(element, b'<').or_else(|| {
         // An open quote hides the address: look for it all the same. The name may hold a `<`, so the last one counts.
-        let hidden = element.starts_with('"');
+        let hidden = element.contains('"');
         hidden.then(|| faults.note("quote")).and_then(|()| element.rfind('<'))
     });
     let Some(open) = open else { return bare(element, faults) };
     let display = display(element[..open].trim(), faults);
     let inner = &element[open + 1..];
+    let doubled = inner.trim_start_matches('<');
+    if doubled.len() < inner.len() {
+        faults.note("angle");
+    }
+    let inner = doubled;
     let (uri, tail) = match inner.find('>') {
         Some(at) => (&inner[..at], &inner[at + 1..]),
         None => {

@@ -85,7 +85,7 @@ fn spans(log: &[u8], format: &Arc<Format>) -> Vec<Span> {
             Next::From(at) if (at.0 as usize) < log.len() => framer.feed(&log[at.0 as usize..], &mut spans),
             _ => match framer.close(&mut spans) {
                 Next::More => return spans,
-                from => from,
+                from @ Next::From(_) => from,
             },
         }
     }
@@ -597,4 +597,12 @@ fn peers_without_an_address() {
 #[test]
 fn a_phone_that_unregisters() {
     assert_snapshot!(told("unregister"), @"A: sip:alice@ex.com Answered, 200 30010 ms, 4 rows");
+}
+
+#[test]
+fn every_from_names_its_user_however_it_is_written() {
+    let all = case("from-variants");
+    let callers: Vec<_> = all.iter().map(|one| flow(std::slice::from_ref(one)).caller.unwrap_or_default()).collect();
+    assert_eq!(callers.iter().filter(|caller| *caller == "alice").count(), callers.len() - 2, "{callers:?}");
+    assert!(["+49-30-1234", "alice;x=1"].iter().all(|name| callers.iter().any(|caller| caller == name)), "{callers:?}");
 }

@@ -53,7 +53,7 @@ fn told(flow: &Flow, caller: &Caller) -> String {
     if caller.leg == 0 {
         text += &format!(" {from} -> {to},");
     }
-    let tries: Vec<_> = caller.tries.iter().map(|of| tried(of)).collect();
+    let tries: Vec<_> = caller.tries.iter().map(tried).collect();
     text += &format!(" {}", tries.join("; then "));
     if let Some(winner) = &caller.winner {
         let leg = |leg: usize| format!("{} {}", flow.legs[leg].tag, flow.legs[leg].target);
