@@ -118,7 +118,7 @@ pub(crate) fn legs(
     for push in pushes {
         seating.place_push(push, &mut of);
     }
-    let states = states(branches, heard, &seating);
+    let states = states(branches, tree, heard, &seating);
     let mut first_push: ByNumber<usize, &Push> = ByNumber::default();
     for push in pushes {
         if let Some(&leg) = branching.device.get(&push.device) {
@@ -173,7 +173,7 @@ pub(crate) fn legs(
 }
 
 /// By leg: what came of the pushes to its device, and when it was first pushed to.
-fn states(branches: &Branches, heard: &Heard, seating: &Seating) -> Vec<(PushState, Option<Timestamp>)> {
+fn states(branches: &Branches, tree: &Tree, heard: &Heard, seating: &Seating) -> Vec<(PushState, Option<Timestamp>)> {
     let Branches { identities, pushes, branching, decided } = branches;
     let mut waking: Vec<Waking> = branching.legs.iter().map(|_| Waking::default()).collect();
     for push in pushes {
@@ -190,6 +190,8 @@ fn states(branches: &Branches, heard: &Heard, seating: &Seating) -> Vec<(PushSta
     }
     for (leg, waking) in waking.iter_mut().enumerate() {
         waking.awake.extend(heard.responded(branching, leg));
+        let attempts = branching.legs[leg].attempts.iter();
+        waking.invited = attempts.filter_map(|attempt| tree.attempts[*attempt].begun).collect();
     }
     waking.iter().map(|waking| (waking.state(*decided), waking.pushes.first().map(|(sent, _)| *sent))).collect()
 }

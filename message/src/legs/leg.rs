@@ -48,6 +48,9 @@ pub enum PushState {
     Woke(Timestamp, i64),
     /// Until the call was decided its device neither registered nor responded. The last push was sent at a time.
     NeverWoke(Timestamp),
+    /// It was invited long after the push, so it may have registered where this call does not show it. The last push was sent
+    /// at a time.
+    CannotTell(Timestamp),
 }
 
 /// How a leg ended, in words on the page. What no log shows is `Unknown`, never invented.

@@ -127,6 +127,8 @@ pub struct Waking {
     pub pushes: Vec<(Timestamp, Option<(u16, Timestamp)>)>,
     /// When it registered, or responded to an INVITE.
     pub awake: Vec<Timestamp>,
+    /// When INVITEs were sent to it.
+    pub invited: Vec<Timestamp>,
     /// A REGISTER of it was seen that holds no token.
     pub without_token: bool,
 }
@@ -148,7 +150,8 @@ impl Waking {
             return PushState::Woke(*woke, woke.micros_since(*pushed));
         }
         if over.is_some_and(|over| over.micros_since(sent) > SOON) {
-            return PushState::NeverWoke(sent);
+            let late = self.invited.iter().any(|at| at.micros_since(first) > SOON);
+            return if late { PushState::CannotTell(sent) } else { PushState::NeverWoke(sent) };
         }
         match answer {
             Some((_, time)) => PushState::Accepted(time, time.micros_since(sent)),

@@ -149,6 +149,7 @@ fn legs(flow: &Flow, start: Timestamp) -> String {
             PushState::NotLogged => {}
             PushState::NotNeeded => text += ", no push needed",
             PushState::NeverWoke(_) => text += ", never woke",
+            PushState::CannotTell(_) => text += ", cannot tell whether it woke",
             PushState::Sent(_) => text += ", push sent",
             PushState::Accepted(_, delay) => text += &format!(", push accepted {}", millis(delay)),
             PushState::Refused(status, _) => text += &format!(", push refused {status}"),

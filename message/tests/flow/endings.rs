@@ -97,3 +97,14 @@ fn a_device_that_refused_was_not_answered_elsewhere() {
         &[("A", Outcome::Answered), ("B1", Outcome::Answered), ("B2", Outcome::Refused(603))],
     );
 }
+
+/// The REGISTER of a device has a Call-ID of its own and need not be of this call.
+#[test]
+fn a_device_that_was_invited_long_after_its_push_may_have_woken() {
+    let lines = "0 core alice>core INVITE sip:bob@example.com via=a1
+        5 core core>fcm PUSH body={\"callId\":\"call-a\",\"token\":\"tok-bob-1\",\"status\":200}
+        4100 core core>bob1 INVITE sip:bob@192.0.2.21:5060;pn-prid=tok-bob-1 via=c1,a1
+        20000 core core>alice 480 INVITE via=a1 tag=p";
+    let flow = flow(&story(lines));
+    assert!(matches!(flow.legs[1].push, PushState::CannotTell(_)), "{:?}", flow.legs[1].push);
+}

@@ -96,6 +96,8 @@ enum PushName {
     Woke,
     /// Until the call was decided it neither registered nor responded.
     NeverWoke,
+    /// It was invited long after the push: whether it registered is not shown.
+    CannotTell,
 }
 
 /// What became of a leg; unknown where no log shows it.
@@ -265,6 +267,7 @@ fn legs(flow: &Flow) -> Vec<LegJson> {
             PushState::Refused(..) => PushName::Refused,
             PushState::Woke(..) => PushName::Woke,
             PushState::NeverWoke(_) => PushName::NeverWoke,
+            PushState::CannotTell(_) => PushName::CannotTell,
         },
         push_status: match leg.push {
             PushState::Refused(status, _) => Some(status),

@@ -80,6 +80,7 @@ fn push(state: PushState) -> Cell {
         PushState::Accepted(_, took) => Cell { when: format!("+{}", duration(took)), ..Cell::plain("accepted") },
         PushState::Refused(status, _) => Cell { strong: true, ..Cell::plain(&format!("refused {status}")) },
         PushState::Woke(_, took) => Cell { when: format!("after {}", duration(took)), ..Cell::plain("woke") },
+        PushState::CannotTell(_) => Cell::plain("cannot tell"),
         PushState::NeverWoke(_) => Cell { strong: true, ..Cell::plain("never woke") },
     }
 }
