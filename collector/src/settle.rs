@@ -70,11 +70,11 @@ pub async fn run(store: Store, owner: String, cancel: CancellationToken) {
 
 /// Settles what is due once; gives the number of calls.
 pub async fn step(store: &Store, owner: &str) -> Result<usize, Error> {
-    // Asked before their messages: what is read meanwhile counts only the next time.
     let due = store.due(owner, now(), LEASE, TOGETHER).await?;
     if due.is_empty() {
         return Ok(0);
     }
+    // Asked before their messages: what is read meanwhile counts only the next time.
     let read_to = store.read_to().await?;
     let messages = store.due_messages(&due).await?;
     let settled = tokio::task::spawn_blocking(move || {

@@ -3,7 +3,7 @@
 use message::event::CallClass;
 use store::scenario::ScenarioRow;
 
-/// What a scenario's outcome is told from.
+/// What decides the words of a scenario's outcome.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Came {
     pub class: CallClass,

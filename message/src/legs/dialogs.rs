@@ -10,7 +10,7 @@ struct Dialog<'a> {
     answered: bool,
 }
 
-/// The most dialogs of one branch that are told apart.
+/// More dialogs on one branch than this are not kept apart.
 const MOST: usize = 32;
 
 /// To-tags in groups, each of a device: two are apart if their Contacts differ, if both got a 2xx, or if both rang and

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod calls;
+mod case;
 mod cases;
 mod clocks;
 mod columns;
