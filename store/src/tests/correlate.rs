@@ -86,6 +86,39 @@ store_test! {
         assert_eq!(store.totals().await.unwrap().waiting, 0);
     }
 
+    async fn an_answer_that_names_no_call_comes_to_the_call_of_its_request_in_any_order(store) {
+        let all = [
+            says("call-a", 0, "INVITE"),
+            says("call-a", 1, "GET").exchange(1),
+            says("answer-1", 2, "").status(401).exchange(1),
+            // A second log of it.
+            says("answer-2", 2, "").status(401).exchange(1),
+        ];
+        one_by_one(&store, all.to_vec()).await;
+        let whole = vec!["answer-1", "answer-2", "call-a"];
+        assert_eq!(scenarios(&store).await, [whole.clone()], "the request first");
+        let renamed = |says: Says| match says.call {
+            "call-a" => Says { call: "call-b", ..says },
+            "answer-1" => Says { call: "answer-3", ..says },
+            _ => Says { call: "answer-4", ..says },
+        };
+        let mut file = File::new(2);
+        for one in all.into_iter().rev().map(renamed) {
+            file.log(&store, [Says { exchange: one.exchange.map(|_| 2), ..one }]).await;
+            correlate(&store, 100).await;
+        }
+        assert_eq!(scenarios(&store).await, [whole, vec!["answer-3", "answer-4", "call-b"]], "the answers first");
+    }
+
+    async fn an_answer_whose_id_two_calls_carry_does_not_unite_them(store) {
+        one_by_one(&store, vec![
+            says("call-a", 0, "GET").exchange(1),
+            says("call-b", 1, "GET").exchange(1),
+            says("answer-1", 2, "").status(200).exchange(1),
+        ]).await;
+        assert_eq!(scenarios(&store).await, [vec!["answer-1", "call-a"], vec!["call-b"]]);
+    }
+
     async fn calls_that_share_a_key_are_one_scenario_in_one_batch_or_in_several(store) {
         let mut file = File::new(1);
         file.log(&store, [says("call-a", 0, "INVITE"), says("call-b", 1, "INVITE").key("call", "call-a"), says("call-c", 2, "INVITE")]).await;

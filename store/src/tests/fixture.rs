@@ -85,6 +85,8 @@ pub(crate) struct Says {
     pub to: Option<&'static str>,
     pub keys: Vec<Key>,
     pub to_tag: bool,
+    /// The id by which an answer of REST finds its request.
+    pub exchange: Option<u8>,
 }
 
 /// A request of a call, so many seconds after noon, from alice to bob.
@@ -100,6 +102,7 @@ pub(crate) fn says(call: &'static str, at: i64, method: &'static str) -> Says {
         to: Some("bob"),
         keys: Vec::new(),
         to_tag: false,
+        exchange: None,
     }
 }
 
@@ -126,6 +129,15 @@ impl Says {
 
     pub fn kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
+        self
+    }
+
+    /// REST with this id; an answer names no call by anything else.
+    pub fn exchange(mut self, id: u8) -> Self {
+        (self.kind, self.exchange) = (Kind::Rest, Some(id));
+        if self.status.is_some() {
+            self.class = CallClass::Other;
+        }
         self
     }
 
@@ -244,8 +256,8 @@ impl File {
             masked_hash: None,
             raw: Packed::of(raw.as_bytes()),
             event: CallEvent {
-                exchange: Vec::new(),
-                nameless: false,
+                exchange: says.exchange.map(|id| [id; 16]).into_iter().collect(),
+                nameless: says.exchange.is_some() && says.status.is_some(),
                 stream,
                 offset: Offset(start),
                 call,
