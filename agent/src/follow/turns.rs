@@ -69,6 +69,8 @@ impl Follow {
         let Some(file) = self.files.get(key) else { return };
         if self.must_wait(key, file) {
             self.chains.entry(&file.chain).wait(key);
+            // It is woken when those are caught up with. But which files are older may turn out otherwise meanwhile.
+            self.schedule(key, now + self.rules.poll);
             return;
         }
         let (open, most) = (file.open, file.most);

@@ -406,3 +406,26 @@ fn b04_a_record_cut_by_a_rotation_is_one_record() {
         }
     }
 }
+
+#[test]
+fn files_that_were_listed_in_the_wrong_order_do_not_wait_for_each_other_for_ever() {
+    // The clock steps back between a copy and a rotation: the younger file looks like the older one until the next listing.
+    // Its head waits for the end of the copy, and the copy waits for its turn after it.
+    let work = |steps, pick| Op::Work { steps, pick };
+    let write = Op::Write { records: 1, tear: false };
+    check(&[
+        write.clone(),
+        work(15, 0),
+        Op::RotateOther,
+        Op::CopyTruncate { between: false, torn: false },
+        work(18, 19),
+        Op::SetClock { minutes: -1 },
+        Op::LoseHandle { pick: 66 },
+        Op::Rotate,
+        write.clone(),
+        work(3, 21),
+        Op::Reopen { torn: false },
+        Op::Wait { millis: 3 },
+        write,
+    ]);
+}
