@@ -25,12 +25,45 @@ const THREADS: usize = 2;
 #[derive(Debug)]
 pub enum Job {
     List(Box<ListJob>),
-    Open { key: FileKey, path: PathBuf },
-    Look { key: FileKey, file: Handle, ask: Ask },
-    Compare { key: FileKey, file: Handle, with: Handle, ask: Ask, from: u64 },
-    Checksum { key: FileKey, file: Handle, crc: u32, from: u64, to: u64 },
-    Stitch { key: FileKey, file: Handle, old_key: FileKey, old: Handle, stream: StreamId, cursor: Box<Cursor> },
-    Read { key: FileKey, file: Handle, stream: StreamId, cursor: Box<Cursor>, order: Order },
+    Open {
+        key: FileKey,
+        path: PathBuf,
+    },
+    Look {
+        key: FileKey,
+        file: Handle,
+        ask: Ask,
+    },
+    Compare {
+        key: FileKey,
+        file: Handle,
+        with: Handle,
+        ask: Ask,
+        from: u64,
+    },
+    Checksum {
+        key: FileKey,
+        file: Handle,
+        crc: u32,
+        from: u64,
+        to: u64,
+    },
+    Stitch {
+        key: FileKey,
+        file: Handle,
+        old_key: FileKey,
+        old: Handle,
+        stream: StreamId,
+        cursor: Box<Cursor>,
+        last: bool,
+    },
+    Read {
+        key: FileKey,
+        file: Handle,
+        stream: StreamId,
+        cursor: Box<Cursor>,
+        order: Order,
+    },
 }
 
 /// What is listed, with the open files that are looked at beside it.
@@ -141,8 +174,8 @@ fn run(job: Job, scratch: &mut Vec<u8>) -> Brought {
         Job::Checksum { key, file, crc, from, to } => {
             Event::Checksummed { file: key, sum: sum(&file, crc, from, to).map_err(text) }
         }
-        Job::Stitch { key, file, old_key, old, stream, mut cursor } => {
-            let found = stitch(&mut cursor, &old, &file, scratch);
+        Job::Stitch { key, file, old_key, old, stream, mut cursor, last } => {
+            let found = stitch(&mut cursor, &old, &file, last, scratch);
             Event::Stitched { file: key, old: old_key, stream, cursor, found }
         }
         Job::Read { key, file, stream, cursor, order } => {

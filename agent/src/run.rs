@@ -334,9 +334,9 @@ impl Running {
                     self.readers.give(Job::Read { key, file, stream, cursor, order });
                 }
             }
-            Action::Stitch { file: key, old: old_key, stream, cursor } => {
+            Action::Stitch { file: key, old: old_key, stream, cursor, last } => {
                 if let (Some(file), Some(old)) = (self.handle(key), self.handle(old_key)) {
-                    self.readers.give(Job::Stitch { key, file, old_key, old, stream, cursor });
+                    self.readers.give(Job::Stitch { key, file, old_key, old, stream, cursor, last });
                 }
             }
             Action::Ask { stream } => {

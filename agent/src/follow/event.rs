@@ -134,12 +134,13 @@ pub enum Action {
         cursor: Box<Cursor>,
         order: Order,
     },
-    /// Does the last record of the file `old`, which was read to its end, go on in this one?
+    /// Does the last record of the file `old`, which was read to its end, go on in this one? `last`: no more of it is waited for.
     Stitch {
         file: FileKey,
         old: FileKey,
         stream: StreamId,
         cursor: Box<Cursor>,
+        last: bool,
     },
     /// Ask the collector for one stream's position.
     Ask {

@@ -63,9 +63,14 @@ enum Says {
 }
 
 impl Seams {
-    /// The end of a stream is not made final: the head of the next file may go on with it.
+    /// The end of a stream is not made final: the head of the next file may go on with it. Once there is something in that
+    /// one, it is decided within that time, and a little later at the latest.
     pub fn awaits(&self, old: StreamId, now: Duration, most: Duration) -> bool {
-        self.held.values().any(|held| held.old == Some(old) && now.saturating_sub(held.since) < most)
+        let waits = |held: &Held| match held.written {
+            Some(written) => now.saturating_sub(written) < most + most / 2,
+            None => now.saturating_sub(held.since) < most,
+        };
+        self.held.values().any(|held| held.old == Some(old) && waits(held))
     }
 
     /// The stream is not followed any more.
@@ -117,17 +122,18 @@ impl Follow {
         let old = held.old;
         match old.map_or(Says::Wait, |old| self.ask_older(old)) {
             Says::Read(after) => self.decide(id, after),
-            _ if waited >= most => {
+            Says::Try(old_key) => {
+                self.stitch(key, old_key, waited >= most);
+                return Head::Held;
+            }
+            // A reader may be busy with the older file just now: there is a little time left for a last look.
+            Says::Wait if waited >= most + most / 4 => {
                 let path = self.files.get(key).map(|file| shown(&file.path)).unwrap_or_default();
                 info!(stream = %id, "{path} begins amid a record, and nothing shows of which: it is read as it is");
                 self.decide(id, None);
             }
             Says::Wait => {
                 self.schedule(key, now + (waited / 8).max(SOON));
-                return Head::Held;
-            }
-            Says::Try(old_key) => {
-                self.stitch(key, old_key);
                 return Head::Held;
             }
         }
@@ -192,7 +198,7 @@ impl Follow {
         }
     }
 
-    fn stitch(&mut self, key: FileKey, old_key: FileKey) {
+    fn stitch(&mut self, key: FileKey, old_key: FileKey, last: bool) {
         let Some(old) = self.files.get(old_key).and_then(File::stream) else { return };
         let Some(cursor) = self.streams.get_mut(old).and_then(|stream| stream.state.lend()) else { return };
         for key in [key, old_key] {
@@ -201,7 +207,7 @@ impl Follow {
             }
         }
         self.scheduler.turn_begins();
-        self.actions.push(Action::Stitch { file: key, old: old_key, stream: old, cursor });
+        self.actions.push(Action::Stitch { file: key, old: old_key, stream: old, cursor, last });
     }
 
     /// A reader has looked over the seam.

@@ -130,7 +130,9 @@ impl Follow {
         let quiet = now.saturating_sub(file.grew_at);
         let hot = (quiet < COLD).then(|| now + (quiet / 4).max(HOT));
         let tail = stream.tail.due(stream.seen().unwrap_or(0), self.rules.provisional_after);
-        let close = file.rotated.then(|| (file.grew_at + self.close_after(file)).max(now + HOT));
+        let awaited = self.seams.awaits(id, now, self.rules.close_after);
+        let soon = if awaited { self.rules.poll / 2 } else { HOT };
+        let close = file.rotated.then(|| (file.grew_at + self.close_after(file)).max(now + soon));
         // Memory that is mapped is written without a trace in the file's times.
         let nuls = file.data_end.map(|_| now + self.rules.poll);
         if let Some(due) = [again, hot, tail, close, nuls].into_iter().flatten().min() {

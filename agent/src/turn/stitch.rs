@@ -41,15 +41,27 @@ struct Joined<'a, O, N> {
 }
 
 /// Frames over the seam from the older file, which was read to its end, into the younger one. The cursor is that of the older
-/// file; where they are joined it stands at the seam after that.
-pub fn stitch(cursor: &mut Cursor, old: &impl Content, new: &impl Content, scratch: &mut Vec<u8>) -> Stitch {
-    over_the_seam(cursor, old, new, scratch).unwrap_or_else(Stitch::Failed)
+/// file; where they are joined it stands at the seam after that. `last`: no more is waited for, so what the younger file holds
+/// now is all of it.
+pub fn stitch(
+    cursor: &mut Cursor,
+    old: &impl Content,
+    new: &impl Content,
+    last: bool,
+    scratch: &mut Vec<u8>,
+) -> Stitch {
+    match over_the_seam(cursor, old, new, last, scratch) {
+        Ok(Stitch::Open) if last => Stitch::Apart,
+        Ok(found) => found,
+        Err(error) => Stitch::Failed(error),
+    }
 }
 
 fn over_the_seam(
     cursor: &mut Cursor,
     old: &impl Content,
     new: &impl Content,
+    last: bool,
     scratch: &mut Vec<u8>,
 ) -> io::Result<Stitch> {
     let (from, seam) = (cursor.framed.at, cursor.seen);
@@ -61,6 +73,7 @@ fn over_the_seam(
     }
     let size = new.stat()?.size;
     let Some(line) = first_line(new)? else { return Ok(Stitch::Open) };
+    let close = if last && ends_in_line_end(new, size)? { Close::AtEnd } else { Close::No };
     if cursor.framer.knows(line.trim_ascii_end()) {
         return Ok(Stitch::Apart);
     }
@@ -68,7 +81,7 @@ fn over_the_seam(
         let joined = Joined { old, seam, new };
         let again = Cursor::at(&cursor.framing, cursor.framed.clone(), cursor.head.clone(), false);
         let limit = usize::try_from(seam - from + window.min(size)).unwrap_or(usize::MAX);
-        let order = Order { limit, parcel: PARCEL, close: Close::No, tail: false };
+        let order = Order { limit, parcel: PARCEL, close, tail: false };
         let turn = Turn::take(again, &joined, order, scratch);
         match turn.ended {
             TurnEnd::Failed(error) => return Err(error),
@@ -92,6 +105,12 @@ fn ends_as_read(cursor: &Cursor, old: &impl Content) -> io::Result<bool> {
     let mut now = vec![0; last.len()];
     let have = old.fill(&mut now, cursor.seen - last.len() as u64)?;
     Ok(now[..have] == *last)
+}
+
+/// The last line of a file is there as a whole.
+fn ends_in_line_end(content: &impl Content, size: u64) -> io::Result<bool> {
+    let mut last = [0];
+    Ok(size > 0 && content.fill(&mut last, size - 1)? == 1 && last == *b"\n")
 }
 
 /// The first line of a file with its line end, or the beginning of a long one. None: it is not there as a whole yet.
@@ -252,7 +271,7 @@ mod tests {
     const HEADER: &str = "[1795463450][PUSH][sip:192.0.2.1][sip:192.0.2.7]\n";
 
     /// The older file read to its end, and what is found when it is looked over the seam to the younger one.
-    fn found(old: &str, new: &str) -> (Cursor, Stitch) {
+    fn looked(old: &str, new: &str, last: bool) -> (Cursor, Stitch) {
         let dir = tempfile::tempdir().unwrap();
         let files = [("old", old), ("new", new)].map(|(name, text)| {
             fs::write(dir.path().join(name), text).unwrap();
@@ -263,8 +282,12 @@ mod tests {
         let order = Order { limit: 64 << 20, parcel: PARCEL, close: Close::No, tail: false };
         let cursor = Cursor::new(&Arc::new(framing), old.as_bytes());
         let mut cursor = Turn::take(cursor, &files[0], order, &mut Vec::new()).cursor;
-        let stitch = stitch(&mut cursor, &files[0], &files[1], &mut Vec::new());
+        let stitch = stitch(&mut cursor, &files[0], &files[1], last, &mut Vec::new());
         (cursor, stitch)
+    }
+
+    fn found(old: &str, new: &str) -> (Cursor, Stitch) {
+        looked(old, new, false)
     }
 
     fn joined(old: &str, new: &str) -> (Cursor, WireSpan) {
@@ -301,6 +324,17 @@ mod tests {
             assert_eq!((span.len, span.bytes.len()), (cut as u64, record.len()));
         }
         assert!(matches!(found(&record[..80], &record[80..9000]).1, Stitch::Open), "more may come");
+    }
+
+    #[test]
+    fn a_record_cut_within_its_header_is_joined_at_last_though_nothing_follows_it() {
+        let (old, new) = (format!("{HEADER}first\n{}", &HEADER[..30]), format!("{}second\n", &HEADER[30..]));
+        assert!(matches!(found(&old, &new).1, Stitch::Open), "more of the second may come");
+        let (_, Stitch::Joined(parcel)) = looked(&old, &new, true) else { panic!("they are one") };
+        let texts: Vec<_> = parcel.spans.iter().map(|span| String::from_utf8_lossy(&span.bytes)).collect();
+        assert_eq!(texts, [format!("{HEADER}first\n"), format!("{HEADER}second\n")]);
+        assert!(matches!(looked(&old, &new[..new.len() - 1], true).1, Stitch::Apart), "its line has no end");
+        assert!(matches!(looked(&old, "", true).1, Stitch::Apart));
     }
 
     #[test]

@@ -429,3 +429,18 @@ fn files_that_were_listed_in_the_wrong_order_do_not_wait_for_each_other_for_ever
         write,
     ]);
 }
+
+#[test]
+fn a_record_cut_within_its_header_by_a_rotation_is_whole_though_nothing_is_written_after_it() {
+    let write = |records| Op::Write { records, tear: false };
+    check(&[
+        write(3),
+        write(2),
+        write(2),
+        Op::WriteOther { records: 3 },
+        Op::WriteOther { records: 2 },
+        Op::Rotate,
+        Op::Write { records: 1, tear: true },
+        Op::Reopen { torn: true },
+    ]);
+}

@@ -189,8 +189,8 @@ impl World {
                 let turn = Box::new(Turn::take(*cursor, &held(), order, &mut Vec::new()));
                 Event::Read { file, stream, turn }
             }
-            Action::Stitch { file, old, stream, mut cursor } => {
-                let found = stitch(&mut cursor, &with.unwrap(), &held(), &mut Vec::new());
+            Action::Stitch { file, old, stream, mut cursor, last } => {
+                let found = stitch(&mut cursor, &with.unwrap(), &held(), last, &mut Vec::new());
                 Event::Stitched { file, old, stream, cursor, found }
             }
             Action::Ask { stream } => {
