@@ -66,7 +66,9 @@ impl Follow {
         let Some(file) = self.files.get(key) else { return };
         let (Some(origin), Some(spec)) = (file.identity, self.sources.get(file.source)) else { return };
         let chain = self.chains.get(&file.chain);
-        if before.is_none() && file.is_old_rotation() && !self.chains.is_known(&file.chain) {
+        // Without a checkpoint nobody knows which logs of a source were followed before: all of them count as such.
+        let forgotten = self.checkpoints.none_before && self.streams.knew(&file.source_name);
+        if before.is_none() && file.is_old_rotation() && !forgotten && !self.chains.is_known(&file.chain) {
             info!(
                 "{} was rotated before its log was first followed, and is not read; name it to have it read",
                 shown(&file.path)

@@ -22,6 +22,7 @@ impl Follow {
         self.recovered = true;
         self.judging.ask();
         self.checkpoints.start_at(saved.number);
+        self.checkpoints.none_before = saved == Saved::default();
         for source in sources {
             self.streams.note_source(source);
         }

@@ -74,6 +74,8 @@ pub(super) struct Checkpoints {
     /// Not before.
     at: Duration,
     changed: bool,
+    /// There was none when the agent began.
+    pub none_before: bool,
 }
 
 impl Follow {

@@ -444,3 +444,17 @@ fn a_record_cut_within_its_header_by_a_rotation_is_whole_though_nothing_is_writt
         Op::Reopen { torn: true },
     ]);
 }
+
+#[test]
+fn a_log_whose_streams_are_all_settled_counts_as_followed_before_though_the_checkpoint_is_lost() {
+    check(&[
+        Op::Delete,
+        Op::Rotate,
+        Op::Crash { lost: false },
+        Op::Work { steps: 8, pick: 107 },
+        Op::Wait { millis: 199 },
+        Op::Work { steps: 3, pick: 13 },
+        Op::Crash { lost: true },
+        Op::Write { records: 1, tear: false },
+    ]);
+}
