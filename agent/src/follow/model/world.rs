@@ -141,8 +141,10 @@ impl World {
                 self.set_back |= *minutes < 0;
             }
             Op::LoseHandle { pick } => {
-                // Nobody could find what is deleted.
-                let there = self.handles.iter().filter(|(_, file)| file.0.borrow().links > 0).map(|(key, _)| *key);
+                // Nobody could find what is deleted, or what is away.
+                let away = self.disk.away;
+                let there =
+                    self.handles.iter().filter(|(_, file)| !away && file.0.borrow().links > 0).map(|(key, _)| *key);
                 let mut keys: Vec<FileKey> = there.collect();
                 keys.sort_unstable();
                 if let Some(key) = keys.get(usize::from(*pick) % keys.len().max(1)) {
