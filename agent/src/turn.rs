@@ -170,7 +170,9 @@ impl<C: Content> Work<'_, C> {
             Close::IfQuiet => self.turn.read == 0,
             Close::AtEnd => true,
         };
-        if close && (matches!(ended, TurnEnd::End) || order.limit == 0) {
+        // What was written since it was found to be empty is not read in this turn.
+        let unread = order.limit == 0 && order.close == Close::IfQuiet && self.turn.stat.size > self.turn.cursor.seen;
+        if close && !unread && (matches!(ended, TurnEnd::End) || order.limit == 0) {
             if order.limit > 0 && self.ends_in_data()? {
                 ended = TurnEnd::More;
             } else {

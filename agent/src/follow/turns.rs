@@ -88,7 +88,8 @@ impl Follow {
         }
         let Some(cursor) = stream.state.lend() else { return };
         let peek = matches!(head, Head::Peek);
-        let close = if awaited || peek { Close::No } else { when_final(stream, quiet) };
+        // An empty file that is rotated and quiet is closed like any other.
+        let close = if awaited || (peek && !quiet) { Close::No } else { when_final(stream, quiet) };
         let tail = stream.tail.due(cursor.seen(), self.rules.provisional_after).is_some_and(|due| due <= now);
         let order = Order { limit: if peek { 0 } else { TURN }, parcel: stream.queue.parcel(), close, tail };
         self.scheduler.turn_begins();
@@ -130,8 +131,8 @@ impl Follow {
         let quiet = now.saturating_sub(file.grew_at);
         let hot = (quiet < COLD).then(|| now + (quiet / 4).max(HOT));
         let tail = stream.tail.due(stream.seen().unwrap_or(0), self.rules.provisional_after);
-        let awaited = self.seams.awaits(id, now, self.rules.close_after);
-        let soon = if awaited { self.rules.poll / 2 } else { HOT };
+        // One that is quiet and could not be closed yet waits for another file.
+        let soon = if self.is_quiet(file) { self.rules.poll / 2 } else { HOT };
         let close = file.rotated.then(|| (file.grew_at + self.close_after(file)).max(now + soon));
         // Memory that is mapped is written without a trace in the file's times.
         let nuls = file.data_end.map(|_| now + self.rules.poll);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::hands::Job;
 use super::world::World;
+use super::writer::record;
 use super::{ACTIVE, Op, run};
 use crate::content::Content;
 use crate::discover::{Listing, Scope};
@@ -457,4 +458,29 @@ fn a_log_whose_streams_are_all_settled_counts_as_followed_before_though_the_chec
         Op::Crash { lost: true },
         Op::Write { records: 1, tear: false },
     ]);
+}
+
+#[test]
+fn empty_files_that_are_rotated_come_to_rest() {
+    let mut world = World::new(false);
+    world.add_other();
+    for _ in 0..4 {
+        for op in [Op::Rotate, Op::Reopen { torn: false }, Op::RotateOther, Op::Wait { millis: 500 }] {
+            world.take(&op);
+        }
+        rest(&mut world, Duration::from_secs(1));
+    }
+    rest(&mut world, Duration::from_secs(20));
+    let open = world.follow.files.values().filter(|file| file.open).count();
+    assert_eq!(open, 2, "of each log the file that is written: {:#?}", world.outline());
+    let before = world.reads.len();
+    rest(&mut world, Duration::from_secs(10));
+    assert!(world.reads.len() - before < 100, "{} looks in ten seconds", world.reads.len() - before);
+    // What is written to one of them after all is read.
+    let last = world.disk.names["app.log.1"].clone();
+    let late = record(world.records.len());
+    world.append_to(&last, &late);
+    world.records.push(late);
+    world.settle();
+    world.check();
 }

@@ -119,7 +119,7 @@ impl World {
         self.append_to(&self.writer.clone(), bytes);
     }
 
-    fn append_to(&mut self, file: &Memory, bytes: &[u8]) {
+    pub fn append_to(&mut self, file: &Memory, bytes: &[u8]) {
         let now = self.wall * 1000;
         let mut inode = file.0.borrow_mut();
         inode.data.extend_from_slice(bytes);
