@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{Api, Siptrail};
+use serde_json::Value;
+
+use crate::support::{Api, Siptrail, eventually};
 
 /// Call-ID without its host; what the caller got; who answered; whole seconds of talk; problems; words of the page's head.
 type Expected = (&'static str, u16, Option<&'static str>, Option<i64>, usize, &'static str);
@@ -77,5 +79,36 @@ async fn list_page_and_api_tell_what_an_expert_expects() {
         assert!(head.ends_with(says), "{call_id}: {head}");
     }
     assert_eq!(found, EXPECTED.len());
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
+/// One log of the cases that stand alone.
+fn one_log(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/calls-one-log").join(format!("{name}.log"))
+}
+
+#[tokio::test]
+async fn which_machine_writes_a_log_is_learned_from_all_its_calls() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&one_log("b2bua")]);
+    let api = siptrail.api().await;
+    let calls = api.settled(2).await;
+    eventually("the exchange is the server in both", || async {
+        for call in &calls {
+            let picture = api.get(&format!("/api/v1/scenarios/{}", Api::id(call))).await?;
+            let outgoing = picture["legs"][0]["call_id"].as_str().unwrap_or_default().starts_with("legB");
+            let expected: &[&str] =
+                if outgoing { &["10.0.0.1 server", "bob device"] } else { &["alice device", "10.0.0.1 server"] };
+            let word = |node: &Value, field: &str| node[field].as_str().unwrap_or_default().to_owned();
+            let nodes = picture["nodes"].as_array().into_iter().flatten();
+            let columns: Vec<String> =
+                nodes.map(|node| format!("{} {}", word(node, "name"), word(node, "kind"))).collect();
+            if columns != expected {
+                return Err(format!("{columns:?}"));
+            }
+        }
+        Ok(())
+    })
+    .await;
     assert_eq!(siptrail.stop().await, Some(0));
 }

@@ -5,6 +5,7 @@
 //! - [`check`]: is a batch what it claims to be; [`cut`]: the messages of a span; [`parse`]: from spans to rows
 //! - [`ingest`]: one batch, from wire to commit
 //! - [`correlate`]: the loop in which calls that share keys become scenarios
+//! - [`learned`]: which machines write each log
 //! - [`settle`]: the loop in which it is worked out what happened in each call
 //! - [`partitions`]: day partitions, made ahead
 //! - [`http`]: the doors for agents; `room`: how many bytes may come through at once
@@ -15,6 +16,7 @@ pub mod correlate;
 pub mod cut;
 pub mod http;
 pub mod ingest;
+pub mod learned;
 pub mod parse;
 pub mod partitions;
 mod room;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Error;
 use crate::ingest::now;
+use crate::learned::Learned;
 
 /// How long a call is ours to settle.
 const LEASE: i64 = 60 * SECOND;
@@ -41,8 +42,9 @@ type ReadTo = BTreeMap<(String, String), Timestamp>;
 pub async fn run(store: Store, owner: String, cancel: CancellationToken) {
     let mut retry = FIRST_RETRY;
     let mut failing = false;
+    let mut learned = Learned::default();
     while !cancel.is_cancelled() {
-        let wait = match store.health().step(Part::Settling, step(&store, &owner)).await {
+        let wait = match store.health().step(Part::Settling, step(&store, &owner, &mut learned)).await {
             Ok(settled) => {
                 if std::mem::take(&mut failing) {
                     tracing::info!("settling goes on");
@@ -69,7 +71,7 @@ pub async fn run(store: Store, owner: String, cancel: CancellationToken) {
 }
 
 /// Settles what is due once; gives the number of calls.
-pub async fn step(store: &Store, owner: &str) -> Result<usize, Error> {
+pub async fn step(store: &Store, owner: &str, learned: &mut Learned) -> Result<usize, Error> {
     let due = store.due(owner, now(), LEASE, TOGETHER).await?;
     if due.is_empty() {
         return Ok(0);
@@ -77,11 +79,15 @@ pub async fn step(store: &Store, owner: &str) -> Result<usize, Error> {
     // Asked before their messages: what is read meanwhile counts only the next time.
     let read_to = store.read_to().await?;
     let messages = store.due_messages(&due).await?;
-    let settled = tokio::task::spawn_blocking(move || {
-        messages.iter().map(|(due, messages)| settle_alone(*due, messages, &read_to)).collect::<Vec<_>>()
+    let settling = tokio::task::spawn_blocking(move || {
+        let settle = |(due, messages): &(Due, Vec<Message>)| settle_alone(*due, messages, &read_to);
+        let settled: Vec<Settled> = messages.iter().map(settle).collect();
+        (settled, messages)
     });
-    let settled = settled.await.map_err(|error| Error::Settling(error.to_string()))?;
+    let (settled, messages) = settling.await.map_err(|error| Error::Settling(error.to_string()))?;
     store.settle(owner, &settled).await?;
+    // After that: what is learned makes them due again.
+    learned.learn(store, messages.iter().flat_map(|(_, messages)| messages)).await?;
     Ok(due.len())
 }
 

@@ -146,13 +146,16 @@ impl Folding<'_> {
 
     fn may_be_one(&self, one: usize, other: usize) -> bool {
         let (a, b) = (&self.scene.addresses[one], &self.scene.addresses[other]);
+        if unknown(a) || unknown(b) {
+            return true;
+        }
         if a.host == b.host {
             let bases = self.bases;
             return !bases.split[bases.of[one]] && !bases.split[bases.of[other]];
         }
         match (a.ip(), b.ip()) {
             (Some(a), Some(b)) => is_private(a) != is_private(b),
-            _ => a.ip().is_some() || b.ip().is_some() || unknown(a) || unknown(b),
+            _ => a.ip().is_some() || b.ip().is_some(),
         }
     }
 }

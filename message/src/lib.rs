@@ -3,7 +3,7 @@
 //! Read in this order; a module knows only those before it, which a test checks.
 //! - `kind`: SIP, REST, push or media; `number`: small numbers in place of long values
 //! - `settings`: what an operator says about reading messages
-//! - `sip`, `address`: a tolerant SIP parser; host and port of a header line
+//! - `sip`, `address`, `machine`: a tolerant SIP parser; host and port of a header line; which machines write a log
 //! - `rest`, `keys`, `facts`: HTTP, JSON and URLs; what joins calls; the part of a message that the house reads
 //! - `user`, `said`, `event`, `summary`: users and numbers as they are searched; what messages said, as bits; what ingest tells correlation; what a list shows of a scenario
 //! - `logged`, `exchange`: one stored message; one that holds request and result, as two halves
@@ -26,6 +26,7 @@ pub mod keys;
 pub mod kind;
 pub mod legs;
 pub mod logged;
+pub mod machine;
 pub mod node;
 mod number;
 mod order;

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::address::Address;
 use crate::event::CallEvent;
 use crate::facts::Facts;
 use crate::kind::Kind;
+use crate::machine::{Machine, Seen};
 use record::id::{CallKey, MessageId};
 use record::redact::Mask;
 use record::span::Flags;
@@ -47,12 +49,35 @@ pub struct Place {
     /// Name of the source: one log of one host over its rotations.
     pub source: String,
     pub path: String,
+    /// The machines that write it, as far as that was learned.
+    pub machines: Arc<[Machine]>,
 }
 
 impl Message {
     /// What correlation gets of it.
     pub fn event(&self) -> CallEvent {
         CallEvent::of(self.id, self.time.day(), self.time, &self.method, &self.source, &self.destination, &self.facts)
+    }
+
+    /// What it says of who logged it.
+    pub fn seen(&self) -> Seen {
+        let request = self.facts.sip.as_deref().filter(|_| !self.facts.response);
+        let mut vias = request.into_iter().flat_map(|sip| &sip.vias).map(|via| via.branch.clone());
+        Seen {
+            from: Address::read(&self.source),
+            to: Address::read(&self.destination),
+            by_sender: self.by_sender(),
+            branches: (vias.next().unwrap_or_default(), vias.next().unwrap_or_default()),
+        }
+    }
+
+    /// A request with one Via comes from a user agent, one with more from a proxy; responses the other way. REST and push are
+    /// logged by who asks.
+    pub fn by_sender(&self) -> bool {
+        match &self.facts.sip {
+            Some(sip) if self.facts.kind == Kind::Sip => (sip.vias.len() > 1) != self.facts.response,
+            _ => !self.facts.response,
+        }
     }
 
     /// The header line as logged, without its line end.

@@ -128,7 +128,7 @@ pub(crate) fn columns(
             draft.addresses += 1;
             draft.leg = draft.leg.into_iter().chain(legs.get(&index).copied()).min();
             draft.join(loggers, bases.of[index]);
-            let rank = |address: &Address| (address.ip().is_some(), address.clone());
+            let rank = |address: &Address| (address.host.is_empty(), address.ip().is_some(), address.clone());
             if rank(address) < rank(&scene.addresses[draft.address]) {
                 draft.address = index;
             }

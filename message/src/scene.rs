@@ -4,10 +4,12 @@ pub mod base;
 pub mod logger;
 pub mod related;
 pub mod same;
+pub mod unknown;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use self::unknown::Side;
 use crate::address::Address;
 use crate::exchange::{Half, Sighting};
 use crate::facts::SipFacts;
@@ -24,6 +26,8 @@ pub struct Scene<'a> {
     pub source: Vec<usize>,
     pub sources: usize,
     pub addresses: Vec<Address>,
+    /// By address index: where a peer stands whose address is not logged.
+    pub unknown: Vec<Option<Side>>,
     pub verb: Vec<Verb>,
     /// By message: address indices of the header line.
     pub from: Vec<usize>,
@@ -84,16 +88,20 @@ impl<'a> Scene<'a> {
         };
         let from = messages.iter().map(|m| address(&m.source)).collect::<Vec<_>>();
         let to = messages.iter().map(|m| address(&m.destination)).collect::<Vec<_>>();
-        let (addresses, same) = merge(addresses);
+        let (mut addresses, same) = merge(addresses);
         let (transaction, below) = transactions(messages);
+        let mut from: Vec<usize> = from.into_iter().map(|index| same[index]).collect();
+        let mut to: Vec<usize> = to.into_iter().map(|index| same[index]).collect();
+        let unknown = unknown::tell_apart(messages, &transaction, &mut addresses, (&mut from, &mut to));
         Self {
             messages,
             source,
             sources,
             verb: messages.iter().map(verb).collect(),
             addresses,
-            from: from.into_iter().map(|index| same[index]).collect(),
-            to: to.into_iter().map(|index| same[index]).collect(),
+            unknown,
+            from,
+            to,
             transaction,
             below,
         }

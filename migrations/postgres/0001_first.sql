@@ -12,15 +12,16 @@ create table agent (
     primary key (id)
 );
 
--- Of which sources an agent ever sent anything.
+-- Of which sources an agent ever sent anything. machines: the machines that write it, as they were learned from many calls.
 create table source (
     agent text collate "C" not null,
     name text collate "C" not null,
     host text not null,
+    machines bytea,
     primary key (agent, name)
 );
 
--- machines: addresses of those who write it, as far as that is known. Written once; host, source, path, format and zone again when the agent says something else. device, inode and generation are unsigned numbers kept in the bits of signed ones.
+-- Written once; host, source, path, format and zone again when the agent says something else. device, inode and generation are unsigned numbers kept in the bits of signed ones.
 create table stream (
     stream_id bigint not null,
     agent text collate "C" not null,
@@ -36,7 +37,6 @@ create table stream (
     epoch bigint not null,
     predecessor bigint,
     created bigint not null,
-    machines bytea,
     primary key (stream_id)
 );
 create index stream_agent on stream (agent, stream_id);

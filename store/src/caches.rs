@@ -56,6 +56,10 @@ impl<V: Clone> Recent<V> {
     pub fn forget(&self, key: i64) {
         self.0.remove(&key);
     }
+
+    pub fn forget_all(&self) {
+        self.0.clear();
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use sqlx::QueryBuilder;
 use crate::backend::with_pool;
 use crate::statement::push_list;
 use crate::text::count;
-use crate::{Error, Store, blob, compress, statement};
+use crate::{Error, Store, blob, compress, machine, statement};
 
 /// What a message takes in memory beside its bytes.
 const MESSAGE: usize = 1024;
@@ -146,15 +146,18 @@ impl Store {
         missing.sort_unstable();
         missing.dedup();
         for list in statement::lists(&missing) {
-            let rows: Vec<(i64, String, String, String, Vec<u8>)> = with_pool!(self.backend, pool => {
-                let mut q =
-                    QueryBuilder::<Db>::new("select stream_id, agent, host, source, path from stream where stream_id in ");
+            let rows: Vec<(i64, String, String, String, Vec<u8>, Option<Vec<u8>>)> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new(
+                    "select s.stream_id, s.agent, s.host, s.source, s.path, l.machines
+                     from stream s left join source l on l.agent = s.agent and l.name = s.source where s.stream_id in ",
+                );
                 push_list!(q, list);
                 q.build_query_as().fetch_all(pool).await?
             });
-            for (id, agent, host, source, path) in rows {
+            for (id, agent, host, source, path, machines) in rows {
                 let path = String::from_utf8_lossy(&path).into_owned();
-                let place = Arc::new(Place { agent, host, source, path });
+                let machines = machine::read(machines.as_deref());
+                let place = Arc::new(Place { agent, host, source, path, machines });
                 self.caches.places.put(id, Arc::clone(&place));
                 found.insert(id, place);
             }

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{Draft, Resolver};
 use crate::node::NodeKind;
 use crate::scene::Scene;
+use crate::scene::unknown::Side;
 
 /// Longest name of a product that stands in a column's name.
 const PRODUCT: usize = 20;
@@ -25,12 +26,18 @@ pub fn names(scene: &Scene, drafts: &[Draft], resolver: Resolver) -> Vec<(String
     let mut names = Vec::with_capacity(drafts.len());
     for (index, draft) in drafts.iter().enumerate() {
         let address = &scene.addresses[draft.address];
-        let machine = if draft.port { address.to_string() } else { address.host.clone() };
+        let side = scene.unknown[draft.address];
+        let machine = match side {
+            Some(side) => no_address(side).to_owned(),
+            None if draft.port => address.to_string(),
+            None => address.host.clone(),
+        };
         let given = resolver(draft.source.map_or("*", |source| source_names[source]), address);
         let detail = match draft.kind {
             NodeKind::Device => draft.user_agent.clone().unwrap_or_else(|| address.to_string()),
             NodeKind::Server if given.is_some() => machine.clone(),
             NodeKind::Server => draft.source.map_or("", |source| hosts[source]).to_owned(),
+            _ if side.is_some() => "no address in the log".to_owned(),
             NodeKind::External if draft.network.is_some() => format!("{} addresses", draft.addresses),
             NodeKind::External if draft.sip => "outside".to_owned(),
             NodeKind::External => if draft.push { "push" } else { "REST" }.to_owned(),
@@ -41,19 +48,31 @@ pub fn names(scene: &Scene, drafts: &[Draft], resolver: Resolver) -> Vec<(String
             }
             (Some(person), _) => person.clone(),
             (None, Some(network)) => format!("outside: {network}/24"),
-            (None, None) if machine.is_empty() => "unknown".to_owned(),
             (None, None) => machine,
         });
         names.push((name, detail));
     }
     let mut taken = HashSet::new();
     for (index, (name, _)) in names.iter_mut().enumerate() {
+        let address = drafts[index].address;
         if !taken.insert(name.clone()) {
-            *name = format!("{name} {}", scene.addresses[drafts[index].address]);
+            *name = match scene.unknown[address] {
+                Some(_) => format!("{name} {}", scene.addresses[address].port),
+                None => format!("{name} {}", scene.addresses[address]),
+            };
             taken.insert(name.clone());
         }
     }
     names
+}
+
+/// A peer of which the log says `-`.
+fn no_address(side: Side) -> &'static str {
+    match side {
+        Side::Caller => "unknown caller",
+        Side::Called => "unknown callee",
+        Side::Beside => "unknown",
+    }
 }
 
 /// What tells the devices of one person apart: the product, else the host, else the port, else both.

@@ -21,7 +21,7 @@ impl Bases {
         let mut numbers = Numbers::default();
         let mut bases = Self { of: Vec::with_capacity(scene.addresses.len()), split: Vec::new(), address: Vec::new() };
         for (index, address) in scene.addresses.iter().enumerate() {
-            let own = talking.contains(&index);
+            let own = talking.contains(&index) || scene.unknown[index].is_some();
             let base = numbers.of((&address.host, own.then_some(address.port)));
             bases.of.push(base);
             if base == bases.split.len() {

@@ -1,16 +1,14 @@
 //! Which machine writes a log: the one that takes part in all that the log tells.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use super::base::Bases;
 use super::{Scene, to_tag};
-use crate::kind::Kind;
+use crate::machine::MOST;
 use crate::number::{ByNumber, NumberSet};
 use record::time::Timestamp;
-
-/// A log of more machines than this is a capture, not a server's own log.
-const MOST: usize = 8;
 
 /// More logs of one message than this say nothing new of who writes them.
 const LOGS: usize = 4;
@@ -23,8 +21,7 @@ pub struct Loggers {
 }
 
 impl Loggers {
-    /// Takes for each source the machine that most of its messages touch, then one for those left, and so on. Where two
-    /// touch equally many: not the one that another agent's log is of, or a log that holds the same messages (a machine logs
+    /// Takes for each source the machines that were learned of it. Where none of them is here: the machine that most of its messages touch, then one for those left, and so on. Where two touch equally many: not the one that another agent's log is of, or a log that holds the same messages (a machine logs
     /// a message once), then the one where the Vias say a proxy stands.
     pub fn of(scene: &Scene, bases: &Bases) -> Self {
         let mut logs: Vec<Log> = (0..scene.sources).map(|source| Log { source, ..Log::default() }).collect();
@@ -43,7 +40,13 @@ impl Loggers {
         let mut taken: Vec<Option<(&str, usize)>> = vec![None; bases.count()];
         let twice = logged_twice(scene);
         for Log { source, messages: mut left, .. } in logs {
-            for _ in 0..MOST {
+            let known = learned(scene, bases, &left);
+            for &base in &known {
+                loggers.pairs.insert((source, base));
+                loggers.source[base] = loggers.source[base].into_iter().chain([source]).min();
+                left.retain(|&m| bases.of[scene.from[m]] != base && bases.of[scene.to[m]] != base);
+            }
+            for _ in 0..if known.is_empty() { MOST } else { 0 } {
                 let Some(&message) = left.first() else { break };
                 let agent = scene.messages[message].place.agent.as_str();
                 let named = |base: usize| &scene.addresses[bases.address[base]];
@@ -60,6 +63,12 @@ impl Loggers {
                 loggers.pairs.insert((source, base));
                 loggers.source[base] = loggers.source[base].into_iter().chain([source]).min();
                 left.retain(|&m| bases.of[scene.from[m]] != base && bases.of[scene.to[m]] != base);
+            }
+        }
+        for (source, base) in passers(scene, bases) {
+            if loggers.source[base].is_none() {
+                loggers.pairs.insert((source, base));
+                loggers.source[base] = Some(source);
             }
         }
         loggers
@@ -97,9 +106,49 @@ fn touched(scene: &Scene, bases: &Bases, left: &[usize]) -> impl Iterator<Item =
         if to != from {
             touched.entry(to).or_default().touching += 1;
         }
-        touched.entry(if sender_logs(scene, message) { from } else { to }).or_default().hints += 1;
+        touched.entry(if scene.messages[message].by_sender() { from } else { to }).or_default().hints += 1;
     }
     touched.into_iter().collect::<Vec<_>>().into_iter()
+}
+
+/// By source: machines that pass a request on between two different neighbours, as its log says.
+fn passers(scene: &Scene, bases: &Bases) -> BTreeSet<(usize, usize)> {
+    let mut arrived: ByNumber<(usize, usize), Vec<(usize, usize)>> = ByNumber::default();
+    let request = |message: &usize| !scene.messages[*message].facts.response && scene.sip(*message).is_some();
+    let requests = || (0..scene.messages.len()).filter(request);
+    let ends = |message: usize| (bases.of[scene.from[message]], bases.of[scene.to[message]]);
+    for message in requests() {
+        arrived.entry((scene.source[message], scene.transaction[message])).or_default().push(ends(message));
+    }
+    let passes = |message: usize| {
+        let source = scene.source[message];
+        let (from, to) = ends(message);
+        let named = !scene.addresses[bases.address[from]].host.is_empty();
+        let mut before = arrived.get(&(source, scene.below[message]?))?.iter();
+        before.any(|(before, at)| *at == from && *before != to && *before != from && named).then_some((source, from))
+    };
+    requests().filter_map(passes).collect()
+}
+
+/// Machines that are known to write the log of these messages.
+fn learned(scene: &Scene, bases: &Bases, messages: &[usize]) -> BTreeSet<usize> {
+    let mut machines = BTreeSet::new();
+    let mut last = None;
+    for &message in messages {
+        let place = &scene.messages[message].place;
+        // Messages of one log stand beside each other more often than not.
+        if !last.is_some_and(|last| Arc::ptr_eq(last, place)) {
+            machines.extend(place.machines.iter());
+            last = Some(place);
+        }
+    }
+    if machines.is_empty() {
+        return BTreeSet::new();
+    }
+    let ends = messages.iter().flat_map(|message| [scene.from[*message], scene.to[*message]]);
+    ends.filter(|end| machines.iter().any(|machine| machine.is_at(&scene.addresses[*end])))
+        .map(|end| bases.of[end])
+        .collect()
 }
 
 /// Pairs of sources that hold one and the same message, the lesser first.
@@ -120,14 +169,4 @@ fn logged_twice(scene: &Scene) -> NumberSet<(usize, usize)> {
         }
     }
     twice
-}
-
-/// A request with one Via comes from a user agent, one with more from a proxy; responses the other way.
-/// REST and push are logged by who asks.
-fn sender_logs(scene: &Scene, message: usize) -> bool {
-    let facts = &scene.messages[message].facts;
-    match &facts.sip {
-        Some(sip) if facts.kind == Kind::Sip => (sip.vias.len() > 1) != facts.response,
-        _ => !facts.response,
-    }
 }

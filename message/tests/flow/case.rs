@@ -30,7 +30,7 @@ fn records(path: &Path, stream: i64) -> Vec<Message> {
     let log = std::fs::read(path).unwrap();
     let format = Arc::new(Format::siptrail());
     let source = path.file_stem().unwrap().to_string_lossy().into_owned();
-    let place = Arc::new(Place { agent: source.clone(), host: source.clone(), source, path: String::new() });
+    let place = Arc::new(Place { agent: source.clone(), host: source.clone(), source, ..Place::default() });
     let record = |span: &Span| {
         let raw = log[span.start.0 as usize..span.end().0 as usize].to_vec();
         let body = raw[span.head as usize..raw.len() - span.line_end as usize].to_vec();

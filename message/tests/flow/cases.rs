@@ -1,7 +1,12 @@
 //! Calls whose course an expert wrote down before anything was looked at (`tests/cases`), drawn as text.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use insta::assert_snapshot;
-use message::flow::flow;
+use message::flow::{Node, NodeKind, flow};
+use message::logged::{Message, Place};
+use message::machine::Learner;
 
 use super::case::case;
 use super::draw::tell;
@@ -526,4 +531,63 @@ fn every_from_names_its_user_however_it_is_written() {
     let callers: Vec<_> = all.iter().map(|one| flow(std::slice::from_ref(one)).caller.unwrap_or_default()).collect();
     assert_eq!(callers.iter().filter(|caller| *caller == "alice").count(), callers.len() - 2, "{callers:?}");
     assert!(["+49-30-1234", "alice;x=1"].iter().all(|name| callers.iter().any(|caller| caller == name)), "{callers:?}");
+}
+
+/// The columns of a case, left to right.
+fn columns(name: &str) -> String {
+    drawn_columns(&case(name))
+}
+
+fn drawn_columns(messages: &[Message]) -> String {
+    let flow = flow(messages);
+    let kind = |node: &Node| match node.kind {
+        NodeKind::Server => "server",
+        NodeKind::Device => "device",
+        NodeKind::External => "outside",
+    };
+    flow.nodes
+        .iter()
+        .map(|node| format!("{} ({}) {}", node.name, kind(node), node.detail))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+#[test]
+fn an_exchange_is_the_server_also_where_it_calls() {
+    let mut messages = case("b2bua");
+    let mut learner = Learner::default();
+    messages.iter().for_each(|message| learner.see(message.seen()));
+    let machines = learner.machines(&BTreeSet::new()).unwrap();
+    let place = Place { machines: machines.into(), ..(*messages[0].place).clone() };
+    let place = Arc::new(place);
+    messages.iter_mut().for_each(|message| message.place = place.clone());
+    let second: Vec<_> = messages.drain(6..).collect();
+    assert_snapshot!(drawn_columns(&messages), @"
+    alice (device) Yealink T46
+    10.0.0.1 (server) b2bua
+    ");
+    assert_snapshot!(drawn_columns(&second), @"
+    10.0.0.1 (server) b2bua
+    bob (device) Yealink T46
+    ");
+}
+
+#[test]
+fn peers_without_an_address_stand_on_their_own_sides() {
+    assert_snapshot!(columns("unknown"), @"
+    unknown caller (outside) no address in the log
+    192.0.2.20 (server) unknown
+    unknown callee (outside) no address in the log
+    ");
+}
+
+#[test]
+fn all_that_pass_a_request_on_are_servers() {
+    assert_snapshot!(columns("chain5"), @"
+    five (device) 192.0.2.10:5060
+    192.0.2.11 (server) chain5
+    192.0.2.12 (server) chain5
+    192.0.2.13 (server) chain5
+    callee5 (device) 192.0.2.14:5060
+    ");
 }

@@ -78,12 +78,13 @@ fn who_is_not_known_is_neither_a_server_nor_a_device() {
         "0 edge ->- INVITE sip:bob@example.com via=a1
          1 edge edge>alice 180 INVITE via=a1"
     ), @"
-    | unknown (outside B1) outside
+    | unknown caller (outside) no address in the log
+    | unknown callee (outside B1) no address in the log
     | 10.0.0.1 (server) 
     | 192.0.2.10 (outside) outside
     A: sip:bob@example.com Open, rang 1 ms, 2 rows
     B1: sip:bob@example.com Open, rang 1 ms, 0 rows
-         0 ms  A  #0 unknown to itself: INVITE
+         0 ms  A  #0 unknown caller -> unknown callee: INVITE
          1 ms  A  #0 10.0.0.1 -> 192.0.2.10: 180 INVITE
     ");
 }

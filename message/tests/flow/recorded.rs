@@ -20,7 +20,13 @@ fn log(name: &str, stream: i64) -> Vec<Message> {
     let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let header = Regex::new(r"(?m)\[(\d+)\.(\d{6})\]\[([^\]\n]+)\]\[([^\]\n]+)\]\[([^\]\n]+)\]\n").unwrap();
     let next = Regex::new(r"(?m)^ *\d+\(\d+\) ").unwrap();
-    let place = Arc::new(Place { agent: name.into(), host: "lab".into(), source: name.into(), path: name.into() });
+    let place = Arc::new(Place {
+        agent: name.into(),
+        host: "lab".into(),
+        source: name.into(),
+        path: name.into(),
+        ..Place::default()
+    });
     header
         .captures_iter(&text)
         .map(|found| {

@@ -1,6 +1,7 @@
 //! Calls are settled: what was worked out of their messages stands in lists, for the version it was worked out of.
 
 use message::gist::Gist;
+use message::machine::Machine;
 use record::id::ScenarioId;
 use record::time::{SECOND, Timestamp};
 
@@ -129,5 +130,32 @@ store_test! {
         file.log(&store, [register]).await;
         correlate(&store, 100).await;
         assert_eq!(store.due("one", later(0), LEASE, 10).await.unwrap(), []);
+    }
+
+    async fn what_is_learned_of_a_log_stands_with_its_messages_and_its_calls_are_settled_again(store) {
+        let (file, _) = call(&store, Vec::new()).await;
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        let messages = store.due_messages(&due).await.unwrap();
+        assert_eq!(messages[0].1[0].place.machines.len(), 0);
+        store.settle("one", &[settled(due[0])]).await.unwrap();
+        assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap(), []);
+        let source = file.meta().source;
+        let learn = |host: &str, since: Timestamp| {
+            let machines = [Machine { host: host.into(), port: None }];
+            let (store, source) = (store.clone(), source.clone());
+            async move { store.learn_machines("agent-1", &source, &machines, since, later(0)).await.unwrap() }
+        };
+        assert!(learn("10.0.0.1", later(0)).await, "all its calls are older");
+        assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap(), []);
+        assert!(!learn("10.0.0.1", NOON).await, "that was known");
+        assert!(learn("10.0.0.2", NOON).await);
+        assert_eq!(store.due("one", later(1), LEASE, 10).await.unwrap(), [], "what is new comes first");
+        let due = store.due("one", later(100), LEASE, 10).await.unwrap();
+        assert_eq!(due.len(), 1);
+        let messages = store.due_messages(&due).await.unwrap();
+        let hosts: Vec<&str> = messages[0].1[0].place.machines.iter().map(|machine| machine.host.as_str()).collect();
+        assert_eq!(hosts, ["10.0.0.2"]);
+        assert_eq!(store.machines("agent-1", &source).await.unwrap().len(), 1);
+        assert_eq!(store.machines("another", &source).await.unwrap().len(), 0);
     }
 }

@@ -1,0 +1,117 @@
+//! Which machines write each log, learned from the calls that are settled.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use message::logged::{Message, Place};
+use message::machine::{Learner, Machine};
+use record::time::{HOUR, Timestamp};
+use store::Store;
+
+use crate::Error;
+use crate::ingest::now;
+
+/// Logs, and files of one log, that are kept in mind: beyond that all is learned anew.
+const LOGS: usize = 10_000;
+const FILES: usize = 100;
+/// A log of which many records were seen is looked at again after this time: two collectors see other calls.
+const AGAIN: i64 = HOUR / 6;
+
+/// Agent and source.
+type Name = (String, String);
+
+/// What was seen of each log so far.
+#[derive(Debug, Default)]
+pub struct Learned {
+    logs: BTreeMap<Name, Log>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    learner: Learner,
+    known: Vec<Machine>,
+    /// When so much had been seen of it last that it may rest.
+    rests: Option<Timestamp>,
+    /// By file: what was looked at. A call is read more than once.
+    seen: BTreeMap<i64, u64>,
+    last: Timestamp,
+}
+
+impl Learned {
+    /// Looks at messages that were not looked at before, and keeps what follows from them.
+    pub async fn learn(&mut self, store: &Store, messages: impl Iterator<Item = &Message>) -> Result<(), Error> {
+        let now = now();
+        for name in self.see(messages, now) {
+            let Some((machines, last)) = self.news(&name, now) else { continue };
+            let since = Timestamp(last.0.saturating_sub(HOUR));
+            if store.learn_machines(&name.0, &name.1, &machines, since, now).await? {
+                let (agent, source) = (&name.0, &name.1);
+                tracing::info!(agent, source, machines = machines.len(), "the machines that write a log are learned");
+            }
+            if let Some(log) = self.logs.get_mut(&name) {
+                log.known = machines;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the logs of which something new was seen.
+    fn see<'a>(&mut self, messages: impl Iterator<Item = &'a Message>, now: Timestamp) -> Vec<Name> {
+        if self.logs.len() > LOGS {
+            self.logs.clear();
+        }
+        let mut messages: Vec<&Message> = messages.collect();
+        messages.sort_unstable_by_key(|message| message.id);
+        let mut names = BTreeSet::new();
+        for of_one in messages.chunk_by(|a, b| a.id.stream == b.id.stream) {
+            let Some(first) = of_one.first() else { continue };
+            let name = (first.place.agent.clone(), first.place.source.clone());
+            let log = self.logs.entry(name.clone()).or_default();
+            if log.see(&first.place, of_one, now) {
+                names.insert(name);
+            }
+        }
+        names.into_iter().collect()
+    }
+
+    /// What is known of a log now and was not before, and the time of its last record. A few records never overrule what was
+    /// learned from many.
+    fn news(&mut self, name: &Name, now: Timestamp) -> Option<(Vec<Machine>, Timestamp)> {
+        let others = self.logs.iter().filter(|(other, _)| *other != name);
+        let taken: BTreeSet<Machine> = others.flat_map(|(_, log)| log.known.iter().cloned()).collect();
+        let log = self.logs.get_mut(name)?;
+        let many = log.learner.knows_many();
+        if !many && !log.known.is_empty() {
+            return None;
+        }
+        log.rests = Some(now).filter(|_| many);
+        let machines = log.learner.machines(&taken).filter(|machines| *machines != log.known)?;
+        Some((machines, log.last))
+    }
+}
+
+impl Log {
+    /// Messages of one file, in its order. True where something of them is new.
+    fn see(&mut self, place: &Arc<Place>, messages: &[&Message], now: Timestamp) -> bool {
+        if self.rests.is_some_and(|since| now.micros_since(since) < AGAIN) {
+            return false;
+        }
+        if self.known.is_empty() {
+            self.known = place.machines.to_vec();
+        }
+        if self.seen.len() > FILES {
+            self.seen.clear();
+        }
+        let mut news = false;
+        for message in messages {
+            let next = self.seen.entry(message.id.stream.0).or_default();
+            if message.id.offset.0 >= *next {
+                *next = message.id.offset.0.saturating_add(1);
+                self.last = self.last.max(message.time);
+                self.learner.see(message.seen());
+                news = true;
+            }
+        }
+        news
+    }
+}
