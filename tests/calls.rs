@@ -112,3 +112,37 @@ async fn which_machine_writes_a_log_is_learned_from_all_its_calls() {
     .await;
     assert_eq!(siptrail.stop().await, Some(0));
 }
+
+#[tokio::test]
+async fn one_call_id_with_a_registration_and_a_call_gives_each_its_own_messages() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&one_log("same-callid")]);
+    let api = siptrail.api().await;
+    api.settled(3).await;
+    let mut told = Vec::new();
+    let mut all = Vec::new();
+    for class in ["call", "registration", "keepalive", "subscription"] {
+        all.extend(api.scenarios(&format!("&class={class}")).await.expect("the list"));
+    }
+    for listed in all {
+        let id = Api::id(&listed);
+        let picture = api.get(&format!("/api/v1/scenarios/{id}")).await.expect("a scenario");
+        let messages = api.messages(&format!("&scenario={id}")).await.expect("its messages");
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let name = word(&picture["legs"][0]["call_id"]);
+        let rows = picture["rows"].as_array().map_or(0, Vec::len);
+        assert_eq!(rows, messages.len(), "{picture}");
+        told.push(format!("{name}: {} of {rows}, {}", word(&listed["class"]), word(&picture["scenario"]["class"])));
+    }
+    told.sort();
+    let expected = [
+        "same-options: call of 6, call",
+        "same-options: keepalive of 2, keepalive",
+        "same-register: call of 6, call",
+        "same-register: registration of 2, registration",
+        "same-subscribe: call of 6, call",
+        "same-subscribe: subscription of 2, subscription",
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(siptrail.stop().await, Some(0));
+}

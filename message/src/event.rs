@@ -246,8 +246,9 @@ fn exchange_of(source: &str, destination: &str, facts: &Facts) -> Vec<ExchangeKe
 
 /// How the call of a message is filed.
 ///
-/// A response does not say all that its request said: one to OPTIONS counts as a keepalive though its request may have
-/// had a To-tag, one to NOTIFY as a subscription though its event may have been `refer` (`CallEvent::is_in_doubt`).
+/// By the dialog where there is one, else by the method. A response does not say all that its request said: one to OPTIONS
+/// counts as a keepalive though its request may have had a To-tag, one to NOTIFY as a subscription though its event may have
+/// been `refer` (`CallEvent::is_in_doubt`).
 pub fn class_of(facts: &Facts) -> CallClass {
     let Some(sip) = facts.sip.as_deref().filter(|_| facts.kind == Kind::Sip) else {
         return if facts.call_id.is_some() { CallClass::Call } else { CallClass::Other };
@@ -259,6 +260,9 @@ pub fn class_of(facts: &Facts) -> CallClass {
         "PUBLISH" => CallClass::Publication,
         // A response says nothing of a dialog; the request does, and the call goes before.
         "MESSAGE" if facts.response || !has_to_tag(sip) => CallClass::Message,
+        "INVITE" | "ACK" | "CANCEL" | "BYE" | "PRACK" | "UPDATE" => CallClass::Call,
+        // REFER, INFO and what nobody knows: in a dialog, they are of its call.
+        _ if facts.response || !has_to_tag(sip) => CallClass::Other,
         _ => CallClass::Call,
     }
 }
@@ -330,8 +334,12 @@ mod tests {
         check_class("NOTIFY sip:a SIP/2.0\nTo: <sip:a>;tag=1\no: Presence;id=7\n\n", CallClass::Subscription);
         check_class("NOTIFY sip:a SIP/2.0\nTo: <sip:a>;tag=1\no: refer;id=7\n\n", CallClass::Call);
         check_class("NOTIFY sip:a SIP/2.0\nTo: <sip:a>\no: refer\n\n", CallClass::Subscription);
-        for method in ["INVITE", "ACK", "BYE", "CANCEL", "REFER", "INFO", "NEWMETHOD"] {
+        for method in ["INVITE", "ACK", "BYE", "CANCEL", "PRACK", "UPDATE"] {
             check_class(&format!("{method} sip:a SIP/2.0\n\n"), CallClass::Call);
+        }
+        for method in ["REFER", "INFO", "NEWMETHOD"] {
+            check_class(&format!("{method} sip:a SIP/2.0\n\n"), CallClass::Other);
+            check_class(&format!("{method} sip:a SIP/2.0\nTo: <sip:a>;tag=1\n\n"), CallClass::Call);
         }
         check_class("MESSAGE sip:a SIP/2.0\nTo: <sip:a>\n\n", CallClass::Message);
         check_class("MESSAGE sip:a SIP/2.0\nTo: <sip:a>;tag=1\n\n", CallClass::Call);

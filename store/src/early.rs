@@ -10,7 +10,7 @@ use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
 use crate::scenario::{Found, Scenario, ScenarioCall, ScenarioRow, Subject};
-use crate::scope::{Most, Scope, push_matching};
+use crate::scope::{Most, Scope, daily, push_matching};
 use crate::search::{Filter, LONGEST, Part, Place, Touched};
 use crate::statement::push_list;
 use crate::stored::{StoredRow, call_key};
@@ -30,11 +30,15 @@ const READ: usize = 2_000;
 /// Scenarios that a filter finds by their provisional rows.
 const TOUCHED: i64 = 1_024;
 
-/// ` and …`: the scenario `s` owns the provisional row `p` by its call; of a call that is filed by day, that of the day.
+/// ` and …`: the scenario `s` owns the provisional row `p` by its call and class; of a call that is filed by day, that of the day.
 macro_rules! push_owned {
-    ($query:expr) => {
-        $query.push(format_args!(" and (s.class not in (2, 3, 4) or s.first / {DAY} = p.ts / {DAY})"))
-    };
+    ($query:expr) => {{
+        let daily = daily();
+        $query.push(format_args!(
+            " and (s.class = p.class and s.first / {DAY} = p.ts / {DAY}
+                 or s.class not in ({daily}) and (p.class not in ({daily}) or p.class in (3, 4) and p.status > 0))"
+        ))
+    }};
 }
 
 /// A provisional row without what it says.
@@ -115,7 +119,7 @@ impl Store {
                      select 1 from scenario_call c join scenario s on s.id = c.scenario_id where c.call = p.call",
             );
             push_owned!(q);
-            q.push(") then 1 else 0 end as bigint) as owned from (select ts, call, kind, status, method, len from provisional");
+            q.push(") then 1 else 0 end as bigint) as owned from (select ts, call, class, kind, status, method, len from provisional");
             if let Some(call) = call {
                 q.push(" where call = ").push_bind(call.0.to_vec());
             }
@@ -264,8 +268,8 @@ impl Store {
     async fn touched_by_message(&self, filter: &Filter) -> Result<Vec<i64>, Error> {
         Ok(with_pool!(self.backend, pool => {
             let mut q = QueryBuilder::<Db>::new(
-                "select distinct c.scenario_id from (select ts, call from (
-                     select ts, call, kind, status, method from provisional order by ts desc limit ",
+                "select distinct c.scenario_id from (select ts, call, class, status from (
+                     select ts, call, class, kind, status, method from provisional order by ts desc limit ",
             );
             q.push_bind(NEWEST).push(") r where 1 = 1");
             push_matching!(q, filter);
@@ -280,7 +284,7 @@ impl Store {
     async fn touched_by(&self, condition: &'static str, least: i64, most: i64) -> Result<Vec<i64>, Error> {
         Ok(with_pool!(self.backend, pool => {
             let mut q = QueryBuilder::<Db>::new(
-                "select distinct c.scenario_id from (select ts, call, kind, status from provisional order by ts desc limit ",
+                "select distinct c.scenario_id from (select ts, call, class, kind, status from provisional order by ts desc limit ",
             );
             q.push_bind(NEWEST);
             q.push(") p join scenario_call c on c.call = p.call join scenario s on s.id = c.scenario_id where ");

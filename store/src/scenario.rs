@@ -199,6 +199,7 @@ impl Scenario {
             days: parts().map(|(_, day)| day.0).collect::<BTreeSet<_>>().into_iter().collect(),
             from: daily.then(|| day.start()),
             to: daily.then(|| last.end()),
+            class: self.row.subject.scenario().map(|_| self.row.class),
             ..Scope::default()
         }
     }

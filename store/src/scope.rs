@@ -1,6 +1,7 @@
 //! Which messages are wanted, and the one statement that reads them.
 
 use futures::TryStreamExt;
+use message::event::CallClass;
 use message::kind::Kind;
 use record::id::{CallKey, MessageId};
 use record::span::Flags;
@@ -30,6 +31,15 @@ macro_rules! push_matching {
 
 pub(crate) use push_matching;
 
+/// A provisional answer that may be of a call is shown with it: nobody has looked for its request yet.
+pub(crate) const DOUBTFUL: &str = " or (class in (3, 4) and status > 0)";
+
+/// The codes of classes that are filed by day, for a list in SQL.
+pub(crate) fn daily() -> String {
+    let codes = CallClass::ALL.into_iter().filter(|class| class.is_daily()).map(|class| class.code().to_string());
+    codes.collect::<Vec<_>>().join(", ")
+}
+
 /// A list longer than this is no help to the database.
 const LIST: usize = 1024;
 
@@ -47,6 +57,8 @@ pub(crate) struct Scope {
     pub kind: Option<Kind>,
     pub method: Option<String>,
     pub status: Option<(u16, u16)>,
+    /// Of scenarios of this class: one Call-ID may have a registration and a call.
+    pub class: Option<CallClass>,
     /// Unfinished rows alone, or all but these.
     pub provisional: Option<bool>,
     /// Rows of `provisional` alone.
@@ -192,6 +204,16 @@ impl Store {
                     q.push(format_args!(" and (flags & {}) {sign} 0", Flags::UNFINISHED.bits()));
                 }
                 push_matching!(q, scope);
+                match scope.class {
+                    Some(class) if class.is_daily() => {
+                        q.push(" and class = ").push_bind(class.code());
+                    }
+                    Some(_) => {
+                        let doubtful = if *sign == 1 { DOUBTFUL } else { "" };
+                        q.push(format_args!(" and (class not in ({}){doubtful})", daily()));
+                    }
+                    None => {}
+                }
                 if let Some((time, id)) = after {
                     q.push(" and ts >= ").push_bind(time.0);
                     q.push(" and (ts, stream_id, off) > (").push_bind(time.0).push(", ").push_bind(id.stream.0);

@@ -109,7 +109,7 @@ impl Store {
     /// The messages of these calls, provisional ones left out: they write nothing.
     pub async fn due_messages(&self, due: &[Due]) -> Result<Vec<(Due, Vec<Message>)>, Error> {
         let ids: Vec<i64> = due.iter().map(|due| due.id.0).collect();
-        let mut scope = Scope { provisional: Some(false), ..Scope::default() };
+        let mut scope = Scope { provisional: Some(false), class: Some(CallClass::Call), ..Scope::default() };
         let (mut streams, mut days) = (BTreeSet::new(), BTreeSet::new());
         let mut owner: HashMap<CallKey, usize> = HashMap::new();
         for list in statement::lists(&ids) {

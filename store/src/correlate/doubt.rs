@@ -1,15 +1,16 @@
-//! Responses that may be of a call or stand for themselves: they are of the call, if their Call-ID is known as one.
+//! Answers that may be of a call or stand for themselves: they go where their request went.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use message::event::{CallClass, CallEvent};
 use record::id::CallKey;
 use sqlx::QueryBuilder;
 
 use super::OutboxRow;
-use crate::backend::with_pool;
+use crate::backend::{with_pool, with_transaction};
 use crate::statement::push_list;
 use crate::stored::call_key;
+use crate::text::big;
 use crate::{Error, Store, statement};
 
 pub(super) async fn settle(store: &Store, rows: &mut [OutboxRow]) -> Result<(), Error> {
@@ -18,6 +19,33 @@ pub(super) async fn settle(store: &Store, rows: &mut [OutboxRow]) -> Result<(), 
     if doubtful.is_empty() {
         return Ok(());
     }
+    let calls = known_as_calls(store, rows, &doubtful).await?;
+    let asked = |event: &CallEvent| (event.call, event.branch.clone(), event.method.clone());
+    let requests = events(rows).filter(|event| !event.response && calls.contains(&event.call));
+    let requests: BTreeMap<_, CallClass> = requests.map(|event| (asked(event), event.class)).collect();
+    let mut moved = Vec::new();
+    for event in rows.iter_mut().flat_map(|row| &mut row.events) {
+        if !event.is_in_doubt() || !calls.contains(&event.call) {
+            continue;
+        }
+        let class = match requests.get(&asked(event)) {
+            Some(class) => Some(*class),
+            None => request_before(store, event).await?,
+        };
+        if class.is_none_or(|class| class == CallClass::Call) {
+            event.class = CallClass::Call;
+            moved.push((event.stream.0, big(event.offset.0), event.day.0));
+        }
+    }
+    file(store, &moved).await
+}
+
+/// Those of these Call-IDs that are known as calls: no other answer is of one.
+async fn known_as_calls(
+    store: &Store,
+    rows: &[OutboxRow],
+    doubtful: &BTreeSet<CallKey>,
+) -> Result<BTreeSet<CallKey>, Error> {
     let mut calls: BTreeSet<CallKey> =
         events(rows).filter(|event| event.class == CallClass::Call).map(|event| event.call).collect();
     let asked: Vec<CallKey> = doubtful.difference(&calls).copied().collect();
@@ -32,11 +60,44 @@ pub(super) async fn settle(store: &Store, rows: &mut [OutboxRow]) -> Result<(), 
             calls.insert(call_key(&call)?);
         }
     }
-    let of_calls = rows.iter_mut().flat_map(|row| &mut row.events);
-    for event in of_calls.filter(|event| event.is_in_doubt() && calls.contains(&event.call)) {
-        event.class = CallClass::Call;
+    Ok(calls)
+}
+
+/// The class of the last such request before the answer in its log, if it was stored earlier.
+async fn request_before(store: &Store, event: &CallEvent) -> Result<Option<CallClass>, Error> {
+    let class: Option<i16> = with_pool!(store.backend, pool => {
+        sqlx::query_scalar(
+            "select class from message where call = $1 and stream_id = $2 and off < $3 and method = $4 and status = 0
+             order by off desc limit 1",
+        )
+        .bind(event.call.0.to_vec())
+        .bind(event.stream.0)
+        .bind(big(event.offset.0))
+        .bind(&event.method)
+        .fetch_optional(pool)
+        .await?
+    });
+    Ok(class.and_then(CallClass::from_code))
+}
+
+/// Their rows, by stream, offset and day, say from now on that they are of a call: pages read them by their class.
+async fn file(store: &Store, moved: &[(i64, i64, i32)]) -> Result<(), Error> {
+    if moved.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let mut tx = store.backend.begin().await?;
+    for (stream, offset, day) in moved {
+        with_transaction!(&mut tx, db => {
+            sqlx::query("update message set class = $1 where stream_id = $2 and off = $3 and day = $4")
+                .bind(CallClass::Call.code())
+                .bind(stream)
+                .bind(offset)
+                .bind(day)
+                .execute(&mut *db)
+                .await?;
+        });
+    }
+    tx.commit().await
 }
 
 fn events(rows: &[OutboxRow]) -> impl Iterator<Item = &CallEvent> {

@@ -181,7 +181,7 @@ fn rfc4475_3_1_1_5_a_percent_sign_that_is_no_escape() {
         |
         "#;
     let facts = check(drawn, &[]);
-    assert_eq!((facts.method.as_str(), class_of(&facts)), ("RE%47IST%45R", CallClass::Call));
+    assert_eq!((facts.method.as_str(), class_of(&facts)), ("RE%47IST%45R", CallClass::Other));
     let sip = sip(&facts);
     let contacts: Vec<_> = sip.contacts.iter().map(|contact| contact.uri.user.as_str()).collect();
     assert_eq!((contacts.join(" ").as_str(), sip.to.as_ref().unwrap().display.as_str()), ("alias1 alias3", "%Z%45"));
