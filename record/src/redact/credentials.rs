@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
+use memchr::{memchr_iter, memchr2};
 use nom::branch::alt;
-use nom::bytes::complete::{is_not, tag, tag_no_case, take, take_while, take_while1};
+use nom::bytes::complete::{tag, tag_no_case, take, take_while, take_while1};
 use nom::combinator::{fail, recognize, verify};
-use nom::multi::many0_count;
-use nom::sequence::{delimited, preceded, terminated};
+use nom::sequence::{delimited, terminated};
 use nom::{IResult, Parser};
 
 /// What is secret in the value of a header.
@@ -133,7 +133,7 @@ impl<'a> Parameter<'a> {
 
 /// Does it hold `response=` or its like?
 fn tells_of_a_secret(text: &[u8]) -> bool {
-    memchr::memchr_iter(b'=', text).any(|at| {
+    memchr_iter(b'=', text).any(|at| {
         let before = text[..at].trim_ascii_end();
         let name = before.len() - before.iter().rev().take_while(|b| b.is_ascii_alphabetic()).count();
         is_one_of(&TELLING, &before[name..])
@@ -162,8 +162,20 @@ fn word(text: &[u8]) -> IResult<&[u8], &[u8]> {
 
 /// What stands between quotes.
 fn quoted(text: &[u8]) -> IResult<&[u8], &[u8]> {
-    let inside = many0_count(alt((is_not("\"\\"), preceded(tag("\\"), take(1_usize)))));
-    delimited(tag("\""), recognize(inside), tag("\"")).parse(text)
+    delimited(tag("\""), up_to_a_quote, tag("\"")).parse(text)
+}
+
+/// Up to the next quote that no backslash escapes.
+fn up_to_a_quote(text: &[u8]) -> IResult<&[u8], &[u8]> {
+    let mut at = 0;
+    while let Some(found) = text.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if text[at] == b'"' {
+            return take(at).parse(text);
+        }
+        at += 2;
+    }
+    fail().parse(text)
 }
 
 /// A value without quotes; only at its end may `=` be a part of it.
