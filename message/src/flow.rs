@@ -45,6 +45,8 @@ pub struct Flow {
 pub struct Row {
     /// Index into the messages given; the first sighting.
     pub message: usize,
+    /// That of the message; of an answer in a record of its own that of its request, so the answer to a push is one.
+    pub kind: Kind,
     pub half: Half,
     pub from: usize,
     pub to: usize,
@@ -113,11 +115,12 @@ pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
     for (index, fold) in folds.into_iter().enumerate() {
         let message = fold.first.message;
         let (from, to) = scene.ends(fold.first);
-        // A response in a record of its own is of its request's transaction.
+        // A response in a record of its own is of its request's transaction and kind.
         let asked = pairs.of[index].filter(|request| *request < index && scene.messages[message].kind != Kind::Sip);
         let transaction = asked.map_or(scene.transaction[message], |request| scene.transaction[rows_of[request]]);
         rows.push(Row {
             message,
+            kind: scene.messages[asked.map_or(message, |request| rows_of[request])].kind,
             half: fold.first.half,
             from: columns.of[from],
             to: columns.of[to],

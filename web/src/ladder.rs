@@ -161,7 +161,7 @@ fn counts(flow: &Flow, messages: &[Message], view: &View, all: &[Entry], why: &[
             *leg += 1;
         }
         if why.but_for(KIND)
-            && let Some(kind) = Kind::ALL.iter().position(|kind| *kind == message.kind)
+            && let Some(kind) = Kind::ALL.iter().position(|kind| *kind == row.kind)
         {
             counts.kinds[kind] += 1;
         }

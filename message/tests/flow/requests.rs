@@ -1,6 +1,7 @@
 //! REST and push: which response answers which request.
 
 use message::flow::flow;
+use message::kind::Kind;
 
 use super::story::story;
 
@@ -46,5 +47,21 @@ fn a_status_line_answers_a_push_too() {
         "0 core core>fcm PUSH body={\"to\":\"bob\"}
          1 core fcm>core HTTP body=HTTP/1.1_410_Gone",
         &[Some(1), Some(0)],
+    );
+}
+
+#[test]
+fn an_answer_has_the_kind_of_its_request() {
+    let kinds = |lines: &str| flow(&story(lines)).rows.iter().map(|row| row.kind).collect::<Vec<_>>();
+    assert_eq!(
+        kinds(
+            "0 core core>fcm PUSH body={\"to\":\"bob\"}
+             1 core fcm>core HTTP body=HTTP/1.1_200_OK
+             2 core core>https://api.example.com/a GET
+             3 core https://api.example.com>core HTTP body=HTTP/1.1_200_OK
+             4 core fcm>core HTTP body=HTTP/1.1_410_Gone"
+        ),
+        [Kind::Push, Kind::Push, Kind::Rest, Kind::Rest, Kind::Rest],
+        "the last one answers nothing"
     );
 }

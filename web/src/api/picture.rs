@@ -312,7 +312,7 @@ fn rows(flow: &Flow, messages: &[Message]) -> Vec<RowJson> {
             id: format!("{}{}", message.id, if row.half == Half::Response { "r" } else { "" }),
             time: row.time.to_string(),
             repaired: row.repaired,
-            kind: message.kind.name(),
+            kind: row.kind.name(),
             method: shortened(&message.facts.method, LONGEST),
             status: match row.half {
                 Half::Whole => message.facts.status,

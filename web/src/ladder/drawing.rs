@@ -80,7 +80,7 @@ impl<'a> Drawing<'a> {
             of: entry.row,
             message: entry.message,
             transaction: row.transaction,
-            kind: message.kind,
+            kind: row.kind,
             tag: self.flow.legs.get(row.leg).map_or(String::new(), |leg| leg.tag.clone()),
             colour: colour(row.leg),
             from,

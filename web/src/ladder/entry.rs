@@ -107,7 +107,7 @@ pub fn hidden(entry: &Entry, flow: &Flow, messages: &[Message], view: &View) -> 
     let status = status(message, row.half).map(|status| status.to_string());
     let tests: [bool; FILTERS.len()] = [
         view.legs.is_empty() || flow.legs.get(row.leg).is_some_and(|leg| view.legs.contains(&leg.tag)),
-        if view.kinds.is_empty() { message.kind != Kind::Media } else { view.kinds.contains(&message.kind) },
+        if view.kinds.is_empty() { row.kind != Kind::Media } else { view.kinds.contains(&row.kind) },
         view.methods.is_empty() || view.methods.iter().any(|method| method.eq_ignore_ascii_case(&message.facts.method)),
         view.statuses.is_empty()
             || status.is_some_and(|status| view.statuses.iter().any(|wanted| is_status(&status, wanted))),

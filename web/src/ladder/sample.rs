@@ -102,6 +102,7 @@ impl Sample {
         }
         self.flow.rows.push(Row {
             message,
+            kind: self.messages[message].kind,
             half: Half::Whole,
             from,
             to,
@@ -287,6 +288,7 @@ pub fn forked_call() -> Sample {
     s.sighted(forwarded, "proxy-1", 4_000);
     s.row(1_121, "A proxy-1 > api-1 POST /v1/route");
     let routed = s.row(1_180, "A api-1 > proxy-1 200 POST OK");
+    s.flow.rows[routed].kind = Kind::Rest;
     s.messages[s.flow.rows[routed].message].kind = Kind::Rest;
     s.messages[s.flow.rows[routed].message].facts.kind = Kind::Rest;
     let push = s.row(1_190, "B1 proxy-1 > push-gw PUSH apns");

@@ -333,6 +333,18 @@ fn counts_say_what_each_chip_would_show() {
 }
 
 #[test]
+fn the_answer_to_a_push_is_drawn_and_filtered_as_push() {
+    let mut s = Sample::of(&["proxy-1", "push-gw"]);
+    s.leg("A");
+    s.row(0, "A proxy-1 > push-gw PUSH apns");
+    let answer = s.row(1, "A push-gw > proxy-1 200 POST OK");
+    (s.messages[answer].kind, s.flow.rows[answer].kind) = (Kind::Rest, Kind::Push);
+    let ladder = layout(&s.flow, &s.messages, &View::parse("kind=PUSH"));
+    assert_eq!(ladder.rows().map(|row| row.kind).collect::<Vec<_>>(), [Kind::Push; 2]);
+    assert_eq!(ladder.counts.kinds, [0, 0, 2, 0]);
+}
+
+#[test]
 fn a_linked_message_is_in_view_whatever_is_hidden() {
     let s = forked_call();
     let trying = s.flow.rows.iter().position(|row| s.messages[row.message].status == Some(100)).unwrap();
