@@ -63,16 +63,31 @@ fn nearest_to_median(connected: &[usize], shift: &[i64]) -> i64 {
 fn ahead(there: Option<&Sample>, back: Option<&Sample>, tick: i64) -> i64 {
     let of = |measure: fn(&Sample) -> Option<i64>| (there.and_then(measure), back.and_then(measure));
     let least = |sample: &Sample| sample.passed_on.into_iter().chain(sample.answered).min();
-    let impossible = |gap: &i64| *gap < -tick;
+    let impossible = |gap: &i64| *gap <= -tick;
     let medians = of(|sample| median(&sample.by_both));
     let seen = medians.0.is_some() || medians.1.is_some();
     let (told, ways) = if seen { (medians, medians) } else { (of(least), of(|sample| sample.passed_on)) };
-    match (told.0.filter(impossible), told.1.filter(impossible), ways) {
+    let ahead = match (told.0.filter(impossible), told.1.filter(impossible), ways) {
         (None, None, _) => 0,
         // Both hold way and offset, once with either sign.
         (_, _, (Some(there), Some(back))) => (there.saturating_sub(back)) / 2,
         (Some(there), ..) => there,
         (None, Some(back), _) => back.saturating_neg(),
+    };
+    let (most, least) = of(|sample| sample.by_both.iter().min().copied());
+    within(ahead, least.map(i64::saturating_neg), most, tick)
+}
+
+/// The nearest that puts no receipt before its sending, if there is one. Else some logs were written late, and the
+/// median knows better. Where the ways there and back take no equal time, the middle of what is possible is.
+fn within(ahead: i64, least: Option<i64>, most: Option<i64>, tick: i64) -> i64 {
+    let below = least.is_some_and(|least| ahead <= least.saturating_sub(tick));
+    let above = most.is_some_and(|most| ahead >= most.saturating_add(tick));
+    match (least, most) {
+        (Some(least), Some(most)) if (below || above) && least <= most => least.midpoint(most),
+        (Some(least), None) if below => least,
+        (None, Some(most)) if above => most,
+        _ => ahead,
     }
 }
 

@@ -221,7 +221,7 @@ fn a_call_between_regions() {
     assert_snapshot!(told("39-inter-region"), @"
     A: alice -> bob, 200 OK after 9037 ms, rang 3213 ms by B1 bob, lasted 30963 ms, ended by alice
     A: sip:bob@region-b.example.com Answered, rang 3213 ms, 200 9037 ms, 24 rows
-    B1: bob Answered, rang 3082.500 ms, 200 8906.500 ms, woke 2948.500 ms, 12 rows
+    B1: bob Answered, rang 3066 ms, 200 8890 ms, woke 2932 ms, 12 rows
     ");
 }
 

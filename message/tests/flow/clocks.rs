@@ -156,3 +156,49 @@ fn of_one_millisecond_the_cause_stands_first() {
          0 ms  B1 #1 10.0.0.2 -> bob: INVITE
     ");
 }
+
+/// The ways there and back may take no equal time.
+#[test]
+fn no_clock_is_moved_so_far_that_a_message_comes_before_it_was_sent() {
+    // The clock of core is 370 ms ahead; an INVITE takes 35 ms, and so do its answers.
+    let flow = flow(&story(
+        "0 edge alice>edge INVITE sip:bob@example.com via=a1
+         0 edge edge>core INVITE sip:bob@example.com via=e1,a1
+         405 core edge>core INVITE sip:bob@example.com via=e1,a1
+         3541 core core>edge 180 INVITE via=e1,a1 tag=b1
+         3206 edge core>edge 180 INVITE via=e1,a1 tag=b1
+         9365 core core>edge 200 INVITE via=e1,a1 tag=b1
+         9030 edge core>edge 200 INVITE via=e1,a1 tag=b1
+         9048 edge edge>core ACK sip:bob@192.0.2.21 via=e2,a2 tag=b1
+         9420 core edge>core ACK sip:bob@192.0.2.21 via=e2,a2 tag=b1
+         40000 edge edge>core BYE sip:bob@192.0.2.21 via=e3,a3 tag=b1 cseq=2
+         40372 core edge>core BYE sip:bob@192.0.2.21 via=e3,a3 tag=b1 cseq=2
+         40379 core core>edge 200 BYE via=e3,a3 tag=b1 cseq=2
+         40011 edge core>edge 200 BYE via=e3,a3 tag=b1 cseq=2",
+    ));
+    assert_eq!(shifts(&flow), [("10.0.0.1", 370_000)]);
+}
+
+#[test]
+fn messages_one_way_move_a_clock_by_the_least_that_is_possible() {
+    let flow = flow(&story(
+        "0.5 edge alice>edge INVITE sip:bob@example.com via=a1
+         1 edge edge>core INVITE sip:bob@example.com via=e1,a1
+         -39 core edge>core INVITE sip:bob@example.com via=e1,a1
+         1000 edge edge>core ACK sip:bob@example.com via=e2,a2 tag=b1
+         980 core edge>core ACK sip:bob@example.com via=e2,a2 tag=b1
+         2000 edge edge>core BYE sip:bob@192.0.2.21 via=e3,a3 tag=b1 cseq=2
+         1985 core edge>core BYE sip:bob@192.0.2.21 via=e3,a3 tag=b1 cseq=2",
+    ));
+    assert_eq!(shifts(&flow), [("10.0.0.1", -40_000)]);
+}
+
+#[test]
+fn a_whole_millisecond_before_its_cause_is_a_wrong_clock() {
+    let flow = flow(&story(
+        "0.5 edge alice>edge INVITE sip:bob@example.com via=a1
+         1 edge edge>core INVITE sip:bob@example.com via=e1,a1
+         0 core edge>core INVITE sip:bob@example.com via=e1,a1",
+    ));
+    assert_eq!(shifts(&flow), [("10.0.0.1", -1_000)]);
+}
