@@ -34,7 +34,7 @@ pub(crate) fn order(
         sighting.time.0 = sighting.time.0.saturating_add(step[sighting.message]);
     }
     sightings.sort_unstable_by_key(|sighting| position(scene, *sighting));
-    let shift = clock::shifts(scene, &cause::samples(scene, &sightings, bases, loggers, same));
+    let shift = clock::shifts(scene, loggers, &cause::samples(scene, &sightings, bases, loggers, same));
     for sighting in &mut sightings {
         sighting.time.0 = sighting.time.0.saturating_add(shift[scene.source[sighting.message]]);
     }

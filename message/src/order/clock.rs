@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cause::{Sample, Samples};
+use crate::number::NumberSet;
 use crate::scene::Scene;
+use crate::scene::logger::Loggers;
 use record::time::SECOND;
 
 const MILLISECOND: i64 = SECOND / 1000;
@@ -11,8 +13,9 @@ const MILLISECOND: i64 = SECOND / 1000;
 /// By source: microseconds to add to its times. 0 for all whose receipts are later than the sendings they tell of.
 ///
 /// Sources are measured against each other over chains of those that saw the same messages. Of all that are connected
-/// so, the one nearest to the median keeps its time, whichever call they are looked at for.
-pub fn shifts(scene: &Scene, samples: &Samples) -> Vec<i64> {
+/// so, the one nearest to the median keeps its time, whichever call they are looked at for. A second log of one machine
+/// has no say in that.
+pub fn shifts(scene: &Scene, loggers: &Loggers, samples: &Samples) -> Vec<i64> {
     let mut shift = vec![0_i64; scene.sources];
     let mut near: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     for &(cause, effect) in samples.keys() {
@@ -20,6 +23,7 @@ pub fn shifts(scene: &Scene, samples: &Samples) -> Vec<i64> {
         near.entry(effect).or_default().insert(cause);
     }
     let ticks = ticks(scene);
+    let own: NumberSet<usize> = loggers.source.iter().flatten().copied().collect();
     let mut done = vec![false; scene.sources];
     for start in 0..scene.sources {
         if std::mem::replace(&mut done[start], true) {
@@ -38,7 +42,8 @@ pub fn shifts(scene: &Scene, samples: &Samples) -> Vec<i64> {
                 }
             }
         }
-        let reference = nearest_to_median(&connected, &shift);
+        let first: Vec<usize> = connected.iter().copied().filter(|source| own.contains(source)).collect();
+        let reference = nearest_to_median(if first.is_empty() { &connected } else { &first }, &shift);
         for source in connected {
             shift[source] = shift[source].saturating_sub(reference);
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::base::Bases;
 use super::{Scene, to_tag};
+use crate::logged::Message;
 use crate::machine::MOST;
 use crate::number::{ByNumber, NumberSet};
 use record::time::Timestamp;
@@ -16,7 +17,7 @@ const LOGS: usize = 4;
 /// The machines that write each source.
 pub struct Loggers {
     pairs: NumberSet<(usize, usize)>,
-    /// By base: the source it writes.
+    /// By base: the source it writes, the least of several.
     pub source: Vec<Option<usize>>,
 }
 
@@ -39,7 +40,11 @@ impl Loggers {
         let mut loggers = Self { pairs: NumberSet::default(), source: vec![None; bases.count()] };
         let mut taken: Vec<Option<(&str, usize)>> = vec![None; bases.count()];
         let twice = logged_twice(scene);
+        let copied = copied(scene, &logs);
         for Log { source, messages: mut left, .. } in logs {
+            if copied[source] != source {
+                continue;
+            }
             let known = learned(scene, bases, &left);
             for &base in &known {
                 loggers.pairs.insert((source, base));
@@ -70,6 +75,13 @@ impl Loggers {
                 loggers.pairs.insert((source, base));
                 loggers.source[base] = Some(source);
             }
+        }
+        let mut written: ByNumber<usize, Vec<usize>> = ByNumber::default();
+        for (source, base) in &loggers.pairs {
+            written.entry(*source).or_default().push(*base);
+        }
+        for (source, original) in copied.into_iter().enumerate() {
+            loggers.pairs.extend(written.get(&original).into_iter().flatten().map(|base| (source, *base)));
         }
         loggers
     }
@@ -149,6 +161,27 @@ fn learned(scene: &Scene, bases: &Bases, messages: &[usize]) -> BTreeSet<usize> 
     ends.filter(|end| machines.iter().any(|machine| machine.is_at(&scene.addresses[*end])))
         .map(|end| bases.of[end])
         .collect()
+}
+
+/// By source: the first that holds the same records of the same times. A sender's and a receiver's log do not.
+fn copied(scene: &Scene, logs: &[Log]) -> Vec<usize> {
+    let mut first: HashMap<Vec<_>, usize> = HashMap::new();
+    let mut copied: Vec<usize> = (0..scene.sources).collect();
+    if scene.sources < 2 {
+        return copied;
+    }
+    let mut logs: Vec<&Log> = logs.iter().collect();
+    logs.sort_by_key(|log| log.source);
+    for log in logs {
+        let record = |message: &usize| {
+            let Message { time, status, len, .. } = scene.messages[*message];
+            (time, scene.from[*message], scene.to[*message], scene.method(*message), status, len)
+        };
+        let mut records: Vec<_> = log.messages.iter().map(record).collect();
+        records.sort_unstable();
+        copied[log.source] = *first.entry(records).or_insert(log.source);
+    }
+    copied
 }
 
 /// Pairs of sources that hold one and the same message, the lesser first.

@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 use message::flow::{Flow, flow};
+use message::logged::Place;
 
 use super::draw::drawn;
 use super::story::story;
@@ -201,4 +202,23 @@ fn a_whole_millisecond_before_its_cause_is_a_wrong_clock() {
          0 core edge>core INVITE sip:bob@example.com via=e1,a1",
     ));
     assert_eq!(shifts(&flow), [("10.0.0.1", -1_000)]);
+}
+
+#[test]
+fn a_second_copy_of_a_log_moves_no_other_clock() {
+    let lines = "0 edge alice>edge INVITE sip:bob@example.com via=a1
+         1 edge edge>core INVITE sip:bob@example.com via=e1,a1
+         -36 core edge>core INVITE sip:bob@example.com via=e1,a1
+         -30 core core>edge 486 INVITE via=e1,a1 tag=c
+         8 edge core>edge 486 INVITE via=e1,a1 tag=c
+         9 edge edge>alice 486 INVITE via=a1 tag=c";
+    let mut messages = story(lines);
+    let before = flow(&messages);
+    let mut copy: Vec<_> = story(lines).into_iter().filter(|message| message.place.source == "edge").collect();
+    for message in &mut copy {
+        message.id.stream.0 += 1;
+        message.place = Place { agent: "other".to_owned(), ..(*message.place).clone() }.into();
+    }
+    messages.extend(copy);
+    assert_eq!(shifts(&flow(&messages)), shifts(&before));
 }

@@ -1,7 +1,8 @@
 //! Which address is which column, and what stands at its head.
 
 use insta::assert_snapshot;
-use message::flow::flow_named;
+use message::flow::{NodeKind, flow, flow_named};
+use message::logged::Place;
 
 use super::draw::drawn;
 use super::story::story;
@@ -42,6 +43,22 @@ fn a_machine_under_a_name_and_a_number_is_one_column() {
          1 ms  A  #1 10.0.0.1 -> core.example.com: INVITE, 2 sightings 1 ms apart
          3 ms  B1 #2 core.example.com -> bob: INVITE
     ");
+}
+
+#[test]
+fn a_copy_of_a_log_is_of_the_same_machine() {
+    let lines = "0 core alice>core INVITE sip:bob@example.com via=a1
+         1 core core>alice 486 INVITE via=a1 tag=c
+         2 core alice>core ACK sip:bob@example.com via=a1 tag=c";
+    let mut messages = story(lines);
+    for mut copy in story(lines) {
+        copy.id.stream.0 += 1;
+        copy.place = Place { agent: "other".to_owned(), ..(*copy.place).clone() }.into();
+        messages.push(copy);
+    }
+    let flow = flow(&messages);
+    let kinds: Vec<_> = flow.nodes.iter().map(|node| (node.name.as_str(), node.kind)).collect();
+    assert_eq!(kinds, [("alice", NodeKind::Device), ("10.0.0.2", NodeKind::Server)]);
 }
 
 #[test]
