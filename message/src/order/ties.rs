@@ -102,8 +102,10 @@ fn within(scene: &Scene, run: &[Sighting], members: &[usize], edges: &mut Vec<(u
         }
     };
     let cancel = |i: &&usize| scene.method(run[**i].message) == "CANCEL";
+    // An ACK to a 2xx is one on all its hops, and has a Via more on each.
+    let hops = |i: &usize| scene.sip(run[*i].message).filter(|_| step(i) == 6).map_or(0, |sip| sip.vias.len());
     let mut chain: Vec<usize> = members.iter().filter(|i| !cancel(i)).copied().collect();
-    chain.sort_by_key(step);
+    chain.sort_by_key(|i| (step(i), hops(i)));
     edges.extend(chain.windows(2).map(|pair| (pair[0], pair[1])));
     let mut cancels: Vec<usize> = members.iter().filter(cancel).copied().collect();
     cancels.sort_by_key(step);

@@ -222,3 +222,17 @@ fn a_second_copy_of_a_log_moves_no_other_clock() {
     messages.extend(copy);
     assert_eq!(shifts(&flow(&messages)), shifts(&before));
 }
+
+#[test]
+fn an_ack_is_received_before_it_is_passed_on() {
+    let messages = story(
+        "0 core alice>core INVITE sip:bob@example.com via=a1
+         1 core core>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,a1
+         2 core bob1>core 200 INVITE via=c1,a1 tag=b1
+         3 core core>alice 200 INVITE via=a1 tag=b1
+         4 core core>bob1 ACK sip:bob@192.0.2.21:5060 via=c2,a2 tag=b1
+         4 core alice>core ACK sip:bob@192.0.2.21:5060 via=a2 tag=b1",
+    );
+    let rows = flow(&messages).rows;
+    assert_eq!((rows[4].message, rows[5].message), (5, 4));
+}
