@@ -1,4 +1,4 @@
-//! Order: repaired time, cause before effect, stream, offset.
+//! Order: repaired time, cause before effect, source, stream, offset.
 
 mod cause;
 mod clock;
@@ -47,5 +47,7 @@ pub(crate) fn order(
 
 /// The order that does not depend on arrival.
 fn position(scene: &Scene, sighting: Sighting) -> impl Ord + use<> {
-    (sighting.time, scene.messages[sighting.message].id, sighting.half, sighting.message)
+    let id = scene.messages[sighting.message].id;
+    // A file's number says nothing, and a rotation gives another.
+    (sighting.time, scene.source[sighting.message], id, sighting.half, sighting.message)
 }

@@ -236,3 +236,17 @@ fn an_ack_is_received_before_it_is_passed_on() {
     let rows = flow(&messages).rows;
     assert_eq!((rows[4].message, rows[5].message), (5, 4));
 }
+
+#[test]
+fn after_a_rotation_messages_of_one_time_keep_their_order() {
+    let order = |stream: i64| {
+        let mut messages = story(
+            "0 edge alice>edge INVITE sip:bob@example.com via=a1
+             1 edge alice>edge BYE sip:bob@192.0.2.21 via=a3 tag=b1 cseq=2
+             1 core bob1>core BYE sip:alice@192.0.2.10 via=b3 from=bob to=alice ftag=b1 tag=f cseq=2",
+        );
+        messages[1].id.stream.0 = stream;
+        flow(&messages).rows.iter().map(|row| row.message).collect::<Vec<_>>()
+    };
+    assert_eq!(order(1), order(1_000_000));
+}
