@@ -10,6 +10,7 @@ mod clocks;
 mod columns;
 mod draw;
 mod endings;
+mod every_case;
 mod forks;
 mod laws;
 mod recorded;
