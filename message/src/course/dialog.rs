@@ -62,8 +62,8 @@ pub struct Dialogs<'a> {
     /// By call and the tag of who called.
     of_caller: HashMap<(usize, &'a str), Vec<usize>>,
     of_call_id: HashMap<&'a str, Vec<usize>>,
-    /// By the node that received it: BYEs as they were sent.
-    byes: ByNumber<usize, Vec<Bye>>,
+    /// By the node that received it on any hop: when a BYE came, and its dialog.
+    byes: ByNumber<usize, Vec<(Timestamp, usize)>>,
     /// By Call-ID: rows of REFERs.
     refers: HashMap<&'a str, Vec<usize>>,
 }
@@ -92,7 +92,7 @@ impl<'a> Dialogs<'a> {
             let answers = matches!(scene.invite_status(fold.first), Some(200..=299));
             let opens = scene.invite_status(fold.first).is_some_and(|status| status > 100 && status < 300);
             let known = dialogs.find(call, from, to);
-            let dialog = match known {
+            let number = match known {
                 Some(dialog) => dialog,
                 // A refusal makes no dialog, and its ACK neither.
                 None if opens || scene.verb[message] == Verb::Bye => {
@@ -113,7 +113,7 @@ impl<'a> Dialogs<'a> {
                 }
                 None => continue,
             };
-            let dialog = &mut dialogs.all[dialog];
+            let dialog = &mut dialogs.all[number];
             dialog.last = dialog.last.max(fold.first.time);
             if answers {
                 dialog.answered.get_or_insert(fold.first.time);
@@ -122,10 +122,8 @@ impl<'a> Dialogs<'a> {
                 let (by, to) = scene.ends(fold.first);
                 let (by, to) = (ground.columns.of[by], ground.columns.of[to]);
                 let bye = Bye { time: fold.first.time, row: index, by, by_caller: dialog.tags.0 == from };
-                if dialog.ended.is_none() {
-                    dialog.ended = Some(bye);
-                    dialogs.byes.entry(to).or_default().push(bye);
-                }
+                dialog.ended.get_or_insert(bye);
+                dialogs.byes.entry(to).or_default().push((fold.first.time, number));
             }
         }
         dialogs
@@ -165,17 +163,18 @@ impl<'a> Dialogs<'a> {
         })
     }
 
-    /// Who sent a BYE, or the one that it passes on.
-    pub fn sender(&self, bye: Bye) -> usize {
-        let (mut bye, mut seen) = (bye, NumberSet::default());
-        while seen.insert(bye.row) {
+    /// Who sent the BYE of a dialog, or that of another dialog which it passes on.
+    pub fn sender(&self, mut dialog: usize, mut bye: Bye) -> usize {
+        let mut seen = NumberSet::default();
+        while seen.insert(dialog) {
             let received = self.byes.get(&bye.by).map_or(&[][..], Vec::as_slice);
-            let from = received.partition_point(|other| bye.time.micros_since(other.time) > PASSED_ON);
-            let mut earlier = received[from..].iter().take_while(|other| other.time <= bye.time);
-            match earlier.find(|other| !seen.contains(&other.row)) {
-                Some(other) => bye = *other,
-                None => break,
-            }
+            let from = received.partition_point(|(came, _)| bye.time.micros_since(*came) > PASSED_ON);
+            let mut earlier = received[from..].iter().take_while(|(came, _)| *came <= bye.time).take(MOST);
+            let passed_on = earlier.find(|(_, other)| !seen.contains(other));
+            let Some((other, ended)) = passed_on.and_then(|(_, other)| Some((*other, self.all[*other].ended?))) else {
+                break;
+            };
+            (dialog, bye) = (other, ended);
         }
         bye.by
     }
@@ -206,9 +205,9 @@ pub fn measure(ground: &Ground, known: &Known, dialogs: &Dialogs, caller: &mut C
     let last = dialogs.get(dialog);
     let end = match last.ended {
         Some(bye) if transfers(ground, dialogs, last) || taken_over(ground, known, dialogs, dialog) => {
-            End::Transferred { time: bye.time, by: dialogs.sender(bye), row: bye.row }
+            End::Transferred { time: bye.time, by: dialogs.sender(dialog, bye), row: bye.row }
         }
-        Some(bye) => End::Bye { time: bye.time, by: dialogs.sender(bye), row: bye.row },
+        Some(bye) => End::Bye { time: bye.time, by: dialogs.sender(dialog, bye), row: bye.row },
         None => going_on(known, last.last.max(answered)),
     };
     caller.connected = Some((answered, end));

@@ -1,6 +1,6 @@
 //! How legs end, and where nobody can tell.
 
-use message::flow::{Outcome, PushState, flow};
+use message::flow::{End, Outcome, PushState, flow};
 
 use super::story::story;
 
@@ -107,4 +107,23 @@ fn a_device_that_was_invited_long_after_its_push_may_have_woken() {
         20000 core core>alice 480 INVITE via=a1 tag=p";
     let flow = flow(&story(lines));
     assert!(matches!(flow.legs[1].push, PushState::CannotTell(_)), "{:?}", flow.legs[1].push);
+}
+
+#[test]
+fn who_hung_up_is_known_through_an_agent_and_a_proxy() {
+    let flow = flow(&story(
+        "0 agent alice>agent INVITE sip:bob@example.com via=a1
+         3 agent agent>core INVITE sip:bob@example.com via=g1 call=call-b ftag=g | X-CID: call-a
+         4 core agent>core INVITE sip:bob@example.com via=g1 call=call-b ftag=g | X-CID: call-a
+         5 core core>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,g1 call=call-b ftag=g
+         50 core bob1>core 200 INVITE via=c1,g1 call=call-b ftag=g tag=b1
+         51 core core>agent 200 INVITE via=g1 call=call-b ftag=g tag=b1
+         52 agent agent>alice 200 INVITE via=a1 tag=g2
+         5000 core bob1>core BYE sip:alice@10.0.0.3 via=b3 call=call-b from=bob to=alice ftag=b1 tag=g cseq=2
+         5001 core core>agent BYE sip:alice@10.0.0.3 via=c3,b3 call=call-b from=bob to=alice ftag=b1 tag=g cseq=2
+         5002 agent agent>alice BYE sip:alice@192.0.2.10 via=g3 from=bob to=alice ftag=g2 tag=f cseq=2",
+    ));
+    let ended = flow.course.first().and_then(|caller| caller.connected);
+    let Some((_, End::Bye { by, .. })) = ended else { panic!("{ended:?}") };
+    assert_eq!(flow.nodes[by].name, "bob");
 }
