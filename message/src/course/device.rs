@@ -78,9 +78,7 @@ fn of_device(
     match seen.last {
         Some(last) if last.status < 300 => return answered(ground, dialogs, caller, legs, leg, last),
         Some(last) if last.status == 487 => return released(caller, others, leg, &seen, last.time),
-        Some(last) if last.status == 408 => {
-            return if seen.elsewhere { Outcome::AnsweredElsewhere } else { Outcome::Unreachable };
-        }
+        Some(last) if last.status == 408 => return Outcome::Unreachable,
         Some(last) if last.status < 400 => return Outcome::Redirected(last.status),
         Some(last) => return Outcome::Refused(last.status),
         None => {}
@@ -90,8 +88,6 @@ fn of_device(
     let still = asked_to_stop.zip(seen.last_rang).is_some_and(|(stop, rang)| rang.micros_since(stop) > STILL);
     if still {
         Outcome::StillRinging
-    } else if seen.elsewhere && seen.cancel_answered {
-        Outcome::AnsweredElsewhere
     } else if seen.cancelled.is_some() {
         if seen.cancel_answered { Outcome::CancelledWithoutEnd } else { Outcome::CancelUnanswered }
     } else if seen.rang {

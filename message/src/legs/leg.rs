@@ -66,7 +66,7 @@ pub enum Outcome {
     ConnectedAfter(i64),
     /// 487 after another leg answered.
     Released,
-    /// 487 or nothing after a CANCEL with `Reason: SIP;cause=200`, though no answer is logged.
+    /// 487 after a CANCEL with `Reason: SIP;cause=200`, also where no answer is logged.
     AnsweredElsewhere,
     /// 487 after the caller's CANCEL.
     Cancelled,

@@ -109,6 +109,30 @@ fn a_device_that_was_invited_long_after_its_push_may_have_woken() {
     assert!(matches!(flow.legs[1].push, PushState::CannotTell(_)), "{:?}", flow.legs[1].push);
 }
 
+/// A CANCEL says what was asked, not what happened.
+#[test]
+fn a_device_that_sends_no_487_was_not_answered_elsewhere() {
+    let ends = |end: &str, expect| {
+        check(
+            &format!(
+                "0 core alice>core INVITE sip:bob@example.com via=a1
+                 1 core core>bob1 INVITE sip:bob@192.0.2.21 via=c1,a1
+                 1 core core>bob2 INVITE sip:bob@192.0.2.22 via=c2,a1
+                 50 core bob2>core 180 INVITE via=c2,a1 tag=b2
+                 900 core bob1>core 200 INVITE via=c1,a1 tag=b1
+                 901 core core>alice 200 INVITE via=a1 tag=b1
+                 902 core core>bob2 CANCEL sip:bob@192.0.2.22 via=c2 | Reason: SIP;cause=200
+                 903 core bob2>core 200 CANCEL via=c2 tag=b2
+                 {end}"
+            ),
+            &[("A", Outcome::Answered), ("B1", Outcome::Answered), ("B2", expect)],
+        );
+    };
+    ends("", Outcome::CancelledWithoutEnd);
+    ends("904 core bob2>core 408 INVITE via=c2,a1 tag=b2", Outcome::Unreachable);
+    ends("904 core bob2>core 487 INVITE via=c2,a1 tag=b2", Outcome::AnsweredElsewhere);
+}
+
 #[test]
 fn who_hung_up_is_known_through_an_agent_and_a_proxy() {
     let flow = flow(&story(
