@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::dialog::Dialogs;
 use super::known::Known;
-use super::{Caller, Ground};
+use super::{Caller, End, Ground};
 use crate::kind::Kind;
 use crate::legs::{Leg, Outcome};
 use crate::number::{ByNumber, NumberSet};
@@ -115,8 +115,8 @@ impl<'s> Finder<'_, '_, 's> {
                 answered_somewhere.extend(self.request(row));
             }
         }
-        let decided = callers.iter().filter_map(|caller| Some((caller.leg, caller.result()?.time)));
-        let decided: ByNumber<usize, Timestamp> = decided.collect();
+        let ends = callers.iter().map(|caller| (caller.leg, ends(caller).collect()));
+        let ends: ByNumber<usize, Vec<Timestamp>> = ends.collect();
         let trunk = |leg: usize| std::iter::successors(Some(leg), |up| legs[*up].parent).last().unwrap_or(leg);
         for row in requests {
             let (first, message) = (folds[row].first, folds[row].first.message);
@@ -140,8 +140,8 @@ impl<'s> Finder<'_, '_, 's> {
                 (_, Some(200..)) => continue,
                 (Verb::Invite, None) if sent >= INVITES => 0,
                 (Verb::Invite, provisional) => {
-                    let over = decided.get(&trunk(self.ground.of[row])).map(|at| at.micros_since(first.time));
-                    let over = over.filter(|after| *after > 0);
+                    let over = ends.get(&trunk(self.ground.of[row])).into_iter().flatten();
+                    let over = over.map(|at| at.micros_since(first.time)).find(|after| *after > 0);
                     let rings_on = legs[self.ground.of[row]].outcome == Outcome::StillRinging;
                     match (over, provisional) {
                         (Some(over), _) if !rings_on => over.saturating_add(UNANSWERED),
@@ -291,6 +291,16 @@ impl<'s> Finder<'_, '_, 's> {
             }
         }
     }
+}
+
+/// When the call of a caller was over: with the final answer; for what is sent after a 2xx, as by a queue, with the end of
+/// the caller's connection.
+fn ends(caller: &Caller) -> impl Iterator<Item = Timestamp> {
+    let hung_up = caller.connected.and_then(|(_, end)| match end {
+        End::Bye { time, .. } | End::Transferred { time, .. } => Some(time),
+        End::Open { .. } => None,
+    });
+    caller.result().map(|got| got.time).into_iter().chain(hung_up)
 }
 
 /// Nobody responded to these INVITEs at all, however often they were sent.

@@ -1,6 +1,6 @@
 //! How legs end, and where nobody can tell.
 
-use message::flow::{End, Outcome, PushState, flow};
+use message::flow::{End, Outcome, PushState, Trouble, flow};
 
 use super::story::story;
 
@@ -150,4 +150,21 @@ fn who_hung_up_is_known_through_an_agent_and_a_proxy() {
     let ended = flow.course.first().and_then(|caller| caller.connected);
     let Some((_, End::Bye { by, .. })) = ended else { panic!("{ended:?}") };
     assert_eq!(flow.nodes[by].name, "bob");
+}
+
+/// What a queue asked for is over when the caller hangs up.
+#[test]
+fn an_invite_of_a_queue_has_no_answer_once_the_caller_has_hung_up() {
+    let flow = flow(&story(
+        "0 agent alice>agent INVITE sip:bob@example.com via=a1
+         2 agent agent>alice 200 INVITE via=a1 tag=ag
+         9 agent alice>agent ACK sip:bob@example.com via=a2 tag=ag
+         100 agent agent>bob1 INVITE sip:bob@192.0.2.21 via=g1 call=call-b ftag=g | X-CID: call-a
+         105 agent bob1>agent 100 INVITE via=g1 call=call-b ftag=g
+         9000 agent alice>agent BYE sip:bob@example.com via=a3 tag=ag cseq=2
+         9005 agent agent>alice 200 BYE via=a3 tag=ag cseq=2",
+    ));
+    let problems: Vec<_> = flow.course.problems.iter().map(|problem| (problem.what, problem.row)).collect();
+    assert_eq!(problems, [(Trouble::Unanswered { sent: 1 }, 3)]);
+    assert_eq!(flow.course.problems[0].due.micros_since(flow.rows[5].time), 32_000_000);
 }
