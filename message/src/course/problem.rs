@@ -108,8 +108,8 @@ impl<'s> Finder<'_, '_, 's> {
             }
         }
         let mut answered_somewhere: HashSet<Request> = HashSet::new();
-        for &row in &requests {
-            let answer = pairs.of[row].and_then(|answer| folds[answer].first.status(scene.messages));
+        for (row, fold) in folds.iter().enumerate() {
+            let answer = fold.first.status(scene.messages).filter(|_| scene.sip(fold.first.message).is_some());
             // Others are what a proxy says of its own when nobody answers.
             if answer.is_some_and(|status| status >= 200 && !matches!(status, 408 | 480 | 487 | 500 | 503 | 504)) {
                 answered_somewhere.extend(self.request(row));
@@ -168,7 +168,7 @@ impl<'s> Finder<'_, '_, 's> {
         parent.is_some_and(|parent| tree.attempts[parent].children.len() > 1)
     }
 
-    /// What is the same on every hop; none for CANCEL, which each hop answers by itself.
+    /// What is the same on every hop, of a request and of its answers; none for CANCEL, which each hop answers by itself.
     fn request(&self, row: usize) -> Option<Request<'s>> {
         let Ground { scene, folds, tree, .. } = self.ground;
         let message = folds[row].first.message;

@@ -17,3 +17,4 @@ mod recorded;
 mod repeats;
 mod requests;
 mod story;
+mod unlogged;
