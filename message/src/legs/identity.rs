@@ -26,7 +26,8 @@ enum Mark<'a> {
     /// A push that names no device: the person it names, else who carries it.
     Pushed(&'a str),
     Contact(&'a str, &'a str, Option<u16>),
-    /// An attempt whose request is not logged: where its response came from, else the attempt itself.
+    /// An attempt whose request is not logged, and whose responses show no Contact: where these came from, else the attempt
+    /// itself.
     Place(usize),
     Attempt(usize),
 }
@@ -56,9 +57,12 @@ impl<'a> Identities<'a> {
     pub fn of(scene: &Scene<'a>, folds: &[Fold], tree: &Tree<'a>) -> Self {
         let mut known = Self::default();
         let mut registered = Vec::new();
+        // What responses call the target of an INVITE that is not logged.
+        let mut told: Vec<Option<&Uri>> = vec![None; tree.attempts.len()];
         for (index, fold) in folds.iter().enumerate() {
             let message = fold.first.message;
-            let answered = tree.of.get(&scene.transaction[message]).map(|attempt| &tree.attempts[*attempt]);
+            let attempt = tree.of.get(&scene.transaction[message]).copied();
+            let answered = attempt.map(|attempt| &tree.attempts[attempt]);
             match (scene.sip(message), &scene.messages[message].facts.push) {
                 (Some(sip), _) if scene.verb[message] == Verb::Register && !fold.first.is_response(scene.messages) => {
                     let user = sip.to.as_ref().map_or("", |to| to.uri.user.as_str());
@@ -70,9 +74,12 @@ impl<'a> Identities<'a> {
                 }
                 (Some(sip), _) if scene.invite_status(fold.first).is_some() => {
                     let far_end = answered.filter(|attempt| attempt.children.is_empty());
-                    let (Some(uri), Some(contact)) = (far_end.and_then(|a| a.uri), sip.contacts.first()) else {
-                        continue;
-                    };
+                    let (Some(far_end), Some(contact)) = (far_end, sip.contacts.first()) else { continue };
+                    let own = matches!(scene.invite_status(fold.first), Some(101..=299));
+                    if let Some(attempt) = attempt.filter(|_| own) {
+                        told[attempt].get_or_insert(&contact.uri);
+                    }
+                    let Some(uri) = far_end.uri.or(attempt.and_then(|attempt| told[attempt])) else { continue };
                     if let Some(instance) = instance(contact) {
                         let device = known.uri(uri);
                         known.join(device, instance);
@@ -86,7 +93,7 @@ impl<'a> Identities<'a> {
             }
         }
         known.attempts = (0..tree.attempts.len())
-            .map(|attempt| match (tree.attempts[attempt].uri, tree.attempts[attempt].ends) {
+            .map(|attempt| match (tree.attempts[attempt].uri.or(told[attempt]), tree.attempts[attempt].ends) {
                 (Some(uri), _) => known.uri(uri),
                 (None, Some((_, to))) => known.marks.of(Mark::Place(to)),
                 (None, None) => known.marks.of(Mark::Attempt(attempt)),

@@ -1,8 +1,29 @@
 //! Single records that are not in the log: what the others say of them.
 
-use message::flow::flow;
+use message::flow::{Flow, Outcome, PushState, flow};
 
 use super::story::story;
+
+fn outcomes(flow: &Flow) -> Vec<(&str, Outcome)> {
+    flow.legs.iter().map(|leg| (leg.tag.as_str(), leg.outcome)).collect()
+}
+
+#[test]
+fn a_device_whose_invite_is_not_logged_is_known_by_the_contact_of_its_answers() {
+    let flow = flow(&story(
+        "0 core alice>core INVITE sip:bob@example.com via=a1
+         1 core core>fcm PUSH body={\"callId\":\"call-a\",\"token\":\"tok-bob-1\",\"status\":200}
+         2 core core>bob2 INVITE sip:bob@192.0.2.22:5060 via=c2,a1
+         90 core bob2>core 486 INVITE via=c2,a1 tag=b2
+         4100 core bob1>core REGISTER sip:example.com via=r1 call=reg-1 from=bob to=bob ftag=r contact=<sip:bob@192.0.2.21:5060;pn-prid=tok-bob-1>
+         4200 core bob1>core 180 INVITE via=c1,a1 tag=b1 contact=<sip:bob@192.0.2.21:5060>
+         6000 core bob1>core 200 INVITE via=c1,a1 tag=b1 contact=<sip:bob@192.0.2.21:5060>
+         6001 core core>alice 200 INVITE via=a1 tag=b1",
+    ));
+    let expect = [("A", Outcome::Answered), ("B1", Outcome::Answered), ("B2", Outcome::Refused(486))];
+    assert_eq!(outcomes(&flow), expect);
+    assert!(matches!(flow.legs[1].push, PushState::Woke(_, 4_099_000)), "{:?}", flow.legs[1].push);
+}
 
 #[test]
 fn an_answer_to_a_bye_that_is_not_logged_is_one_on_another_hop() {
