@@ -1,12 +1,12 @@
 //! Which INVITE came from which: the tree that the Via stacks tell.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::fold::Fold;
 use crate::number::{ByNumber, NumberSet, Numbers, Sets};
 use crate::scene::base::Bases;
 use crate::scene::related::Related;
-use crate::scene::{Scene, Verb};
+use crate::scene::{Scene, Verb, from_tag, to_tag};
 use crate::sip::Uri;
 use record::id::CallKey;
 use record::time::Timestamp;
@@ -76,6 +76,8 @@ impl<'a> Tree<'a> {
         let mut inside = NumberSet::default();
         let mut numbers = HashSet::new();
         let mut opened = NumberSet::default();
+        // By call and From-tag: the least number of an INVITE that opens it.
+        let mut least: HashMap<(usize, Option<&str>), Option<u32>> = HashMap::new();
         let related = Related::of(scene, &tree.call);
         let mut arrived = Arrived::default();
         for (index, fold) in folds.iter().enumerate() {
@@ -97,6 +99,8 @@ impl<'a> Tree<'a> {
             }
             numbers.insert((tree.call[message], sip.cseq));
             opened.insert(tree.call[message]);
+            let first = least.entry((tree.call[message], from_tag(sip))).or_insert(sip.cseq);
+            *first = sip.cseq.min(*first);
             let attempt = tree.attempt(message, scene.transaction[message]);
             if tree.attempts[attempt].fold.is_some() {
                 continue;
@@ -117,7 +121,10 @@ impl<'a> Tree<'a> {
             let message = fold.first.message;
             let (call, transaction) = (tree.call[message], scene.transaction[message]);
             let Some(sip) = scene.sip(message).filter(|_| scene.invite_status(fold.first).is_some()) else { continue };
-            let opening = numbers.contains(&(call, sip.cseq)) || !opened.contains(&call);
+            let before = least.get(&(call, from_tag(sip))).is_some_and(|first| sip.cseq < *first);
+            // What answers a request within a dialog has a To-tag from the first.
+            let outside = before || to_tag(sip).is_none() || tree.of.contains_key(&transaction);
+            let opening = numbers.contains(&(call, sip.cseq)) || !opened.contains(&call) || outside;
             if inside.contains(&transaction) || !opening {
                 continue;
             }

@@ -151,7 +151,7 @@ fn result(ground: &Ground, known: &Known, attempts: &[usize]) -> Option<Got> {
     let mut level = attempts.to_vec();
     let mut forked = false;
     while !level.is_empty() {
-        let begun = |attempt: &usize| ground.tree.attempts[*attempt].begun;
+        let begun = |attempt: &usize| ground.heard.since(ground.tree, *attempt);
         let newest = level.iter().filter_map(begun).max();
         // What a later INVITE met is no end.
         let met = |attempt: &usize, last: &Response| asks_again(last.status) && !forked && begun(attempt) < newest;

@@ -226,7 +226,7 @@ fn successor(ground: &Ground, known: &Known, dialogs: &Dialogs, dialog: usize, c
     // Without a REFER only what says so can take its place.
     let candidates = match &refer {
         Some(refer) => {
-            let from = known.all_roots.partition_point(|root| tree.attempts[*root].begun < Some(refer.time));
+            let from = known.all_roots.partition_point(|root| ground.heard.since(tree, *root) < Some(refer.time));
             &known.all_roots[from..]
         }
         None => &known.replacing,

@@ -60,7 +60,7 @@ impl Known {
             }
         }
         for roots in known.roots.values_mut().chain([&mut known.all_roots]) {
-            roots.sort_by_key(|root| (tree.attempts[*root].begun, *root));
+            roots.sort_by_cached_key(|root| (ground.heard.since(tree, *root), *root));
         }
         let legs = &ground.branching.legs;
         for leg in 0..legs.len() {

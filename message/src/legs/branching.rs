@@ -15,6 +15,9 @@ use record::time::Timestamp;
 /// Forks within forks beyond this depth stay on their leg: Vias of a stranger do not decide how long a tag is.
 const DEEPEST: usize = 4;
 
+/// How many targets an INVITE that is not logged is compared with.
+const NEAR: usize = 16;
+
 /// The legs of all calls, before it is known what happened on them.
 #[derive(Default)]
 pub struct Branching {
@@ -253,7 +256,10 @@ fn by_sender(ground: &Ground, level: &[usize]) -> Vec<Vec<Vec<usize>>> {
         for attempt in sent {
             // Without a message of the hop itself nobody knows whether these were one device.
             let who = ground.tree.attempts[attempt].ends.map(|_| target_of(ground, attempt));
-            let target = *place.entry(who).or_insert(targets.len());
+            let mut near = targets.iter().enumerate().rev().take(NEAR);
+            let known = near.find(|(_, target)| is_retry(ground, target[target.len() - 1], attempt));
+            let known = known.map_or(targets.len(), |(at, _)| at);
+            let target = *place.entry(who).or_insert(known);
             if target == targets.len() {
                 targets.push(Vec::new());
             }
@@ -267,6 +273,20 @@ fn by_sender(ground: &Ground, level: &[usize]) -> Vec<Vec<Vec<usize>>> {
         all.push(targets);
     }
     all
+}
+
+/// Where one of two INVITEs is not logged, that one went to the same place as the other when that was over says that both
+/// were for the same target.
+fn is_retry(ground: &Ground, one: usize, other: usize) -> bool {
+    let attempt = |attempt: usize| &ground.tree.attempts[attempt];
+    let place = |at: usize| attempt(at).ends.map(|(_, to)| to);
+    let unlogged = attempt(one).uri.is_none() || attempt(other).uri.is_none();
+    let over_before = |first: usize, second: usize| {
+        let since = ground.heard.since(ground.tree, second);
+        ground.heard.0[first].finals.first().is_some_and(|end| Some(end.time) <= since)
+    };
+    let same = unlogged && place(one).is_some() && place(one) == place(other);
+    same && (over_before(one, other) || over_before(other, one))
 }
 
 /// `A`, `C`, `D`, …, `Z`, `AA`, `AC`, …: `B` is for the forks of `A`.

@@ -70,6 +70,13 @@ impl<'a> Heard<'a> {
         heard
     }
 
+    /// When an attempt was begun; when it was first answered if its INVITE is not logged.
+    pub fn since(&self, tree: &Tree, attempt: usize) -> Option<Timestamp> {
+        let said = &self.0[attempt];
+        let answered = || said.provisional.iter().chain(&said.finals).map(|response| response.time).min();
+        tree.attempts[attempt].begun.or_else(answered)
+    }
+
     /// Of the attempts of a leg, those that were passed on to nobody on it.
     fn far_ends<'t>(tree: &'t Tree, branching: &'t Branching, leg: usize) -> impl Iterator<Item = usize> + 't {
         let on_leg = move |attempt: &usize| branching.of[*attempt] == Some(leg);

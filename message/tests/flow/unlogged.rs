@@ -26,6 +26,49 @@ fn a_device_whose_invite_is_not_logged_is_known_by_the_contact_of_its_answers() 
 }
 
 #[test]
+fn a_caller_who_was_challenged_is_no_device_where_the_second_invite_is_not_logged() {
+    let flow = flow(&story(
+        "0 core alice>core INVITE sip:bob@example.com via=a1
+         1 core core>alice 407 INVITE via=a1 tag=p
+         2 core alice>core ACK sip:bob@example.com via=a1 tag=p
+         4 core core>alice 100 INVITE via=a2 cseq=2
+         5 core core>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,a2 cseq=2
+         900 core bob1>core 486 INVITE via=c1,a2 tag=b1 cseq=2
+         901 core core>alice 486 INVITE via=a2 tag=b1 cseq=2",
+    ));
+    assert_eq!(outcomes(&flow), [("A", Outcome::Refused(486)), ("B1", Outcome::Refused(486))]);
+}
+
+#[test]
+fn a_challenge_is_no_end_where_all_that_is_logged_of_the_second_invite_is_its_100_and_487() {
+    let flow = flow(&story(
+        "0 core alice>core INVITE sip:bob@example.com via=a1
+         1 core core>alice 407 INVITE via=a1 tag=p
+         2 core alice>core ACK sip:bob@example.com via=a1 tag=p
+         4 core core>alice 100 INVITE via=a2 cseq=2
+         4500 core alice>core CANCEL sip:bob@example.com via=a2 cseq=2
+         4501 core core>alice 200 CANCEL via=a2 tag=p cseq=2
+         4560 core core>alice 487 INVITE via=a2 tag=p cseq=2",
+    ));
+    assert_eq!(outcomes(&flow), [("A", Outcome::Cancelled)]);
+    assert_eq!(flow.course.problems, []);
+}
+
+/// The 407 shows that core logs its final answers; that the 200 is missing says that there was none.
+#[test]
+fn the_answer_to_an_invite_that_is_not_logged_says_what_a_machine_logs() {
+    let flow = flow(&story(
+        "1 core core>alice 407 INVITE via=a1 tag=p
+         2 core alice>core ACK sip:bob@example.com via=a1 tag=p
+         3 core alice>core INVITE sip:bob@example.com via=a2 cseq=2
+         4 core core>alice 100 INVITE via=a2 cseq=2
+         5 core core>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,a2 cseq=2
+         900 core bob1>core 200 INVITE via=c1,a2 tag=b1 cseq=2",
+    ));
+    assert_eq!(outcomes(&flow), [("A", Outcome::Open), ("B1", Outcome::AnswerLost)]);
+}
+
+#[test]
 fn an_answer_to_a_bye_that_is_not_logged_is_one_on_another_hop() {
     let flow = flow(&story(
         "0 core alice>core INVITE sip:bob@example.com via=a1
