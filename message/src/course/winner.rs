@@ -44,7 +44,8 @@ pub fn decide(ground: &Ground, known: &Known, dialogs: &Dialogs, legs: &[Leg], c
     }
     let Some(got) = caller.result().filter(|got| got.status < 300) else { return };
     let answer = chosen(ground, dialogs, caller, got);
-    let call = ground.branching.legs[caller.leg].call;
+    // Where the caller's own hop does not show it, it may be of the call that an agent made.
+    let call = ground.tree.call[ground.folds[answer.response.fold].first.message];
     let by_tag = answer.response.tag.and_then(|tag| ground.tags.find(call, Some(tag)));
     let below = known.below(caller.leg);
     let own_target = by_tag.filter(|leg| *leg != caller.leg);
@@ -88,8 +89,10 @@ fn chosen<'a>(ground: &Ground<'_, 'a>, dialogs: &Dialogs, caller: &Caller, got: 
     // The hop on which the caller got it.
     let hop = ground.tree.of.get(&ground.scene.transaction[ground.folds[got.row].first.message]).copied();
     let mut attempts: Vec<usize> = caller.last().map(|last| last.attempts.clone()).unwrap_or_default();
-    if hop.is_some_and(|hop| !attempts.contains(&hop)) {
-        attempts = hop.into_iter().collect();
+    if let Some(hop) = hop.filter(|hop| !attempts.contains(hop)) {
+        // A proxy passes on the answers of all its branches.
+        let above = ground.tree.attempts[hop].parent.filter(|_| got.inferred);
+        attempts = above.map_or_else(|| vec![hop], |above| ground.tree.attempts[above].children.clone());
     }
     let mut met = NumberSet::default();
     let mut answers: Vec<Answer> = attempts

@@ -82,3 +82,41 @@ fn an_answer_to_a_bye_that_is_not_logged_is_one_on_another_hop() {
     ));
     assert_eq!(flow.course.problems, []);
 }
+
+#[test]
+fn the_answer_of_an_agents_call_names_the_device_where_the_callers_own_is_not_logged() {
+    let flow = flow(&story(
+        "0 agent alice>agent INVITE sip:bob@example.com via=a1
+         3 agent agent>core INVITE sip:bob@example.com via=g1 call=call-b ftag=g | X-CID: call-a
+         4 core agent>core INVITE sip:bob@example.com via=g1 call=call-b ftag=g | X-CID: call-a
+         5 core core>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,g1 call=call-b ftag=g
+         6 core core>bob2 INVITE sip:bob@192.0.2.22:5060 via=c2,g1 call=call-b ftag=g
+         50 core bob1>core 180 INVITE via=c1,g1 call=call-b ftag=g tag=b1
+         60 core bob2>core 180 INVITE via=c2,g1 call=call-b ftag=g tag=b2
+         900 agent core>agent 200 INVITE via=g1 call=call-b ftag=g tag=b2
+         5000 agent alice>agent BYE sip:bob@example.com via=a3 tag=ag cseq=2",
+    ));
+    let winner = flow.course.first().and_then(|caller| caller.winner.as_ref()?.leg);
+    assert_eq!(winner.map(|leg| flow.legs[leg].tag.as_str()), Some("B2"));
+    assert_eq!(flow.legs[2].outcome, Outcome::Answered);
+}
+
+/// A proxy passes on both; the caller hangs up the first and keeps the second.
+#[test]
+fn of_two_answers_that_the_caller_got_unlogged_the_one_that_stays_counts() {
+    let flow = flow(&story(
+        "0 core alice>core INVITE sip:bob@example.com via=a1
+         1 core core>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,a1
+         1 core core>bob2 INVITE sip:bob@192.0.2.22:5060 via=c2,a1
+         900 core bob1>core 200 INVITE via=c1,a1 tag=b1
+         903 core bob2>core 200 INVITE via=c2,a1 tag=b2
+         910 core alice>core ACK sip:bob@192.0.2.21 via=a2 tag=b1
+         911 core alice>core ACK sip:bob@192.0.2.22 via=a3 tag=b2
+         950 core alice>core BYE sip:bob@192.0.2.21 via=a4 tag=b1 cseq=2
+         951 core core>bob1 BYE sip:bob@192.0.2.21 via=c4,a4 tag=b1 cseq=2
+         952 core bob1>core 200 BYE via=c4,a4 tag=b1 cseq=2",
+    ));
+    let expect = [("A", Outcome::Answered), ("B1", Outcome::AnsweredTooHungUp), ("B2", Outcome::Answered)];
+    assert_eq!(outcomes(&flow), expect);
+    assert_eq!(flow.course.first().and_then(|caller| caller.result()).map(|got| got.inferred), Some(true));
+}
