@@ -1,0 +1,125 @@
+//! Two models of random calls agree; without any one of its rules, the plain one differs.
+
+use message::flow::{End, Flow, Half, NodeKind, Outcome, PushState, Trouble, flow};
+use message::logged::Message;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use record::time::Timestamp;
+
+use super::naive::{self, Rule, Told, machine};
+use super::random_call::{lines, plan};
+use super::story::story;
+
+/// What the flow tells, in the words of the plain model.
+fn told(flow: &Flow, messages: &[Message]) -> Told {
+    let millis = |time: Timestamp| time.0.div_euclid(1000);
+    let Some(caller) = flow.course.first() else { return Told::default() };
+    let node = |node: usize| {
+        let node = &flow.nodes[node];
+        if node.kind == NodeKind::Device { machine(&node.detail) } else { node.name.clone() }
+    };
+    let name = |leg: usize| flow.legs[leg].node.map_or(flow.legs[leg].target.clone(), &node);
+    let last = caller.last().unwrap();
+    let winner = caller.winner.as_ref();
+    let mut told = Told {
+        result: last.result.as_ref().map(|got| (got.status, got.inferred)),
+        winner: winner.and_then(|winner| winner.leg).filter(|leg| *leg != caller.leg).map(name),
+        talked_to: winner.and_then(|winner| winner.talked_to).map(name),
+        rang: last.rang.map(millis),
+        early_media: last.early_media.map(millis),
+        cancelled: last.cancelled.map(millis),
+        answered: caller.connected.map(|(answered, _)| millis(answered)),
+        ended: caller.connected.and_then(|(_, end)| match end {
+            End::Bye { time, by, .. } | End::Transferred { time, by, .. } => Some((millis(time), node(by))),
+            End::Open { .. } => None,
+        }),
+        ..Told::default()
+    };
+    for (index, leg) in flow.legs.iter().enumerate().filter(|(_, leg)| leg.parent.is_some()) {
+        told.legs.insert(name(index), (outcome(leg.outcome), push(&leg.push)));
+    }
+    for problem in &flow.course.problems {
+        let what = match problem.what {
+            Trouble::Unanswered { .. } => "unanswered",
+            Trouble::NoAck { .. } => "no ACK",
+            Trouble::Refused(_) => "refused",
+            Trouble::StillRinging => "still ringing",
+            Trouble::AnswerLost => "answer lost",
+            Trouble::Damaged => "damaged",
+        };
+        let row = &flow.rows[problem.row];
+        let message = &messages[row.message];
+        let ends = (machine(&message.source), machine(&message.destination));
+        let (from, to) = if row.half == Half::Response { (ends.1, ends.0) } else { ends };
+        told.problems.push(format!("{what} {} {from}>{to}", message.facts.method));
+    }
+    told.problems.sort();
+    told
+}
+
+fn outcome(outcome: Outcome) -> String {
+    match outcome {
+        Outcome::Answered => "answered".into(),
+        Outcome::AnsweredTooHungUp => "answered too".into(),
+        Outcome::AnswerLost => "never got it".into(),
+        Outcome::ConnectedAfter(after) => format!("connected after {}", after / 1000),
+        Outcome::Released => "released".into(),
+        Outcome::AnsweredElsewhere => "answered elsewhere".into(),
+        Outcome::Cancelled => "cancelled".into(),
+        Outcome::RangOut => "rang out".into(),
+        Outcome::ReleasedByRefusal => "released, refused for all".into(),
+        Outcome::Refused(status) => format!("refused {status}"),
+        Outcome::Redirected(status) => format!("redirected {status}"),
+        Outcome::StillRinging => "still ringing".into(),
+        Outcome::RangEndNotLogged => "rang, end not logged".into(),
+        Outcome::CancelledWithoutEnd => "CANCEL 200, no 487".into(),
+        Outcome::CancelUnanswered => "no answer to CANCEL".into(),
+        Outcome::NoResponse => "no response".into(),
+        Outcome::Unreachable => "unreachable".into(),
+        Outcome::NotInvited => "not invited".into(),
+        Outcome::Open => "open".into(),
+        Outcome::PickedUp(_) | Outcome::Unknown => format!("{outcome:?}"),
+    }
+}
+
+fn push(push: &PushState) -> String {
+    match push {
+        PushState::NotLogged => "not logged".into(),
+        PushState::NotNeeded => "not needed".into(),
+        PushState::Sent(_) => "sent".into(),
+        PushState::Accepted(..) => "accepted".into(),
+        PushState::Refused(status, _) => format!("refused {status}"),
+        PushState::Woke(_, after) => format!("woke after {}", after / 1000),
+        PushState::NeverWoke(_) => "never woke".into(),
+        PushState::CannotTell(_) => "cannot tell".into(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn two_models_agree(plan in plan()) {
+        let lines = lines(&plan);
+        let messages = story(&lines);
+        let flow = flow(&messages);
+        prop_assert_eq!(told(&flow, &messages), naive::told(&messages, None), "{}", lines);
+    }
+}
+
+/// This shows that the random calls reach each rule.
+#[test]
+fn without_any_one_rule_the_models_differ() {
+    let mut runner = TestRunner::deterministic();
+    let mut rules = Rule::ALL.to_vec();
+    for _ in 0..3_000 {
+        let plan = plan().new_tree(&mut runner).unwrap().current();
+        let messages = story(&lines(&plan));
+        let expect = told(&flow(&messages), &messages);
+        rules.retain(|rule| naive::told(&messages, Some(*rule)) == expect);
+        if rules.is_empty() {
+            return;
+        }
+    }
+    panic!("no call needs these rules: {rules:?}");
+}
