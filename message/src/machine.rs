@@ -6,6 +6,7 @@
 //! 10.0.0.4 -> 10.0.0.1
 //! ```
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
@@ -145,7 +146,7 @@ fn most_in(
         .filter(|(machine, _)| !machine.host.is_empty())
         .map(|(machine, counts)| (rank(machine, counts), machine))
         .collect();
-    ranked.sort_by(|a, b| b.0.cmp(&a.0));
+    ranked.sort_by_key(|(rank, _)| Reverse(*rank));
     match ranked.as_slice() {
         [((touched, ..), _), ..] if *touched < STRAY => None,
         // Of two that both pass requests on it does not matter which comes first.

@@ -21,6 +21,17 @@ use crate::{Error, Store, blob, compress, machine, statement};
 /// What a message takes in memory beside its bytes.
 const MESSAGE: usize = 1024;
 
+/// A row of `stream`, with the machines of its log.
+#[derive(sqlx::FromRow)]
+struct Logged {
+    stream_id: i64,
+    agent: String,
+    host: String,
+    source: String,
+    path: Vec<u8>,
+    machines: Option<Vec<u8>>,
+}
+
 /// A row of `message` or `provisional`.
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct StoredRow {
@@ -146,7 +157,7 @@ impl Store {
         missing.sort_unstable();
         missing.dedup();
         for list in statement::lists(&missing) {
-            let rows: Vec<(i64, String, String, String, Vec<u8>, Option<Vec<u8>>)> = with_pool!(self.backend, pool => {
+            let rows: Vec<Logged> = with_pool!(self.backend, pool => {
                 let mut q = QueryBuilder::<Db>::new(
                     "select s.stream_id, s.agent, s.host, s.source, s.path, l.machines
                      from stream s left join source l on l.agent = s.agent and l.name = s.source where s.stream_id in ",
@@ -154,7 +165,7 @@ impl Store {
                 push_list!(q, list);
                 q.build_query_as().fetch_all(pool).await?
             });
-            for (id, agent, host, source, path, machines) in rows {
+            for Logged { stream_id: id, agent, host, source, path, machines } in rows {
                 let path = String::from_utf8_lossy(&path).into_owned();
                 let machines = machine::read(machines.as_deref());
                 let place = Arc::new(Place { agent, host, source, path, machines });

@@ -556,11 +556,15 @@ fn drawn_columns(messages: &[Message]) -> String {
 fn an_exchange_is_the_server_also_where_it_calls() {
     let mut messages = case("b2bua");
     let mut learner = Learner::default();
-    messages.iter().for_each(|message| learner.see(message.seen()));
+    for message in &messages {
+        learner.see(message.seen());
+    }
     let machines = learner.machines(&BTreeSet::new()).unwrap();
     let place = Place { machines: machines.into(), ..(*messages[0].place).clone() };
     let place = Arc::new(place);
-    messages.iter_mut().for_each(|message| message.place = place.clone());
+    for message in &mut messages {
+        message.place = place.clone();
+    }
     let second: Vec<_> = messages.drain(6..).collect();
     assert_snapshot!(drawn_columns(&messages), @"
     alice (device) Yealink T46
