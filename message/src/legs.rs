@@ -38,8 +38,7 @@ pub(crate) struct Branches<'a> {
     identities: Identities<'a>,
     pushes: Vec<Push>,
     pub branching: Branching,
-    /// When the caller of the first call got a final answer that is no challenge.
-    decided: Option<Timestamp>,
+    decided: Decided,
 }
 
 /// Legs, the leg of each fold, and the forks.
@@ -69,8 +68,8 @@ impl<'a> Branches<'a> {
         let mut branching =
             Branching::of(&Ground { tree, identities: &identities, bases, loggers, heard, pushed }, &trunks);
         // Who is pushed to when all is over learns of a missed call.
-        let decided = trunks.first().and_then(|call| decided(scene, folds, tree, *call));
-        for push in pushes.iter().filter(|push| decided.is_none_or(|decided| push.time <= decided)) {
+        let decided = trunks.first().map(|call| Decided::of(tree, heard, *call)).unwrap_or_default();
+        for push in pushes.iter().filter(|push| decided.at(push.time).is_none_or(|end| push.time <= end)) {
             branching.pushed(push.device);
         }
         Self { identities, pushes, branching, decided }
@@ -89,17 +88,34 @@ impl<'a> Branches<'a> {
     }
 }
 
-/// When the caller of the first call got a final answer that is no challenge.
-fn decided(scene: &Scene, folds: &[Fold], tree: &Tree, call: usize) -> Option<Timestamp> {
-    let root = |fold: &&Fold| {
-        let attempt = tree.of.get(&scene.transaction[fold.first.message]);
-        attempt.is_some_and(|attempt| {
-            let attempt = &tree.attempts[*attempt];
-            attempt.parent.is_none() && attempt.call == call
-        })
-    };
-    let last = |fold: &Fold| scene.invite_status(fold.first).is_some_and(|s| s >= 200 && !matches!(s, 401 | 407 | 422));
-    folds.iter().filter(root).find(|fold| last(fold)).map(|fold| fold.first.time)
+/// The INVITEs of the caller of the first call: when each was begun, and when it got a final answer that is no challenge.
+#[derive(Default)]
+struct Decided(Vec<(Timestamp, Option<Timestamp>)>);
+
+impl Decided {
+    fn of(tree: &Tree, heard: &Heard, call: usize) -> Self {
+        let mut tries = Vec::new();
+        for (index, attempt) in tree.attempts.iter().enumerate() {
+            let Some(begun) = heard.since(tree, index).filter(|_| attempt.parent.is_none() && attempt.call == call)
+            else {
+                continue;
+            };
+            let finals = &heard.0[index].finals;
+            let end = finals.iter().find(|last| !matches!(last.status, 401 | 407 | 422));
+            // Whoever is challenged sends it again.
+            if finals.is_empty() || end.is_some() {
+                tries.push((begun, end.map(|last| last.time)));
+            }
+        }
+        tries.sort_unstable();
+        Self(tries)
+    }
+
+    /// When that was decided which was asked for last before a time: a caller may call again under one Call-ID.
+    fn at(&self, time: Timestamp) -> Option<Timestamp> {
+        let later = self.0.partition_point(|(begun, _)| *begun <= time);
+        self.0.get(later.saturating_sub(1))?.1
+    }
 }
 
 /// Marks the columns of devices with their legs.
@@ -193,7 +209,11 @@ fn states(branches: &Branches, tree: &Tree, heard: &Heard, seating: &Seating) ->
         let attempts = branching.legs[leg].attempts.iter();
         waking.invited = attempts.filter_map(|attempt| tree.attempts[*attempt].begun).collect();
     }
-    waking.iter().map(|waking| (waking.state(*decided), waking.pushes.first().map(|(sent, _)| *sent))).collect()
+    let told = |waking: &Waking| {
+        let over = waking.pushes.last().and_then(|(sent, _)| decided.at(*sent));
+        (waking.state(over), waking.pushes.first().map(|(sent, _)| *sent))
+    };
+    waking.iter().map(told).collect()
 }
 
 /// Calls with a letter of their own: those with an INVITE first. Of these the first is that of a caller, not one that a

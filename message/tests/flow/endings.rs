@@ -168,3 +168,23 @@ fn an_invite_of_a_queue_has_no_answer_once_the_caller_has_hung_up() {
     assert_eq!(problems, [(Trouble::Unanswered { sent: 1 }, 3)]);
     assert_eq!(flow.course.problems[0].due.micros_since(flow.rows[5].time), 32_000_000);
 }
+
+/// A push of the second attempt is none of a missed call.
+#[test]
+fn a_caller_who_calls_again_decides_anew() {
+    let flow = flow(&story(
+        "0 core alice>core INVITE sip:bob@example.com via=a1
+         5 core core>fcm PUSH body={\"callId\":\"call-a\",\"token\":\"tok-bob-1\",\"status\":200}
+         20000 core core>alice 480 INVITE via=a1 tag=p
+         22000 core core>fcm PUSH body={\"callId\":\"call-a\",\"token\":\"tok-missed\",\"status\":200}
+         30000 core alice>core INVITE sip:bob@example.com via=a2 cseq=2
+         30005 core core>fcm PUSH body={\"callId\":\"call-a\",\"token\":\"tok-bob-1\",\"status\":200}
+         30006 core core>fcm PUSH body={\"callId\":\"call-a\",\"token\":\"tok-bob-2\",\"status\":200}
+         50000 core core>alice 480 INVITE via=a2 tag=p cseq=2",
+    ));
+    let pushes: Vec<_> = flow.legs.iter().map(|leg| (leg.target.as_str(), leg.push)).collect();
+    assert!(
+        matches!(pushes[..], [_, ("fcm …-bob-1", PushState::NeverWoke(_)), ("fcm …-bob-2", PushState::NeverWoke(_))]),
+        "{pushes:?}"
+    );
+}
