@@ -64,6 +64,8 @@ pub struct Dialogs<'a> {
     of_call_id: HashMap<&'a str, Vec<usize>>,
     /// By the node that received it on any hop: when a BYE came, and its dialog.
     byes: ByNumber<usize, Vec<(Timestamp, usize)>>,
+    /// Those whose first BYE that is logged came through a proxy: who sent it is not logged.
+    by_proxy: NumberSet<usize>,
     /// By Call-ID: rows of REFERs.
     refers: HashMap<&'a str, Vec<usize>>,
 }
@@ -77,6 +79,7 @@ impl<'a> Dialogs<'a> {
             of_caller: HashMap::new(),
             of_call_id: HashMap::new(),
             byes: ByNumber::default(),
+            by_proxy: NumberSet::default(),
             refers: HashMap::new(),
         };
         for (index, fold) in folds.iter().enumerate() {
@@ -122,6 +125,9 @@ impl<'a> Dialogs<'a> {
                 let (by, to) = scene.ends(fold.first);
                 let (by, to) = (ground.columns.of[by], ground.columns.of[to]);
                 let bye = Bye { time: fold.first.time, row: index, by, by_caller: dialog.tags.0 == from };
+                if dialog.ended.is_none() && sip.vias.len() > 1 {
+                    dialogs.by_proxy.insert(number);
+                }
                 dialog.ended.get_or_insert(bye);
                 dialogs.byes.entry(to).or_default().push((fold.first.time, number));
             }
@@ -166,7 +172,7 @@ impl<'a> Dialogs<'a> {
     /// Who sent the BYE of a dialog, or that of another dialog which it passes on.
     pub fn sender(&self, mut dialog: usize, mut bye: Bye) -> usize {
         let mut seen = NumberSet::default();
-        while seen.insert(dialog) {
+        while seen.insert(dialog) && !self.by_proxy.contains(&dialog) {
             let received = self.byes.get(&bye.by).map_or(&[][..], Vec::as_slice);
             let from = received.partition_point(|(came, _)| bye.time.micros_since(*came) > PASSED_ON);
             let mut earlier = received[from..].iter().take_while(|(came, _)| *came <= bye.time).take(MOST);

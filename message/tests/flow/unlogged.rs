@@ -1,6 +1,6 @@
 //! Single records that are not in the log: what the others say of them.
 
-use message::flow::{Flow, Outcome, PushState, flow};
+use message::flow::{End, Flow, Outcome, PushState, flow};
 
 use super::story::story;
 
@@ -119,4 +119,23 @@ fn of_two_answers_that_the_caller_got_unlogged_the_one_that_stays_counts() {
     let expect = [("A", Outcome::Answered), ("B1", Outcome::AnsweredTooHungUp), ("B2", Outcome::Answered)];
     assert_eq!(outcomes(&flow), expect);
     assert_eq!(flow.course.first().and_then(|caller| caller.result()).map(|got| got.inferred), Some(true));
+}
+
+#[test]
+fn a_bye_that_a_proxy_passes_on_is_not_that_of_another_dialog() {
+    let flow = flow(&story(
+        "0 core alice>core INVITE sip:bob@example.com via=a1
+         1 core core>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,a1
+         1 core core>bob2 INVITE sip:bob@192.0.2.22:5060 via=c2,a1
+         900 core bob1>core 200 INVITE via=c1,a1 tag=b1
+         901 core core>alice 200 INVITE via=a1 tag=b1
+         902 core bob2>core 200 INVITE via=c2,a1 tag=b2
+         903 core core>alice 200 INVITE via=a1 tag=b2
+         950 core alice>core BYE sip:bob@192.0.2.22 via=a4 tag=b2 cseq=2
+         951 core core>bob2 BYE sip:bob@192.0.2.22 via=c4,a4 tag=b2 cseq=2
+         2000 core core>alice BYE sip:alice@192.0.2.10 via=c5,b5 from=bob to=alice ftag=b1 tag=f cseq=2",
+    ));
+    let ended = flow.course.first().and_then(|caller| caller.connected);
+    let Some((_, End::Bye { by, .. })) = ended else { panic!("{ended:?}") };
+    assert_eq!(flow.nodes[by].name, "10.0.0.2", "who hung up is not logged");
 }
