@@ -275,8 +275,8 @@ fn by_sender(ground: &Ground, level: &[usize]) -> Vec<Vec<Vec<usize>>> {
     all
 }
 
-/// Where one of two INVITEs is not logged, that one went to the same place as the other when that was over says that both
-/// were for the same target.
+/// Where one of two INVITEs of one sender is not logged, that it went to the same place as the other when that was over says
+/// that both were for the same target.
 fn is_retry(ground: &Ground, one: usize, other: usize) -> bool {
     let attempt = |attempt: usize| &ground.tree.attempts[attempt];
     let place = |at: usize| attempt(at).ends.map(|(_, to)| to);
@@ -286,7 +286,9 @@ fn is_retry(ground: &Ground, one: usize, other: usize) -> bool {
         ground.heard.0[first].finals.first().is_some_and(|end| Some(end.time) <= since)
     };
     let same = unlogged && place(one).is_some() && place(one) == place(other);
-    same && (over_before(one, other) || over_before(other, one))
+    // Nobody but a server asks two at once.
+    let asks_one = attempt(one).ends.is_some_and(|(from, _)| !ground.loggers.is_server(ground.bases.of[from]));
+    same && (asks_one || over_before(one, other) || over_before(other, one))
 }
 
 /// `A`, `C`, `D`, …, `Z`, `AA`, `AC`, …: `B` is for the forks of `A`.

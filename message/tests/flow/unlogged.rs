@@ -139,3 +139,14 @@ fn a_bye_that_a_proxy_passes_on_is_not_that_of_another_dialog() {
     let Some((_, End::Bye { by, .. })) = ended else { panic!("{ended:?}") };
     assert_eq!(flow.nodes[by].name, "10.0.0.2", "who hung up is not logged");
 }
+
+#[test]
+fn a_caller_who_was_challenged_is_no_device_where_the_challenge_is_not_logged_either() {
+    let flow = flow(&story(
+        "0 core alice>core INVITE sip:bob@example.com via=a1
+         2 core alice>core ACK sip:bob@example.com via=a1 tag=p
+         4 core core>alice 100 INVITE via=a2 cseq=2
+         20000 core core>alice 480 INVITE via=a2 tag=p cseq=2",
+    ));
+    assert_eq!(outcomes(&flow), [("A", Outcome::Refused(480))]);
+}
