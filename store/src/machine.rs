@@ -11,7 +11,7 @@ use crate::{Error, Store, blob};
 /// Calls that are settled again when something new was learned of their log, at most.
 const AGAIN: i64 = 10_000;
 /// They are settled once what is new is done.
-const LATER: i64 = 30 * SECOND;
+const LATER: i64 = 2 * SECOND;
 
 /// Where nothing was learned there is no blob; what cannot be read will be learned again.
 pub(crate) fn read(stored: Option<&[u8]>) -> Arc<[Machine]> {
