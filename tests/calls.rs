@@ -70,6 +70,17 @@ async fn list_page_and_api_tell_what_an_expert_expects() {
         Ok(calls)
     })
     .await;
+    let woke = |call: &str| {
+        let of = |(_, picture): &&(Value, Value)| {
+            picture["legs"][0]["call_id"].as_str().is_some_and(|call_id| call_id.starts_with(call))
+        };
+        let (_, picture) = calls.iter().find(of).expect("the call");
+        let legs = picture["legs"].as_array().into_iter().flatten();
+        legs.filter_map(|leg| Some((leg["tag"].as_str()?.to_owned(), leg["woke_after"].as_i64()? / 1000)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(woke("0267fc23f7a7f82b"), [("B2".to_owned(), 3642)], "it registered, and never responded");
+    assert_eq!(woke("5fadf80830148adf"), [("B2".to_owned(), 4082)]);
     let mut found = 0;
     for (listed, picture) in &calls {
         let id = Api::id(listed);

@@ -6,7 +6,8 @@
 //! - `sip`, `address`, `machine`: a tolerant SIP parser; host and port of a header line; which machines write a log
 //! - `rest`, `keys`, `facts`: HTTP, JSON and URLs; what joins calls; the part of a message that the house reads
 //! - `user`, `said`, `event`, `summary`: users and numbers as they are searched; what messages said, as bits; what ingest tells correlation; what a list shows of a scenario
-//! - `logged`, `exchange`: one stored message; one that holds request and result, as two halves
+//! - `logged`, `borrowed`, `exchange`: one stored message; registrations that a call shows and does not own; one message that
+//!   holds request and result, as two halves
 //! - `scene`: what every step reads of the messages: transactions, machines, who writes which log
 //! - `order`, `fold`: repaired time, cause before effect; sightings and repeats as one
 //! - `pair`, `tree`: which response answers which request; which INVITE came from which
@@ -15,6 +16,7 @@
 //! - `flow`, `gist`: one scenario as one picture; what lists show of its course
 
 pub mod address;
+pub mod borrowed;
 mod course;
 pub mod event;
 mod exchange;

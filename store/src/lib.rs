@@ -8,6 +8,7 @@ pub mod agent;
 pub mod append;
 mod backend;
 mod blob;
+mod borrowed;
 mod caches;
 mod compress;
 pub mod correlate;

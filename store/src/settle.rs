@@ -148,6 +148,8 @@ impl Store {
         for (_, messages) in &mut read {
             let answers = self.waiting_answers(messages).await?;
             messages.extend(answers);
+            let borrowed = self.borrowed(messages).await?;
+            messages.extend(borrowed);
         }
         Ok(read)
     }

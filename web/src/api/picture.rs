@@ -1,6 +1,6 @@
 //! One scenario as a picture: calls, legs, nodes and rows.
 
-use message::event::CallClass;
+use message::event::{CallClass, class_of};
 use message::flow::{Flow, Half, NodeKind, Outcome, PushState};
 use message::gist::Gist;
 use message::logged::Message;
@@ -212,6 +212,8 @@ pub(super) struct RowJson {
     repeat_sightings: Vec<String>,
     remark: Option<String>,
     provisional: bool,
+    /// A registration of a device that was pushed to: shown here, and a message of its own scenario.
+    borrowed: bool,
 }
 
 impl ScenarioPicture {
@@ -229,7 +231,7 @@ impl ScenarioPicture {
             calls: scenario.calls.iter().map(CallJson::new).collect(),
             legs: legs(flow),
             nodes: nodes(flow),
-            rows: rows(flow, messages),
+            rows: rows(flow, messages, row.class),
             course: CourseJson::new(flow, read_to),
             whole: *whole,
         }
@@ -303,7 +305,8 @@ fn nodes(flow: &Flow) -> Vec<NodeJson> {
     flow.nodes.iter().map(node).collect()
 }
 
-fn rows(flow: &Flow, messages: &[Message]) -> Vec<RowJson> {
+fn rows(flow: &Flow, messages: &[Message], class: CallClass) -> Vec<RowJson> {
+    let registers = |message: &Message| class_of(&message.facts) == CallClass::Registration;
     let ids = |places: &[usize]| places.iter().map(|at| messages[*at].id.to_string()).collect();
     let row = |row: &message::flow::Row| {
         let message = &messages[row.message];
@@ -328,6 +331,7 @@ fn rows(flow: &Flow, messages: &[Message]) -> Vec<RowJson> {
             repeat_sightings: ids(&row.repeat_sightings),
             remark: row.remark.clone(),
             provisional: message.provisional,
+            borrowed: class != CallClass::Registration && registers(message),
         }
     };
     flow.rows.iter().map(row).collect()
