@@ -168,3 +168,56 @@ async fn one_call_id_with_a_registration_and_a_call_gives_each_its_own_messages(
     assert_eq!(told, expected);
     assert_eq!(siptrail.stop().await, Some(0));
 }
+
+/// Calls with a look-up of which nobody logs the answer.
+fn look_ups(calls: usize) -> String {
+    let call = |nth: usize| {
+        let at = |seconds: usize| format!("2026-11-23 10:{:02}:{seconds:02}.000", nth);
+        let sip = |seconds: usize, what: &str, start: &str, ends: (&str, &str), cseq: &str| {
+            format!(
+                "[{}][{what}][sip:{}:5060][sip:{}:5060]\n{start}\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bKlook{nth}{}\n\
+                 From: <sip:alice@ex.com>;tag=a\nTo: <sip:bob@ex.com>{}\nCall-ID: look-{nth}@ex.com\nCSeq: {cseq}\n\
+                 Content-Length: 0\n\n\n",
+                at(seconds),
+                ends.0,
+                ends.1,
+                cseq.replace(' ', "-"),
+                if seconds == 1 { "" } else { ";tag=b" },
+            )
+        };
+        let (there, back) = (("10.0.0.2", "10.0.0.1"), ("10.0.0.1", "10.0.0.2"));
+        let look_up = format!(
+            "[{}][GET][10.0.0.1][http://10.0.0.9/user]\nGET /user?callId=look-{nth}@ex.com HTTP/1.1\nHost: 10.0.0.9\n\
+             X-Request-ID: r-{nth}\nX-Call-ID: look-{nth}@ex.com\n\n\n",
+            at(2)
+        );
+        [
+            sip(1, "INVITE", "INVITE sip:bob@ex.com SIP/2.0", there, "1 INVITE"),
+            look_up,
+            sip(3, "200", "SIP/2.0 200 OK", back, "1 INVITE"),
+            sip(4, "ACK", "ACK sip:bob@ex.com SIP/2.0", there, "1 ACK"),
+            sip(5, "BYE", "BYE sip:bob@ex.com SIP/2.0", there, "2 BYE"),
+            sip(6, "200", "SIP/2.0 200 OK", back, "2 BYE"),
+        ]
+        .concat()
+    };
+    (0..calls).map(call).collect()
+}
+
+#[tokio::test]
+async fn answers_that_a_log_never_holds_are_not_missed() {
+    for (calls, problems) in [(10, 10), (30, 0)] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let log = dir.path().join("proxy.log");
+        std::fs::write(&log, look_ups(calls)).expect("a log");
+        let siptrail = Siptrail::watch(&dir.path().join("data"), &[&log]);
+        let api = siptrail.api().await;
+        eventually("what is missed", || async {
+            let missed: Vec<_> = api.settled(calls).await.iter().map(|call| call["problems"].as_i64()).collect();
+            let sum = missed.iter().flatten().sum::<i64>();
+            if sum == problems { Ok(()) } else { Err(format!("{missed:?}")) }
+        })
+        .await;
+        assert_eq!(siptrail.stop().await, Some(0));
+    }
+}

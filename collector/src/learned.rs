@@ -1,8 +1,9 @@
-//! Which machines write each log, learned from the calls that are settled.
+//! What each log is like, learned from the calls that are settled: which machines write it, and what never stands in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use message::habit::{Habits, Learned};
 use message::logged::{Message, Place};
 use message::machine::{Learner, Machine};
 use record::time::{HOUR, Timestamp};
@@ -22,14 +23,15 @@ type Name = (String, String);
 
 /// What was seen of each log so far.
 #[derive(Debug, Default)]
-pub struct Learned {
+pub struct Logs {
     logs: BTreeMap<Name, Log>,
 }
 
 #[derive(Debug, Default)]
 struct Log {
     learner: Learner,
-    known: Vec<Machine>,
+    habits: Habits,
+    known: Learned,
     /// When so much had been seen of it last that it may rest.
     rests: Option<Timestamp>,
     /// By file: what was looked at. A call is read more than once.
@@ -37,19 +39,20 @@ struct Log {
     last: Timestamp,
 }
 
-impl Learned {
+impl Logs {
     /// Looks at messages that were not looked at before, and keeps what follows from them.
     pub async fn learn(&mut self, store: &Store, messages: impl Iterator<Item = &Message>) -> Result<(), Error> {
         let now = now();
         for name in self.see(messages, now) {
-            let Some((machines, last)) = self.news(&name, now) else { continue };
+            let Some((learned, last)) = self.news(&name, now) else { continue };
             let since = Timestamp(last.0.saturating_sub(HOUR));
-            if store.learn_machines(&name.0, &name.1, &machines, since, now).await? {
+            if store.learn(&name.0, &name.1, &learned, since, now).await? {
                 let (agent, source) = (&name.0, &name.1);
-                tracing::info!(agent, source, machines = machines.len(), "the machines that write a log are learned");
+                let (machines, habits) = (learned.machines.len(), learned.habits.len());
+                tracing::info!(agent, source, machines, habits, "it is learned what a log is like");
             }
             if let Some(log) = self.logs.get_mut(&name) {
-                log.known = machines;
+                log.known = learned;
             }
         }
         Ok(())
@@ -76,17 +79,20 @@ impl Learned {
 
     /// What is known of a log now and was not before, and the time of its last record. A few records never overrule what was
     /// learned from many.
-    fn news(&mut self, name: &Name, now: Timestamp) -> Option<(Vec<Machine>, Timestamp)> {
+    fn news(&mut self, name: &Name, now: Timestamp) -> Option<(Learned, Timestamp)> {
         let others = self.logs.iter().filter(|(other, _)| *other != name);
-        let taken: BTreeSet<Machine> = others.flat_map(|(_, log)| log.known.iter().cloned()).collect();
+        let taken: BTreeSet<Machine> = others.flat_map(|(_, log)| log.known.machines.iter().cloned()).collect();
         let log = self.logs.get_mut(name)?;
         let many = log.learner.knows_many();
-        if !many && !log.known.is_empty() {
-            return None;
-        }
         log.rests = Some(now).filter(|_| many);
-        let machines = log.learner.machines(&taken).filter(|machines| *machines != log.known)?;
-        Some((machines, log.last))
+        let mut learned = log.known.clone();
+        if (many || learned.machines.is_empty())
+            && let Some(machines) = log.learner.machines(&taken)
+        {
+            learned.machines = machines;
+        }
+        learned.learn(log.habits.known());
+        (learned != log.known).then_some((learned, log.last))
     }
 }
 
@@ -96,8 +102,8 @@ impl Log {
         if self.rests.is_some_and(|since| now.micros_since(since) < AGAIN) {
             return false;
         }
-        if self.known.is_empty() {
-            self.known = place.machines.to_vec();
+        if self.known == Learned::default() {
+            self.known = (*place.learned).clone();
         }
         if self.seen.len() > FILES {
             self.seen.clear();
@@ -109,6 +115,7 @@ impl Log {
                 *next = message.id.offset.0.saturating_add(1);
                 self.last = self.last.max(message.time);
                 self.learner.see(message.seen());
+                self.habits.see(message.call, &message.facts);
                 news = true;
             }
         }

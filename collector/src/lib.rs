@@ -5,7 +5,7 @@
 //! - [`check`]: is a batch what it claims to be; [`cut`]: the messages of a span; [`parse`]: from spans to rows
 //! - [`ingest`]: one batch, from wire to commit
 //! - [`correlate`]: the loop in which calls that share keys become scenarios
-//! - [`learned`]: which machines write each log
+//! - [`learned`]: what each log is like
 //! - [`settle`]: the loop in which it is worked out what happened in each call
 //! - [`partitions`]: day partitions, made ahead
 //! - [`http`]: the doors for agents; `room`: how many bytes may come through at once

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Error;
 use crate::ingest::now;
-use crate::learned::Learned;
+use crate::learned::Logs;
 
 /// How long a call is ours to settle.
 const LEASE: i64 = 60 * SECOND;
@@ -42,9 +42,9 @@ type ReadTo = BTreeMap<(String, String), Timestamp>;
 pub async fn run(store: Store, owner: String, cancel: CancellationToken) {
     let mut retry = FIRST_RETRY;
     let mut failing = false;
-    let mut learned = Learned::default();
+    let mut logs = Logs::default();
     while !cancel.is_cancelled() {
-        let wait = match store.health().step(Part::Settling, step(&store, &owner, &mut learned)).await {
+        let wait = match store.health().step(Part::Settling, step(&store, &owner, &mut logs)).await {
             Ok(settled) => {
                 if std::mem::take(&mut failing) {
                     tracing::info!("settling goes on");
@@ -71,7 +71,7 @@ pub async fn run(store: Store, owner: String, cancel: CancellationToken) {
 }
 
 /// Settles what is due once; gives the number of calls.
-pub async fn step(store: &Store, owner: &str, learned: &mut Learned) -> Result<usize, Error> {
+pub async fn step(store: &Store, owner: &str, logs: &mut Logs) -> Result<usize, Error> {
     let due = store.due(owner, now(), LEASE, TOGETHER).await?;
     if due.is_empty() {
         return Ok(0);
@@ -87,7 +87,7 @@ pub async fn step(store: &Store, owner: &str, learned: &mut Learned) -> Result<u
     let (settled, messages) = settling.await.map_err(|error| Error::Settling(error.to_string()))?;
     store.settle(owner, &settled).await?;
     // After that: what is learned makes them due again.
-    learned.learn(store, messages.iter().flat_map(|(_, messages)| messages)).await?;
+    logs.learn(store, messages.iter().flat_map(|(_, messages)| messages)).await?;
     Ok(due.len())
 }
 

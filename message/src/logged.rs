@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::address::Address;
 use crate::event::CallEvent;
 use crate::facts::Facts;
+use crate::habit::Learned;
 use crate::kind::Kind;
-use crate::machine::{Machine, Seen};
+use crate::machine::Seen;
 use record::id::{CallKey, MessageId};
 use record::redact::Mask;
 use record::span::Flags;
@@ -49,8 +50,7 @@ pub struct Place {
     /// Name of the source: one log of one host over its rotations.
     pub source: String,
     pub path: String,
-    /// The machines that write it, as far as that was learned.
-    pub machines: Arc<[Machine]>,
+    pub learned: Arc<Learned>,
 }
 
 impl Message {

@@ -12,12 +12,12 @@ create table agent (
     primary key (id)
 );
 
--- Of which sources an agent ever sent anything. machines: the machines that write it, as they were learned from many calls.
+-- Of which sources an agent ever sent anything. learned: what was learned of the log from many calls: who writes it, and what never stands in it.
 create table source (
     agent text collate "C" not null,
     name text collate "C" not null,
     host text not null,
-    machines bytea,
+    learned bytea,
     primary key (agent, name)
 );
 

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`append`] (what agents send), [`correlate`] (what it belongs to), [`scenario`], [`search`],
 //! `early` (what is read beside what is final), [`stream`], [`source`], `near_miss` and [`position`] (what is read), and
-//! [`agent`] (who reads it); [`settle`] and [`machine`] (what is worked out and learned of it).
+//! [`agent`] (who reads it); [`settle`] and [`learned`] (what is worked out and learned of it).
 
 pub mod agent;
 pub mod append;
@@ -16,7 +16,7 @@ mod dictionary;
 mod early;
 mod error;
 pub mod health;
-pub mod machine;
+pub mod learned;
 mod messages;
 pub mod near_miss;
 mod owner;

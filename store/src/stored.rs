@@ -16,12 +16,12 @@ use sqlx::QueryBuilder;
 use crate::backend::with_pool;
 use crate::statement::push_list;
 use crate::text::count;
-use crate::{Error, Store, blob, compress, machine, statement};
+use crate::{Error, Store, blob, compress, learned, statement};
 
 /// What a message takes in memory beside its bytes.
 const MESSAGE: usize = 1024;
 
-/// A row of `stream`, with the machines of its log.
+/// A row of `stream`, with what was learned of its log.
 #[derive(sqlx::FromRow)]
 struct Logged {
     stream_id: i64,
@@ -29,7 +29,7 @@ struct Logged {
     host: String,
     source: String,
     path: Vec<u8>,
-    machines: Option<Vec<u8>>,
+    learned: Option<Vec<u8>>,
 }
 
 /// A row of `message` or `provisional`.
@@ -159,16 +159,16 @@ impl Store {
         for list in statement::lists(&missing) {
             let rows: Vec<Logged> = with_pool!(self.backend, pool => {
                 let mut q = QueryBuilder::<Db>::new(
-                    "select s.stream_id, s.agent, s.host, s.source, s.path, l.machines
+                    "select s.stream_id, s.agent, s.host, s.source, s.path, l.learned
                      from stream s left join source l on l.agent = s.agent and l.name = s.source where s.stream_id in ",
                 );
                 push_list!(q, list);
                 q.build_query_as().fetch_all(pool).await?
             });
-            for Logged { stream_id: id, agent, host, source, path, machines } in rows {
+            for Logged { stream_id: id, agent, host, source, path, learned } in rows {
                 let path = String::from_utf8_lossy(&path).into_owned();
-                let machines = machine::read(machines.as_deref());
-                let place = Arc::new(Place { agent, host, source, path, machines });
+                let learned = learned::read(learned.as_deref());
+                let place = Arc::new(Place { agent, host, source, path, learned });
                 self.caches.places.put(id, Arc::clone(&place));
                 found.insert(id, place);
             }

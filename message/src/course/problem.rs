@@ -125,7 +125,7 @@ impl<'s> Finder<'_, '_, 's> {
                 let no_answer =
                     pairs.of[row].is_none() && pairs.sure[row] != Certainty::CannotTell && self.logs_answers(row);
                 let told = scene.messages[message].facts.result.as_ref().is_some_and(|result| result.status.is_none());
-                if no_answer && (told || self.logs_exchanges(message)) {
+                if no_answer && (told || (self.logs_exchanges(message) && !self.never_logged(row))) {
                     self.note_after(Trouble::Unanswered { sent }, row, if told { 0 } else { REST });
                 }
                 continue;
@@ -154,7 +154,7 @@ impl<'s> Finder<'_, '_, 's> {
             };
             let forked = scene.verb[message] == Verb::Invite && self.forked(message);
             let elsewhere = !forked && self.request(row).is_some_and(|request| answered_somewhere.contains(&request));
-            if !elsewhere && (sent >= INVITES || self.logs_answers(row)) {
+            if !elsewhere && (sent >= INVITES || (self.logs_answers(row) && !self.never_logged(row))) {
                 self.note_after(Trouble::Unanswered { sent }, row, wait);
             }
         }
@@ -180,7 +180,20 @@ impl<'s> Finder<'_, '_, 's> {
     /// no more. What carries an id, or stands beside answers, is of one that logs both.
     fn logs_exchanges(&self, message: usize) -> bool {
         let scene = self.ground.scene;
-        !scene.messages[message].facts.ids.is_empty() || self.known.answering.contains(&scene.source[message])
+        let logged = &scene.messages[message];
+        !logged.facts.ids.is_empty()
+            || self.known.answering.contains(&scene.source[message])
+            || logged.place.learned.answers(logged.kind, "") == Some(true)
+    }
+
+    /// Each log that tells of this request is known never to hold an answer to one.
+    fn never_logged(&self, row: usize) -> bool {
+        let Ground { scene, folds, .. } = self.ground;
+        let fold = &folds[row];
+        std::iter::once(&fold.first.message).chain(&fold.sightings).all(|message| {
+            let logged = &scene.messages[*message];
+            logged.place.learned.answers(logged.kind, scene.method(*message)) == Some(false)
+        })
     }
 
     /// Some log tells of an answer on this way: else that there is none says nothing.

@@ -150,7 +150,7 @@ fn learned(scene: &Scene, bases: &Bases, messages: &[usize]) -> BTreeSet<usize> 
         let place = &scene.messages[message].place;
         // Messages of one log stand beside each other more often than not.
         if !last.is_some_and(|last| Arc::ptr_eq(last, place)) {
-            machines.extend(place.machines.iter());
+            machines.extend(place.learned.machines.iter());
             last = Some(place);
         }
     }

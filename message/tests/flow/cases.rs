@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use insta::assert_snapshot;
 use message::flow::{Node, NodeKind, flow};
+use message::habit::Learned;
 use message::logged::{Message, Place};
 use message::machine::Learner;
 
@@ -560,7 +561,8 @@ fn an_exchange_is_the_server_also_where_it_calls() {
         learner.see(message.seen());
     }
     let machines = learner.machines(&BTreeSet::new()).unwrap();
-    let place = Place { machines: machines.into(), ..(*messages[0].place).clone() };
+    let learned = Arc::new(Learned { machines, ..Learned::default() });
+    let place = Place { learned, ..(*messages[0].place).clone() };
     let place = Arc::new(place);
     for message in &mut messages {
         message.place = place.clone();

@@ -1,6 +1,7 @@
 //! Calls are settled: what was worked out of their messages stands in lists, for the version it was worked out of.
 
 use message::gist::Gist;
+use message::habit::Learned;
 use message::machine::Machine;
 use record::id::ScenarioId;
 use record::time::{SECOND, Timestamp};
@@ -136,14 +137,15 @@ store_test! {
         let (file, _) = call(&store, Vec::new()).await;
         let due = store.due("one", later(0), LEASE, 10).await.unwrap();
         let messages = store.due_messages(&due).await.unwrap();
-        assert_eq!(messages[0].1[0].place.machines.len(), 0);
+        assert_eq!(messages[0].1[0].place.learned.machines.len(), 0);
         store.settle("one", &[settled(due[0])]).await.unwrap();
         assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap(), []);
         let source = file.meta().source;
         let learn = |host: &str, since: Timestamp| {
-            let machines = [Machine { host: host.into(), port: None }];
+            let machines = vec![Machine { host: host.into(), port: None }];
+            let learned = Learned { machines, ..Learned::default() };
             let (store, source) = (store.clone(), source.clone());
-            async move { store.learn_machines("agent-1", &source, &machines, since, later(0)).await.unwrap() }
+            async move { store.learn("agent-1", &source, &learned, since, later(0)).await.unwrap() }
         };
         assert!(learn("10.0.0.1", later(0)).await, "all its calls are older");
         assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap(), []);
@@ -153,9 +155,9 @@ store_test! {
         let due = store.due("one", later(100), LEASE, 10).await.unwrap();
         assert_eq!(due.len(), 1);
         let messages = store.due_messages(&due).await.unwrap();
-        let hosts: Vec<&str> = messages[0].1[0].place.machines.iter().map(|machine| machine.host.as_str()).collect();
+        let hosts: Vec<&str> = messages[0].1[0].place.learned.machines.iter().map(|machine| machine.host.as_str()).collect();
         assert_eq!(hosts, ["10.0.0.2"]);
-        assert_eq!(store.machines("agent-1", &source).await.unwrap().len(), 1);
-        assert_eq!(store.machines("another", &source).await.unwrap().len(), 0);
+        assert_eq!(store.learned("agent-1", &source).await.unwrap().machines.len(), 1);
+        assert_eq!(store.learned("another", &source).await.unwrap().machines.len(), 0);
     }
 }

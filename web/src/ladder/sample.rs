@@ -233,7 +233,7 @@ fn message_of(at: usize, micros: i64, source: &str, destination: &str, what: &st
         flags: Flags::empty(),
         provisional: false,
         place: Arc::new(Place {
-            machines: Arc::default(),
+            learned: Arc::default(),
             agent: "agent-1".into(),
             host: "proxy-1".into(),
             source: "proxy/sip".into(),

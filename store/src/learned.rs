@@ -1,8 +1,8 @@
-//! The machines that write a log, as they were learned from many of its calls: kept with the log, for all its files.
+//! What was learned of a log from many of its calls: kept with the log, for all its files.
 
 use std::sync::Arc;
 
-use message::machine::Machine;
+use message::habit::Learned;
 use record::time::{SECOND, Timestamp};
 
 use crate::backend::{with_pool, with_transaction};
@@ -14,20 +14,20 @@ const AGAIN: i64 = 10_000;
 const LATER: i64 = 2 * SECOND;
 
 /// Where nothing was learned there is no blob; what cannot be read will be learned again.
-pub(crate) fn read(stored: Option<&[u8]>) -> Arc<[Machine]> {
-    let machines = stored.map(|bytes| blob::read::<Vec<Machine>>(bytes, "the machines of a log"));
-    let machines = machines.transpose().unwrap_or_else(|error| {
-        tracing::warn!(%error, "the machines of a log are learned again");
+pub(crate) fn read(stored: Option<&[u8]>) -> Arc<Learned> {
+    let learned = stored.map(|bytes| blob::read::<Learned>(bytes, "what was learned of a log"));
+    let learned = learned.transpose().unwrap_or_else(|error| {
+        tracing::warn!(%error, "a log is learned again");
         None
     });
-    machines.unwrap_or_default().into()
+    Arc::new(learned.unwrap_or_default())
 }
 
 impl Store {
-    /// The machines of a log. Empty: none were learned.
-    pub async fn machines(&self, agent: &str, source: &str) -> Result<Arc<[Machine]>, Error> {
+    /// What was learned of a log.
+    pub async fn learned(&self, agent: &str, source: &str) -> Result<Arc<Learned>, Error> {
         let stored: Option<Option<Vec<u8>>> = with_pool!(self.backend, pool => {
-            sqlx::query_scalar("select machines from source where agent = $1 and name = $2")
+            sqlx::query_scalar("select learned from source where agent = $1 and name = $2")
                 .bind(agent)
                 .bind(source)
                 .fetch_optional(pool)
@@ -36,22 +36,22 @@ impl Store {
         Ok(read(stored.flatten().as_deref()))
     }
 
-    /// Keeps the machines of a log. What was settled of it since that event time without knowing them is settled again, once
-    /// what is new is done. False: they were known.
-    pub async fn learn_machines(
+    /// Keeps what was learned of a log. What was settled of it since that event time without knowing that is settled again,
+    /// once what is new is done. False: it was known.
+    pub async fn learn(
         &self,
         agent: &str,
         source: &str,
-        machines: &[Machine],
+        learned: &Learned,
         since: Timestamp,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let bytes = blob::write_bare(machines);
+        let bytes = blob::write(learned);
         let mut tx = self.backend.begin().await?;
         let written = with_transaction!(&mut tx, db => {
             sqlx::query(
-                "update source set machines = $1
-                 where agent = $2 and name = $3 and (machines is null or machines <> $1)",
+                "update source set learned = $1
+                 where agent = $2 and name = $3 and (learned is null or learned <> $1)",
             )
             .bind(&bytes)
             .bind(agent)

@@ -1,0 +1,128 @@
+//! What a log never holds: a program that logs what it asks, and no answer. A request without an answer says nothing there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::facts::Facts;
+use crate::kind::Kind;
+use crate::machine::Machine;
+use record::id::CallKey;
+
+/// In so many calls such a request was logged, and in none of them an answer.
+const ENOUGH: usize = 20;
+/// Methods that are counted; what nobody knows may be anything.
+const MOST: usize = 64;
+
+/// Whether answers to such requests stand in a log.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Habit {
+    pub kind: Kind,
+    /// Of SIP; empty for all others, whose answers do not name it.
+    pub method: String,
+    pub answers: bool,
+}
+
+/// What is learned of a log from many of its records.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Learned {
+    /// Who writes it. Empty: that is not known.
+    pub machines: Vec<Machine>,
+    /// Of what is not here nothing is known yet.
+    pub habits: Vec<Habit>,
+}
+
+impl Learned {
+    /// Takes what is known now beside what was known before; that an answer was seen is never forgotten.
+    pub fn learn(&mut self, habits: Vec<Habit>) {
+        for habit in habits {
+            match self.habits.iter_mut().find(|known| known.kind == habit.kind && known.method == habit.method) {
+                Some(known) => known.answers |= habit.answers,
+                None => self.habits.push(habit),
+            }
+        }
+        self.habits.sort();
+    }
+
+    /// Whether answers to such requests stand in the log, where that is known.
+    pub fn answers(&self, kind: Kind, method: &str) -> Option<bool> {
+        let method = name(kind, method);
+        let habit = self.habits.iter().find(|habit| habit.kind == kind && habit.method == method)?;
+        Some(habit.answers)
+    }
+}
+
+/// Learns the habits of one log.
+#[derive(Clone, Debug, Default)]
+pub struct Habits(BTreeMap<(Kind, String), Seen>);
+
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    /// Calls with such a request; one is often sent again and again.
+    asked: BTreeSet<CallKey>,
+    answered: bool,
+}
+
+impl Habits {
+    pub fn see(&mut self, call: CallKey, facts: &Facts) {
+        let key = (facts.kind, name(facts.kind, &facts.method).to_owned());
+        if facts.method == "ACK" || (self.0.len() >= MOST && !self.0.contains_key(&key)) {
+            return;
+        }
+        let seen = self.0.entry(key).or_default();
+        seen.answered |= facts.response || facts.result.as_ref().is_some_and(|result| result.status.is_some());
+        if !facts.response && seen.asked.len() < ENOUGH {
+            seen.asked.insert(call);
+        }
+    }
+
+    /// What is known for certain, in order.
+    pub fn known(&self) -> Vec<Habit> {
+        let certain = self.0.iter().filter(|(_, seen)| seen.answered || seen.asked.len() >= ENOUGH);
+        certain
+            .map(|((kind, method), seen)| Habit { kind: *kind, method: method.clone(), answers: seen.answered })
+            .collect()
+    }
+}
+
+fn name(kind: Kind, method: &str) -> &str {
+    if kind == Kind::Sip { method } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::{Settings, read};
+
+    fn see(habits: &mut Habits, call: usize, text: &str) {
+        let facts = read(Kind::Sip, "-", "-", "-", text.as_bytes(), &Settings::default());
+        habits.see(CallKey::of(call.to_string().as_bytes()), &facts);
+    }
+
+    fn answers(habits: &Habits, method: &str) -> Option<bool> {
+        Learned { habits: habits.known(), ..Learned::default() }.answers(Kind::Sip, method)
+    }
+
+    #[test]
+    fn a_log_without_one_answer_in_twenty_calls_holds_none() {
+        let (invite, answer) = ("INVITE sip:a SIP/2.0\n\n", "SIP/2.0 200 OK\nCSeq: 1 INVITE\n\n");
+        let mut habits = Habits::default();
+        for call in 0..19 {
+            (0..7).for_each(|_| see(&mut habits, call, invite));
+        }
+        assert_eq!(answers(&habits, "INVITE"), None, "one call sent again and again is one");
+        see(&mut habits, 19, invite);
+        assert_eq!((answers(&habits, "INVITE"), answers(&habits, "BYE")), (Some(false), None));
+        see(&mut habits, 20, answer);
+        assert_eq!(answers(&habits, "INVITE"), Some(true));
+        (0..30).for_each(|call| see(&mut habits, call, "ACK sip:a SIP/2.0\n\n"));
+        assert_eq!(answers(&habits, "ACK"), None, "nothing answers it");
+    }
+
+    #[test]
+    fn what_is_counted_is_bounded() {
+        let mut habits = Habits::default();
+        (0..1000).for_each(|nth| see(&mut habits, nth, &format!("M{nth} sip:a SIP/2.0\n\n")));
+        assert_eq!(habits.0.len(), MOST);
+    }
+}
