@@ -172,7 +172,7 @@ async fn one_call_id_with_a_registration_and_a_call_gives_each_its_own_messages(
 /// Calls with a look-up of which nobody logs the answer.
 fn look_ups(calls: usize) -> String {
     let call = |nth: usize| {
-        let at = |seconds: usize| format!("2026-11-23 10:{:02}:{seconds:02}.000", nth);
+        let at = |seconds: usize| format!("2026-11-23 10:{nth:02}:{seconds:02}.000");
         let sip = |seconds: usize, what: &str, start: &str, ends: (&str, &str), cseq: &str| {
             format!(
                 "[{}][{what}][sip:{}:5060][sip:{}:5060]\n{start}\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bKlook{nth}{}\n\
