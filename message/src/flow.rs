@@ -66,6 +66,8 @@ pub struct Row {
     pub pair: Option<usize>,
     /// Row of the INVITE that a CANCEL cancels.
     pub cancels: Option<usize>,
+    /// Microseconds that the clock went back in a log just before this; 0: it did not.
+    pub set_back: i64,
     /// Remarks such as "CANCEL crossed 200".
     pub remark: Option<String>,
 }
@@ -116,6 +118,8 @@ pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
         let message = fold.first.message;
         let (from, to) = scene.ends(fold.first);
         // A response in a record of its own is of its request's transaction and kind.
+        let all = [&[message][..], &fold.sightings, &fold.repeats, &fold.repeat_sightings];
+        let set_back = all.into_iter().flatten().map(|message| ordered.back[*message]).max().unwrap_or_default();
         let asked = pairs.of[index].filter(|request| *request < index && scene.messages[message].kind != Kind::Sip);
         let transaction = asked.map_or(scene.transaction[message], |request| scene.transaction[rows_of[request]]);
         rows.push(Row {
@@ -133,6 +137,7 @@ pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
             transaction: transactions.of(transaction),
             pair: pairs.of[index],
             cancels: pairs.cancels[index],
+            set_back,
             remark: pairs.remarks[index].clone(),
         });
     }

@@ -19,6 +19,8 @@ pub(crate) struct Ordered {
     pub shift: Vec<i64>,
     /// By message: microseconds added to its time since the clock of its file was set back before it.
     pub step: Vec<i64>,
+    /// By message: microseconds that the clock of its file went back just before it.
+    pub back: Vec<i64>,
 }
 
 /// Repairs the clocks and sorts. Stored times are not touched.
@@ -29,7 +31,7 @@ pub(crate) fn order(
     loggers: &Loggers,
     same: &Sameness,
 ) -> Ordered {
-    let step = step::steps(scene.messages);
+    let step::Steps { add: step, back } = step::steps(scene.messages);
     for sighting in &mut sightings {
         sighting.time.0 = sighting.time.0.saturating_add(step[sighting.message]);
     }
@@ -42,7 +44,7 @@ pub(crate) fn order(
         sightings.sort_unstable_by_key(|sighting| position(scene, *sighting));
     }
     ties::untie(scene, &mut sightings);
-    Ordered { sightings, shift, step }
+    Ordered { sightings, shift, step, back }
 }
 
 /// The order that does not depend on arrival.

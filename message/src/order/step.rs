@@ -14,11 +14,17 @@ const LINES: usize = 20;
 const LONG: i64 = 60 * SECOND;
 const HOUR: i64 = 3600 * SECOND;
 
-/// By message: microseconds to add to its time, so that what stands later in its file is not earlier.
-///
+/// Clocks that were set back.
+pub struct Steps {
+    /// By message: microseconds to add to its time, so that what stands later in its file is not earlier.
+    pub add: Vec<i64>,
+    /// By message: microseconds that the clock went back just before it; mostly 0.
+    pub back: Vec<i64>,
+}
+
 /// Where an hour occurs twice (the end of summer time), the second one is that hour later.
-pub fn steps(messages: &[Message]) -> Vec<i64> {
-    let mut steps = vec![0; messages.len()];
+pub fn steps(messages: &[Message]) -> Steps {
+    let mut steps = Steps { add: vec![0; messages.len()], back: vec![0; messages.len()] };
     let mut streams: ByNumber<i64, Vec<usize>> = ByNumber::default();
     for (index, message) in messages.iter().enumerate() {
         streams.entry(message.id.stream.0).or_default().push(index);
@@ -31,11 +37,12 @@ pub fn steps(messages: &[Message]) -> Vec<i64> {
             let back = latest.saturating_sub(time);
             if (LEAST + 1..=MOST).contains(&back) && stays_behind(messages, &lines[at..], step, latest) {
                 let twice = messages[lines[at]].flags.contains(Flags::AMBIGUOUS_TIME) && back <= HOUR;
-                step = step.saturating_add(if twice { HOUR } else { back });
+                steps.back[lines[at]] = if twice { HOUR } else { back };
+                step = step.saturating_add(steps.back[lines[at]]);
             }
             let time = messages[lines[at]].time.0.saturating_add(step);
             latest = latest.max(time);
-            steps[lines[at]] = step;
+            steps.add[lines[at]] = step;
         }
     }
     steps

@@ -501,6 +501,8 @@ fn a_clock_that_steps_back() {
     A: stepper -> clock, 200 OK after 500 ms, rang 0 ms by A sip:clock@example.com, no BYE yet
     A: sip:clock@example.com Answered, rang 0 ms, 200 500 ms, 4 rows
     ");
+    let set_back: Vec<i64> = flow(&case("step")).rows.iter().map(|row| row.set_back).collect();
+    assert_eq!(set_back, [0, 2_500_000, 0, 0], "it is told once");
 }
 
 #[test]

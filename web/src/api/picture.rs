@@ -210,6 +210,8 @@ pub(super) struct RowJson {
     repeats: Vec<String>,
     /// Messages that are other logs of those later sendings.
     repeat_sightings: Vec<String>,
+    /// Microseconds that the clock of its log was set back just before it.
+    set_back: Option<i64>,
     remark: Option<String>,
     provisional: bool,
     /// A registration of a device that was pushed to: shown here, and a message of its own scenario.
@@ -329,6 +331,7 @@ fn rows(flow: &Flow, messages: &[Message], class: CallClass) -> Vec<RowJson> {
             sightings: ids(&row.sightings),
             repeats: ids(&row.repeats),
             repeat_sightings: ids(&row.repeat_sightings),
+            set_back: Some(row.set_back).filter(|back| *back > 0),
             remark: row.remark.clone(),
             provisional: message.provisional,
             borrowed: class != CallClass::Registration && registers(message),

@@ -229,6 +229,10 @@ impl<'a> Drawing<'a> {
             said.push(text);
             sign = sign.max(with);
         };
+        if row.set_back > 0 && entry.seen == Seen::First {
+            let source = shortened(&message.place.source, LONGEST_PATH);
+            say(format!("the clock of {source} went back {}", duration(row.set_back)), Sign::Clock);
+        }
         match entry.seen {
             Seen::First => {}
             Seen::Sighting => {

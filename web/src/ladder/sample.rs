@@ -115,6 +115,7 @@ impl Sample {
             transaction,
             pair: request,
             cancels: None,
+            set_back: 0,
             remark: None,
         });
         self.flow.legs[leg].rows += 1;
