@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use crate::support::{Api, Siptrail, Truth, differences, entry, eventually, free_port, program, signal};
 
 const CALLS: usize = 20;
+/// Through two proxies.
+const FEW: usize = 5;
 const ROTATIONS: usize = 3;
 /// Records that go into a log after it was renamed.
 const LATE: usize = 5;
@@ -72,6 +74,54 @@ async fn calls_through_a_real_proxy_arrive_whole_while_its_log_is_rotated() {
     assert_eq!(siptrail.stop().await, Some(0));
 }
 
+#[tokio::test]
+async fn through_two_real_proxies_each_device_is_told_by_what_it_did() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let core = Lab::start(&dir.path().join("core"));
+    let next = format!("NEXT=\"sip:127.0.0.1:{}\"", core.port);
+    let edge = Lab::start_as(&dir.path().join("edge"), "edge.cfg", &["-A".into(), next]);
+    let logs = [dir.path().join("core/logs/*.log"), dir.path().join("edge/logs/*.log")];
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&logs[0], &logs[1]]);
+    let api = siptrail.api().await;
+
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port that says nothing");
+    let silent_port = silent.local_addr().expect("its address").port();
+    let (answers, declines) = (core.device("answers.xml"), core.device("declines.xml"));
+    core.register(&[answers.0, declines.0, silent_port]).await;
+    finish("calls", edge.calls(FEW)).await;
+
+    eventually("list and API say what each device did", || async {
+        let calls = api.scenarios("&class=call").await?;
+        if calls.len() != FEW || calls.iter().any(|call| call["problems"].is_null()) {
+            return Err(format!("{} of {FEW} calls", calls.len()));
+        }
+        for call in calls {
+            let picture = api.get(&format!("/api/v1/scenarios/{}", Api::id(&call))).await?;
+            let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+            let legs = picture["legs"].as_array().ok_or("no legs")?.iter();
+            let mut outcomes: Vec<String> =
+                legs.map(|leg| format!("{} {}", leg["status"], word(&leg["outcome"]))).collect();
+            outcomes.sort();
+            let ended =
+                picture["course"]["callers"][0]["ended_by"].as_u64().and_then(|node| usize::try_from(node).ok());
+            let ended = ended.map_or_else(String::new, |node| word(&picture["nodes"][node]["name"]));
+            let told = (call["status"].as_u64(), word(&call["answered_by"]), word(&call["caller"]), outcomes, ended);
+            let talked = call["talked"].as_i64().is_some_and(|micros| (40_000..5_000_000).contains(&micros));
+            let sightings = picture["rows"].as_array().into_iter().flatten();
+            let folded = sightings.filter(|row| row["sightings"].as_array().is_some_and(|all| !all.is_empty())).count();
+            let expected =
+                ["200 answered", "200 answered", "486 refused", "null unreachable"].map(String::from).to_vec();
+            if told != (Some(200), "bob".into(), "alice".into(), expected, "alice".into()) || !talked || folded < 5 {
+                return Err(format!("{told:?}, {talked}, {folded} rows of two logs: {}", picture["course"]));
+            }
+        }
+        Ok(())
+    })
+    .await;
+    drop((edge, core));
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
 /// A Kamailio whose standard error a pipe writer brings into a log file, as it cannot reopen it itself.
 struct Lab {
     dir: PathBuf,
@@ -85,13 +135,18 @@ struct Lab {
 
 impl Lab {
     fn start(dir: &Path) -> Self {
+        Self::start_as(dir, "kamailio.cfg", &[])
+    }
+
+    fn start_as(dir: &Path, config: &str, more: &[String]) -> Self {
         let (logs, run) = (dir.join("logs"), dir.join("run"));
         std::fs::create_dir_all(&logs).expect("made");
         std::fs::create_dir_all(&run).expect("made");
         let port = free_port();
         let mut child = Command::new(program("kamailio", "kamailio"))
             .args(["-DD", "-E", "-m", "64", "-M", "8", "-f"])
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/traffic/kamailio.cfg"))
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/traffic").join(config))
+            .args(more)
             .arg("-l")
             .arg(format!("udp:127.0.0.1:{port}"))
             .arg("-Y")
