@@ -43,8 +43,13 @@ impl Logs {
     /// Looks at messages that were not looked at before, and keeps what follows from them.
     pub async fn learn(&mut self, store: &Store, messages: impl Iterator<Item = &Message>) -> Result<(), Error> {
         let now = now();
-        for name in self.see(messages, now) {
-            let Some((learned, last)) = self.news(&name, now) else { continue };
+        let names = self.see(messages, now);
+        if names.is_empty() {
+            return Ok(());
+        }
+        let writers = self.writers();
+        for name in names {
+            let Some((learned, last)) = self.news(&name, &writers, now) else { continue };
             let since = Timestamp(last.0.saturating_sub(HOUR));
             if store.learn(&name.0, &name.1, &learned, since, now).await? {
                 let (agent, source) = (&name.0, &name.1);
@@ -77,17 +82,35 @@ impl Logs {
         names.into_iter().collect()
     }
 
+    /// Which logs each machine writes, as far as that is known.
+    fn writers(&self) -> BTreeMap<Machine, BTreeSet<Name>> {
+        let mut writers: BTreeMap<Machine, BTreeSet<Name>> = BTreeMap::new();
+        for (name, log) in &self.logs {
+            for machine in &log.known.machines {
+                writers.entry(machine.clone()).or_default().insert(name.clone());
+            }
+        }
+        writers
+    }
+
     /// What is known of a log now and was not before, and the time of its last record. A few records never overrule what was
     /// learned from many.
-    fn news(&mut self, name: &Name, now: Timestamp) -> Option<(Learned, Timestamp)> {
-        let others = self.logs.iter().filter(|(other, _)| *other != name);
-        let taken: BTreeSet<Machine> = others.flat_map(|(_, log)| log.known.machines.iter().cloned()).collect();
+    fn news(
+        &mut self,
+        name: &Name,
+        writers: &BTreeMap<Machine, BTreeSet<Name>>,
+        now: Timestamp,
+    ) -> Option<(Learned, Timestamp)> {
+        let taken = |machine: &Machine| {
+            let logs = writers.get(machine).into_iter().flatten();
+            logs.filter(|other| *other != name).count() > 0
+        };
         let log = self.logs.get_mut(name)?;
         let many = log.learner.knows_many();
         log.rests = Some(now).filter(|_| many);
         let mut learned = log.known.clone();
         if (many || learned.machines.is_empty())
-            && let Some(machines) = log.learner.machines(&taken)
+            && let Some(machines) = log.learner.machines(taken)
         {
             learned.machines = machines;
         }

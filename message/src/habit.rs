@@ -13,6 +13,8 @@ use record::id::CallKey;
 const ENOUGH: usize = 20;
 /// Methods that are counted; what nobody knows may be anything.
 const MOST: usize = 64;
+/// Letters of a method that anybody knows.
+const LONGEST: usize = 32;
 
 /// Whether answers to such requests stand in a log.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -66,7 +68,8 @@ struct Seen {
 impl Habits {
     pub fn see(&mut self, call: CallKey, facts: &Facts) {
         let key = (facts.kind, name(facts.kind, &facts.method).to_owned());
-        if facts.method == "ACK" || (self.0.len() >= MOST && !self.0.contains_key(&key)) {
+        if facts.method == "ACK" || facts.method.len() > LONGEST || (self.0.len() >= MOST && !self.0.contains_key(&key))
+        {
             return;
         }
         let seen = self.0.entry(key).or_default();

@@ -13,6 +13,9 @@ use record::redact::Mask;
 use record::span::Flags;
 use record::time::Timestamp;
 
+/// Letters of a branch that tell it from others.
+const LONGEST: usize = 128;
+
 /// A message as it was logged, and what it says.
 #[derive(Clone, Debug)]
 pub struct Message {
@@ -62,7 +65,10 @@ impl Message {
     /// What it says of who logged it.
     pub fn seen(&self) -> Seen {
         let request = self.facts.sip.as_deref().filter(|_| !self.facts.response);
-        let mut vias = request.into_iter().flat_map(|sip| &sip.vias).map(|via| via.branch.clone());
+        let mut vias = request.into_iter().flat_map(|sip| &sip.vias).map(|via| {
+            // As long as anybody's is; a stranger's may be anything.
+            via.branch.chars().take(LONGEST).collect::<String>()
+        });
         Seen {
             from: Address::read(&self.source),
             to: Address::read(&self.destination),

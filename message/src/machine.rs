@@ -21,6 +21,8 @@ const MANY: usize = 50;
 const STRAY: usize = 5;
 /// So many records are kept in mind, the latest.
 const KEPT: usize = 256;
+/// No name of a host is longer (RFC 1035).
+const LONGEST: usize = 255;
 /// A log of more machines than this is a capture, not a server's own log.
 pub(crate) const MOST: usize = 8;
 
@@ -60,6 +62,9 @@ pub struct Learner {
 
 impl Learner {
     pub fn see(&mut self, seen: Seen) {
+        if [&seen.from, &seen.to].iter().any(|address| address.host.len() > LONGEST) {
+            return;
+        }
         if self.seen.len() == KEPT {
             self.seen.pop_front();
         }
@@ -73,8 +78,8 @@ impl Learner {
     }
 
     /// The smallest set of machines that covers the records. None: too little was seen, too many write it, or two are in
-    /// equally many records and nothing tells which it is; `taken` are the machines of other logs.
-    pub fn machines(&self, taken: &BTreeSet<Machine>) -> Option<Vec<Machine>> {
+    /// equally many records and nothing tells which it is; `taken` says of a machine that it writes another log.
+    pub fn machines(&self, taken: impl Fn(&Machine) -> bool) -> Option<Vec<Machine>> {
         if self.seen.len() < FEW {
             return None;
         }
@@ -91,7 +96,7 @@ impl Learner {
         let mut left: Vec<&(Machine, Machine, bool)> = records.iter().collect();
         let spare = if self.knows_many() { seen.len() / 50 } else { 0 };
         while left.len() > spare {
-            let best = most_in(&left, taken, &passers)?;
+            let best = most_in(&left, &taken, &passers)?;
             left.retain(|record| record.0 != best && record.1 != best);
             found.insert(best);
             if found.len() > MOST {
@@ -99,7 +104,7 @@ impl Learner {
             }
         }
         // What another log has written is passed on here, too.
-        found.extend(passers.into_iter().filter(|machine| !taken.contains(machine)));
+        found.extend(passers.into_iter().filter(|machine| !taken(machine)));
         Some(found.into_iter().collect())
     }
 }
@@ -129,7 +134,7 @@ fn passers(seen: &[&Seen], machine: &impl Fn(&Address) -> Machine) -> BTreeSet<M
 /// Vias say that this one was written.
 fn most_in(
     left: &[&(Machine, Machine, bool)],
-    taken: &BTreeSet<Machine>,
+    taken: &impl Fn(&Machine) -> bool,
     passers: &BTreeSet<Machine>,
 ) -> Option<Machine> {
     let mut counts: BTreeMap<&Machine, (usize, usize)> = BTreeMap::new();
@@ -140,7 +145,7 @@ fn most_in(
         }
         counts.entry(if *by_sender { from } else { to }).or_default().1 += 1;
     }
-    let rank = |machine: &Machine, (touched, hints): (usize, usize)| (touched, !taken.contains(machine), hints);
+    let rank = |machine: &Machine, (touched, hints): (usize, usize)| (touched, !taken(machine), hints);
     let mut ranked: Vec<_> = counts
         .into_iter()
         .filter(|(machine, _)| !machine.host.is_empty())
@@ -171,7 +176,7 @@ mod tests {
             Some(port) => format!("{}:{port}", machine.host),
             None => machine.host,
         };
-        Some(learner.machines(&BTreeSet::new())?.into_iter().map(name).collect())
+        Some(learner.machines(|_| false)?.into_iter().map(name).collect())
     }
 
     #[test]
@@ -195,7 +200,7 @@ mod tests {
         let mut learner = Learner::default();
         both().for_each(|record| learner.see(record));
         let other = Machine { host: "10.0.0.1".into(), port: None };
-        let found = learner.machines(&BTreeSet::from([other])).unwrap();
+        let found = learner.machines(|machine| *machine == other).unwrap();
         assert_eq!(found, [Machine { host: "10.0.0.2".into(), port: None }]);
     }
 

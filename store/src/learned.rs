@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use message::event::CallClass;
 use message::habit::Learned;
 use record::time::{SECOND, Timestamp};
 
@@ -36,8 +37,8 @@ impl Store {
         Ok(read(stored.flatten().as_deref()))
     }
 
-    /// Keeps what was learned of a log. What was settled of it since that event time without knowing that is settled again,
-    /// once what is new is done. False: it was known.
+    /// Keeps what was learned of a log. What was settled of its calls that began since that event time is settled again, once
+    /// what is new is done. False: it was known.
     pub async fn learn(
         &self,
         agent: &str,
@@ -64,17 +65,18 @@ impl Store {
             with_transaction!(&mut tx, db => {
                 sqlx::query(
                     "update scenario set due = $1 where id in (
-                         select x.id from scenario x where x.last >= $2 and x.due is null and x.settled is not null
+                         select x.id from scenario x where x.class = $6 and x.first >= $2 and x.due is null and x.settled is not null
                              and x.merged_into is null and exists (
                                  select 1 from scenario_call c join stream s on s.stream_id = c.stream_id
                                  where c.scenario_id = x.id and s.agent = $3 and s.source = $4)
-                         order by x.last desc limit $5)",
+                         order by x.first desc limit $5)",
                 )
                 .bind(now.0.saturating_add(LATER))
                 .bind(since.0)
                 .bind(agent)
                 .bind(source)
                 .bind(AGAIN)
+                .bind(CallClass::Call.code())
                 .execute(&mut *db)
                 .await?;
             });
