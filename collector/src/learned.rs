@@ -54,7 +54,7 @@ impl Logs {
             if store.learn(&name.0, &name.1, &learned, since, now).await? {
                 let (agent, source) = (&name.0, &name.1);
                 let (machines, habits) = (learned.machines.len(), learned.habits.len());
-                tracing::info!(agent, source, machines, habits, "it is learned what a log is like");
+                tracing::info!(agent, source, machines, habits, "learned what a log holds");
             }
             if let Some(log) = self.logs.get_mut(&name) {
                 log.known = learned;
@@ -136,7 +136,7 @@ impl Log {
             let next = self.seen.entry(message.id.stream.0).or_default();
             if message.id.offset.0 >= *next {
                 *next = message.id.offset.0.saturating_add(1);
-                self.last = self.last.max(message.time);
+                self.last = self.last.max(message.time.min(now));
                 self.learner.see(message.seen());
                 self.habits.see(message.call, &message.facts);
                 news = true;

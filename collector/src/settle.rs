@@ -87,7 +87,9 @@ pub async fn step(store: &Store, owner: &str, logs: &mut Logs) -> Result<usize, 
     let (settled, messages) = settling.await.map_err(|error| Error::Settling(error.to_string()))?;
     store.settle(owner, &settled).await?;
     // After that: what is learned makes them due again.
-    logs.learn(store, messages.iter().flat_map(|(_, messages)| messages)).await?;
+    if let Err(error) = logs.learn(store, messages.iter().flat_map(|(_, messages)| messages)).await {
+        tracing::warn!(%error, "what was seen of logs is not kept; it will be seen again");
+    }
     Ok(due.len())
 }
 

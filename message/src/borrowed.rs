@@ -1,5 +1,5 @@
 //! Registrations that a call borrows: those of the devices that were pushed to, from a minute before the first push or INVITE
-//! until the call is answered or over. They say whether a push woke its device. The call does not own them.
+//! until the call is answered after the last push, or over. They say whether a push woke its device. The call does not own them.
 
 use std::collections::BTreeSet;
 
@@ -45,7 +45,10 @@ impl Wanted {
         let begun = invites().chain(pushes()).map(|message| message.time).min()?;
         let answers = messages.iter().filter(|message| message.facts.response && message.facts.method == "INVITE");
         let answered = answers.filter(|message| message.status.is_some_and(|status| status / 100 == 2));
-        let to = answered.map(|message| message.time).min().or_else(|| messages.iter().map(|m| m.time).max())?;
+        // A queue may answer first, and push then.
+        let pushed = pushes().map(|message| message.time).max()?;
+        let answered = answered.map(|message| message.time).filter(|time| *time > pushed).min();
+        let to = answered.or_else(|| messages.iter().map(|message| message.time).max())?;
         let mut wanted = Self {
             users: BTreeSet::new(),
             from: Timestamp(begun.0.saturating_sub(BEFORE)),
@@ -68,7 +71,9 @@ impl Wanted {
     /// Of registrations of these users those of its devices: all messages of a Call-ID under which one of them registered.
     pub fn taken(&self, mut registrations: Vec<Message>) -> Vec<Message> {
         let is_of_device = |message: &&Message| {
-            let contacts = message.facts.sip.iter().flat_map(|sip| &sip.contacts);
+            // An answer lists all bindings of the person.
+            let asks = message.facts.sip.as_deref().filter(|_| !message.facts.response);
+            let contacts = asks.into_iter().flat_map(|sip| &sip.contacts);
             contacts.flat_map(contact_marks).any(|mark| self.marks.contains(&mark))
         };
         let calls: BTreeSet<CallKey> = registrations.iter().filter(is_of_device).map(|message| message.call).collect();

@@ -72,6 +72,10 @@ impl Habits {
         {
             return;
         }
+        if facts.kind == Kind::Rest && facts.response {
+            // Whether it answers a push, only its request would say.
+            self.0.entry((Kind::Push, String::new())).or_default().answered = true;
+        }
         let seen = self.0.entry(key).or_default();
         seen.answered |= facts.response || facts.result.as_ref().is_some_and(|result| result.status.is_some());
         if !facts.response && seen.asked.len() < ENOUGH {

@@ -21,8 +21,9 @@ const CALLS: i64 = 500;
 const READ: usize = 1_000;
 
 impl Store {
-    /// The registrations that a call with these messages borrows; none for one that sent no push.
-    pub async fn borrowed(&self, messages: &[Message]) -> Result<Vec<Message>, Error> {
+    /// The registrations that a call with these messages borrows; none for one that sent no push. `unfinished`: also what is
+    /// not read to its end.
+    pub async fn borrowed(&self, messages: &[Message], unfinished: bool) -> Result<Vec<Message>, Error> {
         let Some(wanted) = Wanted::of(messages).filter(|wanted| !wanted.users.is_empty()) else {
             return Ok(Vec::new());
         };
@@ -32,7 +33,7 @@ impl Store {
             let mut q = QueryBuilder::<Db>::new("select call, stream_id, day from call_part where from_user = to_user and from_user in ");
             push_list!(q, wanted.users.iter().take(USERS));
             q.push(" and first >= ").push_bind(first.0).push(" and first <= ").push_bind(last.0);
-            q.push(" limit ").push_bind(CALLS);
+            q.push(" order by first desc, call limit ").push_bind(CALLS);
             q.build_query_as().fetch_all(pool).await?
         });
         let mut calls: BTreeSet<CallKey> = BTreeSet::new();
@@ -49,6 +50,7 @@ impl Store {
             from: Some(wanted.from),
             to: Some(Timestamp(wanted.to.0.saturating_add(1))),
             class: Some(CallClass::Registration),
+            provisional: if unfinished { None } else { Some(false) },
             ..Scope::default()
         };
         let read = self.rows_of(&scope, None, Most::rows(READ)).await?;

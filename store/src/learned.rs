@@ -5,6 +5,7 @@ use std::sync::Arc;
 use message::event::CallClass;
 use message::habit::Learned;
 use record::time::{SECOND, Timestamp};
+use sqlx::QueryBuilder;
 
 use crate::backend::{with_pool, with_transaction};
 use crate::{Error, Store, blob};
@@ -47,8 +48,19 @@ impl Store {
         since: Timestamp,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let bytes = blob::write(learned);
         let mut tx = self.backend.begin().await?;
+        let skip_locked = tx.skip_locked();
+        let stored: Option<Option<Vec<u8>>> = with_transaction!(&mut tx, db => {
+            sqlx::query_scalar("select learned from source where agent = $1 and name = $2")
+                .bind(agent)
+                .bind(source)
+                .fetch_optional(&mut *db)
+                .await?
+        });
+        // What another collector has seen is not forgotten.
+        let mut learned = learned.clone();
+        learned.learn(read(stored.flatten().as_deref()).habits.clone());
+        let bytes = blob::write(&learned);
         let written = with_transaction!(&mut tx, db => {
             sqlx::query(
                 "update source set learned = $1
@@ -63,22 +75,16 @@ impl Store {
         });
         if written > 0 {
             with_transaction!(&mut tx, db => {
-                sqlx::query(
-                    "update scenario set due = $1 where id in (
-                         select x.id from scenario x where x.class = $6 and x.first >= $2 and x.due is null and x.settled is not null
-                             and x.merged_into is null and exists (
-                                 select 1 from scenario_call c join stream s on s.stream_id = c.stream_id
-                                 where c.scenario_id = x.id and s.agent = $3 and s.source = $4)
-                         order by x.first desc limit $5)",
-                )
-                .bind(now.0.saturating_add(LATER))
-                .bind(since.0)
-                .bind(agent)
-                .bind(source)
-                .bind(AGAIN)
-                .bind(CallClass::Call.code())
-                .execute(&mut *db)
-                .await?;
+                let mut q = QueryBuilder::<Db>::new("update scenario set due = ");
+                let later = now.0.saturating_add(LATER);
+                q.push_bind(later).push(" where id in (select x.id from scenario x where x.class = ");
+                q.push_bind(CallClass::Call.code()).push(" and x.first >= ").push_bind(since.0);
+                q.push(" and (x.due is null or x.due > ").push_bind(later);
+                q.push(") and x.settled is not null and x.merged_into is null and exists (select 1 from scenario_call c");
+                q.push(" join stream s on s.stream_id = c.stream_id where c.scenario_id = x.id and s.agent = ");
+                q.push_bind(agent).push(" and s.source = ").push_bind(source);
+                q.push(") order by x.first desc limit ").push_bind(AGAIN).push(skip_locked).push(")");
+                q.build().execute(&mut *db).await?;
             });
         }
         tx.commit().await?;

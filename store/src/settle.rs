@@ -148,7 +148,7 @@ impl Store {
         for (_, messages) in &mut read {
             let answers = self.waiting_answers(messages).await?;
             messages.extend(answers);
-            let borrowed = self.borrowed(messages).await?;
+            let borrowed = self.borrowed(messages, false).await?;
             messages.extend(borrowed);
         }
         Ok(read)

@@ -223,7 +223,7 @@ impl Pictures {
         };
         drop(alone);
         messages.extend(store.waiting_answers(&messages).await?);
-        messages.extend(store.borrowed(&messages).await?);
+        messages.extend(store.borrowed(&messages, true).await?);
         let asked = AtomicU64::new(self.seconds());
         room.give_back(CHUNK_ROOM);
         let room = Some(room);

@@ -73,6 +73,12 @@ impl Seams {
         self.held.values().any(|held| held.old == Some(old) && waits(held))
     }
 
+    /// For how long there has been something in the file of a head.
+    fn waited(&self, id: StreamId, now: Duration) -> Duration {
+        let written = self.held.get(&id).and_then(|held| held.written);
+        written.map_or(Duration::ZERO, |written| now.saturating_sub(written))
+    }
+
     /// The stream is not followed any more.
     pub fn forget(&mut self, id: StreamId) {
         self.held.remove(&id);
@@ -98,6 +104,11 @@ impl Follow {
             // What begins as an empty file may still turn out to follow a copy of what was in it.
             self.decide(id, None);
         }
+    }
+
+    /// After so long nothing more is waited for.
+    fn last_look(&self) -> Duration {
+        self.rules.close_after + self.rules.close_after / 4
     }
 
     fn is_empty(&self, key: FileKey) -> bool {
@@ -127,7 +138,7 @@ impl Follow {
                 return Head::Held;
             }
             // A reader may be busy with the older file just now: there is a little time left for a last look.
-            Says::Wait if waited >= most + most / 4 => {
+            Says::Wait if waited >= self.last_look() => {
                 let path = self.files.get(key).map(|file| shown(&file.path)).unwrap_or_default();
                 info!(stream = %id, "{path} begins amid a record, and nothing shows of which: it is read as it is");
                 self.decide(id, None);
@@ -239,6 +250,15 @@ impl Follow {
                 self.schedule(key, now);
             }
             Stitch::Apart => {
+                if let Some(new) = new {
+                    self.decide(new, None);
+                }
+                self.schedule(key, now);
+            }
+            // What cannot be read keeps no younger file from being read.
+            Stitch::Changed | Stitch::Failed(_)
+                if new.is_some_and(|new| self.seams.waited(new, now) >= self.last_look()) =>
+            {
                 if let Some(new) = new {
                     self.decide(new, None);
                 }

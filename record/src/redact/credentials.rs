@@ -44,6 +44,9 @@ const SHOWN: [&str; 12] = [
 ];
 /// Where one of these is inside a value that is not secret, a quote is missing or too many.
 const TELLING: [&str; 4] = ["response", "cnonce", "auts", "rspauth"];
+/// Names of schemes that stand before a credential.
+const SCHEMES: [&str; 11] =
+    ["AWS4-HMAC-SHA256", "Basic", "Bearer", "DPoP", "GNAP", "HOBA", "Mutual", "Negotiate", "NTLM", "PGP", "Token"];
 /// A name that is longer may be a secret itself.
 const LONGEST_NAME: usize = 32;
 /// So many parameters of one header are masked one by one, so that masks never outgrow what they stand for by much.
@@ -74,9 +77,9 @@ fn credentials(text: &[u8], secrets: &mut Vec<Range<usize>>) {
     let at = count(text, is_blank);
     match scheme(&text[at..]) {
         Ok((rest, scheme)) if is_digest(scheme) => parameters(text, text.len() - rest.len(), secrets),
-        Ok((rest, _)) => secrets.push(text.len() - rest.len()..text.len()),
-        // No name of a scheme: the credential alone.
-        Err(_) => secrets.push(at..text.len()),
+        Ok((rest, scheme)) if is_one_of(&SCHEMES, scheme) => secrets.push(text.len() - rest.len()..text.len()),
+        // Nobody knows that name of a scheme: it may be the credential.
+        _ => secrets.push(at..text.len()),
     }
 }
 
@@ -272,6 +275,7 @@ mod tests {
             ("key=AAAA:bbbb", "***"),
             ("0123456789abcdef", "***"),
             ("secret", "***"),
+            ("hunter2 x", "***"),
             ("eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9 x", "***"),
             ("Bearer", "Bearer"),
             ("Digest \r\n ", "Digest \r\n "),

@@ -13,6 +13,9 @@ use crate::stored::call_key;
 use crate::text::big;
 use crate::{Error, Store, statement};
 
+/// Requests that are looked for in the store, for the answers of one round.
+const LOOK_UPS: usize = 100;
+
 pub(super) async fn settle(store: &Store, rows: &mut [OutboxRow]) -> Result<(), Error> {
     let doubtful: BTreeSet<CallKey> =
         events(rows).filter(|event| event.is_in_doubt()).map(|event| event.call).collect();
@@ -23,14 +26,19 @@ pub(super) async fn settle(store: &Store, rows: &mut [OutboxRow]) -> Result<(), 
     let asked = |event: &CallEvent| (event.call, event.branch.clone(), event.method.clone());
     let requests = events(rows).filter(|event| !event.response && calls.contains(&event.call));
     let requests: BTreeMap<_, CallClass> = requests.map(|event| (asked(event), event.class)).collect();
-    let mut moved = Vec::new();
+    let (mut moved, mut asked_store) = (Vec::new(), 0);
     for event in rows.iter_mut().flat_map(|row| &mut row.events) {
         if !event.is_in_doubt() || !calls.contains(&event.call) {
             continue;
         }
         let class = match requests.get(&asked(event)) {
             Some(class) => Some(*class),
-            None => request_before(store, event).await?,
+            None if asked_store < LOOK_UPS => {
+                asked_store += 1;
+                request_before(store, event).await?
+            }
+            // A log that holds so many answers without their requests holds none.
+            None => None,
         };
         if class.is_none_or(|class| class == CallClass::Call) {
             event.class = CallClass::Call;
