@@ -1,20 +1,22 @@
 //! What each log is like, learned from the calls that are settled: which machines write it, and what never stands in it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use message::habit::{Habits, Learned};
+use message::habit::Habits;
+use message::learned::Learned;
 use message::logged::{Message, Place};
 use message::machine::{Learner, Machine};
+use record::id::CallKey;
 use record::time::{HOUR, Timestamp};
 use store::Store;
 
 use crate::Error;
 use crate::ingest::now;
 
-/// Logs, and files of one log, that are kept in mind: beyond that all is learned anew.
-const LOGS: usize = 10_000;
-const FILES: usize = 100;
+/// Logs, and calls of one log, that are kept in mind: beyond that all is learned anew.
+const LOGS: usize = 1_000;
+const CALLS: usize = 1_000;
 /// A log of which many records were seen is looked at again after this time: two collectors see other calls.
 const AGAIN: i64 = HOUR / 6;
 
@@ -34,8 +36,10 @@ struct Log {
     known: Learned,
     /// When so much had been seen of it last that it may rest.
     rests: Option<Timestamp>,
-    /// By file: what was looked at. A call is read more than once.
-    seen: BTreeMap<i64, u64>,
+    /// By file and call: how far it was looked at. A call is read more than once.
+    seen: HashMap<(i64, CallKey), u64>,
+    /// Machines that were found last and are not believed yet: what is found twice in turn is.
+    found: Option<Vec<Machine>>,
     last: Timestamp,
 }
 
@@ -47,20 +51,25 @@ impl Logs {
         if names.is_empty() {
             return Ok(());
         }
-        let writers = self.writers();
+        let (writers, mut failed) = (self.writers(), None);
         for name in names {
             let Some((learned, last)) = self.news(&name, &writers, now) else { continue };
             let since = Timestamp(last.0.saturating_sub(HOUR));
-            if store.learn(&name.0, &name.1, &learned, since, now).await? {
-                let (agent, source) = (&name.0, &name.1);
-                let (machines, habits) = (learned.machines.len(), learned.habits.len());
-                tracing::info!(agent, source, machines, habits, "learned what a log holds");
-            }
-            if let Some(log) = self.logs.get_mut(&name) {
-                log.known = learned;
+            let kept = store.learn(&name.0, &name.1, &learned, since, now).await;
+            let Some(log) = self.logs.get_mut(&name) else { continue };
+            match kept {
+                Ok(known) => {
+                    let (agent, source, machines) = (&name.0, &name.1, known.machines.len());
+                    tracing::info!(agent, source, machines, habits = known.habits.len(), "learned what a log holds");
+                    log.known = known;
+                }
+                Err(error) => {
+                    log.rests = None;
+                    failed = Some(error);
+                }
             }
         }
-        Ok(())
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// Gives the logs of which something new was seen.
@@ -112,7 +121,10 @@ impl Logs {
         if (many || learned.machines.is_empty())
             && let Some(machines) = log.learner.machines(taken)
         {
-            learned.machines = machines;
+            let again = log.found.replace(machines.clone()).is_some_and(|before| before == machines);
+            if again || learned.machines.is_empty() {
+                learned.machines = machines;
+            }
         }
         learned.learn(log.habits.known());
         (learned != log.known).then_some((learned, log.last))
@@ -128,12 +140,12 @@ impl Log {
         if self.known == Learned::default() {
             self.known = (*place.learned).clone();
         }
-        if self.seen.len() > FILES {
-            self.seen.clear();
-        }
         let mut news = false;
-        for message in messages {
-            let next = self.seen.entry(message.id.stream.0).or_default();
+        for message in messages.iter().filter(|message| !message.provisional && !message.is_registration()) {
+            if self.seen.len() > CALLS {
+                self.seen.clear();
+            }
+            let next = self.seen.entry((message.id.stream.0, message.call)).or_default();
             if message.id.offset.0 >= *next {
                 *next = message.id.offset.0.saturating_add(1);
                 self.last = self.last.max(message.time.min(now));

@@ -123,6 +123,10 @@ fn all_read_to(messages: &[Message], read_to: &ReadTo) -> Timestamp {
         if last.is_some_and(|last| std::sync::Arc::ptr_eq(last, &message.place)) {
             continue;
         }
+        // It is read as far as its own logs are, whatever became of the registrar's.
+        if message.is_registration() {
+            continue;
+        }
         last = Some(&message.place);
         let log = (message.place.agent.clone(), message.place.source.clone());
         least = least.min(read_to.get(&log).copied().unwrap_or(Timestamp(i64::MIN)));

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use percent_encoding::percent_decode_str;
 
-use crate::event::{CallClass, class_of};
 use crate::kind::Kind;
 use crate::logged::Message;
 use crate::sip::{NameAddr, Uri};
@@ -79,7 +78,7 @@ impl Wanted {
         let calls: BTreeSet<CallKey> = registrations.iter().filter(is_of_device).map(|message| message.call).collect();
         registrations.retain(|message| {
             let within = (self.from..=self.to).contains(&message.time);
-            within && calls.contains(&message.call) && class_of(&message.facts) == CallClass::Registration
+            within && calls.contains(&message.call) && message.is_registration()
         });
         registrations
     }

@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::Facts;
 use crate::kind::Kind;
-use crate::machine::Machine;
 use record::id::CallKey;
 
 /// In so many calls such a request was logged, and in none of them an answer.
@@ -23,35 +22,6 @@ pub struct Habit {
     /// Of SIP; empty for all others, whose answers do not name it.
     pub method: String,
     pub answers: bool,
-}
-
-/// What is learned of a log from many of its records.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Learned {
-    /// Who writes it. Empty: that is not known.
-    pub machines: Vec<Machine>,
-    /// Of what is not here nothing is known yet.
-    pub habits: Vec<Habit>,
-}
-
-impl Learned {
-    /// Takes what is known now beside what was known before; that an answer was seen is never forgotten.
-    pub fn learn(&mut self, habits: Vec<Habit>) {
-        for habit in habits {
-            match self.habits.iter_mut().find(|known| known.kind == habit.kind && known.method == habit.method) {
-                Some(known) => known.answers |= habit.answers,
-                None => self.habits.push(habit),
-            }
-        }
-        self.habits.sort();
-    }
-
-    /// Whether answers to such requests stand in the log, where that is known.
-    pub fn answers(&self, kind: Kind, method: &str) -> Option<bool> {
-        let method = name(kind, method);
-        let habit = self.habits.iter().find(|habit| habit.kind == kind && habit.method == method)?;
-        Some(habit.answers)
-    }
 }
 
 /// Learns the habits of one log.
@@ -92,7 +62,8 @@ impl Habits {
     }
 }
 
-fn name(kind: Kind, method: &str) -> &str {
+/// By what a habit goes.
+pub(crate) fn name(kind: Kind, method: &str) -> &str {
     if kind == Kind::Sip { method } else { "" }
 }
 
@@ -107,7 +78,7 @@ mod tests {
     }
 
     fn answers(habits: &Habits, method: &str) -> Option<bool> {
-        Learned { habits: habits.known(), ..Learned::default() }.answers(Kind::Sip, method)
+        habits.known().into_iter().find(|habit| habit.method == method).map(|habit| habit.answers)
     }
 
     #[test]

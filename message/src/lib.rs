@@ -4,9 +4,10 @@
 //! - `kind`: SIP, REST, push or media; `number`: small numbers in place of long values
 //! - `settings`: what an operator says about reading messages
 //! - `sip`, `address`, `machine`: a tolerant SIP parser; host and port of a header line; which machines write a log
-//! - `rest`, `keys`, `facts`, `habit`: HTTP, JSON and URLs; what joins calls; the part of a message that the house reads; what a
-//!   log never holds
-//! - `user`, `said`, `event`, `summary`: users and numbers as they are searched; what messages said, as bits; what ingest tells correlation; what a list shows of a scenario
+//! - `rest`, `keys`, `facts`: HTTP, JSON and URLs; what joins calls; the part of a message that the house reads
+//! - `habit`, `learned`: what a log never holds; all that is learned of a log
+//! - `user`, `said`, `event`, `summary`: users and numbers as they are searched; what messages said, as bits; what ingest
+//!   tells correlation; what a list shows of a scenario
 //! - `logged`, `borrowed`, `exchange`: one stored message; registrations that a call shows and does not own; one message that
 //!   holds request and result, as two halves
 //! - `scene`: what every step reads of the messages: transactions, machines, who writes which log
@@ -28,6 +29,7 @@ pub mod gist;
 pub mod habit;
 pub mod keys;
 pub mod kind;
+pub mod learned;
 pub mod legs;
 pub mod logged;
 pub mod machine;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::address::Address;
-use crate::event::CallEvent;
+use crate::event::{CallClass, CallEvent, class_of};
 use crate::facts::Facts;
-use crate::habit::Learned;
 use crate::kind::Kind;
+use crate::learned::Learned;
 use crate::machine::Seen;
 use record::id::{CallKey, MessageId};
 use record::redact::Mask;
@@ -84,6 +84,11 @@ impl Message {
             Some(sip) if self.facts.kind == Kind::Sip => (sip.vias.len() > 1) != self.facts.response,
             _ => !self.facts.response,
         }
+    }
+
+    /// It is filed as a registration; in a call, it is one that the call borrows.
+    pub fn is_registration(&self) -> bool {
+        class_of(&self.facts) == CallClass::Registration
     }
 
     /// The header line as logged, without its line end.

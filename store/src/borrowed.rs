@@ -15,10 +15,11 @@ use crate::statement::push_list;
 use crate::stored::call_key;
 use crate::{Error, Store};
 
-/// Users whose registrations are looked for, registrations of them on one day, and messages of these.
+/// Users whose registrations are looked for, and registrations of them since midnight.
 const USERS: usize = 64;
 const CALLS: i64 = 500;
-const READ: usize = 1_000;
+/// What is read of these: hundreds of calls are settled together, and each may borrow.
+const READ: Most = Most { rows: 200, bytes: 512 << 10 };
 
 impl Store {
     /// The registrations that a call with these messages borrows; none for one that sent no push. `unfinished`: also what is
@@ -30,7 +31,9 @@ impl Store {
         // A registration began on that day at the latest when it was seen on it.
         let (first, last) = (Timestamp(wanted.from.0 - wanted.from.0.rem_euclid(DAY)), wanted.to);
         let rows: Vec<(Vec<u8>, i64, i32)> = with_pool!(self.backend, pool => {
-            let mut q = QueryBuilder::<Db>::new("select call, stream_id, day from call_part where from_user = to_user and from_user in ");
+            let mut q = QueryBuilder::<Db>::new(
+                "select call, stream_id, day from call_part where from_user = to_user and from_user in ",
+            );
             push_list!(q, wanted.users.iter().take(USERS));
             q.push(" and first >= ").push_bind(first.0).push(" and first <= ").push_bind(last.0);
             q.push(" order by first desc, call limit ").push_bind(CALLS);
@@ -53,7 +56,7 @@ impl Store {
             provisional: if unfinished { None } else { Some(false) },
             ..Scope::default()
         };
-        let read = self.rows_of(&scope, None, Most::rows(READ)).await?;
+        let read = self.rows_of(&scope, None, READ).await?;
         Ok(wanted.taken(self.messages_of(read.rows).await?.rows))
     }
 }

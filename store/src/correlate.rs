@@ -76,7 +76,7 @@ impl Store {
 
     /// Applies rows: keys and calls to scenarios, rows deleted, offsets moved, fenced by owner and offset, in one transaction.
     pub async fn correlate(&self, owner: &str, now: Timestamp, mut rows: Vec<OutboxRow>) -> Result<Correlated, Error> {
-        doubt::settle(self, &mut rows).await?;
+        let moved = doubt::settle(self, &mut rows).await?;
         let exchanges = exchange::pair(self, &mut rows).await?;
         let components = components(rows.iter().flat_map(|row| &row.events));
         let mut tries = 0;
@@ -88,6 +88,7 @@ impl Store {
             }
             match union::apply(&mut tx, now, &rows, &components).await {
                 Ok(Some(correlated)) => {
+                    doubt::file(&mut tx, &moved).await?;
                     exchange::keep(&mut tx, &exchanges, now).await?;
                     tx.commit().await?;
                     return Ok(correlated);

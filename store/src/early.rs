@@ -10,7 +10,7 @@ use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
 use crate::scenario::{Found, Scenario, ScenarioCall, ScenarioRow, Subject};
-use crate::scope::{Most, Scope, daily, push_matching};
+use crate::scope::{Most, Scope, daily, doubtful, push_matching};
 use crate::search::{Filter, LONGEST, Part, Place, Touched};
 use crate::statement::push_list;
 use crate::stored::{StoredRow, call_key};
@@ -30,13 +30,14 @@ const READ: usize = 2_000;
 /// Scenarios that a filter finds by their provisional rows.
 const TOUCHED: i64 = 1_024;
 
-/// ` and …`: the scenario `s` owns the provisional row `p` by its call and class; of a call that is filed by day, that of the day.
+/// ` and …`: the scenario `s` owns the provisional row `p` by its call and class; of a call that is filed by day, that of the
+/// day.
 macro_rules! push_owned {
     ($query:expr) => {{
-        let daily = daily();
+        let (daily, doubtful) = (daily(), doubtful("p."));
         $query.push(format_args!(
             " and (s.class = p.class and s.first / {DAY} = p.ts / {DAY}
-                 or s.class not in ({daily}) and (p.class not in ({daily}) or p.class in (3, 4) and p.status > 0))"
+                 or s.class not in ({daily}) and (p.class not in ({daily}) or {doubtful}))"
         ))
     }};
 }

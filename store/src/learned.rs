@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use message::event::CallClass;
-use message::habit::Learned;
+use message::learned::Learned;
 use record::time::{SECOND, Timestamp};
 use sqlx::QueryBuilder;
 
@@ -12,8 +12,9 @@ use crate::{Error, Store, blob};
 
 /// Calls that are settled again when something new was learned of their log, at most.
 const AGAIN: i64 = 10_000;
-/// They are settled once what is new is done.
-const LATER: i64 = 2 * SECOND;
+/// They are settled once what is new is done, and once no collector remembers what was known before (`caches`).
+const LATER: i64 = 15 * SECOND;
+const TRIES: usize = 5;
 
 /// Where nothing was learned there is no blob; what cannot be read will be learned again.
 pub(crate) fn read(stored: Option<&[u8]>) -> Arc<Learned> {
@@ -38,8 +39,8 @@ impl Store {
         Ok(read(stored.flatten().as_deref()))
     }
 
-    /// Keeps what was learned of a log. What was settled of its calls that began since that event time is settled again, once
-    /// what is new is done. False: it was known.
+    /// Keeps what was learned of a log, with what another collector has seen of its habits. Calls of it that began since that
+    /// event time are settled again, once what is new is done. Gives what is known now.
     pub async fn learn(
         &self,
         agent: &str,
@@ -47,50 +48,57 @@ impl Store {
         learned: &Learned,
         since: Timestamp,
         now: Timestamp,
-    ) -> Result<bool, Error> {
+    ) -> Result<Learned, Error> {
         let mut tx = self.backend.begin().await?;
-        let skip_locked = tx.skip_locked();
+        let for_update = tx.for_update();
         let stored: Option<Option<Vec<u8>>> = with_transaction!(&mut tx, db => {
-            sqlx::query_scalar("select learned from source where agent = $1 and name = $2")
+            let mut q = QueryBuilder::<Db>::new("select learned from source where agent = ");
+            q.push_bind(agent).push(" and name = ").push_bind(source).push(for_update);
+            q.build_query_scalar().fetch_optional(&mut *db).await?
+        });
+        let before = read(stored.flatten().as_deref());
+        let mut learned = learned.clone();
+        learned.learn(before.habits.clone());
+        if learned == *before {
+            return Ok(learned);
+        }
+        with_transaction!(&mut tx, db => {
+            sqlx::query("update source set learned = $1 where agent = $2 and name = $3")
+                .bind(blob::write(&learned))
                 .bind(agent)
                 .bind(source)
-                .fetch_optional(&mut *db)
-                .await?
+                .execute(&mut *db)
+                .await?;
         });
-        // What another collector has seen is not forgotten.
-        let mut learned = learned.clone();
-        learned.learn(read(stored.flatten().as_deref()).habits.clone());
-        let bytes = blob::write(&learned);
-        let written = with_transaction!(&mut tx, db => {
-            sqlx::query(
-                "update source set learned = $1
-                 where agent = $2 and name = $3 and (learned is null or learned <> $1)",
-            )
-            .bind(&bytes)
-            .bind(agent)
-            .bind(source)
-            .execute(&mut *db)
-            .await?
-            .rows_affected()
-        });
-        if written > 0 {
-            with_transaction!(&mut tx, db => {
-                let mut q = QueryBuilder::<Db>::new("update scenario set due = ");
-                let later = now.0.saturating_add(LATER);
-                q.push_bind(later).push(" where id in (select x.id from scenario x where x.class = ");
-                q.push_bind(CallClass::Call.code()).push(" and x.first >= ").push_bind(since.0);
-                q.push(" and (x.due is null or x.due > ").push_bind(later);
-                q.push(") and x.settled is not null and x.merged_into is null and exists (select 1 from scenario_call c");
-                q.push(" join stream s on s.stream_id = c.stream_id where c.scenario_id = x.id and s.agent = ");
-                q.push_bind(agent).push(" and s.source = ").push_bind(source);
-                q.push(") order by x.first desc limit ").push_bind(AGAIN).push(skip_locked).push(")");
-                q.build().execute(&mut *db).await?;
-            });
-        }
         tx.commit().await?;
-        if written > 0 {
-            self.caches.places.forget_all();
+        self.caches.places.forget_all();
+        // What another transaction has locked is looked at again.
+        for _ in 0..TRIES {
+            if self.settle_again(agent, source, since, now).await? == 0 {
+                break;
+            }
         }
-        Ok(written > 0)
+        Ok(learned)
+    }
+
+    /// Gives how many calls became due. A new version says to whoever is settling one that this counts no more.
+    async fn settle_again(&self, agent: &str, source: &str, since: Timestamp, now: Timestamp) -> Result<u64, Error> {
+        let later = now.0.saturating_add(LATER);
+        let mut tx = self.backend.begin().await?;
+        let skip_locked = tx.skip_locked();
+        let again = with_transaction!(&mut tx, db => {
+            let at = format!("case when x.rest_until > {later} then x.rest_until else {later} end");
+            let mut q = QueryBuilder::<Db>::new("update scenario set version = version + 1, due = ");
+            q.push(at.replace("x.", "")).push(" where id in (select x.id from scenario x where x.class = ");
+            q.push_bind(CallClass::Call.code()).push(" and x.first >= ").push_bind(since.0);
+            q.push(format_args!(" and (x.due is null or x.due > {at} or (x.due <> {at} and x.lease_until > {}))", now.0));
+            q.push(" and x.settled is not null and x.merged_into is null and exists (select 1 from scenario_call c");
+            q.push(" join stream s on s.stream_id = c.stream_id where c.scenario_id = x.id and s.agent = ");
+            q.push_bind(agent).push(" and s.source = ").push_bind(source);
+            q.push(") order by x.first desc limit ").push_bind(AGAIN).push(skip_locked).push(")");
+            q.build().execute(&mut *db).await?.rows_affected()
+        });
+        tx.commit().await?;
+        Ok(again)
     }
 }

@@ -31,8 +31,11 @@ macro_rules! push_matching {
 
 pub(crate) use push_matching;
 
-/// A provisional answer that may be of a call is shown with it: nobody has looked for its request yet.
-pub(crate) const DOUBTFUL: &str = " or (class in (3, 4) and status > 0)";
+/// A provisional answer that may be of a call is shown with it: nobody has looked for its request yet. `of` is the table.
+pub(crate) fn doubtful(of: &str) -> String {
+    let (keepalive, subscription) = (CallClass::Keepalive.code(), CallClass::Subscription.code());
+    format!("({of}class in ({keepalive}, {subscription}) and {of}status > 0)")
+}
 
 /// The codes of classes that are filed by day, for a list in SQL.
 pub(crate) fn daily() -> String {
@@ -209,7 +212,7 @@ impl Store {
                         q.push(" and class = ").push_bind(class.code());
                     }
                     Some(_) => {
-                        let doubtful = if *sign == 1 { DOUBTFUL } else { "" };
+                        let doubtful = if *sign == 1 { format!(" or {}", doubtful("")) } else { String::new() };
                         q.push(format_args!(" and (class not in ({}){doubtful})", daily()));
                     }
                     None => {}

@@ -223,7 +223,11 @@ impl Pictures {
         };
         drop(alone);
         messages.extend(store.waiting_answers(&messages).await?);
-        messages.extend(store.borrowed(&messages, true).await?);
+        let borrowed = store.borrowed(&messages, true).await?;
+        let takes = borrowed.iter().map(weight_of).sum::<usize>();
+        room.add(self.take(takes).await?);
+        weight += takes;
+        messages.extend(borrowed);
         let asked = AtomicU64::new(self.seconds());
         room.give_back(CHUNK_ROOM);
         let room = Some(room);

@@ -1,9 +1,10 @@
 //! The decisions against a model: a file system, a writer with all its rotations, another log beside it, a clock that jumps
 //! and a collector, all in memory.
 //!
-//! Every reader's job is done at a moment of the test's choosing, and told at another; answers come late, twice or never,
-//! hints come late or are lost, with a word or without one, and the agent dies and starts again from what it had on disk. Then: spans tile each stream, no record is stored twice, none is missing
-//! unless bytes were destroyed before anyone could read them, and then a gap says so.
+//! Every reader's job is done at a moment of the test's choosing, and reported at another; answers come late, twice or never,
+//! hints come late or are lost, with a word or without one, and the agent dies and starts again from what it had on disk.
+//! Then: spans tile each stream, no record is stored twice, none is missing unless bytes were destroyed before anyone could
+//! read them, and then a gap says so.
 
 mod cases;
 mod check;

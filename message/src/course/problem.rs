@@ -186,7 +186,7 @@ impl<'s> Finder<'_, '_, 's> {
             || logged.place.learned.answers(logged.kind, "") == Some(true)
     }
 
-    /// Each log that tells of this request is known never to hold an answer to one.
+    /// Every log that shows this request is known never to hold an answer to one.
     fn never_logged(&self, row: usize) -> bool {
         let Ground { scene, folds, .. } = self.ground;
         let fold = &folds[row];

@@ -22,8 +22,8 @@ pub struct Loggers {
 }
 
 impl Loggers {
-    /// Takes for each source the machines that were learned of it. Where none of them is here: the machine that most of its messages touch, then one for those left, and so on. Where two touch equally many: not the one that another agent's log is of, or a log that holds the same messages (a machine logs
-    /// a message once), then the one where the Vias say a proxy stands.
+    /// Takes for each source the machines that were learned of it; where none of them is here, a guess from its messages. What
+    /// passes a request on in a log writes it, too, and a second copy of a log has the machines of the first.
     pub fn of(scene: &Scene, bases: &Bases) -> Self {
         let mut logs: Vec<Log> = (0..scene.sources).map(|source| Log { source, ..Log::default() }).collect();
         for (index, source) in scene.source.iter().enumerate() {
@@ -38,42 +38,23 @@ impl Loggers {
         // What is clear is told first, so that it helps with the rest.
         logs.sort_by_key(|log| (log.unclear, log.first, log.source));
         let mut loggers = Self { pairs: NumberSet::default(), source: vec![None; bases.count()] };
-        let mut taken: Vec<Option<(&str, usize)>> = vec![None; bases.count()];
-        let twice = logged_twice(scene);
+        let mut others = Others { taken: vec![None; bases.count()], twice: logged_twice(scene) };
         let copied = copied(scene, &logs);
-        for Log { source, messages: mut left, .. } in logs {
-            if copied[source] != source {
+        for Log { source, messages: left, .. } in logs {
+            let known = learned(scene, bases, &left);
+            if known.is_empty() && copied[source] != source {
                 continue;
             }
-            let known = learned(scene, bases, &left);
             for &base in &known {
-                loggers.pairs.insert((source, base));
-                loggers.source[base] = loggers.source[base].into_iter().chain([source]).min();
-                left.retain(|&m| bases.of[scene.from[m]] != base && bases.of[scene.to[m]] != base);
+                loggers.note(source, base);
             }
-            for _ in 0..if known.is_empty() { MOST } else { 0 } {
-                let Some(&message) = left.first() else { break };
-                let agent = scene.messages[message].place.agent.as_str();
-                let named = |base: usize| &scene.addresses[bases.address[base]];
-                let best = touched(scene, bases, &left).filter(|(base, _)| !named(*base).host.is_empty()).max_by_key(
-                    |(base, by)| {
-                        let free = taken[*base].is_none_or(|(other, log)| {
-                            other == agent && !twice.contains(&(source.min(log), source.max(log)))
-                        });
-                        (by.touching, free, by.hints, Reverse(named(*base)))
-                    },
-                );
-                let Some((base, _)) = best else { break };
-                taken[base].get_or_insert((agent, source));
-                loggers.pairs.insert((source, base));
-                loggers.source[base] = loggers.source[base].into_iter().chain([source]).min();
-                left.retain(|&m| bases.of[scene.from[m]] != base && bases.of[scene.to[m]] != base);
+            if known.is_empty() {
+                loggers.guess(scene, bases, (source, left), &mut others);
             }
         }
         for (source, base) in passers(scene, bases) {
             if loggers.source[base].is_none() {
-                loggers.pairs.insert((source, base));
-                loggers.source[base] = Some(source);
+                loggers.note(source, base);
             }
         }
         let mut written: ByNumber<usize, Vec<usize>> = ByNumber::default();
@@ -86,6 +67,41 @@ impl Loggers {
         loggers
     }
 
+    /// The machine that most messages touch, then one for those left, and so on. Where two touch equally many: not the one that
+    /// another agent's log is of, or a log that holds the same messages (a machine logs a message once), then the one where the
+    /// Vias say a proxy stands.
+    fn guess<'s>(
+        &mut self,
+        scene: &'s Scene,
+        bases: &Bases,
+        (source, mut left): (usize, Vec<usize>),
+        others: &mut Others<'s>,
+    ) {
+        for _ in 0..MOST {
+            let Some(&message) = left.first() else { break };
+            let agent = scene.messages[message].place.agent.as_str();
+            let named = |base: usize| &scene.addresses[bases.address[base]];
+            let best = touched(scene, bases, &left).filter(|(base, _)| !named(*base).host.is_empty()).max_by_key(
+                |(base, by)| {
+                    let free = others.taken[*base].is_none_or(|(other, log)| {
+                        other == agent && !others.twice.contains(&(source.min(log), source.max(log)))
+                    });
+                    (by.touching, free, by.hints, Reverse(named(*base)))
+                },
+            );
+            let Some((base, _)) = best else { break };
+            others.taken[base].get_or_insert((agent, source));
+            self.note(source, base);
+            left.retain(|&m| bases.of[scene.from[m]] != base && bases.of[scene.to[m]] != base);
+        }
+    }
+
+    /// The machine writes this source.
+    fn note(&mut self, source: usize, base: usize) {
+        self.pairs.insert((source, base));
+        self.source[base] = self.source[base].into_iter().chain([source]).min();
+    }
+
     pub fn writes(&self, base: usize, source: usize) -> bool {
         self.pairs.contains(&(source, base))
     }
@@ -93,6 +109,13 @@ impl Loggers {
     pub fn is_server(&self, base: usize) -> bool {
         self.source[base].is_some()
     }
+}
+
+/// What is known of other logs while one is looked at.
+struct Others<'s> {
+    /// By base: agent and source of the log that it writes, as was guessed.
+    taken: Vec<Option<(&'s str, usize)>>,
+    twice: NumberSet<(usize, usize)>,
 }
 
 /// One source, on the way to its machine.

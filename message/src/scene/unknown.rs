@@ -1,5 +1,5 @@
-//! Peers whose address the log does not name (`-`). They are told apart by what the messages say: the one on the caller's side
-//! is not the one that was called, and two targets are not one phone.
+//! Peers whose address is not in the log (`-`). What the messages say keeps them apart: the caller is not whoever was called,
+//! and two targets are not one phone.
 //!
 //! ```text
 //! [20:01:40.000][INVITE][-][sip:192.0.2.20]        the caller's side
@@ -14,6 +14,9 @@ use crate::kind::Kind;
 use crate::logged::Message;
 use crate::number::{ByNumber, Numbers};
 use record::id::CallKey;
+
+/// So many stand apart; more share a column on each side.
+const MOST: usize = 32;
 
 /// Where a peer without an address stands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -76,7 +79,9 @@ pub fn tell_apart(
             }
             let target = if side == Side::Called { talk.target(message) } else { None };
             let count = peers.len();
-            let peer = peers.of(Peer { side, call: messages[message].call, target });
+            let own = Peer { side, call: messages[message].call, target };
+            let shared = Peer { side, call: CallKey::default(), target: None };
+            let peer = peers.of(if count < MOST || peers.find(&own).is_some() { own } else { shared });
             if peer == count {
                 let port = u16::try_from(peer + 1).unwrap_or(u16::MAX);
                 addresses.push(Address { host: String::new(), port });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use insta::assert_snapshot;
 use message::flow::{Node, NodeKind, flow};
-use message::habit::Learned;
+use message::learned::Learned;
 use message::logged::{Message, Place};
 use message::machine::Learner;
 
@@ -501,7 +501,7 @@ fn a_clock_that_steps_back() {
     A: sip:clock@example.com Answered, rang 0 ms, 200 500 ms, 4 rows
     ");
     let set_back: Vec<i64> = flow(&case("step")).rows.iter().map(|row| row.set_back).collect();
-    assert_eq!(set_back, [0, 2_500_000, 0, 0], "it is told once");
+    assert_eq!(set_back, [0, 2_500_000, 0, 0], "one row says so");
 }
 
 #[test]

@@ -52,7 +52,7 @@ impl Dice {
     }
 }
 
-/// What a person is told; rows of one time in the order of their files. `stands` names messages alike before and after
+/// What a person reads of a call; rows of one time in the order of their files. `stands` names messages alike before and after
 /// a change.
 fn told(flow: &Flow, messages: &[Message], stands: &dyn Fn(&Message) -> String) -> String {
     let mut rows: Vec<_> = flow
@@ -214,7 +214,7 @@ fn wrong_clocks_change_nothing_where_messages_went_both_ways() {
     assert!(count > 40 && exact > count * TRIALS * 9 / 10, "{exact} of {count}");
 }
 
-/// Whether the clocks are told to be as wrong as they are. Where nothing impossible is logged they are left alone; then
+/// Whether clocks count as wrong by as much as they are. Where nothing impossible is logged they are left alone; then
 /// they are no further apart than a message takes.
 fn told_apart(expect: &Flow, other: &Flow, off: &HashMap<&str, i64>, what: &str) -> bool {
     let own = |flow: &Flow| -> BTreeMap<String, i64> {

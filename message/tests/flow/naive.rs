@@ -108,7 +108,7 @@ pub struct Told {
 
 const SERVERS: [&str; 3] = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
 
-/// An address as it is told: without a port.
+/// An address as both models name it: without a port.
 pub fn machine(url: &str) -> String {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest).trim_start_matches("sip:");
     host.split([':', '/', ';']).next().unwrap_or_default().to_owned()

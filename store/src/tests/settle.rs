@@ -1,7 +1,7 @@
 //! Calls are settled: what was worked out of their messages stands in lists, for the version it was worked out of.
 
 use message::gist::Gist;
-use message::habit::Learned;
+use message::learned::Learned;
 use message::machine::Machine;
 use record::id::ScenarioId;
 use record::time::{SECOND, Timestamp};
@@ -141,22 +141,26 @@ store_test! {
         store.settle("one", &[settled(due[0])]).await.unwrap();
         assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap(), []);
         let source = file.meta().source;
-        let learn = |host: &str, since: Timestamp| {
+        let learn = |host: &str, since: Timestamp, now: Timestamp| {
             let machines = vec![Machine { host: host.into(), port: None }];
             let learned = Learned { machines, ..Learned::default() };
             let (store, source) = (store.clone(), source.clone());
-            async move { store.learn("agent-1", &source, &learned, since, later(0)).await.unwrap() }
+            async move { store.learn("agent-1", &source, &learned, since, now).await.unwrap() }
         };
-        assert!(learn("10.0.0.1", later(0)).await, "all its calls are older");
-        assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap(), []);
-        assert!(!learn("10.0.0.1", NOON).await, "that was known");
-        assert!(learn("10.0.0.2", NOON).await);
+        learn("10.0.0.1", later(0), later(0)).await;
+        assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap(), [], "all its calls are older");
+        learn("10.0.0.1", NOON, later(0)).await;
+        assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap(), [], "that was known");
+        learn("10.0.0.2", NOON, later(0)).await;
         assert_eq!(store.due("one", later(1), LEASE, 10).await.unwrap(), [], "what is new comes first");
         let due = store.due("one", later(100), LEASE, 10).await.unwrap();
         assert_eq!(due.len(), 1);
+        learn("10.0.0.3", NOON, later(110)).await;
+        assert_eq!(store.settle("one", &[settled(due[0])]).await.unwrap(), 0, "it was worked out from what was known before");
+        let due = store.due("one", later(200), LEASE, 10).await.unwrap();
         let messages = store.due_messages(&due).await.unwrap();
         let hosts: Vec<&str> = messages[0].1[0].place.learned.machines.iter().map(|machine| machine.host.as_str()).collect();
-        assert_eq!(hosts, ["10.0.0.2"]);
+        assert_eq!(hosts, ["10.0.0.3"]);
         assert_eq!(store.learned("agent-1", &source).await.unwrap().machines.len(), 1);
         assert_eq!(store.learned("another", &source).await.unwrap().machines.len(), 0);
     }

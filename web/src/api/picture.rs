@@ -1,6 +1,6 @@
 //! One scenario as a picture: calls, legs, nodes and rows.
 
-use message::event::{CallClass, class_of};
+use message::event::CallClass;
 use message::flow::{Flow, Half, NodeKind, Outcome, PushState};
 use message::gist::Gist;
 use message::logged::Message;
@@ -308,7 +308,6 @@ fn nodes(flow: &Flow) -> Vec<NodeJson> {
 }
 
 fn rows(flow: &Flow, messages: &[Message], class: CallClass) -> Vec<RowJson> {
-    let registers = |message: &Message| class_of(&message.facts) == CallClass::Registration;
     let ids = |places: &[usize]| places.iter().map(|at| messages[*at].id.to_string()).collect();
     let row = |row: &message::flow::Row| {
         let message = &messages[row.message];
@@ -334,7 +333,7 @@ fn rows(flow: &Flow, messages: &[Message], class: CallClass) -> Vec<RowJson> {
             set_back: Some(row.set_back).filter(|back| *back > 0),
             remark: row.remark.clone(),
             provisional: message.provisional,
-            borrowed: class != CallClass::Registration && registers(message),
+            borrowed: class != CallClass::Registration && message.is_registration(),
         }
     };
     flow.rows.iter().map(row).collect()
