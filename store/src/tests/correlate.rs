@@ -302,6 +302,29 @@ store_test! {
         }
     }
 
+    async fn an_answer_goes_where_its_request_went_though_that_was_joined_before(store) {
+        let mut file = File::new(1);
+        let keepalive = |call, at| says(call, at, "OPTIONS").class(CallClass::Keepalive);
+        let answers = |call, at| keepalive(call, at).status(200).tagged();
+        // Within the call of one Call-ID, and beside that of the other.
+        let asks = [says("in", 0, "INVITE"), says("in", 1, "OPTIONS"), says("by", 2, "INVITE"), keepalive("by", 3)];
+        file.log(&store, asks).await;
+        correlate(&store, 100).await;
+        file.log(&store, [answers("in", 4), answers("by", 5)]).await;
+        correlate(&store, 100).await;
+        let all = Filter { classes: CallClass::ALL.to_vec(), ..Filter::default() };
+        let mut told = Vec::new();
+        for row in store.search(&all, None, 10).await.unwrap().rows {
+            let Found::Here(scenario) = store.scenario(row.subject.scenario().unwrap()).await.unwrap() else { panic!() };
+            let messages = store.scenario_messages(&scenario, None, 100).await.unwrap().rows;
+            assert_eq!(messages.len() as i64, row.messages, "list and page count alike");
+            told.push((scenario.calls[0].call_id.clone(), row.class, messages.len()));
+        }
+        told.sort();
+        let (call, keepalive) = (CallClass::Call, CallClass::Keepalive);
+        assert_eq!(told, [("by".into(), call, 1), ("by".into(), keepalive, 2), ("in".into(), call, 3)]);
+    }
+
     async fn a_response_to_options_inside_a_call_is_of_the_call(store) {
         let mut file = File::new(1);
         let answers = |call, at| says(call, at, "OPTIONS").class(CallClass::Keepalive).status(200).tagged();
