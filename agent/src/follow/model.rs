@@ -10,6 +10,7 @@ mod cases;
 mod check;
 mod collector;
 mod disk;
+mod found;
 mod hands;
 mod hinted;
 mod returns;

@@ -14,6 +14,7 @@ mod every_case;
 mod forks;
 mod laws;
 mod naive;
+mod one_log;
 mod random_call;
 mod recorded;
 mod repeats;
