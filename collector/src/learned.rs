@@ -60,7 +60,7 @@ impl Logs {
             match kept {
                 Ok(known) => {
                     let (agent, source, machines) = (&name.0, &name.1, known.machines.len());
-                    tracing::info!(agent, source, machines, habits = known.habits.len(), "learned what a log holds");
+                    tracing::debug!(agent, source, machines, habits = known.habits.len(), "learned what a log holds");
                     log.known = known;
                 }
                 Err(error) => {
