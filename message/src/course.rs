@@ -75,8 +75,8 @@ pub(crate) struct Ground<'a, 's> {
     pub of: &'a [usize],
 }
 
-/// Tells the course, and how each leg ended.
-pub(crate) fn course(ground: &Ground, legs: &mut [Leg]) -> Course {
+/// Tells the course, and how each leg ended; and by row its dialog.
+pub(crate) fn course(ground: &Ground, legs: &mut [Leg]) -> (Course, Vec<Option<usize>>) {
     let known = Known::of(ground);
     let dialogs = dialog::Dialogs::of(ground);
     let mut callers = caller::callers(ground, &known);
@@ -87,7 +87,8 @@ pub(crate) fn course(ground: &Ground, legs: &mut [Leg]) -> Course {
     device::outcomes(ground, &known, &dialogs, &callers, legs);
     blind::mark(ground, legs);
     let problems = problem::problems(ground, &known, &dialogs, &callers, legs);
-    Course { callers, dialogs: dialogs.told(), deregisters: deregisters(ground), problems }
+    let of_row = dialogs.of_rows(ground);
+    (Course { callers, dialogs: dialogs.told(), deregisters: deregisters(ground), problems }, of_row)
 }
 
 /// The last REGISTER with a Contact keeps none.

@@ -7,6 +7,8 @@ pub use crate::node::{Log, Node, NodeKind};
 
 use crate::course::{self, Ground};
 use crate::fold::{self, Fold};
+use crate::hops;
+pub use crate::hops::Hop;
 use crate::kind::Kind;
 use crate::legs::{self, Branches, Heard, Tags};
 use crate::logged::Message;
@@ -31,6 +33,8 @@ pub struct Flow {
     /// In display order.
     pub rows: Vec<Row>,
     pub forks: Vec<Fork>,
+    /// INVITEs hop by hop.
+    pub hops: Vec<Hop>,
     /// What happened.
     pub course: Course,
     pub caller: Option<String>,
@@ -64,6 +68,13 @@ pub struct Row {
     pub transaction: usize,
     /// Row of the request that a response answers; or the response row of a request.
     pub pair: Option<usize>,
+    /// Its hop, if it is an INVITE that opens a dialog, an answer to one, its CANCEL, or the ACK to a refusal.
+    pub hop: Option<usize>,
+    /// Its dialog, in the course.
+    pub dialog: Option<usize>,
+    /// SIP: no hop of its request before this one is logged, and none after it.
+    pub on_first_hop: bool,
+    pub on_last_hop: bool,
     /// Row of the INVITE that a CANCEL cancels.
     pub cancels: Option<usize>,
     /// Microseconds that the clock went back in a log just before this; 0: it did not.
@@ -109,7 +120,9 @@ pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
         pairs: &pairs,
         of: &legs.of,
     };
-    let course = course::course(&ground, &mut legs.all);
+    let (course, dialogs) = course::course(&ground, &mut legs.all);
+    let hops = hops::hops(&tree, &columns);
+    let ends_of_way = hops::ends_of_way(&scene, &folds);
     let (caller, callee) = parties(&scene, &folds);
     let mut transactions = Numbers::default();
     let rows_of: Vec<_> = folds.iter().map(|fold| fold.first.message).collect();
@@ -136,6 +149,10 @@ pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
             repeat_sightings: fold.repeat_sightings,
             transaction: transactions.of(transaction),
             pair: pairs.of[index],
+            hop: tree.of.get(&scene.transaction[message]).copied(),
+            dialog: dialogs[index],
+            on_first_hop: ends_of_way[index].0,
+            on_last_hop: ends_of_way[index].1,
             cancels: pairs.cancels[index],
             set_back,
             remark: pairs.remarks[index].clone(),
@@ -144,7 +161,7 @@ pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
     let moved = |at: usize| ordered.shift[scene.source[at]].saturating_add(ordered.step[at]);
     let times = (0..messages.len()).map(|at| Timestamp(messages[at].time.0.saturating_add(moved(at)))).collect();
     let mut flow =
-        Flow { nodes: columns.nodes, legs: legs.all, rows, forks: legs.forks, course, caller, callee, times };
+        Flow { nodes: columns.nodes, legs: legs.all, rows, forks: legs.forks, hops, course, caller, callee, times };
     flow.shorten();
     flow
 }

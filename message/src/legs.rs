@@ -20,6 +20,8 @@ use push::{Push, Waking};
 use seating::Seating;
 pub(crate) use tags::Tags;
 
+pub use platform::of as platform;
+
 pub use leg::{Branch, Fork, Leg, Outcome, PushState};
 
 use crate::event::{CallClass, class_of};
@@ -159,6 +161,8 @@ pub(crate) fn legs(
             final_status: heard.last(tree, branching, index).map(|last| (last.status, last.time)),
             outcome: Outcome::Unknown,
             blind: None,
+            hops: branched.attempts.clone(),
+            by_tag: branched.tags.is_some(),
             rows: 0,
         };
         describe(&mut leg, scene, folds, tree, &branching.legs[index].attempts, &columns.nodes);

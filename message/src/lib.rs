@@ -15,6 +15,7 @@
 //! - `pair`, `tree`: which response answers which request; which INVITE came from which
 //! - `node`, `legs`: the columns; who was tried, and what was heard of each
 //! - `course`: what the caller got, who answered, who ended it, what went wrong
+//! - `hops`: INVITEs hop by hop
 //! - `flow`, `gist`: one scenario as one picture; what lists show of its course
 
 pub mod address;
@@ -27,6 +28,7 @@ pub mod flow;
 mod fold;
 pub mod gist;
 pub mod habit;
+mod hops;
 pub mod keys;
 pub mod kind;
 pub mod learned;

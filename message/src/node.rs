@@ -15,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr};
 pub(crate) use column::opener;
 use device::Devices;
 pub(crate) use device::{shown, user};
+use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 use crate::fold::Fold;
@@ -50,7 +51,7 @@ pub struct Node {
 }
 
 /// A source: the agent that reads it, and its name.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct Log {
     pub agent: String,
     pub source: String,

@@ -2,5 +2,21 @@
 //!
 //! Read in this order; a module knows only those before it, which a test checks.
 //! - `syntax`: a rule as a value: patterns of messages, steps, times
+//! - `holds`, `evidence`: what each log is known to hold; all that a judgement rests on
+//! - `verdict`: what came of what was expected
+//! - `ground`, `instance`, `fact`, `matching`: what each row says; what one instance is about; facts; which message a pattern means
+//! - `expected`: who would show that a message came
+//! - `judge`: what came of each instance of a rule
 
+pub mod evidence;
+mod expected;
+mod fact;
+mod ground;
+pub mod holds;
+mod instance;
+mod judge;
+mod matching;
 pub mod syntax;
+pub mod verdict;
+
+pub use judge::judge;

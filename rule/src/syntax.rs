@@ -149,7 +149,10 @@ pub enum Who {
     OtherLeg,
     OtherParty,
     /// A name of `[who]`: the device of this leg, with these facts.
-    Such { name: String, with: Vec<Fact> },
+    Such {
+        name: String,
+        with: Vec<Fact>,
+    },
     /// A column by its name.
     Node(String),
 }
@@ -320,6 +323,12 @@ impl Codes {
             Code::Range { from, to } => (*from..=*to).contains(&status),
             Code::Named(name) => names.of(status).is_some_and(|entry| entry.name == *name),
         })
+    }
+
+    /// Without names, which are of SIP alone.
+    pub fn has(&self, status: u16) -> bool {
+        let holds = |code: &Code| matches!(code, Code::Range { from, to } if (*from..=*to).contains(&status));
+        self.0.iter().any(holds)
     }
 
     /// Written out as a status of its own, not within a range or a name.

@@ -35,8 +35,8 @@ pub struct Try {
     pub result: Option<Got>,
     /// The caller's CANCEL.
     pub cancelled: Option<Timestamp>,
-    /// Attempts of the tree, by which other parts of the course find it.
-    pub(crate) attempts: Vec<usize>,
+    /// The hops on which the caller sent it.
+    pub attempts: Vec<usize>,
 }
 
 /// A final answer that a caller got.

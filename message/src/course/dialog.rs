@@ -145,6 +145,12 @@ impl<'a> Dialogs<'a> {
         self.find(call, from_tag(sip)?, to_tag(sip)?)
     }
 
+    /// By row.
+    pub fn of_rows(&self, ground: &Ground) -> Vec<Option<usize>> {
+        let of_row = |fold: &Fold| self.of_fold(ground.scene, ground.tree.call[fold.first.message], fold);
+        ground.folds.iter().map(of_row).collect()
+    }
+
     pub fn get(&self, dialog: usize) -> &Dialog {
         &self.all[dialog]
     }

@@ -29,6 +29,10 @@ pub struct Leg {
     /// Where the outcome is `Unknown` since nothing answers: the node that had to, whose log holds none of its own
     /// answers here. Then their absence says nothing.
     pub blind: Option<usize>,
+    /// The hops of its INVITEs; with `by_tag` they are those of other legs as well.
+    pub hops: Vec<usize>,
+    /// Nothing but the To-tag tells its messages from those of other legs.
+    pub by_tag: bool,
     /// Rows on it.
     pub rows: usize,
 }

@@ -68,6 +68,8 @@ impl Sample {
             final_status: None,
             outcome: Outcome::Open,
             blind: None,
+            hops: Vec::new(),
+            by_tag: false,
             rows: 0,
         });
         at
@@ -114,6 +116,10 @@ impl Sample {
             repeat_sightings: Vec::new(),
             transaction,
             pair: request,
+            hop: None,
+            dialog: None,
+            on_first_hop: true,
+            on_last_hop: true,
             cancels: None,
             set_back: 0,
             remark: None,

@@ -1,0 +1,244 @@
+//! What each log is known to hold. A log cannot prove the absence of what it never holds.
+
+use std::collections::BTreeMap;
+
+use message::flow::{Flow, Half, Log, Row};
+use message::kind::Kind;
+use message::logged::Message;
+use serde::{Deserialize, Serialize};
+
+/// On one of so many days.
+const DAYS: i32 = 7;
+/// So many in a row without one: it is logged no more.
+const RUN: u32 = 20;
+/// Methods that are counted of one log; what nobody knows may be anything.
+const MOST: usize = 512;
+/// Letters of a method that anybody knows.
+const LONGEST: usize = 32;
+
+/// How a message goes by the machine that writes the log.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum Way {
+    In,
+    /// It came in before, as by a proxy.
+    PassedOn,
+    /// The machine made it itself.
+    Own,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub enum What {
+    Request,
+    Provisional,
+    Final,
+    /// The ACK to a 2xx, which goes from end to end.
+    AckOfAnswer,
+}
+
+/// Messages that a log holds or does not.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct Sort {
+    pub way: Way,
+    pub kind: Kind,
+    /// Of SIP; empty for REST and push.
+    pub method: String,
+    pub what: What,
+}
+
+impl Sort {
+    pub fn new(way: Way, kind: Kind, method: &str, what: What) -> Self {
+        let method = if kind == Kind::Sip { method } else { "" };
+        Self { way, kind, method: method.to_owned(), what }
+    }
+}
+
+/// How many requests could have had such a message, and how many had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Count {
+    pub could: u32,
+    pub had: u32,
+}
+
+/// What was seen of one sort.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+struct Tally {
+    /// By day since 1970, the last ones.
+    days: BTreeMap<i32, Count>,
+    /// Without one, in a row.
+    run: u32,
+}
+
+/// What one log holds, as far as it was seen.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Holds(BTreeMap<Sort, Tally>);
+
+impl Holds {
+    /// Adds what one call shows.
+    pub fn see(&mut self, day: i32, sort: &Sort, count: Count) {
+        if sort.method.len() > LONGEST || (self.0.len() >= MOST && !self.0.contains_key(sort)) {
+            return;
+        }
+        let tally = self.0.entry(sort.clone()).or_default();
+        let of_day = tally.days.entry(day).or_default();
+        of_day.could = of_day.could.saturating_add(count.could);
+        of_day.had = of_day.had.saturating_add(count.had);
+        tally.run = if count.had > 0 { 0 } else { tally.run.saturating_add(count.could) };
+        if let Some(newest) = tally.days.keys().next_back().copied() {
+            tally.days.retain(|day, _| *day > newest - DAYS);
+        }
+    }
+
+    /// Adds what another collector has seen.
+    pub fn merge(&mut self, other: &Self) {
+        for (sort, tally) in &other.0 {
+            for (day, count) in &tally.days {
+                self.see(*day, sort, *count);
+            }
+        }
+    }
+
+    /// At least half of the requests of a day had one, and one of the last twenty.
+    pub fn knows(&self, sort: &Sort) -> bool {
+        self.0.get(sort).is_some_and(|tally| {
+            let some_day = tally.days.values().any(|count| count.had > 0 && count.had.saturating_mul(2) >= count.could);
+            some_day && tally.run < RUN
+        })
+    }
+
+    /// What is never there although it could have been: for whoever asks what a log lacks.
+    pub fn lacks(&self) -> impl Iterator<Item = &Sort> {
+        self.0.keys().filter(|sort| !self.knows(sort))
+    }
+}
+
+/// What all logs of a call are known to hold.
+pub type AllHolds = BTreeMap<Log, Holds>;
+
+/// What a call shows of its logs: by log and sort, how many requests could have had such a message, and had it.
+pub fn seen(flow: &Flow, messages: &[Message]) -> BTreeMap<(Log, Sort), Count> {
+    let mut seeing = Seeing { flow, messages, counts: BTreeMap::new() };
+    let mut answers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    let mut acks: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (at, row) in flow.rows.iter().enumerate() {
+        let facts = &messages[row.message].facts;
+        if seeing.is_response(row) {
+            let asked = row.pair.map_or(row.transaction, |request| flow.rows[request].transaction);
+            answers.entry(asked).or_default().push(at);
+        } else if facts.method == "ACK" && row.hop.is_none() {
+            acks.entry(row.dialog.unwrap_or(usize::MAX)).or_default().push(at);
+        }
+    }
+    for at in 0..flow.rows.len() {
+        let row = &flow.rows[at];
+        if seeing.is_response(row) {
+            seeing.acks(at, &acks);
+        } else if messages[row.message].facts.method != "ACK" {
+            seeing.request(at, answers.get(&row.transaction).map_or(&[], Vec::as_slice));
+        }
+    }
+    seeing.counts
+}
+
+struct Seeing<'a> {
+    flow: &'a Flow,
+    messages: &'a [Message],
+    counts: BTreeMap<(Log, Sort), Count>,
+}
+
+impl Seeing<'_> {
+    fn is_response(&self, row: &Row) -> bool {
+        match row.half {
+            Half::Request => false,
+            Half::Response => true,
+            Half::Whole => self.messages[row.message].facts.response,
+        }
+    }
+
+    /// Whether a log holds this row.
+    fn in_log(&self, row: usize, log: &Log) -> bool {
+        let row = &self.flow.rows[row];
+        std::iter::once(&row.message).chain(&row.sightings).any(|message| {
+            let place = &self.messages[*message].place;
+            place.agent == log.agent && place.source == log.source
+        })
+    }
+
+    fn note(&mut self, log: &Log, sort: Sort, had: bool) {
+        let count = self.counts.entry((log.clone(), sort)).or_default();
+        count.could += 1;
+        count.had += u32::from(had);
+    }
+
+    fn request(&mut self, at: usize, answers: &[usize]) {
+        let (flow, messages) = (self.flow, self.messages);
+        let row = &flow.rows[at];
+        let facts = &messages[row.message].facts;
+        let (kind, method) = (row.kind, facts.method.as_str());
+        let status = |answer: &usize| messages[flow.rows[*answer].message].facts.status.unwrap_or_default();
+        let provisional: Vec<usize> = answers.iter().copied().filter(|answer| status(answer) < 200).collect();
+        let last: Vec<usize> = answers.iter().copied().filter(|answer| status(answer) >= 200).collect();
+        // Hop by hop, never passed on.
+        let by_hop = method == "CANCEL";
+        let came = facts.sip.as_ref().is_some_and(|sip| sip.vias.len() > 1) && !by_hop;
+        if let Some(log) = &flow.nodes[row.from].log {
+            let way = if came { Way::PassedOn } else { Way::Own };
+            let had = self.in_log(at, log);
+            self.note(log, Sort::new(way, kind, method, What::Request), had);
+            if had && row.from != row.to {
+                let heard = |rows: &[usize]| rows.iter().any(|answer| self.in_log(*answer, log));
+                let (rang, ended) = (heard(&provisional), heard(&last));
+                if method == "INVITE" {
+                    self.note(log, Sort::new(Way::In, kind, method, What::Provisional), rang);
+                }
+                self.note(log, Sort::new(Way::In, kind, method, What::Final), ended);
+            }
+        }
+        if let Some(log) = flow.nodes[row.to].log.as_ref().filter(|_| row.from != row.to) {
+            let passed_on = !row.on_last_hop && !by_hop;
+            let said = answers.iter().any(|answer| self.in_log(*answer, log));
+            let had = self.in_log(at, log);
+            if had || said || passed_on || flow.nodes[row.from].log.is_some() {
+                self.note(log, Sort::new(Way::In, kind, method, What::Request), had);
+            }
+            if had {
+                let way = if passed_on { Way::PassedOn } else { Way::Own };
+                let told = |rows: &[usize]| rows.iter().any(|answer| self.in_log(*answer, log));
+                let (rang, ended) = (told(&provisional), told(&last));
+                if method == "INVITE" {
+                    self.note(log, Sort::new(way, kind, method, What::Provisional), rang);
+                }
+                self.note(log, Sort::new(way, kind, method, What::Final), ended);
+            }
+        }
+    }
+
+    /// Of a 2xx to INVITE: whether its ACK stands beside it.
+    fn acks(&mut self, at: usize, acks: &BTreeMap<usize, Vec<usize>>) {
+        let (flow, messages) = (self.flow, self.messages);
+        let row = &flow.rows[at];
+        let facts = &messages[row.message].facts;
+        if facts.method != "INVITE" || !matches!(facts.status, Some(200..=299)) || row.dialog.is_none() {
+            return;
+        }
+        let all = row.dialog.and_then(|dialog| acks.get(&dialog)).map_or(&[][..], Vec::as_slice);
+        let ack = |from: Option<usize>, to: Option<usize>, log: &Log| {
+            all.iter().any(|ack| {
+                let sent = &flow.rows[*ack];
+                from.is_none_or(|from| sent.from == from) && to.is_none_or(|to| sent.to == to) && self.in_log(*ack, log)
+            })
+        };
+        let sort = |way| Sort::new(way, Kind::Sip, "ACK", What::AckOfAnswer);
+        let mut notes = Vec::new();
+        if let Some(log) = flow.nodes[row.from].log.as_ref().filter(|log| self.in_log(at, log)) {
+            notes.push((log, sort(Way::In), ack(None, Some(row.from), log)));
+        }
+        if let Some(log) = flow.nodes[row.to].log.as_ref().filter(|log| self.in_log(at, log)) {
+            let passes_on = facts.sip.as_ref().is_some_and(|sip| sip.vias.len() > 1);
+            let way = if passes_on { Way::PassedOn } else { Way::Own };
+            notes.push((log, sort(way), ack(Some(row.to), None, log)));
+        }
+        for (log, sort, had) in notes {
+            self.note(log, sort, had);
+        }
+    }
+}

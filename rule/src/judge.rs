@@ -1,0 +1,552 @@
+//! What came of each instance of a rule: a pure function of what is known, alike in any order of arrival.
+
+use std::collections::BTreeSet;
+
+use message::flow::{End as Ended, Log};
+use message::kind::Kind;
+use record::time::{SECOND, Timestamp};
+
+use crate::evidence::Evidence;
+use crate::expected::{Expected, expected};
+use crate::ground::Ground;
+use crate::instance::{Instance, Of};
+use crate::matching::Reach;
+use crate::syntax::{Anchor, Defaults, End, Ending, OnSilence, Per, Rule, Side, Step, Timing, Unless};
+use crate::verdict::{Outcome, Progress, State, Verdict, Why};
+
+/// Timer B: a call that is over for so long has nothing more to say.
+const REST: i64 = 32 * SECOND;
+
+/// Judges one scenario by all rules.
+pub fn judge(rules: &[Rule], defaults: &Defaults, evidence: &Evidence) -> Vec<Verdict> {
+    let ground = Ground::of(evidence, &defaults.codes);
+    let logs = ground.logs();
+    rules.iter().flat_map(|rule| of_rule(rule, &ground, &logs)).collect()
+}
+
+fn of_rule(rule: &Rule, ground: &Ground, logs: &BTreeSet<Log>) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    for of in Of::all(ground, rule.per) {
+        let mut from = 0;
+        while let Some(start) = (Instance { of, start: from }).find_whole(ground, &rule.start, from, Reach::Start) {
+            let instance = Instance { of, start };
+            let judged = Judging { rule, ground, logs, instance }.judge();
+            let over = judged.as_ref().and_then(|judged| judged.over);
+            verdicts.extend(judged.and_then(|judged| judged.verdict));
+            // After an instance has ended, the next start opens another.
+            let Some(over) = over.filter(|_| !matches!(rule.per, Per::Scenario | Per::Leg | Per::Attempt)) else {
+                break;
+            };
+            from = over.max(start) + 1;
+            if from >= ground.rows.len() {
+                break;
+            }
+        }
+    }
+    verdicts
+}
+
+struct Judging<'g, 'a> {
+    rule: &'g Rule,
+    ground: &'g Ground<'a>,
+    logs: &'g BTreeSet<Log>,
+    instance: Instance,
+}
+
+/// What came of one instance; none if it was dropped.
+struct Judged {
+    verdict: Option<Verdict>,
+    /// The row with which it was over.
+    over: Option<usize>,
+}
+
+/// The ending of an instance.
+struct Over {
+    row: usize,
+    outcome: Ending,
+}
+
+impl Judging<'_, '_> {
+    fn judge(&self) -> Option<Judged> {
+        let over = self.ending();
+        let steps = self.steps(over.as_ref());
+        let end = over.as_ref().map(|over| over.row);
+        if self.is_dropped(&steps) {
+            return Some(Judged { verdict: None, over: end });
+        }
+        let verdict = self.verdict(steps, over);
+        let last = verdict.steps.iter().filter_map(|step| match step.state {
+            State::Met(row) => row,
+            State::Late(row, _) => Some(row),
+            _ => None,
+        });
+        let decided = verdict.outcome != Outcome::Open;
+        let end = end.or_else(|| last.max().filter(|_| decided && self.rule.ends.is_empty()));
+        Some(Judged { verdict: Some(verdict), over: end })
+    }
+
+    /// The first message that ends it. Of several endings that fit the one that is written first counts.
+    fn ending(&self) -> Option<Over> {
+        let row = |end: &End| self.instance.find_whole(self.ground, &end.pattern, self.instance.start, Reach::Own);
+        let mut all: Vec<(usize, &End)> = self.rule.ends.iter().filter_map(|end| Some((row(end)?, end))).collect();
+        // Told apart by its To-tag only, a leg may be ended by a 199.
+        if let Of::Leg(leg) = self.instance.of
+            && self.ground.flow.legs[leg].by_tag
+        {
+            let gone = |at: &usize| self.ground.rows[*at].status == Some(199) && self.ground.is_of_leg(*at, leg);
+            if let Some(row) = (self.instance.start..self.ground.rows.len()).find(gone)
+                && all.iter().all(|(other, _)| *other > row)
+            {
+                return Some(Over { row, outcome: Ending::Ok });
+            }
+        }
+        all.sort_by_key(|(row, _)| *row);
+        let (row, end) = all.first()?;
+        Some(Over { row: *row, outcome: end.outcome.clone().unwrap_or_else(|| self.says(*row)) })
+    }
+
+    /// What the status of an ending says.
+    fn says(&self, row: usize) -> Ending {
+        let said = &self.ground.rows[row];
+        match (said.kind, said.status) {
+            (_, None | Some(..300)) => Ending::Ok,
+            (Kind::Sip, Some(status)) => match self.ground.codes.of(status) {
+                Some(name) if name.business => Ending::Business(Some(name.name.clone())),
+                Some(name) => Ending::Failed(name.name.clone()),
+                None => Ending::Failed("client".to_owned()),
+            },
+            (_, Some(..400)) => Ending::Ok,
+            (_, Some(..500)) => Ending::Failed("client".to_owned()),
+            (_, Some(_)) => Ending::Failed("server".to_owned()),
+        }
+    }
+
+    fn steps(&self, over: Option<&Over>) -> Vec<Looked> {
+        let mut looked: Vec<Looked> = Vec::with_capacity(self.rule.steps.len());
+        for at in 0..self.rule.steps.len() {
+            let one = self.step(&self.rule.steps[at], self.base(at, &looked), over, &looked);
+            looked.push(one);
+        }
+        looked
+    }
+
+    /// What a step counts from.
+    fn base(&self, at: usize, looked: &[Looked]) -> Base {
+        let anchor = match self.rule.steps[at].timing {
+            Some(Timing::Within { of: Some(anchor), .. }) => anchor,
+            _ => {
+                let required = |step: &Step| step.failure.is_some() && !step.forbidden;
+                let before = self.rule.steps[..at].iter().rposition(required);
+                before.map_or(Anchor::Start, Anchor::Step)
+            }
+        };
+        let Anchor::Step(step) = anchor else { return Base::Row(self.instance.start) };
+        let Some(before) = looked.get(step) else { return Base::Nothing };
+        match &before.progress.state {
+            State::Met(Some(row)) | State::Late(row, _) => Base::Row(*row),
+            State::Met(None) => Base::Row(before.base),
+            State::Blind(why) => Base::Blind(before.base, why.clone()),
+            State::Open | State::Silent => Base::Waits,
+            State::Missed(_) | State::NotAsked => Base::Nothing,
+        }
+    }
+
+    fn step(&self, step: &Step, base: Base, over: Option<&Over>, looked: &[Looked]) -> Looked {
+        let (from, blind) = match base {
+            Base::Row(row) => (row, None),
+            Base::Blind(row, why) => (row, Some(why)),
+            Base::Waits => return Looked::nothing(self.instance.start, State::Open),
+            Base::Nothing => return Looked::nothing(self.instance.start, State::NotAsked),
+        };
+        let looking = Looking { judging: self, step, from, over };
+        match step.timing {
+            _ if step.forbidden => looking.forbidden(),
+            Some(Timing::Before { micros, label }) => {
+                let row = match label {
+                    Anchor::Start => Some(self.instance.start),
+                    Anchor::Step(label) => looked.get(label).and_then(Looked::row),
+                };
+                looking.before(row, micros)
+            }
+            Some(Timing::Within { micros, .. }) => looking.after(Some(micros), blind),
+            None => looking.after(None, blind),
+        }
+    }
+
+    /// Seen before the deadline of the first step that was missed, overdue or undecided.
+    fn is_dropped(&self, steps: &[Looked]) -> bool {
+        let undecided = steps.iter().zip(&self.rule.steps).filter(|(looked, step)| {
+            let open = matches!(
+                looked.progress.state,
+                State::Late(..) | State::Missed(_) | State::Open | State::Silent | State::Blind(_)
+            );
+            open && step.failure.is_some()
+        });
+        let dues = undecided.map(|(looked, _)| looked.progress.due.unwrap_or(Timestamp(i64::MAX)));
+        let Some(due) = dues.min() else { return false };
+        self.rule.unless.iter().any(|unless| self.is_seen(unless, due, steps))
+    }
+
+    fn is_seen(&self, unless: &Unless, due: Timestamp, steps: &[Looked]) -> bool {
+        let row_of = |anchor: Anchor| match anchor {
+            Anchor::Start => Some(self.instance.start),
+            Anchor::Step(step) => steps.get(step).and_then(Looked::row),
+        };
+        let mut from = 0;
+        while let Some(row) = self.instance.find(self.ground, &unless.pattern, from, Reach::Scenario) {
+            if self.ground.time(row) >= due {
+                return false;
+            }
+            let counts = match unless.side {
+                None => true,
+                Some((Side::Before, anchor)) => row_of(anchor).is_none_or(|label| row < label),
+                Some((Side::After, anchor)) => row_of(anchor).is_some_and(|label| row > label),
+            };
+            if counts {
+                return true;
+            }
+            from = row + 1;
+        }
+        false
+    }
+
+    fn verdict(&self, steps: Vec<Looked>, over: Option<Over>) -> Verdict {
+        let summed = self.sum(&steps, over.as_ref());
+        Verdict {
+            rule: self.rule.id.clone(),
+            version: self.rule.version,
+            severity: self.rule.severity,
+            start: self.instance.start,
+            leg: self.instance.of.leg(self.ground),
+            outcome: summed.outcome,
+            class: summed.class,
+            step: summed.step,
+            due: summed.due,
+            late_by: summed.late_by,
+            ended: over.map(|over| over.row),
+            why: summed.why,
+            waits_for: summed.waits_for,
+            next: summed.next,
+            steps: steps.into_iter().map(|looked| looked.progress).collect(),
+        }
+    }
+
+    fn sum(&self, steps: &[Looked], over: Option<&Over>) -> Sum {
+        let mut failures: Vec<Sum> = Vec::new();
+        let mut late: Option<Sum> = None;
+        for (at, (looked, step)) in steps.iter().zip(&self.rule.steps).enumerate() {
+            let Some(class) = &step.failure else { continue };
+            let sum = |outcome, late_by| Sum {
+                outcome,
+                class: Some(class.clone()),
+                step: Some(at),
+                due: looked.progress.due,
+                late_by,
+                ..Sum::default()
+            };
+            match looked.progress.state {
+                State::Missed(_) => failures.push(sum(Outcome::Failed, None)),
+                State::Late(_, by) if by > self.rule.times.late_for => failures.push(sum(Outcome::Failed, Some(by))),
+                State::Late(_, by) => late = late.or(Some(sum(Outcome::Late, Some(by)))),
+                State::Silent if self.rule.times.on_silence == OnSilence::Failed => {
+                    failures.push(sum(Outcome::Failed, None));
+                }
+                _ => {}
+            }
+        }
+        if let Some(Over { row, outcome: Ending::Failed(class) }) = over {
+            let due = Some(self.ground.time(*row));
+            failures.push(Sum { outcome: Outcome::Failed, class: Some(class.clone()), due, ..Sum::default() });
+        }
+        failures.sort_by_key(|failure| (failure.due, failure.step));
+        if let Some(failed) = failures.into_iter().next() {
+            return self.retried(failed);
+        }
+        let unknown =
+            |why: Why, step: Option<usize>| Sum { outcome: Outcome::Unknown, why: Some(why), step, ..Sum::default() };
+        if let Some(at) = steps.iter().position(|looked| looked.progress.state == State::Silent) {
+            let silent =
+                self.logs_of(&steps[at]).into_iter().filter(|log| self.ground.evidence.read.silent.contains(log));
+            return Sum { due: steps[at].progress.due, ..unknown(Why::Silent(silent.collect()), Some(at)) };
+        }
+        let (blind, blind_until) = self.blind(steps, over.is_some());
+        if let Some((at, why)) = &blind
+            && blind_until.is_none_or(|due| self.is_read_beyond(due, &self.logs_of(&steps[*at])))
+        {
+            return Sum { due: blind_until, ..unknown(why.clone(), Some(*at)) };
+        }
+        let waits: Vec<&Looked> = steps.iter().filter(|looked| looked.progress.state == State::Open).collect();
+        let dues = waits.iter().filter_map(|looked| looked.progress.due).chain(blind_until.filter(|_| blind.is_some()));
+        let next = dues.min();
+        let without_end = over.is_none() && !self.rule.ends.is_empty() && !self.ends_blind();
+        let open_due = waits.iter().any(|looked| looked.progress.due.is_some()) || blind.is_some();
+        if over.is_none() && (!waits.is_empty() || without_end || blind.is_some()) {
+            let rests = self.rests();
+            let read = |due: Timestamp| self.is_read_beyond(due, self.logs);
+            if open_due || rests.is_none_or(|rests| !read(rests)) {
+                let given_up =
+                    Timestamp(self.ground.time(self.instance.start).0.saturating_add(self.rule.times.give_up));
+                if read(given_up) {
+                    return unknown(Why::GivenUp, None);
+                }
+                let next = next.into_iter().chain(rests).min().or(Some(given_up));
+                return Sum { outcome: Outcome::Open, next, waits_for: self.behind(&waits), ..Sum::default() };
+            }
+        }
+        match over.map(|over| &over.outcome) {
+            Some(Ending::Business(class)) => Sum { outcome: Outcome::Business, class: class.clone(), ..Sum::default() },
+            _ => late.unwrap_or(Sum { outcome: Outcome::Ok, ..Sum::default() }),
+        }
+    }
+
+    /// The last blind step that nothing passed over, and its deadline.
+    fn blind(&self, steps: &[Looked], ended: bool) -> (Option<(usize, Why)>, Option<Timestamp>) {
+        let required = |at: usize| self.rule.steps[at].failure.is_some();
+        let last = steps.iter().enumerate().rev().find_map(|(at, looked)| match &looked.progress.state {
+            State::Blind(why) if required(at) => Some((at, why.clone())),
+            _ => None,
+        });
+        let Some((at, why)) = last.filter(|_| !ended) else { return (None, None) };
+        let passed = steps[at + 1..].iter().any(|looked| looked.row().is_some());
+        if passed { (None, None) } else { (Some((at, why)), steps[at].progress.due) }
+    }
+
+    /// The same request again, soon after the failure, and it succeeds.
+    fn retried(&self, failed: Sum) -> Sum {
+        let (Some(within), Some(due)) = (self.rule.retry_within, failed.due) else { return failed };
+        let (ground, first) = (self.ground, self.ground.message(self.instance.start));
+        let until = Timestamp(due.0.saturating_add(within));
+        let again = (self.instance.start + 1..ground.rows.len()).filter(|at| {
+            let (said, message) = (&ground.rows[*at], ground.message(*at));
+            let time = ground.time(*at);
+            !said.response
+                && said.method == ground.rows[self.instance.start].method
+                && (time > due && time <= until)
+                && message.facts.target == first.facts.target
+                && message.destination == first.destination
+                && message.body() == first.body()
+        });
+        let succeeds = |at: usize| {
+            let answer = ground.flow.rows[at].pair.and_then(|answer| ground.rows[answer].status);
+            answer.is_some_and(|status| status < 400)
+        };
+        if again.into_iter().any(succeeds) {
+            return Sum { outcome: Outcome::Ok, ..Sum::default() };
+        }
+        if self.is_read_beyond(until, self.logs) {
+            failed
+        } else {
+            Sum { outcome: Outcome::Open, next: Some(until), ..Sum::default() }
+        }
+    }
+
+    /// A blind ending is not waited for.
+    fn ends_blind(&self) -> bool {
+        let blind =
+            |end: &End| expected(self.ground, &self.instance, &end.pattern, self.instance.start).blind.is_some();
+        self.rule.ends.iter().all(blind)
+    }
+
+    /// When it is over without an ending: so long after its call.
+    fn rests(&self) -> Option<Timestamp> {
+        let callers = &self.ground.flow.course.callers;
+        let of = self.ground.caller_of(self.instance.of.leg(self.ground)).map(|caller| &callers[caller]);
+        let over = match of {
+            Some(caller) => match (caller.connected, caller.result()) {
+                (Some((_, Ended::Bye { time, .. } | Ended::Transferred { time, .. })), _) => Some(time),
+                (None, Some(got)) if got.status >= 300 => Some(got.time),
+                _ => None,
+            },
+            None => self.ground.flow.rows.iter().map(|row| row.time).max(),
+        };
+        over.map(|time| Timestamp(time.0.saturating_add(REST)))
+    }
+
+    /// Every log that could show more is read beyond a time.
+    fn is_read_beyond(&self, due: Timestamp, logs: &BTreeSet<Log>) -> bool {
+        logs.iter().all(|log| self.read_to(log) > due)
+    }
+
+    /// In repaired time.
+    fn read_to(&self, log: &Log) -> Timestamp {
+        let read = self.ground.evidence.read.to.get(log).copied().unwrap_or(Timestamp(i64::MIN));
+        let shift = self.ground.flow.nodes.iter().find(|node| node.log.as_ref() == Some(log));
+        let shift = shift.map_or(0, |node| node.clock_shift);
+        Timestamp(read.0.saturating_add(shift).saturating_sub(self.rule.times.lateness))
+    }
+
+    fn logs_of(&self, looked: &Looked) -> BTreeSet<Log> {
+        self.logs.union(&looked.expected.logs).cloned().collect()
+    }
+
+    /// Logs that keep steps open whose deadline has passed in other logs.
+    fn behind(&self, waits: &[&Looked]) -> Vec<Log> {
+        let mut behind = BTreeSet::new();
+        for looked in waits {
+            let (Some(due), logs) = (looked.progress.due, self.logs_of(looked)) else { continue };
+            if logs.iter().any(|log| self.read_to(log) > due) {
+                behind.extend(logs.into_iter().filter(|log| self.read_to(log) <= due));
+            }
+        }
+        behind.into_iter().collect()
+    }
+}
+
+/// What the outcome is made of.
+#[derive(Clone, Debug)]
+struct Sum {
+    outcome: Outcome,
+    class: Option<String>,
+    step: Option<usize>,
+    due: Option<Timestamp>,
+    late_by: Option<i64>,
+    why: Option<Why>,
+    waits_for: Vec<Log>,
+    next: Option<Timestamp>,
+}
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self {
+            outcome: Outcome::Ok,
+            class: None,
+            step: None,
+            due: None,
+            late_by: None,
+            why: None,
+            waits_for: Vec::new(),
+            next: None,
+        }
+    }
+}
+
+/// From where a step counts.
+enum Base {
+    Row(usize),
+    /// That step is blind; the row that it counts from itself.
+    Blind(usize, Why),
+    /// It may still come.
+    Waits,
+    /// It never came.
+    Nothing,
+}
+
+/// A step that was looked for.
+#[derive(Clone, Debug)]
+struct Looked {
+    progress: Progress,
+    expected: Expected,
+    base: usize,
+}
+
+impl Looked {
+    fn nothing(base: usize, state: State) -> Self {
+        Self { progress: Progress { state, due: None, hop: None }, expected: Expected::default(), base }
+    }
+
+    fn row(&self) -> Option<usize> {
+        match self.progress.state {
+            State::Met(row) => row,
+            State::Late(row, _) => Some(row),
+            _ => None,
+        }
+    }
+}
+
+/// One step, on the way to what became of it.
+struct Looking<'j, 'g, 'a> {
+    judging: &'j Judging<'g, 'a>,
+    step: &'j Step,
+    /// The row that it counts from.
+    from: usize,
+    over: Option<&'j Over>,
+}
+
+impl Looking<'_, '_, '_> {
+    fn after(&self, micros: Option<i64>, blind: Option<Why>) -> Looked {
+        let judging = self.judging;
+        let ground = judging.ground;
+        let due = micros.map(|micros| Timestamp(ground.time(self.from).0.saturating_add(micros)));
+        let row = judging.instance.find(ground, &self.step.pattern, self.from, Reach::Own);
+        let row = row.filter(|row| self.over.is_none_or(|over| *row <= over.row));
+        if let Some(row) = row {
+            let by = due.map_or(0, |due| ground.time(row).micros_since(due));
+            // Counted from what no log shows, it is met whatever its time.
+            let state = if by <= 0 || blind.is_some() { State::Met(Some(row)) } else { State::Late(row, by) };
+            return Looked {
+                progress: Progress { state, due, hop: None },
+                expected: Expected::default(),
+                base: self.from,
+            };
+        }
+        self.absent(due, blind)
+    }
+
+    /// Not seen: missed, or why not yet.
+    fn absent(&self, due: Option<Timestamp>, blind: Option<Why>) -> Looked {
+        let judging = self.judging;
+        let ground = judging.ground;
+        let expected = expected(ground, &judging.instance, &self.step.pattern, self.from);
+        let hop = expected.hop;
+        let looked =
+            |state| Looked { progress: Progress { state, due, hop }, expected: expected.clone(), base: self.from };
+        // What was due after the ending is not asked for.
+        if let Some(over) = self.over
+            && due.is_none_or(|due| due > ground.time(over.row))
+        {
+            return looked(State::NotAsked);
+        }
+        if let Some(why) = blind.or_else(|| expected.blind.clone()) {
+            return looked(State::Blind(why));
+        }
+        let Some(due) = due else { return looked(State::Open) };
+        let logs = judging.logs.union(&expected.logs).cloned().collect();
+        if judging.is_read_beyond(due, &logs) {
+            return looked(if self.step.failure.is_some() { State::Missed(None) } else { State::NotAsked });
+        }
+        let waits = logs.iter().filter(|log| judging.read_to(log) <= due);
+        let silent = waits.into_iter().any(|log| ground.evidence.read.silent.contains(log));
+        looked(if silent { State::Silent } else { State::Open })
+    }
+
+    /// Looks back from a row, or over everything if that never came.
+    fn before(&self, label: Option<usize>, micros: Option<i64>) -> Looked {
+        let (judging, ground) = (self.judging, self.judging.ground);
+        let from = match (label, micros) {
+            (Some(label), Some(micros)) => {
+                let since = Timestamp(ground.time(label).0.saturating_sub(micros));
+                (0..ground.rows.len()).find(|row| ground.time(*row) >= since).unwrap_or(0)
+            }
+            _ => 0,
+        };
+        let row = judging.instance.find(ground, &self.step.pattern, from, Reach::Own);
+        if let Some(row) = row.filter(|row| label.is_none_or(|label| *row <= label)) {
+            let progress = Progress { state: State::Met(Some(row)), due: None, hop: None };
+            return Looked { progress, expected: Expected::default(), base: self.from };
+        }
+        self.absent(label.map(|label| ground.time(label)), None)
+    }
+
+    /// What must not be seen, in its time; without one until the instance ends.
+    fn forbidden(&self) -> Looked {
+        let (judging, ground) = (self.judging, self.judging.ground);
+        let within = match self.step.timing {
+            Some(Timing::Within { micros, .. }) => Some(micros),
+            _ => None,
+        };
+        let due = within.map(|micros| Timestamp(ground.time(self.from).0.saturating_add(micros)));
+        let row = judging.instance.find_whole(ground, &self.step.pattern, self.from, Reach::Own);
+        let row = row.filter(|row| self.over.is_none_or(|over| *row <= over.row));
+        let row = row.filter(|row| due.is_none_or(|due| ground.time(*row) <= due));
+        let looked = |state, due| Looked {
+            progress: Progress { state, due, hop: None },
+            expected: Expected::default(),
+            base: self.from,
+        };
+        if let Some(row) = row {
+            return looked(State::Missed(Some(row)), Some(ground.time(row)));
+        }
+        let passed = due.is_some_and(|due| judging.is_read_beyond(due, judging.logs));
+        looked(if passed || self.over.is_some() { State::Met(None) } else { State::Open }, due)
+    }
+}
