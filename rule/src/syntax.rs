@@ -317,6 +317,16 @@ impl CodeNames {
     }
 }
 
+impl Code {
+    /// None: it is a name.
+    pub fn range(&self) -> Option<(u16, u16)> {
+        match self {
+            Self::Range { from, to } => Some((*from, *to)),
+            Self::Named(_) => None,
+        }
+    }
+}
+
 impl Codes {
     pub fn holds(&self, status: u16, names: &CodeNames) -> bool {
         self.0.iter().any(|code| match code {
