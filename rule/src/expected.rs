@@ -148,7 +148,7 @@ impl Shown<'_, '_> {
             Party::Caller(..) => {
                 let roots =
                     party.ears(ground).into_iter().flat_map(|ears| ears.hops.clone()).map(|hop| ground.root(hop));
-                let mut next = roots.last();
+                let mut next = roots.into_iter().next_back();
                 while let Some(hop) = next {
                     if let Some((from, to)) = hops[hop].ends {
                         let agent = hops[hop].children.iter().any(|child| hops[*child].call != hops[hop].call);
@@ -364,7 +364,7 @@ impl Shown<'_, '_> {
                 && said.method == self.method()
                 && (ends == (place.near, place.far) || ends == (place.far, place.near))
         };
-        (0..ground.rows.len()).filter(between).last()
+        (0..ground.rows.len()).rfind(between)
     }
 
     /// Repetition is evidence.

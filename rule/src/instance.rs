@@ -92,6 +92,14 @@ impl Of {
         }
     }
 
+    /// What opens it is its own, whatever else is asked of it.
+    pub fn opens_with(self, ground: &Ground, row: usize, term: &Term) -> bool {
+        match self {
+            Self::Transaction(transaction) => ground.flow.rows[row].transaction == transaction,
+            _ => self.owns(ground, row, term),
+        }
+    }
+
     /// A message of which nothing but its method and status is asked is the instance's own.
     pub fn owns(self, ground: &Ground, row: usize, term: &Term) -> bool {
         let (flow, said) = (ground.flow, &ground.rows[row]);
@@ -238,7 +246,7 @@ impl Party {
                 self.ears(ground).iter().any(|ears| is_heard(ground, ears, at, sent))
             }
             Self::Leg(leg) => {
-                if !ground.is_of_leg(at, *leg) && !self.shares_hop(ground, at, *leg) {
+                if !ground.is_of_leg(at, *leg) && !shares_hop(ground, at, *leg) {
                     return false;
                 }
                 match said.method {
@@ -251,12 +259,12 @@ impl Party {
             }
         }
     }
+}
 
-    /// An INVITE to several devices that only their To-tags tell apart is to each of them.
-    fn shares_hop(&self, ground: &Ground, at: usize, leg: usize) -> bool {
-        let hop = ground.flow.rows[at].hop;
-        !ground.rows[at].response && hop.is_some_and(|hop| ground.flow.legs[leg].hops.contains(&hop))
-    }
+/// An INVITE to several devices that only their To-tags tell apart is to each of them.
+fn shares_hop(ground: &Ground, at: usize, leg: usize) -> bool {
+    let hop = ground.flow.rows[at].hop;
+    !ground.rows[at].response && hop.is_some_and(|hop| ground.flow.legs[leg].hops.contains(&hop))
 }
 
 /// On a hop of the INVITE near this end; within a dialog also straight from or to it.

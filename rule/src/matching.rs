@@ -48,7 +48,7 @@ impl Instance {
         let own = match reach {
             Reach::Scenario => true,
             Reach::Own => named || self.of.owns(ground, row, term),
-            Reach::Start => named && of_device || self.of.owns(ground, row, term),
+            Reach::Start => named && of_device || self.of.opens_with(ground, row, term),
         };
         own && term.path.as_ref().is_none_or(|path| is_at(ground, row, path))
             && self.is_between(ground, row, term)

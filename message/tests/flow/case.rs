@@ -26,7 +26,8 @@ pub fn case(name: &str) -> Vec<Message> {
     logs.iter().enumerate().flat_map(|(nth, log)| records(log, nth as i64 + 1)).collect()
 }
 
-fn records(path: &Path, stream: i64) -> Vec<Message> {
+/// The records of one log.
+pub fn records(path: &Path, stream: i64) -> Vec<Message> {
     let log = std::fs::read(path).unwrap();
     let format = Arc::new(Format::siptrail());
     let source = path.file_stem().unwrap().to_string_lossy().into_owned();
