@@ -17,7 +17,7 @@ pub use problem::{Problem, Trouble};
 pub use winner::Winner;
 
 use crate::fold::Fold;
-use crate::legs::{Branching, Heard, Leg, Tags};
+use crate::legs::{Branching, Heard, Leg, Tags, Tries};
 use crate::node::{Columns, Machines};
 use crate::pair::Pairs;
 use crate::scene::{Scene, Verb};
@@ -70,6 +70,7 @@ pub(crate) struct Ground<'a, 's> {
     pub columns: &'a Columns,
     pub tags: &'a Tags<'s>,
     pub heard: &'a Heard<'s>,
+    pub tries: &'a Tries,
     pub pairs: &'a Pairs,
     /// By fold: its leg.
     pub of: &'a [usize],

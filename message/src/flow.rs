@@ -10,7 +10,7 @@ use crate::fold::{self, Fold};
 use crate::hops;
 pub use crate::hops::Hop;
 use crate::kind::Kind;
-use crate::legs::{self, Branches, Heard, Tags};
+use crate::legs::{self, Branches, Heard, Tags, Tries};
 use crate::logged::Message;
 use crate::node::{self, Machines, Resolver, shown, user};
 use crate::number::Numbers;
@@ -103,11 +103,12 @@ pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
     let tree = Tree::of(&scene, &folds, &bases);
     let pairs = pair::pairs(&scene, &folds, &bases);
     let heard = Heard::of(&scene, &folds, &tree);
-    let branches = Branches::of(&scene, &folds, &tree, (&bases, &loggers, &heard), &pairs.of);
+    let tries = Tries::of(&scene, &folds, &tree, &heard);
+    let branches = Branches::of(&scene, &folds, &tree, (&bases, &loggers), (&heard, &tries), &pairs.of);
     let machines = Machines { bases: &bases, loggers: &loggers, tree: &tree, legs: branches.to(&tree) };
     let mut columns = node::columns(&scene, &folds, &machines, &ordered.shift, resolver);
     let tags = Tags::of(&scene, &folds, &tree, &branches.branching);
-    let mut legs = legs::legs(&scene, &folds, &machines, &branches, (&tags, &heard), &mut columns);
+    let mut legs = legs::legs(&scene, &folds, &machines, &branches, (&tags, &heard, &tries), &mut columns);
     let ground = Ground {
         scene: &scene,
         folds: &folds,
@@ -117,6 +118,7 @@ pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
         columns: &columns,
         tags: &tags,
         heard: &heard,
+        tries: &tries,
         pairs: &pairs,
         of: &legs.of,
     };

@@ -11,6 +11,7 @@ mod platform;
 mod push;
 mod seating;
 mod tags;
+mod tries;
 
 pub(crate) use branching::Branching;
 use branching::Ground;
@@ -19,6 +20,7 @@ use identity::Identities;
 use push::{Push, Waking};
 use seating::Seating;
 pub(crate) use tags::Tags;
+pub(crate) use tries::{Tries, asks_again};
 
 pub use platform::of as platform;
 
@@ -56,7 +58,8 @@ impl<'a> Branches<'a> {
         scene: &Scene<'a>,
         folds: &[Fold],
         tree: &Tree<'a>,
-        (bases, loggers, heard): (&Bases, &Loggers, &Heard),
+        (bases, loggers): (&Bases, &Loggers),
+        (heard, tries): (&Heard, &Tries),
         pairs: &[Option<usize>],
     ) -> Self {
         let identities = Identities::of(scene, folds, tree);
@@ -68,9 +71,9 @@ impl<'a> Branches<'a> {
         let server = |address: usize| loggers.is_server(bases.of[address]);
         let trunks = trunks(scene, folds, tree, &identities, &server);
         let mut branching =
-            Branching::of(&Ground { tree, identities: &identities, bases, loggers, heard, pushed }, &trunks);
+            Branching::of(&Ground { tree, identities: &identities, bases, loggers, heard, tries, pushed }, &trunks);
         // Who is pushed to when all is over learns of a missed call.
-        let decided = trunks.first().map(|call| Decided::of(tree, heard, *call)).unwrap_or_default();
+        let decided = trunks.first().map(|call| Decided::of(tree, heard, tries.of_call(*call))).unwrap_or_default();
         for push in pushes.iter().filter(|push| decided.at(push.time).is_none_or(|end| push.time <= end)) {
             branching.pushed(push.device);
         }
@@ -90,33 +93,34 @@ impl<'a> Branches<'a> {
     }
 }
 
-/// The INVITEs of the caller of the first call: when each was begun, and when it got a final answer that is no challenge.
+/// The tries of the caller of the first call: when each was begun, and when it got a final answer that is no challenge.
 #[derive(Default)]
 struct Decided(Vec<(Timestamp, Option<Timestamp>)>);
 
 impl Decided {
-    fn of(tree: &Tree, heard: &Heard, call: usize) -> Self {
-        let mut tries = Vec::new();
-        for (index, attempt) in tree.attempts.iter().enumerate() {
-            let Some(begun) = heard.since(tree, index).filter(|_| attempt.parent.is_none() && attempt.call == call)
-            else {
-                continue;
-            };
-            let finals = &heard.0[index].finals;
-            let end = finals.iter().find(|last| !matches!(last.status, 401 | 407 | 422));
+    fn of(tree: &Tree, heard: &Heard, tries: &[Vec<usize>]) -> Self {
+        let tried = |roots: &Vec<usize>| {
+            let begun = roots.iter().find_map(|root| heard.since(tree, *root))?;
             // Whoever is challenged sends it again.
-            if finals.is_empty() || end.is_some() {
-                tries.push((begun, end.map(|last| last.time)));
-            }
-        }
-        tries.sort_unstable();
-        Self(tries)
+            let ends = roots.iter().map(|root| {
+                let finals = &heard.0[*root].finals;
+                let end = finals.iter().find(|last| !matches!(last.status, 401 | 407 | 422));
+                (finals.is_empty() || end.is_some()).then(|| end.map(|last| last.time))
+            });
+            Some((begun, ends.flatten().next_back().flatten()))
+        };
+        Self(tries.iter().filter_map(tried).collect())
     }
 
-    /// When that was decided which was asked for last before a time: a caller may call again under one Call-ID.
-    fn at(&self, time: Timestamp) -> Option<Timestamp> {
+    /// The try that was begun last before a time: a caller may call again under one Call-ID.
+    fn tried(&self, time: Timestamp) -> Option<(Timestamp, Option<Timestamp>)> {
         let later = self.0.partition_point(|(begun, _)| *begun <= time);
-        self.0.get(later.saturating_sub(1))?.1
+        self.0.get(later.saturating_sub(1)).copied()
+    }
+
+    /// When that was decided which was asked for last before a time.
+    fn at(&self, time: Timestamp) -> Option<Timestamp> {
+        self.tried(time)?.1
     }
 }
 
@@ -126,7 +130,7 @@ pub(crate) fn legs(
     folds: &[Fold],
     machines: &Machines,
     branches: &Branches,
-    (tags, heard): (&Tags, &Heard),
+    (tags, heard, tries): (&Tags, &Heard, &Tries),
     columns: &mut Columns,
 ) -> Legs {
     let tree = machines.tree;
@@ -136,7 +140,7 @@ pub(crate) fn legs(
     for push in pushes {
         seating.place_push(push, &mut of);
     }
-    let states = states(branches, tree, heard, &seating);
+    let pushed = pushed(branches, tree, heard, &seating);
     let mut first_push: ByNumber<usize, &Push> = ByNumber::default();
     for push in pushes {
         if let Some(&leg) = branching.device.get(&push.device) {
@@ -145,6 +149,8 @@ pub(crate) fn legs(
     }
     let mut legs = Vec::with_capacity(branching.legs.len());
     for (index, branched) in branching.legs.iter().enumerate() {
+        let asked = asked(branching, tries, index, branching.legs[index].tried).or(pushed[index].asked);
+        let first_pushed = pushed[index].times.first().copied();
         let mut leg = Leg {
             tag: branched.tag.clone(),
             parent: branched.parent,
@@ -154,9 +160,10 @@ pub(crate) fn legs(
             node: seating.far_end[index],
             platform: None,
             user_agent: None,
-            push: states[index].0,
-            pushed: states[index].1,
-            begun: begun(tree, &branched.attempts).into_iter().chain(states[index].1).min(),
+            push: pushed[index].state,
+            pushed: first_pushed,
+            asked,
+            begun: begun(tree, &branched.last).into_iter().chain(first_pushed.filter(|at| Some(*at) >= asked)).min(),
             rang: heard.rang(branching, index),
             final_status: heard.last(tree, branching, index).map(|last| (last.status, last.time)),
             outcome: Outcome::Unknown,
@@ -165,7 +172,7 @@ pub(crate) fn legs(
             by_tag: branched.tags.is_some(),
             rows: 0,
         };
-        describe(&mut leg, scene, folds, tree, &branching.legs[index].attempts, &columns.nodes);
+        describe(&mut leg, scene, folds, tree, &branched.last, &columns.nodes);
         if let Some(push) = first_push.get(&index).filter(|_| leg.target.is_empty()) {
             leg.target = push.names(scene, folds);
         }
@@ -187,13 +194,24 @@ pub(crate) fn legs(
     }
     plain::end(scene, folds, branching, &of, &mut legs);
     let forks =
-        fork::forks(folds, &fork::Ground { tree, branching, seating: &seating, of: &of, legs: &legs, states: &states });
+        fork::forks(folds, &fork::Ground { tree, branching, tries, seating: &seating, of: &of, pushed: &pushed });
     mark_nodes(scene, folds, &legs, columns);
     Legs { all: legs, of, forks }
 }
 
-/// By leg: what came of the pushes to its device, and when it was first pushed to.
-fn states(branches: &Branches, tree: &Tree, heard: &Heard, seating: &Seating) -> Vec<(PushState, Option<Timestamp>)> {
+/// What came of the pushes to the device of a leg in the last try in which it was pushed to.
+pub(crate) struct Pushed {
+    pub state: PushState,
+    /// When each of all was sent.
+    all: Vec<Timestamp>,
+    /// Those of that try.
+    times: Vec<Timestamp>,
+    /// When the caller began that try.
+    asked: Option<Timestamp>,
+}
+
+/// By leg.
+fn pushed(branches: &Branches, tree: &Tree, heard: &Heard, seating: &Seating) -> Vec<Pushed> {
     let Branches { identities, pushes, branching, decided } = branches;
     let mut waking: Vec<Waking> = branching.legs.iter().map(|_| Waking::default()).collect();
     for push in pushes {
@@ -213,11 +231,21 @@ fn states(branches: &Branches, tree: &Tree, heard: &Heard, seating: &Seating) ->
         let attempts = branching.legs[leg].attempts.iter();
         waking.invited = attempts.filter_map(|attempt| tree.attempts[*attempt].begun).collect();
     }
-    let told = |waking: &Waking| {
-        let over = waking.pushes.last().and_then(|(sent, _)| decided.at(*sent));
-        (waking.state(over), waking.pushes.first().map(|(sent, _)| *sent))
+    let told = |waking: &mut Waking| {
+        let all: Vec<Timestamp> = waking.pushes.iter().map(|(sent, _)| *sent).collect();
+        let tried = all.last().and_then(|sent| decided.tried(*sent));
+        let asked = tried.map(|(begun, _)| begun).filter(|begun| all.last() >= Some(begun));
+        waking.pushes.retain(|(sent, _)| asked.is_none_or(|begun| *sent >= begun));
+        let times = waking.pushes.iter().map(|(sent, _)| *sent).collect();
+        Pushed { state: waking.state(tried.and_then(|(_, over)| over)), all, times, asked }
     };
-    waking.iter().map(told).collect()
+    waking.iter_mut().map(told).collect()
+}
+
+/// When the caller of a leg began a try.
+fn asked(branching: &Branching, tries: &Tries, leg: usize, tried: Option<usize>) -> Option<Timestamp> {
+    let trunk = std::iter::successors(Some(leg), |leg| branching.legs[*leg].parent).last()?;
+    tries.begun(branching.legs[trunk].call, tried?)
 }
 
 /// Calls with a letter of their own: those with an INVITE first. Of these the first is that of a caller, not one that a

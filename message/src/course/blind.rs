@@ -19,7 +19,7 @@ pub fn mark(ground: &Ground, legs: &mut [Leg]) {
     }
     for (leg, branched) in branching.legs.iter().enumerate() {
         // Where the last INVITE of the leg went.
-        let last = branched.attempts.iter().rev().find(|attempt| tree.attempts[**attempt].children.is_empty());
+        let last = branched.last.iter().rev().find(|attempt| tree.attempts[**attempt].children.is_empty());
         first[leg] = last.and_then(|attempt| tree.attempts[*attempt].ends).map(|(_, to)| to);
     }
     let plain = branching.legs.iter().enumerate().filter(|(_, leg)| leg.parent.is_none() && leg.attempts.is_empty());
@@ -31,7 +31,7 @@ pub fn mark(ground: &Ground, legs: &mut [Leg]) {
     }
     for (at, (leg, to)) in legs.iter_mut().zip(first).enumerate() {
         // Who sent it again and again did get no answer.
-        let open = !super::problem::gave_up(ground, &branching.legs[at].attempts)
+        let open = !super::problem::gave_up(ground, &branching.legs[at].last)
             && matches!(leg.outcome, Outcome::Open | Outcome::Unknown | Outcome::NoResponse | Outcome::Unreachable)
             && leg.final_status.is_none();
         let Some(to) = to.filter(|_| open) else { continue };

@@ -2,11 +2,8 @@
 
 use super::known::Known;
 use super::{Ground, Winner};
-use crate::legs::{Response, Said};
+use crate::legs::{Response, Said, asks_again};
 use record::time::Timestamp;
-
-/// How many INVITEs of one try are looked back upon.
-const BACK: usize = 64;
 
 /// The call of one caller.
 #[derive(Clone, PartialEq, Debug)]
@@ -72,43 +69,16 @@ pub fn callers(ground: &Ground, known: &Known) -> Vec<Caller> {
     invited
         .map(|(leg, branched)| Caller {
             leg,
-            tries: tries(ground, known, branched.call)
-                .into_iter()
-                .map(|attempts| told(ground, known, attempts))
+            tries: ground
+                .tries
+                .of_call(branched.call)
+                .iter()
+                .map(|attempts| told(ground, known, attempts.clone()))
                 .collect(),
             winner: None,
             connected: None,
         })
         .collect()
-}
-
-/// The INVITEs that begin a call, those of one try together.
-fn tries(ground: &Ground, known: &Known, call: usize) -> Vec<Vec<usize>> {
-    let mut tries: Vec<Vec<usize>> = Vec::new();
-    for &root in known.roots.get(&call).into_iter().flatten() {
-        let further = tries.last().is_some_and(|last| is_further(ground, last, root));
-        match tries.last_mut() {
-            Some(last) if !further => last.push(root),
-            _ => tries.push(vec![root]),
-        }
-    }
-    tries
-}
-
-/// Sent after the tries before had ended, other than by a challenge or a redirection that was followed.
-fn is_further(ground: &Ground, before: &[usize], root: usize) -> bool {
-    let Some(begun) = ground.tree.attempts[root].begun else { return false };
-    // Of many INVITEs at once the last say whether they were over.
-    let mut ends = before.iter().rev().take(BACK).map(|attempt| {
-        let mut finals = ground.heard.0[*attempt].finals.iter();
-        finals.find(|last| last.time <= begun).map(|last| last.status)
-    });
-    ends.next().flatten().is_some_and(|status| !asks_again(status)) && ends.all(|ended| ended.is_some())
-}
-
-/// A challenge or a redirection: whoever gets it may send the INVITE again.
-fn asks_again(status: u16) -> bool {
-    matches!(status, 300..=399 | 401 | 407 | 422 | 494)
 }
 
 fn told(ground: &Ground, known: &Known, attempts: Vec<usize>) -> Try {

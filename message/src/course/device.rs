@@ -3,7 +3,7 @@
 use super::dialog::Dialogs;
 use super::known::{Earliest, Known};
 use super::winner::{AT_ONCE, of_other_call};
-use super::{Caller, Ground, problem};
+use super::{Caller, Ground, Try, problem};
 use crate::legs::{Leg, Outcome, Response};
 use record::time::Timestamp;
 
@@ -13,12 +13,16 @@ const STILL: i64 = 500_000;
 pub fn outcomes(ground: &Ground, known: &Known, dialogs: &Dialogs, callers: &[Caller], legs: &mut [Leg]) {
     for caller in callers {
         let below = known.below(caller.leg);
-        let others = Others::of(ground, below);
+        let others = Others::of(ground, below, caller.tries.len());
         legs[caller.leg].outcome = of_caller(ground, caller);
         legs[caller.leg].rang = caller.last().and_then(|last| last.rang);
         legs[caller.leg].final_status = caller.result().map(|got| (got.status, got.time));
         for &leg in below {
-            legs[leg].outcome = of_device(ground, dialogs, caller, legs, &others, leg);
+            let tried = ground.branching.legs[leg].tried;
+            legs[leg].outcome = match tried.and_then(|tried| caller.tries.get(tried).zip(others.get(tried))) {
+                Some((tried, others)) => of_device(ground, dialogs, caller, (tried, others), legs, leg),
+                None => Outcome::NotInvited,
+            };
         }
         let picked_up = caller.winner.as_ref().and_then(|winner| winner.picked_up.zip(winner.leg));
         if let Some((leg, by)) = picked_up.filter(|(leg, by)| leg != by && *leg != caller.leg) {
@@ -57,33 +61,32 @@ struct Seen<'a> {
     cancel_answered: bool,
 }
 
+/// In the last try in which it was invited.
 fn of_device(
     ground: &Ground,
     dialogs: &Dialogs,
     caller: &Caller,
+    (tried, others): (&Try, &Others),
     legs: &[Leg],
-    others: &Others,
     leg: usize,
 ) -> Outcome {
-    let branched = &ground.branching.legs[leg];
-    if branched.attempts.is_empty() {
-        return Outcome::NotInvited;
-    }
     // The only branch that can have answered, though its log holds no answers.
     if caller.winner.as_ref().is_some_and(|winner| winner.leg == Some(leg)) {
         return Outcome::Answered;
     }
     let seen = seen(ground, leg);
-    let call_over = caller.result().is_some();
+    // Whoever calls again has ended what was before.
+    let is_last = caller.last().is_some_and(|last| last.attempts == tried.attempts);
+    let call_over = tried.result.is_some() || !is_last;
     match seen.last {
-        Some(last) if last.status < 300 => return answered(ground, dialogs, caller, legs, leg, last),
-        Some(last) if last.status == 487 => return released(caller, others, leg, &seen, last.time),
+        Some(last) if last.status < 300 => return answered(ground, dialogs, (caller, tried), legs, leg, last),
+        Some(last) if last.status == 487 => return released(tried, others, leg, &seen, last.time),
         Some(last) if last.status == 408 => return Outcome::Unreachable,
         Some(last) if last.status < 400 => return Outcome::Redirected(last.status),
         Some(last) => return Outcome::Refused(last.status),
         None => {}
     }
-    let somebody = caller.result().filter(|got| got.status < 300).map(|got| got.time);
+    let somebody = tried.result.as_ref().filter(|got| got.status < 300).map(|got| got.time);
     let asked_to_stop = seen.cancelled.into_iter().chain(somebody).min();
     let still = asked_to_stop.zip(seen.last_rang).is_some_and(|(stop, rang)| rang.micros_since(stop) > STILL);
     if still {
@@ -102,14 +105,17 @@ fn of_device(
 }
 
 fn seen<'a>(ground: &Ground<'_, 'a>, leg: usize) -> Seen<'a> {
-    let attempts = &ground.branching.legs[leg].attempts;
+    let branched = &ground.branching.legs[leg];
     let (provisional, _) = ground.heard.of_leg(ground.branching, leg);
-    let ringing = || provisional.clone().filter(|response| response.status > 100);
-    let cancels = || attempts.iter().flat_map(|attempt| &ground.heard.0[*attempt].cancels);
+    let ringing = provisional.clone().filter(|response| response.status > 100);
+    // Who is asked anew rings for that, whatever became of the INVITE before.
+    let way = ground.heard.last_way(ground.tree, ground.branching, leg, &branched.last);
+    let (rings_last, _) = ground.heard.of_attempts(branched, &way);
+    let cancels = || way.iter().flat_map(|attempt| &ground.heard.0[*attempt].cancels);
     Seen {
         last: ground.heard.last(ground.tree, ground.branching, leg),
-        rang: ringing().next().is_some(),
-        last_rang: ringing().map(|response| response.time).max(),
+        rang: ringing.clone().next().is_some(),
+        last_rang: rings_last.filter(|response| response.status > 100).map(|response| response.time).max(),
         heard: provisional.clone().next().is_some(),
         cancelled: cancels().map(|cancel| cancel.time).min(),
         elsewhere: cancels().any(|cancel| cancel.elsewhere),
@@ -117,7 +123,14 @@ fn seen<'a>(ground: &Ground<'_, 'a>, leg: usize) -> Seen<'a> {
     }
 }
 
-fn answered(ground: &Ground, dialogs: &Dialogs, caller: &Caller, legs: &[Leg], leg: usize, last: Response) -> Outcome {
+fn answered(
+    ground: &Ground,
+    dialogs: &Dialogs,
+    (caller, tried): (&Caller, &Try),
+    legs: &[Leg],
+    leg: usize,
+    last: Response,
+) -> Outcome {
     let winner = caller.winner.as_ref();
     let won = winner.and_then(|winner| winner.leg);
     let up = won.into_iter().flat_map(|won| std::iter::successors(Some(won), |up| legs[*up].parent));
@@ -127,20 +140,19 @@ fn answered(ground: &Ground, dialogs: &Dialogs, caller: &Caller, legs: &[Leg], l
     let fold = &ground.folds[last.fold];
     let dialog = dialogs.of_fold(ground.scene, ground.tree.call[fold.first.message], fold);
     let at_once = dialog.is_some_and(|dialog| dialogs.hung_up_within(dialog, AT_ONCE));
-    match caller.result().filter(|got| got.status < 300) {
+    match tried.result.as_ref().filter(|got| got.status < 300) {
         Some(got) if last.time > got.time && !at_once && of_other_call(ground, caller.leg, leg) => {
             Outcome::ConnectedAfter(last.time.micros_since(got.time))
         }
         Some(_) => Outcome::AnsweredTooHungUp,
         None => {
-            let cancelled = caller.last().and_then(|last| last.cancelled);
-            let late = cancelled.is_some_and(|cancelled| cancelled <= last.time);
+            let late = tried.cancelled.is_some_and(|cancelled| cancelled <= last.time);
             if late && at_once { Outcome::AnsweredTooHungUp } else { Outcome::AnswerLost }
         }
     }
 }
 
-/// When legs of one caller were first answered, and first refused for all.
+/// When legs of one caller were first answered in one try, and first refused for all.
 #[derive(Default)]
 struct Others {
     answered: Earliest,
@@ -148,14 +160,19 @@ struct Others {
 }
 
 impl Others {
-    fn of(ground: &Ground, legs: &[usize]) -> Self {
-        let mut others = Self::default();
+    /// By try.
+    fn of(ground: &Ground, legs: &[usize], tries: usize) -> Vec<Self> {
+        let mut others: Vec<Self> = std::iter::repeat_with(Self::default).take(tries).collect();
         for &leg in legs {
-            for last in ground.heard.of_leg(ground.branching, leg).1 {
-                match last.status {
-                    200..300 => others.answered.note(last.time, leg),
-                    600.. => others.refused.note(last.time, leg),
-                    _ => {}
+            let branched = &ground.branching.legs[leg];
+            for attempt in &branched.attempts {
+                let Some(others) = others.get_mut(ground.tries.of[*attempt]) else { continue };
+                for last in ground.heard.of_attempts(branched, &[*attempt]).1 {
+                    match last.status {
+                        200..300 => others.answered.note(last.time, leg),
+                        600.. => others.refused.note(last.time, leg),
+                        _ => {}
+                    }
                 }
             }
         }
@@ -164,12 +181,12 @@ impl Others {
 }
 
 /// 487, and why.
-fn released(caller: &Caller, others: &Others, leg: usize, seen: &Seen, ended: Timestamp) -> Outcome {
+fn released(tried: &Try, others: &Others, leg: usize, seen: &Seen, ended: Timestamp) -> Outcome {
     let asked = seen.cancelled.unwrap_or(ended);
     let answer = others.answered.of_others(leg).filter(|at| *at <= ended);
     let refusal = others.refused.of_others(leg).filter(|at| *at <= ended);
-    let of_caller = caller.result().filter(|got| got.status < 300 && got.time <= ended).map(|got| got.time);
-    let cancelled = caller.last().and_then(|last| last.cancelled).filter(|at| *at <= asked.max(ended));
+    let of_caller = tried.result.as_ref().filter(|got| got.status < 300 && got.time <= ended).map(|got| got.time);
+    let cancelled = tried.cancelled.filter(|at| *at <= asked.max(ended));
     if answer.or(of_caller).is_some() {
         if seen.elsewhere { Outcome::AnsweredElsewhere } else { Outcome::Released }
     } else if seen.elsewhere {

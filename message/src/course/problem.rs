@@ -141,8 +141,8 @@ impl<'s> Finder<'_, '_, 's> {
                 (Verb::Invite, None) if sent >= INVITES => 0,
                 (Verb::Invite, provisional) => {
                     let over = ends.get(&trunk(self.ground.of[row])).into_iter().flatten();
-                    let over = over.map(|at| at.micros_since(first.time)).find(|after| *after > 0);
-                    let rings_on = legs[self.ground.of[row]].outcome == Outcome::StillRinging;
+                    let over = over.map(|at| at.micros_since(first.time)).filter(|after| *after > 0).min();
+                    let rings_on = legs[self.ground.of[row]].outcome == Outcome::StillRinging && self.counts(row);
                     match (over, provisional) {
                         (Some(over), _) if !rings_on => over.saturating_add(UNANSWERED),
                         (None, None) => UNANSWERED,
@@ -158,6 +158,13 @@ impl<'s> Finder<'_, '_, 's> {
                 self.note_after(Trouble::Unanswered { sent }, row, wait);
             }
         }
+    }
+
+    /// It is of the try of which the outcome of its leg is.
+    fn counts(&self, row: usize) -> bool {
+        let Ground { scene, folds, tree, tries, branching, of, .. } = self.ground;
+        let attempt = tree.of.get(&scene.transaction[folds[row].first.message]);
+        attempt.is_some_and(|attempt| branching.legs[of[row]].tried == Some(tries.of[*attempt]))
     }
 
     /// One of several branches: what is answered above may be another's answer.
@@ -278,7 +285,7 @@ impl<'s> Finder<'_, '_, 's> {
         let mut shown: ByNumber<usize, (Trouble, usize)> = ByNumber::default();
         let Ground { scene, folds, of, .. } = self.ground;
         for (row, fold) in folds.iter().enumerate() {
-            let status = scene.invite_status(fold.first);
+            let status = scene.invite_status(fold.first).filter(|_| self.counts(row));
             match (legs[of[row]].outcome, status) {
                 // The last ring, and the first answer.
                 (Outcome::StillRinging, Some(101..=199)) => drop(shown.insert(of[row], (Trouble::StillRinging, row))),
@@ -306,14 +313,15 @@ impl<'s> Finder<'_, '_, 's> {
     }
 }
 
-/// When the call of a caller was over: with the final answer; for what is sent after a 2xx, as by a queue, with the end of
+/// When each try of a caller was over: with the final answer; for what is sent after a 2xx, as by a queue, with the end of
 /// the caller's connection.
 fn ends(caller: &Caller) -> impl Iterator<Item = Timestamp> {
     let hung_up = caller.connected.and_then(|(_, end)| match end {
         End::Bye { time, .. } | End::Transferred { time, .. } => Some(time),
         End::Open { .. } => None,
     });
-    caller.result().map(|got| got.time).into_iter().chain(hung_up)
+    let tries = caller.tries.iter().rev().take(BACK);
+    tries.filter_map(|tried| tried.result.as_ref()).map(|got| got.time).chain(hung_up)
 }
 
 /// Nobody responded to these INVITEs at all, however often they were sent.

@@ -47,20 +47,21 @@ pub fn decide(ground: &Ground, known: &Known, dialogs: &Dialogs, legs: &[Leg], c
     // Where the caller's own hop does not show it, it may be of the call that an agent made.
     let call = ground.tree.call[ground.folds[answer.response.fold].first.message];
     let by_tag = answer.response.tag.and_then(|tag| ground.tags.find(call, Some(tag)));
-    let below = known.below(caller.leg);
+    // What was tried before says nothing of this answer.
+    let number = caller.tries.len().checked_sub(1);
+    let below = known.below(caller.leg).iter().copied();
+    let below: Vec<usize> = below.filter(|leg| ground.branching.legs[*leg].tried == number).collect();
     let own_target = by_tag.filter(|leg| *leg != caller.leg);
     let leg = match own_target {
         Some(leg) => Some(leg),
-        None => before(ground, dialogs, below, answer.response.time),
+        None => before(ground, dialogs, &below, answer.response.time),
     };
     // Of a proxy's branches the only one whose end is not logged.
     let leg = leg.or_else(|| {
-        let invited = |leg: &&usize| !ground.branching.legs[**leg].attempts.is_empty();
-        let mut open = below.iter().filter(invited).filter(|leg| legs[**leg].final_status.is_none());
+        let mut open = below.iter().filter(|leg| legs[**leg].final_status.is_none());
         open.next().filter(|leg| open.next().is_none() && !of_other_call(ground, caller.leg, **leg)).copied()
     });
-    let others = below.iter().any(|leg| !ground.branching.legs[*leg].attempts.is_empty());
-    let by_agent = leg.is_none() && others;
+    let by_agent = leg.is_none() && !below.is_empty();
     let node = match leg {
         Some(leg) => legs[leg].node.or_else(|| sender(ground, leg)),
         // Of one hop alone its far end.
@@ -68,7 +69,7 @@ pub fn decide(ground: &Ground, known: &Known, dialogs: &Dialogs, legs: &[Leg], c
             .node
             .or(Some(ground.columns.of[ground.scene.ends(ground.folds[answer.response.fold].first).0])),
     };
-    let talked_to = by_agent.then(|| after(ground, below, answer.response.time)).flatten();
+    let talked_to = by_agent.then(|| after(ground, &below, answer.response.time)).flatten();
     let changed = answer.response.fold != got.row;
     let response = answer.response;
     let dialog = answer.dialog;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::dialogs;
 use super::heard::Heard;
 use super::identity::Identities;
+use super::tries::Tries;
 use crate::number::ByNumber;
 use crate::scene::base::Bases;
 use crate::scene::logger::Loggers;
@@ -39,6 +40,9 @@ pub struct Branched {
     pub call: usize,
     pub depth: usize,
     pub attempts: Vec<usize>,
+    /// Those of the last try of its caller in which it was invited, and which try that is.
+    pub last: Vec<usize>,
+    pub tried: Option<usize>,
     /// Of several dialogs on these attempts, the To-tags of those that are its own.
     pub tags: Option<Vec<String>>,
     /// Its attempts, and its rows unless there are several of its kind, are those of the leg above.
@@ -53,10 +57,10 @@ pub struct Branched {
 /// Who an INVITE goes to: a device; where its URI names none, by way of which machine.
 type Target = (usize, Option<usize>);
 
-/// One node, several devices.
+/// One node, several devices, in one try.
 pub struct Forking {
-    /// The first attempt of each branch, in leg order.
-    pub attempts: Vec<usize>,
+    /// The first and the last attempt of each branch, in leg order.
+    pub attempts: Vec<(usize, usize)>,
 }
 
 /// What is needed to tell legs apart.
@@ -66,6 +70,7 @@ pub struct Ground<'a> {
     pub bases: &'a Bases,
     pub loggers: &'a Loggers,
     pub heard: &'a Heard<'a>,
+    pub tries: &'a Tries,
     /// By device: when it was first pushed to.
     pub pushed: ByNumber<usize, Timestamp>,
 }
@@ -87,7 +92,18 @@ impl Branching {
             branching.settle(ground, trunk, &roots);
             branching.one_hop(ground, trunk);
         }
+        branching.last(ground);
         branching
+    }
+
+    /// Which try counts for each leg: of several dialogs on its attempts, the last of its own.
+    fn last(&mut self, ground: &Ground) {
+        let tries = &ground.tries.of;
+        for leg in &mut self.legs {
+            let own = |attempt: &&usize| leg.tags.as_ref().is_none_or(|tags| ground.heard.0[**attempt].is_of(tags));
+            leg.tried = leg.attempts.iter().filter(own).map(|attempt| tries[*attempt]).max();
+            leg.last = leg.attempts.iter().copied().filter(|attempt| Some(tries[*attempt]) == leg.tried).collect();
+        }
     }
 
     fn leg(&mut self, tag: String, parent: Option<usize>, call: usize) -> usize {
@@ -98,6 +114,8 @@ impl Branching {
             call,
             depth,
             attempts: Vec::new(),
+            last: Vec::new(),
+            tried: None,
             tags: None,
             is_shared: false,
             is_split: false,
@@ -132,7 +150,17 @@ impl Branching {
     }
 
     fn fork(&mut self, ground: &Ground, parent: usize, targets: &[Vec<usize>]) {
-        self.forks.push(Forking { attempts: targets.iter().map(|target| target[0]).collect() });
+        let mut tries: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
+        for target in targets {
+            let mut own: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+            for &attempt in target {
+                own.entry(ground.tries.of[attempt]).or_insert((attempt, attempt)).1 = attempt;
+            }
+            for (tried, ends) in own {
+                tries.entry(tried).or_default().push(ends);
+            }
+        }
+        self.forks.extend(tries.into_values().map(|attempts| Forking { attempts }));
         for target in targets {
             let who = target_of(ground, target[0]);
             let known = self.forked.get(&(parent, who)).copied();
@@ -162,7 +190,7 @@ impl Branching {
             if leaves.is_empty() || !leaves.iter().all(ends) {
                 continue;
             }
-            let mut groups = dialogs::apart(ground.heard, &leaves);
+            let mut groups = dialogs::apart(ground.heard, ground.tries, &leaves);
             let hop = leaves.iter().find_map(|attempt| ground.tree.attempts[*attempt].ends);
             let ours = hop.is_none_or(|(_, to)| ground.loggers.is_server(ground.bases.of[to]));
             let call = self.legs[leg].call;

@@ -1,10 +1,13 @@
 //! Several dialogs on one branch, as a proxy whose log nobody has makes them: which of them are devices of their own.
 
 use super::heard::{Heard, Response};
+use super::tries::Tries;
 
 /// What is known of the dialog of one To-tag.
 struct Dialog<'a> {
     tag: &'a str,
+    /// Which try of the caller it first belongs to.
+    tried: usize,
     contact: Option<&'a str>,
     rang: bool,
     answered: bool,
@@ -14,12 +17,13 @@ struct Dialog<'a> {
 const MOST: usize = 32;
 
 /// To-tags in groups, each of a device: two are apart if their Contacts differ, if both got a 2xx, or if both rang and
-/// neither shows a Contact. A gateway may change its tag between 183 and 200 and still be one.
-pub fn apart(heard: &Heard, attempts: &[usize]) -> Vec<Vec<String>> {
+/// neither shows a Contact. A gateway may change its tag between 183 and 200 and still be one; so may a phone that is called
+/// again.
+pub fn apart(heard: &Heard, tries: &Tries, attempts: &[usize]) -> Vec<Vec<String>> {
     let mut dialogs: Vec<Dialog> = Vec::new();
     for attempt in attempts {
         for response in heard.0[*attempt].provisional.iter().chain(&heard.0[*attempt].finals) {
-            note(&mut dialogs, response);
+            note(&mut dialogs, response, tries.of[*attempt]);
         }
     }
     let mut groups: Vec<Vec<usize>> = Vec::new();
@@ -33,11 +37,11 @@ pub fn apart(heard: &Heard, attempts: &[usize]) -> Vec<Vec<String>> {
     groups.iter().map(|group| group.iter().map(|index| dialogs[*index].tag.to_owned()).collect()).collect()
 }
 
-fn note<'a>(dialogs: &mut Vec<Dialog<'a>>, response: &Response<'a>) {
+fn note<'a>(dialogs: &mut Vec<Dialog<'a>>, response: &Response<'a>, tried: usize) {
     let Some(tag) = response.tag else { return };
     let at = dialogs.iter().position(|dialog| dialog.tag == tag);
     let at = at.unwrap_or_else(|| {
-        dialogs.push(Dialog { tag, contact: None, rang: false, answered: false });
+        dialogs.push(Dialog { tag, tried, contact: None, rang: false, answered: false });
         dialogs.len() - 1
     });
     if at >= MOST {
@@ -53,6 +57,7 @@ fn note<'a>(dialogs: &mut Vec<Dialog<'a>>, response: &Response<'a>) {
 fn are_apart(one: &Dialog, other: &Dialog) -> bool {
     match (one.contact, other.contact) {
         (Some(one), Some(other)) if one != other => true,
+        _ if one.tried != other.tried => false,
         (None, None) if one.rang && other.rang => true,
         _ => one.answered && other.answered,
     }

@@ -1,6 +1,6 @@
 //! What was heard of each INVITE on its hop: rings, final answers, CANCELs.
 
-use super::branching::Branching;
+use super::branching::{Branched, Branching};
 use crate::fold::Fold;
 use crate::scene::{Scene, Verb, to_tag};
 use crate::sip::answered_elsewhere;
@@ -37,6 +37,14 @@ pub struct Cancel {
     pub elsewhere: bool,
     /// It was answered.
     pub answered: bool,
+}
+
+impl Said<'_> {
+    /// Something was said in a dialog of one of these To-tags.
+    pub fn is_of(&self, tags: &[String]) -> bool {
+        let mut all = self.provisional.iter().chain(&self.finals).filter_map(|response| response.tag);
+        all.any(|tag| tags.iter().any(|own| own == tag))
+    }
 }
 
 impl<'a> Heard<'a> {
@@ -77,30 +85,53 @@ impl<'a> Heard<'a> {
         tree.attempts[attempt].begun.or_else(answered)
     }
 
-    /// Of the attempts of a leg, those that were passed on to nobody on it.
-    fn far_ends<'t>(tree: &'t Tree, branching: &'t Branching, leg: usize) -> impl Iterator<Item = usize> + 't {
+    /// Of some attempts of a leg, those that were passed on to nobody on it.
+    fn far_ends<'t>(
+        tree: &'t Tree,
+        branching: &'t Branching,
+        leg: usize,
+        attempts: &'t [usize],
+    ) -> impl Iterator<Item = usize> + 't {
         let on_leg = move |attempt: &usize| branching.of[*attempt] == Some(leg);
         let ends = move |attempt: &usize| !tree.attempts[*attempt].children.iter().any(&on_leg);
-        branching.legs[leg].attempts.iter().copied().filter(ends)
+        attempts.iter().copied().filter(ends)
     }
 
-    /// What was responded to the INVITEs of a leg, as far as it is of its dialogs: provisional, then final.
+    /// Of some attempts of a leg, the one that was sent last as near to the far end as it is logged, and what it was made of
+    /// on the leg.
+    pub fn last_way(&self, tree: &Tree, branching: &Branching, leg: usize, attempts: &[usize]) -> Vec<usize> {
+        let own = |attempt: &usize| branching.legs[leg].tags.as_ref().is_none_or(|tags| self.0[*attempt].is_of(tags));
+        let ends = Self::far_ends(tree, branching, leg, attempts).filter(own);
+        let last = ends.max_by_key(|attempt| (tree.attempts[*attempt].begun, *attempt));
+        let up = |attempt: &usize| tree.attempts[*attempt].parent.filter(|up| branching.of[*up] == Some(leg));
+        std::iter::successors(last, up).collect()
+    }
+
+    /// What was responded to some INVITEs of a leg, as far as it is of its dialogs: provisional, then final.
+    pub fn of_attempts<'r>(
+        &'r self,
+        branched: &'r Branched,
+        attempts: &'r [usize],
+    ) -> (impl Iterator<Item = &'r Response<'a>> + Clone, impl Iterator<Item = &'r Response<'a>> + Clone) {
+        let own = |response: &&Response| {
+            let tags = branched.tags.as_ref().zip(response.tag);
+            tags.is_none_or(|(tags, tag)| tags.iter().any(|own| own == tag))
+        };
+        let all = attempts.iter().map(|attempt| &self.0[*attempt]);
+        let provisional = all.clone().flat_map(|said| &said.provisional).filter(own);
+        (provisional, all.flat_map(|said| &said.finals).filter(own))
+    }
+
+    /// The same of all INVITEs of the last try in which the leg was invited.
     pub fn of_leg<'r>(
         &'r self,
         branching: &'r Branching,
         leg: usize,
     ) -> (impl Iterator<Item = &'r Response<'a>> + Clone, impl Iterator<Item = &'r Response<'a>> + Clone) {
-        let branched = &branching.legs[leg];
-        let own = |response: &&Response| {
-            let tags = branched.tags.as_ref().zip(response.tag);
-            tags.is_none_or(|(tags, tag)| tags.iter().any(|own| own == tag))
-        };
-        let all = branched.attempts.iter().map(|attempt| &self.0[*attempt]);
-        let provisional = all.clone().flat_map(|said| &said.provisional).filter(own);
-        (provisional, all.flat_map(|said| &said.finals).filter(own))
+        self.of_attempts(&branching.legs[leg], &branching.legs[leg].last)
     }
 
-    /// When the device of a leg first rang, as near to it as it is logged.
+    /// When the device of a leg first rang in its last try, as near to it as it is logged.
     pub fn rang(&self, branching: &Branching, leg: usize) -> Option<Timestamp> {
         let (all, _) = self.of_leg(branching, leg);
         let ringing = all.clone().filter(|response| response.status == 180);
@@ -108,9 +139,14 @@ impl<'a> Heard<'a> {
         ringing.map(|r| r.time).min().or_else(|| media.map(|r| r.time).min())
     }
 
-    /// A 2xx if there is one; else the end of the last attempt, as near to the far end as it is logged.
+    /// What ended the last try of a leg.
     pub fn last(&self, tree: &Tree, branching: &Branching, leg: usize) -> Option<Response<'a>> {
-        let (_, finals) = self.of_leg(branching, leg);
+        self.end(tree, branching, leg, &branching.legs[leg].last)
+    }
+
+    /// A 2xx if there is one; else the end of the last of these attempts, as near to the far end as it is logged.
+    pub fn end(&self, tree: &Tree, branching: &Branching, leg: usize, attempts: &[usize]) -> Option<Response<'a>> {
+        let (_, finals) = self.of_attempts(&branching.legs[leg], attempts);
         let answers = finals.clone().filter(|response| response.status < 300);
         if let Some(answer) = answers.min_by_key(|response| response.time) {
             return Some(*answer);
@@ -118,19 +154,13 @@ impl<'a> Heard<'a> {
         if branching.legs[leg].tags.is_some() {
             return finals.min_by_key(|response| response.time).copied();
         }
-        let mut above = Self::far_ends(tree, branching, leg).max_by_key(|a| (tree.attempts[*a].begun, *a));
-        while let Some(attempt) = above {
-            if let Some(last) = self.0[attempt].finals.first() {
-                return Some(*last);
-            }
-            above = tree.attempts[attempt].parent.filter(|parent| branching.of[*parent] == Some(leg));
-        }
-        None
+        let way = self.last_way(tree, branching, leg, attempts);
+        way.into_iter().find_map(|attempt| self.0[attempt].finals.first().copied())
     }
 
-    /// When the device of a leg responded to an INVITE.
+    /// When the device of a leg responded to an INVITE of any try.
     pub fn responded(&self, branching: &Branching, leg: usize) -> Vec<Timestamp> {
-        let (provisional, finals) = self.of_leg(branching, leg);
+        let (provisional, finals) = self.of_attempts(&branching.legs[leg], &branching.legs[leg].attempts);
         let told = provisional.chain(finals);
         // 100 is what a proxy says, and 408 what one says of a device that is silent.
         told.filter(|response| !matches!(response.status, 100 | 408 | 487)).map(|response| response.time).collect()

@@ -19,8 +19,11 @@ pub struct Leg {
     pub platform: Option<String>,
     pub user_agent: Option<String>,
     pub push: PushState,
-    /// When its device was first pushed to.
+    /// When its device was first pushed to, in the last try in which it was.
     pub pushed: Option<Timestamp>,
+    /// When the caller sent the INVITE that this leg was tried for. Of a caller who tried again, that and all below are of
+    /// the last try in which this leg was invited.
+    pub asked: Option<Timestamp>,
     /// When it was begun (INVITE or PUSH), first rang, and ended (status, time).
     pub begun: Option<Timestamp>,
     pub rang: Option<Timestamp>,

@@ -63,7 +63,7 @@ fn a_cancel_from_another_port() {
 fn two_calls_under_one_call_id() {
     assert_snapshot!(told("60-callid-reuse"), @"
     A: alice -> bob, 200 OK after 10 ms; then 486 Busy Here after 4010 ms, rang 10 ms
-    A: sip:bob@example.com Refused(486), rang 30040 ms, 486 34040 ms, 9 rows
+    A: sip:bob@example.com Refused(486), rang 10 ms, 486 4010 ms, 9 rows
     ! refused 486: 34040 ms  A  #3 192.0.2.20 -> alice: 486 INVITE
     ");
 }

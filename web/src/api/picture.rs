@@ -71,6 +71,10 @@ pub(super) struct LegJson {
     pushed: Option<String>,
     /// Microseconds from the last push before it registered or responded.
     woke_after: Option<i64>,
+    /// When the caller sent the INVITE that it was tried for. Of a caller who tried again, that and what follows are of the
+    /// last try in which this leg was invited.
+    #[schema(format = DateTime)]
+    asked: Option<String>,
     #[schema(format = DateTime)]
     begun: Option<String>,
     #[schema(format = DateTime)]
@@ -282,6 +286,7 @@ fn legs(flow: &Flow) -> Vec<LegJson> {
             PushState::Woke(_, after) => Some(after),
             _ => None,
         },
+        asked: text(leg.asked),
         begun: text(leg.begun),
         rang: text(leg.rang),
         status: leg.final_status.map(|(status, _)| status),

@@ -63,6 +63,7 @@ impl Sample {
             user_agent: device.map(|_| "App 7.4".into()),
             push: PushState::NotLogged,
             pushed: None,
+            asked: None,
             begun: None,
             rang: None,
             final_status: None,

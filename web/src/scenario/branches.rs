@@ -40,7 +40,8 @@ pub struct Cell {
 pub fn branches(flow: &Flow, messages: &[Message], view: &View) -> Vec<Branch> {
     let begun = begun(flow, messages);
     let legs = flow.legs.iter().enumerate().filter(|(_, leg)| leg.parent.is_some());
-    legs.map(|(at, leg)| branch(at, leg, flow, begun.or(leg.begun), view)).collect()
+    // Times count from the INVITE of the caller's that a branch was tried for.
+    legs.map(|(at, leg)| branch(at, leg, flow, leg.asked.or(begun).or(leg.begun), view)).collect()
 }
 
 fn branch(at: usize, leg: &Leg, flow: &Flow, begun: Option<Timestamp>, view: &View) -> Branch {
