@@ -104,6 +104,69 @@ async fn list_page_and_api_tell_what_an_expert_expects() {
     assert_eq!(siptrail.stop().await, Some(0));
 }
 
+/// A log without its registrations, and these.
+fn without_registrations(log: &str) -> (String, String) {
+    let mut records: Vec<String> = Vec::new();
+    for line in log.split_inclusive('\n') {
+        match records.last_mut().filter(|_| !line.starts_with("[2026-")) {
+            Some(record) => record.push_str(line),
+            None => records.push(line.to_owned()),
+        }
+    }
+    let registers = |record: &String| {
+        record.lines().any(|line| line.starts_with("CSeq:") && line.trim_end().ends_with(" REGISTER"))
+    };
+    let (registrations, rest): (Vec<_>, Vec<_>) = records.into_iter().partition(registers);
+    (rest.concat(), registrations.concat())
+}
+
+#[tokio::test]
+async fn a_registration_that_is_read_long_after_its_call_says_that_the_phone_woke() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (mut logs, mut late) = (Vec::new(), String::new());
+    for name in ["core.log", "edge.log", "push.log"] {
+        let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/calls/64-woke-no-response");
+        let (rest, registrations) =
+            without_registrations(&std::fs::read_to_string(case.join(name)).expect("a log of the case"));
+        let log = dir.path().join(name);
+        std::fs::write(&log, rest).expect("a log");
+        logs.push(log);
+        late += &registrations;
+    }
+    assert_eq!(late.matches("\nREGISTER ").count(), 6);
+    let registrar = dir.path().join("registrar.log");
+    std::fs::write(&registrar, "").expect("a log");
+    logs.push(registrar.clone());
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &logs.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+    let api = siptrail.api().await;
+    let pushes = |picture: &Value| -> Vec<String> {
+        let legs = picture["legs"].as_array().into_iter().flatten();
+        legs.filter_map(|leg| leg["push"].as_str()).filter(|push| *push != "not_logged").map(str::to_owned).collect()
+    };
+    let call = eventually("nobody saw it wake", || async {
+        let all = api.settled(1).await;
+        let picture = api.get(&format!("/api/v1/scenarios/{}", Api::id(&all[0]))).await?;
+        let told = pushes(&picture);
+        if told == ["never_woke"] || told == ["cannot_tell"] { Ok(picture) } else { Err(picture.to_string()) }
+    })
+    .await;
+    std::fs::write(&registrar, late).expect("the log of the registrar");
+    let id = call["scenario"]["id"].as_str().unwrap_or_default().to_owned();
+    eventually("it woke, and list and page are of that version", || async {
+        let picture = api.get(&format!("/api/v1/scenarios/{id}")).await?;
+        let listed = api.settled(1).await;
+        let differs = FIELDS.iter().find(|field| listed[0][**field] != picture["scenario"][**field]);
+        let page = api.page(&format!("/s/{id}")).await?;
+        let is_later = picture["scenario"]["version"].as_i64() > call["scenario"]["version"].as_i64();
+        match (differs, pushes(&picture) == ["woke"] && page.contains(">woke <small>after 3.64") && is_later) {
+            (None, true) => Ok(()),
+            (differs, _) => Err(format!("{differs:?} {picture}")),
+        }
+    })
+    .await;
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
 /// One log of the cases that stand alone.
 fn one_log(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/calls-one-log").join(format!("{name}.log"))

@@ -85,7 +85,7 @@ impl Wanted {
 }
 
 fn person(uri: &Uri) -> Option<String> {
-    Some(user::normal(&uri.user)).filter(|user| !user.is_empty())
+    Some(user::normal(&percent_decode_str(&uri.user).decode_utf8_lossy())).filter(|user| !user.is_empty())
 }
 
 fn marks(uri: &Uri) -> Vec<Mark> {

@@ -311,6 +311,17 @@ create table exchange (
 ) without rowid;
 create index exchange_last on exchange (last);
 
+-- Whose registrations calls borrow that sent a push, and within which times: what comes later of these makes them due again. person:
+-- in normal form. last is for retention, too.
+create table wanted (
+    first bigint not null,
+    last bigint not null,
+    scenario_id bigint not null,
+    person text not null,
+    primary key (person, first, scenario_id)
+) without rowid;
+create index wanted_last on wanted (last);
+
 -- members: of each call that joined by this key the first 8 bytes of its own key; own: the call whose own key it is came, too.
 -- The scenario may have been merged into another one since. last is for retention.
 create table scenario_key (

@@ -78,6 +78,8 @@ impl Store {
     pub async fn correlate(&self, owner: &str, now: Timestamp, mut rows: Vec<OutboxRow>) -> Result<Correlated, Error> {
         let moved = doubt::settle(self, &mut rows).await?;
         let exchanges = exchange::pair(self, &mut rows).await?;
+        // Asked outside of the transaction: what wants them from now on finds them stored.
+        let wanting = self.wanting(rows.iter().flat_map(|row| &row.events)).await?;
         let components = components(rows.iter().flat_map(|row| &row.events));
         let mut tries = 0;
         loop {
@@ -86,7 +88,7 @@ impl Store {
                 tx.rollback().await?;
                 return Ok(Correlated::default());
             }
-            match union::apply(&mut tx, now, &rows, &components).await {
+            match union::apply(&mut tx, now, &rows, (&components, &wanting)).await {
                 Ok(Some(correlated)) => {
                     doubt::file(&mut tx, &moved).await?;
                     exchange::keep(&mut tx, &exchanges, now).await?;

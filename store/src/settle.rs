@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use message::borrowed::Wanted;
 use message::event::CallClass;
 use message::gist::Gist;
 use message::kind::Kind;
@@ -35,6 +36,11 @@ const QUIET: i64 = 5 * SECOND;
 pub(crate) fn due(summary: &Summary, ends: bool, now: Timestamp) -> Option<Timestamp> {
     let is_call = summary.class == Some(CallClass::Call) && big(summary.messages) <= MOST;
     is_call.then(|| Timestamp(now.0.saturating_add(if ends { SOON } else { QUIET })))
+}
+
+/// When a call is to be settled for what came to others.
+pub(crate) fn again(now: Timestamp) -> Timestamp {
+    Timestamp(now.0.saturating_add(QUIET))
 }
 
 /// A call that is to be settled.
@@ -145,11 +151,18 @@ impl Store {
                 None => break,
             }
         }
+        let mut wanted: Vec<Option<Wanted>> = Vec::with_capacity(read.len());
         for (_, messages) in &mut read {
             let answers = self.waiting_answers(messages).await?;
             messages.extend(answers);
-            let borrowed = self.borrowed(messages, false).await?;
-            messages.extend(borrowed);
+            wanted.push(Wanted::of(messages));
+        }
+        let calls = read.iter().zip(&wanted).filter_map(|((due, _), wanted)| Some((due.id, wanted.clone()?)));
+        self.want(&calls.collect::<Vec<_>>()).await?;
+        for ((_, messages), wanted) in read.iter_mut().zip(wanted) {
+            if let Some(wanted) = wanted {
+                messages.extend(self.registrations(&wanted, false).await?);
+            }
         }
         Ok(read)
     }

@@ -211,6 +211,20 @@ pub(super) async fn scenarios(
     Ok(())
 }
 
+/// Calls that are locked, and to which nothing came: what was worked out of them counts no more.
+pub(super) async fn settle_again(tx: &mut Transaction, calls: &[i64], due: Timestamp) -> Result<(), Error> {
+    for list in statement::lists(calls) {
+        with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new("update scenario set version = version + 1, due = case when due <= ");
+            q.push_bind(due.0).push(" then due when rest_until > ").push_bind(due.0).push(" then rest_until else ");
+            q.push_bind(due.0).push(" end where id in ");
+            push_list!(q, list);
+            q.build().execute(db).await?;
+        });
+    }
+    Ok(())
+}
+
 /// How a call came to its scenario is kept from the first time it was known.
 pub(super) async fn calls(tx: &mut Transaction, calls: &[Placed<'_>]) -> Result<(), Error> {
     let mut each: BTreeMap<(i64, CallKey, i64, i32), &Placed<'_>> = BTreeMap::new();

@@ -97,13 +97,14 @@ impl<'a> Plan<'a> {
 }
 
 /// Keys are taken first and scenarios after them, each in one order: so correlators that meet wait for each other, and never
-/// in a circle. Which calls a key has joined is decided while it is taken. None: a scenario was merged into another one, or
+/// in a circle. Which calls a key has joined is decided while it is taken. `wanting`: calls that are to be settled again for what
+/// others have brought. None: a scenario was merged into another one, or
 /// deleted, meanwhile, and all is to be done anew.
 pub(super) async fn apply(
     tx: &mut Transaction,
     now: Timestamp,
     applied: &[OutboxRow],
-    components: &[Component],
+    (components, wanting): (&[Component], &BTreeSet<i64>),
 ) -> Result<Option<Correlated>, Error> {
     let hashes: BTreeSet<[u8; 16]> =
         components.iter().flat_map(|component| &component.keys).map(|key| key.hash).collect();
@@ -119,9 +120,8 @@ pub(super) async fn apply(
         plan = Plan::make(tx, components, applied, &stored).await?;
         changed = plan.changed(now);
     }
-    let wanted: Vec<i64> =
-        plan.groups.iter().flat_map(|group| group.ids.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect();
-    let kept = rows::lock(tx, &wanted).await?;
+    let wanted: BTreeSet<i64> = plan.groups.iter().flat_map(|group| group.ids.iter().copied()).collect();
+    let mut kept = rows::lock(tx, &wanted.union(wanting).copied().collect::<Vec<_>>()).await?;
     let is_gone = |id: &i64| match kept.get(id) {
         Some(row) => row.merged_into.is_some(),
         None => !plan.new.contains(id),
@@ -129,6 +129,10 @@ pub(super) async fn apply(
     if wanted.iter().any(is_gone) {
         return Ok(None);
     }
+    let is_there = |id: &&i64| !wanted.contains(id) && kept.get(id).is_some_and(|row| row.merged_into.is_none());
+    let again: Vec<i64> = wanting.iter().filter(is_there).copied().collect();
+    rows::settle_again(tx, &again, settle::again(now)).await?;
+    kept.retain(|id, _| wanted.contains(id));
     ours.extend(stored);
     let differ: Vec<_> = changed.iter().filter(|(hash, row)| ours.get(*hash) != Some(row)).collect();
     keys::write(tx, &differ).await?;

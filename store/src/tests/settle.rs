@@ -1,6 +1,8 @@
 //! Calls are settled: what was worked out of their messages stands in lists, for the version it was worked out of.
 
+use message::event::CallClass;
 use message::gist::Gist;
+use message::kind::Kind;
 use message::learned::Learned;
 use message::machine::Machine;
 use record::id::ScenarioId;
@@ -127,10 +129,48 @@ store_test! {
 
     async fn what_is_no_call_is_never_due(store) {
         let mut file = File::new(1);
-        let register = Says { class: message::event::CallClass::Registration, ..says("r", 0, "REGISTER") };
+        let register = Says { class: CallClass::Registration, ..says("r", 0, "REGISTER") };
         file.log(&store, [register]).await;
         correlate(&store, 100).await;
         assert_eq!(store.due("one", later(0), LEASE, 10).await.unwrap(), []);
+    }
+
+    // The log of the registrar is read an hour after that of the proxy.
+    async fn a_registration_that_comes_late_settles_again_the_calls_that_borrow_it(store) {
+        let push = || says("a", 1, "PUSH").kind(Kind::Push);
+        let (mut file, id) = call(&store, vec![push()]).await;
+        let (mut plain, mut registrar) = (File::new(2), File::new(3));
+        plain.log(&store, [says("plain", 0, "INVITE"), says("plain", 2, "INVITE").status(486)]).await;
+        correlate(&store, 100).await;
+        let settle = |at: i64| {
+            let store = store.clone();
+            async move {
+                let due = store.due("one", later(at), LEASE, 10).await.unwrap();
+                store.due_messages(&due).await.unwrap();
+                let all: Vec<Settled> = due.iter().map(|due| settled(*due)).collect();
+                assert_eq!(store.settle("one", &all).await.unwrap(), due.len() as u64);
+                due
+            }
+        };
+        assert_eq!(settle(0).await.len(), 2);
+        let register = |call, person, at| {
+            says(call, at, "REGISTER").people(person, person).class(CallClass::Registration)
+        };
+        let others = [register("r-carol", "carol", 2), register("r-before", "bob", -61), register("r-after", "bob", 600)];
+        registrar.log(&store, others).await;
+        correlate(&store, 100).await;
+        assert_eq!(settle(100).await, [], "of another person, or at another time");
+        registrar.log(&store, [register("r-bob", "Bob", 2), register("r-bob", "Bob", 2).status(200)]).await;
+        correlate(&store, 100).await;
+        assert_eq!(settle(200).await, [Due { id, version: 2, again: false }]);
+        assert_eq!(settle(300).await, []);
+        // The call went on, and so does what it borrows.
+        file.log(&store, [says("a", 700, "PUSH").kind(Kind::Push)]).await;
+        correlate(&store, 100).await;
+        assert_eq!(settle(400).await.len(), 1);
+        registrar.log(&store, [register("r-late", "bob", 650)]).await;
+        correlate(&store, 100).await;
+        assert_eq!(settle(500).await.len(), 1);
     }
 
     async fn what_is_learned_of_a_log_stands_with_its_messages_and_its_calls_are_settled_again(store) {
