@@ -12,10 +12,10 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("message", &["record"]),
     ("rule", &["message", "record"]),
     ("agent", &["record"]),
-    ("store", &["message", "record"]),
-    ("collector", &["message", "record", "store"]),
-    ("web", &["message", "record", "store"]),
-    ("siptrail", &["agent", "collector", "message", "record", "store", "web"]),
+    ("store", &["message", "record", "rule"]),
+    ("collector", &["message", "record", "rule", "store"]),
+    ("web", &["message", "record", "rule", "store"]),
+    ("siptrail", &["agent", "collector", "message", "record", "rule", "store", "web"]),
 ];
 
 /// Crates of pure functions and values, and what these must not know.

@@ -12,12 +12,13 @@ create table agent (
     primary key (id)
 );
 
--- Of which sources an agent ever sent anything. learned: what was learned of the log from many calls: who writes it, and what never stands in it.
+-- Of which sources an agent ever sent anything. learned: what was learned of the log from many calls: who writes it, and what never stands in it. holds: which messages it shows of those that it could.
 create table source (
     agent text not null,
     name text not null,
     host text not null,
     learned blob,
+    holds blob,
     primary key (agent, name)
 );
 
@@ -248,8 +249,8 @@ create table day_mark (
 
 -- What correlation makes of calls: scenarios, the keys that join them, and the calls they own.
 
--- caller_key, callee_key: in their normal form, for searches. class, status and what the list shows are written by the correlator; due, lease, outcome, failure, rule and problem are for the
--- judge. kept_from: what came before has been deleted, and the rest is no longer reckoned. said: kinds, methods and statuses of its messages, as bits.
+-- caller_key, callee_key: in their normal form, for searches. class, status and what the list shows are written by the correlator; due and lease are for whoever settles it; outcome, failure and rule are the worst that a rule says of it, judged: how many instances of rules came to
+-- what. kept_from: what came before has been deleted, and the rest is no longer reckoned. said: kinds, methods and statuses of its messages, as bits.
 create table scenario (
     id integer not null primary key autoincrement,
     first bigint not null,
@@ -289,6 +290,7 @@ create table scenario (
     answered_by text,
     failure text,
     rule text,
+    judged blob,
     summary blob not null
 );
 -- The list, class by class; and what few have, for a list that is short.
@@ -298,6 +300,8 @@ create index scenario_due on scenario (due) where due is not null;
 create index scenario_caller on scenario (caller_key, first) where merged_into is null;
 create index scenario_callee on scenario (callee_key, first) where merged_into is null;
 create index scenario_status on scenario (status, first) where merged_into is null and status >= 300;
+-- What failed: `outcome` as rules say.
+create index scenario_outcome on scenario (outcome, first) where merged_into is null and outcome is not null and outcome <> 5;
 create index scenario_merged on scenario (merged_into) where merged_into is not null;
 
 -- What requests of REST and push are known by to their answers, and answers whose request is not known yet: hash of the id
@@ -351,3 +355,124 @@ create table scenario_call (
     primary key (scenario_id, stream_id, day, call)
 ) without rowid;
 create index scenario_call_call on scenario_call (call);
+
+-- What rules say of scenarios.
+
+-- Rules and routes as collectors loaded them, and what is wrong with the files; the newest is in force.
+create table rulebook (
+    loaded bigint not null,
+    hash blob not null,
+    content blob not null,
+    primary key (hash)
+) without rowid;
+
+-- Instances of rules that did not go well, and those of which nobody can tell. due: the event time at which they failed; told: what was
+-- seen and what was not.
+create table verdict (
+    scenario_id bigint not null,
+    due bigint not null,
+    nth integer not null,
+    outcome smallint not null,
+    severity smallint not null,
+    rule text not null,
+    failure text not null,
+    told blob not null,
+    primary key (scenario_id, rule, nth)
+) without rowid;
+create index verdict_rule on verdict (rule, due);
+create index verdict_due on verdict (due);
+
+-- How many instances of a rule came to what, by the minute of event time in which they began.
+create table rule_count (
+    minute bigint not null,
+    count bigint not null,
+    outcome smallint not null,
+    rule text not null,
+    primary key (rule, minute, outcome)
+) without rowid;
+create index rule_count_minute on rule_count (minute);
+
+-- Scenarios of one failure that are reported together. due: when it is looked at again; state: what was reported last; mails: how many.
+-- Of one key one group is open.
+create table alert_group (
+    id integer not null primary key autoincrement,
+    opened bigint not null,
+    changed bigint not null,
+    closed bigint,
+    due bigint,
+    lease_until bigint not null default 0,
+    items bigint not null,
+    mails bigint not null,
+    reported bigint,
+    severity smallint not null,
+    route integer not null,
+    hash blob not null,
+    env text not null,
+    rule text not null,
+    failure text not null,
+    state blob
+);
+create unique index alert_group_open on alert_group (hash) where closed is null;
+create index alert_group_due on alert_group (due) where due is not null;
+create index alert_group_changed on alert_group (changed);
+
+-- at: the event time of the failure; seen: when it was judged; reported: when it was mailed. times: how often the same people met it.
+create table alert_item (
+    group_id bigint not null,
+    scenario_id bigint not null,
+    at bigint not null,
+    seen bigint not null,
+    changed bigint not null,
+    reported bigint,
+    state smallint not null,
+    leg text not null,
+    told blob not null,
+    primary key (group_id, scenario_id, leg)
+) without rowid;
+create index alert_item_scenario on alert_item (scenario_id);
+
+-- Mails, as they are sent: message_id and mime never change. not_before, attempts and lease are the sender's.
+create table mail_outbox (
+    id integer not null primary key autoincrement,
+    group_id bigint,
+    created bigint not null,
+    not_before bigint not null,
+    expires bigint not null,
+    sent bigint,
+    lease_until bigint not null default 0,
+    attempts integer not null,
+    kind smallint not null,
+    state smallint not null,
+    priority smallint not null,
+    last_code integer,
+    lease_owner text,
+    team text not null,
+    recipients text not null,
+    message_id text not null,
+    subject text not null,
+    last_text text,
+    plain blob not null,
+    mime blob not null
+);
+create unique index mail_outbox_message on mail_outbox (message_id);
+create index mail_outbox_due on mail_outbox (state, not_before);
+create index mail_outbox_group on mail_outbox (group_id);
+create index mail_outbox_created on mail_outbox (created);
+
+-- Each try to send one.
+create table mail_attempt (
+    mail_id bigint not null,
+    at bigint not null,
+    code integer,
+    said text not null,
+    primary key (mail_id, at)
+) without rowid;
+
+-- Accounts that must wait, and why.
+create table mail_hold (
+    until bigint not null,
+    wait bigint not null,
+    account text not null,
+    why text not null,
+    primary key (account)
+) without rowid;

@@ -9,7 +9,7 @@
 //! - `verdict`: what came of what was expected
 //! - `ground`, `instance`, `fact`, `matching`: what each row says; what one instance is about; facts; what a pattern means
 //! - `expected`: who would show that a message came
-//! - `judge`: what came of each instance of a rule
+//! - `judge`, `told`: what came of each instance of a rule; a verdict as it is kept
 
 pub mod duration;
 pub mod evidence;
@@ -25,6 +25,7 @@ mod matching;
 pub mod near;
 pub mod print;
 pub mod syntax;
+pub mod told;
 pub mod verdict;
 pub mod words;
 

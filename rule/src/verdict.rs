@@ -39,6 +39,7 @@ pub struct Verdict {
 
 /// From the worst to the best.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Outcome {
     Failed,
     Late,
@@ -49,6 +50,16 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// As it is stored.
+    pub fn code(self) -> i16 {
+        self as i16
+    }
+
+    pub fn from_code(code: i16) -> Option<Self> {
+        let all = [Self::Failed, Self::Late, Self::Unknown, Self::Open, Self::Business, Self::Ok];
+        all.into_iter().find(|outcome| outcome.code() == code)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Failed => "failed",

@@ -2,9 +2,11 @@
 //!
 //! Read in this order: [`append`] (what agents send), [`correlate`] (what it belongs to), [`scenario`], [`search`],
 //! `early` (what is read beside what is final), [`stream`], [`source`], `near_miss` and [`position`] (what is read), and
-//! [`agent`] (who reads it); [`settle`] and [`learned`] (what is worked out and learned of it).
+//! [`agent`] (who reads it); [`settle`] and [`learned`] (what is worked out and learned of it); [`verdict`], [`rulebook`],
+//! [`alert`] and [`outgoing`] (what rules say of it, and the mails that report it).
 
 pub mod agent;
+pub mod alert;
 pub mod append;
 mod backend;
 mod blob;
@@ -19,9 +21,11 @@ pub mod health;
 pub mod learned;
 mod messages;
 pub mod near_miss;
+pub mod outgoing;
 mod owner;
 mod page;
 pub mod position;
+pub mod rulebook;
 pub mod scenario;
 mod scope;
 pub mod search;
@@ -34,6 +38,7 @@ mod summaries;
 #[cfg(test)]
 mod tests;
 mod text;
+pub mod verdict;
 mod version;
 
 pub use error::Error;

@@ -20,6 +20,7 @@ use crate::scope::{Most, Scope};
 use crate::statement::{self, push_list};
 use crate::stored::{StoredRow, call_key};
 use crate::text::big;
+use crate::verdict::{self, Judged};
 use crate::{Error, Store, append};
 
 /// Messages that are read for one round of settling, unless one call alone has more.
@@ -65,6 +66,8 @@ pub struct Settled {
     pub next: Option<Timestamp>,
     /// Not before then, whatever comes.
     pub rest_until: Timestamp,
+    /// What rules say of it; none where none are in force.
+    pub judged: Option<Judged>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -200,13 +203,15 @@ impl Store {
     }
 
     /// Keeps what was worked out, of those that are still as they were. Gives their number.
-    pub async fn settle(&self, owner: &str, settled: &[Settled]) -> Result<u64, Error> {
+    pub async fn settle(&self, owner: &str, settled: &[Settled], now: Timestamp) -> Result<u64, Error> {
         let mut tx = self.backend.begin().await?;
         let mut kept = 0;
         let mut sorted: Vec<&Settled> = settled.iter().collect();
         sorted.sort_by_key(|settled| settled.due.id.0);
         let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        for Settled { due, gist, problems, next, rest_until } in sorted {
+        let mut judged: Vec<(ScenarioId, &Judged)> = Vec::new();
+        for settled in sorted {
+            let Settled { due, gist, problems, next, rest_until, .. } = settled;
             let written = with_transaction!(&mut tx, db => {
                 let mut q = QueryBuilder::<Db>::new("update scenario set settled = version, lease_until = 0, due = ");
                 q.push_bind(next.map(|at| at.0.max(rest_until.0))).push(", rest_until = ").push_bind(rest_until.0);
@@ -227,6 +232,7 @@ impl Store {
                 q.build().execute(&mut *db).await?.rows_affected()
             });
             kept += written;
+            judged.extend(settled.judged.as_ref().filter(|_| written > 0).map(|judged| (due.id, judged)));
             if written == 0 {
                 // It changed meanwhile, and is due again once it may be.
                 with_transaction!(&mut tx, db => {
@@ -243,6 +249,7 @@ impl Store {
                 });
             }
         }
+        verdict::write(&mut tx, &judged, now).await?;
         tx.commit().await?;
         Ok(kept)
     }

@@ -39,7 +39,7 @@ fn gist() -> Gist {
 }
 
 fn settled(due: Due) -> Settled {
-    Settled { due, gist: Some(gist()), problems: 2, next: None, rest_until: Timestamp(0) }
+    Settled { due, gist: Some(gist()), problems: 2, next: None, rest_until: Timestamp(0), judged: None }
 }
 
 async fn call(store: &Store, more: Vec<Says>) -> (File, ScenarioId) {
@@ -67,7 +67,7 @@ store_test! {
         assert_eq!(messages.iter().map(|(due, all)| (due.id, all.len())).collect::<Vec<_>>(), [(id, 2)]);
         assert_eq!((listed(&store, 200).await.len(), listed(&store, 500).await.len()), (1, 0));
         assert_eq!(listed(&store, 200).await[0].problems, None);
-        assert_eq!(store.settle("one", &[settled(due[0])]).await.unwrap(), 1);
+        assert_eq!(store.settle("one", &[settled(due[0])], NOON).await.unwrap(), 1);
         assert_eq!(listed(&store, 200).await, []);
         let row = &listed(&store, 500).await[0];
         assert_eq!((row.status, row.answered_by.as_deref(), row.problems), (Some(500), Some("carol"), Some(2)));
@@ -80,7 +80,7 @@ store_test! {
         let due = store.due("one", later(0), LEASE, 10).await.unwrap();
         file.log(&store, [says("a", 60, "BYE")]).await;
         correlate(&store, 100).await;
-        assert_eq!(store.settle("one", &[settled(due[0])]).await.unwrap(), 0);
+        assert_eq!(store.settle("one", &[settled(due[0])], NOON).await.unwrap(), 0);
         assert_eq!(only(&store).await.row.status, Some(200));
         assert_eq!(store.due("one", later(1), LEASE, 10).await.unwrap(), [Due { id, version: 2, again: false }]);
     }
@@ -88,7 +88,7 @@ store_test! {
     async fn what_was_settled_stands_until_what_came_later_is(store) {
         let (mut file, _) = call(&store, Vec::new()).await;
         let due = store.due("one", later(0), LEASE, 10).await.unwrap();
-        store.settle("one", &[settled(due[0])]).await.unwrap();
+        store.settle("one", &[settled(due[0])], NOON).await.unwrap();
         file.log(&store, [says("a", 60, "BYE")]).await;
         correlate(&store, 100).await;
         let row = only(&store).await.row;
@@ -101,15 +101,15 @@ store_test! {
         assert_eq!(store.due("two", later(59), LEASE, 10).await.unwrap(), []);
         let again = store.due("two", later(61), LEASE, 10).await.unwrap();
         assert_eq!(again, [Due { id, version: 1, again: false }]);
-        assert_eq!(store.settle("one", &[settled(due[0])]).await.unwrap(), 0);
-        assert_eq!(store.settle("two", &[settled(again[0])]).await.unwrap(), 1);
+        assert_eq!(store.settle("one", &[settled(due[0])], NOON).await.unwrap(), 0);
+        assert_eq!(store.settle("two", &[settled(again[0])], NOON).await.unwrap(), 1);
     }
 
     async fn a_call_with_a_deadline_is_due_again_then_and_no_sooner(store) {
         let (_, id) = call(&store, Vec::new()).await;
         let due = store.due("one", later(0), LEASE, 10).await.unwrap();
         let next = Settled { next: Some(later(30)), ..settled(due[0]) };
-        store.settle("one", &[next]).await.unwrap();
+        store.settle("one", &[next], NOON).await.unwrap();
         assert_eq!(store.due("one", later(29), LEASE, 10).await.unwrap(), []);
         assert_eq!(store.due("one", later(31), LEASE, 10).await.unwrap(), [Due { id, version: 1, again: true }]);
     }
@@ -148,7 +148,7 @@ store_test! {
                 let due = store.due("one", later(at), LEASE, 10).await.unwrap();
                 store.due_messages(&due).await.unwrap();
                 let all: Vec<Settled> = due.iter().map(|due| settled(*due)).collect();
-                assert_eq!(store.settle("one", &all).await.unwrap(), due.len() as u64);
+                assert_eq!(store.settle("one", &all, NOON).await.unwrap(), due.len() as u64);
                 due
             }
         };
@@ -178,7 +178,7 @@ store_test! {
         let due = store.due("one", later(0), LEASE, 10).await.unwrap();
         let messages = store.due_messages(&due).await.unwrap();
         assert_eq!(messages[0].1[0].place.learned.machines.len(), 0);
-        store.settle("one", &[settled(due[0])]).await.unwrap();
+        store.settle("one", &[settled(due[0])], NOON).await.unwrap();
         assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap(), []);
         let source = file.meta().source;
         let learn = |host: &str, since: Timestamp, now: Timestamp| {
@@ -196,7 +196,7 @@ store_test! {
         let due = store.due("one", later(100), LEASE, 10).await.unwrap();
         assert_eq!(due.len(), 1);
         learn("10.0.0.3", NOON, later(110)).await;
-        assert_eq!(store.settle("one", &[settled(due[0])]).await.unwrap(), 0, "it was worked out from what was known before");
+        assert_eq!(store.settle("one", &[settled(due[0])], NOON).await.unwrap(), 0, "it was worked out from what was known before");
         let due = store.due("one", later(200), LEASE, 10).await.unwrap();
         let messages = store.due_messages(&due).await.unwrap();
         let hosts: Vec<&str> = messages[0].1[0].place.learned.machines.iter().map(|machine| machine.host.as_str()).collect();

@@ -1,0 +1,137 @@
+//! A verdict as it is kept: it stands by itself, whatever is read later.
+
+use message::flow::{Flow, Log};
+use message::logged::Message;
+use record::id::MessageId;
+use record::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::print;
+use crate::syntax::{Rule, Severity};
+use crate::verdict::{Outcome, State, Verdict, Why};
+
+/// What was seen and what was not, of one instance of a rule.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Told {
+    pub rule: String,
+    /// First bytes of the hash of the rule that was judged by.
+    pub version: u64,
+    pub severity: Severity,
+    pub outcome: Outcome,
+    /// The failure class; of business its class.
+    pub failure: Option<String>,
+    /// The step that names it; none: the ending did.
+    pub step: Option<usize>,
+    pub due: Option<Timestamp>,
+    /// Microseconds.
+    pub late_by: Option<i64>,
+    /// Tag of its leg, and the device or target at its end.
+    pub leg: String,
+    pub target: String,
+    /// The message that opened it, and the one that ended it.
+    pub start: MessageId,
+    pub ended: Option<MessageId>,
+    pub steps: Vec<Step>,
+    /// Why nobody can tell, in words.
+    pub why: Option<String>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Step {
+    /// Its label, else its number.
+    pub name: String,
+    /// As the rule writes it.
+    pub text: String,
+    pub failure: Option<String>,
+    pub seen: Seen,
+    pub due: Option<Timestamp>,
+    /// Names of the columns between which it would have gone.
+    pub from: Option<String>,
+    pub to: Option<String>,
+    /// The message that met it, or that is forbidden.
+    pub message: Option<MessageId>,
+    /// Microseconds that it came too late.
+    pub late_by: Option<i64>,
+    pub why: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Seen {
+    Met,
+    Late,
+    Missed,
+    Forbidden,
+    Open,
+    CannotTell,
+    NotAsked,
+}
+
+impl Told {
+    pub fn of(verdict: &Verdict, rule: &Rule, flow: &Flow, messages: &[Message]) -> Self {
+        let message = |row: usize| messages[flow.rows[row].message].id;
+        let labels = print::labels(&rule.steps);
+        let name = |node: usize| flow.nodes[node].name.clone();
+        let step = |(at, progress): (usize, &crate::verdict::Progress)| {
+            let of = &rule.steps[at];
+            let (seen, row, late_by, why) = match &progress.state {
+                State::Met(row) => (Seen::Met, *row, None, None),
+                State::Late(row, by) => (Seen::Late, Some(*row), Some(*by), None),
+                State::Missed(None) => (Seen::Missed, None, None, None),
+                State::Missed(row) => (Seen::Forbidden, *row, None, None),
+                State::Open => (Seen::Open, None, None, None),
+                State::Silent => (Seen::CannotTell, None, None, None),
+                State::Blind(why) => (Seen::CannotTell, None, None, Some(why.to_string())),
+                State::NotAsked => (Seen::NotAsked, None, None, None),
+            };
+            Step {
+                name: of.label.clone().unwrap_or_else(|| (at + 1).to_string()),
+                text: print::step(of, &labels),
+                failure: of.failure.clone(),
+                seen,
+                due: progress.due,
+                from: progress.hop.map(|(from, _)| name(from)),
+                to: progress.hop.map(|(_, to)| name(to)),
+                message: row.map(message),
+                late_by,
+                why,
+            }
+        };
+        let leg = &flow.legs[verdict.leg];
+        Self {
+            rule: verdict.rule.clone(),
+            version: verdict.version,
+            severity: verdict.severity,
+            outcome: verdict.outcome,
+            failure: verdict.class.clone(),
+            step: verdict.step,
+            due: verdict.due,
+            late_by: verdict.late_by,
+            leg: leg.tag.clone(),
+            target: leg.target.clone(),
+            start: message(verdict.start),
+            ended: verdict.ended.map(message),
+            steps: verdict.steps.iter().enumerate().map(step).collect(),
+            why: verdict.why.as_ref().map(Why::to_string),
+        }
+    }
+
+    /// Where the ladder shows it: `RULE.STEP.LEG`.
+    pub fn fragment(&self) -> String {
+        let step = self.step.and_then(|step| self.steps.get(step)).map_or("end", |step| step.name.as_str());
+        format!("{}.{step}.{}", self.rule, self.leg)
+    }
+}
+
+impl std::fmt::Display for Why {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = |logs: &[Log]| logs.iter().map(|log| log.source.as_str()).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::NeverLogged { log, what } => write!(f, "{} is not known to log {what}", log.source),
+            Self::NoLog => f.write_str("no machine on this way has a log that would show it"),
+            Self::NeverRegistered => f.write_str("no REGISTER has shown this device"),
+            Self::Silent(logs) => write!(f, "nothing is reported of {}", names(logs)),
+            Self::GivenUp => f.write_str("neither an ending nor a missed step came"),
+        }
+    }
+}

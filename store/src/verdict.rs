@@ -1,0 +1,215 @@
+//! What rules say of scenarios: written with what was worked out of them, and read back for pages.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use record::id::ScenarioId;
+use record::time::{MINUTE, Timestamp};
+use rule::told::Told;
+use rule::verdict::Outcome;
+use sqlx::QueryBuilder;
+
+use crate::alert::{self, Alarm};
+use crate::backend::{Transaction, with_pool, with_transaction};
+use crate::statement::{self, push_list};
+use crate::{Error, Store, blob};
+
+/// What rules say of one scenario.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Judged {
+    /// The worst that any rule says, with its failure class and rule.
+    pub worst: Option<(Outcome, Option<String>, String)>,
+    /// Instances that failed, were late, or of which nobody can tell.
+    pub told: Vec<Told>,
+    /// By rule, minute of event time in which the instance began, and outcome: how many.
+    pub counts: BTreeMap<(String, i64, Outcome), i64>,
+    /// Failures that may be mailed.
+    pub alarms: Vec<Alarm>,
+}
+
+/// As counts are kept with the scenario, to be taken back when it is judged again.
+type Kept = Vec<(String, i64, Outcome, i64)>;
+
+/// How often a rule came to what.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Counts(pub BTreeMap<Outcome, i64>);
+
+/// Writes what rules say of these scenarios, in the transaction that settles them.
+pub(crate) async fn write(tx: &mut Transaction, judged: &[(ScenarioId, &Judged)], now: Timestamp) -> Result<(), Error> {
+    if judged.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = judged.iter().map(|(id, _)| id.0).collect();
+    let mut before: BTreeMap<i64, (Option<Outcome>, Kept)> = BTreeMap::new();
+    for list in statement::lists(&ids) {
+        let rows: Vec<(i64, Option<i16>, Option<Vec<u8>>)> = with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new("select id, outcome, judged from scenario where id in ");
+            push_list!(q, list);
+            q.build_query_as().fetch_all(&mut *db).await?
+        });
+        for (id, outcome, kept) in rows {
+            let kept = kept.map(|kept| blob::read::<Kept>(&kept, "what was counted of a scenario")).transpose();
+            let kept = kept.unwrap_or_else(|error| {
+                tracing::warn!(%error, "it is counted anew");
+                None
+            });
+            before.insert(id, (outcome.and_then(Outcome::from_code), kept.unwrap_or_default()));
+        }
+    }
+    let had_rows = |id: &i64| before.get(id).and_then(|(outcome, _)| *outcome).is_some_and(is_kept);
+    remove(tx, &ids.iter().copied().filter(had_rows).collect::<Vec<_>>()).await?;
+    insert(tx, judged).await?;
+    let mut changes: BTreeMap<(String, i64, Outcome), i64> = BTreeMap::new();
+    for (id, judged) in judged {
+        let kept: Kept = judged.counts.iter().map(|((rule, at, what), n)| (rule.clone(), *at, *what, *n)).collect();
+        let earlier = before.get(&id.0).map(|(_, kept)| kept.clone()).unwrap_or_default();
+        if kept == earlier && judged.worst.as_ref().map(|worst| worst.0) == before.get(&id.0).and_then(|known| known.0)
+        {
+            continue;
+        }
+        for (rule, at, what, n) in earlier {
+            *changes.entry((rule, at, what)).or_default() -= n;
+        }
+        for (key, n) in &judged.counts {
+            *changes.entry(key.clone()).or_default() += n;
+        }
+        let (outcome, failure, rule) = match &judged.worst {
+            Some((outcome, failure, rule)) => (Some(outcome.code()), failure.as_deref(), Some(rule.as_str())),
+            None => (None, None, None),
+        };
+        with_transaction!(&mut *tx, db => {
+            sqlx::query("update scenario set outcome = $1, failure = $2, rule = $3, judged = $4 where id = $5")
+                .bind(outcome)
+                .bind(failure)
+                .bind(rule)
+                .bind(blob::write_bare(&kept))
+                .bind(id.0)
+                .execute(&mut *db)
+                .await?;
+        });
+    }
+    count(tx, changes).await?;
+    let had_alarms =
+        |id: &i64| before.get(id).is_some_and(|(outcome, _)| matches!(outcome, Some(Outcome::Failed | Outcome::Late)));
+    let alarming: Vec<(ScenarioId, &[Alarm], &[Told])> = judged
+        .iter()
+        .filter(|(id, judged)| !judged.alarms.is_empty() || had_alarms(&id.0))
+        .map(|(id, judged)| (*id, &judged.alarms[..], &judged.told[..]))
+        .collect();
+    alert::write(tx, &alarming, now).await
+}
+
+/// Such an instance has a row of its own.
+fn is_kept(outcome: Outcome) -> bool {
+    outcome <= Outcome::Unknown
+}
+
+async fn remove(tx: &mut Transaction, of: &[i64]) -> Result<(), Error> {
+    for list in statement::lists(of) {
+        with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new("delete from verdict where scenario_id in ");
+            push_list!(q, list);
+            q.build().execute(&mut *db).await?;
+        });
+    }
+    Ok(())
+}
+
+async fn insert(tx: &mut Transaction, judged: &[(ScenarioId, &Judged)]) -> Result<(), Error> {
+    let mut rows = Vec::new();
+    for (id, judged) in judged {
+        for (nth, told) in judged.told.iter().filter(|told| is_kept(told.outcome)).enumerate() {
+            rows.push((id.0, nth as i32, told, blob::write(told)));
+        }
+    }
+    for some in statement::chunks(&rows) {
+        with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new(
+                "insert into verdict (scenario_id, due, nth, outcome, severity, rule, failure, told) ",
+            );
+            q.push_values(some, |mut row, (id, nth, told, bytes)| {
+                row.push_bind(*id).push_bind(told.due.map_or(0, |due| due.0)).push_bind(*nth);
+                row.push_bind(told.outcome.code()).push_bind(told.severity as i16).push_bind(&told.rule);
+                row.push_bind(told.failure.as_deref().unwrap_or_default()).push_bind(bytes);
+            });
+            q.build().execute(&mut *db).await?;
+        });
+    }
+    Ok(())
+}
+
+async fn count(tx: &mut Transaction, changes: BTreeMap<(String, i64, Outcome), i64>) -> Result<(), Error> {
+    // In one order, so that two collectors do not wait for each other.
+    let changes: Vec<_> = changes.into_iter().filter(|(_, n)| *n != 0).collect();
+    for some in statement::chunks(&changes) {
+        with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new("insert into rule_count (minute, count, outcome, rule) ");
+            q.push_values(some, |mut row, ((rule, minute, outcome), n)| {
+                row.push_bind(*minute).push_bind(*n).push_bind(outcome.code()).push_bind(rule);
+            });
+            q.push(" on conflict (rule, minute, outcome) do update set count = rule_count.count + excluded.count");
+            q.build().execute(&mut *db).await?;
+        });
+    }
+    Ok(())
+}
+
+impl Store {
+    /// What rules say of a scenario that did not go well, the first that was due first.
+    pub async fn verdicts(&self, id: ScenarioId) -> Result<Vec<Told>, Error> {
+        let rows: Vec<Vec<u8>> = with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select told from verdict where scenario_id = $1 order by due, rule, nth limit 1000")
+                .bind(id.0)
+                .fetch_all(pool)
+                .await?
+        });
+        rows.iter().map(|bytes| blob::read(bytes, "what a rule says of a scenario")).collect()
+    }
+
+    /// By rule, how often it came to what in instances that began in a span of event time.
+    pub async fn rule_counts(&self, from: Timestamp, to: Timestamp) -> Result<BTreeMap<String, Counts>, Error> {
+        let minute = |at: Timestamp| at.0.div_euclid(MINUTE);
+        let rows: Vec<(String, i16, i64)> = with_pool!(self.backend, pool => {
+            sqlx::query_as(
+                "select rule, outcome, cast(sum(count) as bigint) from rule_count
+                 where minute >= $1 and minute <= $2 group by rule, outcome",
+            )
+            .bind(minute(from))
+            .bind(minute(to))
+            .fetch_all(pool)
+            .await?
+        });
+        let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
+        for (rule, outcome, n) in rows {
+            if let Some(outcome) = Outcome::from_code(outcome).filter(|_| n > 0) {
+                counts.entry(rule).or_default().0.insert(outcome, n);
+            }
+        }
+        Ok(counts)
+    }
+
+    /// Scenarios in which a failure of a rule was due in a span of event time, the newest first.
+    pub async fn failed(&self, from: Timestamp, to: Timestamp, most: usize) -> Result<Vec<(ScenarioId, Told)>, Error> {
+        let rows: Vec<(i64, Vec<u8>)> = with_pool!(self.backend, pool => {
+            sqlx::query_as(
+                "select scenario_id, told from verdict where due >= $1 and due < $2 and outcome = $3
+                 order by due desc, scenario_id limit $4",
+            )
+            .bind(from.0)
+            .bind(to.0)
+            .bind(Outcome::Failed.code())
+            .bind(most as i64)
+            .fetch_all(pool)
+            .await?
+        });
+        let read = |(id, bytes): (i64, Vec<u8>)| Ok((ScenarioId(id), blob::read(&bytes, "what a rule says")?));
+        rows.into_iter().map(read).collect()
+    }
+
+    /// Rules of which anything was judged at all.
+    pub async fn rules_seen(&self) -> Result<BTreeSet<String>, Error> {
+        let rows: Vec<String> = with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select distinct rule from rule_count").fetch_all(pool).await?
+        });
+        Ok(rows.into_iter().collect())
+    }
+}
