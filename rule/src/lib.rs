@@ -5,12 +5,18 @@
 //! - `near`, `duration`, `words`: the word that was meant; times as they are written; the words of the language
 //! - `fault`: what is wrong in a file, with its place
 //! - `grammar`, `print`: the sentences of a rule, from text to values and back
+//! - `outcome`, `version`: which failure classes an ending can have; what a version is the hash of
+//! - `document`, `defaults`, `written`, `set`: TOML with places; what all rules share; one rule or watch; all files
+//! - `routes`: who is told of which failures, and when
+//! - `phrase`, `prose`: patterns and times in plain English; a rule as prose
 //! - `holds`, `evidence`: what each log is known to hold; all that a judgement rests on
 //! - `verdict`: what came of what was expected
 //! - `ground`, `instance`, `fact`, `matching`: what each row says; what one instance is about; facts; what a pattern means
 //! - `expected`: who would show that a message came
 //! - `judge`, `told`: what came of each instance of a rule; a verdict as it is kept
 
+mod defaults;
+mod document;
 pub mod duration;
 pub mod evidence;
 mod expected;
@@ -23,10 +29,17 @@ mod instance;
 mod judge;
 mod matching;
 pub mod near;
+mod outcome;
+mod phrase;
 pub mod print;
+pub mod prose;
+pub mod routes;
+pub mod set;
 pub mod syntax;
 pub mod told;
 pub mod verdict;
+mod version;
 pub mod words;
+mod written;
 
 pub use judge::judge;

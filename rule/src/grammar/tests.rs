@@ -102,8 +102,8 @@ fn sentences_in_canonical_form_stay_as_they_are() {
 #[test]
 fn what_is_wrong_with_a_step_is_said_with_its_place() {
     let texts = [
-        "",
         "ACK",
+        "",
         "wake:",
         "ACK form device else x",
         "ACK to calller else x",
@@ -146,9 +146,10 @@ fn what_is_wrong_with_a_step_is_said_with_its_place() {
         "INVITE to caller from device else x",
     ];
     insta::assert_snapshot!(faults(&texts, |text| read_step(text).err()), @r#"
-    ^ a message is missing here; expected a method such as INVITE, a status such as 2xx and a method
     ACK
        ^ say what it is when this step is missed: `else` and a failure class; expected a path, from, to, with, or, within, before, optional, else
+
+    ^ a message is missing here; expected a method such as INVITE, a status such as 2xx and a method
     wake:
          ^ a message is missing here; expected a method such as INVITE, a status such as 2xx and a method
     ACK form device else x
@@ -259,8 +260,8 @@ fn what_is_wrong_with_other_sentences_is_said_with_its_place() {
         ^^^^^^ `within` cannot stand here; expected a path, from, to, with, or, before, after
     ");
     let whens = [
-        "",
         "ten in 5m",
+        "",
         "10 on 5m",
         "10 in 5",
         "below 20 of last week in 5m",
@@ -271,9 +272,10 @@ fn what_is_wrong_with_other_sentences_is_said_with_its_place() {
         "0 in 5m",
     ];
     insta::assert_snapshot!(faults(&whens, |text| amounts(text).err()), @"
-    ^ a number is missing; expected a number such as 10, a share such as 3%
     ten in 5m
     ^^^ `ten` is no number of failures; expected 10, 3%, below 20% of last week, above 200% of last week
+
+    ^ a number is missing; expected a number such as 10, a share such as 3%
     10 on 5m
        ^^ `on` is not understood here; expected in; meant in
     10 in 5
@@ -291,11 +293,12 @@ fn what_is_wrong_with_other_sentences_is_said_with_its_place() {
     0 in 5m
     ^ `0` is no number of failures; expected 10, 3%, below 20% of last week, above 200% of last week
     ");
-    let ranges = ["", "4x", "busy", "401|", "401 407"];
+    let ranges = ["4x", "", "busy", "401|", "401 407"];
     insta::assert_snapshot!(faults(&ranges, |text| super::ranges(text).err()), @"
-    ^ a status is missing here; expected 486, 4xx, 3xx-6xx
     4x
     ^^ `4x` is no status from 100 to 699; expected 486, 2xx, 3xx-6xx
+
+    ^ a status is missing here; expected 486, 4xx, 3xx-6xx
     busy
     ^^^^ `busy` is no status from 100 to 699; expected 486, 2xx, 3xx-6xx
     401|

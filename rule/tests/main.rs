@@ -1,0 +1,5 @@
+//! The rule language through the crate's front door: files of rules and of routes, and what is said of them.
+
+mod files;
+mod prose;
+mod routes;
