@@ -76,7 +76,7 @@ impl Store {
 
     /// Applies rows: keys and calls to scenarios, rows deleted, offsets moved, fenced by owner and offset, in one transaction.
     pub async fn correlate(&self, owner: &str, now: Timestamp, mut rows: Vec<OutboxRow>) -> Result<Correlated, Error> {
-        let moved = doubt::settle(self, &mut rows).await?;
+        let doubts = doubt::settle(self, &mut rows).await?;
         let exchanges = exchange::pair(self, &mut rows).await?;
         // Asked outside of the transaction: what wants them from now on finds them stored.
         let wanting = self.wanting(rows.iter().flat_map(|row| &row.events)).await?;
@@ -88,9 +88,9 @@ impl Store {
                 tx.rollback().await?;
                 return Ok(Correlated::default());
             }
-            match union::apply(&mut tx, now, &rows, (&components, &wanting)).await {
+            match union::apply(&mut tx, now, &rows, (&components, &wanting, &doubts.left)).await {
                 Ok(Some(correlated)) => {
-                    doubt::file(&mut tx, &moved).await?;
+                    doubt::file(&mut tx, &doubts).await?;
                     exchange::keep(&mut tx, &exchanges, now).await?;
                     tx.commit().await?;
                     return Ok(correlated);
@@ -99,8 +99,8 @@ impl Store {
                 Ok(None) => {
                     tx.rollback().await?;
                     tries += 1;
-                    if tries == TRIES {
-                        // As one who was too late: the rows wait for the next look.
+                    if tries == TRIES || !doubts.left.is_empty() {
+                        // As one who was too late: the rows wait for the next look, and what is in doubt is looked at anew.
                         return Ok(Correlated::default());
                     }
                 }

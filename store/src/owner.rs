@@ -1,9 +1,9 @@
 //! From a message to its scenario.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use message::logged::Message;
-use record::id::{CallKey, MessageId, ScenarioId};
+use record::id::{CallKey, MessageId, Offset, ScenarioId, StreamId};
 use record::time::{Day, Timestamp};
 use sqlx::QueryBuilder;
 
@@ -11,8 +11,8 @@ use crate::backend::with_pool;
 use crate::scenario::class_of;
 use crate::statement::push_list;
 use crate::stored::{StoredRow, call_key};
-use crate::text::big;
-use crate::{Error, Store, append, statement};
+use crate::text::{big, count};
+use crate::{Error, Store, append, scope, statement};
 
 impl Store {
     /// One message, final or provisional, and the scenario it belongs to, if it is correlated yet.
@@ -44,13 +44,40 @@ impl Store {
         calls.sort_unstable();
         calls.dedup();
         let owners = self.owners_of(&calls).await?;
+        let both = |call: &CallKey| {
+            let of = owners.get(call).map_or(&[][..], Vec::as_slice);
+            of.iter().any(|(_, day)| day.is_some()) && of.iter().any(|(_, day)| day.is_none())
+        };
+        let daily = self.daily(&sightings.iter().filter(|s| both(&s.call)).map(|s| s.id).collect::<Vec<_>>()).await?;
         let owner = |sighting: &Sighting| {
             let of = owners.get(&sighting.call)?;
-            let day = Some(sighting.time.day());
-            let found = of.iter().find(|(_, d)| *d == day).or_else(|| of.iter().find(|(_, d)| d.is_none()))?;
+            let day = Some(sighting.time.day()).filter(|_| !both(&sighting.call) || daily.contains(&sighting.id));
+            let found =
+                of.iter().find(|(_, d)| d.is_some() && *d == day).or_else(|| of.iter().find(|(_, d)| d.is_none()))?;
             Some((sighting.id, found.0))
         };
         Ok(sightings.iter().filter_map(owner).collect())
+    }
+
+    /// Those of these messages that are filed by day: of a Call-ID that has a call, too, their rows say so.
+    async fn daily(&self, of: &[MessageId]) -> Result<HashSet<MessageId>, Error> {
+        let mut daily = HashSet::new();
+        for some in statement::chunks(of) {
+            let rows: Vec<(i64, i64)> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new("");
+                for (table, more) in [("message", " union all "), ("provisional", "")] {
+                    q.push(format_args!("select m.stream_id, m.off from {table} m join ("));
+                    q.push_values(some, |mut row, id| {
+                        row.push_bind(id.stream.0).push_bind(big(id.offset.0));
+                    });
+                    q.push(") as v on m.stream_id = v.column1 and m.off = v.column2 where m.class in (");
+                    q.push(scope::daily()).push(")").push(more);
+                }
+                q.build_query_as().fetch_all(pool).await?
+            });
+            daily.extend(rows.into_iter().map(|(stream, off)| MessageId::new(StreamId(stream), Offset(count(off)))));
+        }
+        Ok(daily)
     }
 
     /// The scenarios of each call, with their day where they are filed by day.

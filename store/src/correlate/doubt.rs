@@ -1,13 +1,18 @@
-//! Answers that may be of a call or stand for themselves: they go where their request went.
+//! Answers that may be of a call or stand for themselves: they go where their request went, also where their call is known only
+//! after them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use message::event::{CallClass, CallEvent};
-use record::id::CallKey;
+use message::logged::Message;
+use message::summary::Summary;
+use record::id::{CallKey, MessageId, ScenarioId};
+use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
-use super::OutboxRow;
+use super::{OutboxRow, remake};
 use crate::backend::{Transaction, with_pool, with_transaction};
+use crate::scope::{Most, Scope};
 use crate::statement::push_list;
 use crate::stored::call_key;
 use crate::text::big;
@@ -15,41 +20,160 @@ use crate::{Error, Store, statement};
 
 /// Requests that are looked for in the store, for the answers of one round.
 const LOOK_UPS: usize = 100;
+/// Answers that are looked at again in one round, now that there is a call of their Call-ID.
+const EARLIER: usize = 1_000;
+/// A scenario of a day that holds more is not counted anew for a few answers.
+const MOST: u64 = 1_000;
 
-/// Rows that are of a call though their messages alone do not say so: stream, offset, day.
-pub(super) type Moved = Vec<(i64, i64, i32)>;
+/// What was decided of such answers.
+#[derive(Default)]
+pub(super) struct Decided {
+    /// Rows that are of a call though their messages alone do not say so: stream, offset, day.
+    moved: Vec<(i64, i64, i32)>,
+    /// Scenarios of a day that some of these leave.
+    pub left: BTreeMap<i64, Left>,
+}
 
-/// Files such answers with their requests. Gives those whose rows must say so, in the transaction that joins them.
-pub(super) async fn settle(store: &Store, rows: &mut [OutboxRow]) -> Result<Moved, Error> {
+/// A scenario as it was when its answers were looked at, and as it is without those that leave it.
+pub(super) struct Left {
+    pub seen: Summary,
+    pub rest: Summary,
+}
+
+/// Whose request is known to be of which class: by call, branch and method.
+type Requests = BTreeMap<(CallKey, String, String), CallClass>;
+
+/// Files such answers with their requests: those of these rows, and those of before whose call these rows bring; these are
+/// added to the rows.
+pub(super) async fn settle(store: &Store, rows: &mut [OutboxRow]) -> Result<Decided, Error> {
+    let mut asking = Asking { store, requests: requests(rows), asked: 0 };
+    let mut decided = Decided::default();
     let doubtful: BTreeSet<CallKey> =
         events(rows).filter(|event| event.is_in_doubt()).map(|event| event.call).collect();
-    let (mut moved, mut asked_store) = (Vec::new(), 0);
-    if doubtful.is_empty() {
-        return Ok(moved);
-    }
-    let calls = known_as_calls(store, rows, &doubtful).await?;
-    let asked = |event: &CallEvent| (event.call, event.branch.clone(), event.method.clone());
-    let requests = events(rows).filter(|event| !event.response && calls.contains(&event.call));
-    let requests: BTreeMap<_, CallClass> = requests.map(|event| (asked(event), event.class)).collect();
+    // In most rounds none is.
+    let calls = if doubtful.is_empty() { BTreeSet::new() } else { known_as_calls(store, rows, &doubtful).await? };
     for event in rows.iter_mut().flat_map(|row| &mut row.events) {
-        if !event.is_in_doubt() || !calls.contains(&event.call) {
-            continue;
+        if event.is_in_doubt() && calls.contains(&event.call) && asking.is_of_call(event).await? {
+            event.class = CallClass::Call;
+            decided.moved.push((event.stream.0, big(event.offset.0), event.day.0));
         }
-        let class = match requests.get(&asked(event)) {
+    }
+    let earlier = earlier(store, rows, &mut asking, &mut decided).await?;
+    if let Some(row) = rows.first_mut() {
+        row.events.extend(earlier);
+    }
+    Ok(decided)
+}
+
+fn requests(rows: &[OutboxRow]) -> Requests {
+    let asked = events(rows).filter(|event| !event.response && matches!(event.method.as_str(), "OPTIONS" | "NOTIFY"));
+    asked.map(|event| ((event.call, event.branch.clone(), event.method.clone()), event.class)).collect()
+}
+
+struct Asking<'a> {
+    store: &'a Store,
+    requests: Requests,
+    asked: usize,
+}
+
+impl Asking<'_> {
+    /// What is in doubt is of a call, where there is one of its Call-ID.
+    async fn is_of_call(&mut self, event: &CallEvent) -> Result<bool, Error> {
+        let class = match self.requests.get(&(event.call, event.branch.clone(), event.method.clone())) {
             Some(class) => Some(*class),
-            None if asked_store < LOOK_UPS => {
-                asked_store += 1;
-                request_before(store, event).await?
+            None if self.asked < LOOK_UPS => {
+                self.asked += 1;
+                request_before(self.store, event).await?
             }
             // A log that holds so many answers without their requests holds none.
             None => None,
         };
-        if class.is_none_or(|class| class == CallClass::Call) {
-            event.class = CallClass::Call;
-            moved.push((event.stream.0, big(event.offset.0), event.day.0));
+        Ok(class.is_none_or(|class| class == CallClass::Call))
+    }
+}
+
+/// Answers that were filed by day before there was a call of their Call-ID.
+async fn earlier(
+    store: &Store,
+    rows: &[OutboxRow],
+    asking: &mut Asking<'_>,
+    decided: &mut Decided,
+) -> Result<Vec<CallEvent>, Error> {
+    let calls: BTreeSet<CallKey> =
+        events(rows).filter(|event| event.class == CallClass::Call).map(|event| event.call).collect();
+    // By call, stream and class: scenarios of a day.
+    let mut filed: BTreeMap<(CallKey, i64, i16), Vec<i64>> = BTreeMap::new();
+    let (keepalive, subscription) = (CallClass::Keepalive.code(), CallClass::Subscription.code());
+    for list in statement::lists(&calls.into_iter().collect::<Vec<_>>()) {
+        let found: Vec<(i64, Vec<u8>, i64, i16)> = with_pool!(store.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select scenario_id, call, stream_id, class from scenario_call where class in (");
+            q.push_bind(keepalive).push(", ").push_bind(subscription).push(") and call in ");
+            push_list!(q, list.iter().map(|call| call.0.to_vec()));
+            q.build_query_as().fetch_all(pool).await?
+        });
+        for (scenario, call, stream, class) in found {
+            filed.entry((call_key(&call)?, stream, class)).or_default().push(scenario);
         }
     }
+    if filed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut scenarios: BTreeMap<i64, Option<Summary>> = BTreeMap::new();
+    let mut leaving: BTreeMap<i64, BTreeSet<MessageId>> = BTreeMap::new();
+    let mut moved = Vec::new();
+    for message in answers(store, &filed).await? {
+        let mut event = message.event();
+        let of = filed.get(&(event.call, event.stream.0, event.class.code()));
+        let mut scenario = None;
+        for id in of.into_iter().flatten() {
+            let summary = match scenarios.get(id) {
+                Some(known) => known,
+                None => {
+                    let read = remake::read(store, ScenarioId(*id)).await?.filter(|summary| summary.messages <= MOST);
+                    scenarios.entry(*id).or_insert(read)
+                }
+            };
+            let day = summary.as_ref().and_then(|summary| summary.first).map(Timestamp::day);
+            scenario = scenario.or(Some(*id).filter(|_| day == Some(event.day)));
+        }
+        let Some(scenario) = scenario.filter(|_| event.is_in_doubt()) else { continue };
+        if asking.is_of_call(&event).await? {
+            event.class = CallClass::Call;
+            decided.moved.push((event.stream.0, big(event.offset.0), event.day.0));
+            leaving.entry(scenario).or_default().insert(event.message());
+            moved.push(event);
+        }
+    }
+    for (id, messages) in leaving {
+        let Some(Some(seen)) = scenarios.remove(&id) else { continue };
+        let rest = remake::without(store, ScenarioId(id), &messages).await?;
+        decided.left.insert(id, Left { seen, rest });
+    }
     Ok(moved)
+}
+
+/// Answers of these calls, by day, that are joined.
+async fn answers(store: &Store, filed: &BTreeMap<(CallKey, i64, i16), Vec<i64>>) -> Result<Vec<Message>, Error> {
+    let mut found = Vec::new();
+    let offsets = remake::joined(store, filed.keys().map(|(_, stream, _)| *stream)).await?;
+    for class in [CallClass::Keepalive, CallClass::Subscription] {
+        let keys = || filed.keys().filter(|(.., of)| *of == class.code());
+        let calls: BTreeSet<CallKey> = keys().map(|(call, ..)| *call).collect();
+        if calls.is_empty() {
+            continue;
+        }
+        let scope = Scope {
+            calls: Some(calls.into_iter().collect()),
+            streams: keys().map(|(_, stream, _)| *stream).collect::<BTreeSet<_>>().into_iter().collect(),
+            status: Some((100, 699)),
+            class: Some(class),
+            ..Scope::default()
+        };
+        let mut read = store.rows_of(&scope, None, Most::rows(EARLIER)).await?;
+        read.rows.retain(|row| row.provisional == 0 && offsets.get(&row.stream_id).is_some_and(|off| row.off < *off));
+        found.extend(store.messages_of(read.rows).await?.rows);
+    }
+    Ok(found)
 }
 
 /// Those of these Call-IDs that are known as calls: no other answer is of one.
@@ -94,8 +218,8 @@ async fn request_before(store: &Store, event: &CallEvent) -> Result<Option<CallC
 }
 
 /// The rows say from now on that they are of a call: pages read them by their class.
-pub(super) async fn file(tx: &mut Transaction, moved: &Moved) -> Result<(), Error> {
-    for (stream, offset, day) in moved {
+pub(super) async fn file(tx: &mut Transaction, decided: &Decided) -> Result<(), Error> {
+    for (stream, offset, day) in &decided.moved {
         with_transaction!(tx, db => {
             sqlx::query("update message set class = $1 where stream_id = $2 and off = $3 and day = $4")
                 .bind(CallClass::Call.code())

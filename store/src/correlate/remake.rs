@@ -1,15 +1,17 @@
-//! A summary that cannot be read is made anew from the messages of its scenario that are joined already.
+//! A summary that cannot be read, or of a scenario that some messages leave, is made anew from the messages that are joined already.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use message::logged::Message;
 use message::summary::Summary;
-use record::id::ScenarioId;
+use record::id::{MessageId, ScenarioId};
 use record::time::Timestamp;
+use sqlx::QueryBuilder;
 
 use crate::backend::{with_pool, with_transaction};
 use crate::scenario::Found;
-use crate::{Error, Store, summaries};
+use crate::statement::push_list;
+use crate::{Error, Store, statement, summaries};
 
 /// Messages read at a time.
 const CHUNK: usize = 1000;
@@ -18,7 +20,7 @@ pub(super) async fn summary(store: &Store, id: ScenarioId) -> Result<(), Error> 
     let damaged: Vec<u8> = with_pool!(store.backend, pool => {
         sqlx::query_scalar("select summary from scenario where id = $1").bind(id.0).fetch_one(pool).await?
     });
-    let summary = match of_messages(store, id).await {
+    let summary = match without(store, id, &BTreeSet::new()).await {
         Ok(summary) => {
             tracing::warn!(scenario = %id, "the summary of a scenario cannot be read; it is made anew from its messages");
             summary
@@ -42,24 +44,48 @@ pub(super) async fn summary(store: &Store, id: ScenarioId) -> Result<(), Error> 
     tx.commit().await
 }
 
-/// What lies after the offset of correlation is still to be added by whoever joins it.
-async fn of_messages(store: &Store, id: ScenarioId) -> Result<Summary, Error> {
-    let offsets: Vec<(i64, i64)> = with_pool!(store.backend, pool => {
-        sqlx::query_as(
-            "select o.stream_id, o.off from correlation_offset o
-             where o.stream_id in (select stream_id from scenario_call where scenario_id = $1)",
-        )
-        .bind(id.0)
-        .fetch_all(pool)
-        .await?
+/// As it is stored; none of a scenario that is gone.
+pub(super) async fn read(store: &Store, id: ScenarioId) -> Result<Option<Summary>, Error> {
+    let packed: Option<Vec<u8>> = with_pool!(store.backend, pool => {
+        sqlx::query_scalar("select summary from scenario where id = $1 and merged_into is null")
+            .bind(id.0)
+            .fetch_optional(pool)
+            .await?
     });
-    let offsets: HashMap<i64, i64> = offsets.into_iter().collect();
+    packed.map(|packed| summaries::unpack(&packed)).transpose()
+}
+
+/// By stream: up to where its messages are joined. What lies after that is still to be added by whoever joins it.
+pub(super) async fn joined(store: &Store, streams: impl Iterator<Item = i64>) -> Result<HashMap<i64, i64>, Error> {
+    let streams: BTreeSet<i64> = streams.collect();
+    let mut offsets = HashMap::new();
+    for list in statement::lists(&streams.into_iter().collect::<Vec<_>>()) {
+        let rows: Vec<(i64, i64)> = with_pool!(store.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select stream_id, off from correlation_offset where stream_id in ");
+            push_list!(q, list);
+            q.build_query_as().fetch_all(pool).await?
+        });
+        offsets.extend(rows);
+    }
+    Ok(offsets)
+}
+
+/// Made of the messages that are joined, but for some.
+pub(super) async fn without(store: &Store, id: ScenarioId, leave: &BTreeSet<MessageId>) -> Result<Summary, Error> {
+    let streams: Vec<i64> = with_pool!(store.backend, pool => {
+        sqlx::query_scalar("select distinct stream_id from scenario_call where scenario_id = $1")
+            .bind(id.0)
+            .fetch_all(pool)
+            .await?
+    });
+    let offsets = joined(store, streams.into_iter()).await?;
     let joined = |message: &&Message| {
         let off = offsets.get(&message.id.stream.0).copied().unwrap_or(0);
-        !message.provisional && i64::try_from(message.id.offset.0).is_ok_and(|at| at < off)
+        let is_joined = i64::try_from(message.id.offset.0).is_ok_and(|at| at < off);
+        !message.provisional && is_joined && !leave.contains(&message.id)
     };
     let Found::Here(scenario) = store.scenario(id).await? else { return Ok(Summary::default()) };
-    let (mut summary, mut after) = (Summary::default(), None::<(Timestamp, record::id::MessageId)>);
+    let (mut summary, mut after) = (Summary::default(), None::<(Timestamp, MessageId)>);
     loop {
         let page = store.scenario_messages(&scenario, after, CHUNK).await?;
         if page.unreadable > 0 {

@@ -211,6 +211,20 @@ pub(super) async fn scenarios(
     Ok(())
 }
 
+/// Scenarios that are locked and hold nothing any more. A key that leads to one is as good as none.
+pub(super) async fn delete(tx: &mut Transaction, scenarios: &[i64]) -> Result<(), Error> {
+    for list in statement::lists(scenarios) {
+        with_transaction!(tx, db => {
+            for (table, id) in [("scenario_call", "scenario_id"), ("scenario", "id")] {
+                let mut q = QueryBuilder::<Db>::new(format!("delete from {table} where {id} in "));
+                push_list!(q, &list);
+                q.build().execute(&mut *db).await?;
+            }
+        });
+    }
+    Ok(())
+}
+
 /// Calls that are locked, and to which nothing came: what was worked out of them counts no more.
 pub(super) async fn settle_again(tx: &mut Transaction, calls: &[i64], due: Timestamp) -> Result<(), Error> {
     for list in statement::lists(calls) {

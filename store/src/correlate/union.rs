@@ -8,6 +8,7 @@ use record::id::{MessageId, ScenarioId};
 use record::time::Timestamp;
 
 use super::components::{CallUse, Component};
+use super::doubt::Left;
 use super::keys::{self, KeyRow, Use};
 use super::pieces::{Groups, Piece, Uses, pieces};
 use super::rows::{self, Placed};
@@ -98,13 +99,13 @@ impl<'a> Plan<'a> {
 
 /// Keys are taken first and scenarios after them, each in one order: so correlators that meet wait for each other, and never
 /// in a circle. Which calls a key has joined is decided while it is taken. `wanting`: calls that are to be settled again for what
-/// others have brought. None: a scenario was merged into another one, or
+/// others have brought; `left`: scenarios that answers leave. None: a scenario was merged into another one, or
 /// deleted, meanwhile, and all is to be done anew.
 pub(super) async fn apply(
     tx: &mut Transaction,
     now: Timestamp,
     applied: &[OutboxRow],
-    (components, wanting): (&[Component], &BTreeSet<i64>),
+    (components, wanting, left): (&[Component], &BTreeSet<i64>, &BTreeMap<i64, Left>),
 ) -> Result<Option<Correlated>, Error> {
     let hashes: BTreeSet<[u8; 16]> =
         components.iter().flat_map(|component| &component.keys).map(|key| key.hash).collect();
@@ -121,7 +122,14 @@ pub(super) async fn apply(
         changed = plan.changed(now);
     }
     let wanted: BTreeSet<i64> = plan.groups.iter().flat_map(|group| group.ids.iter().copied()).collect();
-    let mut kept = rows::lock(tx, &wanted.union(wanting).copied().collect::<Vec<_>>()).await?;
+    let all: BTreeSet<i64> = wanted.iter().chain(wanting).chain(left.keys()).copied().collect();
+    let mut kept = rows::lock(tx, &all.into_iter().collect::<Vec<_>>()).await?;
+    for (id, left) in left {
+        match kept.get_mut(id).filter(|row| row.merged_into.is_none() && row.summary == left.seen) {
+            Some(row) => row.summary = left.rest.clone(),
+            None => return Ok(None),
+        }
+    }
     let is_gone = |id: &i64| match kept.get(id) {
         Some(row) => row.merged_into.is_some(),
         None => !plan.new.contains(id),
@@ -132,6 +140,13 @@ pub(super) async fn apply(
     let is_there = |id: &&i64| !wanted.contains(id) && kept.get(id).is_some_and(|row| row.merged_into.is_none());
     let again: Vec<i64> = wanting.iter().filter(is_there).copied().collect();
     rows::settle_again(tx, &again, settle::again(now)).await?;
+    // What nothing comes to, and all leave, is gone.
+    let (empty, shrunk): (Vec<_>, Vec<_>) =
+        left.iter().filter(|(id, _)| !wanted.contains(id)).partition(|(_, left)| left.rest.messages == 0);
+    rows::delete(tx, &empty.iter().map(|(id, _)| **id).collect::<Vec<_>>()).await?;
+    let shrunk: Vec<_> = shrunk.into_iter().map(|(id, left)| (*id, left.rest.clone(), None)).collect();
+    rows::scenarios(tx, &shrunk).await?;
+    outbox::count(tx, applied, -(empty.len() as i64)).await?;
     kept.retain(|id, _| wanted.contains(id));
     ours.extend(stored);
     let differ: Vec<_> = changed.iter().filter(|(hash, row)| ours.get(*hash) != Some(row)).collect();

@@ -325,6 +325,49 @@ store_test! {
         assert_eq!(told, [("by".into(), call, 1), ("by".into(), keepalive, 2), ("in".into(), call, 3)]);
     }
 
+    // In a log of their own, whose request is in another one, or in none.
+    async fn an_answer_that_comes_before_its_call_goes_there_when_that_is_known(store) {
+        let keepalive = |call, at| says(call, at, "OPTIONS").class(CallClass::Keepalive);
+        let answers = |call, at| keepalive(call, at).status(200).tagged();
+        let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+        for (nth, order) in orders.into_iter().enumerate() {
+            let name = |what: &str| -> &'static str { format!("{what}-{nth}").leak() };
+            let (call, ping) = (name("call-with-options"), name("call-with-pings"));
+            let mut files = [0, 1, 2].map(|at| File::new(10 * nth as i64 + at));
+            let batches = [
+                // One of these is asked for beside its call, in the same log.
+                vec![answers(call, 2), answers(call, 30), keepalive(ping, 3), answers(ping, 4)],
+                vec![says(call, 0, "INVITE"), says(ping, 0, "INVITE")],
+                vec![says(call, 1, "OPTIONS").tagged()],
+            ];
+            for at in order {
+                files[at].log(&store, batches[at].clone()).await;
+                correlate(&store, 100).await;
+            }
+        }
+        let all = Filter { classes: CallClass::ALL.to_vec(), ..Filter::default() };
+        let mut told = Vec::new();
+        let rows = store.search(&all, None, 100).await.unwrap().rows;
+        assert_eq!(store.totals().await.unwrap().scenarios, rows.len() as i64);
+        for row in rows {
+            let id = row.subject.scenario().unwrap();
+            let scenario = here(&store, id).await;
+            let messages = store.scenario_messages(&scenario, None, 100).await.unwrap().rows;
+            assert_eq!(messages.len() as i64, row.messages, "list and page count alike");
+            for message in &messages {
+                assert_eq!(store.message(message.id).await.unwrap().unwrap().1, Some(id), "{}", message.method);
+            }
+            let of: Vec<_> = store.scenarios_of(&messages).await.unwrap().into_iter().map(|(_, of)| of).collect();
+            assert_eq!(of, vec![id; messages.len()]);
+            let name = scenario.calls[0].call_id.rsplit_once('-').unwrap().0.to_owned();
+            told.push((name, row.class, messages.len()));
+        }
+        told.sort();
+        let expected = [("call-with-options", CallClass::Call, 4), ("call-with-pings", CallClass::Call, 1), ("call-with-pings", CallClass::Keepalive, 2)];
+        let expected: Vec<_> = expected.into_iter().flat_map(|(name, class, count)| vec![(name.to_owned(), class, count); 6]).collect();
+        assert_eq!(told, expected);
+    }
+
     async fn a_response_to_options_inside_a_call_is_of_the_call(store) {
         let mut file = File::new(1);
         let answers = |call, at| says(call, at, "OPTIONS").class(CallClass::Keepalive).status(200).tagged();

@@ -233,7 +233,17 @@ impl File {
         let time = Timestamp(NOON.0 + says.at * SECOND);
         let (source, destination) = ("sip:192.0.2.1:5060".to_string(), "sip:192.0.2.2:5060".to_string());
         let header = format!("[{time}][{}][{source}][{destination}]\n", says.method);
-        let raw = format!("{header}{} sip:bob@example.com SIP/2.0\r\nCall-ID: {}\r\n\r\n\n", says.method, says.call);
+        // What is said to have a To-tag has one, and an answer to such is one.
+        let (first, to) = match says.status.filter(|_| says.to_tag) {
+            Some(status) => (format!("SIP/2.0 {status} x"), ";tag=b"),
+            None => (format!("{} sip:bob@example.com SIP/2.0", says.method), if says.to_tag { ";tag=b" } else { "" }),
+        };
+        let tagged = if says.to_tag {
+            format!("To: <sip:bob@example.com>{to}\r\nCSeq: 1 {}\r\n", says.method)
+        } else {
+            String::new()
+        };
+        let raw = format!("{header}{first}\r\n{tagged}Call-ID: {}\r\n\r\n\n", says.call);
         let call = CallKey::of(says.call.as_bytes());
         let day = time.clamped(NOON).day();
         let stream = self.stream;
