@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use anyhow::Context;
 use axum::Router;
 use collector::Ingest;
+use collector::book::Shelf;
 use store::{Location, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -29,6 +30,7 @@ pub struct Server {
     pages: JoinHandle<()>,
     correlation: JoinHandle<()>,
     settling: JoinHandle<()>,
+    shelving: JoinHandle<()>,
 }
 
 /// Binds before the database is opened, so that a taken port is told at once. `asked` is where the address was set.
@@ -68,13 +70,16 @@ impl Server {
         // Each connection is a file, too.
         ::agent::limit::raise_file_limit();
         let address = listener.local_addr().context("the listener has no address")?;
+        let shelf = Shelf::open(config).map_err(|what| anyhow::Error::new(WrongConfig(what)))?;
         let store = Store::open(&location).await?.with_settings(config.settings());
         let ingest = Ingest::new(store.clone(), config);
         let owner = store.correlator(&format!("{}-{}", std::process::id(), address.port()));
         let joining = collector::correlate::run(store.clone(), owner.clone(), ingest.stored(), cancel.clone());
         let correlation = tokio::spawn(one_ends_all(joining, &cancel));
+        let book = shelf.book();
+        let shelving = tokio::spawn(one_ends_all(shelf.run(store.clone(), cancel.clone()), &cancel));
         let settling =
-            tokio::spawn(one_ends_all(collector::settle::run(store.clone(), owner, cancel.clone()), &cancel));
+            tokio::spawn(one_ends_all(collector::settle::run(store.clone(), owner, book, cancel.clone()), &cancel));
         let partitions = tokio::spawn(collector::partitions::run(store.clone(), cancel.clone()));
         let mut settings = web::Settings::loopback(env!("CARGO_PKG_VERSION"));
         settings.allowed_hosts.push(match address.ip() {
@@ -101,7 +106,7 @@ impl Server {
             partitions.abort();
         };
         let pages = tokio::spawn(one_ends_all(serving, &cancel));
-        Ok(Self { address, store, ingest, pages, correlation, settling })
+        Ok(Self { address, store, ingest, pages, correlation, settling, shelving })
     }
 
     /// Waits for the roles to end, then closes the database.
@@ -109,6 +114,7 @@ impl Server {
         self.pages.await.context("the pages stopped")?;
         self.correlation.await.context("correlation stopped")?;
         self.settling.await.context("settling stopped")?;
+        self.shelving.await.context("reading of rules stopped")?;
         self.store.close().await;
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use message::facts::{Pointer, Settings};
-use message::kind::KindRule;
+use message::kind::{KindRule, glob};
 use message::settings::KeyRule;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +23,12 @@ pub struct Config {
     pub kind: Vec<KindRule>,
     /// `[[key]]`: the operator's own key spaces, beside the default ones.
     pub key: Vec<KeyRule>,
+    /// Files of rules, in place of the built-in ones of the same name.
+    pub rules_dir: Option<PathBuf>,
+    /// Who is told of failures, and when.
+    pub routes: Option<PathBuf>,
+    /// `[[env]]`: what the sources of a name belong to, such as prod or lab. The first that matches counts; else it is prod.
+    pub env: Vec<EnvRule>,
     /// `[reading]`: where Call-IDs, statuses and devices stand in headers, queries and JSON.
     pub reading: Reading,
 }
@@ -45,6 +51,27 @@ pub struct Reading {
     pub tokens: Vec<Pointer>,
     pub devices: Vec<Pointer>,
     pub users: Vec<Pointer>,
+}
+
+/// A name for some sources.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvRule {
+    pub name: String,
+    /// With `*` for any text.
+    #[serde(default)]
+    pub source: Option<String>,
+    #[serde(default)]
+    pub agent: Option<String>,
+}
+
+impl EnvRule {
+    /// What a source belongs to.
+    pub fn of<'a>(all: &'a [Self], agent: &str, source: &str) -> &'a str {
+        let fits = |pattern: &Option<String>, text: &str| pattern.as_ref().is_none_or(|pattern| glob(pattern, text));
+        let found = all.iter().find(|rule| fits(&rule.source, source) && fits(&rule.agent, agent));
+        found.map_or("prod", |rule| rule.name.as_str())
+    }
 }
 
 impl Config {
@@ -91,6 +118,9 @@ impl Default for Config {
             hosts: Vec::new(),
             kind: Vec::new(),
             key: Vec::new(),
+            rules_dir: None,
+            routes: None,
+            env: Vec::new(),
             reading: Reading::default(),
         }
     }

@@ -6,16 +6,20 @@
 //! - [`ingest`]: one batch, from wire to commit
 //! - [`correlate`]: the loop in which calls that share keys become scenarios
 //! - [`learned`]: what each log is like
-//! - [`settle`]: the loop in which it is worked out what happened in each call
+//! - [`book`]: rules and routes in force; [`holding`]: what logs hold; [`judging`]: what rules say of a call
+//! - [`settle`]: the loop in which it is worked out what happened in each call, and judged
 //! - [`partitions`]: day partitions, made ahead
 //! - [`http`]: the doors for agents; `room`: how many bytes may come through at once
 
+pub mod book;
 pub mod check;
 pub mod config;
 pub mod correlate;
 pub mod cut;
+pub mod holding;
 pub mod http;
 pub mod ingest;
+pub mod judging;
 pub mod learned;
 pub mod parse;
 pub mod partitions;

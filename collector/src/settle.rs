@@ -2,19 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use message::flow::{Flow, flow};
+use message::flow::{Flow, Log, flow};
 use message::gist::Gist;
 use message::logged::Message;
 use record::time::{HOUR, SECOND, Timestamp};
+use rule::evidence::{Binding, Evidence, Read};
 use store::Store;
 use store::health::Part;
 use store::settle::{Due, Settled};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
+use crate::book::Book;
+use crate::holding::Holding;
 use crate::ingest::now;
+use crate::judging::{self, Case};
 use crate::learned::Logs;
 
 /// How long a call is ours to settle.
@@ -29,22 +35,20 @@ const LAST_RETRY: Duration = Duration::from_secs(10);
 /// A call is worked out again only when twenty times as long has passed as that takes: one call never takes more than a
 /// twentieth of a processor.
 const SHARE: i64 = 20;
-/// After a deadline, until logs are read beyond it; and how often is looked where one is not read.
+/// After a deadline, until logs are read beyond it; and how often is looked where one is not read: soon, and after a minute.
 const READ_ON: i64 = 2 * SECOND;
-const NOT_READ: i64 = 30 * SECOND;
+const NOT_READ: i64 = 5 * SECOND;
+const BEHIND: i64 = 30 * SECOND;
 /// A log that is not read so long after a deadline is looked at every hour, and in the end no more.
 const GIVEN_UP: i64 = 7 * 24 * HOUR;
 
-/// How far logs are read, by agent and source.
-type ReadTo = BTreeMap<(String, String), Timestamp>;
-
 /// Runs until cancelled.
-pub async fn run(store: Store, owner: String, cancel: CancellationToken) {
+pub async fn run(store: Store, owner: String, book: watch::Receiver<Arc<Book>>, cancel: CancellationToken) {
     let mut retry = FIRST_RETRY;
     let mut failing = false;
-    let mut logs = Logs::default();
+    let mut known = Known::default();
     while !cancel.is_cancelled() {
-        let wait = match store.health().step(Part::Settling, step(&store, &owner, &mut logs)).await {
+        let wait = match store.health().step(Part::Settling, step(&store, &owner, &book, &mut known)).await {
             Ok(settled) => {
                 if std::mem::take(&mut failing) {
                     tracing::info!("settling goes on");
@@ -70,57 +74,115 @@ pub async fn run(store: Store, owner: String, cancel: CancellationToken) {
     }
 }
 
+/// What is learned while calls are settled.
+#[derive(Debug, Default)]
+pub struct Known {
+    logs: Logs,
+    holding: Holding,
+}
+
 /// Settles what is due once; gives the number of calls.
-pub async fn step(store: &Store, owner: &str, logs: &mut Logs) -> Result<usize, Error> {
+pub async fn step(
+    store: &Store,
+    owner: &str,
+    book: &watch::Receiver<Arc<Book>>,
+    known: &mut Known,
+) -> Result<usize, Error> {
     let due = store.due(owner, now(), LEASE, TOGETHER).await?;
     if due.is_empty() {
         return Ok(0);
     }
     // Asked before their messages: what is read meanwhile counts only the next time.
-    let read_to = store.read_to().await?;
-    let messages = store.due_messages(&due).await?;
+    let agents = store.agents().await?;
+    let mut calls = Vec::with_capacity(due.len());
+    for (due, messages) in store.due_messages(&due).await? {
+        let first = messages.iter().map(|message| message.time).min().unwrap_or_default();
+        let before = store.registrations_before(&Evidence::wants(&messages), first).await?;
+        calls.push(Call { due, messages, bindings: Binding::last(&before) });
+    }
+    known.holding.share(store).await?;
+    let book = book.borrow().clone();
+    let mut holding = std::mem::take(&mut known.holding);
     let settling = tokio::task::spawn_blocking(move || {
-        let settle = |(due, messages): &(Due, Vec<Message>)| settle_alone(*due, messages, &read_to);
-        let settled: Vec<Settled> = messages.iter().map(settle).collect();
-        (settled, messages)
+        let read = judging::read_of(&agents, book.set.defaults.source.silent_after, now());
+        let settled = settle_all(&calls, &book, &read, &mut holding);
+        (settled, calls, holding)
     });
-    let (settled, messages) = settling.await.map_err(|error| Error::Settling(error.to_string()))?;
-    store.settle(owner, &settled).await?;
+    let (settled, calls, holding) = settling.await.map_err(|error| Error::Settling(error.to_string()))?;
+    known.holding = holding;
+    store.settle(owner, &settled, now()).await?;
     // After that: what is learned makes them due again.
-    if let Err(error) = logs.learn(store, messages.iter().flat_map(|(_, messages)| messages)).await {
+    if let Err(error) = known.logs.learn(store, calls.iter().flat_map(|call| &call.messages)).await {
         tracing::warn!(%error, "what was seen of logs is not kept; it will be seen again");
     }
     Ok(due.len())
 }
 
-/// A call that nothing can be made of keeps no other from being settled.
-fn settle_alone(due: Due, messages: &[Message], read_to: &ReadTo) -> Settled {
-    let now = now();
-    let settled = catch_unwind(AssertUnwindSafe(|| settle(due, messages, read_to, now)));
-    settled.unwrap_or_else(|_| {
-        tracing::error!(scenario = %due.id, "what happened in this call cannot be worked out: its list entry stays as it is");
-        Settled { due, gist: None, problems: 0, next: None, rest_until: now }
-    })
+/// A call that is due, with what is read beside it.
+struct Call {
+    due: Due,
+    messages: Vec<Message>,
+    /// What its people had registered before.
+    bindings: Vec<Binding>,
 }
 
-fn settle(due: Due, messages: &[Message], read_to: &ReadTo, now: Timestamp) -> Settled {
-    let began = Instant::now();
-    let flow = flow(messages);
-    let read_to = all_read_to(messages, read_to);
-    let gist = Gist::of(&flow, read_to);
-    let took = i64::try_from(began.elapsed().as_micros()).unwrap_or(i64::MAX);
-    let rest_until = Timestamp(now.0.saturating_add(took.saturating_mul(SHARE).max(SECOND)));
+/// A call that nothing can be made of keeps no other from being settled.
+fn settle_all(calls: &[Call], book: &Book, read: &Read, holding: &mut Holding) -> Vec<Settled> {
+    let now = now();
+    let alone = |call: &Call, work: &mut dyn FnMut()| {
+        catch_unwind(AssertUnwindSafe(work)).inspect_err(|_| {
+            let scenario = call.due.id;
+            tracing::error!(%scenario, "what happened in this call cannot be worked out: its list entry stays as it is");
+        })
+    };
+    let mut drawn: Vec<Option<(Flow, Duration)>> = Vec::with_capacity(calls.len());
+    for call in calls {
+        let mut one = None;
+        // What these calls show of their logs counts for them, too.
+        let _ = alone(call, &mut || {
+            let began = Instant::now();
+            let flow = flow(&call.messages);
+            holding.see(call.due.id, &flow, &call.messages);
+            one = Some((flow, began.elapsed()));
+        });
+        drawn.push(one);
+    }
+    let mut settled = Vec::with_capacity(calls.len());
+    for (call, drawn) in calls.iter().zip(&drawn) {
+        let mut one = Settled { due: call.due, gist: None, problems: 0, next: None, rest_until: now, judged: None };
+        if let Some((flow, took)) = drawn {
+            let _ = alone(call, &mut || {
+                let began = Instant::now();
+                let Call { messages, bindings, .. } = call;
+                let case = Case { flow, messages, bindings, holds: &holding.known, read, now };
+                one = settle(call, &case, book);
+                let took = i64::try_from((*took + began.elapsed()).as_micros()).unwrap_or(i64::MAX);
+                one.rest_until = Timestamp(now.0.saturating_add(took.saturating_mul(SHARE).max(SECOND)));
+            });
+        }
+        settled.push(one);
+    }
+    settled
+}
+
+fn settle(call: &Call, case: &Case, book: &Book) -> Settled {
+    let (due, flow, now) = (call.due, case.flow, case.now);
+    let read_to = all_read_to(&call.messages, &case.read.to);
+    let gist = Gist::of(flow, read_to);
     let problems = flow.course.problems_at(read_to).count();
-    Settled { due, gist, problems, next: next(due, &flow, read_to, now), rest_until }
+    let (judged, more) = judging::judged(book, case);
+    let course = flow.course.next_due(read_to).map(|due| Timestamp(due.0.saturating_add(READ_ON)));
+    let next = course.into_iter().chain(more).min();
+    Settled { due, gist, problems, next: next.and_then(|at| wait(due, at, now)), rest_until: now, judged: Some(judged) }
 }
 
 /// The event time to which every log of a call is read.
-fn all_read_to(messages: &[Message], read_to: &ReadTo) -> Timestamp {
+fn all_read_to(messages: &[Message], read_to: &BTreeMap<Log, Timestamp>) -> Timestamp {
     let mut least = Timestamp(i64::MAX);
     let mut last = None;
     for message in messages {
         // Messages of one log stand beside each other more often than not.
-        if last.is_some_and(|last| std::sync::Arc::ptr_eq(last, &message.place)) {
+        if last.is_some_and(|last| Arc::ptr_eq(last, &message.place)) {
             continue;
         }
         // It is read as far as its own logs are, whatever became of the registrar's.
@@ -128,21 +190,20 @@ fn all_read_to(messages: &[Message], read_to: &ReadTo) -> Timestamp {
             continue;
         }
         last = Some(&message.place);
-        let log = (message.place.agent.clone(), message.place.source.clone());
+        let log = Log { agent: message.place.agent.clone(), source: message.place.source.clone() };
         least = least.min(read_to.get(&log).copied().unwrap_or(Timestamp(i64::MIN)));
     }
     least
 }
 
-/// When more can be said of it: after its next deadline, once its logs are read beyond that.
-fn next(of: Due, flow: &Flow, read_to: Timestamp, now: Timestamp) -> Option<Timestamp> {
-    let due = flow.course.next_due(read_to)?;
-    let after = due.0.saturating_add(READ_ON);
-    if after > now.0 {
-        return Some(Timestamp(after));
+/// When it is looked at for what can be said after an event time, once its logs are read beyond that.
+fn wait(of: Due, due: Timestamp, now: Timestamp) -> Option<Timestamp> {
+    if due > now {
+        return Some(due);
     }
     let wait = match now.micros_since(due) {
-        late if late <= HOUR || !of.again => NOT_READ,
+        late if late <= BEHIND => NOT_READ,
+        late if late <= HOUR || !of.again => BEHIND,
         late if late <= GIVEN_UP => HOUR,
         // Nobody reads its logs any more: it stays as it is.
         _ => return None,

@@ -171,7 +171,7 @@ fn by_scheme(address: &str) -> Option<Kind> {
 }
 
 /// `*` stands for any text, also none. Never worse than the product of both lengths.
-fn glob(pattern: &str, text: &str) -> bool {
+pub fn glob(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(rest) = text.strip_prefix(parts.next().unwrap_or("")) else { return false };
     let Some(last) = parts.next_back() else { return rest.is_empty() };

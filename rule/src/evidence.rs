@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use message::event::CallClass;
 use message::flow::{Flow, Log};
 use message::logged::Message;
+use message::user;
+use percent_encoding::percent_decode_str;
 use record::time::Timestamp;
 
 use crate::holds::AllHolds;
@@ -20,6 +22,57 @@ pub struct Evidence<'a> {
     pub bindings: &'a [Binding],
     pub holds: &'a AllHolds,
     pub read: &'a Read,
+}
+
+impl<'a> Evidence<'a> {
+    /// Users whose registrations before the scenario rules want to know: those of calls with a push, and of devices that can be
+    /// pushed to. Empty: rules ask for none.
+    pub fn wants(messages: &[Message]) -> BTreeSet<String> {
+        let pushed = messages.iter().any(|message| message.facts.push.is_some() && !message.facts.response);
+        let requests = || messages.iter().filter(|message| !message.facts.response);
+        let invites =
+            || requests().filter(|message| message.facts.method == "INVITE").filter_map(|m| m.facts.sip.as_ref());
+        let pushable = invites().any(|sip| sip.request_uri.as_ref().is_some_and(|uri| uri.param("pn-prid").is_some()));
+        if !pushed && !pushable {
+            return BTreeSet::new();
+        }
+        let asked = invites().flat_map(|sip| sip.to.as_ref().map(|to| &to.uri).into_iter().chain(&sip.request_uri));
+        let named = requests().filter_map(|message| message.facts.push.as_ref()?.user.as_deref());
+        let all = asked.map(|uri| uri.user.as_str()).chain(named).filter(|user| !user.is_empty());
+        all.map(user::normal).collect()
+    }
+}
+
+impl Binding {
+    /// The last registration of each device among these messages.
+    pub fn last(messages: &[Message]) -> Vec<Self> {
+        let mut last: BTreeMap<(String, String, Option<u16>), Self> = BTreeMap::new();
+        for message in messages.iter().filter(|message| !message.facts.response && message.facts.method == "REGISTER") {
+            let Some(sip) = message.facts.sip.as_deref() else { continue };
+            let named = sip.to.as_ref().map(|to| user::normal(&to.uri.user));
+            for contact in sip.contacts.iter().filter(|contact| contact.uri.text != "*") {
+                let uri = &contact.uri;
+                let place = (uri.user.clone(), uri.host.clone(), uri.port);
+                let bare = |text: &str| text.trim_matches(['"', '<', '>']).to_owned();
+                let token = uri.param("pn-prid").filter(|token| !token.is_empty());
+                let binding = Self {
+                    user: named.clone().unwrap_or_default(),
+                    contact: place.clone(),
+                    instance: contact.param("+sip.instance").map(bare),
+                    token: token.map(|token| percent_decode_str(token).decode_utf8_lossy().into_owned()),
+                    user_agent: sip.user_agent.clone(),
+                    time: message.time,
+                    log: Log { agent: message.place.agent.clone(), source: message.place.source.clone() },
+                };
+                match last.get_mut(&place) {
+                    Some(known) if known.time > binding.time => {}
+                    Some(known) => *known = binding,
+                    None => drop(last.insert(place, binding)),
+                }
+            }
+        }
+        last.into_values().collect()
+    }
 }
 
 /// How far logs are read, in event time of each log.

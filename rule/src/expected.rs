@@ -230,6 +230,10 @@ impl Shown<'_, '_> {
         };
         let mut found = self.in_log(log, ways, (0, 0), row);
         found.hop = hop;
+        // The log that showed this device's REGISTER holds them.
+        if way == Way::From && self.term.codes.is_none() {
+            found.blind = None;
+        }
         found
     }
 

@@ -11,8 +11,27 @@ use crate::syntax::{Fact, FactName, Op};
 
 /// Bytes of a message in which a header is looked for.
 const HEAD: usize = 64 * 1024;
+/// Letters of a value that is compared by people.
+const LONGEST: usize = 80;
+
+/// What failures may have in common.
+const COMMON: [(&str, FactName); 7] = [
+    ("push_provider", FactName::PushProvider),
+    ("platform", FactName::Platform),
+    ("app_version", FactName::AppVersion),
+    ("from_host", FactName::FromHost),
+    ("to_host", FactName::ToHost),
+    ("transport", FactName::Transport),
+    ("device", FactName::Device),
+];
 
 impl Instance {
+    /// What is known of what opened it, for whoever compares failures.
+    pub fn facts(&self, ground: &Ground) -> Vec<(String, String)> {
+        let known = COMMON.iter().filter_map(|(name, fact)| Some((name, self.fact(ground, self.start, fact)?)));
+        known.map(|(name, value)| ((*name).to_owned(), value.chars().take(LONGEST).collect())).collect()
+    }
+
     /// Whether a fact holds of a message, as this instance sees it.
     pub fn has(&self, ground: &Ground, row: usize, fact: &Fact) -> bool {
         let Some(known) = self.fact(ground, row, &fact.name) else { return false };

@@ -139,6 +139,7 @@ impl Judging<'_, '_> {
             ended: over.map(|over| over.row),
             why: summed.why,
             waits_for: summed.waits_for,
+            facts: if summed.outcome == Outcome::Failed { self.instance.facts(self.ground) } else { Vec::new() },
             next: summed.next,
             steps: steps.into_iter().map(|looked| looked.progress).collect(),
         }

@@ -33,6 +33,8 @@ pub struct Verdict {
     pub why: Option<Why>,
     /// Logs that are not read far enough, of an open verdict whose deadline has passed.
     pub waits_for: Vec<Log>,
+    /// Of a failure what else is known, for whoever asks what failures have in common: names of facts, and values.
+    pub facts: Vec<(String, String)>,
     /// Event time after which more can be said, once all logs are read beyond it.
     pub next: Option<Timestamp>,
 }

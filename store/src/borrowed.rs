@@ -6,7 +6,7 @@ use message::borrowed::Wanted;
 use message::event::{CallClass, CallEvent};
 use message::logged::Message;
 use record::id::{CallKey, ScenarioId};
-use record::time::{DAY, MINUTE, Timestamp};
+use record::time::{DAY, HOUR, MINUTE, Timestamp};
 use sqlx::QueryBuilder;
 
 use crate::append::{key, searched};
@@ -19,6 +19,8 @@ use crate::{Error, Store, statement};
 /// Users whose registrations are looked for, and registrations of them since midnight.
 const USERS: usize = 64;
 const CALLS: i64 = 500;
+/// And of those before a call.
+const BEFORE: i64 = 32;
 /// What is read of these: hundreds of calls are settled together, and each may borrow.
 const READ: Most = Most { rows: 200, bytes: 512 << 10 };
 /// Calls that the registrations of a few hundred people make due again.
@@ -34,6 +36,50 @@ impl Store {
             Some(wanted) => self.registrations(&wanted, unfinished).await,
             None => Ok(Vec::new()),
         }
+    }
+
+    /// What these users registered within a day before a time, the newest.
+    pub async fn registrations_before(&self, users: &BTreeSet<String>, time: Timestamp) -> Result<Vec<Message>, Error> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<(Vec<u8>, i64, i32)> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new(
+                "select call, stream_id, day from call_part where from_user = to_user and from_user in ",
+            );
+            push_list!(q, users.iter().map(|user| searched(user)).take(USERS));
+            // It began on the day on which it is filed.
+            q.push(" and first >= ").push_bind(time.0.saturating_sub(2 * DAY)).push(" and first < ").push_bind(time.0);
+            q.push(" order by first desc, call limit ").push_bind(BEFORE);
+            q.build_query_as().fetch_all(pool).await?
+        });
+        let mut calls: BTreeSet<CallKey> = BTreeSet::new();
+        for (call, ..) in &rows {
+            calls.insert(call_key(call)?);
+        }
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Of one that is refreshed every minute the last hour says enough.
+        let mut found = Vec::new();
+        for span in [HOUR, DAY] {
+            let scope = Scope {
+                calls: Some(calls.iter().copied().collect()),
+                streams: rows.iter().map(|(_, stream, _)| *stream).collect::<BTreeSet<_>>().into_iter().collect(),
+                days: rows.iter().map(|(.., day)| *day).collect::<BTreeSet<_>>().into_iter().collect(),
+                from: Some(Timestamp(time.0.saturating_sub(span))),
+                to: Some(time),
+                class: Some(CallClass::Registration),
+                provisional: Some(false),
+                ..Scope::default()
+            };
+            let read = self.rows_of(&scope, None, READ).await?;
+            found = self.messages_of(read.rows).await?.rows;
+            if !found.is_empty() {
+                break;
+            }
+        }
+        Ok(found)
     }
 
     /// Those that are wanted, as far as they are there.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use message::event::CallClass;
+use message::flow::Log;
 use message::learned::Learned;
 use record::time::{SECOND, Timestamp};
+use rule::holds::{AllHolds, Holds};
 use sqlx::QueryBuilder;
 
 use crate::backend::{with_pool, with_transaction};
@@ -27,6 +29,47 @@ pub(crate) fn read(stored: Option<&[u8]>) -> Arc<Learned> {
 }
 
 impl Store {
+    /// What all logs are known to hold.
+    pub async fn all_holds(&self) -> Result<AllHolds, Error> {
+        let rows: Vec<(String, String, Vec<u8>)> = with_pool!(self.backend, pool => {
+            sqlx::query_as("select agent, name, holds from source where holds is not null").fetch_all(pool).await?
+        });
+        let mut all = AllHolds::new();
+        for (agent, source, bytes) in rows {
+            match blob::read::<Holds>(&bytes, "what a log holds") {
+                Ok(holds) => drop(all.insert(Log { agent, source }, holds)),
+                Err(error) => tracing::warn!(%error, "it is learned again"),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Adds what was seen of logs to what is known of them.
+    pub async fn add_holds(&self, seen: &AllHolds) -> Result<(), Error> {
+        let mut tx = self.backend.begin().await?;
+        let for_update = tx.for_update();
+        // In one order, so that two collectors do not wait for each other.
+        for (log, seen) in seen {
+            let stored: Option<Option<Vec<u8>>> = with_transaction!(&mut tx, db => {
+                let mut q = QueryBuilder::<Db>::new("select holds from source where agent = ");
+                q.push_bind(&log.agent).push(" and name = ").push_bind(&log.source).push(for_update);
+                q.build_query_scalar().fetch_optional(&mut *db).await?
+            });
+            let before = stored.flatten().map(|bytes| blob::read::<Holds>(&bytes, "what a log holds")).transpose();
+            let mut holds = before.unwrap_or_default().unwrap_or_default();
+            holds.merge(seen);
+            with_transaction!(&mut tx, db => {
+                sqlx::query("update source set holds = $1 where agent = $2 and name = $3")
+                    .bind(blob::write_bare(&holds))
+                    .bind(&log.agent)
+                    .bind(&log.source)
+                    .execute(&mut *db)
+                    .await?;
+            });
+        }
+        tx.commit().await
+    }
+
     /// What was learned of a log.
     pub async fn learned(&self, agent: &str, source: &str) -> Result<Arc<Learned>, Error> {
         let stored: Option<Option<Vec<u8>>> = with_pool!(self.backend, pool => {

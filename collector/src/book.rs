@@ -1,0 +1,210 @@
+//! Rules and routes in force: read at start, and again when a file changes, all or nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rule::fault::Fault;
+use rule::prose;
+use rule::routes::Routes;
+use rule::set::{BUILT_IN, RuleSet};
+use store::Store;
+use store::rulebook::{Entry, Rulebook};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::Config;
+use crate::config::EnvRule;
+use crate::ingest::now;
+
+/// How often is looked whether a file changed.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Where there are no routes: failures are grouped, and mailed to nobody.
+const NO_ROUTES: &str =
+    "[[team]]\nname = \"on-call\"\nto = [\"nobody@localhost\"]\n[[route]]\nmatch = {}\nto = [\"on-call\"]\n";
+
+/// What is in force.
+#[derive(Debug)]
+pub struct Book {
+    pub set: RuleSet,
+    pub routes: Routes,
+    /// The operator says who is told.
+    pub has_routes: bool,
+    pub env: Vec<EnvRule>,
+}
+
+/// The files, as they were read last.
+#[derive(Debug)]
+pub struct Shelf {
+    rules_dir: Option<PathBuf>,
+    routes: Option<PathBuf>,
+    env: Vec<EnvRule>,
+    files: Files,
+    now: watch::Sender<Arc<Book>>,
+    faults: Vec<String>,
+    /// They could not be read at all.
+    unreadable: bool,
+    /// What pages show beside the rules.
+    base: Rulebook,
+}
+
+/// Names and texts of the rule files, and the text of the routes.
+type Files = (BTreeMap<String, String>, Option<String>);
+
+impl Shelf {
+    /// Reads what the config names; what is wrong with it is one text.
+    pub fn open(config: &Config) -> Result<Self, String> {
+        let files = read(config.rules_dir.as_deref(), config.routes.as_deref())?;
+        let book = book(&files, config.routes.as_deref(), &config.env).map_err(|faults| all(&faults))?;
+        let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let base =
+            Rulebook { rules_dir: shown(&config.rules_dir), routes_file: shown(&config.routes), ..Rulebook::default() };
+        Ok(Self {
+            rules_dir: config.rules_dir.clone(),
+            routes: config.routes.clone(),
+            env: config.env.clone(),
+            files,
+            now: watch::Sender::new(Arc::new(book)),
+            faults: Vec::new(),
+            unreadable: false,
+            base,
+        })
+    }
+
+    /// Mails are sent by this server, with links to these pages.
+    pub fn with_mail(mut self, server: String, base_url: String) -> Self {
+        self.base.server = Some(server);
+        self.base.base_url = base_url;
+        self
+    }
+
+    /// What is in force, whenever it changes.
+    pub fn book(&self) -> watch::Receiver<Arc<Book>> {
+        self.now.subscribe()
+    }
+
+    /// Reads what changed, until cancelled.
+    pub async fn run(mut self, store: Store, cancel: CancellationToken) {
+        let mut kept = false;
+        loop {
+            if !kept || self.look() {
+                kept = match store.keep_rulebook(&self.shown(), now()).await {
+                    Ok(()) => true,
+                    Err(error) => {
+                        tracing::warn!(%error, "the rules in force are not kept for the pages yet");
+                        false
+                    }
+                };
+            }
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        }
+    }
+
+    /// True: there is something new to be shown.
+    fn look(&mut self) -> bool {
+        let files = match read(self.rules_dir.as_deref(), self.routes.as_deref()) {
+            Ok(files) => files,
+            Err(what) => {
+                self.unreadable = true;
+                let faults = vec![what];
+                return faults != std::mem::replace(&mut self.faults, faults.clone());
+            }
+        };
+        let as_before = files == self.files && !std::mem::take(&mut self.unreadable);
+        self.files = files;
+        !as_before && self.reload()
+    }
+
+    fn reload(&mut self) -> bool {
+        match book(&self.files, self.routes.as_deref(), &self.env) {
+            Ok(book) => {
+                tracing::info!(rules = book.set.rules.len(), "the rules were read anew");
+                self.now.send_replace(Arc::new(book));
+                self.faults.clear();
+            }
+            Err(faults) => {
+                tracing::warn!(
+                    faults = faults.len(),
+                    "the rules were changed and are wrong: those before stay in force"
+                );
+                self.faults = faults.iter().map(ToString::to_string).collect();
+            }
+        }
+        true
+    }
+
+    fn shown(&self) -> Rulebook {
+        let book = self.now.borrow().clone();
+        let file = |id: &str| {
+            let own = self.files.0.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+            let files: BTreeMap<&str, &str> = BUILT_IN.into_iter().chain(own).collect();
+            let names = |text: &str| text.lines().any(|line| is_id(line, id));
+            files.into_iter().find(|(_, text)| names(text)).map_or(String::new(), |(name, _)| name.to_owned())
+        };
+        let rules = book.set.rules.iter().map(|rule| Entry {
+            id: rule.id.clone(),
+            title: rule.title.clone(),
+            severity: rule.severity,
+            version: rule.version,
+            prose: prose::explain(rule),
+            file: file(&rule.id),
+            watch: false,
+            says: rule.says.clone(),
+        });
+        let watches = book.set.watches.iter().map(|watch| Entry {
+            id: watch.id.clone(),
+            title: watch.title.clone(),
+            severity: watch.severity,
+            version: watch.version,
+            prose: prose::explain_watch(watch),
+            file: file(&watch.id),
+            watch: true,
+            says: BTreeMap::new(),
+        });
+        let teams = book.routes.teams.iter().filter(|_| book.has_routes);
+        Rulebook {
+            rules: rules.chain(watches).collect(),
+            faults: self.faults.clone(),
+            teams: teams.map(|team| (team.name.clone(), team.to.clone())).collect(),
+            ..self.base.clone()
+        }
+    }
+}
+
+fn is_id(line: &str, id: &str) -> bool {
+    line.split_once('=').is_some_and(|(key, value)| key.trim() == "id" && value.trim().trim_matches('"') == id)
+}
+
+fn book(files: &Files, routes_file: Option<&Path>, env: &[EnvRule]) -> Result<Book, Vec<Fault>> {
+    let own: Vec<(String, String)> = files.0.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
+    let set = RuleSet::load(&own)?;
+    let name = routes_file.map_or_else(|| "routes.toml".to_owned(), |path| path.display().to_string());
+    let routes = Routes::load(&name, files.1.as_deref().unwrap_or(NO_ROUTES), &set.ids())?;
+    Ok(Book { set, routes, has_routes: files.1.is_some(), env: env.to_vec() })
+}
+
+/// Every `*.toml` of the directory, and the routes.
+fn read(rules_dir: Option<&Path>, routes: Option<&Path>) -> Result<Files, String> {
+    let mut files = BTreeMap::new();
+    let wrong = |path: &Path, why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    if let Some(directory) = rules_dir {
+        for entry in std::fs::read_dir(directory).map_err(|why| wrong(directory, &why))? {
+            let path = entry.map_err(|why| wrong(directory, &why))?.path();
+            let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
+            if path.extension().is_some_and(|end| end == "toml") && !name.starts_with('.') {
+                files.insert(name, std::fs::read_to_string(&path).map_err(|why| wrong(&path, &why))?);
+            }
+        }
+    }
+    let routes = routes.map(|path| std::fs::read_to_string(path).map_err(|why| wrong(path, &why))).transpose()?;
+    Ok((files, routes))
+}
+
+fn all(faults: &[Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}

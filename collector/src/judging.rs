@@ -1,0 +1,191 @@
+//! What rules say of a settled call, and which of it is to be reported.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use message::event::CallClass;
+use message::flow::{Flow, Log};
+use message::logged::Message;
+use record::time::{MINUTE, Timestamp};
+use rule::evidence::{Binding, Evidence, Read};
+use rule::holds::AllHolds;
+use rule::routes::{GroupKey as By, Route};
+use rule::syntax::{Rule, Severity};
+use rule::told::Told;
+use rule::verdict::{Outcome, Verdict};
+use sha2::{Digest, Sha256};
+use store::alert::{Alarm, GroupKey, ItemTold};
+use store::verdict::Judged;
+
+use crate::book::Book;
+use crate::config::EnvRule;
+
+/// A call with what is known beside it.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    pub flow: &'a Flow,
+    pub messages: &'a [Message],
+    pub bindings: &'a [Binding],
+    pub holds: &'a AllHolds,
+    pub read: &'a Read,
+    /// The collector's clock.
+    pub now: Timestamp,
+}
+
+/// What rules say of a call, and the event time after which they may say more, once its logs are read beyond it.
+pub fn judged(book: &Book, case: &Case) -> (Judged, Option<Timestamp>) {
+    let Case { flow, messages, bindings, holds, read, .. } = *case;
+    let evidence = Evidence { flow, messages, class: CallClass::Call, bindings, holds, read };
+    let verdicts = rule::judge(&book.set.rules, &book.set.defaults, &evidence);
+    let rules: BTreeMap<&str, &Rule> = book.set.rules.iter().map(|rule| (rule.id.as_str(), rule)).collect();
+    let mut judged = Judged::default();
+    let mut next: Option<Timestamp> = None;
+    for verdict in &verdicts {
+        let Some(rule) = rules.get(verdict.rule.as_str()) else { continue };
+        if let Some(at) = verdict.next {
+            let at = Timestamp(at.0.saturating_add(rule.times.lateness));
+            next = Some(next.map_or(at, |known| known.min(at)));
+        }
+        if verdict.outcome != Outcome::Open {
+            let minute = flow.rows[verdict.start].time.0.div_euclid(MINUTE);
+            *judged.counts.entry((verdict.rule.clone(), minute, verdict.outcome)).or_default() += 1;
+        }
+    }
+    judged.worst =
+        worst(&verdicts, &rules).map(|verdict| (verdict.outcome, verdict.class.clone(), verdict.rule.clone()));
+    let told = |verdict: &Verdict| Some(Told::of(verdict, rules.get(verdict.rule.as_str())?, flow, messages));
+    judged.told = verdicts.iter().filter(|verdict| verdict.outcome <= Outcome::Unknown).filter_map(told).collect();
+    judged.alarms = alarms(book, case, &verdicts, &rules);
+    (judged, next)
+}
+
+/// Of several failures a cause before what it explains, then severity, then the earlier deadline.
+fn worst<'v>(verdicts: &'v [Verdict], rules: &BTreeMap<&str, &Rule>) -> Option<&'v Verdict> {
+    let explained = explained(verdicts, rules);
+    verdicts.iter().min_by_key(|verdict| {
+        let symptom = explained.contains_key(verdict.rule.as_str());
+        (verdict.outcome, symptom, std::cmp::Reverse(verdict.severity), verdict.due)
+    })
+}
+
+/// Rules whose failures another failure of this call explains, with what explains them.
+fn explained<'r>(verdicts: &[Verdict], rules: &BTreeMap<&str, &'r Rule>) -> BTreeMap<&'r str, BTreeSet<&'r str>> {
+    let mut explained: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for failed in verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Failed) {
+        let Some(rule) = rules.get(failed.rule.as_str()) else { continue };
+        for symptom in &rule.explains {
+            explained.entry(symptom).or_default().insert(&rule.id);
+        }
+    }
+    explained
+}
+
+fn alarms(book: &Book, case: &Case, verdicts: &[Verdict], rules: &BTreeMap<&str, &Rule>) -> Vec<Alarm> {
+    let explained = explained(verdicts, rules);
+    let Case { flow, messages, now, .. } = *case;
+    let mut alarms = Vec::new();
+    for verdict in verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Failed) {
+        let (Some(rule), Some(at)) = (rules.get(verdict.rule.as_str()), verdict.due) else { continue };
+        // What was read long after it happened is for the pages.
+        if now.micros_since(at) > book.set.defaults.mail_age {
+            continue;
+        }
+        let causes: Vec<&str> = explained.get(rule.id.as_str()).into_iter().flatten().copied().collect();
+        // A cause that is reported hides what it explains; one that waits for more of its kind does not.
+        if causes.iter().any(|cause| rules.get(cause).is_some_and(|cause| cause.mail_when.is_empty())) {
+            continue;
+        }
+        let symptoms = verdicts.iter().filter(|other| other.outcome == Outcome::Failed);
+        let symptoms = symptoms.filter(|other| rule.explains.contains(&other.rule)).map(|other| other.rule.clone());
+        let told = Told::of(verdict, rule, flow, messages);
+        let place = &messages[flow.rows[verdict.start].message].place;
+        let env = EnvRule::of(&book.env, &place.agent, &place.source).to_owned();
+        let hosts: BTreeSet<&str> = messages.iter().map(|message| message.place.host.as_str()).collect();
+        let Some((nth, route)) = route(book, rule, verdict, &env, &hosts) else { continue };
+        let mut facts = verdict.facts.clone();
+        facts.extend(causes.iter().map(|cause| ("because".to_owned(), (*cause).to_owned())));
+        alarms.push(Alarm {
+            group: group(nth, route, rule, verdict, &env, &place.host),
+            severity: rule.severity,
+            at,
+            item: ItemTold {
+                caller: flow.caller.clone(),
+                callee: flow.callee.clone(),
+                told,
+                also: symptoms.collect::<BTreeSet<_>>().into_iter().collect(),
+                facts,
+            },
+            wait: route.grouping.group_wait,
+        });
+    }
+    alarms
+}
+
+/// The first route that matches.
+fn route<'b>(
+    book: &'b Book,
+    rule: &Rule,
+    verdict: &Verdict,
+    env: &str,
+    hosts: &BTreeSet<&str>,
+) -> Option<(usize, &'b Route)> {
+    let any =
+        |values: &[String], test: &dyn Fn(&str) -> bool| values.is_empty() || values.iter().any(|value| test(value));
+    let failure = verdict.class.as_deref().unwrap_or_default();
+    book.routes.routes.iter().enumerate().find(|(_, route)| {
+        let matches = &route.matches;
+        (matches.severity.is_empty() || matches.severity.contains(&rule.severity))
+            && any(&matches.env, &|value| value == env)
+            && any(&matches.rule, &|value| value == rule.id)
+            && any(&matches.failure, &|value| value == failure)
+            && any(&matches.host, &|value| hosts.contains(value))
+    })
+}
+
+fn group(nth: usize, route: &Route, rule: &Rule, verdict: &Verdict, env: &str, host: &str) -> GroupKey {
+    let failure = verdict.class.clone().unwrap_or_default();
+    let mut hash = Sha256::new();
+    let mut add = |text: &str| {
+        hash.update((text.len() as u64).to_le_bytes());
+        hash.update(text);
+    };
+    add(&nth.to_string());
+    for by in &route.grouping.group_by {
+        match by {
+            By::Env => add(env),
+            By::Rule => add(&rule.id),
+            By::Failure => add(&failure),
+            By::Severity => add(severity(rule.severity)),
+            By::Host => add(host),
+        }
+    }
+    let digest = hash.finalize();
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    GroupKey { hash: first, route: nth as i32, env: env.to_owned(), rule: rule.id.clone(), failure }
+}
+
+fn severity(of: Severity) -> &'static str {
+    match of {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Critical => "critical",
+    }
+}
+
+/// How far logs are read, and of which nothing was reported for too long.
+pub fn read_of(agents: &[store::agent::Agent], silent_after: i64, now: Timestamp) -> Read {
+    let mut read = Read::default();
+    for agent in agents {
+        let silent = agent.heard.is_none_or(|heard| now.micros_since(heard) > silent_after);
+        for source in agent.heartbeat.iter().flat_map(|heartbeat| &heartbeat.sources) {
+            let log = Log { agent: agent.id.clone(), source: source.name.clone() };
+            if let Some(at) = source.read_to {
+                read.to.insert(log.clone(), at);
+            }
+            if silent {
+                read.silent.insert(log);
+            }
+        }
+    }
+    read
+}
