@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use record::duration;
 use record::format::{Definition, Format};
 use record::redact;
 use record::wrapper::Wrapper;
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::source::Start;
 use crate::unwrapped::Wrapping;
 use crate::wording::{Wrong, explain, nearest};
-use crate::{Error, duration, zone};
+use crate::{Error, zone};
 
 /// Everything `etc/agent.toml` may say. A missing key has the value of `Default`.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

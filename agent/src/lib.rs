@@ -33,7 +33,6 @@ mod checkpoint;
 mod content;
 mod cursor;
 mod discover;
-mod duration;
 mod follow;
 mod generation;
 mod guard;

@@ -2,7 +2,7 @@
 //!
 //! Pure functions and values: no I/O, no clock. Read in this order; a module knows only those before it, which a test
 //! checks.
-//! - `id`, `time`: the small words everything else is made of
+//! - `id`, `time`, `duration`: the small words everything else is made of; durations as configs write them
 //! - `span`: ranges that tile a stream
 //! - `name`: tokens, and header field names that have a usual spelling
 //! - `miss`: lines that are nearly header lines, and why they are none
@@ -12,6 +12,7 @@
 //! - `parts`: where the messages within one record end
 //! - `redact`, `wire`: what never leaves the host; what agent and collector say to each other
 
+pub mod duration;
 pub mod format;
 pub mod frame;
 pub mod id;
