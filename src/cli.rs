@@ -40,6 +40,25 @@ pub enum Command {
     Collector(Configured),
     /// Follow this host's logs and send them to a collector (the same as siptrail-agent)
     Agent(agent::Options),
+    /// The mail server of the collector's config
+    #[command(subcommand)]
+    Mail(Mail),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Mail {
+    /// Connect, log in and send one mail; says what works and what does not
+    Test(MailTest),
+}
+
+#[derive(Debug, Args)]
+pub struct MailTest {
+    /// Who gets the mail
+    #[arg(long, value_name = "ADDRESS", value_parser = mail_address)]
+    pub to: collector::mail::Address,
+    /// The collector's config, with a [mail]
+    #[arg(long, env = "SIPTRAIL_CONFIG", value_name = "FILE", default_value = "/etc/siptrail/collector.toml")]
+    pub config: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -110,6 +129,10 @@ pub struct Configured {
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "give an address and a port, such as 127.0.0.1:8480".to_owned())
+}
+
+fn mail_address(text: &str) -> Result<collector::mail::Address, String> {
+    text.parse().map_err(|_| "give a mail address, such as oncall@example.com".to_owned())
 }
 
 #[cfg(test)]

@@ -18,6 +18,9 @@ pub async fn run(asked: Configured) -> anyhow::Result<()> {
         Some(file) => postgres(file).map_err(|what| WrongConfig(format!("{place}: postgres_url_file: {what}")))?,
         None => Location::Directory(config.data.clone()),
     };
+    if let Some(mail) = &config.mail {
+        collector::mail::Account::open(mail).map_err(|fault| WrongConfig(format!("{place}: {fault}")))?;
+    }
     let cancel = until_signal(screen::say).context("cannot wait for signals")?;
     let listener = serve::bind(config.listen, &format!("`listen` in {place}")).await?;
     let server = Server::start(listener, location, &config, Agents::Elsewhere, cancel.clone()).await?;

@@ -1,6 +1,6 @@
 //! The binary `siptrail`: wires the libraries together and nothing else.
 //!
-//! [`cli`] says what can be asked; [`watch`] of [`sources`], [`demo`] with its [`player`], [`collector`], [`agent`] do
+//! [`cli`] says what can be asked; [`watch`] of [`sources`], [`demo`] with its [`player`], [`collector`], [`agent`], [`mail`] do
 //! it; [`serve`] with its [`doors`], [`settings`], [`progress`] and its [`count`], [`screen`], [`words`] and [`outcome`] are what they share.
 
 mod agent;
@@ -10,6 +10,7 @@ mod count;
 mod demo;
 mod doors;
 mod logging;
+mod mail;
 mod outcome;
 mod player;
 mod progress;
@@ -23,7 +24,7 @@ mod words;
 use std::process::ExitCode;
 
 use clap::Parser;
-use cli::{Cli, Command};
+use cli::{Cli, Command, Mail};
 use tikv_jemallocator::Jemalloc;
 
 /// What many short allocations of many threads leave behind is given back; the C libraries in it (SQLite, zstd) share it.
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
             Command::Demo(asked) => demo::run(asked).await,
             Command::Collector(asked) => collector::run(asked).await,
             Command::Agent(asked) => agent::run(asked).await,
+            Command::Mail(Mail::Test(asked)) => mail::test(asked).await,
         }
     });
     match result {

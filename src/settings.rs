@@ -75,9 +75,9 @@ mod tests {
     #[test]
     fn what_the_example_only_shows_can_be_used() {
         let is_example = |line: &str| {
-            let name = line.trim_start_matches("[[").split([' ', ']']).next().unwrap_or_default();
+            let name = line.trim_start_matches('[').split([' ', ']']).next().unwrap_or_default();
             let key = !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-            key && (line.starts_with("[[") || line[name.len()..].starts_with(" = "))
+            key && (line.starts_with('[') || line[name.len()..].starts_with(" = "))
         };
         let uncommented: Vec<&str> = EXAMPLE
             .lines()
@@ -86,5 +86,8 @@ mod tests {
         let config = example(&uncommented.join("\n"));
         assert_eq!((config.kind.len(), config.key.len()), (1, 2));
         assert!(config.postgres_url_file.is_some());
+        let mail = config.mail.expect("a mail server");
+        assert_eq!((mail.check(), mail.port(), Some(mail.port())), (Ok(()), 587, mail.port));
+        assert_eq!(toml::Table::try_from(&mail).expect("a table").len(), 11, "each key of [mail] is shown");
     }
 }

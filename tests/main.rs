@@ -16,6 +16,7 @@ mod keyboard;
 mod layouts;
 mod live;
 mod loggers;
+mod mail;
 mod silent;
 mod strangers;
 mod support;

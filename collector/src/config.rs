@@ -8,6 +8,8 @@ use message::kind::{KindRule, glob};
 use message::settings::KeyRule;
 use serde::{Deserialize, Serialize};
 
+use crate::mail;
+
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -29,6 +31,8 @@ pub struct Config {
     pub routes: Option<PathBuf>,
     /// `[[env]]`: what the sources of a name belong to, such as prod or lab. The first that matches counts; else it is prod.
     pub env: Vec<EnvRule>,
+    /// `[mail]`: by which server mails go, and as whom. None: nothing is mailed.
+    pub mail: Option<mail::Settings>,
     /// `[reading]`: where Call-IDs, statuses and devices stand in headers, queries and JSON.
     pub reading: Reading,
 }
@@ -121,6 +125,7 @@ impl Default for Config {
             rules_dir: None,
             routes: None,
             env: Vec::new(),
+            mail: None,
             reading: Reading::default(),
         }
     }

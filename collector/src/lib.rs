@@ -8,6 +8,7 @@
 //! - [`learned`]: what each log is like
 //! - [`book`]: rules and routes in force; [`holding`]: what logs hold; [`judging`]: what rules say of a call
 //! - [`settle`]: the loop in which it is worked out what happened in each call, and judged
+//! - [`mail`]: what mails say, and how they reach their server
 //! - [`partitions`]: day partitions, made ahead
 //! - [`http`]: the doors for agents; `room`: how many bytes may come through at once
 
@@ -21,6 +22,7 @@ pub mod http;
 pub mod ingest;
 pub mod judging;
 pub mod learned;
+pub mod mail;
 pub mod parse;
 pub mod partitions;
 mod room;

@@ -2,6 +2,7 @@
 
 mod api;
 mod browser;
+mod mail;
 mod postgres;
 mod process;
 mod truth;
@@ -9,6 +10,7 @@ mod watched;
 
 pub use api::{Api, Message, client};
 pub use browser::Browser;
+pub use mail::{Exim, Faulty, settings as mail_settings, with_least};
 pub use postgres::Database;
 pub use process::{Siptrail, free_port, signal};
 pub use truth::{Entry, Truth, differences, entry, sha256};
