@@ -105,6 +105,11 @@ impl Settings {
         self.port.unwrap_or(usual)
     }
 
+    /// What links to pages begin with.
+    pub fn pages(&self) -> &str {
+        self.base_url.trim_end_matches('/')
+    }
+
     /// The right-hand side of Message-IDs and List-Ids.
     pub fn domain(&self) -> &str {
         self.hostname.as_deref().unwrap_or_else(|| self.from.0.email.domain())
@@ -223,6 +228,7 @@ mod tests {
         assert_eq!(least.check(), Ok(()));
         assert_eq!((least.port(), least.security, least.timeout), (587, Security::Starttls, Duration::from_mins(1)));
         assert_eq!(least.domain(), "example.com");
+        assert_eq!(settings("base_url = \"https://example.com/siptrail/\"").pages(), "https://example.com/siptrail");
         assert_eq!(settings("security = \"tls\"").port(), 465);
         assert_eq!(settings("hostname = \"siptrail.example.com\"").domain(), "siptrail.example.com");
         assert_eq!(

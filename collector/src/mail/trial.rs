@@ -6,7 +6,7 @@ use super::mime::Mail;
 use super::settings::Settings;
 
 pub fn trial(settings: &Settings) -> Mail {
-    let pages = &settings.base_url;
+    let pages = settings.pages();
     let text = format!(
         "This is the test mail of Siptrail. Alerts will come by the same way.\n\n\
          Pages  {pages}\n\nIf this link does not open, set `base_url` in [mail] of the collector's config.\n"

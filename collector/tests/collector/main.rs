@@ -3,6 +3,7 @@
 mod append;
 mod correlation;
 mod door;
+mod mails;
 mod messages;
 mod positions;
 mod refusals;
