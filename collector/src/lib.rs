@@ -5,7 +5,7 @@
 //! - [`check`]: is a batch what it claims to be; [`cut`]: the messages of a span; [`parse`]: from spans to rows
 //! - [`ingest`]: one batch, from wire to commit
 //! - [`correlate`]: the loop in which calls that share keys become scenarios
-//! - [`learned`]: what each log is like
+//! - [`learned`], [`clock`]: what each log is like; how far clocks are apart
 //! - [`book`]: rules and routes in force; [`holding`]: what logs hold; [`judging`]: what rules say of a call
 //! - [`settle`]: the loop in which it is worked out what happened in each call, and judged
 //! - [`mail`]: what mails say, and how they reach their server
@@ -14,6 +14,7 @@
 
 pub mod book;
 pub mod check;
+pub mod clock;
 pub mod config;
 pub mod correlate;
 pub mod cut;

@@ -1,11 +1,12 @@
 //! The loop that settles calls: what happened in each is worked out once it is quiet, and again when a deadline has passed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use message::flow::{Flow, Log, flow};
+use message::clock::{Clocks, Measured, hour};
+use message::flow::{Flow, Log, flow_by};
 use message::gist::Gist;
 use message::logged::Message;
 use record::time::{HOUR, SECOND, Timestamp};
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Error;
 use crate::book::Book;
+use crate::clock::Hours;
 use crate::holding::Holding;
 use crate::ingest::now;
 use crate::judging::{self, Case};
@@ -48,25 +50,26 @@ pub async fn run(store: Store, owner: String, book: watch::Receiver<Arc<Book>>, 
     let mut failing = false;
     let mut known = Known::default();
     while !cancel.is_cancelled() {
-        let wait = match store.health().step(Part::Settling, step(&store, &owner, &book, &mut known)).await {
-            Ok(settled) => {
-                if std::mem::take(&mut failing) {
-                    tracing::info!("settling goes on");
+        let wait =
+            match store.health().step(Part::Settling, Box::pin(step(&store, &owner, &book, &mut known, now()))).await {
+                Ok(settled) => {
+                    if std::mem::take(&mut failing) {
+                        tracing::info!("settling goes on");
+                    }
+                    retry = FIRST_RETRY;
+                    if settled > 0 {
+                        continue;
+                    }
+                    LOOK
                 }
-                retry = FIRST_RETRY;
-                if settled > 0 {
-                    continue;
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!(error = %error, "settling waits: the database does not answer as it should");
+                    }
+                    retry = (retry * 2).min(LAST_RETRY);
+                    retry
                 }
-                LOOK
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut failing, true) {
-                    tracing::warn!(error = %error, "settling waits: the database does not answer as it should");
-                }
-                retry = (retry * 2).min(LAST_RETRY);
-                retry
-            }
-        };
+            };
         tokio::select! {
             () = cancel.cancelled() => {}
             () = tokio::time::sleep(wait) => {}
@@ -77,8 +80,9 @@ pub async fn run(store: Store, owner: String, book: watch::Receiver<Arc<Book>>, 
 /// What is learned while calls are settled.
 #[derive(Debug, Default)]
 pub struct Known {
-    logs: Logs,
-    holding: Holding,
+    pub logs: Logs,
+    pub hours: Hours,
+    pub holding: Holding,
 }
 
 /// Settles what is due once; gives the number of calls.
@@ -87,61 +91,94 @@ pub async fn step(
     owner: &str,
     book: &watch::Receiver<Arc<Book>>,
     known: &mut Known,
+    now: Timestamp,
 ) -> Result<usize, Error> {
-    let due = store.due(owner, now(), LEASE, TOGETHER).await?;
-    if due.is_empty() {
-        return Ok(0);
+    let due = store.due(owner, now, LEASE, TOGETHER).await?;
+    if !due.is_empty() {
+        let book = book.borrow().clone();
+        round(store, owner, &due, book, known, now).await?;
     }
+    // Also what waits since the last time.
+    if let Err(error) = known.hours.learn(store, now).await {
+        tracing::warn!(%error, "what was measured of clocks is not kept yet");
+    }
+    Ok(due.len())
+}
+
+async fn round(
+    store: &Store,
+    owner: &str,
+    due: &[Due],
+    book: Arc<Book>,
+    known: &mut Known,
+    now: Timestamp,
+) -> Result<(), Error> {
     // Asked before their messages: what is read meanwhile counts only the next time.
     let agents = store.agents().await?;
     let mut calls = Vec::with_capacity(due.len());
-    for (due, messages) in store.due_messages(&due).await? {
+    for (due, messages) in store.due_messages(due).await? {
         let first = messages.iter().map(|message| message.time).min().unwrap_or_default();
         let before = store.registrations_before(&Evidence::wants(&messages), first).await?;
-        calls.push(Call { due, messages, bindings: Binding::last(&before) });
+        calls.push(Call { due, hour: hour(&messages), messages, bindings: Binding::last(&before) });
     }
+    let began: BTreeSet<i64> = calls.iter().map(|call| call.hour).collect();
+    let clocks = store.clocks_of(&began.into_iter().collect::<Vec<_>>()).await?;
     known.holding.share(store).await?;
-    let book = book.borrow().clone();
     let mut holding = std::mem::take(&mut known.holding);
     let settling = tokio::task::spawn_blocking(move || {
-        let read = judging::read_of(&agents, book.set.defaults.source.silent_after, now());
-        let settled = settle_all(&calls, &book, &read, &mut holding);
+        let read = judging::read_of(&agents, book.set.defaults.source.silent_after, now);
+        let beside = Beside { book: &book, clocks: &clocks, read: &read, now };
+        let settled = settle_all(&calls, &beside, &mut holding);
         (settled, calls, holding)
     });
-    let (settled, calls, holding) = settling.await.map_err(|error| Error::Settling(error.to_string()))?;
+    let ((settled, measured), calls, holding) = settling.await.map_err(|error| Error::Settling(error.to_string()))?;
     known.holding = holding;
-    store.settle(owner, &settled, now()).await?;
+    store.settle(owner, &settled, now).await?;
     // After that: what is learned makes them due again.
     if let Err(error) = known.logs.learn(store, calls.iter().flat_map(|call| &call.messages)).await {
         tracing::warn!(%error, "what was seen of logs is not kept; it will be seen again");
     }
-    Ok(due.len())
+    for (call, measured) in calls.iter().zip(&measured) {
+        known.hours.see(call.hour, measured);
+    }
+    Ok(())
 }
 
 /// A call that is due, with what is read beside it.
 struct Call {
     due: Due,
+    /// In which it began.
+    hour: i64,
     messages: Vec<Message>,
     /// What its people had registered before.
     bindings: Vec<Binding>,
 }
 
-/// A call that nothing can be made of keeps no other from being settled.
-fn settle_all(calls: &[Call], book: &Book, read: &Read, holding: &mut Holding) -> Vec<Settled> {
-    let now = now();
+/// What is the same for all calls of a round.
+struct Beside<'a> {
+    book: &'a Book,
+    clocks: &'a BTreeMap<i64, Clocks>,
+    read: &'a Read,
+    now: Timestamp,
+}
+
+/// A call that nothing can be made of keeps no other from being settled. With what each measures of clocks.
+fn settle_all(calls: &[Call], beside: &Beside, holding: &mut Holding) -> (Vec<Settled>, Vec<Measured>) {
+    let now = beside.now;
     let alone = |call: &Call, work: &mut dyn FnMut()| {
-        catch_unwind(AssertUnwindSafe(work)).inspect_err(|_| {
+        if catch_unwind(AssertUnwindSafe(work)).is_err() {
             let scenario = call.due.id;
             tracing::error!(%scenario, "what happened in this call cannot be worked out: its list entry stays as it is");
-        })
+        }
     };
+    let none = Clocks::default();
     let mut drawn: Vec<Option<(Flow, Duration)>> = Vec::with_capacity(calls.len());
     for call in calls {
         let mut one = None;
         // What these calls show of their logs counts for them, too.
-        let _ = alone(call, &mut || {
+        alone(call, &mut || {
             let began = Instant::now();
-            let flow = flow(&call.messages);
+            let flow = flow_by(&call.messages, beside.clocks.get(&call.hour).unwrap_or(&none));
             holding.see(call.due.id, &flow, &call.messages);
             one = Some((flow, began.elapsed()));
         });
@@ -151,18 +188,19 @@ fn settle_all(calls: &[Call], book: &Book, read: &Read, holding: &mut Holding) -
     for (call, drawn) in calls.iter().zip(&drawn) {
         let mut one = Settled { due: call.due, gist: None, problems: 0, next: None, rest_until: now, judged: None };
         if let Some((flow, took)) = drawn {
-            let _ = alone(call, &mut || {
+            alone(call, &mut || {
                 let began = Instant::now();
                 let Call { messages, bindings, .. } = call;
-                let case = Case { flow, messages, bindings, holds: &holding.known, read, now };
-                one = settle(call, &case, book);
+                let case = Case { flow, messages, bindings, holds: &holding.known, read: beside.read, now };
+                one = settle(call, &case, beside.book);
                 let took = i64::try_from((*took + began.elapsed()).as_micros()).unwrap_or(i64::MAX);
                 one.rest_until = Timestamp(now.0.saturating_add(took.saturating_mul(SHARE).max(SECOND)));
             });
         }
         settled.push(one);
     }
-    settled
+    let measured = drawn.into_iter().map(|drawn| drawn.map(|(flow, _)| flow.measured).unwrap_or_default());
+    (settled, measured.collect())
 }
 
 fn settle(call: &Call, case: &Case, book: &Book) -> Settled {

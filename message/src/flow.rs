@@ -5,6 +5,7 @@ pub use crate::exchange::Half;
 pub use crate::legs::{Branch, Fork, Leg, Outcome, PushState};
 pub use crate::node::{Log, Node, NodeKind};
 
+use crate::clock::{Clocks, Measured};
 use crate::course::{self, Ground};
 use crate::fold::{self, Fold};
 use crate::hops;
@@ -42,6 +43,8 @@ pub struct Flow {
     /// By message given: its displayed time, repaired where its source's clock is off. How far sightings and repeats
     /// are apart is told by these.
     pub times: Vec<Timestamp>,
+    /// What it says of clocks, for other calls of its hour.
+    pub measured: Measured,
 }
 
 /// One line of the ladder: a message, with all that folded into it.
@@ -87,18 +90,29 @@ pub struct Row {
 ///
 /// Each message stands in exactly one row: as its first sighting, as another sighting, or as a repeat; one that holds
 /// request and result stands in two, once for each half. Messages are told apart by their id, not by their place.
+///
+/// Clocks are repaired by what these messages say of them, and no others.
 pub fn flow(messages: &[Message]) -> Flow {
-    flow_named(messages, &|_, _| None)
+    flow_by(messages, &Clocks::default())
+}
+
+/// As `flow`, by what calls measured of clocks in the [hour](crate::clock::hour) of these messages.
+pub fn flow_by(messages: &[Message], clocks: &Clocks) -> Flow {
+    draw(messages, clocks, &|_, _| None)
 }
 
 /// As `flow`, with names for machines.
 pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
+    draw(messages, &Clocks::default(), resolver)
+}
+
+fn draw(messages: &[Message], clocks: &Clocks, resolver: Resolver) -> Flow {
     let scene = Scene::of(messages);
     let bases = Bases::of(&scene);
     let loggers = Loggers::of(&scene, &bases);
     let sightings = exchange::split(messages);
     let same = Sameness::new(&scene, &sightings);
-    let ordered = order::order(&scene, sightings, &bases, &loggers, &same);
+    let ordered = order::order(&scene, sightings, &bases, &loggers, &same, clocks);
     let folds = fold::fold(&scene, &ordered.sightings, &bases, &same);
     let tree = Tree::of(&scene, &folds, &bases);
     let pairs = pair::pairs(&scene, &folds, &bases);
@@ -162,8 +176,8 @@ pub fn flow_named(messages: &[Message], resolver: Resolver) -> Flow {
     }
     let moved = |at: usize| ordered.shift[scene.source[at]].saturating_add(ordered.step[at]);
     let times = (0..messages.len()).map(|at| Timestamp(messages[at].time.0.saturating_add(moved(at)))).collect();
-    let mut flow =
-        Flow { nodes: columns.nodes, legs: legs.all, rows, forks: legs.forks, hops, course, caller, callee, times };
+    let (nodes, legs, forks, measured) = (columns.nodes, legs.all, legs.forks, ordered.measured);
+    let mut flow = Flow { nodes, legs, rows, forks, hops, course, caller, callee, times, measured };
     flow.shorten();
     flow
 }

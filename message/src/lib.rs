@@ -10,6 +10,7 @@
 //!   tells correlation; what a list shows of a scenario
 //! - `logged`, `borrowed`, `exchange`: one stored message; registrations that a call shows and does not own; one message that
 //!   holds request and result, as two halves
+//! - `gap`, `shift`, `clock`: how far two clocks are apart, and several; what calls measured of that in one hour
 //! - `scene`: what every step reads of the messages: transactions, machines, who writes which log
 //! - `order`, `fold`: repaired time, cause before effect; sightings and repeats as one
 //! - `pair`, `tree`: which response answers which request; which INVITE came from which
@@ -20,12 +21,14 @@
 
 pub mod address;
 pub mod borrowed;
+pub mod clock;
 mod course;
 pub mod event;
 mod exchange;
 pub mod facts;
 pub mod flow;
 mod fold;
+mod gap;
 pub mod gist;
 pub mod habit;
 mod hops;
@@ -43,6 +46,7 @@ pub mod rest;
 pub mod said;
 mod scene;
 pub mod settings;
+mod shift;
 pub mod sip;
 pub mod summary;
 mod tree;

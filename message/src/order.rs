@@ -5,6 +5,7 @@ mod clock;
 mod step;
 mod ties;
 
+use crate::clock::{Clocks, Measured};
 use crate::exchange::Sighting;
 use crate::scene::Scene;
 use crate::scene::base::Bases;
@@ -21,6 +22,7 @@ pub(crate) struct Ordered {
     pub step: Vec<i64>,
     /// By message: microseconds that the clock of its file went back just before it.
     pub back: Vec<i64>,
+    pub measured: Measured,
 }
 
 /// Repairs the clocks and sorts. Stored times are not touched.
@@ -30,13 +32,16 @@ pub(crate) fn order(
     bases: &Bases,
     loggers: &Loggers,
     same: &Sameness,
+    clocks: &Clocks,
 ) -> Ordered {
     let step::Steps { add: step, back } = step::steps(scene.messages);
     for sighting in &mut sightings {
         sighting.time.0 = sighting.time.0.saturating_add(step[sighting.message]);
     }
     sightings.sort_unstable_by_key(|sighting| position(scene, *sighting));
-    let shift = clock::shifts(scene, loggers, &cause::samples(scene, &sightings, bases, loggers, same));
+    let samples = cause::samples(scene, &sightings, bases, loggers, same);
+    let measured = clock::measured(scene, loggers, &samples);
+    let shift = clock::shifts(scene, loggers, &samples, clocks);
     for sighting in &mut sightings {
         sighting.time.0 = sighting.time.0.saturating_add(shift[scene.source[sighting.message]]);
     }
@@ -44,7 +49,7 @@ pub(crate) fn order(
         sightings.sort_unstable_by_key(|sighting| position(scene, *sighting));
     }
     ties::untie(scene, &mut sightings);
-    Ordered { sightings, shift, step, back }
+    Ordered { sightings, shift, step, back, measured }
 }
 
 /// The order that does not depend on arrival.

@@ -22,6 +22,15 @@ create table source (
     primary key (agent, name)
 );
 
+-- How far the clocks of logs were apart for the calls that began in one hour (hours since 1970, for retention). shifts: what is added
+-- to the times of each log; measured: what that rests on.
+create table clock (
+    hour bigint not null,
+    shifts blob not null,
+    measured blob not null,
+    primary key (hour)
+);
+
 -- Written once; host, source, path, format and zone again when the agent says something else. device, inode and generation are unsigned numbers kept in the bits of signed ones.
 create table stream (
     stream_id bigint not null,

@@ -115,17 +115,36 @@ impl Store {
         });
         tx.commit().await?;
         self.caches.places.forget_all();
-        // What another transaction has locked is looked at again.
-        for _ in 0..TRIES {
-            if self.settle_again(agent, source, since, now).await? == 0 {
-                break;
-            }
-        }
+        self.settle_again(agent, source, since, Timestamp(i64::MAX), now).await?;
         Ok(learned)
     }
 
+    /// Calls of a log that began from `from` to before `to` are settled again, once what is new is done.
+    pub(crate) async fn settle_again(
+        &self,
+        agent: &str,
+        source: &str,
+        from: Timestamp,
+        to: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        // What another transaction has locked is looked at again.
+        for _ in 0..TRIES {
+            if self.settle_some_again(agent, source, (from, to), now).await? == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Gives how many calls became due. A new version says to whoever is settling one that this counts no more.
-    async fn settle_again(&self, agent: &str, source: &str, since: Timestamp, now: Timestamp) -> Result<u64, Error> {
+    async fn settle_some_again(
+        &self,
+        agent: &str,
+        source: &str,
+        (from, to): (Timestamp, Timestamp),
+        now: Timestamp,
+    ) -> Result<u64, Error> {
         let later = now.0.saturating_add(LATER);
         let mut tx = self.backend.begin().await?;
         let skip_locked = tx.skip_locked();
@@ -133,9 +152,11 @@ impl Store {
             let at = format!("case when x.rest_until > {later} then x.rest_until else {later} end");
             let mut q = QueryBuilder::<Db>::new("update scenario set version = version + 1, due = ");
             q.push(at.replace("x.", "")).push(" where id in (select x.id from scenario x where x.class = ");
-            q.push_bind(CallClass::Call.code()).push(" and x.first >= ").push_bind(since.0);
+            q.push_bind(CallClass::Call.code()).push(" and x.first >= ").push_bind(from.0);
+            q.push(" and x.first < ").push_bind(to.0);
             q.push(format_args!(" and (x.due is null or x.due > {at} or (x.due <> {at} and x.lease_until > {}))", now.0));
-            q.push(" and x.settled is not null and x.merged_into is null and exists (select 1 from scenario_call c");
+            q.push(format_args!(" and (x.settled is not null or x.lease_until > {})", now.0));
+            q.push(" and x.merged_into is null and exists (select 1 from scenario_call c");
             q.push(" join stream s on s.stream_id = c.stream_id where c.scenario_id = x.id and s.agent = ");
             q.push_bind(agent).push(" and s.source = ").push_bind(source);
             q.push(") order by x.first desc limit ").push_bind(AGAIN).push(skip_locked).push(")");

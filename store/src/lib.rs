@@ -2,8 +2,8 @@
 //!
 //! Read in this order: [`append`] (what agents send), [`correlate`] (what it belongs to), [`scenario`], [`search`],
 //! `early` (what is read beside what is final), [`stream`], [`source`], `near_miss` and [`position`] (what is read), and
-//! [`agent`] (who reads it); [`settle`] and [`learned`] (what is worked out and learned of it); [`verdict`], [`rulebook`],
-//! [`alert`] and [`outgoing`] (what rules say of it, and the mails that report it).
+//! [`agent`] (who reads it); [`settle`], [`learned`] and [`clock`] (what is worked out and learned of it); [`verdict`],
+//! [`rulebook`], [`alert`] and [`outgoing`] (what rules say of it, and the mails that report it).
 
 pub mod agent;
 pub mod alert;
@@ -12,6 +12,7 @@ mod backend;
 mod blob;
 mod borrowed;
 mod caches;
+pub mod clock;
 mod compress;
 pub mod correlate;
 mod dictionary;

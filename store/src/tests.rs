@@ -3,6 +3,7 @@
 mod agent;
 mod append;
 mod bounded;
+mod clock;
 mod correlate;
 mod early;
 mod fixture;

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use message::flow::{Flow, flow};
+use message::clock::hour;
+use message::flow::{Flow, flow_by};
 use message::logged::Message;
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};
@@ -228,11 +229,13 @@ impl Pictures {
         room.add(self.take(takes).await?);
         weight += takes;
         messages.extend(borrowed);
+        // After its version was asked for: what is learned of clocks makes another one.
+        let clocks = store.clocks(hour(&messages)).await?;
         let asked = AtomicU64::new(self.seconds());
         room.give_back(CHUNK_ROOM);
         let room = Some(room);
         self.draw(move || {
-            let flow = flow(&messages);
+            let flow = flow_by(&messages, &clocks);
             let shown = version.wrapping_add(digest(&messages));
             Ok(Picture { version, shown, scenario, messages, flow, whole, unreadable, _room: room, weight, asked })
         })

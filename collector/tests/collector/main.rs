@@ -1,6 +1,7 @@
 //! The collector as its agents and its database see it.
 
 mod append;
+mod clocks;
 mod correlation;
 mod door;
 mod mails;

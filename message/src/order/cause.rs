@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::clock::which;
 use crate::exchange::Sighting;
 use crate::number::ByNumber;
 use crate::scene::base::Bases;
@@ -15,8 +16,8 @@ const LOGS: usize = 4;
 /// Between the clocks of two sources: how much later than its cause an effect was logged, in microseconds.
 #[derive(Default)]
 pub struct Sample {
-    /// Of messages that both logged, sender and receiver.
-    pub by_both: Vec<i64>,
+    /// Of messages that both logged, sender and receiver, by a number that says which two records those are.
+    pub by_both: Vec<(u64, i64)>,
     /// The least over what a proxy passed on: its way through the machine is short.
     pub passed_on: Option<i64>,
     /// The least over requests and their responses: that may take as long as somebody thinks.
@@ -85,13 +86,13 @@ fn note(
     sightings: &[Sighting],
     cause: usize,
     effect: usize,
-    which: impl Fn(&mut Sample) -> &mut Option<i64>,
+    of: impl Fn(&mut Sample) -> &mut Option<i64>,
     samples: &mut Samples,
 ) {
     let pair = (scene.source[sightings[cause].message], scene.source[sightings[effect].message]);
     if pair.0 != pair.1 {
         let gap = sightings[effect].time.micros_since(sightings[cause].time);
-        let least = which(samples.entry(pair).or_default());
+        let least = of(samples.entry(pair).or_default());
         *least = Some(least.map_or(gap, |old| old.min(gap)));
     }
 }
@@ -125,7 +126,8 @@ fn logged_by_both(
             let pair = (scene.source[sightings[cause].message], scene.source[sightings[effect].message]);
             if pair.0 != pair.1 {
                 let gap = sightings[effect].time.micros_since(sightings[cause].time);
-                samples.entry(pair).or_default().by_both.push(gap);
+                let ids = [cause, effect].map(|log| scene.messages[sightings[log].message].id);
+                samples.entry(pair).or_default().by_both.push((which(ids[0], ids[1]), gap));
             }
         }
     }

@@ -19,6 +19,8 @@ pub struct Loggers {
     pairs: NumberSet<(usize, usize)>,
     /// By base: the source it writes, the least of several.
     pub source: Vec<Option<usize>>,
+    /// By source: its machine was learned, or takes part in more of it than any other.
+    pub clear: Vec<bool>,
 }
 
 impl Loggers {
@@ -37,14 +39,16 @@ impl Loggers {
         }
         // What is clear is told first, so that it helps with the rest.
         logs.sort_by_key(|log| (log.unclear, log.first, log.source));
-        let mut loggers = Self { pairs: NumberSet::default(), source: vec![None; bases.count()] };
+        let (source, clear) = (vec![None; bases.count()], vec![false; scene.sources]);
+        let mut loggers = Self { pairs: NumberSet::default(), source, clear };
         let mut others = Others { taken: vec![None; bases.count()], twice: logged_twice(scene) };
         let copied = copied(scene, &logs);
-        for Log { source, messages: left, .. } in logs {
+        for Log { source, messages: left, unclear, .. } in logs {
             let known = learned(scene, bases, &left);
             if known.is_empty() && copied[source] != source {
                 continue;
             }
+            loggers.clear[source] = !unclear || !known.is_empty();
             for &base in &known {
                 loggers.note(source, base);
             }

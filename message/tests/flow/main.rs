@@ -7,6 +7,7 @@ mod attempts;
 mod calls;
 mod case;
 mod cases;
+mod clock_table;
 mod clocks;
 mod columns;
 mod draw;
