@@ -284,3 +284,76 @@ async fn answers_that_a_log_never_holds_are_not_missed() {
         assert_eq!(siptrail.stop().await, Some(0));
     }
 }
+
+/// The logs of three machines, each call between two of them; the clock of the first is 400 ms behind. Each way takes 1 ms.
+fn three_logs(calls: usize) -> [String; 3] {
+    const PHONE: &str = "192.0.2.9";
+    let machines = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
+    let mut logs = [const { String::new() }; 3];
+    for nth in 0..calls {
+        let (one, other) = [(0, 1), (1, 2), (2, 0)][nth % 3];
+        let mut record = |log: usize, at: usize, ends: (&str, &str), what: &str| {
+            let at = 1000 + at - if log == 0 { 400 } else { 0 };
+            let passed_on = [ends.0, ends.1].into_iter().all(|end| end != PHONE);
+            let hops = if passed_on { vec![machines[one], PHONE] } else { vec![PHONE] };
+            let via = |hop: &str| format!("Via: SIP/2.0/UDP {hop}:5060;branch=z9hG4bK{nth}-{hop}\r\n");
+            let vias: String = hops.into_iter().map(via).collect();
+            let (start, tag) = match what {
+                "INVITE" => ("INVITE sip:bob@example.com SIP/2.0", ""),
+                _ => ("SIP/2.0 486 Busy Here", ";tag=b"),
+            };
+            logs[log] += &format!(
+                "[2026-11-23 10:{nth:02}:{:02}.{:03}][{what}][sip:{}:5060][sip:{}:5060]\n{start}\r\n{vias}\
+                 From: <sip:alice@example.com>;tag=a\r\nTo: <sip:bob@example.com>{tag}\r\n\
+                 Call-ID: three-{nth}@example.com\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n\n",
+                at / 1000,
+                at % 1000,
+                ends.0,
+                ends.1
+            );
+        };
+        let (a, b) = (machines[one], machines[other]);
+        record(one, 0, (PHONE, a), "INVITE");
+        record(one, 1, (a, b), "INVITE");
+        record(other, 2, (a, b), "INVITE");
+        record(other, 52, (b, a), "486");
+        record(one, 53, (b, a), "486");
+        record(one, 54, (a, PHONE), "486");
+    }
+    logs
+}
+
+#[tokio::test]
+async fn the_clock_that_is_wrong_is_the_same_in_every_call_in_list_page_and_api() {
+    const CALLS: usize = 12;
+    let dir = tempfile::tempdir().expect("a directory");
+    let logs: Vec<PathBuf> = (1..=3).map(|nth| dir.path().join(format!("machine-{nth}.log"))).collect();
+    for (log, text) in logs.iter().zip(three_logs(CALLS)) {
+        std::fs::write(log, text).expect("a log");
+    }
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &logs.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+    let api = siptrail.api().await;
+    eventually("one clock is wrong", || async {
+        for listed in api.settled(CALLS).await {
+            let id = Api::id(&listed);
+            let picture = api.get(&format!("/api/v1/scenarios/{id}")).await?;
+            if let Some(field) = FIELDS.iter().find(|field| listed[**field] != picture["scenario"][**field]) {
+                return Err(format!("{field} of {listed}: {picture}"));
+            }
+            let nodes = picture["nodes"].as_array().into_iter().flatten();
+            let shifts: Vec<_> = nodes
+                .filter_map(|node| Some((node["name"].as_str()?, node["clock_shift"].as_i64()?)))
+                .filter(|(_, shift)| *shift != 0)
+                .collect();
+            let first = listed["begun"].as_str().unwrap_or_default().ends_with(":01.000000Z");
+            let page = api.page(&format!("/s/{id}")).await?;
+            let expected = if page.contains("10.0.0.1") { &[("10.0.0.1", 400_000)][..] } else { &[] };
+            if shifts != expected || !first || page.contains("clock −400 ms") == expected.is_empty() {
+                return Err(format!("{shifts:?} in {picture}"));
+            }
+        }
+        Ok(())
+    })
+    .await;
+    assert_eq!(siptrail.stop().await, Some(0));
+}
