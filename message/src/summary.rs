@@ -122,6 +122,17 @@ impl Summary {
         }
     }
 
+    /// So many messages are of another kind than was known as they were added.
+    pub fn count_as(&mut self, from: Kind, to: Kind, messages: u64) {
+        let place = |kind: Kind| kind.code() as usize - 1;
+        let moved = messages.min(self.kinds[place(from)]);
+        if moved > 0 {
+            self.kinds[place(from)] -= moved;
+            self.kinds[place(to)] += moved;
+            self.said = self.said.and(Said::kind(to));
+        }
+    }
+
     /// Two scenarios are one.
     pub fn join(&mut self, other: &Self) {
         self.first = self.first.into_iter().chain(other.first).min();

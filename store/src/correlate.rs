@@ -20,6 +20,7 @@ use record::time::Timestamp;
 
 use crate::{Error, Store};
 use components::components;
+use union::Beside;
 
 /// The call events of one committed batch of one stream.
 #[derive(Clone, Debug)]
@@ -81,6 +82,7 @@ impl Store {
         // Asked outside of the transaction: what wants them from now on finds them stored.
         let wanting = self.wanting(rows.iter().flat_map(|row| &row.events)).await?;
         let components = components(rows.iter().flat_map(|row| &row.events));
+        let beside = Beside { wanting: &wanting, left: &doubts.left, pushed: &exchanges.counted };
         let mut tries = 0;
         loop {
             let mut tx = self.backend.begin().await?;
@@ -88,7 +90,7 @@ impl Store {
                 tx.rollback().await?;
                 return Ok(Correlated::default());
             }
-            match union::apply(&mut tx, now, &rows, (&components, &wanting, &doubts.left)).await {
+            match union::apply(&mut tx, now, &rows, &components, &beside).await {
                 Ok(Some(correlated)) => {
                     doubt::file(&mut tx, &doubts).await?;
                     exchange::keep(&mut tx, &exchanges, now).await?;

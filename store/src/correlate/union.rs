@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use message::keys::Key;
+use message::kind::Kind;
 use message::summary::Summary;
-use record::id::{MessageId, ScenarioId};
+use record::id::{CallKey, MessageId, ScenarioId};
 use record::time::Timestamp;
 
 use super::components::{CallUse, Component};
@@ -36,6 +37,16 @@ impl Group {
     fn scenario(&self) -> i64 {
         self.ids.first().copied().unwrap_or_default()
     }
+}
+
+/// What becomes of scenarios beside those of the components.
+pub(super) struct Beside<'a> {
+    /// Calls that are to be settled again for what others have brought.
+    pub wanting: &'a BTreeSet<i64>,
+    /// Scenarios that answers leave.
+    pub left: &'a BTreeMap<i64, Left>,
+    /// By the call of their request: how many answers were counted as REST and are of a push.
+    pub pushed: &'a BTreeMap<CallKey, u64>,
 }
 
 /// What becomes of the components, as far as their keys are known.
@@ -98,14 +109,14 @@ impl<'a> Plan<'a> {
 }
 
 /// Keys are taken first and scenarios after them, each in one order: so correlators that meet wait for each other, and never
-/// in a circle. Which calls a key has joined is decided while it is taken. `wanting`: calls that are to be settled again for what
-/// others have brought; `left`: scenarios that answers leave. None: a scenario was merged into another one, or
+/// in a circle. Which calls a key has joined is decided while it is taken. None: a scenario was merged into another one, or
 /// deleted, meanwhile, and all is to be done anew.
 pub(super) async fn apply(
     tx: &mut Transaction,
     now: Timestamp,
     applied: &[OutboxRow],
-    (components, wanting, left): (&[Component], &BTreeSet<i64>, &BTreeMap<i64, Left>),
+    components: &[Component],
+    beside: &Beside<'_>,
 ) -> Result<Option<Correlated>, Error> {
     let hashes: BTreeSet<[u8; 16]> =
         components.iter().flat_map(|component| &component.keys).map(|key| key.hash).collect();
@@ -122,9 +133,9 @@ pub(super) async fn apply(
         changed = plan.changed(now);
     }
     let wanted: BTreeSet<i64> = plan.groups.iter().flat_map(|group| group.ids.iter().copied()).collect();
-    let all: BTreeSet<i64> = wanted.iter().chain(wanting).chain(left.keys()).copied().collect();
+    let all: BTreeSet<i64> = wanted.iter().chain(beside.wanting).chain(beside.left.keys()).copied().collect();
     let mut kept = rows::lock(tx, &all.into_iter().collect::<Vec<_>>()).await?;
-    for (id, left) in left {
+    for (id, left) in beside.left {
         match kept.get_mut(id).filter(|row| row.merged_into.is_none() && row.summary == left.seen) {
             Some(row) => row.summary = left.rest.clone(),
             None => return Ok(None),
@@ -138,11 +149,11 @@ pub(super) async fn apply(
         return Ok(None);
     }
     let is_there = |id: &&i64| !wanted.contains(id) && kept.get(id).is_some_and(|row| row.merged_into.is_none());
-    let again: Vec<i64> = wanting.iter().filter(is_there).copied().collect();
+    let again: Vec<i64> = beside.wanting.iter().filter(is_there).copied().collect();
     rows::settle_again(tx, &again, settle::again(now)).await?;
     // What nothing comes to, and all leave, is gone.
     let (empty, shrunk): (Vec<_>, Vec<_>) =
-        left.iter().filter(|(id, _)| !wanted.contains(id)).partition(|(_, left)| left.rest.messages == 0);
+        beside.left.iter().filter(|(id, _)| !wanted.contains(id)).partition(|(_, left)| left.rest.messages == 0);
     rows::delete(tx, &empty.iter().map(|(id, _)| **id).collect::<Vec<_>>()).await?;
     let shrunk: Vec<_> = shrunk.into_iter().map(|(id, left)| (*id, left.rest.clone(), None)).collect();
     rows::scenarios(tx, &shrunk).await?;
@@ -152,7 +163,7 @@ pub(super) async fn apply(
     let differ: Vec<_> = changed.iter().filter(|(hash, row)| ours.get(*hash) != Some(row)).collect();
     keys::write(tx, &differ).await?;
     let summaries = kept.into_iter().map(|(id, row)| (id, row.summary)).collect();
-    write(tx, now, plan, applied, summaries).await.map(Some)
+    write(tx, now, plan, applied, (summaries, beside.pushed)).await.map(Some)
 }
 
 /// A group a piece, joined where they meet in a scenario that is known already.
@@ -209,13 +220,13 @@ async fn write(
     now: Timestamp,
     plan: Plan<'_>,
     applied: &[OutboxRow],
-    kept: BTreeMap<i64, Summary>,
+    (kept, pushed): (BTreeMap<i64, Summary>, &BTreeMap<CallKey, u64>),
 ) -> Result<Correlated, Error> {
     let Plan { uses, mut pieces, groups, .. } = plan;
     let (mut gone, mut scenarios, mut calls) = (Vec::new(), Vec::new(), Vec::new());
     for group in &groups {
         let target = group.scenario();
-        let mut summary = Summary::default();
+        let (mut summary, mut answers) = (Summary::default(), 0);
         let ends = group.pieces.iter().any(|at| pieces[*at].summary.ends());
         for (id, row) in group.ids.iter().filter_map(|id| kept.get_key_value(id)) {
             summary.join(row);
@@ -224,12 +235,16 @@ async fn write(
         for at in &group.pieces {
             let piece = &mut pieces[*at];
             summary.join(&piece.summary);
+            let named: BTreeSet<CallKey> =
+                if pushed.is_empty() { BTreeSet::new() } else { piece.calls.iter().map(|call| call.call).collect() };
+            answers += named.iter().filter_map(|call| pushed.get(call)).sum::<u64>();
             calls.extend(piece.calls.drain(..).map(|call| Placed {
                 scenario: target,
                 joined_by: joined_by(&call, &uses),
                 call,
             }));
         }
+        summary.count_as(Kind::Rest, Kind::Push, answers);
         let due = settle::due(&summary, ends, now);
         scenarios.push((target, summary, due));
     }

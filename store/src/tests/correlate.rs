@@ -16,7 +16,7 @@ use crate::Store;
 use crate::backend::with_transaction;
 use crate::correlate::HUB;
 use crate::scenario::{Found, Join, Scenario, Subject};
-use crate::search::Filter;
+use crate::search::{Filter, MessageFilter};
 
 pub(super) async fn only(store: &Store) -> Scenario {
     let page = store.search(&Filter::default(), None, 10).await.unwrap();
@@ -108,6 +108,39 @@ store_test! {
             correlate(&store, 100).await;
         }
         assert_eq!(scenarios(&store).await, [whole, vec!["answer-3", "answer-4", "call-b"]], "the answers first");
+    }
+
+    async fn the_answer_to_a_push_is_one_in_lists_too_in_any_order(store) {
+        for (nth, order) in [[0, 1, 2], [2, 0, 1], [2, 1, 0], [1, 2, 0]].into_iter().enumerate() {
+            let call: &'static str = format!("pushed-{nth}").leak();
+            let mut files = [0, 1, 2].map(|at| File::new(10 * nth as i64 + at + 1));
+            // What names no call is named by its place.
+            let name: &'static str = MessageId::new(files[2].stream, Offset(0)).to_string().leak();
+            let id = nth as u8 + 1;
+            let push = |at| says(call, at, "PUSH").exchange(id).kind(Kind::Push);
+            let batches = [
+                vec![says(call, 0, "INVITE"), push(1)],
+                // The gateway writes a log, too.
+                vec![push(1)],
+                vec![says(name, 2, "").status(410).exchange(id)],
+            ];
+            for at in order {
+                files[at].log(&store, batches[at].clone()).await;
+                correlate(&store, 100).await;
+            }
+        }
+        for row in store.search(&Filter::default(), None, 10).await.unwrap().rows {
+            assert_eq!((row.kinds, row.messages), ([1, 0, 3, 0], 4));
+            let id = row.subject.scenario();
+            let of = async |kind| {
+                let filter = MessageFilter { scenario: id, kind: Some(kind), ..MessageFilter::default() };
+                store.messages(&filter, None, 10).await.unwrap().rows.len()
+            };
+            assert_eq!((of(Kind::Rest).await, of(Kind::Push).await), (0, 3));
+        }
+        let refused = |kind| Filter { kind: Some(kind), status: Some((410, 410)), ..Filter::default() };
+        assert_eq!(store.search(&refused(Kind::Push), None, 10).await.unwrap().rows.len(), 4);
+        assert_eq!(store.search(&refused(Kind::Rest), None, 10).await.unwrap().rows.len(), 0);
     }
 
     async fn an_answer_whose_id_two_calls_carry_does_not_unite_them(store) {
