@@ -6,6 +6,7 @@ use anyhow::Context;
 use axum::Router;
 use collector::Ingest;
 use collector::book::Shelf;
+use collector::report::Desk;
 use store::{Location, Store};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -30,7 +31,8 @@ pub struct Server {
     pages: JoinHandle<()>,
     correlation: JoinHandle<()>,
     settling: JoinHandle<()>,
-    shelving: JoinHandle<()>,
+    /// What makes and sends mails, and reads the rules for it.
+    alerts: Vec<JoinHandle<()>>,
 }
 
 /// Binds before the database is opened, so that a taken port is told at once. `asked` is where the address was set.
@@ -48,6 +50,14 @@ pub async fn bind(listen: SocketAddr, asked: &str) -> anyhow::Result<TcpListener
         ),
         _ => anyhow::Error::new(error).context(format!("cannot listen on {listen}")),
     })
+}
+
+/// By what account mails go. Without one they are made all the same, so that they can be looked at.
+fn desk(config: &collector::Config, address: SocketAddr) -> Desk {
+    match &config.mail {
+        Some(settings) => Desk { settings: settings.clone(), can_send: true },
+        None => Desk { settings: collector::mail::Settings::nowhere(&format!("http://{address}")), can_send: false },
+    }
 }
 
 /// A role that ends, by a panic or otherwise, ends the others: half a server would look like a whole one.
@@ -70,16 +80,28 @@ impl Server {
         // Each connection is a file, too.
         ::agent::limit::raise_file_limit();
         let address = listener.local_addr().context("the listener has no address")?;
-        let shelf = Shelf::open(config).map_err(|what| anyhow::Error::new(WrongConfig(what)))?;
+        let mut shelf = Shelf::open(config).map_err(|what| anyhow::Error::new(WrongConfig(what)))?;
+        if let Some(mail) = &config.mail {
+            shelf = shelf.with_mail(mail.server.clone(), mail.pages().to_owned());
+        }
         let store = Store::open(&location).await?.with_settings(config.settings());
         let ingest = Ingest::new(store.clone(), config);
         let owner = store.correlator(&format!("{}-{}", std::process::id(), address.port()));
         let joining = collector::correlate::run(store.clone(), owner.clone(), ingest.stored(), cancel.clone());
         let correlation = tokio::spawn(one_ends_all(joining, &cancel));
-        let book = shelf.book();
-        let shelving = tokio::spawn(one_ends_all(shelf.run(store.clone(), cancel.clone()), &cancel));
-        let settling =
-            tokio::spawn(one_ends_all(collector::settle::run(store.clone(), owner, book, cancel.clone()), &cancel));
+        let shelf_book = shelf.book();
+        let desk = desk(config, address);
+        let reporting = collector::report::run(store.clone(), shelf_book.clone(), desk, cancel.clone());
+        let sending = collector::outbox::run(store.clone(), owner.clone(), config.mail.clone(), cancel.clone());
+        let alerts = vec![
+            tokio::spawn(one_ends_all(reporting, &cancel)),
+            tokio::spawn(one_ends_all(sending, &cancel)),
+            tokio::spawn(one_ends_all(shelf.run(store.clone(), cancel.clone()), &cancel)),
+        ];
+        let settling = tokio::spawn(one_ends_all(
+            collector::settle::run(store.clone(), owner, shelf_book, cancel.clone()),
+            &cancel,
+        ));
         let partitions = tokio::spawn(collector::partitions::run(store.clone(), cancel.clone()));
         let mut settings = web::Settings::loopback(env!("CARGO_PKG_VERSION"));
         settings.allowed_hosts.push(match address.ip() {
@@ -106,7 +128,7 @@ impl Server {
             partitions.abort();
         };
         let pages = tokio::spawn(one_ends_all(serving, &cancel));
-        Ok(Self { address, store, ingest, pages, correlation, settling, shelving })
+        Ok(Self { address, store, ingest, pages, correlation, settling, alerts })
     }
 
     /// Waits for the roles to end, then closes the database.
@@ -114,7 +136,9 @@ impl Server {
         self.pages.await.context("the pages stopped")?;
         self.correlation.await.context("correlation stopped")?;
         self.settling.await.context("settling stopped")?;
-        self.shelving.await.context("reading of rules stopped")?;
+        for alerts in self.alerts {
+            alerts.await.context("alerts stopped")?;
+        }
         self.store.close().await;
         Ok(())
     }

@@ -9,9 +9,11 @@
 //! - [`book`]: rules and routes in force; [`holding`]: what logs hold; [`judging`]: what rules say of a call
 //! - [`settle`]: the loop in which it is worked out what happened in each call, and judged
 //! - [`mail`]: what mails say, and how they reach their server
+//! - [`alert`]: when a group of failures is reported; [`report`]: the loop that makes mails of it; [`outbox`]: the loop that sends
 //! - [`partitions`]: day partitions, made ahead
 //! - [`http`]: the doors for agents; `room`: how many bytes may come through at once
 
+pub mod alert;
 pub mod book;
 pub mod check;
 pub mod clock;
@@ -24,8 +26,10 @@ pub mod ingest;
 pub mod judging;
 pub mod learned;
 pub mod mail;
+pub mod outbox;
 pub mod parse;
 pub mod partitions;
+pub mod report;
 mod room;
 pub mod settle;
 

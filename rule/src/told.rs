@@ -28,8 +28,9 @@ pub struct Told {
     /// Tag of its leg, and the device or target at its end.
     pub leg: String,
     pub target: String,
-    /// The message that opened it, and the one that ended it.
+    /// The message that opened it, its displayed time, and the one that ended it.
     pub start: MessageId,
+    pub began: Timestamp,
     pub ended: Option<MessageId>,
     pub steps: Vec<Step>,
     /// Why nobody can tell, in words.
@@ -50,6 +51,8 @@ pub struct Step {
     pub to: Option<String>,
     /// The message that met it, or that is forbidden.
     pub message: Option<MessageId>,
+    /// Its displayed time.
+    pub time: Option<Timestamp>,
     /// Microseconds that it came too late.
     pub late_by: Option<i64>,
     pub why: Option<String>,
@@ -93,6 +96,7 @@ impl Told {
                 from: progress.hop.map(|(from, _)| name(from)),
                 to: progress.hop.map(|(_, to)| name(to)),
                 message: row.map(message),
+                time: row.map(|row| flow.rows[row].time),
                 late_by,
                 why,
             }
@@ -110,6 +114,7 @@ impl Told {
             leg: leg.tag.clone(),
             target: leg.target.clone(),
             start: message(verdict.start),
+            began: flow.rows[verdict.start].time,
             ended: verdict.ended.map(message),
             steps: verdict.steps.iter().enumerate().map(step).collect(),
             why: verdict.why.as_ref().map(Why::to_string),

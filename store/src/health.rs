@@ -23,6 +23,10 @@ pub enum Part {
     Joining,
     /// What happened in calls is worked out for lists.
     Settling,
+    /// Failures become mails.
+    Reporting,
+    /// Mails are sent.
+    Mailing,
     /// Tables for the days to come.
     Partitions,
     /// Pages that follow what happens.
@@ -37,6 +41,8 @@ impl Part {
             Self::Hearing => "What agents say of themselves cannot be stored",
             Self::Joining => "Messages are not joined into scenarios",
             Self::Settling => "What happened in calls is not worked out: lists show what is known at once",
+            Self::Reporting => "Failures are not put into mails",
+            Self::Mailing => "Mails are not sent",
             Self::Partitions => "No tables are made for the days to come",
             Self::LiveViews => "Live views stand still",
         }

@@ -392,6 +392,18 @@ impl Store {
         Ok(row)
     }
 
+    /// Mails to a team since a time that told of many groups at once.
+    pub async fn storms_since(&self, team: &str, since: Timestamp) -> Result<i64, Error> {
+        Ok(with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select count(*) from mail_outbox where team = $1 and created >= $2 and kind = $3")
+                .bind(team)
+                .bind(since.0)
+                .bind(MailKind::Storm as i16)
+                .fetch_one(pool)
+                .await?
+        }))
+    }
+
     /// Mails, the newest first; of one group where one is named.
     pub async fn mails(&self, group: Option<i64>, most: usize) -> Result<Vec<Mail>, Error> {
         let rows: Vec<MailRow> = with_pool!(self.backend, pool => {

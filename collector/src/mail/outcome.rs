@@ -70,6 +70,16 @@ pub struct Failure {
     pub trouble: Trouble,
 }
 
+impl Failure {
+    /// The server's code, where it said one.
+    pub fn code(&self) -> Option<u16> {
+        match &self.trouble {
+            Trouble::Answered(answer) => Some(answer.code),
+            _ => None,
+        }
+    }
+}
+
 /// What went wrong.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Trouble {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lettre::Address;
 use lettre::message::Mailbox;
 use record::duration;
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,23 @@ pub struct Fault {
 }
 
 impl Settings {
+    /// For mails that are made and not sent: as they would be, by an address that nobody has.
+    pub fn nowhere(base_url: &str) -> Self {
+        Self {
+            server: "localhost".to_owned(),
+            port: None,
+            security: Security::None,
+            user: None,
+            password_file: None,
+            from: Sender(Mailbox::new(Some("Siptrail".to_owned()), nobody())),
+            reply_to: None,
+            base_url: base_url.to_owned(),
+            hostname: None,
+            ca_file: None,
+            timeout: minute(),
+        }
+    }
+
     /// What serde cannot see: keys that do not go together. Files are read when the account is opened.
     pub fn check(&self) -> Result<(), Fault> {
         let fault = |key, what: &str| Err(Fault { key, what: what.to_owned() });
@@ -164,6 +182,10 @@ fn is_base(url: &str) -> bool {
         let plain = |b: u8| b.is_ascii_graphic() && !matches!(b, b'?' | b'#' | b'<' | b'>' | b'"' | b'@' | b'\\');
         !rest.starts_with('/') && !rest.is_empty() && rest.bytes().all(plain)
     })
+}
+
+fn nobody() -> Address {
+    Address::new("siptrail", "localhost").expect("a user and a host name")
 }
 
 fn minute() -> Duration {

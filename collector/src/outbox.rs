@@ -1,0 +1,124 @@
+//! The loop that sends: one mail after another, at least once, each try kept.
+
+use std::time::Duration;
+
+use record::time::{SECOND, Timestamp};
+use store::Store;
+use store::health::Part;
+use store::outgoing::{Mail, MailState, Tried};
+use tokio_util::sync::CancellationToken;
+
+use crate::Error;
+use crate::ingest::now;
+use crate::mail::{Account, Address, Next, Sent, Settings, explain};
+
+/// How long a mail is ours to send: longer than any try takes.
+const LEASE: i64 = 120 * SECOND;
+const LOOK: Duration = Duration::from_secs(1);
+/// Microseconds of the first hold that doubles.
+const FIRST_HOLD: i64 = 15 * 60 * SECOND;
+
+/// Runs until cancelled. Without an account it only sees to it that what nobody sends is not kept for ever.
+pub async fn run(store: Store, owner: String, settings: Option<Settings>, cancel: CancellationToken) {
+    let mut account = settings.as_ref().and_then(|settings| Account::open(settings).ok());
+    let name = settings.as_ref().map(account_name).unwrap_or_default();
+    if settings.is_some()
+        && let Err(error) = store.release_account(&name).await
+    {
+        // The config may have changed: it is tried at once.
+        tracing::warn!(%error, "an account that waits is not released");
+    }
+    while !cancel.is_cancelled() {
+        let sending = step(&store, &owner, settings.as_ref(), account.as_mut(), now());
+        let wait = match store.health().step(Part::Mailing, sending).await {
+            Ok(true) => continue,
+            Ok(false) => LOOK,
+            Err(error) => {
+                tracing::warn!(%error, "mails wait: the database does not answer as it should");
+                LOOK * 5
+            }
+        };
+        if let Some(account) = &mut account {
+            account.close_if_idle().await;
+        }
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+    if let Some(mut account) = account {
+        account.close().await;
+    }
+}
+
+/// What holds are kept by.
+pub fn account_name(settings: &Settings) -> String {
+    let user = settings.user.as_deref().unwrap_or_default();
+    format!("{user}@{}:{}", settings.server, settings.port())
+}
+
+/// Sends one mail that is due. False: there is none.
+pub async fn step(
+    store: &Store,
+    owner: &str,
+    settings: Option<&Settings>,
+    account: Option<&mut Account>,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    store.expire_mails(now, account.is_some()).await?;
+    let (Some(settings), Some(account)) = (settings, account) else { return Ok(false) };
+    let name = account_name(settings);
+    let Some((mail, mime)) = store.next_mail(owner, &name, now, LEASE).await? else { return Ok(false) };
+    let to: Vec<Address> = mail.recipients.split(',').filter_map(|address| address.trim().parse().ok()).collect();
+    let sent = account.send(&settings.from.0.email, &to, &mime).await;
+    let hold = store.mail_hold(&name).await?.map(|(_, wait, _)| wait);
+    let now = crate::ingest::now();
+    let tried = came_of(&mail, &sent, hold, settings, now);
+    match &tried.state {
+        MailState::Sent => tracing::info!(mail = mail.id, team = mail.team, "a mail was sent"),
+        _ => tracing::warn!(mail = mail.id, team = mail.team, said = tried.said, "a mail was not sent yet"),
+    }
+    store.tried(&mail, owner, &name, &tried, now).await?;
+    Ok(true)
+}
+
+/// What is to be done after a try. `held`: how long the account had to wait last.
+pub fn came_of(mail: &Mail, sent: &Sent, held: Option<i64>, settings: &Settings, now: Timestamp) -> Tried {
+    let (code, said) = match &sent.said {
+        Ok(answer) => (Some(i32::from(answer.code)), answer.to_string()),
+        Err(failure) => (failure.code().map(i32::from), explain(failure, settings)),
+    };
+    let after = |wait: Duration| {
+        let micros = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
+        Timestamp(now.0.saturating_add(micros).saturating_add(spread(mail, micros)))
+    };
+    let before = u32::try_from(mail.attempts.saturating_sub(1)).unwrap_or_default();
+    let left = (!sent.later.is_empty())
+        .then(|| sent.later.iter().map(|(address, _)| address.to_string()).collect::<Vec<_>>().join(","));
+    let queued = |not_before: Timestamp| Tried {
+        state: MailState::Queued,
+        code,
+        said: said.clone(),
+        not_before,
+        recipients: left.clone(),
+        hold: None,
+    };
+    match sent.next {
+        Next::Done if left.is_some() => queued(after(Next::Again.wait(before).unwrap_or(LOOK))),
+        Next::Done => Tried { state: MailState::Sent, code, said, not_before: now, recipients: None, hold: None },
+        Next::GiveUp => Tried { state: MailState::Failed, code, said, not_before: now, recipients: None, hold: None },
+        Next::Again | Next::Unknown => queued(after(sent.next.wait(before).unwrap_or(LOOK))),
+        Next::Hold(_) => {
+            let times = held.map_or(0, |held| (held / FIRST_HOLD).max(1).ilog2() + 1);
+            let until = after(sent.next.wait(times).unwrap_or(LOOK));
+            Tried { hold: Some((until, until.micros_since(now))), ..queued(until) }
+        }
+    }
+}
+
+/// Up to a fifth more or less, so that mails that failed together are not tried together.
+fn spread(mail: &Mail, micros: i64) -> i64 {
+    let dice = mail.id.wrapping_mul(0x9e37_79b9).wrapping_add(i64::from(mail.attempts).wrapping_mul(0x85eb_ca6b));
+    let fifth = micros / 5;
+    if fifth == 0 { 0 } else { dice.rem_euclid(2 * fifth) - fifth }
+}

@@ -1,0 +1,507 @@
+//! The loop that reports: groups that are due become mails, and their state with them, in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use record::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
+use rule::routes::{Mask as RouteMask, Route, Team};
+use rule::syntax::{Rule, Severity};
+use rule::told::Seen;
+use rule::verdict::Outcome;
+use sha2::{Digest, Sha256};
+use store::Store;
+use store::alert::{Group, Item};
+use store::health::Part;
+use store::outgoing::{MailKind, MailState, NewMail, Reported};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::Error;
+use crate::alert::{Decision, Draft, Look, Mind, because, decide};
+use crate::book::Book;
+use crate::ingest::now;
+use crate::mail::notice::{self, About, Common, Held, Mask, Notice, Reader, Share, State, Storm};
+use crate::mail::{self, Mailbox, Settings};
+
+/// How long a group is ours to report.
+const LEASE: i64 = 60 * SECOND;
+const LOOK: Duration = Duration::from_millis(500);
+const LAST_RETRY: Duration = Duration::from_secs(10);
+/// Groups of one round, and scenarios of a group that are looked at.
+const TOGETHER: usize = 100;
+const ITEMS: usize = 10_000;
+/// Mails that are not sent by then are not sent any more.
+const CRITICAL: i64 = DAY;
+const OTHERS: i64 = 6 * HOUR;
+
+/// By what account mails go; without one they are made, and not sent.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    pub settings: Settings,
+    pub can_send: bool,
+}
+
+/// Runs until cancelled.
+pub async fn run(store: Store, book: watch::Receiver<Arc<Book>>, desk: Desk, cancel: CancellationToken) {
+    let mut retry = LOOK;
+    while !cancel.is_cancelled() {
+        let wait = match store.health().step(Part::Reporting, step(&store, &book, &desk, now())).await {
+            Ok(0) => {
+                retry = LOOK;
+                LOOK
+            }
+            Ok(_) => continue,
+            Err(error) => {
+                tracing::warn!(%error, "alerts wait: the database does not answer as it should");
+                retry = (retry * 2).min(LAST_RETRY);
+                retry
+            }
+        };
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+}
+
+/// Looks at the groups that are due once; gives their number.
+pub async fn step(
+    store: &Store,
+    book: &watch::Receiver<Arc<Book>>,
+    desk: &Desk,
+    now: Timestamp,
+) -> Result<usize, Error> {
+    let groups = store.due_alerts(now, LEASE, TOGETHER).await?;
+    let count = groups.len();
+    let book = book.borrow().clone();
+    let mut held = Vec::new();
+    for group in groups {
+        let look = Looking::of(store, &book, group, now).await?;
+        let decision = look.decide(&book, now);
+        let team = look.team(&book);
+        let budget = match (&decision.mail, &team) {
+            (Some(draft), Some(team)) => free_at(store, &book, team, draft.severity, now).await?,
+            _ => None,
+        };
+        match budget {
+            Some(free) => held.push((look, decision, free)),
+            None => {
+                let mails = decision.mail.as_ref().map(|draft| look.mails(&book, desk, draft, now)).unwrap_or_default();
+                keep(store, desk, &look, decision, mails, now).await?;
+            }
+        }
+    }
+    storms(store, &book, desk, held, now).await?;
+    Ok(count)
+}
+
+/// A group with what is read beside it.
+struct Looking {
+    group: Group,
+    items: Vec<Item>,
+    mind: Mind,
+    /// By span: instances of its rule that failed, and that were judged.
+    shares: BTreeMap<i64, (i64, i64)>,
+    /// Rules with failures enough to be reported.
+    causes: Vec<String>,
+}
+
+impl Looking {
+    async fn of(store: &Store, book: &Book, group: Group, now: Timestamp) -> Result<Self, Error> {
+        let items = store.alert_items(group.id, ITEMS).await?;
+        let mind = group.state.as_deref().map(Mind::read).unwrap_or_default();
+        let newest = items.iter().map(|item| item.at).max().unwrap_or(now);
+        let mut shares = BTreeMap::new();
+        let rule = rule(book, &group.key.rule);
+        let mut spans = vec![HOUR];
+        if let Some(rule) = rule {
+            spans.extend(rule.mail_when.iter().chain(&rule.critical_when).map(|amount| amount.span));
+        }
+        for span in spans {
+            shares.insert(span, share(store, &group.key.rule, newest, span).await?);
+        }
+        // What an alert that is reported explains is not reported beside it.
+        let mut causes = Vec::new();
+        let named: BTreeSet<String> = items.iter().flat_map(because).map(str::to_owned).collect();
+        for cause in named {
+            if reaches(store, book, &cause, newest).await? {
+                causes.push(cause);
+            }
+        }
+        Ok(Self { group, items, mind, shares, causes })
+    }
+
+    fn decide(&self, book: &Book, now: Timestamp) -> Decision {
+        decide(&Look {
+            group: &self.group,
+            items: &self.items,
+            mind: &self.mind,
+            rule: rule(book, &self.group.key.rule),
+            route: self.route(book),
+            shares: &self.shares,
+            causes: &self.causes,
+            now,
+        })
+    }
+
+    /// That by which it was grouped; the last, if the routes were changed since.
+    fn route<'b>(&self, book: &'b Book) -> &'b Route {
+        let routes = &book.routes.routes;
+        let own = usize::try_from(self.group.key.route).ok().and_then(|at| routes.get(at));
+        own.unwrap_or(&routes[routes.len() - 1])
+    }
+
+    /// The first team that its route names.
+    fn team<'b>(&self, book: &'b Book) -> Option<&'b Team> {
+        let name = self.route(book).to.first()?;
+        book.routes.teams.iter().find(|team| team.name == *name)
+    }
+
+    fn teams<'b>(&self, book: &'b Book) -> Vec<&'b Team> {
+        let names = &self.route(book).to;
+        book.routes.teams.iter().filter(|team| names.contains(&team.name)).collect()
+    }
+
+    /// One mail for each team.
+    fn mails(&self, book: &Book, desk: &Desk, draft: &Draft, now: Timestamp) -> Vec<NewMail> {
+        let about = About::Group(Box::new(self.told(book, draft)));
+        let kind = match (draft.first, draft.resolved_all) {
+            (_, true) => MailKind::Resolved,
+            (true, _) => MailKind::Firing,
+            _ => MailKind::Update,
+        };
+        let made = |team: &&Team| {
+            let seed = format!("{}.{}.{}", self.group.id, self.group.mails, team.name);
+            let reader = Reader {
+                team: team.name.clone(),
+                route: usize::try_from(self.group.key.route).unwrap_or_default() + 1,
+                zone: team.tz,
+                mask: mask(team),
+            };
+            new_mail(desk, team, reader, about.clone(), &self.group.key.env, kind, draft.severity, &seed, now)
+        };
+        self.teams(book).iter().filter_map(made).collect()
+    }
+
+    /// What a mail tells of it.
+    fn told(&self, book: &Book, draft: &Draft) -> notice::Group {
+        let Self { group, items, .. } = self;
+        let rule = rule(book, &group.key.rule);
+        let says = |class: &str| {
+            let own = rule.and_then(|rule| rule.says.get(class)).or_else(|| book.set.defaults.says.get(class));
+            own.cloned().unwrap_or_else(|| class.to_owned())
+        };
+        let listed = || draft.new.iter().chain(&draft.continuing).map(|at| &items[*at]);
+        let all = || listed().chain(draft.resolved.iter().map(|at| &items[*at]));
+        let times = || all().map(|item| item.at);
+        let step = all().find_map(|item| item.told.told.step.and_then(|step| item.told.told.steps.get(step)));
+        let (failed, judged) = self.shares.get(&HOUR).copied().unwrap_or_default();
+        let mut persons: Vec<_> = listed().filter_map(|item| item.told.callee.as_ref()).collect();
+        persons.sort_unstable();
+        persons.dedup();
+        notice::Group {
+            state: match (draft.first, draft.resolved_all) {
+                (_, true) => State::Resolved,
+                (true, _) => State::Firing,
+                _ => State::Update,
+            },
+            key: u64::from_be_bytes(group.key.hash),
+            severity: draft.severity,
+            rule: group.key.rule.clone(),
+            version: rule.map(|rule| format!("{:016x}", rule.version)[..6].to_owned()).unwrap_or_default(),
+            title: rule.map(|rule| rule.title.clone()).unwrap_or_default(),
+            failure: group.key.failure.clone(),
+            says: says(&group.key.failure),
+            step: step.map(|step| step.name.clone()).unwrap_or_default(),
+            missed: step.map(|step| missed(&step.text)).unwrap_or_default(),
+            begins: times().min().unwrap_or(group.opened),
+            ends: times().max().unwrap_or(group.changed),
+            share: (judged > 0).then(|| Share {
+                failed: failed.unsigned_abs(),
+                judged: judged.unsigned_abs(),
+                persons: (!persons.is_empty()).then_some(persons.len() as u64),
+                week_ago: None,
+            }),
+            common: common(&listed().collect::<Vec<_>>()),
+            new: draft.new.iter().map(|at| line(&items[*at])).collect(),
+            continuing: draft.continuing.iter().map(|at| line(&items[*at])).collect(),
+            resolved: draft.resolved.iter().map(|at| line(&items[*at])).collect(),
+            max_listed: self.route(book).grouping.max_listed as usize,
+            hidden: notice::Hidden::default(),
+        }
+    }
+}
+
+impl Mind {
+    fn read(bytes: &[u8]) -> Self {
+        // What cannot be read is begun anew: at worst a mail comes earlier.
+        let numbers =
+            |from: usize| bytes.get(from..from + 8).and_then(|eight| eight.try_into().ok()).map(i64::from_le_bytes);
+        Self {
+            interval: numbers(0).unwrap_or_default(),
+            severity: numbers(8).and_then(|severity| i16::try_from(severity).ok()).unwrap_or_default(),
+        }
+    }
+
+    fn write(&self) -> Vec<u8> {
+        [self.interval.to_le_bytes(), i64::from(self.severity).to_le_bytes()].concat()
+    }
+}
+
+async fn keep(
+    store: &Store,
+    desk: &Desk,
+    look: &Looking,
+    decision: Decision,
+    mails: Vec<NewMail>,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let told = decision.mail.iter().flat_map(Draft::told).map(|at| &look.items[at]);
+    let reported = Reported {
+        group: look.group.id,
+        changed: look.group.changed,
+        items: told.map(|item| (item.scenario, item.leg.clone())).collect(),
+        mails,
+        state: decision.mind.write(),
+        due: decision.due,
+        closed: decision.closed,
+    };
+    let state = if desk.can_send { MailState::Queued } else { MailState::NotSent };
+    Ok(store.report(&reported, state, now).await?)
+}
+
+/// Groups whose team has had all the mails that it may have: once an hour one mail tells of all of them.
+async fn storms(
+    store: &Store,
+    book: &Book,
+    desk: &Desk,
+    held: Vec<(Looking, Decision, Timestamp)>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let mut by_team: BTreeMap<String, Vec<(Looking, Decision, Timestamp)>> = BTreeMap::new();
+    for one in held {
+        let name = one.0.team(book).map(|team| team.name.clone()).unwrap_or_default();
+        by_team.entry(name).or_default().push(one);
+    }
+    for (name, held) in by_team {
+        let Some(team) = book.routes.teams.iter().find(|team| team.name == name) else { continue };
+        let (of_team, _) = store.mails_since(&name, Timestamp(now.0.saturating_sub(HOUR))).await?;
+        let told = store.storms_since(&name, Timestamp(now.0.saturating_sub(HOUR))).await? > 0;
+        let severity =
+            held.iter().filter_map(|(_, decision, _)| decision.mail.as_ref().map(|draft| draft.severity)).max();
+        let mail = (!told).then(|| {
+            let mut groups: Vec<Held> = held.iter().map(|(look, decision, _)| of_storm(book, look, decision)).collect();
+            groups.sort_by_key(|group| (std::cmp::Reverse(group.severity), std::cmp::Reverse(group.scenarios)));
+            let times = || held.iter().flat_map(|(look, ..)| look.items.iter().map(|item| item.at));
+            let storm = Storm {
+                mails: of_team.unsigned_abs(),
+                begins: times().min().unwrap_or(now),
+                ends: times().max().unwrap_or(now),
+                groups,
+            };
+            let env = held.first().map(|(look, ..)| look.group.key.env.clone()).unwrap_or_default();
+            let reader = Reader { team: name.clone(), route: 1, zone: team.tz, mask: mask(team) };
+            let seed = format!("storm.{name}.{}", now.0.div_euclid(MINUTE));
+            let severity = severity.unwrap_or(Severity::Warning);
+            new_mail(desk, team, reader, About::Storm(storm), &env, MailKind::Storm, severity, &seed, now)
+        });
+        let mut mail = mail.flatten();
+        for (look, decision, free) in held {
+            let mails: Vec<NewMail> = mail.take().into_iter().collect();
+            // What one mail has told of is told; the rest waits until there is room.
+            let decision =
+                if told { Decision { mail: None, due: Some(free), closed: false, ..decision } } else { decision };
+            keep(store, desk, &look, decision, mails, now).await?;
+        }
+    }
+    Ok(())
+}
+
+fn of_storm(book: &Book, look: &Looking, decision: &Decision) -> Held {
+    let rule = rule(book, &look.group.key.rule);
+    let failure = look.group.key.failure.clone();
+    let says = rule.and_then(|rule| rule.says.get(&failure)).cloned().unwrap_or_else(|| failure.clone());
+    Held {
+        key: u64::from_be_bytes(look.group.key.hash),
+        severity: decision.mail.as_ref().map_or(look.group.severity, |draft| draft.severity),
+        failure,
+        says,
+        scenarios: decision.mail.as_ref().map_or(0, |draft| draft.new.len() as u64),
+    }
+}
+
+/// When the team, or the account, may have its next mail; none: now.
+async fn free_at(
+    store: &Store,
+    book: &Book,
+    team: &Team,
+    severity: Severity,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, Error> {
+    let budget = &book.routes.budget;
+    let (of_team, _) = store.mails_since(&team.name, Timestamp(now.0.saturating_sub(HOUR))).await?;
+    let (_, of_all) = store.mails_since(&team.name, Timestamp(now.0.saturating_sub(DAY))).await?;
+    let reserve = if severity == Severity::Critical { 0 } else { budget.reserve_critical };
+    let over = of_team >= i64::from(budget.per_hour) || of_all >= i64::from(budget.per_day.saturating_sub(reserve));
+    Ok(over.then(|| Timestamp(now.0.saturating_add(5 * MINUTE))))
+}
+
+#[allow(clippy::too_many_arguments)]
+fn new_mail(
+    desk: &Desk,
+    team: &Team,
+    reader: Reader,
+    about: About,
+    env: &str,
+    kind: MailKind,
+    severity: Severity,
+    seed: &str,
+    now: Timestamp,
+) -> Option<NewMail> {
+    let notice = Notice {
+        reader,
+        base_url: desk.settings.pages().to_owned(),
+        domain: desk.settings.domain().to_owned(),
+        env: env.to_owned(),
+        made: now,
+        about,
+    };
+    let drawn = mail::render(&notice);
+    let to: Vec<Mailbox> = team.to.iter().filter_map(|address| address.parse().ok()).collect();
+    let message_id = mail::message_id(number(seed, now), desk.settings.domain());
+    let made = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(now.0).unwrap_or_default());
+    let mime = mail::mime(&drawn, &desk.settings, &to, &message_id, made);
+    let mime = mime.inspect_err(|error| tracing::error!(%error, team = team.name, "a mail cannot be written")).ok()?;
+    let lasts = if severity == Severity::Critical { CRITICAL } else { OTHERS };
+    Some(NewMail {
+        kind,
+        team: team.name.clone(),
+        recipients: team.to.join(","),
+        message_id,
+        subject: drawn.subject,
+        plain: drawn.text,
+        mime,
+        priority: severity as i16,
+        expires: Timestamp(now.0.saturating_add(lasts)),
+    })
+}
+
+/// The same for the same mail, and for no other.
+fn number(seed: &str, now: Timestamp) -> i64 {
+    let digest = Sha256::digest(format!("{seed} {}", now.0));
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    i64::from_be_bytes(first) & i64::MAX
+}
+
+fn mask(team: &Team) -> Mask {
+    match team.mask {
+        RouteMask::None => Mask::None,
+        RouteMask::Last3 => Mask::Last3,
+        RouteMask::All => Mask::All,
+    }
+}
+
+fn rule<'b>(book: &'b Book, id: &str) -> Option<&'b Rule> {
+    book.set.rules.iter().find(|rule| rule.id == id)
+}
+
+/// Instances of a rule in a span that ends with a minute: failed, and judged at all.
+async fn share(store: &Store, rule: &str, newest: Timestamp, span: i64) -> Result<(i64, i64), Error> {
+    let counts = store.rule_counts(Timestamp(newest.0.saturating_sub(span)), newest).await?;
+    let of = counts.get(rule).cloned().unwrap_or_default().0;
+    let n = |outcome: Outcome| of.get(&outcome).copied().unwrap_or_default();
+    let failed = n(Outcome::Failed);
+    Ok((failed, failed + n(Outcome::Late) + n(Outcome::Business) + n(Outcome::Ok)))
+}
+
+/// There are enough failures of a rule for it to be reported.
+async fn reaches(store: &Store, book: &Book, id: &str, newest: Timestamp) -> Result<bool, Error> {
+    let Some(rule) = rule(book, id) else { return Ok(false) };
+    if rule.mail_when.is_empty() {
+        return Ok(true);
+    }
+    for amount in &rule.mail_when {
+        let (failed, judged) = share(store, id, newest, amount.span).await?;
+        let enough = match amount.much {
+            rule::syntax::Much::Count(many) => failed >= i64::from(many),
+            rule::syntax::Much::Share(of) => {
+                judged >= i64::from(rule.min) && failed.saturating_mul(10_000) >= judged.saturating_mul(i64::from(of))
+            }
+            _ => false,
+        };
+        if enough {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What was expected, without its label and its class: `no REGISTER from device within 10s of start`.
+fn missed(text: &str) -> String {
+    let text = text.split_once(": ").map_or(text, |(_, text)| text);
+    let text = text.rsplit_once(" else ").map_or(text, |(text, _)| text).trim();
+    match text.strip_prefix("no ") {
+        Some(forbidden) => forbidden.to_owned(),
+        None => format!("no {text}"),
+    }
+}
+
+fn line(item: &Item) -> notice::Item {
+    let told = &item.told.told;
+    let step = told.step.and_then(|step| told.steps.get(step));
+    let met = told.steps.iter().filter(|step| matches!(step.seen, Seen::Met | Seen::Late)).filter_map(|step| {
+        let after = step.time?.micros_since(told.began);
+        Some((after, format!("{} after {}", step.name, seconds(after))))
+    });
+    let seen = met.max_by_key(|(after, _)| *after).map(|(_, text)| text).unwrap_or_default();
+    let fact = |name: &str| item.told.facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    let device = [fact("platform"), fact("app_version")].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let unseen = match (step, told.due) {
+        (Some(step), _) if step.seen == Seen::Forbidden => format!("{} came", missed(&step.text)),
+        (Some(_), Some(due)) => format!("nothing until {}", clock(due)),
+        _ => told.failure.clone().unwrap_or_default(),
+    };
+    notice::Item {
+        scenario: item.scenario.0,
+        at: item.at,
+        caller: item.told.caller.clone().unwrap_or_default(),
+        callee: item.told.callee.clone().unwrap_or_default(),
+        leg: told.leg.clone(),
+        device,
+        seen,
+        unseen,
+        step: step.map_or("end".to_owned(), |step| step.name.clone()),
+        late_by: told.late_by,
+        times: 1,
+        also: item.told.also.clone(),
+    }
+}
+
+/// Facts that most of the listed share.
+fn common(items: &[&Item]) -> Vec<Common> {
+    let mut by: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
+    for item in items {
+        for (name, value) in item.told.facts.iter().filter(|(name, _)| name != "because" && name != "device") {
+            *by.entry(name).or_default().entry(value).or_default() += 1;
+        }
+    }
+    let of = items.len() as u64;
+    let most = |(name, values): (&str, BTreeMap<&str, u64>)| {
+        let (value, has) = values.into_iter().max_by_key(|(_, has)| *has)?;
+        // Of one nothing is common.
+        (of > 1 && has * 10 >= of * 6).then(|| Common { name: name.to_owned(), value: value.to_owned(), has, of })
+    };
+    by.into_iter().filter_map(most).collect()
+}
+
+fn seconds(micros: i64) -> String {
+    format!("{:.2} s", micros as f64 / 1_000_000.0)
+}
+
+/// `12:05:11Z`.
+fn clock(at: Timestamp) -> String {
+    let second = at.0.div_euclid(SECOND).rem_euclid(86_400);
+    format!("{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
