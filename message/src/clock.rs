@@ -53,8 +53,9 @@ impl Clocks {
     /// before is still right. Gives what changed, and of that the logs whose calls look different now.
     pub fn take(&mut self, now: &Self) -> Option<Vec<Log>> {
         let changed = now.shift.iter().filter(|(log, shift)| {
-            let noise =
-                |known: &i64| shift.saturating_sub(*known).saturating_abs() <= MILLISECOND.max(known.abs() / NOISE);
+            let noise = |known: &i64| {
+                shift.saturating_sub(*known).saturating_abs() <= MILLISECOND.max(known.saturating_abs() / NOISE)
+            };
             !self.shift.get(*log).is_some_and(noise)
         });
         let changed: Vec<(&Log, i64)> = changed.map(|(log, shift)| (log, *shift)).collect();
@@ -132,7 +133,7 @@ impl Measured {
     }
 
     /// Of a log that has gaps: whether its times are finer than a second.
-    pub(crate) fn is_fine(&mut self, log: &Log, fine: bool) {
+    pub(crate) fn note_times(&mut self, log: &Log, fine: bool) {
         if let Some(known) = self.fine.get_mut(log) {
             *known = (*known).max(Some(fine));
         }

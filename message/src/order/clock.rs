@@ -19,11 +19,15 @@ pub fn shifts(scene: &Scene, loggers: &Loggers, samples: &Samples, clocks: &Cloc
     for (source, (agent, name)) in names(scene) {
         known[source] = clocks.shift(agent, name);
     }
+    // One clock, whichever of its logs was measured.
+    for (source, first) in loggers.copied.iter().enumerate() {
+        known[*first] = known[*first].or(known[source]);
+    }
     let times = times(scene);
     let clock = |source: usize| {
         let (count, whole) = times[source];
         let tick = if whole && count > 1 { SECOND } else { MILLISECOND };
-        Clock { tick, votes: own.contains(&source), known: known[source] }
+        Clock { tick, votes: own.contains(&source), known: known[source].or(known[loggers.copied[source]]) }
     };
     let clocks: Vec<Clock> = (0..scene.sources).map(clock).collect();
     shift::shifts(&clocks, &samples.iter().map(|(pair, sample)| (*pair, gaps(sample))).collect())
@@ -64,7 +68,7 @@ pub fn measured(scene: &Scene, loggers: &Loggers, samples: &Samples) -> Measured
     }
     for (source, (count, whole)) in times(scene).into_iter().enumerate() {
         if count > 1 || !whole {
-            measured.is_fine(&names[&source], !whole);
+            measured.note_times(&names[&source], !whole);
         }
     }
     measured

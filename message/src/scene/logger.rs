@@ -21,6 +21,8 @@ pub struct Loggers {
     pub source: Vec<Option<usize>>,
     /// By source: its machine was learned, or takes part in more of it than any other.
     pub clear: Vec<bool>,
+    /// By source: the one that holds the same records, or itself.
+    pub copied: Vec<usize>,
 }
 
 impl Loggers {
@@ -40,12 +42,12 @@ impl Loggers {
         // What is clear is told first, so that it helps with the rest.
         logs.sort_by_key(|log| (log.unclear, log.first, log.source));
         let (source, clear) = (vec![None; bases.count()], vec![false; scene.sources]);
-        let mut loggers = Self { pairs: NumberSet::default(), source, clear };
-        let mut others = Others { taken: vec![None; bases.count()], twice: logged_twice(scene) };
         let copied = copied(scene, &logs);
+        let mut loggers = Self { pairs: NumberSet::default(), source, clear, copied };
+        let mut others = Others { taken: vec![None; bases.count()], twice: logged_twice(scene) };
         for Log { source, messages: left, unclear, .. } in logs {
             let known = learned(scene, bases, &left);
-            if known.is_empty() && copied[source] != source {
+            if known.is_empty() && loggers.copied[source] != source {
                 continue;
             }
             loggers.clear[source] = !unclear || !known.is_empty();
@@ -65,8 +67,8 @@ impl Loggers {
         for (source, base) in &loggers.pairs {
             written.entry(*source).or_default().push(*base);
         }
-        for (source, original) in copied.into_iter().enumerate() {
-            loggers.pairs.extend(written.get(&original).into_iter().flatten().map(|base| (source, *base)));
+        for (source, original) in loggers.copied.iter().enumerate() {
+            loggers.pairs.extend(written.get(original).into_iter().flatten().map(|base| (source, *base)));
         }
         loggers
     }

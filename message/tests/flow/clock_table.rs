@@ -99,6 +99,20 @@ fn a_log_that_only_others_measured_is_repaired_though_it_stands_alone() {
 }
 
 #[test]
+fn a_second_copy_of_a_log_has_its_clock() {
+    for agent in ["a-copy", "z-copy"] {
+        let mut messages = story("0 core alice>core INVITE sip:bob@example.com via=a1");
+        let mut copy = messages[0].clone();
+        copy.id.stream.0 += 1;
+        copy.place = Place { agent: agent.to_owned(), ..(*copy.place).clone() }.into();
+        messages.push(copy);
+        let flow = flow_by(&messages, &table([&three_machines()]));
+        assert_eq!((flow.times[0], flow.rows[0].sightings.len()), (flow.times[1], 1));
+        assert_eq!(flow.times[0].micros_since(messages[0].time), -400_000);
+    }
+}
+
+#[test]
 fn a_clock_that_is_right_is_not_wrong_because_its_neighbour_is() {
     // Messages between agent and edge, whose clock is ahead, take so long that nothing impossible is logged.
     let slow = "100 edge edge>agent INVITE sip:bob@example.com via=s1 call=s
