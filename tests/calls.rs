@@ -19,7 +19,7 @@ const EXPECTED: &[Expected] = &[
     ("d902afb6ef566edf", 403, None, None, 2, "refused 403 Forbidden"),
     ("e54e9c8dc9d9d03d", 500, None, None, 2, "refused 500 Server Internal Error"),
     ("47a9ae4068fd34da", 603, None, None, 1, "refused 603 Decline"),
-    ("4e81bc598d673a0c", 200, Some("carol"), Some(16), 0, "answered by carol, ended by alice"),
+    ("4e81bc598d673a0c", 200, Some("carol"), Some(16), 0, "forwarded to carol, answered by carol, ended by alice"),
     ("f83304af90a6a6f1", 200, Some("bob"), Some(26), 0, "answered by bob, ended by alice"),
     ("fb1a11eaf7644fd5", 200, Some("bob"), Some(27), 0, "answered by bob, ended by alice"),
     ("c9c9e88dc48808d9", 200, Some("bob"), Some(17), 1, "answered by bob, ended by alice"),

@@ -6,6 +6,7 @@ mod blind;
 mod caller;
 mod device;
 mod dialog;
+mod forwarded;
 mod known;
 mod problem;
 mod winner;
@@ -81,6 +82,7 @@ pub(crate) fn course(ground: &Ground, legs: &mut [Leg]) -> (Course, Vec<Option<u
     let known = Known::of(ground);
     let dialogs = dialog::Dialogs::of(ground);
     let mut callers = caller::callers(ground, &known);
+    forwarded::name(ground, &mut callers);
     for caller in &mut callers {
         winner::decide(ground, &known, &dialogs, legs, caller);
         dialog::measure(ground, &known, &dialogs, caller);

@@ -188,14 +188,16 @@ const LONGEST: usize = 200;
 impl Flow {
     /// Names stand in every row and are for people: what is longer than any name is cut.
     fn shorten(&mut self) {
-        let Self { nodes, legs, rows, caller, callee, .. } = self;
+        let Self { nodes, legs, rows, caller, callee, course, .. } = self;
+        let tries = course.callers.iter_mut().flat_map(|caller| &mut caller.tries);
+        let forwarded = tries.flat_map(|tried| &mut tried.forwarded_to);
         let nodes =
             nodes.iter_mut().flat_map(|node| [&mut node.name, &mut node.detail].into_iter().chain(&mut node.person));
         let legs = legs
             .iter_mut()
             .flat_map(|leg| [&mut leg.target].into_iter().chain(&mut leg.platform).chain(&mut leg.user_agent));
         let remarks = rows.iter_mut().filter_map(|row| row.remark.as_mut());
-        for text in nodes.chain(legs).chain(remarks).chain(caller).chain(callee) {
+        for text in nodes.chain(legs).chain(remarks).chain(caller).chain(callee).chain(forwarded) {
             if let Some((end, _)) = text.char_indices().nth(LONGEST) {
                 text.truncate(end);
                 text.push('…');

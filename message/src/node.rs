@@ -14,7 +14,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 pub(crate) use column::opener;
 use device::Devices;
-pub(crate) use device::{shown, user};
+pub(crate) use device::{forwarded, shown, user};
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;

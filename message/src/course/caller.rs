@@ -29,6 +29,8 @@ pub struct Try {
     /// 181 and 182: where the call was forwarded, and queued.
     pub forwarded: Option<Timestamp>,
     pub queued: Option<Timestamp>,
+    /// Whom the call went on to, or was to: users that Diversion, History-Info or a redirection name, in order.
+    pub forwarded_to: Vec<String>,
     pub result: Option<Got>,
     /// The caller's CANCEL.
     pub cancelled: Option<Timestamp>,

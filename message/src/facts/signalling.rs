@@ -206,12 +206,14 @@ impl<'a, 's> Reading<'a, 's> {
         }
     }
 
-    /// An index of more than one number is of somebody the call went on to.
+    /// An index of more than one number is of somebody the call went on to, unless it says that this is the same person at
+    /// another place (RFC 7044, 5).
     fn history(&mut self, value: &str) {
         for entry in sip::elements(value).take(MOST) {
             let address = sip::name_addr(entry, &mut self.faults);
             let further = address.param("index").is_some_and(|index| index.contains('.'));
-            if further && !address.uri.user.is_empty() {
+            let same = ["rc", "np"].iter().any(|how| address.param(how).is_some());
+            if further && !same && !address.uri.user.is_empty() {
                 self.sip.forwarded_to = Some(address.uri.user);
             }
         }

@@ -145,7 +145,7 @@ fn far_ends<'a>(
 }
 
 /// Whom an INVITE was forwarded to, if it was.
-fn forwarded<'a>(sip: &'a SipFacts, uri: &'a Uri) -> Option<&'a str> {
+pub fn forwarded<'a>(sip: &'a SipFacts, uri: &'a Uri) -> Option<&'a str> {
     let diverted = !sip.diverted.is_empty() && !sip.diverted.contains(&uri.user);
     sip.forwarded_to.as_deref().or_else(|| diverted.then_some(uri.user.as_str()))
 }

@@ -157,7 +157,7 @@ fn an_attended_transfer() {
 #[test]
 fn a_call_that_is_forwarded() {
     assert_snapshot!(told("17-cf-181"), @"
-    A: alice -> bob, 200 OK after 4002 ms, forwarded 14 ms, rang 86 ms by B1 carol, lasted 15998 ms, ended by alice
+    A: alice -> bob, 200 OK after 4002 ms, forwarded 14 ms, rang 86 ms, to carol by B1 carol, lasted 15998 ms, ended by alice
     A: sip:bob@example.com Answered, rang 86 ms, 200 4002 ms, 16 rows
     B1: carol Answered, rang 62 ms, 200 3978 ms, 6 rows
     ");

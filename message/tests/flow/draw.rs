@@ -96,6 +96,9 @@ fn tried(of: &Try) -> String {
     ] {
         text += &time.map_or(String::new(), |time| format!(", {word} {}", since(time)));
     }
+    if !of.forwarded_to.is_empty() {
+        text += &format!(", to {}", of.forwarded_to.join(", then "));
+    }
     text
 }
 

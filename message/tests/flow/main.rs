@@ -14,6 +14,7 @@ mod draw;
 mod endings;
 mod every_case;
 mod forks;
+mod forwards;
 mod laws;
 mod naive;
 mod one_log;

@@ -75,6 +75,9 @@ struct TryJson {
     /// 182.
     #[schema(format = DateTime)]
     queued: Option<String>,
+    /// Users that the call went on to, or was to: as Diversion, History-Info or the Contacts of a redirection name them, in
+    /// order. Not the callee.
+    forwarded_to: Vec<String>,
     /// The caller's CANCEL.
     #[schema(format = DateTime)]
     cancelled: Option<String>,
@@ -201,6 +204,7 @@ fn tried(of: &Try) -> TryJson {
         early_media: text(of.early_media),
         forwarded: text(of.forwarded),
         queued: text(of.queued),
+        forwarded_to: of.forwarded_to.iter().map(|user| shortened(user, LONGEST)).collect(),
         cancelled: text(of.cancelled),
         result,
     }

@@ -43,7 +43,7 @@ pub fn headline(scenario: &Scenario, flow: &Flow, messages: &[Message], evidence
     let caller = flow.course.first().filter(|_| row.class == CallClass::Call);
     Headline {
         state: crate::words::outcome(&came(row, flow)),
-        says: caller.map_or_else(|| head.says(), |caller| head.says_of(caller)),
+        says: caller.map_or_else(|| head.says(), |caller| forwarded(caller) + &head.says_of(caller)),
         class: row.class.name(),
         caller: flow.caller.clone().or_else(|| row.caller.clone()),
         callee: flow.callee.clone().filter(|_| !row.class.is_daily()).or_else(|| crate::words::callee(row).cloned()),
@@ -204,6 +204,12 @@ impl Head<'_> {
         facts.push(Fact { name: "Evidence", text, good: evidence.is_whole(), title: evidence.details() });
         facts
     }
+}
+
+/// Whom a diverted call went on to.
+fn forwarded(caller: &Caller) -> String {
+    let users = caller.last().map_or(&[][..], |last| &last.forwarded_to);
+    if users.is_empty() { String::new() } else { format!("forwarded to {}, ", users.join(", then ")) }
 }
 
 fn refused(status: u16, reason: &str) -> String {
