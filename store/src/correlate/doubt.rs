@@ -58,7 +58,8 @@ pub(super) async fn settle(store: &Store, rows: &mut [OutboxRow]) -> Result<Deci
             decided.moved.push((event.stream.0, big(event.offset.0), event.day.0));
         }
     }
-    let earlier = earlier(store, rows, &mut asking, &mut decided).await?;
+    // Rarely anything, and large while it is awaited.
+    let earlier = Box::pin(earlier(store, rows, &mut asking, &mut decided)).await?;
     if let Some(row) = rows.first_mut() {
         row.events.extend(earlier);
     }
