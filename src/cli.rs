@@ -38,6 +38,9 @@ pub enum Command {
     Demo(Demo),
     /// Run the server that agents send to and browsers open
     Collector(Configured),
+    /// Check rules and routes, and read rules in plain English
+    #[command(subcommand)]
+    Rules(Rules),
     /// Follow this host's logs and send them to a collector (the same as siptrail-agent)
     Agent(agent::Options),
     /// The mail server of the collector's config
@@ -125,6 +128,35 @@ pub struct Configured {
     /// The config file (an example with every key and its default: etc/collector.toml)
     #[arg(long, env = "SIPTRAIL_CONFIG", value_name = "FILE")]
     pub config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Rules {
+    /// Show all that is wrong in rules and routes: file, line, a caret, and what is expected there
+    Check(Check),
+    /// Say in plain English what rules and watches expect, and when they alert
+    Explain(Explain),
+}
+
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Your own rules: its *.toml replace built-in files of the same name; an empty one switches that file off
+    /// [default: /etc/siptrail/rules, if it is there]
+    #[arg(long, env = "SIPTRAIL_RULES", value_name = "DIR")]
+    pub rules: Option<PathBuf>,
+    /// Who is told (an example: etc/routes.toml)
+    #[arg(long, value_name = "FILE")]
+    pub routes: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// One rule or watch, such as answered-no-ack [default: all]
+    pub id: Option<String>,
+    /// Your own rules: its *.toml replace built-in files of the same name; an empty one switches that file off
+    /// [default: /etc/siptrail/rules, if it is there]
+    #[arg(long, env = "SIPTRAIL_RULES", value_name = "DIR")]
+    pub rules: Option<PathBuf>,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

@@ -1,6 +1,6 @@
 //! The binary `siptrail`: wires the libraries together and nothing else.
 //!
-//! [`cli`] says what can be asked; [`watch`] of [`sources`], [`demo`] with its [`player`], [`collector`], [`agent`], [`mail`] do
+//! [`cli`] says what can be asked; [`watch`] of [`sources`], [`demo`] with its [`player`], [`collector`], [`agent`], [`mail`], [`rules`] do
 //! it; [`serve`] with its [`doors`], [`settings`], [`progress`] and its [`count`], [`screen`], [`words`] and [`outcome`] are what they share.
 
 mod agent;
@@ -14,6 +14,7 @@ mod mail;
 mod outcome;
 mod player;
 mod progress;
+mod rules;
 mod screen;
 mod serve;
 mod settings;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Watch(asked) => watch::run(asked).await,
             Command::Demo(asked) => demo::run(asked).await,
+            Command::Rules(asked) => rules::run(asked),
             Command::Collector(asked) => collector::run(asked).await,
             Command::Agent(asked) => agent::run(asked).await,
             Command::Mail(Mail::Test(asked)) => mail::test(asked).await,

@@ -24,7 +24,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn help_shows_a_new_user_what_to_type() {
     let help = text(&run(&["--help"]).stdout);
-    for wanted in ["siptrail demo", "siptrail watch", "collector", "agent", "[timestamp][method]"] {
+    for wanted in ["siptrail demo", "siptrail watch", "collector", "agent", "rules", "[timestamp][method]"] {
         assert!(help.contains(wanted), "{wanted} is not in\n{help}");
     }
     let watch = text(&run(&["watch", "--help"]).stdout);
@@ -55,6 +55,50 @@ fn a_wrong_config_exits_2_with_file_line_key_and_a_hint() {
     let out = run(&["agent", "--config", "/nowhere/agent.toml"]);
     assert_eq!(out.status.code(), Some(2));
     assert!(text(&out.stderr).contains("--config"), "{}", text(&out.stderr));
+}
+
+#[test]
+fn rules_are_checked_and_explained() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let rules = dir.path().display().to_string();
+    let out = run(&["rules", "check", "--rules", &rules, "--routes", "etc/routes.toml"]);
+    assert_eq!(text(&out.stdout), "10 rules and 4 watches are right\n3 teams and 5 routes are right\n");
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+
+    let shown = text(&run(&["rules", "explain", "answered-no-ack", "--rules", &rules]).stdout);
+    assert!(shown.contains("an ACK must reach it within 32 s, else no-ack"), "{shown}");
+    let shown = text(&run(&["rules", "explain", "--rules", &rules]).stdout);
+    assert!(shown.contains("registration: A device registers") && shown.contains("retransmit-storm: "), "{shown}");
+    let out = run(&["rules", "explain", "answered-no-akc", "--rules", &rules]);
+    assert!(text(&out.stderr).contains("did you mean `answered-no-ack`?"), "{}", text(&out.stderr));
+    assert_eq!(out.status.code(), Some(2));
+}
+
+#[test]
+fn all_faults_of_rules_and_routes_are_shown_with_their_place() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    let call = std::fs::read_to_string("etc/rules/10-call.toml").expect("a shipped rule");
+    std::fs::write(file("10-call.toml"), call.replace("BYE", "BEY").replace("attempt", "atempt")).expect("written");
+    std::fs::write(file("20-ack.toml"), "").expect("written");
+    std::fs::write(file("30-push.toml.bak"), "no TOML").expect("written");
+    std::fs::write(file("routes"), "[[route]]\nmatch = {}\nto = [\"nobody\"]\n").expect("written");
+    let rules = dir.path().display().to_string();
+    let out = run(&["rules", "check", "--rules", &rules, "--routes", &file("routes")]);
+    let said = text(&out.stderr);
+    assert_eq!(out.status.code(), Some(2), "{said}");
+    for wanted in [
+        &format!("{}:5:13: `atempt` is no per\n", file("10-call.toml")),
+        "did you mean `BYE`?",
+        &format!("{}:3:8: there is no team `nobody`\n  to = [\"nobody\"]\n         ^^^^^^\n", file("routes")),
+        "siptrail: 3 faults in 2 files",
+    ] {
+        assert!(said.contains(wanted), "{wanted} is not in\n{said}");
+    }
+
+    let out = run(&["rules", "check", "--rules", "/nowhere"]);
+    assert_eq!(out.status.code(), Some(2));
+    assert!(text(&out.stderr).contains("name the directory of your rules with --rules"), "{}", text(&out.stderr));
 }
 
 #[test]
