@@ -36,7 +36,7 @@ fn shifts(clocks: &Clocks, sources: &[&str]) -> Vec<Option<i64>> {
 }
 
 fn settled(due: Due) -> Settled {
-    Settled { due, gist: None::<Gist>, problems: 0, next: None, rest_until: Timestamp(0) }
+    Settled { due, gist: None::<Gist>, problems: 0, next: None, rest_until: Timestamp(0), judged: None }
 }
 
 store_test! {
@@ -61,7 +61,7 @@ store_test! {
         file.log(&store, [says("a", 0, "INVITE"), says("a", 2, "INVITE").status(200)]).await;
         correlate(&store, 100).await;
         let due = store.due("one", later(0), LEASE, 10).await.unwrap();
-        store.settle("one", &[settled(due[0])]).await.unwrap();
+        store.settle("one", &[settled(due[0])], NOON).await.unwrap();
         let learn = |hour: i64, measured: Measured, now: Timestamp| {
             let store = store.clone();
             async move { store.learn_clocks(hour, &measured, now).await.unwrap() }
@@ -77,7 +77,7 @@ store_test! {
         assert_eq!(store.due("one", later(1), LEASE, 10).await.unwrap(), [], "what is new comes first");
         let due = store.due("one", later(100), LEASE, 10).await.unwrap();
         assert_eq!(due.iter().map(|due| (due.version, due.again)).collect::<Vec<_>>(), [(2, false)]);
-        assert_eq!(store.settle("one", &[settled(due[0])]).await.unwrap(), 1);
+        assert_eq!(store.settle("one", &[settled(due[0])], NOON).await.unwrap(), 1);
         learn(NOON_HOUR, others, later(200)).await;
         assert_eq!(store.due("one", later(300), LEASE, 10).await.unwrap(), [], "that was known");
     }
@@ -90,7 +90,7 @@ store_test! {
         let mut three = measured("x", &file.meta().source, 90);
         three.merge(&measured("x", "y", 0));
         store.learn_clocks(NOON_HOUR, &three, later(0)).await.unwrap();
-        assert_eq!(store.settle("one", &[settled(due[0])]).await.unwrap(), 0, "it was read before");
+        assert_eq!(store.settle("one", &[settled(due[0])], NOON).await.unwrap(), 0, "it was read before");
         assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap().len(), 1);
     }
 
