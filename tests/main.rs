@@ -1,6 +1,7 @@
 //! The system as a whole: the real binary, real logs, real rotation, real HTTP, PostgreSQL, SIP traffic and a browser.
 
 mod access;
+mod alerts;
 mod browser;
 mod calls;
 mod collectors;

@@ -1,0 +1,177 @@
+//! From log to mailbox: what did not end as expected is mailed once, with a link to what is missing, and nothing else is.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use record::time::{SECOND, Timestamp};
+
+use crate::support::{Api, Exim, Siptrail, eventually, free_port};
+
+/// Calls that go well, by which it is learned what the logs hold.
+const WELL: [&str; 4] = ["01-basic", "05-fork-busy-answer", "06-answered-elsewhere", "08-late-fork-push"];
+
+/// Cases that fail: their Call-ID, and the rules, failures and steps by which they do.
+const FAIL: [(&str, &str, &[(&str, &str)]); 6] = [
+    ("40-no-ack", "43d5ffca789d5a33", &[("no-ack", "answered-no-ack.ack.B1")]),
+    ("41-still-ringing", "cef028d2dceec25e", &[("still-ringing", "loser-released.released.B2")]),
+    ("32-bye-noanswer", "c9c9e88dc48808d9", &[("bye-unanswered", "bye-propagates.answered.B1")]),
+    (
+        "43-answer-lost",
+        "c17f8389d3d10951",
+        &[("answer-lost", "answer-reaches-caller.told.B1"), ("server", "call-completes.end.A")],
+    ),
+    ("63-push-410-other", "a9326054c66ec0d6", &[("push-rejected", "push-wakes-device.accepted.B2")]),
+    ("09-push-never-wakes", "b791d4423b0ed07d", &[("push-no-wake", "push-wakes-device.wake.B1")]),
+];
+
+/// Between one case and the next, so that no registration of one is taken for that of another.
+const BETWEEN: i64 = 90 * SECOND;
+
+/// The records of a log, with their times.
+fn records(log: &str) -> Vec<(Timestamp, String)> {
+    let mut records: Vec<(Timestamp, String)> = Vec::new();
+    for line in log.split_inclusive('\n') {
+        let time = line.strip_prefix('[').and_then(|rest| rest.split_once(']')).and_then(|(time, _)| read(time));
+        match (time, records.last_mut()) {
+            (Some(time), _) => records.push((time, line.to_owned())),
+            (None, Some((_, record))) => record.push_str(line),
+            (None, None) => {}
+        }
+    }
+    records
+}
+
+/// `2026-11-23 10:03:00.064Z`.
+fn read(time: &str) -> Option<Timestamp> {
+    let time = chrono::NaiveDateTime::parse_from_str(time.strip_suffix('Z')?, "%Y-%m-%d %H:%M:%S%.f").ok()?;
+    Some(Timestamp(time.and_utc().timestamp_micros()))
+}
+
+/// The logs of cases, one after another, so that the last of them ended two minutes ago.
+fn logs(cases: &[&str], into: &Path) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/calls");
+    let mut end = collector::ingest::now().0 - 120 * SECOND;
+    let mut logs: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
+    for case in cases.iter().rev() {
+        let files: Vec<PathBuf> =
+            std::fs::read_dir(folder.join(case)).expect("a case").map(|entry| entry.expect("a log").path()).collect();
+        let read: Vec<(String, Vec<(Timestamp, String)>)> = files
+            .iter()
+            .map(|file| {
+                let name = file.file_name().expect("a name").to_string_lossy().into_owned();
+                (name, records(&std::fs::read_to_string(file).expect("text")))
+            })
+            .collect();
+        let times = || read.iter().flat_map(|(_, records)| records.iter().map(|(time, _)| time.0));
+        let (first, last) = (times().min().expect("records"), times().max().expect("records"));
+        for (name, records) in read {
+            for (time, record) in records {
+                let at = time.0 - last + end;
+                let (_, rest) = record.split_once(']').expect("a header");
+                let shown = chrono::DateTime::from_timestamp_micros(at).expect("a time");
+                let header = format!("[{}Z]{rest}", shown.format("%Y-%m-%d %H:%M:%S%.6f"));
+                logs.entry(name.clone()).or_default().push((at, header));
+            }
+        }
+        end -= last - first + BETWEEN;
+    }
+    logs.into_iter()
+        .map(|(name, mut records)| {
+            records.sort_by_key(|(at, _)| *at);
+            let path = into.join(name);
+            std::fs::write(&path, records.into_iter().map(|(_, record)| record).collect::<String>()).expect("written");
+            path
+        })
+        .collect()
+}
+
+/// A collector that mails, and an agent that follows these logs.
+struct Pair {
+    dir: tempfile::TempDir,
+    url: String,
+}
+
+impl Pair {
+    fn make(mail: &str, database: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        let url = format!("http://127.0.0.1:{}", free_port());
+        let file = |name: &str| dir.path().join(name);
+        let routes = "[defaults]\ngroup_wait = \"2s\"\ngroup_interval = \"5s\"\nrepeat = \"10s\"\n\
+             [budget]\nper_hour = 100\n[[team]]\nname = \"oncall\"\nto = [\"oncall@example.com\"]\nmask = \"none\"\n\
+             [[route]]\nmatch = {}\nto = [\"oncall\"]\n";
+        std::fs::write(file("routes.toml"), routes).expect("written");
+        let mail = mail.replace("https://siptrail.example.com", &url);
+        let config = format!(
+            "listen = \"{}\"\n{database}\nroutes = \"{}\"\n[mail]\n{mail}",
+            url.trim_start_matches("http://"),
+            file("routes.toml").display(),
+        );
+        std::fs::write(file("collector.toml"), config).expect("written");
+        std::fs::create_dir(file("logs")).expect("made");
+        let config = format!(
+            "id = \"lab\"\ncollector = \"{url}\"\nstate = \"{}\"\n[[source]]\nname = \"lab\"\npaths = [\"{}/*.log\"]\n",
+            file("agent").display(),
+            file("logs").display(),
+        );
+        std::fs::write(file("agent.toml"), config).expect("written");
+        Self { dir, url }
+    }
+
+    fn start(&self, role: &str) -> Siptrail {
+        Siptrail::start(&[role, "--config", &self.dir.path().join(format!("{role}.toml")).display().to_string()])
+    }
+
+    /// By failure: what mails say of it, and the scenario of each Call-ID.
+    async fn scenarios(&self, api: &Api) -> BTreeMap<String, String> {
+        let mut ids = BTreeMap::new();
+        for call in api.scenarios("&class=call").await.expect("calls") {
+            let picture = api.get(&format!("/api/v1/scenarios/{}", Api::id(&call))).await.expect("a call");
+            let call_id = picture["legs"][0]["call_id"].as_str().unwrap_or_default();
+            ids.insert(call_id.split('@').next().unwrap_or_default().to_owned(), Api::id(&call));
+        }
+        ids
+    }
+}
+
+/// What a mail says after a name, in its plain part.
+fn said<'a>(mail: &'a str, name: &str) -> Vec<&'a str> {
+    let plain = mail.split("Content-Type: text/html").next().unwrap_or_default();
+    plain.lines().filter_map(|line| line.trim().strip_prefix(name)).map(str::trim).collect()
+}
+
+async fn failures_are_mailed(database: &str, exim: &Exim) {
+    let pair = Pair::make(&crate::support::with_least(&exim.toml(&exim.trusted())), database);
+    let cases: Vec<&str> = WELL.into_iter().chain(FAIL.iter().map(|(case, ..)| *case)).collect();
+    logs(&cases, &pair.dir.path().join("logs"));
+    let (collector, agent) = (pair.start("collector"), pair.start("agent"));
+    let api = collector.api().await;
+    let expected: Vec<(&str, &str, &str)> = FAIL
+        .iter()
+        .flat_map(|(_, call, failures)| failures.iter().map(|(failure, fragment)| (*call, *failure, *fragment)))
+        .collect();
+    let mails = exim.delivered("oncall", expected.len()).await;
+    let ids = pair.scenarios(&api).await;
+    let mut seen = BTreeSet::new();
+    for (call, failure, fragment) in &expected {
+        let id = &ids[*call];
+        let own: Vec<&String> =
+            mails.iter().filter(|mail| said(mail, "Subject:").concat().contains(&format!(" {failure}:"))).collect();
+        let [mail] = own[..] else { panic!("{} mails of {failure}: {own:#?}", own.len()) };
+        assert_eq!(said(mail, "scenarios:"), [id.as_str()], "{mail}");
+        let link = format!("{}/s/{id}#{fragment}", pair.url);
+        assert!(mail.contains(&link), "{link} in {mail}");
+        assert!(seen.insert(said(mail, "Message-ID:").concat()), "each mail has an id of its own");
+        // The link opens the ladder of that call.
+        let page = api.page(&format!("/s/{id}")).await.expect("the page");
+        assert!(page.contains(call), "{page}");
+    }
+    assert_eq!(mails.len(), expected.len(), "nobody is woken for what went well");
+    assert_eq!((agent.stop().await, collector.stop().await), (Some(0), Some(0)));
+}
+
+#[tokio::test]
+async fn what_did_not_end_as_expected_is_mailed_once_and_nothing_else_is_on_sqlite() {
+    let exim = Exim::start().await;
+    let data = tempfile::tempdir().expect("a directory");
+    failures_are_mailed(&format!("data = \"{}\"", data.path().display()), &exim).await;
+}
