@@ -120,6 +120,14 @@ impl<'a> Ground<'a> {
         self.flow.course.callers.iter().position(|caller| caller.leg == trunk)
     }
 
+    /// Whose dialog it is; of one whose To-tag no answer shows the caller's of its call.
+    pub fn leg_of_dialog(&self, dialog: usize) -> usize {
+        let (legs, course) = (&self.flow.legs, &self.flow.course);
+        let dialog = &course.dialogs[dialog];
+        let calls = |leg: &usize| legs[*leg].call_id == dialog.call_id;
+        dialog.leg.or_else(|| course.callers.iter().map(|caller| caller.leg).find(calls)).unwrap_or(0)
+    }
+
     /// The row belongs to the leg, or to one below it.
     pub fn is_of_leg(&self, row: usize, leg: usize) -> bool {
         let row = &self.flow.rows[row];

@@ -87,7 +87,7 @@ impl Of {
             Self::Attempt(caller, _) => ground.flow.course.callers[caller].leg,
             Self::Leg(leg) => leg,
             Self::Registrant(node) => of_row(&|row| row.from == node),
-            Self::Dialog(dialog) => ground.flow.course.dialogs[dialog].leg.unwrap_or(0),
+            Self::Dialog(dialog) => ground.leg_of_dialog(dialog),
             Self::Transaction(transaction) => of_row(&|row| row.transaction == transaction),
         }
     }
@@ -145,7 +145,7 @@ impl Instance {
             Who::Caller => match self.of {
                 Of::Attempt(caller, one) => vec![Party::Caller(caller, Some(one))],
                 Of::Leg(leg) => caller_of(ground, leg).collect(),
-                Of::Dialog(dialog) => caller_of(ground, course.dialogs[dialog].leg.unwrap_or(0)).collect(),
+                Of::Dialog(dialog) => caller_of(ground, ground.leg_of_dialog(dialog)).collect(),
                 Of::Registrant(_) => Vec::new(),
                 Of::Scenario | Of::Transaction(_) => {
                     (0..course.callers.len()).map(|at| Party::Caller(at, None)).collect()
@@ -188,7 +188,7 @@ impl Instance {
         let (flow, course) = (ground.flow, &ground.flow.course);
         let mut trunk = 0;
         if let Of::Dialog(dialog) = self.of {
-            let leg = course.dialogs[dialog].leg.unwrap_or(0);
+            let leg = ground.leg_of_dialog(dialog);
             if flow.legs[leg].parent.is_some() {
                 return Some(Party::Leg(leg));
             }
