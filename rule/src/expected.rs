@@ -117,7 +117,7 @@ impl Shown<'_, '_> {
     /// The place nearest to a party, and whether what stands there makes what it sends itself.
     fn place(&self, party: &Party) -> Option<(Place, bool)> {
         let ground = self.ground;
-        if let Party::Node(node) = party {
+        if let Party::Node(node, _) = party {
             let touches = |row: &&message::flow::Row| row.from == *node || row.to == *node;
             let row = ground.flow.rows.iter().find(touches)?;
             let far = if row.from == *node { row.to } else { row.from };
@@ -176,7 +176,7 @@ impl Shown<'_, '_> {
                     next = hops[hop].parent;
                 }
             }
-            Party::Node(_) => {}
+            Party::Node(..) => {}
         }
         let (end, first, makes) = way.first().copied()?;
         if ground.log(end).is_some() {

@@ -34,7 +34,8 @@ pub enum Party {
     /// Which caller; of which try, if only one is meant.
     Caller(usize, Option<usize>),
     Leg(usize),
-    Node(usize),
+    /// A column; in the call of one caller's side alone, if one is meant.
+    Node(usize, Option<usize>),
 }
 
 /// Which way a message goes, seen from somebody.
@@ -154,7 +155,7 @@ impl Instance {
             Who::Callee => self.callee(ground).into_iter().collect(),
             Who::Device | Who::Such { .. } => match self.of {
                 Of::Leg(leg) => vec![Party::Leg(leg)],
-                Of::Registrant(node) => vec![Party::Node(node)],
+                Of::Registrant(node) => vec![Party::Node(node, None)],
                 _ => Vec::new(),
             },
             Who::OtherLeg => match self.of {
@@ -178,7 +179,7 @@ impl Instance {
             Who::Node(name) => {
                 let nodes = ground.flow.nodes.iter().enumerate();
                 let named = nodes.filter(|(_, node)| node.name.eq_ignore_ascii_case(name));
-                named.map(|(node, _)| Party::Node(node)).collect()
+                named.map(|(node, _)| Party::Node(node, None)).collect()
             }
         }
     }
@@ -210,7 +211,7 @@ impl Instance {
         let caller = course.callers.iter().find(|caller| caller.leg == trunk)?;
         let winner = caller.winner.as_ref()?;
         let leg = winner.leg.filter(|leg| flow.legs[*leg].parent.is_some());
-        leg.map(Party::Leg).or(winner.node.map(Party::Node))
+        leg.map(Party::Leg).or(winner.node.map(|node| Party::Node(node, Some(trunk))))
     }
 }
 
@@ -229,7 +230,7 @@ impl Party {
             Self::Caller(caller, Some(one)) => vec![&ground.callers[*caller][*one]],
             Self::Caller(caller, None) => ground.callers[*caller].iter().collect(),
             Self::Leg(leg) => vec![&ground.legs[*leg]],
-            Self::Node(_) => Vec::new(),
+            Self::Node(..) => Vec::new(),
         }
     }
 
@@ -238,7 +239,10 @@ impl Party {
         let row = &ground.flow.rows[at];
         let (said, sent) = (&ground.rows[at], way == Way::From);
         match self {
-            Self::Node(node) => (if sent { row.from } else { row.to }) == *node,
+            Self::Node(node, trunk) => {
+                let own = trunk.is_none_or(|trunk| ground.trunk[row.leg] == trunk);
+                own && (if sent { row.from } else { row.to }) == *node
+            }
             Self::Caller(caller, one) => {
                 if said.kind != Kind::Sip || !is_of_try(ground, at, *caller, *one) {
                     return false;
