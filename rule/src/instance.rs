@@ -277,14 +277,14 @@ fn is_heard(ground: &Ground, ears: &Ears, at: usize, sent: bool) -> bool {
     let (near, far) = if sent { (row.from, row.to) } else { (row.to, row.from) };
     let placed = ears.places.iter().any(|place| (place.near, place.far) == (near, far));
     if let Some(hop) = row.hop {
-        return ears.hops.contains(&hop) && placed && shows(ground, at, near, far);
+        return ears.hops.contains(&hop) && placed && shows(ground, ears, at, (near, far));
     }
-    (placed || ears.ends.contains(&near)) && shows(ground, at, near, far)
+    (placed || ears.ends.contains(&near)) && shows(ground, ears, at, (near, far))
 }
 
 /// If the end itself logs, its log must show it; else its neighbour's is enough.
-fn shows(ground: &Ground, at: usize, near: usize, far: usize) -> bool {
-    let Some(own) = ground.log(near) else { return true };
+fn shows(ground: &Ground, ears: &Ears, at: usize, (near, far): (usize, usize)) -> bool {
+    let Some(own) = ground.log(near).filter(|_| ears.ends.contains(&near)) else { return true };
     let other: Option<&Log> = ground.log(far);
     let row = &ground.flow.rows[at];
     std::iter::once(&row.message).chain(&row.sightings).any(|message| {
