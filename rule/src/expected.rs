@@ -98,7 +98,9 @@ impl Shown<'_, '_> {
             return self.of_registration(party, way);
         }
         let Some((place, ours)) = self.place(party) else {
-            return Expected { blind: Some(Why::NoLog), ..Expected::default() };
+            let asks = self.method() == "ACK" || self.ground.rows[self.base].method == self.method();
+            let proven = asks && self.is_proven(self.base);
+            return Expected { blind: (!proven).then_some(Why::NoLog), ..Expected::default() };
         };
         let hop = if way == Way::To { (place.far, place.near) } else { (place.near, place.far) };
         let own = ground.log(place.near).is_some();
