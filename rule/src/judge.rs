@@ -178,14 +178,16 @@ impl Judging<'_, '_> {
         }
         let unknown =
             |why: Why, step: Option<usize>| Sum { outcome: Outcome::Unknown, why: Some(why), step, ..Sum::default() };
-        if let Some(at) = steps.iter().position(|looked| looked.progress.state == State::Silent) {
+        let is_silent =
+            |at: &usize| steps[*at].progress.state == State::Silent && self.rule.steps[*at].failure.is_some();
+        if let Some(at) = (0..steps.len()).find(is_silent) {
             let silent =
                 self.logs_of(&steps[at]).into_iter().filter(|log| self.ground.evidence.read.silent.contains(log));
             return Sum { due: steps[at].progress.due, ..unknown(Why::Silent(silent.collect()), Some(at)) };
         }
         let (blind, blind_until) = self.blind(steps, over.is_some());
         if let Some((at, why)) = &blind
-            && blind_until.is_none_or(|due| self.is_read_beyond(due, &self.logs_of(&steps[*at])))
+            && blind_until.is_none_or(|due| self.is_read_or_silent(due, &self.logs_of(&steps[*at])))
         {
             return Sum { due: blind_until, ..unknown(why.clone(), Some(*at)) };
         }
@@ -279,6 +281,13 @@ impl Judging<'_, '_> {
     /// Every log that could show more is read beyond a time.
     fn is_read_beyond(&self, due: Timestamp, logs: &BTreeSet<Log>) -> bool {
         logs.iter().all(|log| self.read_to(log) > due)
+    }
+
+    /// Nothing more is to be waited for.
+    fn is_read_or_silent(&self, due: Timestamp, logs: &BTreeSet<Log>) -> bool {
+        let silent = |log: &Log| self.ground.evidence.read.silent.contains(log);
+        let mut behind = logs.iter().filter(|log| self.read_to(log) <= due).peekable();
+        behind.peek().is_none() || behind.any(silent)
     }
 
     /// In repaired time.
