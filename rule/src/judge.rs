@@ -73,7 +73,7 @@ impl Judging<'_, '_> {
         let over = self.ending();
         let steps = self.steps(over.as_ref());
         let end = over.as_ref().map(|over| over.row);
-        if self.is_dropped(&steps) {
+        if self.is_dropped(&steps, over.as_ref()) {
             return Judged { verdict: None, over: end };
         }
         let verdict = self.verdict(steps, over);

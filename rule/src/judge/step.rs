@@ -33,7 +33,7 @@ impl Judging<'_, '_> {
         match &before.progress.state {
             State::Met(Some(row)) | State::Late(row, _) => Base::Row(*row),
             State::Met(None) => Base::Row(before.base),
-            State::Blind(why) => Base::Blind(before.base, why.clone()),
+            State::Blind(why) => Base::Blind(before.base, why.clone(), before.progress.due),
             State::Open | State::Silent => Base::Waits,
             State::Missed(_) | State::NotAsked => Base::Nothing,
         }
@@ -42,13 +42,13 @@ impl Judging<'_, '_> {
     fn step(&self, step: &Step, base: Base, over: Option<&Over>, looked: &[Looked]) -> Looked {
         let (from, blind) = match base {
             Base::Row(row) => (row, None),
-            Base::Blind(row, why) => (row, Some(why)),
+            Base::Blind(row, why, due) => (row, Some((why, due))),
             Base::Waits => return Looked::nothing(self.instance.start, State::Open),
             Base::Nothing => return Looked::nothing(self.instance.start, State::NotAsked),
         };
         let looking = Looking { judging: self, step, from, over };
         match step.timing {
-            _ if step.forbidden => looking.forbidden(),
+            _ if step.forbidden => looking.forbidden(blind),
             Some(Timing::Before { micros, label }) => {
                 let row = match label {
                     Anchor::Start => Some(self.instance.start),
@@ -62,12 +62,14 @@ impl Judging<'_, '_> {
     }
 
     /// Seen before the deadline of the first step that was missed, overdue or undecided.
-    pub fn is_dropped(&self, steps: &[Looked]) -> bool {
+    pub fn is_dropped(&self, steps: &[Looked], over: Option<&Over>) -> bool {
+        let passed_over = self.blind(steps, over.is_some()).0.is_none();
         let undecided = steps.iter().zip(&self.rule.steps).filter(|(looked, step)| {
-            let open = matches!(
-                looked.progress.state,
-                State::Late(..) | State::Missed(_) | State::Open | State::Silent | State::Blind(_)
-            );
+            let open = match looked.progress.state {
+                State::Late(..) | State::Missed(_) | State::Open | State::Silent => true,
+                State::Blind(_) => !passed_over,
+                State::Met(_) | State::NotAsked => false,
+            };
             open && step.failure.is_some()
         });
         let dues = undecided.map(|(looked, _)| looked.progress.due.unwrap_or(Timestamp(i64::MAX)));
@@ -102,8 +104,8 @@ impl Judging<'_, '_> {
 /// From where a step counts.
 enum Base {
     Row(usize),
-    /// That step is blind; the row that it counts from itself.
-    Blind(usize, Why),
+    /// That step is blind; the row that it counts from itself, and by when it had to come.
+    Blind(usize, Why, Option<Timestamp>),
     /// It may still come.
     Waits,
     /// It never came.
@@ -143,10 +145,11 @@ struct Looking<'j, 'g, 'a> {
 }
 
 impl Looking<'_, '_, '_> {
-    fn after(&self, micros: Option<i64>, blind: Option<Why>) -> Looked {
+    fn after(&self, micros: Option<i64>, blind: Option<(Why, Option<Timestamp>)>) -> Looked {
         let judging = self.judging;
         let ground = judging.ground;
-        let due = micros.map(|micros| Timestamp(ground.time(self.from).0.saturating_add(micros)));
+        let since = blind.as_ref().map_or(Some(ground.time(self.from)), |(_, due)| *due);
+        let due = since.zip(micros).map(|(since, micros)| Timestamp(since.0.saturating_add(micros)));
         let row = judging.instance.find(ground, &self.step.pattern, self.from, Reach::Own);
         let row = row.filter(|row| self.over.is_none_or(|over| *row <= over.row));
         if let Some(row) = row {
@@ -159,7 +162,7 @@ impl Looking<'_, '_, '_> {
                 base: self.from,
             };
         }
-        self.absent(due, blind)
+        self.absent(due, blind.map(|(why, _)| why))
     }
 
     /// Not seen: missed, or why not yet.
@@ -208,7 +211,7 @@ impl Looking<'_, '_, '_> {
     }
 
     /// What must not be seen, in its time; without one until the instance ends.
-    fn forbidden(&self) -> Looked {
+    fn forbidden(&self, blind: Option<(Why, Option<Timestamp>)>) -> Looked {
         let (judging, ground) = (self.judging, self.judging.ground);
         let within = match self.step.timing {
             Some(Timing::Within { micros, .. }) => Some(micros),
@@ -223,6 +226,9 @@ impl Looking<'_, '_, '_> {
             expected: Expected::default(),
             base: self.from,
         };
+        if let Some((why, due)) = blind {
+            return looked(State::Blind(why), due);
+        }
         if let Some(row) = row {
             return looked(State::Missed(Some(row)), Some(ground.time(row)));
         }
