@@ -77,9 +77,12 @@ impl Judging<'_, '_> {
             return Judged { verdict: None, over: end };
         }
         let verdict = self.verdict(steps, over);
+        // Its last step is decided by the row that met it, or by its deadline.
         let last = verdict.steps.iter().filter_map(|step| match step.state {
-            State::Met(row) => row,
-            State::Late(row, _) => Some(row),
+            State::Met(Some(row)) | State::Late(row, _) => Some(row),
+            State::Missed(_) | State::Met(None) => {
+                self.ground.flow.rows.iter().rposition(|row| Some(row.time) <= step.due)
+            }
             _ => None,
         });
         let decided = verdict.outcome != Outcome::Open;
