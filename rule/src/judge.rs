@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use message::flow::{End as Ended, Log};
 use message::kind::Kind;
+use message::logged::Message;
 use record::time::{SECOND, Timestamp};
 
 use crate::evidence::Evidence;
@@ -243,7 +244,7 @@ impl Judging<'_, '_> {
                 && (time > due && time <= until)
                 && message.facts.target == first.facts.target
                 && message.destination == first.destination
-                && message.body() == first.body()
+                && payload(message) == payload(first)
         });
         let succeeds = |at: usize| {
             let answer = ground.flow.rows[at].pair.and_then(|answer| ground.rows[answer].status);
@@ -316,6 +317,14 @@ impl Judging<'_, '_> {
         }
         behind.into_iter().collect()
     }
+}
+
+/// What is asked: a request that is sent again has an id of its own among its headers.
+fn payload(message: &Message) -> &[u8] {
+    let body = message.body();
+    let head = body.windows(4).position(|four| four == b"\r\n\r\n");
+    // Without headers it is the payload alone.
+    head.filter(|_| body.starts_with(message.facts.method.as_bytes())).map_or(body, |head| &body[head + 4..])
 }
 
 /// What the outcome is made of.
