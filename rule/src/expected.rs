@@ -104,16 +104,20 @@ impl Shown<'_, '_> {
         };
         let hop = if way == Way::To { (place.far, place.near) } else { (place.near, place.far) };
         let own = ground.log(place.near).is_some();
-        let (node, by) = match (own, way) {
-            (true, Way::To) | (false, Way::From) => (if own { place.near } else { place.far }, holds::Way::In),
+        // The way of a REGISTER does not say whether who got it makes the INVITE or passes it on.
+        let invited = party.ears(ground).iter().any(|ears| !ears.hops.is_empty());
+        let (node, by): (_, &[holds::Way]) = match (own, way) {
+            (true, Way::To) | (false, Way::From) => (if own { place.near } else { place.far }, &[holds::Way::In]),
             // Of the end itself.
-            (true, Way::From) => (place.near, holds::Way::Own),
-            (false, Way::To) => (place.far, if ours { holds::Way::Own } else { holds::Way::PassedOn }),
+            (true, Way::From) => (place.near, &[holds::Way::Own]),
+            (false, Way::To) if !invited => (place.far, &[holds::Way::Own, holds::Way::PassedOn]),
+            (false, Way::To) if ours => (place.far, &[holds::Way::Own]),
+            (false, Way::To) => (place.far, &[holds::Way::PassedOn]),
         };
         let Some(log) = ground.log(node) else {
             return Expected { hop: Some(hop), blind: Some(Why::NoLog), ..Expected::default() };
         };
-        self.in_log(log, &[by], hop, self.request_at(place, party))
+        self.in_log(log, by, hop, self.request_at(place, party))
     }
 
     /// The place nearest to a party, and whether what stands there makes what it sends itself.

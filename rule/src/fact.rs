@@ -164,7 +164,7 @@ fn pushable(ground: &Ground, at: usize, leg: usize) -> Option<bool> {
 pub fn registers<'g>(ground: &'g Ground, leg: usize) -> impl Iterator<Item = usize> + 'g {
     let own = move |at: &usize| {
         let said = &ground.rows[*at];
-        said.method == "REGISTER" && !said.response && ground.flow.rows[*at].leg == leg
+        said.method == "REGISTER" && !said.response && ground.home[*at] == leg
     };
     (0..ground.rows.len()).filter(own)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use message::flow::{Flow, Half, Log};
+use message::flow::{Flow, Half, Log, PushState};
 use message::kind::Kind;
 use message::logged::Message;
 use record::time::{SECOND, Timestamp};
@@ -25,6 +25,8 @@ pub struct Ground<'a> {
     pub callers: Vec<Vec<Ears>>,
     /// By leg: where its device is heard.
     pub legs: Vec<Ears>,
+    /// By row: its leg. A REGISTER that woke a phone which got no INVITE is of the leg that was pushed.
+    pub home: Vec<usize>,
     /// Nodes on whose account a dialog comes by: of a proxy, that it is in Record-Route.
     pub stays: BTreeSet<usize>,
 }
@@ -72,9 +74,11 @@ impl<'a> Ground<'a> {
             trunk: (0..flow.legs.len()).map(top).collect(),
             callers: Vec::new(),
             legs: Vec::new(),
+            home: flow.rows.iter().map(|row| row.leg).collect(),
             stays: BTreeSet::new(),
         };
         ground.retries();
+        ground.wakes();
         ground.stays = ground.staying();
         ground.callers = ground.callers_heard();
         ground.legs = (0..flow.legs.len()).map(|leg| ground.leg_heard(leg)).collect();
@@ -129,11 +133,11 @@ impl<'a> Ground<'a> {
     }
 
     /// The row belongs to the leg, or to one below it.
-    pub fn is_of_leg(&self, row: usize, leg: usize) -> bool {
-        let row = &self.flow.rows[row];
+    pub fn is_of_leg(&self, at: usize, leg: usize) -> bool {
+        let row = &self.flow.rows[at];
         let up = |from: usize| std::iter::successors(Some(from), |leg| self.flow.legs[*leg].parent);
         let of_dialog = row.dialog.and_then(|dialog| self.flow.course.dialogs[dialog].leg);
-        up(row.leg).chain(of_dialog.into_iter().flat_map(up)).any(|own| own == leg)
+        up(self.home[at]).chain(of_dialog.into_iter().flat_map(up)).any(|own| own == leg)
     }
 
     /// The hop on which a caller sent the INVITE that led to this one.
@@ -171,6 +175,24 @@ impl<'a> Ground<'a> {
         }
         for at in again {
             self.rows[at].retried = true;
+        }
+    }
+
+    /// Gives what woke a phone to its leg.
+    fn wakes(&mut self) {
+        let flow = self.flow;
+        for (leg, own) in flow.legs.iter().enumerate().filter(|(_, own)| own.hops.is_empty()) {
+            let PushState::Woke(woke, _) = own.push else { continue };
+            let registers = |at: &usize| self.rows[*at].kind == Kind::Sip && self.rows[*at].method == "REGISTER";
+            let all: Vec<usize> = (0..flow.rows.len()).filter(registers).collect();
+            let woken = |at: &&usize| !self.rows[**at].response && flow.rows[**at].time == woke;
+            let Some(device) = all.iter().find(woken).map(|at| flow.rows[*at].from) else { continue };
+            for at in all {
+                let row = &flow.rows[at];
+                if device == if self.rows[at].response { row.to } else { row.from } {
+                    self.home[at] = leg;
+                }
+            }
         }
     }
 
@@ -237,7 +259,10 @@ impl<'a> Ground<'a> {
         if ears.hops.is_empty() {
             // It takes the way of its device's last REGISTER, reversed.
             let registers = self.flow.rows.iter().enumerate().rev().filter(|(at, row)| {
-                row.leg == leg && row.on_first_hop && self.rows[*at].method == "REGISTER" && !self.rows[*at].response
+                self.home[*at] == leg
+                    && row.on_first_hop
+                    && self.rows[*at].method == "REGISTER"
+                    && !self.rows[*at].response
             });
             if let Some((_, row)) = registers.into_iter().next() {
                 ears.places.push(Place { near: row.from, far: row.to });
