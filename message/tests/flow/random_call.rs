@@ -1,5 +1,6 @@
 //! Calls to a person with several devices, made at random: who is on the way, what each device does, what is not logged.
 
+#[path = "random_call/world.rs"]
 mod world;
 
 use proptest::prelude::*;

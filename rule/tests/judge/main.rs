@@ -6,7 +6,16 @@
 #[path = "../../../message/tests/flow/case.rs"]
 mod case;
 mod cases;
+mod fixtures;
 mod laws;
 mod load;
+mod marked;
+mod naive;
+mod random;
+#[path = "../../../message/tests/flow/random_call.rs"]
+mod random_call;
 mod recorded;
+#[path = "../../../message/tests/flow/story.rs"]
+mod story;
+mod two_judges;
 mod world;

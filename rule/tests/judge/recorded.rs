@@ -11,7 +11,7 @@ use super::case::records;
 use super::world::{learn, read, told, verdicts};
 
 /// All messages, by the call that they name.
-fn calls(logs: &[&str]) -> BTreeMap<String, Vec<Message>> {
+pub fn calls(logs: &[&str]) -> BTreeMap<String, Vec<Message>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/logs");
     let mut calls: BTreeMap<String, Vec<Message>> = BTreeMap::new();
     for (nth, log) in logs.iter().enumerate() {
@@ -23,7 +23,7 @@ fn calls(logs: &[&str]) -> BTreeMap<String, Vec<Message>> {
 }
 
 /// What its logs hold, as all of its calls show.
-fn known(calls: &BTreeMap<String, Vec<Message>>) -> AllHolds {
+pub fn known(calls: &BTreeMap<String, Vec<Message>>) -> AllHolds {
     let mut holds = AllHolds::new();
     for messages in calls.values() {
         learn(&mut holds, messages);

@@ -66,10 +66,14 @@ pub fn bound(messages: &[Message], user: &str, token: &str, user_agent: &str) ->
     }
 }
 
+pub fn shipped_rules() -> &'static (Vec<Rule>, Defaults) {
+    static SHIPPED: LazyLock<(Vec<Rule>, Defaults)> = LazyLock::new(shipped);
+    &SHIPPED
+}
+
 /// What the shipped rules say.
 pub fn verdicts(messages: &[Message], bindings: &[Binding], holds: &AllHolds, read: &Read) -> (Flow, Vec<Verdict>) {
-    static SHIPPED: LazyLock<(Vec<Rule>, Defaults)> = LazyLock::new(shipped);
-    let (rules, defaults) = &*SHIPPED;
+    let (rules, defaults) = shipped_rules();
     let flow = flow(messages);
     let evidence = Evidence { flow: &flow, messages, class: class(messages), bindings, holds, read };
     let verdicts = judge(rules, defaults, &evidence);
