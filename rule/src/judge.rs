@@ -86,7 +86,8 @@ impl Judging<'_, '_> {
             }
             _ => None,
         });
-        let decided = verdict.outcome != Outcome::Open;
+        let silent = verdict.steps.iter().any(|step| step.state == State::Silent);
+        let decided = verdict.outcome != Outcome::Open && !silent;
         let end = end.or_else(|| last.max().filter(|_| decided && self.rule.ends.is_empty()));
         Judged { verdict: Some(verdict), over: end }
     }
