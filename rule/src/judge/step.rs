@@ -4,6 +4,7 @@ use record::time::Timestamp;
 
 use super::{Judging, Over};
 use crate::expected::{Expected, expected};
+use crate::instance::Instance;
 use crate::matching::Reach;
 use crate::syntax::{Anchor, Side, Step, Timing, Unless};
 use crate::verdict::{Progress, State, Why};
@@ -48,17 +49,25 @@ impl Judging<'_, '_> {
         };
         let looking = Looking { judging: self, step, from, over };
         match step.timing {
-            _ if step.forbidden => looking.forbidden(blind),
             Some(Timing::Before { micros, label }) => {
                 let row = match label {
                     Anchor::Start => Some(self.instance.start),
-                    Anchor::Step(label) => looked.get(label).and_then(Looked::row),
+                    Anchor::Step(label) if label < looked.len() => looked[label].row(),
+                    Anchor::Step(label) => self.ahead(label, over),
                 };
                 looking.before(row, micros)
             }
+            _ if step.forbidden => looking.forbidden(blind),
             Some(Timing::Within { micros, .. }) => looking.after(Some(micros), blind),
             None => looking.after(None, blind),
         }
+    }
+
+    /// What meets a step that is written further on.
+    fn ahead(&self, step: usize, over: Option<&Over>) -> Option<usize> {
+        let pattern = &self.rule.steps[step].pattern;
+        let row = self.instance.find(self.ground, pattern, self.instance.start, Reach::Own);
+        row.filter(|row| over.is_none_or(|over| *row <= over.row))
     }
 
     /// Seen before the deadline of the first step that was missed, overdue or undecided.
@@ -202,12 +211,19 @@ impl Looking<'_, '_, '_> {
             }
             _ => 0,
         };
-        let row = judging.instance.find(ground, &self.step.pattern, from, Reach::Own);
-        if let Some(row) = row.filter(|row| label.is_none_or(|label| *row <= label)) {
-            let progress = Progress { state: State::Met(Some(row)), due: None, hop: None };
-            return Looked { progress, expected: Expected::default(), base: self.from };
-        }
-        self.absent(label.map(|label| ground.time(label)), None)
+        let find = if self.step.forbidden { Instance::find_whole } else { Instance::find };
+        let row = find(&judging.instance, ground, &self.step.pattern, from, Reach::Own);
+        let row = row.filter(|row| label.is_none_or(|label| *row < label));
+        let due = label.map(|label| ground.time(label));
+        let state = match row {
+            Some(row) if self.step.forbidden => State::Missed(Some(row)),
+            Some(row) => State::Met(Some(row)),
+            None if self.step.forbidden && (label.is_some() || self.over.is_some()) => State::Met(None),
+            None if self.step.forbidden => State::Open,
+            None => return self.absent(due, None),
+        };
+        let due = row.filter(|_| self.step.forbidden).map(|row| ground.time(row));
+        Looked { progress: Progress { state, due, hop: None }, expected: Expected::default(), base: self.from }
     }
 
     /// What must not be seen, in its time; without one until the instance ends.

@@ -1,10 +1,10 @@
 //! Flows as the RFCs draw them, each judged whole and without any one of its messages.
 
 mod forks;
-mod plain;
+pub mod plain;
 pub mod pushes;
 mod requests;
-mod script;
+pub mod script;
 mod transfers;
 
 use std::sync::LazyLock;

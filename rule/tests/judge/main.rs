@@ -15,6 +15,7 @@ mod random;
 #[path = "../../../message/tests/flow/random_call.rs"]
 mod random_call;
 mod recorded;
+mod sentences;
 #[path = "../../../message/tests/flow/story.rs"]
 mod story;
 mod two_judges;
