@@ -1,7 +1,8 @@
 //! When a group of failures is reported, and what of it: a function of what is known and of the clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use record::id::ScenarioId;
 use record::time::{HOUR, Timestamp};
 use rule::routes::{Resolved, Route};
 use rule::syntax::{Amount, Much, Rule, Severity};
@@ -10,6 +11,8 @@ use store::alert::{Group, Item, ItemState};
 
 /// While a group keeps changing its mails come less and less often, but never more rarely than this.
 const LONGEST: i64 = HOUR;
+/// So many times as often as before, and at least so many: it is told at once.
+const RISE: i64 = 4;
 
 /// What is kept in mind of a group between its mails.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -18,7 +21,12 @@ pub struct Mind {
     pub interval: i64,
     /// As the last mail said it: 0 info, 1 warning, 2 critical.
     pub severity: i16,
+    /// Failures in an hour, as often as they came before the last mail.
+    pub rate: i64,
 }
+
+/// Instances of a rule in spans that end with its newest failure: those that failed, and those in which a step was judged.
+pub type Shares = BTreeMap<i64, (i64, i64)>;
 
 /// A group with all that decides about it.
 #[derive(Clone, Copy, Debug)]
@@ -29,10 +37,9 @@ pub struct Look<'a> {
     pub mind: &'a Mind,
     pub rule: Option<&'a Rule>,
     pub route: &'a Route,
-    /// By span that ends with the newest failure: instances of the rule that failed, and those in which a step was judged.
-    pub shares: &'a BTreeMap<i64, (i64, i64)>,
-    /// Rules that are reported now: what they explain is not.
-    pub causes: &'a [String],
+    pub shares: &'a Shares,
+    /// Scenarios with a rule whose failure in them is reported: what it explains is not.
+    pub causes: &'a BTreeSet<(ScenarioId, String)>,
     pub now: Timestamp,
 }
 
@@ -81,8 +88,12 @@ pub fn decide(look: &Look) -> Decision {
     let told = |item: &Item| item.state == ItemState::Failed && item.reported.is_some();
     let continuing: Vec<usize> = (0..items.len()).filter(|at| told(&items[*at])).collect();
     let severity = severity(look);
-    let quiet = Timestamp(group.changed.0.saturating_add(grouping.repeat));
+    // What the rule counts together stays together.
+    let spans = look.rule.iter().flat_map(|rule| &rule.mail_when).map(|amount| amount.span);
+    let quiet = Timestamp(group.changed.0.saturating_add(spans.fold(grouping.repeat, i64::max)));
     let wait = |until: Timestamp| Decision { mail: None, mind: mind.clone(), due: Some(until), closed: false };
+    let close = || Decision { mail: None, mind: mind.clone(), due: None, closed: true };
+    let all_over = items.iter().all(|item| item.state != ItemState::Failed);
     // The first mail waits for others.
     let opens = Timestamp(group.opened.0.saturating_add(grouping.group_wait));
     if group.mails == 0 && now < opens {
@@ -90,27 +101,41 @@ pub fn decide(look: &Look) -> Decision {
     }
     if fresh.is_empty() && resolved.is_empty() {
         // Nothing new for so long: what comes then is another story.
-        let over = now >= quiet || (group.mails == 0 && items.iter().all(|item| item.state != ItemState::Failed));
-        return Decision { closed: over, due: (!over).then_some(quiet), ..wait(quiet) };
+        let over = now >= quiet || (group.mails == 0 && all_over);
+        return if over { close() } else { wait(quiet) };
     }
     let interval = mind.interval.max(grouping.group_interval);
+    let since = now.micros_since(group.reported.unwrap_or(group.opened)).max(1);
+    let rate = i64::try_from(fresh.len()).unwrap_or(i64::MAX).saturating_mul(HOUR) / since;
     let next = group.reported.map_or(opens, |at| Timestamp(at.0.saturating_add(interval)));
-    let raised = group.mails > 0 && severity as i16 > mind.severity;
-    if now < next && !raised {
-        return wait(next);
+    if now < next {
+        let known = |failure: &Option<String>| {
+            items.iter().any(|item| item.reported.is_some() && item.told.told.failure == *failure)
+        };
+        let new_class = fresh.iter().any(|at| !known(&items[*at].told.told.failure));
+        let rose = fresh.len() as i64 >= RISE && rate >= mind.rate.saturating_mul(RISE);
+        let raised = severity as i16 > mind.severity;
+        let soon = group.reported.map_or(next, |at| Timestamp(at.0.saturating_add(grouping.group_wait))).min(next);
+        match () {
+            () if group.mails > 0 && (raised || new_class) => {}
+            () if group.mails > 0 && rose && now >= soon => {}
+            () if group.mails > 0 && now < soon => return wait(soon),
+            () => return wait(next),
+        }
     }
     let resolved_all = fresh.is_empty() && continuing.is_empty();
     // Twice as long after each, unless it was quiet meanwhile.
     let grown = match group.reported {
         None => grouping.group_interval,
-        Some(at) if now.micros_since(at) > interval.saturating_mul(2) => grouping.group_interval,
+        Some(_) if since > interval.saturating_mul(2) => grouping.group_interval,
         Some(_) => interval.saturating_mul(2).min(LONGEST.max(grouping.group_interval)),
     };
+    let closed = resolved_all && all_over;
     Decision {
         mail: Some(Draft { first: group.mails == 0, resolved_all, severity, new: fresh, continuing, resolved }),
-        mind: Mind { interval: grown, severity: severity as i16 },
-        due: Some(quiet),
-        closed: resolved_all,
+        mind: Mind { interval: grown, severity: severity as i16, rate },
+        due: (!closed).then_some(quiet),
+        closed,
     }
 }
 
@@ -119,11 +144,12 @@ fn reportable(look: &Look) -> Vec<usize> {
     let Look { items, rule, .. } = *look;
     let open = |at: &usize| items[*at].state == ItemState::Failed;
     let enough = match rule {
-        Some(rule) if !rule.mail_when.is_empty() => within(look, &rule.mail_when, rule.min),
+        Some(rule) if !rule.mail_when.is_empty() => within(items, look.shares, &rule.mail_when, rule.min),
         _ => vec![true; items.len()],
     };
     let fresh = (0..items.len()).filter(open).filter(|at| items[*at].reported.is_none() && enough[*at]);
-    fresh.filter(|at| !because(&items[*at]).any(|cause| look.causes.iter().any(|known| known == cause))).collect()
+    let hidden = |item: &Item| because(item).any(|cause| look.causes.contains(&(item.scenario, cause.to_owned())));
+    fresh.filter(|at| !hidden(&items[*at])).collect()
 }
 
 /// Rules whose failures in the same scenario explain this one.
@@ -135,14 +161,14 @@ fn severity(look: &Look) -> Severity {
     let Look { group, rule, .. } = *look;
     let base = rule.map_or(group.severity, |rule| rule.severity.max(group.severity));
     let raised = rule.is_some_and(|rule| {
-        !rule.critical_when.is_empty() && within(look, &rule.critical_when, rule.min).iter().any(|is| *is)
+        !rule.critical_when.is_empty()
+            && within(look.items, look.shares, &rule.critical_when, rule.min).iter().any(|is| *is)
     });
     if raised { Severity::Critical } else { base }
 }
 
 /// By item: whether it lies in a span in which there were enough.
-pub fn within(look: &Look, amounts: &[Amount], min: u32) -> Vec<bool> {
-    let items = look.items;
+pub fn within(items: &[Item], shares: &Shares, amounts: &[Amount], min: u32) -> Vec<bool> {
     let mut is = vec![false; items.len()];
     let failed: Vec<usize> = (0..items.len()).filter(|at| items[*at].state == ItemState::Failed).collect();
     for amount in amounts {
@@ -177,7 +203,7 @@ pub fn within(look: &Look, amounts: &[Amount], min: u32) -> Vec<bool> {
             }
             Much::Share(share) => {
                 let newest = failed.iter().map(|at| items[*at].at).max();
-                let (bad, all) = look.shares.get(&amount.span).copied().unwrap_or_default();
+                let (bad, all) = shares.get(&amount.span).copied().unwrap_or_default();
                 // Hundredths of a percent.
                 let enough =
                     all >= i64::from(min) && bad.saturating_mul(10_000) >= all.saturating_mul(i64::from(share));

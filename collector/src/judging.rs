@@ -13,7 +13,7 @@ use rule::syntax::{Rule, Severity};
 use rule::told::Told;
 use rule::verdict::{Outcome, Verdict};
 use sha2::{Digest, Sha256};
-use store::alert::{Alarm, GroupKey, ItemTold};
+use store::alert::{Alarm, GroupKey, ItemTold, News};
 use store::verdict::Judged;
 
 use crate::book::Book;
@@ -83,17 +83,23 @@ fn alarms(book: &Book, case: &Case, verdicts: &[Verdict], rules: &BTreeMap<&str,
     let explained = explained(verdicts, rules);
     let Case { flow, messages, now, .. } = *case;
     let mut alarms = Vec::new();
-    for verdict in verdicts.iter().filter(|verdict| verdict.outcome == Outcome::Failed) {
+    let is_failed = |verdict: &Verdict| verdict.outcome == Outcome::Failed;
+    let is_recent =
+        |verdict: &Verdict| verdict.due.is_some_and(|at| now.micros_since(at) <= book.set.defaults.mail_age);
+    for verdict in verdicts.iter().filter(|verdict| is_failed(verdict)) {
         let (Some(rule), Some(at)) = (rules.get(verdict.rule.as_str()), verdict.due) else { continue };
-        // What was read long after it happened is for the pages.
-        if now.micros_since(at) > book.set.defaults.mail_age {
-            continue;
-        }
         let causes: Vec<&str> = explained.get(rule.id.as_str()).into_iter().flatten().copied().collect();
-        // A cause that is reported hides what it explains; one that waits for more of its kind does not.
-        if causes.iter().any(|cause| rules.get(cause).is_some_and(|cause| cause.mail_when.is_empty())) {
-            continue;
-        }
+        // A cause that is reported hides what it explains; one that waits for more of its kind, or is old, does not.
+        let reported = |cause: &str| {
+            rules.get(cause).is_some_and(|cause| cause.mail_when.is_empty())
+                && verdicts.iter().any(|verdict| verdict.rule == cause && is_failed(verdict) && is_recent(verdict))
+        };
+        let news = match () {
+            // What was read long after it happened is for the pages.
+            () if !is_recent(verdict) => News::Old,
+            () if causes.iter().any(|cause| reported(cause)) => News::Explained,
+            () => News::Fresh,
+        };
         let symptoms = verdicts.iter().filter(|other| other.outcome == Outcome::Failed);
         let symptoms = symptoms.filter(|other| rule.explains.contains(&other.rule)).map(|other| other.rule.clone());
         let told = Told::of(verdict, rule, flow, messages);
@@ -105,6 +111,7 @@ fn alarms(book: &Book, case: &Case, verdicts: &[Verdict], rules: &BTreeMap<&str,
         facts.extend(causes.iter().map(|cause| ("because".to_owned(), (*cause).to_owned())));
         alarms.push(Alarm {
             group: group(nth, route, rule, verdict, &env, &place.host),
+            news,
             severity: rule.severity,
             at,
             item: ItemTold {

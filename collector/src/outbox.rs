@@ -20,7 +20,10 @@ const FIRST_HOLD: i64 = 15 * 60 * SECOND;
 
 /// Runs until cancelled. Without an account it only sees to it that what nobody sends is not kept for ever.
 pub async fn run(store: Store, owner: String, settings: Option<Settings>, cancel: CancellationToken) {
-    let mut account = settings.as_ref().and_then(|settings| Account::open(settings).ok());
+    let mut account = settings.as_ref().and_then(|settings| {
+        let opened = Account::open(settings);
+        opened.inspect_err(|error| tracing::error!(%error, "no mail is sent: its account cannot be opened")).ok()
+    });
     let name = settings.as_ref().map(account_name).unwrap_or_default();
     if settings.is_some()
         && let Err(error) = store.release_account(&name).await
@@ -29,7 +32,7 @@ pub async fn run(store: Store, owner: String, settings: Option<Settings>, cancel
         tracing::warn!(%error, "an account that waits is not released");
     }
     while !cancel.is_cancelled() {
-        let sending = step(&store, &owner, settings.as_ref(), account.as_mut(), now());
+        let sending = Box::pin(step(&store, &owner, settings.as_ref(), account.as_mut(), now()));
         let wait = match store.health().step(Part::Mailing, sending).await {
             Ok(true) => continue,
             Ok(false) => LOOK,
@@ -110,8 +113,11 @@ pub fn came_of(mail: &Mail, sent: &Sent, held: Option<i64>, settings: &Settings,
         Next::Again | Next::Unknown => queued(after(sent.next.wait(before).unwrap_or(LOOK))),
         Next::Hold(_) => {
             let times = held.map_or(0, |held| (held / FIRST_HOLD).max(1).ilog2() + 1);
-            let until = after(sent.next.wait(times).unwrap_or(LOOK));
-            Tried { hold: Some((until, until.micros_since(now))), ..queued(until) }
+            let wait = sent.next.wait(times).unwrap_or(LOOK);
+            // Without the spread: by it the next one is doubled.
+            let kept = i64::try_from(wait.as_micros()).unwrap_or(i64::MAX);
+            let until = after(wait);
+            Tried { hold: Some((until, kept)), ..queued(until) }
         }
     }
 }

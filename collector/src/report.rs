@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use record::id::ScenarioId;
 use record::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 use rule::routes::{Mask as RouteMask, Route, Team};
 use rule::syntax::{Rule, Severity};
@@ -11,14 +12,14 @@ use rule::told::Seen;
 use rule::verdict::Outcome;
 use sha2::{Digest, Sha256};
 use store::Store;
-use store::alert::{Group, Item};
+use store::alert::{Group, Item, ItemState};
 use store::health::Part;
 use store::outgoing::{MailKind, MailState, NewMail, Reported};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
-use crate::alert::{Decision, Draft, Look, Mind, because, decide};
+use crate::alert::{Decision, Draft, Look, Mind, Shares, because, decide, within};
 use crate::book::Book;
 use crate::ingest::now;
 use crate::mail::notice::{self, About, Common, Held, Mask, Notice, Reader, Share, State, Storm};
@@ -31,6 +32,8 @@ const LAST_RETRY: Duration = Duration::from_secs(10);
 /// Groups of one round, and scenarios of a group that are looked at.
 const TOGETHER: usize = 100;
 const ITEMS: usize = 10_000;
+/// How long groups wait for whom all mails of an hour are made.
+const FULL: i64 = 5 * MINUTE;
 /// Mails that are not sent by then are not sent any more.
 const CRITICAL: i64 = DAY;
 const OTHERS: i64 = 6 * HOUR;
@@ -46,7 +49,8 @@ pub struct Desk {
 pub async fn run(store: Store, book: watch::Receiver<Arc<Book>>, desk: Desk, cancel: CancellationToken) {
     let mut retry = LOOK;
     while !cancel.is_cancelled() {
-        let wait = match store.health().step(Part::Reporting, step(&store, &book, &desk, now())).await {
+        let reporting = Box::pin(step(&store, &book, &desk, now()));
+        let wait = match store.health().step(Part::Reporting, reporting).await {
             Ok(0) => {
                 retry = LOOK;
                 LOOK
@@ -79,18 +83,18 @@ pub async fn step(
     for group in groups {
         let look = Looking::of(store, &book, group, now).await?;
         let decision = look.decide(&book, now);
-        let team = look.team(&book);
-        let budget = match (&decision.mail, &team) {
-            (Some(draft), Some(team)) => free_at(store, &book, team, draft.severity, now).await?,
-            _ => None,
+        let Some(draft) = &decision.mail else {
+            keep(store, desk, &look, decision, Vec::new(), now).await?;
+            continue;
         };
-        match budget {
-            Some(free) => held.push((look, decision, free)),
-            None => {
-                let mails = decision.mail.as_ref().map(|draft| look.mails(&book, desk, draft, now)).unwrap_or_default();
-                keep(store, desk, &look, decision, mails, now).await?;
-            }
+        if is_over(store, &book, &look.teams(&book), draft.severity, now).await? {
+            held.push((look, decision));
+            continue;
         }
+        let mails = look.mails(&book, desk, draft, now);
+        // What no mail tells of is told later.
+        let decision = if mails.is_empty() { look.later(now) } else { decision };
+        keep(store, desk, &look, decision, mails, now).await?;
     }
     storms(store, &book, desk, held, now).await?;
     Ok(count)
@@ -101,33 +105,21 @@ struct Looking {
     group: Group,
     items: Vec<Item>,
     mind: Mind,
-    /// By span: instances of its rule that failed, and that were judged.
-    shares: BTreeMap<i64, (i64, i64)>,
-    /// Rules with failures enough to be reported.
-    causes: Vec<String>,
+    shares: Shares,
+    /// Failures that are reported, by scenario and rule: what they explain is not.
+    causes: BTreeSet<(ScenarioId, String)>,
 }
 
 impl Looking {
     async fn of(store: &Store, book: &Book, group: Group, now: Timestamp) -> Result<Self, Error> {
         let items = store.alert_items(group.id, ITEMS).await?;
         let mind = group.state.as_deref().map(Mind::read).unwrap_or_default();
-        let newest = items.iter().map(|item| item.at).max().unwrap_or(now);
-        let mut shares = BTreeMap::new();
-        let rule = rule(book, &group.key.rule);
-        let mut spans = vec![HOUR];
-        if let Some(rule) = rule {
-            spans.extend(rule.mail_when.iter().chain(&rule.critical_when).map(|amount| amount.span));
-        }
-        for span in spans {
-            shares.insert(span, share(store, &group.key.rule, newest, span).await?);
-        }
-        // What an alert that is reported explains is not reported beside it.
-        let mut causes = Vec::new();
-        let named: BTreeSet<String> = items.iter().flat_map(because).map(str::to_owned).collect();
+        let shares = shares(store, &group.key.rule, rule(book, &group.key.rule), &items, now).await?;
+        let unreported = items.iter().filter(|item| item.reported.is_none());
+        let named: BTreeSet<&str> = unreported.flat_map(because).collect();
+        let mut causes = BTreeSet::new();
         for cause in named {
-            if reaches(store, book, &cause, newest).await? {
-                causes.push(cause);
-            }
+            causes.extend(reported(store, book, cause, now).await?.into_iter().map(|of| (of, cause.to_owned())));
         }
         Ok(Self { group, items, mind, shares, causes })
     }
@@ -152,10 +144,10 @@ impl Looking {
         own.unwrap_or(&routes[routes.len() - 1])
     }
 
-    /// The first team that its route names.
-    fn team<'b>(&self, book: &'b Book) -> Option<&'b Team> {
-        let name = self.route(book).to.first()?;
-        book.routes.teams.iter().find(|team| team.name == *name)
+    /// Nothing is told of it now.
+    fn later(&self, now: Timestamp) -> Decision {
+        let due = Some(Timestamp(now.0.saturating_add(FULL)));
+        Decision { mail: None, mind: self.mind.clone(), due, closed: false }
     }
 
     fn teams<'b>(&self, book: &'b Book) -> Vec<&'b Team> {
@@ -241,11 +233,12 @@ impl Mind {
         Self {
             interval: numbers(0).unwrap_or_default(),
             severity: numbers(8).and_then(|severity| i16::try_from(severity).ok()).unwrap_or_default(),
+            rate: numbers(16).unwrap_or_default(),
         }
     }
 
     fn write(&self) -> Vec<u8> {
-        [self.interval.to_le_bytes(), i64::from(self.severity).to_le_bytes()].concat()
+        [self.interval, i64::from(self.severity), self.rate].map(i64::to_le_bytes).concat()
     }
 }
 
@@ -261,6 +254,7 @@ async fn keep(
     let reported = Reported {
         group: look.group.id,
         changed: look.group.changed,
+        lease_until: look.group.lease_until,
         items: told.map(|item| (item.scenario, item.leg.clone())).collect(),
         mails,
         state: decision.mind.write(),
@@ -271,51 +265,75 @@ async fn keep(
     Ok(store.report(&reported, state, now).await?)
 }
 
-/// Groups whose team has had all the mails that it may have: once an hour one mail tells of all of them.
+/// Groups whose teams have had all the mails that they may have: once an hour one mail tells of all of them.
 async fn storms(
     store: &Store,
     book: &Book,
     desk: &Desk,
-    held: Vec<(Looking, Decision, Timestamp)>,
+    held: Vec<(Looking, Decision)>,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let mut by_team: BTreeMap<String, Vec<(Looking, Decision, Timestamp)>> = BTreeMap::new();
+    let mut by_teams: BTreeMap<Vec<String>, Vec<(Looking, Decision)>> = BTreeMap::new();
     for one in held {
-        let name = one.0.team(book).map(|team| team.name.clone()).unwrap_or_default();
-        by_team.entry(name).or_default().push(one);
+        let names = one.0.teams(book).iter().map(|team| team.name.clone()).collect();
+        by_teams.entry(names).or_default().push(one);
     }
-    for (name, held) in by_team {
-        let Some(team) = book.routes.teams.iter().find(|team| team.name == name) else { continue };
-        let (of_team, _) = store.mails_since(&name, Timestamp(now.0.saturating_sub(HOUR))).await?;
-        let told = store.storms_since(&name, Timestamp(now.0.saturating_sub(HOUR))).await? > 0;
-        let severity =
-            held.iter().filter_map(|(_, decision, _)| decision.mail.as_ref().map(|draft| draft.severity)).max();
-        let mail = (!told).then(|| {
-            let mut groups: Vec<Held> = held.iter().map(|(look, decision, _)| of_storm(book, look, decision)).collect();
-            groups.sort_by_key(|group| (std::cmp::Reverse(group.severity), std::cmp::Reverse(group.scenarios)));
-            let times = || held.iter().flat_map(|(look, ..)| look.items.iter().map(|item| item.at));
-            let storm = Storm {
-                mails: of_team.unsigned_abs(),
-                begins: times().min().unwrap_or(now),
-                ends: times().max().unwrap_or(now),
-                groups,
-            };
-            let env = held.first().map(|(look, ..)| look.group.key.env.clone()).unwrap_or_default();
-            let reader = Reader { team: name.clone(), route: 1, zone: team.tz, mask: mask(team) };
-            let seed = format!("storm.{name}.{}", now.0.div_euclid(MINUTE));
-            let severity = severity.unwrap_or(Severity::Warning);
-            new_mail(desk, team, reader, About::Storm(storm), &env, MailKind::Storm, severity, &seed, now)
-        });
-        let mut mail = mail.flatten();
-        for (look, decision, free) in held {
-            let mails: Vec<NewMail> = mail.take().into_iter().collect();
-            // What one mail has told of is told; the rest waits until there is room.
-            let decision =
-                if told { Decision { mail: None, due: Some(free), closed: false, ..decision } } else { decision };
-            keep(store, desk, &look, decision, mails, now).await?;
+    for (names, held) in by_teams {
+        let drafts = held.iter().filter_map(|(_, decision)| decision.mail.as_ref());
+        let severity = drafts.map(|draft| draft.severity).max().unwrap_or(Severity::Warning);
+        let mut mails = Vec::new();
+        if may_storm(store, book, &names, severity, now).await? {
+            let teams = book.routes.teams.iter().filter(|team| names.contains(&team.name));
+            for team in teams {
+                let (of_team, _) = store.mails_since(&team.name, Timestamp(now.0.saturating_sub(HOUR))).await?;
+                let storm = storm(book, &held, of_team, now);
+                let env = held.first().map(|(look, ..)| look.group.key.env.clone()).unwrap_or_default();
+                let reader = Reader { team: team.name.clone(), route: 1, zone: team.tz, mask: mask(team) };
+                let seed = format!("storm.{}.{}", team.name, now.0.div_euclid(MINUTE));
+                let about = About::Storm(storm);
+                mails.extend(new_mail(desk, team, reader, about, &env, MailKind::Storm, severity, &seed, now));
+            }
+        }
+        // What one mail has told of is told; the rest waits until there is room.
+        let mut told = !mails.is_empty();
+        for (look, decision) in held {
+            let decision = if told { decision } else { look.later(now) };
+            let carries = !mails.is_empty();
+            let kept = keep(store, desk, &look, decision, std::mem::take(&mut mails), now).await?;
+            // The mail went with a group that changed meanwhile: it is made anew.
+            told &= kept || !carries;
         }
     }
     Ok(())
+}
+
+/// One an hour to each; and what is not critical leaves the reserve to what is.
+async fn may_storm(
+    store: &Store,
+    book: &Book,
+    names: &[String],
+    severity: Severity,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    for name in names {
+        if store.storms_since(name, Timestamp(now.0.saturating_sub(HOUR))).await? > 0 {
+            return Ok(false);
+        }
+    }
+    let (_, of_all) = store.mails_since("", Timestamp(now.0.saturating_sub(DAY))).await?;
+    Ok(severity == Severity::Critical || of_all < a_day(book, severity))
+}
+
+fn storm(book: &Book, held: &[(Looking, Decision)], mails: i64, now: Timestamp) -> Storm {
+    let mut groups: Vec<Held> = held.iter().map(|(look, decision)| of_storm(book, look, decision)).collect();
+    groups.sort_by_key(|group| (std::cmp::Reverse(group.severity), std::cmp::Reverse(group.scenarios)));
+    let times = || held.iter().flat_map(|(look, ..)| look.items.iter().map(|item| item.at));
+    Storm {
+        mails: mails.unsigned_abs(),
+        begins: times().min().unwrap_or(now),
+        ends: times().max().unwrap_or(now),
+        groups,
+    }
 }
 
 fn of_storm(book: &Book, look: &Looking, decision: &Decision) -> Held {
@@ -331,20 +349,29 @@ fn of_storm(book: &Book, look: &Looking, decision: &Decision) -> Held {
     }
 }
 
-/// When the team, or the account, may have its next mail; none: now.
-async fn free_at(
+/// One of the teams, or the account, has had all the mails that it may have.
+async fn is_over(
     store: &Store,
     book: &Book,
-    team: &Team,
+    teams: &[&Team],
     severity: Severity,
     now: Timestamp,
-) -> Result<Option<Timestamp>, Error> {
+) -> Result<bool, Error> {
+    for team in teams {
+        let (of_team, _) = store.mails_since(&team.name, Timestamp(now.0.saturating_sub(HOUR))).await?;
+        if of_team >= i64::from(book.routes.budget.per_hour) {
+            return Ok(true);
+        }
+    }
+    let (_, of_all) = store.mails_since("", Timestamp(now.0.saturating_sub(DAY))).await?;
+    Ok(of_all.saturating_add(teams.len() as i64) > a_day(book, severity))
+}
+
+/// Mails of a day, without what is kept for those that are worse.
+fn a_day(book: &Book, severity: Severity) -> i64 {
     let budget = &book.routes.budget;
-    let (of_team, _) = store.mails_since(&team.name, Timestamp(now.0.saturating_sub(HOUR))).await?;
-    let (_, of_all) = store.mails_since(&team.name, Timestamp(now.0.saturating_sub(DAY))).await?;
     let reserve = if severity == Severity::Critical { 0 } else { budget.reserve_critical };
-    let over = of_team >= i64::from(budget.per_hour) || of_all >= i64::from(budget.per_day.saturating_sub(reserve));
-    Ok(over.then(|| Timestamp(now.0.saturating_add(5 * MINUTE))))
+    i64::from(budget.per_day.saturating_sub(reserve))
 }
 
 #[allow(clippy::too_many_arguments)]
@@ -416,26 +443,29 @@ async fn share(store: &Store, rule: &str, newest: Timestamp, span: i64) -> Resul
     Ok((failed, failed + n(Outcome::Late) + n(Outcome::Business) + n(Outcome::Ok)))
 }
 
-/// There are enough failures of a rule for it to be reported.
-async fn reaches(store: &Store, book: &Book, id: &str, newest: Timestamp) -> Result<bool, Error> {
-    let Some(rule) = rule(book, id) else { return Ok(false) };
-    if rule.mail_when.is_empty() {
-        return Ok(true);
+async fn shares(store: &Store, id: &str, rule: Option<&Rule>, items: &[Item], now: Timestamp) -> Result<Shares, Error> {
+    let newest = items.iter().map(|item| item.at).max().unwrap_or(now);
+    let of_rule = rule.iter().flat_map(|rule| rule.mail_when.iter().chain(&rule.critical_when));
+    let mut shares = Shares::new();
+    for span in of_rule.map(|amount| amount.span).chain([HOUR]) {
+        shares.insert(span, share(store, id, newest, span).await?);
     }
-    for amount in &rule.mail_when {
-        let (failed, judged) = share(store, id, newest, amount.span).await?;
-        let enough = match amount.much {
-            rule::syntax::Much::Count(many) => failed >= i64::from(many),
-            rule::syntax::Much::Share(of) => {
-                judged >= i64::from(rule.min) && failed.saturating_mul(10_000) >= judged.saturating_mul(i64::from(of))
-            }
-            _ => false,
-        };
-        if enough {
-            return Ok(true);
-        }
+    Ok(shares)
+}
+
+/// Scenarios whose failure of a rule was reported, or is to be: there are enough of them.
+async fn reported(store: &Store, book: &Book, id: &str, now: Timestamp) -> Result<BTreeSet<ScenarioId>, Error> {
+    let Some(rule) = rule(book, id) else { return Ok(BTreeSet::new()) };
+    let mut of = BTreeSet::new();
+    for group in store.open_alerts(id).await? {
+        let items = store.alert_items(group.id, ITEMS).await?;
+        let shares = shares(store, id, Some(rule), &items, now).await?;
+        let enough = within(&items, &shares, &rule.mail_when, rule.min);
+        let is =
+            |(item, enough): &(&Item, bool)| item.state == ItemState::Failed && (*enough || item.reported.is_some());
+        of.extend(items.iter().zip(enough).filter(is).map(|(item, _)| item.scenario));
     }
-    Ok(false)
+    Ok(of)
 }
 
 /// What was expected, without its label and its class: `no REGISTER from device within 10s of start`.

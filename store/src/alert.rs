@@ -6,6 +6,7 @@ use record::id::ScenarioId;
 use record::time::Timestamp;
 use rule::syntax::Severity;
 use rule::told::Told;
+use rule::verdict::Outcome;
 use serde::{Deserialize, Serialize};
 use sqlx::QueryBuilder;
 
@@ -16,16 +17,28 @@ use crate::{Error, Store, blob};
 /// Rows of one list.
 const MOST: i64 = 1_000;
 
-/// A failure that is to be reported, in the group of its key.
+/// A failure, in the group of its key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Alarm {
     pub group: GroupKey,
+    pub news: News,
     pub severity: Severity,
     /// The event time of the failure.
     pub at: Timestamp,
     pub item: ItemTold,
     /// A new group waits so long for others, in microseconds.
     pub wait: i64,
+}
+
+/// What becomes of a failure.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum News {
+    /// It is to be reported.
+    Fresh,
+    /// It happened too long ago to be reported now. What was reported of it stands.
+    Old,
+    /// What explains it is reported in its place. What was reported of it before stands.
+    Explained,
 }
 
 /// What the failures of a group have in common.
@@ -103,6 +116,8 @@ pub struct Group {
     pub reported: Option<Timestamp>,
     /// What the reporter keeps in mind.
     pub state: Option<Vec<u8>>,
+    /// Until when the one who took it last may report it: what is written of it counts for that one alone.
+    pub lease_until: Timestamp,
 }
 
 #[derive(sqlx::FromRow)]
@@ -121,10 +136,10 @@ struct GroupRow {
     mails: i64,
     reported: Option<i64>,
     state: Option<Vec<u8>>,
+    lease_until: i64,
 }
 
-const GROUP: &str =
-    "id, hash, route, env, rule, failure, severity, opened, changed, closed, items, mails, reported, state";
+const GROUP: &str = "id, hash, route, env, rule, failure, severity, opened, changed, closed, items, mails, reported, state, lease_until";
 
 impl GroupRow {
     fn group(self) -> Group {
@@ -146,6 +161,7 @@ impl GroupRow {
             mails: self.mails,
             reported: self.reported.map(Timestamp),
             state: self.state,
+            lease_until: Timestamp(self.lease_until),
         }
     }
 }
@@ -177,15 +193,50 @@ impl ItemRow {
     }
 }
 
-/// Items of one scenario, with the key of their group.
+/// An item of a scenario, with the key of its group.
 #[derive(sqlx::FromRow)]
 struct Known {
     group_id: i64,
     scenario_id: i64,
     leg: String,
     state: i16,
+    reported: Option<i64>,
+    told: Vec<u8>,
     hash: Vec<u8>,
-    rule: String,
+    closed: Option<i64>,
+}
+
+impl Known {
+    fn is_of(&self, alarm: &Alarm) -> bool {
+        self.hash == alarm.group.hash && self.leg == alarm.item.told.leg
+    }
+
+    fn is_failed(&self) -> bool {
+        ItemState::from_code(self.state) == ItemState::Failed
+    }
+
+    fn is_open(&self) -> bool {
+        self.closed.is_none()
+    }
+
+    /// As it is now that it did not fail: what was missing may have come too late.
+    fn instead(&self, told: &[Told]) -> ItemState {
+        let rule = blob::read::<ItemTold>(&self.told, "what an alert says of a scenario").map(|item| item.told.rule);
+        let late = |told: &Told| told.leg == self.leg && told.outcome == Outcome::Late;
+        match rule {
+            Ok(rule) if told.iter().any(|told| told.rule == rule && late(told)) => ItemState::Late,
+            _ => ItemState::Gone,
+        }
+    }
+}
+
+/// What is to be done in the groups of one key.
+#[derive(Default)]
+struct Work<'a> {
+    changes: Vec<(Known, ItemState)>,
+    /// What is said of them is other than before.
+    said: Vec<(i64, i64, &'a Alarm)>,
+    fresh: Vec<(i64, &'a Alarm)>,
 }
 
 /// Puts the failures of scenarios into their groups, and takes back what is none any more.
@@ -195,11 +246,56 @@ pub(crate) async fn write(
     now: Timestamp,
 ) -> Result<(), Error> {
     let ids: Vec<i64> = of.iter().map(|(id, ..)| id.0).collect();
+    let mut known = known(tx, &ids).await?;
+    // Groups are taken in one order, so that two collectors do not wait for each other.
+    let mut work: BTreeMap<Vec<u8>, Work> = BTreeMap::new();
+    for (id, alarms, told) in of {
+        let before = known.remove(&id.0).unwrap_or_default();
+        for alarm in *alarms {
+            let of_group = work.entry(alarm.group.hash.to_vec()).or_default();
+            if before.iter().any(|known| known.is_of(alarm) && known.is_failed()) {
+                let open =
+                    before.iter().find(|known| known.is_of(alarm) && known.is_open() && known.reported.is_none());
+                of_group.said.extend(open.map(|known| (known.group_id, id.0, alarm)));
+            } else if alarm.news == News::Fresh && !before.iter().any(|known| known.is_of(alarm) && known.is_open()) {
+                of_group.fresh.push((id.0, alarm));
+            }
+        }
+        for known in before {
+            let state = match alarms.iter().find(|alarm| known.is_of(alarm)).map(|alarm| alarm.news) {
+                None => known.instead(told),
+                Some(News::Explained) if known.reported.is_none() => ItemState::Gone,
+                // Whoever was not told of it in time is not told now; in a closed group, a new one tells of it.
+                Some(News::Old) if known.reported.is_none() && !known.is_failed() => continue,
+                Some(_) if !known.is_open() => continue,
+                Some(_) => ItemState::Failed,
+            };
+            if ItemState::from_code(known.state) != state {
+                work.entry(known.hash.clone()).or_default().changes.push((known, state));
+            }
+        }
+    }
+    for Work { changes, said, fresh } in work.into_values() {
+        for (known, state) in changes {
+            change(tx, &known, state, now).await?;
+        }
+        for (group, scenario, alarm) in said {
+            say(tx, group, scenario, alarm).await?;
+        }
+        if let Some((_, first)) = fresh.first() {
+            open(tx, &first.group, &fresh, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// By scenario: its items.
+async fn known(tx: &mut Transaction, of: &[i64]) -> Result<BTreeMap<i64, Vec<Known>>, Error> {
     let mut known: BTreeMap<i64, Vec<Known>> = BTreeMap::new();
-    for list in statement::lists(&ids) {
+    for list in statement::lists(of) {
         let rows: Vec<Known> = with_transaction!(&mut *tx, db => {
             let mut q = QueryBuilder::<Db>::new(
-                "select i.group_id, i.scenario_id, i.leg, i.state, g.hash, g.rule from alert_item i
+                "select i.group_id, i.scenario_id, i.leg, i.state, i.reported, i.told, g.hash, g.closed from alert_item i
                  join alert_group g on g.id = i.group_id where i.scenario_id in ",
             );
             push_list!(q, list);
@@ -209,49 +305,79 @@ pub(crate) async fn write(
             known.entry(row.scenario_id).or_default().push(row);
         }
     }
-    // Groups are taken in one order, so that two collectors do not wait for each other.
-    let mut fresh: BTreeMap<&GroupKey, Vec<(i64, &Alarm)>> = BTreeMap::new();
-    let mut changes: Vec<(i64, i64, String, ItemState)> = Vec::new();
-    for (id, alarms, told) in of {
-        let before = known.remove(&id.0).unwrap_or_default();
-        for alarm in *alarms {
-            let same = |known: &&Known| known.hash == alarm.group.hash && known.leg == alarm.item.told.leg;
-            match before.iter().find(same) {
-                Some(known) if ItemState::from_code(known.state) == ItemState::Failed => {}
-                Some(known) => changes.push((known.group_id, id.0, known.leg.clone(), ItemState::Failed)),
-                None => fresh.entry(&alarm.group).or_default().push((id.0, alarm)),
-            }
-        }
-        for known in before {
-            let still = alarms.iter().any(|alarm| known.hash == alarm.group.hash && known.leg == alarm.item.told.leg);
-            let late = told.iter().any(|told| {
-                told.rule == known.rule && told.leg == known.leg && told.outcome == rule::verdict::Outcome::Late
-            });
-            let state = if late { ItemState::Late } else { ItemState::Gone };
-            if !still && ItemState::from_code(known.state) != state {
-                changes.push((known.group_id, id.0, known.leg, state));
-            }
-        }
-    }
-    for (key, items) in fresh {
-        open(tx, key, &items, now).await?;
-    }
-    changes.sort_by(|a, b| (a.0, a.1, &a.2).cmp(&(b.0, b.1, &b.2)));
-    for (group, scenario, leg, state) in changes {
+    Ok(known)
+}
+
+/// A time of a change is later than those before it, whatever clocks say: who looked at it before sees that it is another.
+async fn change(tx: &mut Transaction, known: &Known, state: ItemState, now: Timestamp) -> Result<(), Error> {
+    with_transaction!(&mut *tx, db => {
+        sqlx::query(
+            "update alert_item set state = $1, changed = case when reported >= $2 then reported + 1 else $2 end
+             where group_id = $3 and scenario_id = $4 and leg = $5",
+        )
+        .bind(state.code())
+        .bind(now.0)
+        .bind(known.group_id)
+        .bind(known.scenario_id)
+        .bind(&known.leg)
+        .execute(&mut *db)
+        .await?;
+        sqlx::query(
+            "update alert_group set changed = case when changed < $1 then $1 else changed + 1 end, due = $1
+             where id = $2 and closed is null",
+        )
+        .bind(now.0)
+        .bind(known.group_id)
+        .execute(&mut *db)
+        .await?;
+    });
+    Ok(())
+}
+
+/// What is not mailed yet is mailed as it is known by then.
+async fn say(tx: &mut Transaction, group: i64, scenario: i64, alarm: &Alarm) -> Result<(), Error> {
+    with_transaction!(tx, db => {
+        sqlx::query(
+            "update alert_item set told = $1
+             where group_id = $2 and scenario_id = $3 and leg = $4 and reported is null and told <> $1",
+        )
+        .bind(blob::write(&alarm.item))
+        .bind(group)
+        .bind(scenario)
+        .bind(&alarm.item.told.leg)
+        .execute(db)
+        .await?;
+    });
+    Ok(())
+}
+
+/// What was reported of scenarios that were merged goes with them.
+pub(crate) async fn merge(tx: &mut Transaction, gone: &[(i64, i64)]) -> Result<(), Error> {
+    let into: BTreeMap<i64, i64> = gone.iter().copied().collect();
+    let known = known(tx, &into.keys().copied().collect::<Vec<_>>()).await?;
+    let mut known: Vec<Known> = known.into_values().flatten().collect();
+    known.sort_by(|a, b| (&a.hash, a.group_id).cmp(&(&b.hash, b.group_id)));
+    for item in known {
+        let Some(into) = into.get(&item.scenario_id) else { continue };
         with_transaction!(&mut *tx, db => {
+            sqlx::query("update alert_group set changed = changed + 1 where id = $1 and closed is null")
+                .bind(item.group_id)
+                .execute(&mut *db)
+                .await?;
             sqlx::query(
-                "update alert_item set state = $1, changed = $2 where group_id = $3 and scenario_id = $4 and leg = $5",
+                "update alert_item set scenario_id = $1 where group_id = $2 and scenario_id = $3 and leg = $4 and not exists
+                     (select 1 from alert_item o where o.group_id = $2 and o.scenario_id = $1 and o.leg = $4)",
             )
-            .bind(state.code())
-            .bind(now.0)
-            .bind(group)
-            .bind(scenario)
-            .bind(leg)
+            .bind(into)
+            .bind(item.group_id)
+            .bind(item.scenario_id)
+            .bind(&item.leg)
             .execute(&mut *db)
             .await?;
-            sqlx::query("update alert_group set changed = $1, due = $1 where id = $2 and closed is null")
-                .bind(now.0)
-                .bind(group)
+            sqlx::query("delete from alert_item where group_id = $1 and scenario_id = $2 and leg = $3")
+                .bind(item.group_id)
+                .bind(item.scenario_id)
+                .bind(&item.leg)
                 .execute(&mut *db)
                 .await?;
         });
@@ -271,8 +397,9 @@ async fn open(tx: &mut Transaction, key: &GroupKey, items: &[(i64, &Alarm)], now
         sqlx::query_scalar(
             "insert into alert_group (opened, changed, due, items, mails, severity, route, hash, env, rule, failure)
              values ($1, $1, $2, $3, 0, $4, $5, $6, $7, $8, $9)
-             on conflict (hash) where closed is null do update set changed = excluded.changed,
-                 due = excluded.changed, items = alert_group.items + excluded.items,
+             on conflict (hash) where closed is null do update set
+                 changed = case when alert_group.changed < excluded.changed then excluded.changed
+                                else alert_group.changed + 1 end, due = excluded.changed, items = alert_group.items + excluded.items,
                  severity = case when excluded.severity > alert_group.severity then excluded.severity
                                  else alert_group.severity end
              returning id",
@@ -332,6 +459,16 @@ impl Store {
         let mut groups: Vec<Group> = rows.into_iter().map(GroupRow::group).collect();
         groups.sort_by_key(|group| group.id);
         Ok(groups)
+    }
+
+    /// Open groups of a rule.
+    pub async fn open_alerts(&self, rule: &str) -> Result<Vec<Group>, Error> {
+        let rows: Vec<GroupRow> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select ");
+            q.push(GROUP).push(" from alert_group where closed is null and rule = ").push_bind(rule);
+            q.push(" order by id limit ").push_bind(MOST).build_query_as().fetch_all(pool).await?
+        });
+        Ok(rows.into_iter().map(GroupRow::group).collect())
     }
 
     /// The scenarios of a group, the newest first.

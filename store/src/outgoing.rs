@@ -63,7 +63,7 @@ pub struct Mail {
     pub attempts: i32,
     pub last_code: Option<i32>,
     pub last_text: Option<String>,
-    /// How often it was taken by a sender: what is written of it counts for that one alone.
+    /// Until when the sender who took it last may send it: what is written of it counts for that one alone.
     pub lease_until: Timestamp,
 }
 
@@ -73,6 +73,8 @@ pub struct Reported {
     pub group: i64,
     /// As it was when it was looked at: what changed meanwhile is looked at again.
     pub changed: Timestamp,
+    /// As it was taken: what another has taken since is for that one to report.
+    pub lease_until: Timestamp,
     pub mails: Vec<NewMail>,
     /// Its scenarios that these mails tell of, with their legs.
     pub items: Vec<(ScenarioId, String)>,
@@ -154,31 +156,36 @@ impl MailRow {
 }
 
 impl Store {
-    /// Keeps what a look at a group came to: its mails and its state, in one transaction. False: the group changed meanwhile, and
-    /// nothing was kept.
+    /// Keeps what a look at a group came to: its mails and its state, in one transaction. False: the group changed meanwhile, or
+    /// another looks at it by now, and nothing was kept.
     pub async fn report(&self, reported: &Reported, state: MailState, now: Timestamp) -> Result<bool, Error> {
         let mut tx = self.backend.begin().await?;
-        let Reported { group, changed, mails, items, state: mind, due, closed } = reported;
+        let Reported { group, changed, lease_until, mails, items, state: mind, due, closed } = reported;
         let kept = with_transaction!(&mut tx, db => {
             sqlx::query(
                 "update alert_group set lease_until = 0, due = $1, state = $2, mails = mails + $3,
                      reported = case when $3 > 0 then $4 else reported end, closed = $5
-                 where id = $6 and changed = $7 and closed is null",
+                 where id = $6 and changed = $7 and lease_until = $8 and closed is null",
             )
-            .bind(due.map(|due| due.0))
+            .bind(due.filter(|_| !closed).map(|due| due.0))
             .bind(&mind[..])
             .bind(mails.len() as i64)
             .bind(now.0)
             .bind(closed.then_some(now.0))
             .bind(group)
             .bind(changed.0)
+            .bind(lease_until.0)
             .execute(&mut *db)
             .await?
             .rows_affected()
         });
         if kept == 0 {
             with_transaction!(&mut tx, db => {
-                sqlx::query("update alert_group set lease_until = 0 where id = $1").bind(group).execute(&mut *db).await?;
+                sqlx::query("update alert_group set lease_until = 0 where id = $1 and lease_until = $2")
+                    .bind(group)
+                    .bind(lease_until.0)
+                    .execute(&mut *db)
+                    .await?;
             });
             tx.commit().await?;
             return Ok(false);
@@ -262,7 +269,8 @@ impl Store {
         Ok(Some((mail, mime)))
     }
 
-    /// Keeps what came of a try. False: another sender had taken the mail since.
+    /// Keeps what came of a try. False: another sender had taken the mail since; then it is listed among the tries, and counts
+    /// for nothing.
     pub async fn tried(
         &self,
         mail: &Mail,
@@ -297,7 +305,8 @@ impl Store {
                 .bind(&tried.said)
                 .execute(&mut *db)
                 .await?;
-            match tried.hold {
+            // Another sender knows better what the account must do by now.
+            match tried.hold.filter(|_| kept > 0) {
                 Some((until, wait)) => {
                     sqlx::query(
                         "insert into mail_hold (until, wait, account, why) values ($1, $2, $3, $4)
@@ -310,7 +319,7 @@ impl Store {
                     .execute(&mut *db)
                     .await?;
                 }
-                None if tried.state == MailState::Sent => {
+                None if kept > 0 && tried.state == MailState::Sent => {
                     sqlx::query("delete from mail_hold where account = $1").bind(account).execute(&mut *db).await?;
                 }
                 None => {}
@@ -466,7 +475,7 @@ impl Store {
     /// How many mails are in each state, and when the oldest that waits was made.
     pub async fn mail_counts(&self) -> Result<(Vec<(MailState, i64)>, Option<Timestamp>), Error> {
         let rows: Vec<(i16, i64, i64)> = with_pool!(self.backend, pool => {
-            sqlx::query_as("select state, count(*), min(created) from mail_outbox group by state")
+            sqlx::query_as("select state, count(*), min(created) from mail_outbox group by state order by state")
                 .fetch_all(pool)
                 .await?
         });

@@ -1,6 +1,7 @@
 //! What the store promises, on both databases.
 
 mod agent;
+mod alert;
 mod append;
 mod bounded;
 mod clock;
@@ -8,8 +9,10 @@ mod correlate;
 mod early;
 mod fixture;
 mod outbox;
+mod outgoing;
 mod position;
 mod read;
+mod rulebook;
 mod schema;
 mod search;
 mod settle;

@@ -22,12 +22,28 @@ pub struct Judged {
     pub told: Vec<Told>,
     /// By rule, minute of event time in which the instance began, and outcome: how many.
     pub counts: BTreeMap<(String, i64, Outcome), i64>,
-    /// Failures that may be mailed.
+    /// Failures, in their groups.
     pub alarms: Vec<Alarm>,
 }
 
 /// As counts are kept with the scenario, to be taken back when it is judged again.
 type Kept = Vec<(String, i64, Outcome, i64)>;
+
+/// What was written of a scenario when it was judged last.
+#[derive(Clone, PartialEq, Eq, Default)]
+struct Before {
+    worst: Option<(Outcome, Option<String>, String)>,
+    kept: Kept,
+}
+
+#[derive(sqlx::FromRow)]
+struct BeforeRow {
+    id: i64,
+    outcome: Option<i16>,
+    failure: Option<String>,
+    rule: Option<String>,
+    judged: Option<Vec<u8>>,
+}
 
 /// How often a rule came to what.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -39,34 +55,20 @@ pub(crate) async fn write(tx: &mut Transaction, judged: &[(ScenarioId, &Judged)]
         return Ok(());
     }
     let ids: Vec<i64> = judged.iter().map(|(id, _)| id.0).collect();
-    let mut before: BTreeMap<i64, (Option<Outcome>, Kept)> = BTreeMap::new();
-    for list in statement::lists(&ids) {
-        let rows: Vec<(i64, Option<i16>, Option<Vec<u8>>)> = with_transaction!(&mut *tx, db => {
-            let mut q = QueryBuilder::<Db>::new("select id, outcome, judged from scenario where id in ");
-            push_list!(q, list);
-            q.build_query_as().fetch_all(&mut *db).await?
-        });
-        for (id, outcome, kept) in rows {
-            let kept = kept.map(|kept| blob::read::<Kept>(&kept, "what was counted of a scenario")).transpose();
-            let kept = kept.unwrap_or_else(|error| {
-                tracing::warn!(%error, "it is counted anew");
-                None
-            });
-            before.insert(id, (outcome.and_then(Outcome::from_code), kept.unwrap_or_default()));
-        }
-    }
-    let had_rows = |id: &i64| before.get(id).and_then(|(outcome, _)| *outcome).is_some_and(is_kept);
+    let before = before(tx, &ids).await?;
+    let outcome = |id: i64| before.get(&id)?.worst.as_ref().map(|worst| worst.0);
+    let had_rows = |id: &i64| outcome(*id).is_some_and(is_kept);
     remove(tx, &ids.iter().copied().filter(had_rows).collect::<Vec<_>>()).await?;
     insert(tx, judged).await?;
     let mut changes: BTreeMap<(String, i64, Outcome), i64> = BTreeMap::new();
     for (id, judged) in judged {
         let kept: Kept = judged.counts.iter().map(|((rule, at, what), n)| (rule.clone(), *at, *what, *n)).collect();
-        let earlier = before.get(&id.0).map(|(_, kept)| kept.clone()).unwrap_or_default();
-        if kept == earlier && judged.worst.as_ref().map(|worst| worst.0) == before.get(&id.0).and_then(|known| known.0)
-        {
+        let after = Before { worst: judged.worst.clone(), kept };
+        let earlier = before.get(&id.0).cloned().unwrap_or_default();
+        if after == earlier {
             continue;
         }
-        for (rule, at, what, n) in earlier {
+        for (rule, at, what, n) in earlier.kept {
             *changes.entry((rule, at, what)).or_default() -= n;
         }
         for (key, n) in &judged.counts {
@@ -81,21 +83,90 @@ pub(crate) async fn write(tx: &mut Transaction, judged: &[(ScenarioId, &Judged)]
                 .bind(outcome)
                 .bind(failure)
                 .bind(rule)
-                .bind(blob::write_bare(&kept))
+                .bind(blob::write_bare(&after.kept))
                 .bind(id.0)
                 .execute(&mut *db)
                 .await?;
         });
     }
     count(tx, changes).await?;
-    let had_alarms =
-        |id: &i64| before.get(id).is_some_and(|(outcome, _)| matches!(outcome, Some(Outcome::Failed | Outcome::Late)));
+    let had_alarms = |id: i64| matches!(outcome(id), Some(Outcome::Failed | Outcome::Late));
     let alarming: Vec<(ScenarioId, &[Alarm], &[Told])> = judged
         .iter()
-        .filter(|(id, judged)| !judged.alarms.is_empty() || had_alarms(&id.0))
+        .filter(|(id, judged)| !judged.alarms.is_empty() || had_alarms(id.0))
         .map(|(id, judged)| (*id, &judged.alarms[..], &judged.told[..]))
         .collect();
     alert::write(tx, &alarming, now).await
+}
+
+async fn before(tx: &mut Transaction, of: &[i64]) -> Result<BTreeMap<i64, Before>, Error> {
+    let mut before = BTreeMap::new();
+    for list in statement::lists(of) {
+        let rows: Vec<BeforeRow> = with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new("select id, outcome, failure, rule, judged from scenario where id in ");
+            push_list!(q, list);
+            q.build_query_as().fetch_all(&mut *db).await?
+        });
+        for row in rows {
+            let kept = row.judged.map(|kept| blob::read::<Kept>(&kept, "what was counted of a scenario")).transpose();
+            let kept = kept.unwrap_or_else(|error| {
+                tracing::warn!(%error, "it is counted anew");
+                None
+            });
+            let worst = row.outcome.and_then(Outcome::from_code).zip(row.rule);
+            let worst = worst.map(|(outcome, rule)| (outcome, row.failure, rule));
+            before.insert(row.id, Before { worst, kept: kept.unwrap_or_default() });
+        }
+    }
+    Ok(before)
+}
+
+/// Scenarios that were merged are judged no more: their calls are counted with the one that they are part of by now.
+pub(crate) async fn merge(tx: &mut Transaction, gone: &[(i64, i64)]) -> Result<(), Error> {
+    let from: Vec<i64> = gone.iter().map(|(from, _)| *from).collect();
+    let before = before(tx, &from).await?;
+    let judged: Vec<i64> =
+        before.iter().filter(|(_, before)| **before != Before::default()).map(|(id, _)| *id).collect();
+    if judged.is_empty() {
+        return Ok(());
+    }
+    remove(tx, &judged).await?;
+    let (mut changes, mut kept): (BTreeMap<(String, i64, Outcome), i64>, Kept) = Default::default();
+    let mut worst = BTreeMap::new();
+    for (id, before) in before {
+        worst.extend(before.worst.filter(|worst| worst.0 <= Outcome::Late).map(|worst| (id, worst)));
+        kept.extend(before.kept);
+    }
+    for (rule, at, what, n) in kept {
+        *changes.entry((rule, at, what)).or_default() -= n;
+    }
+    for list in statement::lists(&judged) {
+        with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new(
+                "update scenario set outcome = null, failure = null, rule = null, judged = null where id in ",
+            );
+            push_list!(q, list);
+            q.build().execute(&mut *db).await?;
+        });
+    }
+    // Until they are judged together, it stands as bad as its parts: then what is reported is looked at, too.
+    for (from, into) in gone {
+        let Some((outcome, failure, rule)) = worst.get(from) else { continue };
+        with_transaction!(&mut *tx, db => {
+            sqlx::query(
+                "update scenario set outcome = $1, failure = $2, rule = $3
+                 where id = $4 and (outcome is null or outcome > $1)",
+            )
+            .bind(outcome.code())
+            .bind(failure)
+            .bind(rule)
+            .bind(into)
+            .execute(&mut *db)
+            .await?;
+        });
+    }
+    count(tx, changes).await?;
+    alert::merge(tx, gone).await
 }
 
 /// Such an instance has a row of its own.

@@ -13,7 +13,7 @@ use crate::append::{key, searched};
 use crate::backend::{Transaction, with_transaction};
 use crate::statement::push_list;
 use crate::text::{big, capped};
-use crate::{Error, statement, summaries};
+use crate::{Error, statement, summaries, verdict};
 
 /// A call in its scenario, and the key by which it came there, with the message that carried it.
 #[derive(Debug)]
@@ -109,6 +109,7 @@ pub(super) async fn merge(tx: &mut Transaction, gone: &[(i64, i64)]) -> Result<(
         });
     }
     point(tx, gone).await?;
+    verdict::merge(tx, gone).await?;
     turn(tx, gone).await
 }
 

@@ -1,0 +1,368 @@
+//! What rules say of a call is written as it is settled, and its failures are in the group of their key with it.
+
+use std::collections::BTreeMap;
+
+use record::id::{MessageId, ScenarioId};
+use record::time::{MINUTE, SECOND, Timestamp};
+use rule::syntax::Severity;
+use rule::told::Told;
+use rule::verdict::Outcome;
+
+use super::fixture::{File, NOON, correlate, says};
+use super::store_test;
+use crate::Store;
+use crate::alert::{Alarm, Group, GroupKey, Item, ItemState, ItemTold, News};
+use crate::backend::with_pool;
+use crate::outgoing::{MailKind, MailState, NewMail, Reported};
+use crate::settle::{Due, Settled};
+use crate::verdict::Judged;
+
+pub(super) const LEASE: i64 = 60 * SECOND;
+
+/// Long after all that was logged.
+pub(super) fn later(seconds: i64) -> Timestamp {
+    Timestamp(NOON.0 + 86_400 * SECOND + seconds * SECOND)
+}
+
+fn told(outcome: Outcome, failure: &str) -> Told {
+    Told {
+        rule: "answered".into(),
+        version: 1,
+        severity: Severity::Warning,
+        outcome,
+        failure: Some(failure.into()),
+        step: Some(0),
+        due: Some(NOON),
+        late_by: None,
+        leg: "B1".into(),
+        target: "bob".into(),
+        start: MessageId::default(),
+        began: NOON,
+        ended: None,
+        steps: Vec::new(),
+        why: None,
+    }
+}
+
+fn alarm(failure: &str, news: News) -> Alarm {
+    let mut hash = [0; 8];
+    failure.bytes().take(8).enumerate().for_each(|(at, byte)| hash[at] = byte);
+    Alarm {
+        group: GroupKey { hash, route: 0, env: "prod".into(), rule: "answered".into(), failure: failure.into() },
+        news,
+        severity: Severity::Warning,
+        at: NOON,
+        item: ItemTold {
+            caller: Some("alice".into()),
+            callee: Some("bob".into()),
+            told: told(Outcome::Failed, failure),
+            also: Vec::new(),
+            facts: Vec::new(),
+        },
+        wait: 30 * SECOND,
+    }
+}
+
+fn counted(outcome: Outcome) -> BTreeMap<(String, i64, Outcome), i64> {
+    BTreeMap::from([(("answered".to_owned(), NOON.0.div_euclid(MINUTE), outcome), 1)])
+}
+
+/// One instance of one rule.
+pub(super) fn judged(outcome: Outcome, failure: &str) -> Judged {
+    let is_told = outcome <= Outcome::Unknown;
+    Judged {
+        worst: Some((outcome, is_told.then(|| failure.to_owned()), "answered".to_owned())),
+        told: is_told.then(|| told(outcome, failure)).into_iter().collect(),
+        counts: counted(outcome),
+        alarms: (outcome == Outcome::Failed).then(|| alarm(failure, News::Fresh)).into_iter().collect(),
+    }
+}
+
+fn failed(news: News) -> Judged {
+    Judged { alarms: vec![alarm("no-ack", news)], ..judged(Outcome::Failed, "no-ack") }
+}
+
+fn settled(due: Due, judged: Judged, next: Timestamp) -> Settled {
+    let rest_until = Timestamp(0);
+    Settled { due, gist: None, problems: 0, next: Some(next), rest_until, judged: Some(judged) }
+}
+
+/// Calls with these Call-IDs, by their scenarios.
+async fn calls(store: &Store, ids: &[&'static str]) {
+    let mut file = File::new(1);
+    file.log(store, ids.iter().map(|id| says(id, 0, "INVITE"))).await;
+    correlate(store, 100).await;
+}
+
+/// Judges what is due at this second; it is due again at the next.
+pub(super) async fn judge(store: &Store, at: i64, judged: &Judged) -> Vec<ScenarioId> {
+    let due = store.due("one", later(at), LEASE, 100).await.unwrap();
+    let all: Vec<Settled> = due.iter().map(|due| settled(*due, judged.clone(), later(at + 1))).collect();
+    assert_eq!(store.settle("one", &all, later(at)).await.unwrap(), due.len() as u64);
+    due.into_iter().map(|due| due.id).collect()
+}
+
+/// How often the rule came to what.
+async fn counts(store: &Store) -> Vec<(Outcome, i64)> {
+    let counts = store.rule_counts(NOON, NOON).await.unwrap().remove("answered").unwrap_or_default();
+    counts.0.into_iter().collect()
+}
+
+async fn verdicts(store: &Store, id: ScenarioId) -> Vec<(Outcome, Option<String>)> {
+    let told = store.verdicts(id).await.unwrap().into_iter();
+    told.map(|told| (told.outcome, told.failure)).collect()
+}
+
+/// All groups, the oldest first, with how it stands with the scenarios of each.
+async fn groups(store: &Store) -> Vec<(Group, Vec<Item>)> {
+    let mut groups = store.alert_groups(100).await.unwrap();
+    groups.sort_by_key(|group| group.id);
+    let mut all = Vec::new();
+    for group in groups {
+        let items = store.alert_items(group.id, 1000).await.unwrap();
+        all.push((group, items));
+    }
+    all
+}
+
+async fn states(store: &Store) -> Vec<Vec<ItemState>> {
+    groups(store).await.into_iter().map(|(_, items)| items.into_iter().map(|item| item.state).collect()).collect()
+}
+
+async fn failure(store: &Store, id: ScenarioId) -> Option<String> {
+    with_pool!(store.backend, pool => {
+        sqlx::query_scalar("select failure from scenario where id = $1").bind(id.0).fetch_one(pool).await.unwrap()
+    })
+}
+
+pub(super) fn mail(message_id: &str, kind: MailKind) -> NewMail {
+    NewMail {
+        kind,
+        team: "on-call".into(),
+        recipients: "on-call@example.com".into(),
+        message_id: message_id.into(),
+        subject: "no-ack".into(),
+        plain: "1 scenario did not end as expected".into(),
+        mime: b"From: siptrail\r\n\r\n1 scenario".to_vec(),
+        priority: 1,
+        expires: later(6 * 3600),
+    }
+}
+
+/// A look at a group that makes these mails, and tells of all its scenarios.
+pub(super) async fn look(store: &Store, group: &Group, mails: Vec<NewMail>) -> Reported {
+    let items = store.alert_items(group.id, 1000).await.unwrap();
+    Reported {
+        group: group.id,
+        changed: group.changed,
+        lease_until: group.lease_until,
+        mails,
+        items: items.into_iter().map(|item| (item.scenario, item.leg)).collect(),
+        state: b"told".to_vec(),
+        due: None,
+        closed: false,
+    }
+}
+
+/// The group that is due at this second.
+pub(super) async fn taken(store: &Store, at: i64) -> Group {
+    let mut due = store.due_alerts(later(at), LEASE, 10).await.unwrap();
+    assert_eq!(due.len(), 1, "one group is due");
+    due.remove(0)
+}
+
+store_test! {
+    async fn a_verdict_and_its_alert_are_written_as_the_call_is_settled_and_not_without_it(store) {
+        calls(&store, &["a"]).await;
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        let again = store.due("two", later(61), LEASE, 10).await.unwrap();
+        let all = [settled(due[0], failed(News::Fresh), later(500))];
+        assert_eq!(store.settle("one", &all, later(62)).await.unwrap(), 0, "another has taken it");
+        assert_eq!((verdicts(&store, due[0].id).await, counts(&store).await), (vec![], vec![]));
+        assert_eq!(groups(&store).await, []);
+        let all = [settled(again[0], failed(News::Fresh), later(500))];
+        assert_eq!(store.settle("two", &all, later(63)).await.unwrap(), 1);
+        assert_eq!(verdicts(&store, due[0].id).await, [(Outcome::Failed, Some("no-ack".to_owned()))]);
+        assert_eq!(counts(&store).await, [(Outcome::Failed, 1)]);
+        let groups = groups(&store).await;
+        let (group, items) = &groups[0];
+        assert_eq!((group.key.failure.as_str(), group.items, group.mails, items.len()), ("no-ack", 1, 0, 1));
+        assert_eq!((items[0].scenario, items[0].state, items[0].reported), (due[0].id, ItemState::Failed, None));
+        assert_eq!(store.due_alerts(later(92), LEASE, 10).await.unwrap(), [], "a new group waits for others");
+        assert_eq!(taken(&store, 93).await.id, group.id);
+    }
+
+    async fn what_is_judged_otherwise_is_written_counted_and_reported_otherwise(store) {
+        calls(&store, &["a"]).await;
+        let id = judge(&store, 0, &judged(Outcome::Failed, "no-ack")).await[0];
+        assert_eq!(states(&store).await, [[ItemState::Failed]]);
+        judge(&store, 1, &judged(Outcome::Late, "no-ack")).await;
+        assert_eq!(verdicts(&store, id).await, [(Outcome::Late, Some("no-ack".to_owned()))]);
+        assert_eq!((counts(&store).await, states(&store).await), (vec![(Outcome::Late, 1)], vec![vec![ItemState::Late]]));
+        judge(&store, 2, &judged(Outcome::Ok, "")).await;
+        assert_eq!(verdicts(&store, id).await, []);
+        assert_eq!((counts(&store).await, states(&store).await), (vec![(Outcome::Ok, 1)], vec![vec![ItemState::Gone]]));
+        judge(&store, 3, &judged(Outcome::Failed, "no-ack")).await;
+        assert_eq!((counts(&store).await, states(&store).await), (vec![(Outcome::Failed, 1)], vec![vec![ItemState::Failed]]));
+    }
+
+    async fn another_failure_of_the_same_rule_takes_the_place_of_the_first(store) {
+        calls(&store, &["a"]).await;
+        let id = judge(&store, 0, &judged(Outcome::Failed, "no-ack")).await[0];
+        judge(&store, 1, &judged(Outcome::Failed, "no-bye")).await;
+        assert_eq!(failure(&store, id).await.as_deref(), Some("no-bye"));
+        assert_eq!(verdicts(&store, id).await, [(Outcome::Failed, Some("no-bye".to_owned()))]);
+        assert_eq!((counts(&store).await, states(&store).await), (vec![(Outcome::Failed, 1)], vec![vec![ItemState::Gone], vec![ItemState::Failed]]));
+    }
+
+    async fn a_call_that_is_judged_ten_times_counts_once(store) {
+        calls(&store, &["a", "b"]).await;
+        for at in 0..10 {
+            let outcome = [Outcome::Failed, Outcome::Failed, Outcome::Late, Outcome::Ok][at as usize % 4];
+            assert_eq!(judge(&store, at, &judged(outcome, "no-ack")).await.len(), 2);
+            assert_eq!(counts(&store).await, [(outcome, 2)]);
+        }
+        let groups = groups(&store).await;
+        assert_eq!((groups.len(), groups[0].0.items, groups[0].1.len()), (1, 2, 2));
+    }
+
+    async fn of_one_key_one_group_is_open_though_two_collectors_find_its_first_failures(store) {
+        let ids = ["a", "b", "c", "d", "e", "f", "g", "h"];
+        calls(&store, &ids).await;
+        let mut work = Vec::new();
+        for at in 0..4 {
+            let owner = ["one", "two"][at % 2];
+            let due = store.due(owner, later(0), LEASE, 2).await.unwrap();
+            let all: Vec<Settled> = due.into_iter().map(|due| settled(due, failed(News::Fresh), later(500))).collect();
+            let store = store.clone();
+            work.push(tokio::spawn(async move { store.settle(owner, &all, later(0)).await.unwrap() }));
+        }
+        for one in work {
+            assert_eq!(one.await.unwrap(), 2);
+        }
+        let groups = groups(&store).await;
+        assert_eq!((groups.len(), groups[0].0.items, groups[0].1.len()), (1, 8, 8));
+        assert_eq!(counts(&store).await, [(Outcome::Failed, 8)]);
+    }
+
+    async fn a_group_that_changes_while_it_is_looked_at_is_looked_at_again(store) {
+        calls(&store, &["a"]).await;
+        judge(&store, 0, &failed(News::Fresh)).await;
+        let group = taken(&store, 30).await;
+        let reported = look(&store, &group, vec![mail("1", MailKind::Firing)]).await;
+        // At the same time, as clocks show it.
+        let due = store.due("one", later(30), LEASE, 10).await.unwrap();
+        store.settle("one", &[settled(due[0], judged(Outcome::Late, "no-ack"), later(500))], group.changed).await.unwrap();
+        assert!(!store.report(&reported, MailState::Queued, later(30)).await.unwrap());
+        assert_eq!(store.mails(None, 10).await.unwrap(), []);
+        let again = taken(&store, 31).await;
+        assert_eq!((again.id, again.mails, again.state), (group.id, 0, None));
+        assert_eq!(groups(&store).await[0].1[0].reported, None);
+    }
+
+    async fn a_group_that_another_looks_at_by_now_is_reported_by_that_one_alone(store) {
+        calls(&store, &["a"]).await;
+        judge(&store, 0, &failed(News::Fresh)).await;
+        let slow = taken(&store, 30).await;
+        let of_slow = look(&store, &slow, vec![mail("1", MailKind::Firing)]).await;
+        assert_eq!(store.due_alerts(later(60), LEASE, 10).await.unwrap(), []);
+        let other = taken(&store, 91).await;
+        let of_other = look(&store, &other, vec![mail("2", MailKind::Firing)]).await;
+        assert!(!store.report(&of_slow, MailState::Queued, later(92)).await.unwrap());
+        assert!(store.report(&of_other, MailState::Queued, later(93)).await.unwrap());
+        assert!(!store.report(&of_slow, MailState::Queued, later(94)).await.unwrap());
+        let mails: Vec<String> = store.mails(None, 10).await.unwrap().into_iter().map(|mail| mail.message_id).collect();
+        assert_eq!(mails, ["2"]);
+    }
+
+    async fn a_mail_is_never_without_the_state_of_its_group_nor_that_without_the_mail(store) {
+        calls(&store, &["a"]).await;
+        judge(&store, 0, &failed(News::Fresh)).await;
+        let group = taken(&store, 30).await;
+        // The second cannot be written.
+        let broken = look(&store, &group, vec![mail("1", MailKind::Firing), mail("1", MailKind::Firing)]).await;
+        assert!(store.report(&broken, MailState::Queued, later(30)).await.is_err());
+        assert_eq!(store.mails(None, 10).await.unwrap(), []);
+        let (kept, items) = groups(&store).await.remove(0);
+        assert_eq!((kept.mails, kept.reported, kept.state, items[0].reported), (0, None, None, None));
+        let right = look(&store, &group, vec![mail("1", MailKind::Firing)]).await;
+        assert!(store.report(&right, MailState::Queued, later(31)).await.unwrap());
+        let (kept, items) = groups(&store).await.remove(0);
+        assert_eq!((kept.mails, kept.reported, items[0].reported), (1, Some(later(31)), Some(later(31))));
+        assert_eq!(kept.state.as_deref(), Some(&b"told"[..]));
+        let mails = store.mails(Some(group.id), 10).await.unwrap();
+        assert_eq!(mails.iter().map(|mail| (mail.message_id.as_str(), mail.state)).collect::<Vec<_>>(), [("1", MailState::Queued)]);
+    }
+
+    async fn a_closed_group_is_looked_at_no_more_and_what_fails_after_it_opens_another(store) {
+        calls(&store, &["a"]).await;
+        judge(&store, 0, &failed(News::Fresh)).await;
+        judge(&store, 1, &judged(Outcome::Late, "no-ack")).await;
+        let group = taken(&store, 30).await;
+        let closing = Reported { closed: true, due: Some(later(40)), ..look(&store, &group, Vec::new()).await };
+        assert!(store.report(&closing, MailState::Queued, later(30)).await.unwrap());
+        assert_eq!(store.due_alerts(later(1000), LEASE, 10).await.unwrap(), []);
+        judge(&store, 50, &failed(News::Fresh)).await;
+        let groups = groups(&store).await;
+        let open: Vec<bool> = groups.iter().map(|(group, _)| group.closed.is_none()).collect();
+        assert_eq!(open, [false, true]);
+        assert_eq!(groups[1].1[0].state, ItemState::Failed);
+        assert_eq!(store.alert_group(group.key.hash).await.unwrap().unwrap().id, groups[1].0.id);
+        judge(&store, 51, &failed(News::Fresh)).await;
+        assert_eq!(states(&store).await, [[ItemState::Late], [ItemState::Failed]]);
+    }
+
+    async fn an_old_failure_opens_no_alert_and_takes_none_back(store) {
+        calls(&store, &["a"]).await;
+        judge(&store, 0, &failed(News::Old)).await;
+        assert_eq!(groups(&store).await, []);
+        judge(&store, 1, &failed(News::Fresh)).await;
+        judge(&store, 2, &failed(News::Old)).await;
+        assert_eq!(states(&store).await, [[ItemState::Failed]]);
+    }
+
+    async fn what_another_failure_explains_is_not_reported_any_more_and_stands_where_it_was(store) {
+        calls(&store, &["a"]).await;
+        judge(&store, 0, &failed(News::Fresh)).await;
+        judge(&store, 1, &failed(News::Explained)).await;
+        assert_eq!(states(&store).await, [[ItemState::Gone]], "nobody was told of it");
+        judge(&store, 2, &failed(News::Fresh)).await;
+        let group = taken(&store, 30).await;
+        let reported = look(&store, &group, vec![mail("1", MailKind::Firing)]).await;
+        assert!(store.report(&reported, MailState::Queued, later(30)).await.unwrap());
+        judge(&store, 31, &failed(News::Explained)).await;
+        assert_eq!(states(&store).await, [[ItemState::Failed]]);
+    }
+
+    async fn scenarios_that_turn_out_to_be_one_are_counted_and_reported_as_one(store) {
+        let mut file = File::new(1);
+        file.log(&store, [says("call-a", 0, "INVITE"), says("call-b", 1, "INVITE")]).await;
+        correlate(&store, 100).await;
+        let ids = judge(&store, 0, &judged(Outcome::Failed, "no-ack")).await;
+        assert_eq!(counts(&store).await, [(Outcome::Failed, 2)]);
+        file.log(&store, [says("call-c", 2, "INVITE").key("call", "call-a").key("call", "call-b")]).await;
+        correlate(&store, 100).await;
+        assert_eq!((verdicts(&store, ids[1]).await, counts(&store).await), (vec![], vec![(Outcome::Failed, 1)]));
+        let (group, items) = groups(&store).await.remove(0);
+        assert_eq!(items.iter().map(|item| item.scenario).collect::<Vec<_>>(), [ids[0]]);
+        assert_eq!(group.closed, None);
+        // Together they went well.
+        judge(&store, 10, &judged(Outcome::Ok, "")).await;
+        assert_eq!((counts(&store).await, states(&store).await), (vec![(Outcome::Ok, 1)], vec![vec![ItemState::Gone]]));
+    }
+
+    async fn a_failure_of_a_part_is_taken_back_with_the_whole_that_had_none(store) {
+        let mut file = File::new(1);
+        file.log(&store, [says("call-a", 0, "INVITE"), says("call-b", 1, "INVITE")]).await;
+        correlate(&store, 100).await;
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        let all = [settled(due[0], judged(Outcome::Ok, ""), later(500)), settled(due[1], failed(News::Fresh), later(500))];
+        store.settle("one", &all, later(0)).await.unwrap();
+        file.log(&store, [says("call-c", 2, "INVITE").key("call", "call-a").key("call", "call-b")]).await;
+        correlate(&store, 100).await;
+        assert_eq!(failure(&store, due[0].id).await.as_deref(), Some("no-ack"));
+        judge(&store, 10, &judged(Outcome::Ok, "")).await;
+        assert_eq!((counts(&store).await, states(&store).await), (vec![(Outcome::Ok, 1)], vec![vec![ItemState::Gone]]));
+        assert_eq!(failure(&store, due[0].id).await, None);
+    }
+}

@@ -1,0 +1,167 @@
+//! Mails are sent at least once, with one Message-ID and the same bytes, by one sender at a time.
+
+use record::time::{SECOND, Timestamp};
+use rule::verdict::Outcome;
+
+use super::alert::{judge, judged, later, look, mail, taken};
+use super::fixture::{File, correlate, says};
+use super::store_test;
+use crate::Store;
+use crate::outgoing::{Mail, MailKind, MailState, NewMail, Tried};
+
+const LEASE: i64 = 120 * SECOND;
+const ACCOUNT: &str = "siptrail@smtp.example.com:587";
+
+/// A group whose look at the 30th second made these mails.
+async fn made(store: &Store, mails: Vec<NewMail>, state: MailState) {
+    File::new(1).log(store, [says("a", 0, "INVITE")]).await;
+    correlate(store, 100).await;
+    judge(store, 0, &judged(Outcome::Failed, "no-ack")).await;
+    let group = taken(store, 30).await;
+    let reported = look(store, &group, mails).await;
+    assert!(store.report(&reported, state, later(30)).await.unwrap());
+}
+
+async fn next(store: &Store, owner: &str, at: i64) -> Option<(Mail, Vec<u8>)> {
+    store.next_mail(owner, ACCOUNT, later(at), LEASE).await.unwrap()
+}
+
+fn sent() -> Tried {
+    let said = "250 2.0.0 ok".to_owned();
+    Tried { state: MailState::Sent, code: Some(250), said, not_before: later(0), recipients: None, hold: None }
+}
+
+fn again(not_before: Timestamp) -> Tried {
+    Tried { state: MailState::Queued, code: Some(450), said: "450 4.2.1 later".into(), not_before, ..sent() }
+}
+
+async fn state(store: &Store) -> (MailState, i32) {
+    let mail = store.mails(None, 10).await.unwrap().remove(0);
+    (mail.state, mail.attempts)
+}
+
+store_test! {
+    async fn a_mail_whose_sender_was_killed_is_sent_by_another_with_the_same_bytes(store) {
+        made(&store, vec![mail("1", MailKind::Firing)], MailState::Queued).await;
+        let (first, bytes) = next(&store, "one", 31).await.unwrap();
+        assert_eq!(next(&store, "two", 31 + 120).await, None);
+        let (second, again) = next(&store, "two", 31 + 121).await.unwrap();
+        assert_eq!((&second.message_id, &again, second.id), (&first.message_id, &bytes, first.id));
+        assert_eq!(second.attempts, 2);
+        // The first was only slow: what it says counts for nothing.
+        let held = Tried { hold: Some((later(9000), 900 * SECOND)), ..again_at(9000) };
+        assert!(!store.tried(&first, "one", ACCOUNT, &held, later(160)).await.unwrap());
+        assert!(!store.tried(&first, "one", ACCOUNT, &sent(), later(161)).await.unwrap());
+        assert_eq!(state(&store).await, (MailState::Queued, 2));
+        assert_eq!(store.mail_hold(ACCOUNT).await.unwrap(), None);
+        assert_eq!(next(&store, "one", 162).await, None);
+        assert!(store.tried(&second, "two", ACCOUNT, &sent(), later(163)).await.unwrap());
+        assert_eq!(state(&store).await, (MailState::Sent, 2));
+        assert_eq!(store.mail_attempts(first.id).await.unwrap().len(), 3, "whoever asks sees all tries");
+        assert_eq!(next(&store, "one", 9999).await, None);
+    }
+
+    async fn two_senders_never_take_the_same_mail(store) {
+        made(&store, (0..20).map(|n| mail(&n.to_string(), MailKind::Firing)).collect(), MailState::Queued).await;
+        let work: Vec<_> = ["one", "two"].into_iter().map(|owner| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let mut taken = Vec::new();
+                while let Some((mail, _)) = next(&store, owner, 31).await {
+                    taken.push(mail.id);
+                }
+                taken
+            })
+        }).collect();
+        let mut taken = Vec::new();
+        for one in work {
+            taken.extend(one.await.unwrap());
+        }
+        taken.sort_unstable();
+        taken.dedup();
+        assert_eq!(taken.len(), 20);
+    }
+
+    async fn a_mail_is_sent_again_when_it_may_be_and_no_sooner(store) {
+        made(&store, vec![mail("1", MailKind::Firing)], MailState::Queued).await;
+        let (first, _) = next(&store, "one", 31).await.unwrap();
+        let left = Tried { recipients: Some("b@example.com".into()), ..again(later(60)) };
+        assert!(store.tried(&first, "one", ACCOUNT, &left, later(32)).await.unwrap());
+        assert_eq!(next(&store, "one", 59).await, None);
+        let (second, _) = next(&store, "one", 60).await.unwrap();
+        assert_eq!((second.recipients.as_str(), second.last_code), ("b@example.com", Some(450)));
+    }
+
+    async fn what_is_worse_is_sent_first(store) {
+        let critical = NewMail { priority: 2, ..mail("critical", MailKind::Firing) };
+        made(&store, vec![mail("1", MailKind::Storm), mail("2", MailKind::Firing), critical], MailState::Queued).await;
+        let mut order = Vec::new();
+        while let Some((mail, _)) = next(&store, "one", 31).await {
+            order.push(mail.message_id);
+        }
+        assert_eq!(order, ["critical", "1", "2"]);
+    }
+
+    async fn an_account_that_must_wait_sends_nothing_until_then_and_a_success_ends_it(store) {
+        made(&store, vec![mail("1", MailKind::Firing), mail("2", MailKind::Firing)], MailState::Queued).await;
+        let (first, _) = next(&store, "one", 31).await.unwrap();
+        let held = Tried { hold: Some((later(900), 900 * SECOND)), ..again_at(900) };
+        assert!(store.tried(&first, "one", ACCOUNT, &held, later(32)).await.unwrap());
+        assert_eq!(next(&store, "one", 899).await, None, "not the other one either");
+        assert_eq!(store.mail_holds(later(40)).await.unwrap().len(), 1);
+        let (second, _) = next(&store, "one", 901).await.unwrap();
+        assert_eq!(store.mail_hold(ACCOUNT).await.unwrap().map(|(_, wait, _)| wait), Some(900 * SECOND));
+        assert!(store.tried(&second, "one", ACCOUNT, &sent(), later(902)).await.unwrap());
+        assert_eq!(store.mail_hold(ACCOUNT).await.unwrap(), None);
+    }
+
+    async fn an_account_whose_config_changed_is_tried_at_once(store) {
+        made(&store, vec![mail("1", MailKind::Firing), mail("2", MailKind::Firing)], MailState::Queued).await;
+        let (first, _) = next(&store, "one", 31).await.unwrap();
+        let held = Tried { hold: Some((later(900), 900 * SECOND)), ..again_at(900) };
+        store.tried(&first, "one", ACCOUNT, &held, later(32)).await.unwrap();
+        store.release_account(ACCOUNT).await.unwrap();
+        assert!(next(&store, "one", 33).await.is_some());
+    }
+
+    async fn a_mail_that_was_not_sent_in_time_expires_and_is_queued_again_when_somebody_asks(store) {
+        made(&store, vec![mail("1", MailKind::Firing)], MailState::Queued).await;
+        let (taken, _) = next(&store, "one", 6 * 3600 - 10).await.unwrap();
+        assert_eq!(store.expire_mails(later(6 * 3600), true).await.unwrap(), 0, "a try is on its way");
+        store.tried(&taken, "one", ACCOUNT, &again(later(6 * 3600 + 10)), later(6 * 3600)).await.unwrap();
+        assert_eq!(store.expire_mails(later(6 * 3600 + 1), true).await.unwrap(), 1);
+        assert_eq!((state(&store).await.0, next(&store, "one", 7 * 3600).await), (MailState::Expired, None));
+        let (now, until) = (later(8 * 3600), later(14 * 3600));
+        assert!(store.resend(taken.id, now, until).await.unwrap());
+        assert!(!store.resend(taken.id, now, until).await.unwrap(), "it waits already");
+        assert!(!store.resend(taken.id + 1, now, until).await.unwrap());
+        let (again, _) = next(&store, "one", 8 * 3600).await.unwrap();
+        assert_eq!((again.id, again.message_id), (taken.id, taken.message_id));
+    }
+
+    async fn what_nothing_could_send_is_sent_once_something_can_unless_it_is_too_late(store) {
+        let short = NewMail { expires: later(60), ..mail("short", MailKind::Firing) };
+        made(&store, vec![mail("1", MailKind::Firing), short], MailState::NotSent).await;
+        store.expire_mails(later(100), false).await.unwrap();
+        assert_eq!((next(&store, "one", 100).await, state(&store).await), (None, (MailState::NotSent, 0)));
+        store.expire_mails(later(101), true).await.unwrap();
+        let (first, _) = next(&store, "one", 101).await.unwrap();
+        assert_eq!(first.message_id, "1");
+        assert_eq!(next(&store, "one", 102).await, None);
+        let (counts, oldest) = store.mail_counts().await.unwrap();
+        assert_eq!((counts, oldest), (vec![(MailState::Queued, 1), (MailState::NotSent, 1)], Some(later(30))));
+    }
+
+    async fn mails_are_counted_by_team_and_for_all(store) {
+        let other = NewMail { team: "lead".into(), ..mail("2", MailKind::Firing) };
+        made(&store, vec![mail("1", MailKind::Storm), other], MailState::Queued).await;
+        assert_eq!(store.mails_since("on-call", later(30)).await.unwrap(), (1, 2));
+        assert_eq!(store.mails_since("on-call", later(31)).await.unwrap(), (0, 0));
+        assert_eq!(store.storms_since("on-call", later(0)).await.unwrap(), 1);
+        assert_eq!(store.storms_since("lead", later(0)).await.unwrap(), 0);
+    }
+}
+
+fn again_at(second: i64) -> Tried {
+    again(later(second))
+}
