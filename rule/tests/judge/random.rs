@@ -196,7 +196,7 @@ fn two_judges_agree_on_random_calls() {
     let mut runner = TestRunner::deterministic();
     // Of each way in which they differ the shortest.
     let mut differ: BTreeMap<String, (usize, usize, String)> = BTreeMap::new();
-    for seed in 0..count(300) {
+    for seed in 0..count(400) {
         let plan_of = |runner: &mut TestRunner| plan().new_tree(runner).unwrap().current();
         let plan = plan_of(&mut runner);
         let other = seed.is_multiple_of(5).then(|| plan_of(&mut runner));

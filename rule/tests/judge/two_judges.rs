@@ -11,6 +11,13 @@ use super::naive::{self, Told};
 use super::recorded;
 use super::world::{class, read, shipped_rules, told as drawn, verdicts};
 
+/// In every run one record of so many is left out; all of them where more judgements are asked for.
+const FEW: usize = 2;
+
+fn few() -> usize {
+    if std::env::var_os("SIPTRAIL_JUDGEMENTS").is_some() { 1 } else { FEW }
+}
+
 /// Where the two judges differ: lines of the one and of the other.
 pub fn difference(messages: &[Message], bindings: &[Binding], holds: &AllHolds, read: &Read) -> Option<String> {
     let (flow, verdicts) = verdicts(messages, bindings, holds, read);
@@ -62,10 +69,11 @@ fn two_judges_agree_on_recorded_logs() {
     for logs in [&["kamailio.log"][..], &["two-servers/core.log", "two-servers/edge.log"]] {
         let calls = recorded::calls(logs);
         let holds = recorded::known(&calls);
-        for messages in calls.values() {
+        for (nth, messages) in calls.values().enumerate() {
             let differ = difference(messages, &[], &holds, &read(messages));
             assert!(differ.is_none(), "{}", differ.unwrap());
-            for left_out in messages {
+            // All calls of a log are alike: of each other records are left out.
+            for left_out in messages.iter().skip(nth % few()).step_by(few()) {
                 let mut rest = messages.clone();
                 rest.retain(|message| message.id != left_out.id);
                 let differ = (!rest.is_empty()).then(|| difference(&rest, &[], &holds, &read(messages))).flatten();
@@ -76,13 +84,13 @@ fn two_judges_agree_on_recorded_logs() {
 }
 
 #[test]
-fn two_judges_agree_on_each_case_without_any_one_record() {
+fn two_judges_agree_on_each_case_without_one_record() {
     let mut differ = String::new();
     for folder in ["calls", "calls-one-log"] {
         for name in names(folder) {
             let messages = case(&name);
             let (bindings, holds) = known(&name, &messages);
-            for left_out in &messages {
+            for left_out in messages.iter().skip(name.len() % few()).step_by(few()) {
                 let mut rest = messages.clone();
                 rest.retain(|message| message.id != left_out.id);
                 if rest.is_empty() {

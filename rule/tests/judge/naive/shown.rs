@@ -148,7 +148,8 @@ impl Case<'_> {
     /// Inside a dialog: the logging node nearest to somebody among ends, B2BUAs and Record-Route.
     fn dialog_would_show(&self, person: &Person, from: bool, method: &str, classes: &[What]) -> bool {
         let flow = self.evidence.flow;
-        person.ways.iter().any(|way| {
+        // Of INVITEs one after another the last made the dialog.
+        person.ways.last().is_some_and(|way| {
             // From them on: each node, and whether it makes what it sends.
             let mut nodes: Vec<(usize, bool, bool)> = Vec::new();
             for (nth, hop) in way.iter().enumerate() {
@@ -200,9 +201,9 @@ impl Case<'_> {
         let leg = person.leg.unwrap_or(instance.leg);
         let start = instance.start.unwrap_or_default();
         let before = (0..start).filter(|at| self.rows[*at].leg == leg && self.rows[*at].is("REGISTER"));
-        let mut logs: Vec<Log> = before.flat_map(|at| self.rows[at].logs.iter().cloned()).collect();
-        logs.extend(self.bindings(leg).map(|binding| binding.log.clone()));
-        logs.iter().any(|log| self.knows_sort(log, Way::In, Kind::Sip, "REGISTER", &[What::Request]))
+        let mut logs = before.flat_map(|at| self.rows[at].logs.iter());
+        // A log that showed this device's REGISTER holds such messages.
+        logs.next().is_some() || self.bindings(leg).next().is_some()
     }
 
     /// The way of its device's last REGISTER, reversed: the last node on it that logs.
