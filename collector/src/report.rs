@@ -205,8 +205,11 @@ impl Looking {
             title: rule.map(|rule| rule.title.clone()).unwrap_or_default(),
             failure: group.key.failure.clone(),
             says: says(&group.key.failure),
-            step: step.map(|step| step.name.clone()).unwrap_or_default(),
-            missed: step.map(|step| missed(&step.text)).unwrap_or_default(),
+            step: step.map_or_else(|| "end".to_owned(), |step| step.name.clone()),
+            missed: match step {
+                Some(step) => missed(&step.text),
+                None => all().find_map(|item| item.told.told.ending.clone()).unwrap_or_default(),
+            },
             begins: times().min().unwrap_or(group.opened),
             ends: times().max().unwrap_or(group.changed),
             share: (judged > 0).then(|| Share {
@@ -472,10 +475,22 @@ async fn reported(store: &Store, book: &Book, id: &str, now: Timestamp) -> Resul
 fn missed(text: &str) -> String {
     let text = text.split_once(": ").map_or(text, |(_, text)| text);
     let text = text.rsplit_once(" else ").map_or(text, |(text, _)| text).trim();
+    let text = &spaced(text);
     match text.strip_prefix("no ") {
         Some(forbidden) => forbidden.to_owned(),
         None => format!("no {text}"),
     }
+}
+
+/// `10s` as it is read: `10 s`.
+fn spaced(text: &str) -> String {
+    let word = |word: &str| match word.find(|c: char| !c.is_ascii_digit()) {
+        Some(at) if at > 0 && matches!(&word[at..], "ms" | "s" | "m" | "h") => {
+            format!("{} {}", &word[..at], if &word[at..] == "m" { "min" } else { &word[at..] })
+        }
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 fn line(item: &Item) -> notice::Item {
@@ -487,11 +502,13 @@ fn line(item: &Item) -> notice::Item {
     });
     let seen = met.max_by_key(|(after, _)| *after).map(|(_, text)| text).unwrap_or_default();
     let fact = |name: &str| item.told.facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    let device = [fact("platform"), fact("app_version")].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    // The version of what is not known says nothing.
+    let device =
+        fact("platform").into_iter().chain(fact("platform").and(fact("app_version"))).collect::<Vec<_>>().join(" ");
     let unseen = match (step, told.due) {
         (Some(step), _) if step.seen == Seen::Forbidden => format!("{} came", missed(&step.text)),
         (Some(_), Some(due)) => format!("nothing until {}", clock(due)),
-        _ => told.failure.clone().unwrap_or_default(),
+        _ => told.ending.clone().unwrap_or_default(),
     };
     notice::Item {
         scenario: item.scenario.0,

@@ -32,6 +32,8 @@ pub struct Told {
     pub start: MessageId,
     pub began: Timestamp,
     pub ended: Option<MessageId>,
+    /// How it ended, as a row says it: `500 Server Internal Error`, `BYE`.
+    pub ending: Option<String>,
     pub steps: Vec<Step>,
     /// Why nobody can tell, in words.
     pub why: Option<String>,
@@ -116,6 +118,13 @@ impl Told {
             start: message(verdict.start),
             began: flow.rows[verdict.start].time,
             ended: verdict.ended.map(message),
+            ending: verdict.ended.map(|row| {
+                let facts = &messages[flow.rows[row].message].facts;
+                match facts.status.filter(|_| facts.response) {
+                    Some(status) => format!("{status} {}", facts.reason).trim().to_owned(),
+                    None => facts.method.clone(),
+                }
+            }),
             steps: verdict.steps.iter().enumerate().map(step).collect(),
             why: verdict.why.as_ref().map(Why::to_string),
         }
