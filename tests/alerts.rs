@@ -1,11 +1,11 @@
 //! From log to mailbox: what did not end as expected is mailed once, with a link to what is missing, and nothing else is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use record::time::{SECOND, Timestamp};
 
-use crate::support::{Api, Exim, Siptrail, eventually, free_port};
+use crate::support::{Api, Database, Exim, Siptrail, eventually, free_port};
 
 /// Calls that go well, by which it is learned what the logs hold.
 const WELL: [&str; 4] = ["01-basic", "05-fork-busy-answer", "06-answered-elsewhere", "08-late-fork-push"];
@@ -139,19 +139,34 @@ fn said<'a>(mail: &'a str, name: &str) -> Vec<&'a str> {
     plain.lines().filter_map(|line| line.trim().strip_prefix(name)).map(str::trim).collect()
 }
 
-async fn failures_are_mailed(database: &str, exim: &Exim) {
+/// `killed`: the collector is killed once this many mails were delivered, and started again.
+async fn failures_are_mailed(database: &str, exim: &Exim, killed: &[usize]) {
     let pair = Pair::make(&crate::support::with_least(&exim.toml(&exim.trusted())), database);
     let cases: Vec<&str> = WELL.into_iter().chain(FAIL.iter().map(|(case, ..)| *case)).collect();
     logs(&cases, &pair.dir.path().join("logs"));
-    let (collector, agent) = (pair.start("collector"), pair.start("agent"));
+    let (mut collector, agent) = (pair.start("collector"), pair.start("agent"));
     let api = collector.api().await;
+    for delivered in killed {
+        exim.delivered("oncall", *delivered).await;
+        collector.kill_9();
+        collector = pair.start("collector");
+        collector.api().await;
+    }
     let expected: Vec<(&str, &str, &str)> = FAIL
         .iter()
         .flat_map(|(_, call, failures)| failures.iter().map(|(failure, fragment)| (*call, *failure, *fragment)))
         .collect();
-    let mails = exim.delivered("oncall", expected.len()).await;
+    // A mail that was on its way when its sender was killed comes once more, with the same Message-ID.
+    let mails = eventually("a mail of each failure", || async {
+        let mut mails: BTreeMap<String, String> = BTreeMap::new();
+        for mail in exim.delivered("oncall", 1).await {
+            mails.insert(said(&mail, "Message-ID:").concat(), mail);
+        }
+        if mails.len() < expected.len() { Err(format!("{} mails", mails.len())) } else { Ok(mails) }
+    })
+    .await;
+    let mails: Vec<String> = mails.into_values().collect();
     let ids = pair.scenarios(&api).await;
-    let mut seen = BTreeSet::new();
     for (call, failure, fragment) in &expected {
         let id = &ids[*call];
         let own: Vec<&String> =
@@ -160,7 +175,6 @@ async fn failures_are_mailed(database: &str, exim: &Exim) {
         assert_eq!(said(mail, "scenarios:"), [id.as_str()], "{mail}");
         let link = format!("{}/s/{id}#{fragment}", pair.url);
         assert!(mail.contains(&link), "{link} in {mail}");
-        assert!(seen.insert(said(mail, "Message-ID:").concat()), "each mail has an id of its own");
         // The link opens the ladder of that call.
         let page = api.page(&format!("/s/{id}")).await.expect("the page");
         assert!(page.contains(call), "{page}");
@@ -173,5 +187,15 @@ async fn failures_are_mailed(database: &str, exim: &Exim) {
 async fn what_did_not_end_as_expected_is_mailed_once_and_nothing_else_is_on_sqlite() {
     let exim = Exim::start().await;
     let data = tempfile::tempdir().expect("a directory");
-    failures_are_mailed(&format!("data = \"{}\"", data.path().display()), &exim).await;
+    failures_are_mailed(&format!("data = \"{}\"", data.path().display()), &exim, &[]).await;
+}
+
+#[tokio::test]
+async fn a_collector_that_is_killed_amid_its_mails_loses_and_repeats_none_on_postgresql() {
+    let (exim, database) = (Exim::start().await, Database::make("alerts").await);
+    let data = tempfile::tempdir().expect("a directory");
+    let url = data.path().join("url");
+    std::fs::write(&url, database.url()).expect("written");
+    failures_are_mailed(&format!("postgres_url_file = \"{}\"", url.display()), &exim, &[1, 3]).await;
+    database.drop().await;
 }

@@ -116,10 +116,11 @@ impl Looking {
         let mind = group.state.as_deref().map(Mind::read).unwrap_or_default();
         let shares = shares(store, &group.key.rule, rule(book, &group.key.rule), &items, now).await?;
         let unreported = items.iter().filter(|item| item.reported.is_none());
-        let named: BTreeSet<&str> = unreported.flat_map(because).collect();
+        let named: BTreeSet<String> = unreported.flat_map(because).map(str::to_owned).collect();
         let mut causes = BTreeSet::new();
         for cause in named {
-            causes.extend(reported(store, book, cause, now).await?.into_iter().map(|of| (of, cause.to_owned())));
+            let scenarios = reported(store, book, &cause, now).await?;
+            causes.extend(scenarios.into_iter().map(|of| (of, cause.clone())));
         }
         Ok(Self { group, items, mind, shares, causes })
     }
@@ -286,8 +287,10 @@ async fn storms(
         let severity = drafts.map(|draft| draft.severity).max().unwrap_or(Severity::Warning);
         let mut mails = Vec::new();
         if may_storm(store, book, &names, severity, now).await? {
-            let teams = book.routes.teams.iter().filter(|team| names.contains(&team.name));
-            for team in teams {
+            for team in &book.routes.teams {
+                if !names.contains(&team.name) {
+                    continue;
+                }
                 let (of_team, _) = store.mails_since(&team.name, Timestamp(now.0.saturating_sub(HOUR))).await?;
                 let storm = storm(book, &held, of_team, now);
                 let env = held.first().map(|(look, ..)| look.group.key.env.clone()).unwrap_or_default();
@@ -448,9 +451,12 @@ async fn share(store: &Store, rule: &str, newest: Timestamp, span: i64) -> Resul
 
 async fn shares(store: &Store, id: &str, rule: Option<&Rule>, items: &[Item], now: Timestamp) -> Result<Shares, Error> {
     let newest = items.iter().map(|item| item.at).max().unwrap_or(now);
-    let of_rule = rule.iter().flat_map(|rule| rule.mail_when.iter().chain(&rule.critical_when));
+    let mut spans = vec![HOUR];
+    if let Some(rule) = rule {
+        spans.extend(rule.mail_when.iter().chain(&rule.critical_when).map(|amount| amount.span));
+    }
     let mut shares = Shares::new();
-    for span in of_rule.map(|amount| amount.span).chain([HOUR]) {
+    for span in spans {
         shares.insert(span, share(store, id, newest, span).await?);
     }
     Ok(shares)
