@@ -52,14 +52,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    pub const ALL: [Self; 6] = [Self::Failed, Self::Late, Self::Unknown, Self::Open, Self::Business, Self::Ok];
+
     /// As it is stored.
     pub fn code(self) -> i16 {
         self as i16
     }
 
     pub fn from_code(code: i16) -> Option<Self> {
-        let all = [Self::Failed, Self::Late, Self::Unknown, Self::Open, Self::Business, Self::Ok];
-        all.into_iter().find(|outcome| outcome.code() == code)
+        Self::ALL.into_iter().find(|outcome| outcome.code() == code)
     }
 
     pub fn name(self) -> &'static str {

@@ -496,6 +496,17 @@ impl Store {
         Ok(rows.into_iter().map(GroupRow::group).collect())
     }
 
+    /// How many groups are open, counted up to a thousand.
+    pub async fn open_alerts(&self) -> Result<i64, Error> {
+        Ok(with_pool!(self.backend, pool => {
+            sqlx::query_scalar(
+                "select count(*) from (select 1 as one from alert_group where closed is null limit 1000) as some_open",
+            )
+            .fetch_one(pool)
+            .await?
+        }))
+    }
+
     /// A group by its key: the open one, else the last.
     pub async fn alert_group(&self, hash: [u8; 8]) -> Result<Option<Group>, Error> {
         let row: Option<GroupRow> = with_pool!(self.backend, pool => {

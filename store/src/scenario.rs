@@ -8,6 +8,7 @@ use message::logged::Message;
 use message::summary::Summary;
 use record::id::{CallKey, MessageId, Offset, ScenarioId, StreamId};
 use record::time::{Day, Timestamp};
+use rule::verdict::Outcome;
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
@@ -46,6 +47,10 @@ pub struct ScenarioRow {
     pub talked: Option<i64>,
     /// What went wrong; none until it is worked out.
     pub problems: Option<i64>,
+    /// The worst that any rule says, with its failure class and rule; none until it is judged.
+    pub outcome: Option<Outcome>,
+    pub failure: Option<String>,
+    pub rule: Option<String>,
     pub calls: i64,
     pub legs: i64,
     pub messages: i64,
@@ -96,7 +101,7 @@ pub enum Found<T> {
 
 /// Columns of a [`ScenarioColumns`].
 pub(crate) const COLUMNS: &str = "id, class, first, last, caller, callee, answered_by, rang, answered, ending, ended, status, \
-    calls, legs, messages, nodes, devices, sip, rest, push, media, version, merged_into, begun, talked, problems";
+    calls, legs, messages, nodes, devices, sip, rest, push, media, version, merged_into, begun, talked, problems, outcome, failure, rule";
 
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct ScenarioColumns {
@@ -126,6 +131,9 @@ pub(crate) struct ScenarioColumns {
     begun: Option<i64>,
     talked: Option<i64>,
     problems: Option<i64>,
+    outcome: Option<i16>,
+    failure: Option<String>,
+    rule: Option<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -249,6 +257,9 @@ impl ScenarioRow {
             begun: None,
             talked: None,
             problems: None,
+            outcome: None,
+            failure: None,
+            rule: None,
             calls: number(summary.calls()),
             legs: number(summary.legs()),
             messages: big(summary.messages),
@@ -275,6 +286,9 @@ impl ScenarioRow {
             legs: other.legs,
             devices: other.devices,
             problems: other.problems,
+            outcome: other.outcome,
+            failure: other.failure.clone(),
+            rule: other.rule.clone(),
             ..self
         }
     }
@@ -308,6 +322,9 @@ impl ScenarioColumns {
             begun: self.begun.map(Timestamp),
             talked: self.talked,
             problems: self.problems,
+            outcome: self.outcome.and_then(Outcome::from_code),
+            failure: self.failure,
+            rule: self.rule,
             calls: self.calls,
             legs: self.legs,
             messages: self.messages,

@@ -16,6 +16,7 @@ use message::said::Said;
 use message::user::Sought;
 use record::id::ScenarioId;
 use record::time::{DAY, Timestamp};
+use rule::verdict::Outcome;
 use sqlx::QueryBuilder;
 
 pub(crate) use self::part::{Part, Place};
@@ -49,6 +50,12 @@ pub struct Filter {
     pub status: Option<(u16, u16)>,
     /// The scenario's final status in this closed range.
     pub final_status: Option<(u16, u16)>,
+    /// The worst that any rule says is one of these. None given, but a class or a rule: what failed, was late, or cannot be told.
+    pub outcomes: Vec<Outcome>,
+    /// The failure class of the worst.
+    pub failure: Option<String>,
+    /// The rule that says the worst.
+    pub rule: Option<String>,
     /// Newer in the list than this.
     pub since: Option<(Timestamp, ScenarioId)>,
 }
@@ -185,16 +192,12 @@ impl Filter {
     /// It may pass over many scenarios before it finds one.
     fn is_sparse(&self) -> bool {
         let people = self.caller.is_some() || self.callee.is_some();
-        people || self.kind.is_some() || self.is_of_messages() || self.final_status.is_some() || self.from.is_some()
+        people || self.kind.is_some() || self.is_of_messages() || self.ends_in_one() || self.from.is_some()
     }
 
     /// Of a person's scenarios it leaves some out.
     fn chooses(&self) -> bool {
-        self.kind.is_some()
-            || self.is_of_messages()
-            || self.final_status.is_some()
-            || self.to.is_some()
-            || self.from.is_some()
+        self.kind.is_some() || self.is_of_messages() || self.ends_in_one() || self.to.is_some() || self.from.is_some()
     }
 
     /// Messages are looked at.
@@ -208,6 +211,29 @@ impl Filter {
         let method = self.method.as_deref().map(Said::method);
         let status = self.status.map(|(least, most)| Said::statuses(least, most));
         kind.into_iter().chain(method).chain(status).collect()
+    }
+
+    /// Only scenarios that came to some end.
+    fn ends_in_one(&self) -> bool {
+        self.final_status.is_some() || self.judged().is_some()
+    }
+
+    /// What rules are to say of a scenario; none: whatever they say.
+    fn judged(&self) -> Option<&[Outcome]> {
+        const WRONG: [Outcome; 3] = [Outcome::Failed, Outcome::Late, Outcome::Unknown];
+        match (&self.outcomes[..], &self.failure, &self.rule) {
+            ([], None, None) => None,
+            ([], ..) => Some(&WRONG),
+            (outcomes, ..) => Some(outcomes),
+        }
+    }
+
+    /// Rules say of it what is asked for.
+    fn is_judged(&self, row: &ScenarioRow) -> bool {
+        let is = |asked: &Option<String>, said: &Option<String>| asked.is_none() || asked == said;
+        self.judged().is_none_or(|outcomes| row.outcome.is_some_and(|outcome| outcomes.contains(&outcome)))
+            && is(&self.failure, &row.failure)
+            && is(&self.rule, &row.rule)
     }
 
     /// The scenario's final status is in the range asked for.
@@ -228,6 +254,7 @@ impl Filter {
             && begins(&self.callee, row.callee.as_deref())
             && person.is_none_or(|person| people.iter().any(|user| person.is(user)))
             && self.ends_as(row)
+            && self.is_judged(row)
     }
 
     /// None given: what people call calls, but a Call-ID finds whatever has it.

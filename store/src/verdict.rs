@@ -236,6 +236,17 @@ impl Store {
         rows.iter().map(|bytes| blob::read(bytes, "what a rule says of a scenario")).collect()
     }
 
+    /// The worst that any rule says of a scenario, with its failure class and rule; none until it is judged.
+    pub async fn worst(&self, id: ScenarioId) -> Result<Option<(Outcome, Option<String>, String)>, Error> {
+        let row: Option<(Option<i16>, Option<String>, Option<String>)> = with_pool!(self.backend, pool => {
+            sqlx::query_as("select outcome, failure, rule from scenario where id = $1")
+                .bind(id.0)
+                .fetch_optional(pool)
+                .await?
+        });
+        Ok(row.and_then(|(outcome, failure, rule)| Some((outcome.and_then(Outcome::from_code)?, failure, rule?))))
+    }
+
     /// By rule, how often it came to what in instances that began in a span of event time.
     pub async fn rule_counts(&self, from: Timestamp, to: Timestamp) -> Result<BTreeMap<String, Counts>, Error> {
         let minute = |at: Timestamp| at.0.div_euclid(MINUTE);

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use message::user::Sought;
 use record::id::{CallKey, ScenarioId};
 use record::time::Timestamp;
+use rule::verdict::Outcome;
 use sqlx::QueryBuilder;
 
 use super::part::Place;
@@ -40,6 +41,8 @@ pub(super) type Begun = HashMap<i64, i64>;
 enum Indexed<'a> {
     Prefix(&'static str, &'a str),
     Statuses(u16, u16),
+    /// None of them is ok: of those there is no index.
+    Outcomes(&'a [Outcome]),
 }
 
 impl Store {
@@ -64,6 +67,9 @@ impl Store {
         {
             begun.extend(self.begun(&touched.status).await?);
             all.push(begun);
+        }
+        if let Some(outcomes) = filter.judged().filter(|outcomes| !outcomes.contains(&Outcome::Ok)) {
+            all.extend(self.indexed(Indexed::Outcomes(outcomes)).await?);
         }
         let (mut end, mut many) = (None, None);
         if let Some(person) = &filter.person {
@@ -116,6 +122,10 @@ impl Store {
                     // In words of the index.
                     q.push(format_args!(" and status >= {FAILED} and status between "));
                     q.push_bind(i32::from(least)).push(" and ").push_bind(i32::from(most));
+                }
+                Indexed::Outcomes(outcomes) => {
+                    q.push(format_args!(" and outcome is not null and outcome <> {} and outcome in ", Outcome::Ok.code()));
+                    push_list!(q, outcomes.iter().map(|outcome| outcome.code()));
                 }
             }
             q.push(" limit ").push_bind(FEW as i64 + 1);

@@ -121,6 +121,7 @@ impl Store {
                 self.add_early(&mut rows).await?;
                 rows.retain(|row| filter.ends_as(row));
             }
+            rows.retain(|row| filter.is_judged(row));
             part.rows.extend(rows);
             if part.rows.len() > limit {
                 part.rows.truncate(limit + 1);
@@ -135,7 +136,7 @@ impl Store {
     }
 
     async fn stride(&self, source: &mut Source, asked: &Asked<'_>, limit: usize) -> Result<Stride, Error> {
-        let most = if asked.reads() || asked.filter.final_status.is_some() { STRIDE } else { limit + 1 };
+        let most = if asked.reads() || asked.filter.ends_in_one() { STRIDE } else { limit + 1 };
         match source {
             Source::Class { class, before, end } => {
                 let rows = self.list(asked, Of::Class(*class), *before, *end, most).await?;

@@ -9,6 +9,7 @@ use message::kind::Kind;
 use message::said::Said;
 use message::summary::Summary;
 use record::time::{MINUTE, SECOND, Timestamp};
+use rule::verdict::Outcome;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -43,9 +44,11 @@ async fn fill(store: &Store) {
     let statements = [
         format!(
             "insert into scenario (id, first, last, version, calls, legs, messages, nodes, devices, sip, rest, push, media, said,
-                 class, status, caller, callee, caller_key, callee_key, summary)
+                 class, outcome, failure, rule, status, caller, callee, caller_key, callee_key, summary)
              select i, {first}, {first} + 500, 1, 1, 1, 2, 2, 1, 2, 0, 0, 0, case when i % 50 = 0 then {failed} else {well} end,
-                 case when i % 2 = 0 then 1 else 5 end, case when i = 7 then 404 when i % 50 = 0 then 503 else 200 end,
+                 case when i % 2 = 0 then 1 else 5 end,
+                 case when i = 9 then 1 when i % 10 = 0 then 0 when i % 3 = 0 then 4 else 5 end,
+                 case when i % 10 = 0 then 'no-ack' end, case when i = 30 then 'rare' else 'common' end, case when i = 7 then 404 when i % 50 = 0 then 503 else 200 end,
                  '+4930' || i, 'bob' || i, '4930' || i, 'bob' || i, $2 from {numbers} n"
         ),
         format!(
@@ -109,6 +112,14 @@ fn lists() -> Vec<Filter> {
         Filter { final_status: Some((404, 404)), ..any() },
         Filter { final_status: Some((503, 503)), ..any() },
         Filter { final_status: Some((599, 599)), ..any() },
+        Filter { outcomes: vec![Outcome::Failed], ..any() },
+        Filter { outcomes: vec![Outcome::Ok], ..any() },
+        Filter { outcomes: vec![Outcome::Late], ..any() },
+        Filter { outcomes: vec![Outcome::Unknown], ..any() },
+        Filter { failure: some("no-ack"), ..any() },
+        Filter { failure: some("nothing"), ..any() },
+        Filter { rule: some("rare"), outcomes: vec![Outcome::Failed], ..any() },
+        Filter { rule: some("common"), from: early, ..any() },
         Filter { kind: Some(Kind::Media), ..any() },
         Filter { kind: Some(Kind::Push), from: early, ..any() },
         Filter { method: some("REFER"), ..any() },
@@ -301,6 +312,8 @@ async fn a_list_that_looks_no_further_goes_on_to_its_end() {
     let any = Filter::default;
     let rows = async |filter: Filter| pages(&store, &filter).await;
     assert_eq!(rows(Filter { final_status: Some((404, 404)), ..any() }).await, (1, 1));
+    assert_eq!(rows(Filter { outcomes: vec![Outcome::Late], ..any() }).await, (1, 1));
+    assert_eq!(rows(Filter { rule: Some("rare".into()), ..any() }).await.0, 1);
     // Five thousand of each class at a time, as far down as of both; and the few that are left.
     assert_eq!(rows(Filter { kind: Some(Kind::Media), ..any() }).await, (0, 11));
     assert_eq!(rows(Filter { status: Some((503, 503)), ..any() }).await.0, 2_000);

@@ -7,6 +7,7 @@ use message::learned::Learned;
 use message::machine::Machine;
 use record::id::ScenarioId;
 use record::time::{SECOND, Timestamp};
+use rule::verdict::Outcome;
 
 use super::correlate::only;
 use super::fixture::{File, NOON, Says, correlate, says};
@@ -15,6 +16,7 @@ use crate::Store;
 use crate::scenario::ScenarioRow;
 use crate::search::Filter;
 use crate::settle::{Due, Settled};
+use crate::verdict::Judged;
 
 const LEASE: i64 = 60 * SECOND;
 
@@ -73,6 +75,27 @@ store_test! {
         assert_eq!((row.status, row.answered_by.as_deref(), row.problems), (Some(500), Some("carol"), Some(2)));
         assert_eq!((row.legs, row.devices, row.version), (3, 2, 1));
         assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap(), []);
+    }
+
+    async fn a_scenario_is_found_by_what_rules_say_of_it(store) {
+        let (_, id) = call(&store, Vec::new()).await;
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        let found = async |outcomes: &[Outcome], failure: Option<&str>, rule: Option<&str>| {
+            let (failure, rule) = (failure.map(String::from), rule.map(String::from));
+            let filter = Filter { outcomes: outcomes.to_vec(), failure, rule, ..Filter::default() };
+            store.search(&filter, None, 10).await.unwrap().rows.len()
+        };
+        assert_eq!(found(&[], None, None).await + found(&[Outcome::Ok, Outcome::Failed], None, None).await, 1);
+        let worst = (Outcome::Failed, Some("no-ack".to_owned()), "answered-no-ack".to_owned());
+        let judged = Some(Judged { worst: Some(worst.clone()), ..Judged::default() });
+        store.settle("one", &[Settled { judged, ..settled(due[0]) }], NOON).await.unwrap();
+        assert_eq!(store.worst(id).await.unwrap(), Some(worst));
+        assert_eq!(found(&[Outcome::Failed], None, None).await, 1);
+        assert_eq!(found(&[Outcome::Late, Outcome::Ok], None, None).await, 0);
+        assert_eq!(found(&[], Some("no-ack"), None).await + found(&[], None, Some("answered-no-ack")).await, 2);
+        assert_eq!(found(&[], Some("no-bye"), None).await + found(&[Outcome::Late], Some("no-ack"), None).await, 0);
+        let row = &store.search(&Filter::default(), None, 10).await.unwrap().rows[0];
+        assert_eq!((row.outcome, row.failure.as_deref(), row.rule.as_deref()), (Some(Outcome::Failed), Some("no-ack"), Some("answered-no-ack")));
     }
 
     async fn what_came_meanwhile_is_settled_again(store) {

@@ -142,7 +142,7 @@ impl Form {
             method: given(&self.method),
             status: statuses("status", &self.status, &mut faults),
             final_status: statuses("final", &self.outcome, &mut faults),
-            since: None,
+            ..Filter::default()
         };
         if faults.is_empty() { Ok(filter) } else { Err(faults) }
     }
