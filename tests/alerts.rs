@@ -175,9 +175,9 @@ async fn failures_are_mailed(database: &str, exim: &Exim, killed: &[usize]) {
         assert_eq!(said(mail, "scenarios:"), [id.as_str()], "{mail}");
         let link = format!("{}/s/{id}#{fragment}", pair.url);
         assert!(mail.contains(&link), "{link} in {mail}");
-        // The link opens the ladder of that call.
+        // The link opens the ladder at what is missing.
         let page = api.page(&format!("/s/{id}")).await.expect("the page");
-        assert!(page.contains(call), "{page}");
+        assert!(page.contains(&format!("id=\"{fragment}\"")), "{fragment} in {page}");
     }
     assert_eq!(mails.len(), expected.len(), "nobody is woken for what went well");
     assert_eq!((agent.stop().await, collector.stop().await), (Some(0), Some(0)));

@@ -67,7 +67,8 @@ async fn pages_are_drawn_in_light_and_dark() {
         let features = json!([{ "name": "prefers-color-scheme", "value": theme }]);
         browser.cdp("Emulation.setEmulatedMedia", json!({ "features": features })).await;
         let detail = format!("{path}?m={0}#m{0}", rows[3]);
-        let pages = [("home", "/"), ("search", "/search?q=bob"), ("ladder", &path), ("detail", &detail)];
+        let pages =
+            [("home", "/"), ("search", "/search?q=bob"), ("ladder", &path), ("detail", &detail), ("rules", "/rules")];
         for (width, height) in [(1400, 1400), (390, 1400)] {
             browser.size(width, height).await;
             for (name, page) in pages {

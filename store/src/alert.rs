@@ -497,7 +497,7 @@ impl Store {
     }
 
     /// How many groups are open, counted up to a thousand.
-    pub async fn open_alerts(&self) -> Result<i64, Error> {
+    pub async fn count_open_alerts(&self) -> Result<i64, Error> {
         Ok(with_pool!(self.backend, pool => {
             sqlx::query_scalar(
                 "select count(*) from (select 1 as one from alert_group where closed is null limit 1000) as some_open",

@@ -1,13 +1,17 @@
-//! Serves the pages over a store filled with made calls: `cargo run -p web --example serve -- 8080 [DIRECTORY [empty|live]]`.
-//! `live` goes on adding calls, a record each second.
+//! Serves the pages over a store filled with made calls: `cargo run -p web --example serve -- 8080 [DIRECTORY [empty|live|failing]]`.
+//! `live` goes on adding calls, a record each second; of `failing` some fail by a rule.
 
 #[path = "../tests/fixture.rs"]
 mod fixture;
+#[path = "../tests/judged.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod judged;
 
 use std::net::SocketAddr;
 
 use fixture::{Ingest, Record, call, forked, registration};
-use record::time::SECOND;
+use record::time::{SECOND, Timestamp};
+use store::outgoing::MailState;
 use store::{Location, Store};
 use web::Settings;
 
@@ -38,6 +42,16 @@ async fn main() -> std::io::Result<()> {
     }
     if mode != "empty" {
         ingest.add(&waiting(1_789_387_200 * SECOND + 200 * SECOND)).await;
+    }
+    if mode == "failing" {
+        let since =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_err(std::io::Error::other)?;
+        let now = Timestamp(since.as_micros() as i64);
+        store.keep_rulebook(&judged::rulebook(None), now).await.map_err(std::io::Error::other)?;
+        judged::judge(&store, 7, now).await;
+        for (nth, state) in [MailState::Sent, MailState::Failed, MailState::NotSent].into_iter().enumerate() {
+            judged::mail(&store, nth, state, now).await;
+        }
     }
     if mode == "live" {
         tokio::spawn(grow(ingest));

@@ -1,12 +1,14 @@
 //! The read API: what the pages show, for programs. Keyset-paged, the same filters as the search page.
 
 mod agents;
+mod alerts;
 mod course;
 mod messages;
 mod names;
 mod picture;
 mod scenarios;
 mod streams;
+mod verdicts;
 
 use axum::extract::{RawQuery, State};
 use axum::routing::get;
@@ -41,6 +43,7 @@ fn described() -> OpenApiRouter<Site> {
         .merge(messages::routes())
         .merge(streams::routes())
         .merge(agents::routes())
+        .merge(alerts::routes())
         .routes(routes!(alive))
         .routes(routes!(ready))
 }

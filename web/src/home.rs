@@ -1,14 +1,22 @@
 //! Home: what is there, how far each source is read, and the newest scenarios.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use record::id::ScenarioId;
 use record::miss::NearMiss;
+use record::time::{HOUR, Timestamp};
 use record::wire;
+use rule::told::Told;
+use rule::verdict::Outcome;
 use store::agent::Agent;
+use store::alert::Group;
 use store::health::Fault;
+use store::rulebook::Rulebook;
 use store::search::Filter;
 use store::source::SourceRow;
 use store::stream::Totals;
@@ -16,12 +24,19 @@ use store::stream::Totals;
 use crate::page::{Frame, Page};
 use crate::params::Params;
 use crate::reading::{Reading, Trouble, others};
+use crate::rules::Waits;
 use crate::search::row::Row;
 use crate::search::{Hint, in_all_classes};
-use crate::{Error, Site, words};
+use crate::{Error, Site, alerts, rules, words};
 
 /// Newest scenarios shown.
 const NEWEST: usize = 12;
+
+/// Failures of the last hour that are counted, and rules that are shown of them.
+const FAILED: usize = 1_000;
+const FAILING: usize = 8;
+/// Open alerts that are shown.
+const ALERTS: usize = 5;
 
 /// Places and files that are shown as not read.
 const UNREAD: usize = 20;
@@ -38,12 +53,15 @@ pub(crate) fn routes() -> Router<Site> {
 
 async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error> {
     let newest = Filter::default();
-    let (totals, sources, misread, newest, reading) = tokio::try_join!(
+    let now = site.now();
+    let hour = Timestamp(now.0 - HOUR);
+    let (totals, sources, misread, newest, reading, judged) = tokio::try_join!(
         async { Ok::<_, Error>(site.store.totals().await?) },
         async { Ok(site.store.sources(SOURCES + 1).await?) },
         async { Ok(site.store.misread().await?) },
         async { Ok(site.store.search(&newest, None, NEWEST).await?) },
-        Reading::of(&site)
+        Reading::of(&site),
+        Judged::read(&site, hour, now)
     )?;
     let (waited_for, uncounted) = reading.waited_for();
     let troubles = reading.troubles(frame.zone);
@@ -55,6 +73,11 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
     shown.extend(reading.unstored(&sources).take(SOURCES - shown.len()).map(|row| Source::new(&row, &reading, &frame)));
     let sound = shown.iter().all(|source| source.tone == "good");
     let page = Home {
+        failing: judged.failing(hour, &frame),
+        more_failed: judged.failed.len() >= FAILED,
+        open: judged.open(&frame, now),
+        judges: judged.book.is_some(),
+        waits: judged.waits(),
         faults: faults.iter().map(|fault| Faulty::new(fault, &frame)).collect(),
         numbers: numbers(&totals, reading.stalled().is_some(), !troubles.is_empty(), sound),
         more_troubles: (troubles.len() > UNREAD).then(|| words::count(troubles.len() - UNREAD)),
@@ -77,7 +100,7 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         hint: Hint::of(&newest.rows, &frame),
         rows: Row::list(&newest.rows, &frame),
         everything: frame.to_with("/search", &in_all_classes(&Params::default())),
-        now: frame.zone.full(site.now()),
+        now: frame.zone.full(now),
         zone: frame.zone.name(),
         frame,
     };
@@ -93,6 +116,14 @@ struct Home {
     /// What nobody reads though somebody should.
     troubles: Vec<Trouble>,
     more_troubles: Option<String>,
+    /// What failed in the last hour, by rule and class.
+    failing: Vec<Failing>,
+    more_failed: bool,
+    /// Open alerts.
+    open: Vec<alerts::Row>,
+    /// A collector judges.
+    judges: bool,
+    waits: Option<Waits>,
     /// Nothing was read yet.
     empty: bool,
     /// What was there before was left out, as asked.
@@ -117,6 +148,79 @@ struct Home {
     everything: String,
     now: String,
     zone: &'static str,
+}
+
+/// What rules said lately.
+struct Judged {
+    failed: Vec<(ScenarioId, Told)>,
+    groups: Vec<Group>,
+    book: Option<Rulebook>,
+    /// Rules that judged anything so far.
+    seen: usize,
+}
+
+impl Judged {
+    async fn read(site: &Site, from: Timestamp, to: Timestamp) -> Result<Self, Error> {
+        let (failed, groups, book, seen) = tokio::try_join!(
+            site.store.failed(from, to, FAILED),
+            site.store.alert_groups(ALERTS),
+            site.store.rulebook(),
+            site.store.rules_seen()
+        )?;
+        let groups = groups.into_iter().filter(|group| group.closed.is_none()).collect();
+        Ok(Self { failed, groups, book: book.map(|(book, _)| book), seen: seen.len() })
+    }
+
+    fn waits(&self) -> Option<Waits> {
+        Waits::of(self.book.as_ref()?, self.seen)
+    }
+
+    fn open(&self, frame: &Frame, now: Timestamp) -> Vec<alerts::Row> {
+        self.groups.iter().map(|group| alerts::Row::new(group, self.book.as_ref(), frame, now)).collect()
+    }
+
+    /// By rule and failure class, the most scenarios first; each with its newest one.
+    fn failing(&self, since: Timestamp, frame: &Frame) -> Vec<Failing> {
+        let mut by: BTreeMap<(&str, &str), Vec<&(ScenarioId, Told)>> = BTreeMap::new();
+        for failed in &self.failed {
+            by.entry((&failed.1.rule, failed.1.failure.as_deref().unwrap_or_default())).or_default().push(failed);
+        }
+        let mut all: Vec<Failing> = by
+            .into_iter()
+            .filter_map(|((rule, class), failed)| {
+                let (newest, told) = failed.first()?;
+                let scenarios = failed.iter().map(|(id, _)| id).collect::<BTreeSet<_>>().len();
+                let entry = self.book.as_ref().and_then(|book| book.rules.iter().find(|entry| entry.id == rule));
+                let says = entry.and_then(|entry| entry.says.get(class)).cloned();
+                Some(Failing {
+                    scenarios,
+                    number: words::count(scenarios),
+                    says: says.unwrap_or_else(|| class.to_owned()),
+                    rule: rule.to_owned(),
+                    class: class.to_owned(),
+                    href: rules::listed(rule, Outcome::Failed, since, frame),
+                    newest: format!("{}#{}", frame.to(&format!("/s/{newest}")), told.fragment()),
+                    at: told.due.map_or(String::new(), |due| frame.zone.second(due)),
+                })
+            })
+            .collect();
+        all.sort_by_key(|failing| std::cmp::Reverse(failing.scenarios));
+        all.truncate(FAILING);
+        all
+    }
+}
+
+/// One way in which scenarios failed.
+struct Failing {
+    scenarios: usize,
+    number: String,
+    says: String,
+    rule: String,
+    class: String,
+    href: String,
+    /// The row of the newest one, and when it was due.
+    newest: String,
+    at: String,
 }
 
 /// A part of Siptrail that fails, in words.

@@ -1,7 +1,8 @@
 //! The ladder of a scenario as a value: columns, rows, marks and notes. Page, table and text draw this one value.
 //!
 //! Read in this order: [`view`] is what the reader asked for, [`entry`] which rows that leaves, [`columns`] where their
-//! nodes stand; [`drawing`] makes each [`row`], [`note`] what stands between them.
+//! nodes stand; [`drawing`] makes each [`row`], [`note`] what stands between them,
+//! [`unmet`] what rules waited for.
 
 pub mod columns;
 pub mod drawing;
@@ -14,6 +15,7 @@ pub mod row;
 pub(crate) mod sample;
 #[cfg(test)]
 mod text;
+pub mod unmet;
 pub mod view;
 pub mod words;
 
@@ -22,11 +24,13 @@ use std::collections::HashMap;
 use message::flow::Flow;
 use message::kind::Kind;
 use message::logged::Message;
+use rule::told::Told;
 
 use columns::Columns;
 use entry::{Entry, FILTERS, HIDE, Hidden, KIND, LEG, ONLY, entries, hidden};
 use note::Note;
 use row::Row;
+use unmet::{Expected, Unmet, expected};
 use view::{Hide, View};
 
 /// Rows in a page; the next ones have an address of their own.
@@ -53,6 +57,7 @@ pub struct Ladder {
 pub enum Line {
     Row(Box<Row>),
     Note(Note),
+    Unmet(Box<Unmet>),
 }
 
 impl Line {
@@ -75,18 +80,23 @@ pub struct Counts {
     pub hide: [usize; 3],
     /// Messages folded into rows.
     pub folded: usize,
+    /// Rows of what did not come: in view, and all.
+    pub unmet: (usize, usize),
     /// Rows that a filter hides, by its name in the address.
     pub hidden_by: Vec<(&'static str, usize)>,
 }
 
-/// Lays out a flow as the view asks for it. Linear in the number of messages.
-pub fn layout(flow: &Flow, messages: &[Message], view: &View) -> Ladder {
+/// Lays out a flow, and what rules say of it, as the view asks for it. Linear in the number of messages.
+pub fn layout(flow: &Flow, messages: &[Message], told: &[Told], view: &View) -> Ladder {
     let all = entries(flow, messages, view);
     let why: Vec<Hidden> = all.iter().map(|entry| hidden(entry, flow, messages, view)).collect();
-    let counts = counts(flow, messages, view, &all, &why);
+    let mut counts = counts(flow, messages, view, &all, &why);
     let in_view: Vec<usize> = (0..all.len()).filter(|at| why[*at].in_view()).collect();
     let shown: Vec<Entry> = in_view.iter().map(|at| all[*at]).collect();
     let columns = columns::columns(flow, &shown, view);
+    let mut expected = expected(told, flow, &columns, view);
+    count_unmet(&mut counts, &expected, view);
+    let mut unmet = std::mem::take(&mut expected.unmet).into_iter().filter(|unmet| unmet.is_in(view)).peekable();
 
     let open = view.open.and_then(|id| {
         let exact = shown.iter().position(|entry| entry.id(flow, messages) == id);
@@ -103,15 +113,28 @@ pub fn layout(flow: &Flow, messages: &[Message], view: &View) -> Ladder {
     for (at, entry) in shown.iter().enumerate().take(range.end) {
         let before = at.checked_sub(1).map(|before| &shown[before]);
         let skipped = at.checked_sub(1).map_or(0, |before| in_view[at] - in_view[before] - 1);
-        let here = notes.before(entry, before, skipped);
+        let (above, here): (Vec<_>, Vec<_>) =
+            notes.before(entry, before, skipped).into_iter().partition(|note| note.says.is_of_time());
+        let due = std::iter::from_fn(|| unmet.next_if(|unmet| unmet.at < entry.time));
+        let due: Vec<Line> = due.map(|unmet| Line::Unmet(Box::new(unmet))).collect();
+        let said = expected.take(entry, flow, messages, view.fold);
         if at < range.start {
             continue;
         }
+        lines.extend(above.into_iter().map(Line::Note));
+        lines.extend(due);
         lines.extend(here.into_iter().map(Line::Note));
         if open == Some(at) {
             opened = Some(lines.len());
         }
-        lines.push(Line::Row(Box::new(drawing.row(entry, before, open == Some(at)))));
+        let mut row = drawing.row(entry, before, open == Some(at));
+        if let Some(said) = said {
+            said.mark(&mut row, columns.columns.len());
+        }
+        lines.push(Line::Row(Box::new(row)));
+    }
+    if page == pages {
+        lines.extend(unmet.map(|unmet| Line::Unmet(Box::new(unmet))));
     }
     let asked = |row: usize| {
         let wanted = view.open.map(|id| id.message);
@@ -141,9 +164,16 @@ impl Ladder {
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = &Row> {
         self.lines.iter().filter_map(|line| match line {
             Line::Row(row) => Some(row.as_ref()),
-            Line::Note(_) => None,
+            Line::Note(_) | Line::Unmet(_) => None,
         })
     }
+}
+
+fn count_unmet(counts: &mut Counts, expected: &Expected, view: &View) {
+    let in_view = expected.unmet.iter().filter(|unmet| unmet.is_in(view)).count();
+    counts.unmet = (in_view, expected.unmet.len());
+    let wrong = |unmet: &&Unmet| unmet.state != unmet::State::CannotTell && unmet.is_in_but_for_problems(view);
+    counts.problems += expected.unmet.iter().filter(wrong).count();
 }
 
 fn counts(flow: &Flow, messages: &[Message], view: &View, all: &[Entry], why: &[Hidden]) -> Counts {

@@ -7,8 +7,9 @@
 //! - [`assets`], [`security`]: files with hashed names, and what holds for every answer
 //! - [`unread`]: what an agent in this process does not read
 //! - [`subject`]: the address of a scenario, or of a call that has none yet
-//! - [`home`], [`search`], [`scenario`]: the pages; [`live`]: rows as they come; [`api`]: the same for programs
+//! - [`home`], [`search`], [`scenario`], [`alerts`], [`rules`], [`outbox`]: the pages; [`live`]: rows as they come; [`api`]: the same for programs
 
+pub mod alerts;
 pub mod api;
 pub mod assets;
 pub mod choice;
@@ -17,15 +18,18 @@ pub mod error;
 pub mod home;
 pub mod ladder;
 pub mod live;
+pub mod outbox;
 pub mod page;
 pub mod params;
 pub mod picture;
 mod problem;
 mod reading;
 mod room;
+pub mod rules;
 pub mod scenario;
 pub mod search;
 pub mod security;
+mod sending;
 pub mod state;
 mod stranger;
 pub mod subject;
@@ -47,6 +51,9 @@ pub fn router(store: store::Store, settings: Settings) -> axum::Router {
         .merge(home::routes())
         .merge(search::routes())
         .merge(scenario::routes())
+        .merge(alerts::routes())
+        .merge(rules::routes())
+        .merge(outbox::routes())
         .merge(live::routes())
         .merge(api::routes(&site.settings))
         .merge(choice::routes())

@@ -79,6 +79,8 @@ pub struct Frame {
     /// What stands in the search box of the header.
     pub find: String,
     pub version: String,
+    /// Alerts that are open.
+    pub open_alerts: i64,
     /// Makes this browser known, where it is not yet.
     pub new_browser: Option<HeaderValue>,
 }
@@ -92,7 +94,7 @@ impl FromRequestParts<Site> for Frame {
             Some(name) if Zone::parse(name).is_none() => Err(Error::BadRequest(format!(
                 "unknown zone \"{name}\": give an IANA name such as Europe/Berlin, or UTC"
             ))),
-            _ => Ok(frame),
+            _ => Ok(Self { open_alerts: site.open_alerts().await, ..frame }),
         }
     }
 }
@@ -117,6 +119,7 @@ impl Frame {
             query: String::new(),
             find: String::new(),
             version: site.settings.version.clone(),
+            open_alerts: 0,
             new_browser: None,
         }
     }
@@ -133,6 +136,7 @@ impl Frame {
             params,
             query: parts.uri.query().unwrap_or("").to_owned(),
             version: site.settings.version.clone(),
+            open_alerts: 0,
             new_browser: clients::cookie_for(&parts.headers),
         }
     }

@@ -12,6 +12,7 @@ mod flags;
 mod header;
 mod headline;
 mod json;
+mod judgement;
 mod logged;
 mod parsed;
 mod problems;
@@ -37,6 +38,7 @@ use store::scenario::{Found, Subject};
 pub(crate) use self::draw::Around;
 pub use self::draw::Row;
 pub(crate) use self::evidence::Evidence;
+pub(crate) use self::judgement::Judgement;
 use crate::ladder::view::View;
 use crate::page::Frame;
 use crate::picture::Picture;
@@ -110,6 +112,7 @@ pub(crate) struct LiveView {
     pub rows: Vec<Row>,
     pub around: Around,
     pub evidence: Evidence,
+    pub judgement: Judgement,
     pub version: i64,
     /// Who has this has these rows.
     pub shown: i64,
@@ -129,17 +132,27 @@ pub(crate) async fn live_view(site: &Site, subject: &Subject, query: &str) -> Re
         // A record that began where another now goes on.
         (Found::Nowhere, Subject::Call(..)) => {
             let (rows, around, evidence) = (Vec::new(), Around::default(), Evidence::default());
-            return Ok(Some(LiveView { rows, around, evidence, version: 0, shown: 0 }));
+            let judgement = Judgement::default();
+            return Ok(Some(LiveView { rows, around, evidence, judgement, version: 0, shown: 0 }));
         }
     };
-    let (version, shown) = (picture.version, picture.shown);
+    let judgement = Judgement::of(&site.store, subject).await?;
+    let (version, shown) = (picture.version, judgement.mark(picture.shown));
     let view = View::parse(query);
     let evidence = evidence::of(&site.store, &*Reading::of(site).await?, &picture, view.zone).await?;
     let view = View { read_to: evidence.read_to(), ..view };
     let (frame, now) = (Frame::bare(site), site.now());
-    let asked = draw::Asked { picture, evidence: evidence.clone(), view, misread: Vec::new(), frame, now };
+    let asked = draw::Asked {
+        picture,
+        evidence: evidence.clone(),
+        judgement: judgement.clone(),
+        view,
+        misread: Vec::new(),
+        frame,
+        now,
+    };
     let draw::Live { rows, around } = site.pictures.draw(move || draw::live(&asked)).await?;
-    Ok(Some(LiveView { rows, around, evidence, version, shown }))
+    Ok(Some(LiveView { rows, around, evidence, judgement, version, shown }))
 }
 
 /// Loads a scenario, or a call that has none yet, and draws it away from the threads that serve requests.
@@ -168,8 +181,9 @@ async fn answer(
     let (view, misread) = View::read(&query);
     let evidence = evidence::of(&site.store, &*Reading::of(&site).await?, &picture, view.zone).await?;
     let view = View { read_to: evidence.read_to(), ..view };
+    let judgement = Judgement::of(&site.store, &picture.scenario.row.subject).await?;
     let now = site.now();
-    let asked = draw::Asked { picture, evidence, view, misread, frame, now };
+    let asked = draw::Asked { picture, evidence, judgement, view, misread, frame, now };
     let html = site.pictures.draw(move || draw(&asked)).await?;
     let mut response = ([(CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response();
     response.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));

@@ -15,6 +15,7 @@ use message::event::CallClass;
 use message::kind::Kind;
 use record::id::ScenarioId;
 use record::time::{DAY, HOUR, MINUTE, Timestamp};
+use rule::verdict::Outcome;
 use store::scenario::ScenarioRow;
 use store::search::Filter;
 
@@ -56,6 +57,7 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
         presets: presets(&form, &frame, site.now()),
         classes: CallClass::ALL.map(|class| (class.name(), words::class(class), form.has_class(class))).to_vec(),
         kinds: Kind::ALL.map(Kind::name).to_vec(),
+        outcomes: outcomes(&form.judged),
         open: form.has_filters() || !faults.is_empty(),
         faults,
         form,
@@ -114,6 +116,8 @@ struct SearchPage {
     /// Value, label, checked.
     classes: Vec<(&'static str, &'static str, bool)>,
     kinds: Vec<&'static str>,
+    /// Value, label, whether it is asked for.
+    outcomes: Vec<(String, String, bool)>,
     results: Results,
 }
 
@@ -214,6 +218,17 @@ fn says(rows: usize, more: bool, first_page: bool) -> String {
 /// The same search over registrations, keep-alives, subscriptions and publications too.
 pub(crate) fn in_all_classes(params: &Params) -> Params {
     params.with("class", CallClass::ALL.map(CallClass::name).join(","))
+}
+
+/// One of each, all that did not go well, and what the address asks for.
+fn outcomes(asked: &str) -> Vec<(String, String, bool)> {
+    let wrong = "failed,late,unknown";
+    let mut values: Vec<(String, String)> = vec![(wrong.into(), "not as expected".into())];
+    values.extend(Outcome::ALL.map(|outcome| (outcome.name().to_owned(), words::judged(outcome).0.to_owned())));
+    if !asked.is_empty() && !values.iter().any(|(value, _)| value == asked) {
+        values.push((asked.to_owned(), asked.replace(',', ", ")));
+    }
+    values.into_iter().map(|(value, label)| (value.clone(), label, value == asked)).collect()
 }
 
 /// Links are absolute: a copied one shows the same tomorrow.

@@ -1,7 +1,7 @@
 //! What every page needs: the store, the settings, the live view.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use record::time::Timestamp;
 use store::Store;
@@ -14,6 +14,9 @@ use crate::live::Groups;
 use crate::picture::Pictures;
 use crate::reading::Reading;
 use crate::watch::Watch;
+
+/// For so long the number of open alerts is good enough.
+const FRESH: Duration = Duration::from_secs(2);
 
 /// How the router behaves; made by whoever mounts it.
 #[derive(Clone, Debug)]
@@ -60,6 +63,8 @@ pub struct Site {
     pub(crate) pictures: Pictures,
     pub(crate) groups: Groups,
     pub(crate) reading: Arc<Mutex<Kept>>,
+    /// Alerts that are open, as they were a moment ago.
+    open_alerts: Arc<Mutex<Option<(Instant, i64)>>>,
     /// When this process began.
     pub(crate) began: Timestamp,
 }
@@ -75,7 +80,21 @@ impl Site {
             pictures: Pictures::default(),
             groups: Groups::default(),
             reading: Arc::default(),
+            open_alerts: Arc::default(),
             began: now(),
+        }
+    }
+
+    /// Alerts that are open, for the head of each page; as it was less than two seconds ago, and 0 where nobody can tell.
+    pub(crate) async fn open_alerts(&self) -> i64 {
+        let mut kept = self.open_alerts.lock().await;
+        match *kept {
+            Some((at, open)) if at.elapsed() < FRESH => open,
+            _ => {
+                let open = self.store.count_open_alerts().await.unwrap_or(0);
+                *kept = Some((Instant::now(), open));
+                open
+            }
         }
     }
 

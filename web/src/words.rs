@@ -1,6 +1,7 @@
 //! Numbers, people and outcomes in the words of the pages; spans of time are in [`crate::ladder::words`].
 
 use message::event::CallClass;
+use rule::verdict;
 use store::scenario::ScenarioRow;
 
 /// What decides the words of a scenario's outcome.
@@ -51,6 +52,18 @@ pub fn outcome(came: &Came) -> Outcome {
         None => ("no final answer logged", ""),
     };
     Outcome { text: text.into(), tone }
+}
+
+/// The word for what rules say, and a class of `app.css`.
+pub fn judged(outcome: verdict::Outcome) -> (&'static str, &'static str) {
+    match outcome {
+        verdict::Outcome::Failed => ("failed", "bad"),
+        verdict::Outcome::Late => ("late", "warn"),
+        verdict::Outcome::Unknown => ("cannot tell", ""),
+        verdict::Outcome::Open => ("open", ""),
+        verdict::Outcome::Business => ("business", ""),
+        verdict::Outcome::Ok => ("ok", "good"),
+    }
 }
 
 /// Reason phrase of a status (RFC 3261, 21, and registered later), lower case.

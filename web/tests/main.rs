@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it stands")]
 
+mod alerts;
 mod api;
 mod budget;
 mod early;
 mod fixture;
+mod judged;
 mod ladder;
 mod live;
 mod pages;

@@ -39,6 +39,7 @@ fn told(outcome: Outcome, failure: &str) -> Told {
         start: MessageId::default(),
         began: NOON,
         ended: None,
+        ending: None,
         steps: Vec::new(),
         why: None,
     }

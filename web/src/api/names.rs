@@ -6,6 +6,7 @@ use message::event::CallClass;
 use message::kind::Kind;
 use record::miss::Reason;
 use record::span::Cause;
+use rule::verdict::Outcome;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
@@ -39,6 +40,8 @@ names! {
     Class as "Class": CallClass::ALL.map(CallClass::name);
     #[doc = "What kind of message it is."]
     KindOf as "Kind": Kind::ALL.map(Kind::name);
+    #[doc = "What a rule says: a step never came, or something that is forbidden did; every step came, one of them too late; no log can tell; steps may still come; it ended otherwise, as it may (busy, say); all went as expected."]
+    OutcomeOf as "RuleOutcome": Outcome::ALL.map(Outcome::name);
     #[doc = "Why bytes could not be read."]
     CauseOf as "Cause": Cause::ALL.map(Cause::name);
     #[doc = "Why a line that is nearly a header line is none."]

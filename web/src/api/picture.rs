@@ -11,8 +11,10 @@ use store::scenario::ScenarioCall;
 use super::course::CourseJson;
 use super::names::{Class, KindOf};
 use super::scenarios::{ScenarioJson, text};
+use super::verdicts::VerdictJson;
 use crate::ladder::words::shortened;
 use crate::picture::Picture;
+use crate::scenario::Judgement;
 
 /// Letters of a method, which may be a million.
 const LONGEST: usize = 200;
@@ -26,6 +28,8 @@ pub(super) struct ScenarioPicture {
     nodes: Vec<NodeJson>,
     rows: Vec<RowJson>,
     course: CourseJson,
+    /// Instances of rules that failed, were late, or of which nobody can tell: at most 1,000.
+    verdicts: Vec<VerdictJson>,
     /// False: it holds more messages than are drawn; `/api/v1/messages?scenario=` has them all.
     whole: bool,
 }
@@ -223,7 +227,7 @@ pub(super) struct RowJson {
 }
 
 impl ScenarioPicture {
-    pub(super) fn new(picture: &Picture, read_to: Timestamp) -> Self {
+    pub(super) fn new(picture: &Picture, judgement: &Judgement, read_to: Timestamp) -> Self {
         let Picture { scenario, messages, flow, whole, .. } = picture;
         let mut row = scenario.row.clone();
         // As it is now, whether it was worked out for lists already or not.
@@ -232,6 +236,11 @@ impl ScenarioPicture {
         if let Some(gist) = gist {
             row.take(&gist);
         }
+        // As rules say now: they may have judged since the picture was made.
+        (row.outcome, row.failure, row.rule) = match judgement.worst.clone() {
+            Some((outcome, failure, rule)) => (Some(outcome), failure, Some(rule)),
+            None => (None, None, None),
+        };
         Self {
             scenario: ScenarioJson::new(&row),
             calls: scenario.calls.iter().map(CallJson::new).collect(),
@@ -239,6 +248,7 @@ impl ScenarioPicture {
             nodes: nodes(flow),
             rows: rows(flow, messages, row.class),
             course: CourseJson::new(flow, read_to),
+            verdicts: judgement.told.iter().map(VerdictJson::new).collect(),
             whole: *whole,
         }
     }

@@ -14,10 +14,11 @@ use store::scenario::{Found, ScenarioRow, Subject};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::names::Class;
+use super::names::{Class, OutcomeOf};
 use super::picture::ScenarioPicture;
 use crate::picture::Picture;
 use crate::problem::{Problem, Refused};
+use crate::scenario::Judgement;
 use crate::search::cursor;
 use crate::search::form::Form;
 use crate::{Error, Site, subject};
@@ -63,6 +64,13 @@ pub(super) struct ScenarioJson {
     talked: Option<i64>,
     /// What went wrong; null until that is worked out, some seconds after the last message.
     problems: Option<i64>,
+    /// The worst that any rule says; null until it is judged, and where no rule asks.
+    #[schema(value_type = Option<OutcomeOf>)]
+    outcome: Option<&'static str>,
+    /// The failure class of the worst.
+    failure: Option<String>,
+    /// The rule that says the worst.
+    rule: Option<String>,
     calls: i64,
     legs: i64,
     messages: i64,
@@ -109,6 +117,9 @@ impl ScenarioJson {
             begun: text(row.begun),
             talked: row.talked,
             problems: row.problems,
+            outcome: row.outcome.map(rule::verdict::Outcome::name),
+            failure: row.failure.clone(),
+            rule: row.rule.clone(),
             calls: row.calls,
             legs: row.legs,
             messages: row.messages,
@@ -178,7 +189,7 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
     }))
 }
 
-/// One scenario: calls, legs, nodes and rows. A scenario that was joined into another leads there.
+/// One scenario: calls, legs, nodes, rows and verdicts. A scenario that was joined into another leads there.
 #[utoipa::path(
     get,
     path = "/api/v1/scenarios/{id}",
@@ -229,7 +240,9 @@ async fn call(State(site): State<Site>, uri: Uri) -> Result<Response, Error> {
 /// The same picture as that of pages.
 async fn drawn(site: &Site, picture: Arc<Picture>) -> Result<Response, Error> {
     let read_to = crate::scenario::read_to(site, &picture).await?;
-    let draw = move || serde_json::to_vec(&ScenarioPicture::new(&picture, read_to)).map_err(|_| Error::TooLarge);
+    let judgement = Judgement::of(&site.store, &picture.scenario.row.subject).await?;
+    let draw =
+        move || serde_json::to_vec(&ScenarioPicture::new(&picture, &judgement, read_to)).map_err(|_| Error::TooLarge);
     let json = site.pictures.draw(draw).await?;
     Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
 }

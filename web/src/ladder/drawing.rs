@@ -96,6 +96,7 @@ impl<'a> Drawing<'a> {
             provisional: message.provisional,
             problem: entry.problem,
             mark: if is_open { Mark::Open } else { self.mark(entry) },
+            said: None,
             last_lane: from == to && from + 1 == self.columns.columns.len() && from > 0,
         }
     }

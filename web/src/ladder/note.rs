@@ -63,6 +63,13 @@ impl Says {
     }
 }
 
+impl Says {
+    /// It is about the time that has passed, rather than about the row that follows.
+    pub fn is_of_time(&self) -> bool {
+        matches!(self, Says::Silence(_) | Says::Day(_))
+    }
+}
+
 impl Tine {
     /// With its tag, and the space around them.
     fn letters(&self) -> usize {

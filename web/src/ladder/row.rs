@@ -32,6 +32,8 @@ pub struct Row {
     /// Worth a look: refused, unanswered or not whole.
     pub problem: bool,
     pub mark: Mark,
+    /// What a rule says of it.
+    pub said: Option<Said>,
     /// It is a hook in the last lane, drawn to the left.
     pub last_lane: bool,
 }
@@ -84,7 +86,29 @@ pub enum Mark {
     Transaction,
 }
 
+/// What a rule says of a message that is there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Said {
+    /// Links in mails end in these.
+    pub anchors: Vec<String>,
+    pub state: Came,
+    /// `4.20 s late`
+    pub short: String,
+    pub says: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Came {
+    Late,
+    Forbidden,
+}
+
 impl Row {
+    /// Links in mails end in these.
+    pub fn anchors(&self) -> &[String] {
+        self.said.as_ref().map_or(&[], |said| &said.anchors)
+    }
+
     pub fn is_hook(&self) -> bool {
         self.from == self.to
     }
@@ -111,6 +135,11 @@ impl Row {
         if self.problem {
             classes.push("wrong");
         }
+        match self.said.as_ref().map(|said| said.state) {
+            Some(Came::Late) => classes.push("late"),
+            Some(Came::Forbidden) => classes.push("unexp"),
+            None => {}
+        }
         match self.mark {
             Mark::None => {}
             Mark::Open => classes.push("pick"),
@@ -131,6 +160,25 @@ impl Row {
 
     pub fn glyph(&self) -> &'static str {
         glyph(self.kind)
+    }
+}
+
+impl Said {
+    /// On the row of its message.
+    pub fn mark(self, row: &mut Row, lanes: usize) {
+        row.delta.text.clone_from(&self.short);
+        row.delta.slow = 0;
+        row.problem = true;
+        let (low, high) = (row.from.min(row.to), row.from.max(row.to));
+        match &mut row.remark {
+            Some(remark) => remark.text = format!("{}, {}", self.says, remark.text),
+            None => {
+                let right = lanes - 1 - high.min(lanes - 1) >= low;
+                let lane = if right { high } else { low };
+                row.remark = Some(Remark { text: self.says.clone(), sign: Sign::None, right, lane });
+            }
+        }
+        row.said = Some(self);
     }
 }
 

@@ -13,6 +13,9 @@ use message::sip::{NameAddr, Sdp, Uri, Via};
 use record::id::{CallKey, MessageId, Offset, StreamId};
 use record::span::Flags;
 use record::time::Timestamp;
+use rule::syntax::Severity;
+use rule::told::{Seen, Step, Told};
+use rule::verdict::Outcome as Judged;
 
 /// 2026-09-14 12:00:00 UTC
 pub const NOON: i64 = 1_789_387_200_000_000;
@@ -344,4 +347,44 @@ fn answered_by_web(answered: usize, bye: usize) -> Caller {
     tried.result = Some(Got { status: 200, reason: "OK".into(), time: at(14_006), row: answered, inferred: false });
     let end = End::Bye { time: at(46_010), by: 6, row: bye };
     Caller { leg: 0, tries: vec![tried], winner: Some(winner), connected: Some((at(14_006), end)) }
+}
+
+/// An instance of a rule on leg `A` with one step, as seen by the message of a row or by none.
+pub fn told(text: &str, class: &str, seen: Seen, of: Option<MessageId>, due_ms: i64) -> Told {
+    let outcome = match seen {
+        Seen::Late => Judged::Late,
+        Seen::CannotTell => Judged::Unknown,
+        _ => Judged::Failed,
+    };
+    let step = Step {
+        name: "ack".into(),
+        text: text.into(),
+        failure: Some(class.into()),
+        seen,
+        due: Some(Timestamp(NOON + due_ms * 1000)),
+        from: Some("alice-ios".into()),
+        to: Some("sbc-1".into()),
+        message: of,
+        time: None,
+        late_by: (seen == Seen::Late).then_some(4_200_000),
+        why: (seen == Seen::CannotTell).then(|| "sbc-1 is not known to log ACK".into()),
+    };
+    Told {
+        rule: "answered-no-ack".into(),
+        version: 7,
+        severity: Severity::Critical,
+        outcome,
+        failure: Some(class.into()),
+        step: Some(0),
+        due: step.due,
+        late_by: step.late_by,
+        leg: "A".into(),
+        target: "alice-ios".into(),
+        start: of.unwrap_or_default(),
+        began: Timestamp(NOON),
+        ended: None,
+        ending: None,
+        steps: vec![step],
+        why: None,
+    }
 }

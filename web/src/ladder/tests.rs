@@ -5,13 +5,14 @@ use message::flow::{Branch, Fork};
 use proptest::prelude::*;
 use record::id::MessageId;
 use record::time::{DAY, Timestamp};
+use rule::told::Seen;
 
-use super::sample::{NOON, Sample, forked_call};
+use super::sample::{NOON, Sample, forked_call, told};
 use super::view::RowId;
 use super::*;
 
 fn draw(sample: &Sample, query: &str) -> String {
-    text::draw(&layout(&sample.flow, &sample.messages, &View::parse(query)))
+    text::draw(&layout(&sample.flow, &sample.messages, &[], &View::parse(query)))
 }
 
 fn id_of(sample: &Sample, row: usize) -> RowId {
@@ -165,7 +166,7 @@ fn a_message_to_itself_is_a_hook() {
     s.leg("A");
     s.row(0, "A sbc-1 > sbc-1 INVITE");
     s.row(1, "A proxy-1 > proxy-1 INVITE");
-    let ladder = layout(&s.flow, &s.messages, &View::default());
+    let ladder = layout(&s.flow, &s.messages, &[], &View::default());
     let classes: Vec<String> = ladder.rows().map(|row| format!("{} · {}", row.classes(), row.place())).collect();
     assert_eq!(classes, ["m req self leg1 · s0 t0", "m rev req self leg1 · f1 e1"]);
     assert_snapshot!(text::draw(&ladder), @"
@@ -198,7 +199,7 @@ fn an_exchange_is_two_rows_without_a_time_between_them() {
     s.leg("A");
     s.exchange(0, "A proxy-1 > api-1 GET /v1/route?to=bob", Some(200), "OK");
     s.exchange(5_001, "A proxy-1 > api-1 GET http://api-1/v1/route?to=bob", None, "timeout");
-    let ladder = layout(&s.flow, &s.messages, &View::default());
+    let ladder = layout(&s.flow, &s.messages, &[], &View::default());
     let ids: Vec<String> = ladder.rows().map(|row| row.id.to_string()).collect();
     assert_eq!(ids, ["0000000000000001-0", "0000000000000001-0r", "0000000000000001-1000", "0000000000000001-1000r"]);
     assert_snapshot!(text::draw(&ladder), @"
@@ -237,7 +238,7 @@ fn silence_a_new_day_and_a_reinvite_are_rows() {
 fn the_transaction_of_the_open_row_is_marked() {
     let s = forked_call();
     let desk = s.flow.rows.iter().position(|row| row.leg == 3).unwrap();
-    let ladder = layout(&s.flow, &s.messages, &View { open: Some(id_of(&s, desk)), ..View::default() });
+    let ladder = layout(&s.flow, &s.messages, &[], &View { open: Some(id_of(&s, desk)), ..View::default() });
     let marked: Vec<String> = ladder
         .rows()
         .filter(|row| row.mark != row::Mark::None)
@@ -290,7 +291,7 @@ fn over_12_columns_the_devices_of_a_person_are_one() {
     00.107 +1 ms                   ●A────────────────────────────────────────────────────────────────────────────────OPTIONS─────────────────────────────────────────────────────────────────────────────────▶│                  │
     00.108 +1 ms                   ●A──────────────────────────────────────────────────────────────────────────────────────────OPTIONS──────────────────────────────────────────────────────────────────────────────────────────▶│
     ");
-    let ladder = layout(&s.flow, &s.messages, &View::parse("cols=bob*"));
+    let ladder = layout(&s.flow, &s.messages, &[], &View::parse("cols=bob*"));
     assert_eq!(ladder.columns.columns.len(), 13);
     assert!(ladder.classes().ends_with(" many"));
 }
@@ -298,7 +299,7 @@ fn over_12_columns_the_devices_of_a_person_are_one() {
 #[test]
 fn over_64_columns_the_least_busy_are_one_and_no_row_is_lost() {
     let s = crowd(0, 66);
-    let ladder = layout(&s.flow, &s.messages, &View::default());
+    let ladder = layout(&s.flow, &s.messages, &[], &View::default());
     assert_eq!(ladder.columns.columns.len(), 64);
     assert_eq!(ladder.columns.columns[63].name, "4 more nodes");
     assert_eq!(ladder.rows().count(), 66);
@@ -307,7 +308,7 @@ fn over_64_columns_the_least_busy_are_one_and_no_row_is_lost() {
 
 #[test]
 fn a_column_without_a_row_in_view_is_counted_as_hidden() {
-    let ladder = layout(&forked_call().flow, &forked_call().messages, &View::parse("leg=B3"));
+    let ladder = layout(&forked_call().flow, &forked_call().messages, &[], &View::parse("leg=B3"));
     let names: Vec<&str> = ladder.columns.columns.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(names, ["proxy-1", "bob-desk"]);
     assert_eq!(ladder.columns.hidden, 6);
@@ -317,7 +318,7 @@ fn a_column_without_a_row_in_view_is_counted_as_hidden() {
 #[test]
 fn columns_stand_in_the_order_of_the_address() {
     let s = crowd(0, 3);
-    let ladder = layout(&s.flow, &s.messages, &View::parse("cols=srv-2,proxy-1"));
+    let ladder = layout(&s.flow, &s.messages, &[], &View::parse("cols=srv-2,proxy-1"));
     let names: Vec<&str> = ladder.columns.columns.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(names, ["srv-2", "proxy-1", "srv-0", "srv-1"]);
 }
@@ -325,7 +326,7 @@ fn columns_stand_in_the_order_of_the_address() {
 #[test]
 fn counts_say_what_each_chip_would_show() {
     let s = forked_call();
-    let counts = layout(&s.flow, &s.messages, &View::parse("kind=PUSH")).counts;
+    let counts = layout(&s.flow, &s.messages, &[], &View::parse("kind=PUSH")).counts;
     assert_eq!((counts.shown, counts.total), (1, 25));
     assert_eq!(counts.legs, [0, 1, 0, 0]);
     assert_eq!(counts.kinds, [21, 2, 1, 0]);
@@ -339,7 +340,7 @@ fn the_answer_to_a_push_is_drawn_and_filtered_as_push() {
     s.row(0, "A proxy-1 > push-gw PUSH apns");
     let answer = s.row(1, "A push-gw > proxy-1 200 POST OK");
     (s.messages[answer].kind, s.flow.rows[answer].kind) = (Kind::Rest, Kind::Push);
-    let ladder = layout(&s.flow, &s.messages, &View::parse("kind=PUSH"));
+    let ladder = layout(&s.flow, &s.messages, &[], &View::parse("kind=PUSH"));
     assert_eq!(ladder.rows().map(|row| row.kind).collect::<Vec<_>>(), [Kind::Push; 2]);
     assert_eq!(ladder.counts.kinds, [0, 0, 2, 0]);
 }
@@ -348,12 +349,12 @@ fn the_answer_to_a_push_is_drawn_and_filtered_as_push() {
 fn a_linked_message_is_in_view_whatever_is_hidden() {
     let s = forked_call();
     let trying = s.flow.rows.iter().position(|row| s.messages[row.message].status == Some(100)).unwrap();
-    let ladder = layout(&s.flow, &s.messages, &View { open: Some(id_of(&s, trying)), ..View::default() });
+    let ladder = layout(&s.flow, &s.messages, &[], &View { open: Some(id_of(&s, trying)), ..View::default() });
     assert_eq!(ladder.counts.shown, 25);
     // A repeat is found in the row it is folded into.
     let repeat = s.flow.rows.iter().find_map(|row| row.repeats.first().copied()).unwrap();
     let open = RowId { message: s.messages[repeat].id, answer: false };
-    let ladder = layout(&s.flow, &s.messages, &View { open: Some(open), ..View::default() });
+    let ladder = layout(&s.flow, &s.messages, &[], &View { open: Some(open), ..View::default() });
     assert_eq!(ladder.open.map(|(_, message)| message), Some(repeat));
 }
 
@@ -365,9 +366,9 @@ fn the_page_is_that_of_the_linked_message() {
         s.row(at, "A sbc-1 > proxy-1 INVITE");
     }
     let last = id_of(&s, PAGE + 4);
-    let ladder = layout(&s.flow, &s.messages, &View { open: Some(last), ..View::default() });
+    let ladder = layout(&s.flow, &s.messages, &[], &View { open: Some(last), ..View::default() });
     assert_eq!((ladder.page, ladder.pages, ladder.rows().count()), (2, 2, 5));
-    let first = layout(&s.flow, &s.messages, &View::default());
+    let first = layout(&s.flow, &s.messages, &[], &View::default());
     assert_eq!((first.page, first.rows().count(), first.is_long()), (1, PAGE, true));
 }
 
@@ -405,7 +406,7 @@ proptest! {
             (0..sightings).for_each(|n| s.sighted(row, &format!("host-{n}"), 1_000 * n as i64));
         }
         let view = View { fold, ..View::default() };
-        let ladder = layout(&s.flow, &s.messages, &view);
+        let ladder = layout(&s.flow, &s.messages, &[], &view);
         let mut drawn: Vec<MessageId> = Vec::new();
         for row in ladder.rows() {
             drawn.push(row.id.message);
@@ -421,4 +422,85 @@ proptest! {
         let times: Vec<Timestamp> = entries(&s.flow, &s.messages, &View { fold, ..View::default() }).iter().map(|entry| entry.time).collect();
         prop_assert!(times.is_sorted());
     }
+}
+
+fn answered() -> Sample {
+    let mut s = Sample::of(&["alice-ios of alice", "sbc-1", "proxy-1"]);
+    s.leg("A");
+    s.row(0, "A alice-ios > sbc-1 INVITE sdp");
+    s.row(900, "A sbc-1 > alice-ios 200 INVITE OK sdp");
+    s.row(37_000, "A alice-ios > sbc-1 ACK");
+    s.row(40_000, "A sbc-1 > proxy-1 BYE");
+    s
+}
+
+#[test]
+fn what_never_came_stands_at_its_deadline_and_what_came_late_twice() {
+    let s = answered();
+    let step = "ack: ACK to device within 32s of answer else no-ack";
+    let ack = id_of(&s, 2).message;
+    let all = |told: &[Told]| text::draw(&layout(&s.flow, &s.messages, told, &View::default()));
+    assert_snapshot!(all(&[told(step, "no-ack", Seen::Missed, None, 32_900)]), @"
+                                            ‹alice›                                                        ‹servers›
+                                           alice-ios                                    sbc-1                                     proxy-1
+    00.000 0                                   ●A───────────────INVITE sdp───────────────▶│                                          │
+    00.900 +900 ms!                            │◀╌╌╌╌╌╌╌╌╌╌200 OK · 900 ms sdp╌╌╌╌╌╌╌╌╌╌╌╌●A                                         │
+                                               │                             ~ 36.1 s without messages ~                             │
+    32.900 missing                             │··················✗ ACK··················▶│                                          │   within 32 s of answer, never seen [answered-no-ack.ack.A]
+    37.000 +36.1 s!!!                          ●A──────────────────ACK───────────────────▶│                                          │
+    40.000 +3.00 s!!                           │                                          ●A──────────────────BYE───────────────────▶│
+    ");
+    assert_snapshot!(all(&[told(step, "no-ack", Seen::Late, Some(ack), 32_800)]), @"
+                                            ‹alice›                                                        ‹servers›
+                                           alice-ios                                    sbc-1                                     proxy-1
+    00.000 0                                   ●A───────────────INVITE sdp───────────────▶│                                          │
+    00.900 +900 ms!                            │◀╌╌╌╌╌╌╌╌╌╌200 OK · 900 ms sdp╌╌╌╌╌╌╌╌╌╌╌╌●A                                         │
+                                               │                             ~ 36.1 s without messages ~                             │
+    32.800 late                                │··················✗ ACK··················▶│                                          │   due, came 4.20 s late [answered-no-ack.ack.A]
+    37.000 4.20 s late                         ●A──────────────────ACK───────────────────▶│                                          │   → due 12:00:32.800
+    40.000 +3.00 s!!                           │                                          ●A──────────────────BYE───────────────────▶│
+    ");
+    assert_snapshot!(all(&[told(step, "no-ack", Seen::CannotTell, None, 50_000)]), @"
+                                            ‹alice›                                                        ‹servers›
+                                           alice-ios                                    sbc-1                                     proxy-1
+    00.000 0                                   ●A───────────────INVITE sdp───────────────▶│                                          │
+    00.900 +900 ms!                            │◀╌╌╌╌╌╌╌╌╌╌200 OK · 900 ms sdp╌╌╌╌╌╌╌╌╌╌╌╌●A                                         │
+                                               │                             ~ 36.1 s without messages ~                             │
+    37.000 +36.1 s!!!                          ●A──────────────────ACK───────────────────▶│                                          │
+    40.000 +3.00 s!!                           │                                          ●A──────────────────BYE───────────────────▶│
+    50.000 cannot tell                         │··················✗ ACK··················▶│                                          │   sbc-1 is not known to log ACK [answered-no-ack.ack.A]
+    ");
+    assert_snapshot!(all(&[told("no BYE before ack else early", "early", Seen::Forbidden, Some(id_of(&s, 3).message), 40_000)]), @"
+                                            ‹alice›                                                        ‹servers›
+                                           alice-ios                                    sbc-1                                     proxy-1
+    00.000 0                                   ●A───────────────INVITE sdp───────────────▶│                                          │
+    00.900 +900 ms!                            │◀╌╌╌╌╌╌╌╌╌╌200 OK · 900 ms sdp╌╌╌╌╌╌╌╌╌╌╌╌●A                                         │
+                                               │                             ~ 36.1 s without messages ~                             │
+    37.000 +36.1 s!!!                          ●A──────────────────ACK───────────────────▶│                                          │
+    40.000 not allowed                         │                                          ●A──────────────────BYE───────────────────▶│   ← answered-no-ack: no BYE before ack
+    ");
+}
+
+#[test]
+fn rows_of_what_never_came_are_filtered_and_counted_as_the_others() {
+    let s = answered();
+    let all = [
+        told("ack: ACK to device within 32s else no-ack", "no-ack", Seen::Missed, None, 32_900),
+        told("ack: ACK to device within 32s else no-ack", "no-ack", Seen::CannotTell, None, 33_900),
+    ];
+    let ladder = |query: &str| layout(&s.flow, &s.messages, &all, &View::parse(query));
+    let ids = |query: &str| {
+        let ids = ladder(query).lines.into_iter().filter_map(|line| match line {
+            Line::Unmet(unmet) => Some(unmet.id),
+            _ => None,
+        });
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(ids(""), ["answered-no-ack.ack.A", "answered-no-ack.ack.A.2"]);
+    assert_eq!(ids("only=problems"), ["answered-no-ack.ack.A"]);
+    assert_eq!(ids("method=ACK").len(), 2);
+    assert_eq!(ids("method=BYE").len() + ids("kind=REST").len() + ids("leg=B1").len() + ids("node=proxy-1").len(), 0);
+    let counts = ladder("method=BYE").counts;
+    assert_eq!((counts.unmet, counts.problems), ((0, 2), 0));
+    assert_eq!(ladder("").counts.problems, 1);
 }

@@ -42,6 +42,18 @@ pub fn draw(ladder: &Ladder) -> String {
                     out.push_str(&format!("   {behind}\n"));
                 }
             }
+            Line::Unmet(unmet) => {
+                if let Some((from, to)) = unmet.lanes {
+                    let (low, high) = (middle(from.min(to)), middle(from.max(to)));
+                    canvas[low + 1..high].fill('·');
+                    center(&mut canvas, low.midpoint(high), &format!("✗ {}", unmet.what));
+                    let (head, at) = if to < from { ('◀', low + 1) } else { ('▶', high - 1) };
+                    canvas[at] = head;
+                }
+                push(&mut out, &format!("{} {}", unmet.clock.seconds, unmet.state()), &canvas);
+                out.truncate(out.trim_end().len());
+                out.push_str(&format!("   {} [{}]\n", unmet.says, unmet.id));
+            }
             Line::Note(note) => {
                 if let Says::Fork { from, to, .. } = &note.says {
                     canvas[middle(*from)..=middle(*to)].fill('─');

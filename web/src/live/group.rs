@@ -14,7 +14,7 @@ use super::event::{self, Events};
 use super::rows::{Change, Known};
 use crate::reading::Reading;
 use crate::room::Taken;
-use crate::scenario::{Around, Evidence, LiveView, Row, live_view};
+use crate::scenario::{Around, Evidence, Judgement, LiveView, Row, live_view};
 use crate::watch::Seen;
 use crate::{Error, Site, subject};
 
@@ -25,7 +25,7 @@ const MOST: usize = 5_000;
 /// Drawing takes at most this part of the time: a large picture is drawn less often, and every few seconds in any case.
 const SHARE: u32 = 10;
 const SELDOM: Duration = Duration::from_secs(10);
-/// How often the logs of a picture are looked at, of which nothing new comes.
+/// How often the logs and verdicts of a picture are looked at, of which nothing new comes.
 const LOGS: Duration = Duration::from_secs(10);
 /// For so long a picture may fail to be drawn, and how long it is until the next try.
 const FAILS: Duration = Duration::from_mins(1);
@@ -204,7 +204,7 @@ impl Group {
                     // Asked again under the lock.
                     () = self.batches.closed() => {}
                     changed = seen.changed() => if changed.is_err() { return None },
-                    () = tokio::time::sleep(LOGS) => if drawing.logs_changed(site).await { break },
+                    () = tokio::time::sleep(LOGS) => if drawing.is_old(site, subject).await { break },
                 }
             }
         }
@@ -235,9 +235,10 @@ impl Group {
             events.add_json("around", &view.around);
         }
         drawing.number += 1;
-        let LiveView { rows, around, evidence, version, shown } = view;
+        let LiveView { rows, around, evidence, judgement, version, shown } = view;
         drawing.around = Some(around.clone());
         drawing.evidence = Some(evidence);
+        drawing.judgement = judgement;
         let number = drawing.number;
         let snapshot = Snapshot { number, version, shown, rows, around, all: OnceLock::new(), _room: room };
         self.current.send_replace(Some(Arc::new(snapshot)));
@@ -254,12 +255,14 @@ struct Drawing {
     known: Known,
     around: Option<Around>,
     evidence: Option<Evidence>,
+    judgement: Judgement,
 }
 
 impl Drawing {
-    /// Its logs are read to another point than when it was drawn, or nobody reads them any more.
-    async fn logs_changed(&self, site: &Site) -> bool {
+    /// Its logs are read to another point than when it was drawn, or nobody reads them any more, or rules say something else.
+    async fn is_old(&self, site: &Site, subject: &Subject) -> bool {
         let Ok(reading) = Reading::of(site).await else { return false };
         self.evidence.as_ref().is_some_and(|evidence| !evidence.is_as(&reading))
+            || Judgement::of(&site.store, subject).await.is_ok_and(|judgement| judgement != self.judgement)
     }
 }

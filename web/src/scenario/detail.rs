@@ -105,7 +105,7 @@ pub fn detail(flow: &Flow, messages: &[Message], ladder: &Ladder, view: &View, p
 fn row_of(line: &Line) -> Option<&Row> {
     match line {
         Line::Row(row) => Some(row),
-        Line::Note(_) => None,
+        Line::Note(_) | Line::Unmet(_) => None,
     }
 }
 

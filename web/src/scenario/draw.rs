@@ -14,6 +14,7 @@ use super::detail::{Content, Detail, detail};
 use super::empty::{Empty, empty};
 use super::evidence::Evidence;
 use super::headline::{Headline, headline};
+use super::judgement::{Judgement, Verdict, verdict};
 use super::problems::{Problems, problems};
 use super::text::Look;
 use super::tools::{Tools, link, tools};
@@ -32,6 +33,7 @@ use crate::words::{count, counted};
 pub struct Asked {
     pub picture: Arc<Picture>,
     pub evidence: Evidence,
+    pub judgement: Judgement,
     pub view: View,
     /// What of its address is not understood.
     pub misread: Vec<String>,
@@ -59,6 +61,7 @@ struct ScenarioPage {
     last: String,
     ago: String,
     joined: Vec<Joined>,
+    verdict: Option<Verdict>,
     problems: Problems,
     notices: Vec<String>,
     whose: String,
@@ -82,6 +85,7 @@ struct TablePage {
     query: String,
     title: String,
     head: Headline,
+    verdict: Option<Verdict>,
     zone: String,
     notices: Vec<String>,
     tools: Tools,
@@ -143,7 +147,7 @@ pub fn page(asked: &Asked) -> Result<String, Error> {
 
 fn ladder(asked: &Asked) -> Ladder {
     let Picture { messages, flow, .. } = &*asked.picture;
-    let mut ladder = layout(flow, messages, &asked.view);
+    let mut ladder = layout(flow, messages, &asked.judgement.told, &asked.view);
     ladder.columns.note_logs(flow, |log| asked.evidence.read(log));
     ladder
 }
@@ -151,11 +155,12 @@ fn ladder(asked: &Asked) -> Ladder {
 fn template(asked: &Asked, ladder: Ladder, path: String, detail: Option<Detail>) -> ScenarioPage {
     let Asked { picture, evidence, view, frame, now, .. } = asked;
     let Picture { scenario, messages, flow, .. } = &**picture;
-    let head = headline(scenario, flow, messages, evidence);
+    let head = headline(scenario, flow, messages, evidence, &asked.judgement);
     ScenarioPage {
         query: link(&View { open: None, tab: Tab::Parsed, page: None, ..view.clone() }),
         live: link(&View { page: (ladder.pages > 1).then_some(ladder.page), ..view.clone() }),
-        version: picture.shown,
+        version: asked.judgement.mark(picture.shown),
+        verdict: verdict(&asked.judgement, &ladder, view),
         title: title(&head),
         last: Clock::of(scenario.row.last, view.zone).to_the_second(),
         ago: ago(scenario.row.last, *now),
@@ -221,13 +226,14 @@ pub fn table(asked: &Asked) -> Result<String, Error> {
     let Asked { picture, evidence, view, frame, .. } = asked;
     let Picture { scenario, messages, flow, .. } = &**picture;
     let ladder = ladder(asked);
-    let head = headline(scenario, flow, messages, evidence);
+    let head = headline(scenario, flow, messages, evidence, &asked.judgement);
     let template = TablePage {
         path: subject::path(&scenario.row.subject),
         id: id(&scenario.row.subject),
         joins_later: scenario.row.subject.scenario().is_none(),
         query: link(view),
         title: title(&head),
+        verdict: verdict(&asked.judgement, &ladder, view),
         zone: view.zone.label(scenario.row.first),
         notices: notices(asked, &ladder),
         tools: tools(flow, &ladder, view),
@@ -261,6 +267,7 @@ fn line_id(line: &Line) -> String {
     match line {
         Line::Row(row) => format!("m{}", row.id),
         Line::Note(note) => note.id(),
+        Line::Unmet(unmet) => unmet.id.clone(),
     }
 }
 

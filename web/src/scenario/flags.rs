@@ -17,6 +17,8 @@ pub struct Flag {
     pub text: String,
     pub strong: String,
     pub rest: String,
+    /// Another row, by its id.
+    pub to: String,
 }
 
 pub fn flags(flow: &Flow, messages: &[Message], row: &Row, asked: usize) -> Vec<Flag> {
@@ -24,7 +26,7 @@ pub fn flags(flow: &Flow, messages: &[Message], row: &Row, asked: usize) -> Vec<
     let message = &messages[asked];
     let mut flags = Vec::new();
     let mut flag = |glyph, text: String| {
-        flags.push(Flag { glyph, text, strong: String::new(), rest: String::new() });
+        flags.push(Flag { glyph, text, strong: String::new(), rest: String::new(), to: String::new() });
     };
     if message.provisional {
         flag("g-clock", "Provisional: the rest of this record is not read yet.".into());
@@ -46,6 +48,12 @@ pub fn flags(flow: &Flow, messages: &[Message], row: &Row, asked: usize) -> Vec<
     }
     for fault in message.facts.faults.iter().take(20) {
         flag("g-missing", format!("Not as the grammar has it: {} at byte {}.", fault.what, count(fault.at)));
+    }
+    if let Some(said) = &row.said {
+        let text = format!("{}, {}. ", said.short, said.says);
+        let due = said.anchors.iter().find_map(|anchor| anchor.strip_suffix(".came")).unwrap_or_default();
+        let (strong, rest) = (String::new(), String::new());
+        flags.push(Flag { glyph: "g-missing", text, strong, rest, to: due.to_owned() });
     }
     if !of.repeats.is_empty() {
         flags.push(sent_again(&messages[of.message], &since_first(of, flow, messages)));
@@ -69,5 +77,5 @@ fn sent_again(message: &Message, since: &[i64]) -> Flag {
         Pace::Odd => ("Odd", ": not the intervals of RFC 3261 (0.5 s, doubling)."),
         Pace::NoTimer => ("", "No timer of RFC 3261 sends this: something asked for it again."),
     };
-    Flag { glyph: "g-again", text, strong: strong.into(), rest: rest.into() }
+    Flag { glyph: "g-again", text, strong: strong.into(), rest: rest.into(), to: String::new() }
 }

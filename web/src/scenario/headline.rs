@@ -5,9 +5,11 @@ use message::flow::{Caller, End, Flow, Got, Outcome as Ended, Row};
 use message::kind::Kind;
 use message::logged::Message;
 use record::time::Timestamp;
+use rule::verdict::Outcome as Verdict;
 use store::scenario::{Scenario, ScenarioRow};
 
 use super::evidence::Evidence;
+use super::judgement::Judgement;
 use crate::ladder::entry::is_answer;
 use crate::ladder::words::{duration, shortened};
 use crate::words::{Came, Outcome};
@@ -37,7 +39,13 @@ pub struct Fact {
     pub title: String,
 }
 
-pub fn headline(scenario: &Scenario, flow: &Flow, messages: &[Message], evidence: &Evidence) -> Headline {
+pub fn headline(
+    scenario: &Scenario,
+    flow: &Flow,
+    messages: &[Message],
+    evidence: &Evidence,
+    judgement: &Judgement,
+) -> Headline {
     let row = &scenario.row;
     let head = Head { row, flow, messages, read_to: evidence.read_to() };
     let caller = flow.course.first().filter(|_| row.class == CallClass::Call);
@@ -47,8 +55,23 @@ pub fn headline(scenario: &Scenario, flow: &Flow, messages: &[Message], evidence
         class: row.class.name(),
         caller: flow.caller.clone().or_else(|| row.caller.clone()),
         callee: flow.callee.clone().filter(|_| !row.class.is_daily()).or_else(|| crate::words::callee(row).cloned()),
-        facts: head.facts(caller, evidence),
+        facts: head.facts(caller, evidence).into_iter().chain(judged(judgement)).collect(),
     }
+}
+
+/// What rules say, where nothing is wrong.
+fn judged(judgement: &Judgement) -> Option<Fact> {
+    let (outcome, class, _) = judgement.worst.as_ref()?;
+    let text = match (outcome, class) {
+        (Verdict::Ok, _) => "as expected".to_owned(),
+        (Verdict::Business, Some(class)) => format!("an ordinary end, {class}"),
+        (Verdict::Business, None) => "an ordinary end".to_owned(),
+        (Verdict::Open, _) => "nothing missed so far".to_owned(),
+        _ => return None,
+    };
+    let good = *outcome == Verdict::Ok;
+    let title = if good { "Each step that rules wait for came in time" } else { "" };
+    Some(Fact { name: "Rules", text, good, title: title.to_owned() })
 }
 
 /// How it came out: as its course says, and without an INVITE as its row does.

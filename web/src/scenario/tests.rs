@@ -12,6 +12,7 @@ use store::scenario::{Join, Scenario, ScenarioCall, ScenarioRow, Subject};
 
 use super::draw::{self, Asked};
 use super::evidence::Evidence;
+use super::judgement::Judgement;
 use crate::ladder::sample::{NOON, Sample, forked_call};
 use crate::ladder::view::{RowId, View};
 use crate::page::Frame;
@@ -68,6 +69,7 @@ fn frame() -> Frame {
         query: String::new(),
         find: String::new(),
         version: "0".into(),
+        open_alerts: 0,
         new_browser: None,
     }
 }
@@ -98,6 +100,7 @@ fn asked(sample: &Sample, query: &str) -> Asked {
         now: picture.scenario.row.last,
         picture,
         evidence: Evidence::made(4, Vec::new()),
+        judgement: Judgement::default(),
         view: View::read(query).0,
         misread: View::read(query).1,
         frame: frame(),
@@ -419,4 +422,59 @@ fn an_address_that_is_not_understood_says_so() {
             "There is no page 7 of this ladder: it has 1 page.".into(),
         ]
     );
+}
+
+#[test]
+fn the_head_says_what_failed_and_leads_to_its_row() {
+    use crate::ladder::sample::told;
+    use rule::told::Seen;
+    use rule::verdict::Outcome;
+    let sample = forked_call();
+    let told = |seen, due| told("ack: ACK to device within 32s of answer else no-ack", "no-ack", seen, None, due);
+    let judgement = Judgement::made((Outcome::Failed, "no-ack", "answered-no-ack"), vec![told(Seen::Missed, 46_006)]);
+    let page = |judgement: Judgement, query: &str| {
+        let html = draw::page(&Asked { judgement, ..asked(&sample, query) }).unwrap();
+        let page = Html::parse_document(&html);
+        sound(&page);
+        page
+    };
+    let failed = page(judgement.clone(), "");
+    assert_eq!(texts(&failed, ".judged"), ["failed: 200 OK was never acknowledged no-ack go to the row"]);
+    let lines = texts(&failed, ".told li");
+    assert_eq!(lines, ["ACK never came from alice-ios to sbc-1 within 32 s of answer answered-no-ack"]);
+    let row = failed.select(&selector("#flow li[id='answered-no-ack.ack.A'] a.miss.wrong")).next().expect("its row");
+    let read = row.text().collect::<String>();
+    assert_eq!(
+        read,
+        "12:00:46.006 missingalice-ios  to sbc-1SIP, leg Aexpected ACKwithin 32 s of answer, never seenanswered-no-ack, no-ack"
+    );
+    // Rows around it, by time.
+    let ids: Vec<&str> = failed.select(&selector("#flow li[id]")).filter_map(|li| li.value().id()).collect();
+    let at = ids.iter().position(|id| *id == "answered-no-ack.ack.A").expect("in the list");
+    assert!(ids[at - 1].starts_with("gap-") && ids[at + 1].starts_with('m'), "{ids:?}");
+    // A filter that hides it: the way to it shows all.
+    let hidden = page(judgement.clone(), "kind=PUSH");
+    let jump = hidden.select(&selector(".jump")).next().expect("a way").value().attr("href").unwrap();
+    assert!(jump.starts_with("?m=") && jump.ends_with("#answered-no-ack.ack.A"), "{jump}");
+    let blind = Judgement::made((Outcome::Unknown, "no-ack", "answered-no-ack"), vec![told(Seen::CannotTell, 46_006)]);
+    let blind = page(blind, "");
+    assert_eq!(texts(&blind, ".judged b"), ["cannot tell"]);
+    assert_eq!(texts(&blind, "a.cannot .by > span"), ["sbc-1 is not known to log ACKanswered-no-ack, no-ack"]);
+    // Without script, in the table, too.
+    let table = draw::table(&Asked { judgement, ..asked(&sample, "") }).unwrap();
+    let table = Html::parse_document(&table);
+    assert_eq!(texts(&table, "tr.miss td:nth-child(7)"), ["expected ACK"]);
+}
+
+#[test]
+fn a_page_is_another_one_once_rules_say_something_else() {
+    use crate::ladder::sample::told;
+    use rule::told::Seen;
+    use rule::verdict::Outcome;
+    let of = |seen, due| vec![told("ack: ACK to device else no-ack", "no-ack", seen, None, due)];
+    let mark = |told| Judgement::made((Outcome::Failed, "no-ack", "answered-no-ack"), told).mark(7);
+    assert_eq!(Judgement::default().mark(7), 7);
+    assert_ne!(mark(of(Seen::Missed, 1)), 7);
+    assert_ne!(mark(of(Seen::Missed, 1)), mark(of(Seen::Late, 1)));
+    assert_eq!(mark(of(Seen::Missed, 1)), mark(of(Seen::Missed, 1)));
 }

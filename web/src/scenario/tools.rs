@@ -49,9 +49,10 @@ pub fn tools(flow: &Flow, ladder: &Ladder, view: &View) -> Tools {
     let counts = &ladder.counts;
     // A filter of rows begins at the first page again.
     let base = View { page: None, ..view.clone() };
+    let total = counts.total + counts.unmet.1;
     let of = match ladder.columns.hidden {
-        0 => format!("of {}", counted(counts.total, "row")),
-        nodes => format!("of {}, {} hidden", counted(counts.total, "row"), counted(nodes, "node")),
+        0 => format!("of {}", counted(total, "row")),
+        nodes => format!("of {}, {} hidden", counted(total, "row"), counted(nodes, "node")),
     };
     let all = link(&base.show_all());
     Tools {
@@ -60,9 +61,9 @@ pub fn tools(flow: &Flow, ladder: &Ladder, view: &View) -> Tools {
         rows: rows(ladder, &base),
         fields: View { find: String::new(), ..base.clone() }.fields(),
         find: view.find.clone(),
-        shown: count(counts.shown),
+        shown: count(counts.shown + counts.unmet.0),
         of,
-        show_all: (counts.shown < counts.total).then_some(all),
+        show_all: (counts.shown + counts.unmet.0 < total).then_some(all),
     }
 }
 

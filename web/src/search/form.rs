@@ -3,6 +3,7 @@
 use message::event::CallClass;
 use message::kind::Kind;
 use record::time::Timestamp;
+use rule::verdict::Outcome;
 use store::search::Filter;
 
 use crate::params::Params;
@@ -46,6 +47,15 @@ pub struct Form {
     /// The final status of the scenario: `486`, `4xx` or `400-499`.
     #[param(required = false, rename = "final")]
     pub outcome: String,
+    /// The worst that any rule says, with commas: failed, late, unknown, open, business, ok.
+    #[param(required = false, rename = "outcome")]
+    pub judged: String,
+    /// The failure class of the worst, such as no-ack.
+    #[param(required = false)]
+    pub failure: String,
+    /// The rule that says the worst. Without `outcome`: of what failed, was late, or cannot be told.
+    #[param(required = false)]
+    pub rule: String,
     /// Classes, with commas: call, registration, keepalive, subscription, other. None: call and other.
     #[param(required = false)]
     pub class: String,
@@ -59,8 +69,10 @@ pub struct Fault {
 }
 
 impl Form {
-    pub const NAMES: [&str; 12] =
-        ["q", "caller", "callee", "person", "call_id", "from", "to", "kind", "method", "status", "final", "class"];
+    pub const NAMES: [&str; 15] = [
+        "q", "caller", "callee", "person", "call_id", "from", "to", "kind", "method", "status", "final", "outcome",
+        "failure", "rule", "class",
+    ];
 
     pub fn read(params: &Params) -> Self {
         let text = |name| params.get(name).unwrap_or("").to_owned();
@@ -76,6 +88,9 @@ impl Form {
             method: text("method"),
             status: text("status"),
             outcome: text("final"),
+            judged: params.all("outcome").collect::<Vec<_>>().join(","),
+            failure: text("failure"),
+            rule: text("rule"),
             class: params.all("class").collect::<Vec<_>>().join(","),
         }
     }
@@ -92,7 +107,7 @@ impl Form {
     }
 
     /// In the order of [`Form::NAMES`].
-    fn values(&self) -> [&str; 12] {
+    fn values(&self) -> [&str; 15] {
         [
             &self.q,
             &self.caller,
@@ -105,6 +120,9 @@ impl Form {
             &self.method,
             &self.status,
             &self.outcome,
+            &self.judged,
+            &self.failure,
+            &self.rule,
             &self.class,
         ]
     }
@@ -142,7 +160,10 @@ impl Form {
             method: given(&self.method),
             status: statuses("status", &self.status, &mut faults),
             final_status: statuses("final", &self.outcome, &mut faults),
-            ..Filter::default()
+            outcomes: outcomes(&self.judged, &mut faults),
+            failure: given(&self.failure),
+            rule: given(&self.rule),
+            since: None,
         };
         if faults.is_empty() { Ok(filter) } else { Err(faults) }
     }
@@ -157,14 +178,28 @@ impl Form {
         let name = |field: &str| match field {
             "call_id" => "Call-ID".to_owned(),
             "final" => "final status".into(),
+            "failure" => "failure class".into(),
             other => other.to_owned(),
         };
         let chip = |(field, value): &(String, String)| {
-            let value = if field == "class" { class_words(value) } else { value.clone() };
+            let value = match field.as_str() {
+                "class" => class_words(value),
+                "outcome" => outcome_words(value),
+                _ => value.clone(),
+            };
             (format!("{} {value}", name(field)), params.without(field))
         };
         params.pairs().iter().filter(|(field, _)| field != "q").map(chip).collect()
     }
+}
+
+/// `failed, cannot tell`
+fn outcome_words(names: &str) -> String {
+    let word = |name: &str| match Outcome::ALL.into_iter().find(|outcome| outcome.name() == name) {
+        Some(outcome) => words::judged(outcome).0.to_owned(),
+        None => name.to_owned(),
+    };
+    names.split(',').map(|name| word(name.trim())).collect::<Vec<_>>().join(", ")
 }
 
 fn class_words(names: &str) -> String {
@@ -192,6 +227,21 @@ fn classes(names: &str, faults: &mut Vec<Fault>) -> Vec<CallClass> {
         }
     }
     classes
+}
+
+fn outcomes(names: &str, faults: &mut Vec<Fault>) -> Vec<Outcome> {
+    let mut outcomes = Vec::new();
+    for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+        match Outcome::ALL.into_iter().find(|outcome| outcome.name() == name) {
+            Some(outcome) if outcomes.contains(&outcome) => {}
+            Some(outcome) => outcomes.push(outcome),
+            None => {
+                let known = Outcome::ALL.map(Outcome::name).join(", ");
+                faults.push(Fault { field: "outcome", text: format!("there is no outcome \"{name}\": {known}") });
+            }
+        }
+    }
+    outcomes
 }
 
 pub(crate) fn kind(text: &str, faults: &mut Vec<Fault>) -> Option<Kind> {
@@ -244,6 +294,15 @@ mod tests {
     }
 
     #[test]
+    fn outcomes_are_read_by_name_and_said_in_words() {
+        let form = Form { judged: "failed, unknown,failed".into(), ..Form::default() };
+        assert_eq!(form.filter(Zone::UTC).unwrap().outcomes, [Outcome::Failed, Outcome::Unknown]);
+        assert_eq!(form.chips()[0].0, "outcome failed, cannot tell, failed");
+        let faults = Form { judged: "broken".into(), ..Form::default() }.filter(Zone::UTC).unwrap_err();
+        assert_eq!(faults[0].text, "there is no outcome \"broken\": failed, late, unknown, open, business, ok");
+    }
+
+    #[test]
     fn an_end_before_its_beginning_is_a_fault() {
         let form = Form { from: "2026-09-14".into(), to: "2026-09-13".into(), ..Form::default() };
         assert_eq!(form.filter(Zone::UTC).unwrap_err()[0].field, "to");
@@ -267,7 +326,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_filter_survives_address_form_address(values in prop::collection::vec("[a-zA-Z0-9+@%&=;#äöü<>\"']{0,12}", 12)) {
+        fn every_filter_survives_address_form_address(values in prop::collection::vec("[a-zA-Z0-9+@%&=;#äöü<>\"']{0,12}", 15)) {
             let params: Params = Form::NAMES.iter().map(|n| (*n).to_owned()).zip(values).collect();
             let form = Form::read(&params);
             let shown = form.params().to_string();

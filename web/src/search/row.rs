@@ -3,6 +3,7 @@
 use message::event::CallClass;
 use message::kind::Kind;
 use record::time::Timestamp;
+use rule::verdict::Outcome as Verdict;
 use store::scenario::{ScenarioRow, Subject};
 
 use crate::ladder::words::duration;
@@ -34,6 +35,8 @@ pub struct Row {
     pub remark: String,
     /// How long they talked; of what is no call, how long it went on. Nothing where one message is all there is.
     pub lasted: String,
+    /// What rules say, where it did not go well: the word, its class of `app.css`, failure class and rule.
+    pub judged: Option<Judged>,
     /// `2 problems`
     pub problems: String,
     /// `3 devices`, where there are several.
@@ -45,6 +48,14 @@ pub struct Row {
     pub nodes: String,
     /// Symbol, name and count of each kind it holds; nothing where all is SIP.
     pub kinds: Vec<(&'static str, &'static str, String)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Judged {
+    pub word: &'static str,
+    pub tone: &'static str,
+    pub failure: String,
+    pub rule: String,
 }
 
 impl Row {
@@ -81,6 +92,7 @@ impl Row {
             outcome: words::outcome(&words::Came::of(row)),
             remark: remark(row),
             lasted: lasted(row),
+            judged: judged(row),
             problems: match row.problems {
                 Some(problems @ 1..) => words::counted(problems, "problem").replace(' ', "\u{a0}"),
                 _ => String::new(),
@@ -97,6 +109,13 @@ impl Row {
             kinds: kinds(row),
         }
     }
+}
+
+fn judged(row: &ScenarioRow) -> Option<Judged> {
+    let outcome = row.outcome.filter(|outcome| *outcome <= Verdict::Unknown)?;
+    let (word, tone) = words::judged(outcome);
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    Some(Judged { word, tone, failure: text(&row.failure), rule: text(&row.rule) })
 }
 
 fn lasted(row: &ScenarioRow) -> String {

@@ -1,0 +1,170 @@
+//! Alerts: failures that are reported together, and what was reported of them.
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use serde::Serialize;
+use store::alert::{Group, Item, ItemState};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::scenarios::text;
+use super::verdicts::{SeverityName, VerdictJson};
+use crate::alerts::{key_of, read_key};
+use crate::problem::{Problem, Refused};
+use crate::{Error, Site};
+
+/// Scenarios of one group.
+const MOST: usize = 1_000;
+
+pub(super) fn routes() -> OpenApiRouter<Site> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one))
+}
+
+/// Failures of one kind, reported together.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Alert)]
+struct AlertJson {
+    /// 16 hex digits. One that closed, and the next of the same kind, have the same key.
+    #[schema(example = "7f3a91c20b44e1d2")]
+    key: String,
+    rule: String,
+    /// The failure class.
+    failure: String,
+    env: String,
+    severity: SeverityName,
+    #[schema(format = DateTime)]
+    opened: String,
+    #[schema(format = DateTime)]
+    changed: String,
+    /// Null while it is open.
+    #[schema(format = DateTime)]
+    closed: Option<String>,
+    /// Scenarios that were ever in it, each leg by itself.
+    scenarios: i64,
+    /// Mails that were made for it.
+    mails: i64,
+    /// When the last of them was made.
+    #[schema(format = DateTime)]
+    reported: Option<String>,
+}
+
+/// Groups, open ones first, then as they changed last.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+struct Alerts {
+    alerts: Vec<AlertJson>,
+}
+
+/// A group with its scenarios, the newest first: at most 1,000.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+struct AlertWithScenarios {
+    alert: AlertJson,
+    scenarios: Vec<AlertScenario>,
+}
+
+/// One scenario, and one leg of it, in a group.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+struct AlertScenario {
+    scenario: String,
+    /// When it failed, by the time in the logs.
+    #[schema(format = DateTime)]
+    at: String,
+    state: AlertState,
+    caller: Option<String>,
+    callee: Option<String>,
+    verdict: VerdictJson,
+    /// Other rules whose failures this one explains.
+    explains: Vec<String>,
+    /// When a mail first said so.
+    #[schema(format = DateTime)]
+    reported: Option<String>,
+}
+
+/// How it stands with one scenario of a group.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[serde(rename_all = "snake_case")]
+enum AlertState {
+    Failed,
+    /// What was missing came after all, too late.
+    Late,
+    /// It did not fail, as is known now.
+    Gone,
+}
+
+/// Alerts, open ones first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/alerts",
+    operation_id = "list_alerts",
+    tag = "alerts",
+    params(("limit" = Option<u64>, Query, description = "1 to 1000; 100 unless given")),
+    responses(
+        Refused,
+        (status = 200, description = "alerts", body = Alerts),
+        (status = 400, description = "a parameter cannot be read", body = Problem, content_type = "application/problem+json")
+    )
+)]
+async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Json<Alerts>, Error> {
+    let params = super::params(query.as_deref(), &[&["limit"]])?;
+    let limit = super::limit(&params)?.unwrap_or(super::LIMIT);
+    let groups = site.store.alert_groups(limit).await?;
+    Ok(Json(Alerts { alerts: groups.iter().map(AlertJson::new).collect() }))
+}
+
+/// One alert with its scenarios: the open one of this key, else the last.
+#[utoipa::path(
+    get,
+    path = "/api/v1/alerts/{key}",
+    operation_id = "get_alert",
+    tag = "alerts",
+    params(("key" = String, Path, description = "16 hex digits")),
+    responses(
+        Refused,
+        (status = 200, description = "the alert", body = AlertWithScenarios),
+        (status = 404, description = "there is none", body = Problem, content_type = "application/problem+json")
+    )
+)]
+async fn one(State(site): State<Site>, Path(key): Path<String>) -> Result<Json<AlertWithScenarios>, Error> {
+    let none = || Error::not_found(format!("there is no alert \"{key}\""), key.clone());
+    let hash = read_key(&key).ok_or_else(none)?;
+    let group = site.store.alert_group(hash).await?.ok_or_else(none)?;
+    let items = site.store.alert_items(group.id, MOST).await?;
+    let scenarios = items.iter().map(AlertScenario::new).collect();
+    Ok(Json(AlertWithScenarios { alert: AlertJson::new(&group), scenarios }))
+}
+
+impl AlertJson {
+    fn new(group: &Group) -> Self {
+        Self {
+            key: key_of(&group.key.hash),
+            rule: group.key.rule.clone(),
+            failure: group.key.failure.clone(),
+            env: group.key.env.clone(),
+            severity: group.severity.into(),
+            opened: group.opened.to_string(),
+            changed: group.changed.to_string(),
+            closed: text(group.closed),
+            scenarios: group.items,
+            mails: group.mails,
+            reported: text(group.reported),
+        }
+    }
+}
+
+impl AlertScenario {
+    fn new(item: &Item) -> Self {
+        Self {
+            scenario: item.scenario.to_string(),
+            at: item.at.to_string(),
+            state: match item.state {
+                ItemState::Failed => AlertState::Failed,
+                ItemState::Late => AlertState::Late,
+                ItemState::Gone => AlertState::Gone,
+            },
+            caller: item.told.caller.clone(),
+            callee: item.told.callee.clone(),
+            verdict: VerdictJson::new(&item.told.told),
+            explains: item.told.also.clone(),
+            reported: text(item.reported),
+        }
+    }
+}

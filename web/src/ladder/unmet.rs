@@ -1,0 +1,332 @@
+//! What rules waited for and did not get, got too late, or cannot tell of: a row at its deadline.
+
+use std::collections::{HashMap, HashSet};
+
+use message::flow::Flow;
+use message::kind::Kind;
+use message::logged::Message;
+use record::id::MessageId;
+use record::time::Timestamp;
+use rule::told::{Seen, Step, Told};
+use rule::verdict::Outcome;
+
+use super::columns::{Columns, colour};
+use super::entry::{Entry, folded};
+use super::row::{Came, Said, glyph};
+use super::view::View;
+use super::words::{Clock, duration, shortened};
+
+/// Letters of what is said of a step.
+const LONGEST: usize = 160;
+
+/// A row without a message.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Unmet {
+    /// `RULE.STEP.LEG`: links in mails end in it.
+    pub id: String,
+    pub state: State,
+    pub at: Timestamp,
+    pub clock: Clock,
+    pub kind: Kind,
+    pub tag: String,
+    pub colour: usize,
+    /// Lanes, where both ends have one.
+    pub lanes: Option<(usize, usize)>,
+    pub from_name: String,
+    pub to_name: String,
+    /// `ACK`, or `2xx to INVITE`.
+    pub what: String,
+    /// `within 32 s of answer, never seen`
+    pub says: String,
+    pub rule: String,
+    pub failure: String,
+    /// The row of what came too late.
+    pub came: Option<MessageId>,
+    /// Lanes of the ladder that it stands in.
+    width: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    Missing,
+    Late,
+    CannotTell,
+}
+
+/// All that rules say, by time and by message.
+#[derive(Debug, Default)]
+pub struct Expected {
+    pub unmet: Vec<Unmet>,
+    /// By message: the first row that shows it is marked.
+    pub said: HashMap<MessageId, Said>,
+}
+
+pub fn expected(told: &[Told], flow: &Flow, columns: &Columns, view: &View) -> Expected {
+    let mut all = Expected::default();
+    let mut used = HashSet::new();
+    for told in told {
+        for (at, step) in told.steps.iter().enumerate() {
+            let id = format!("{}.{}.{}", told.rule, step.name, told.leg);
+            let names_it = told.step == Some(at);
+            let state = match step.seen {
+                Seen::Missed => State::Missing,
+                Seen::Late => State::Late,
+                // A step that no log shows is worth a row only where nobody can tell for that.
+                Seen::CannotTell if names_it && told.outcome == Outcome::Unknown => State::CannotTell,
+                Seen::Forbidden => {
+                    let says = format!("{}: {}", told.rule, words(&step.text));
+                    all.say(step.message, unique(&mut used, id), Came::Forbidden, "not allowed".into(), says);
+                    continue;
+                }
+                _ => continue,
+            };
+            let unmet = unmet(told, step, state, flow, columns, view);
+            if let (State::Late, Some(by)) = (state, step.late_by) {
+                let says = format!("due {}{}", unmet.clock.hours, unmet.clock.seconds);
+                let anchor = format!("{id}.came");
+                all.say(step.message, unique(&mut used, anchor), Came::Late, format!("{} late", duration(by)), says);
+            }
+            all.unmet.push(Unmet { id: unique(&mut used, id), ..unmet });
+        }
+        if told.step.is_none() && told.outcome == Outcome::Failed {
+            let class = told.failure.as_deref().unwrap_or("failed");
+            let says = format!("{} ends with it as {class}", told.rule);
+            all.say(told.ended, unique(&mut used, told.fragment()), Came::Forbidden, "failed".into(), says);
+        }
+    }
+    all.unmet.sort_by_key(|unmet| unmet.at);
+    all
+}
+
+impl Expected {
+    fn say(&mut self, of: Option<MessageId>, anchor: String, state: Came, short: String, says: String) {
+        let Some(of) = of else { return };
+        let says = shortened(&says, LONGEST);
+        match self.said.get_mut(&of) {
+            None => drop(self.said.insert(of, Said { anchors: vec![anchor], state, short, says })),
+            Some(said) => {
+                said.anchors.push(anchor);
+                if state > said.state {
+                    (said.state, said.short, said.says) = (state, short, says);
+                }
+            }
+        }
+    }
+
+    /// What is said of a message that this entry shows, itself or folded, and was not said before.
+    pub fn take(&mut self, entry: &Entry, flow: &Flow, messages: &[Message], fold: bool) -> Option<Said> {
+        if self.said.is_empty() {
+            return None;
+        }
+        let own = self.said.remove(&messages[entry.message].id);
+        let row = &flow.rows[entry.row];
+        own.or_else(|| folded(row).filter(|_| fold).find_map(|at| self.said.remove(&messages[at].id)))
+    }
+}
+
+fn unmet(told: &Told, step: &Step, state: State, flow: &Flow, columns: &Columns, view: &View) -> Unmet {
+    let at = step.due.or(told.due).or_else(|| flow.rows.last().map(|row| row.time)).unwrap_or_default();
+    let leg = flow.legs.iter().position(|leg| leg.tag == told.leg);
+    let lane = |name: &Option<String>| {
+        let node = flow.nodes.iter().position(|node| Some(&node.name) == name.as_ref())?;
+        columns.lanes.get(node).copied().flatten()
+    };
+    let (what, within) = (what(&step.text), within(&step.text));
+    let says = match state {
+        State::Missing if within.is_empty() => "never seen".to_owned(),
+        State::Missing => format!("{within}, never seen"),
+        State::Late => format!("due, came {} late", duration(step.late_by.unwrap_or_default())),
+        State::CannotTell => {
+            step.why.clone().or_else(|| told.why.clone()).unwrap_or_else(|| "a log that would show it is silent".into())
+        }
+    };
+    Unmet {
+        id: String::new(),
+        state,
+        at,
+        clock: Clock::of(at, view.zone),
+        kind: kind(&step.text),
+        tag: told.leg.clone(),
+        colour: leg.map_or(1, colour),
+        lanes: lane(&step.from).zip(lane(&step.to)).filter(|(from, to)| from != to),
+        from_name: step.from.clone().unwrap_or_default(),
+        to_name: step.to.clone().unwrap_or_default(),
+        what,
+        says: shortened(&says, LONGEST),
+        rule: told.rule.clone(),
+        failure: step.failure.clone().unwrap_or_default(),
+        came: step.message.filter(|_| state == State::Late),
+        width: columns.columns.len().max(1),
+    }
+}
+
+impl Unmet {
+    /// It is in view under the filters of rows.
+    pub fn is_in(&self, view: &View) -> bool {
+        (!view.problems || self.state != State::CannotTell) && self.is_in_but_for_problems(view)
+    }
+
+    pub fn is_in_but_for_problems(&self, view: &View) -> bool {
+        let says = |wanted: &String| self.what.to_lowercase().contains(&wanted.to_lowercase());
+        let find =
+            || [&self.what, &self.says, &self.rule, &self.failure].into_iter().any(|text| text.contains(&view.find));
+        (view.legs.is_empty() || view.legs.contains(&self.tag))
+            && (view.kinds.is_empty() || view.kinds.contains(&self.kind))
+            && (view.nodes.is_empty() || view.nodes.contains(&self.from_name) || view.nodes.contains(&self.to_name))
+            && (view.methods.is_empty() || view.methods.iter().any(says))
+            && (view.statuses.is_empty() || view.statuses.iter().any(says))
+            && (view.find.is_empty() || find())
+    }
+
+    pub fn state(&self) -> &'static str {
+        match self.state {
+            State::Missing => "missing",
+            State::Late => "late",
+            State::CannotTell => "cannot tell",
+        }
+    }
+
+    /// Classes of its link.
+    pub fn classes(&self) -> String {
+        let state = match self.state {
+            State::Missing => "miss",
+            State::Late => "late due",
+            State::CannotTell => "cannot",
+        };
+        let reversed = if self.lanes.is_some_and(|(from, to)| to < from) { " rev" } else { "" };
+        format!("m wrong {state}{reversed} leg{}", self.colour)
+    }
+
+    /// Where arrow and label lie; from edge to edge where it is not known who would have sent it.
+    pub fn place(&self) -> String {
+        match self.lanes {
+            Some((from, to)) => format!("s{} e{}", from.min(to), from.max(to)),
+            None => format!("f0 t{}", self.width - 1),
+        }
+    }
+
+    /// Where the words beside it stand: beyond the end with more room.
+    pub fn beside(&self) -> String {
+        let (low, high) = self.lanes.map_or((0, 0), |(from, to)| (from.min(to), from.max(to)));
+        if self.width - 1 - high >= low { format!("by right s{high}") } else { format!("by left e{low}") }
+    }
+
+    pub fn glyph(&self) -> &'static str {
+        glyph(self.kind)
+    }
+
+    /// In one sentence: `ACK from alice-ios to sbc-1, within 32 s of answer, never seen`.
+    pub fn sentence(&self) -> String {
+        let mut text = self.what.clone();
+        if !self.from_name.is_empty() {
+            text.push_str(&format!(" from {}", self.from_name));
+        }
+        if !self.to_name.is_empty() {
+            text.push_str(&format!(" to {}", self.to_name));
+        }
+        format!("{text}: {}", self.says)
+    }
+}
+
+/// An id that no other element of the page has.
+fn unique(used: &mut HashSet<String>, id: String) -> String {
+    let mut free = id.clone();
+    let mut nth = 2;
+    while !used.insert(free.clone()) {
+        free = format!("{id}.{nth}");
+        nth += 1;
+    }
+    free
+}
+
+/// The step without its label and what it is called when it fails.
+pub fn words(text: &str) -> &str {
+    let text = text.split_once(": ").filter(|(label, _)| !label.contains(' ')).map_or(text, |(_, rest)| rest);
+    let text = text.rsplit_once(" else ").map_or(text, |(rest, _)| rest);
+    text.strip_suffix(" optional").unwrap_or(text)
+}
+
+/// `ack: ACK to device within 32s of answer else no-ack` waits for `ACK`.
+pub fn what(text: &str) -> String {
+    let pattern = &words(text)[..timing_at(words(text))];
+    let pattern = pattern.strip_prefix("no ").unwrap_or(pattern);
+    let terms = pattern.split(" or ").map(|term| {
+        let ends = [" from ", " to ", " with "].iter().filter_map(|word| term.find(word)).min();
+        let term = &term[..ends.unwrap_or(term.len())];
+        let Some((codes, method)) = term.split_once(' ').filter(|_| term.starts_with(|c: char| c.is_ascii_digit()))
+        else {
+            return term.replace('|', " or ");
+        };
+        let answer = match codes {
+            "1xx-6xx" => "any answer".to_owned(),
+            "2xx-6xx" | "2xx-5xx" => "final answer".to_owned(),
+            codes => codes.replace('|', " or "),
+        };
+        format!("{answer} to {}", method.replace('|', " or "))
+    });
+    let mut seen = Vec::new();
+    for term in terms {
+        if !seen.contains(&term) {
+            seen.push(term);
+        }
+    }
+    seen.join(" or ")
+}
+
+/// `within 32 s of answer`
+pub fn within(text: &str) -> String {
+    let words = words(text);
+    let timing = words[timing_at(words)..].trim();
+    // A space between a number and its unit, as everywhere on the pages.
+    let mut out = String::with_capacity(timing.len() + 2);
+    let mut before = ' ';
+    for letter in timing.chars() {
+        if before.is_ascii_digit() && letter.is_ascii_alphabetic() {
+            out.push(' ');
+        }
+        out.push(letter);
+        before = letter;
+    }
+    out.strip_suffix(" of start").map(str::to_owned).unwrap_or(out)
+}
+
+fn timing_at(words: &str) -> usize {
+    [" within ", " before "].iter().filter_map(|word| words.find(word)).min().unwrap_or(words.len())
+}
+
+fn kind(text: &str) -> Kind {
+    let is = |method: &str| words(text).split([' ', '|']).any(|word| word == method);
+    if is("PUSH") {
+        Kind::Push
+    } else if ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().any(is) {
+        Kind::Rest
+    } else {
+        Kind::Sip
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_said_in_the_words_of_the_page() {
+        let say = |text: &str| format!("{} / {}", what(text), within(text));
+        assert_eq!(say("ack: ACK to device within 32s of answer else no-ack"), "ACK / within 32 s of answer");
+        assert_eq!(
+            say("trying: 1xx-6xx INVITE to caller within 2s else no-response"),
+            "any answer to INVITE / within 2 s"
+        );
+        assert_eq!(say("2xx INVITE to caller within 2s of start else answer-lost"), "2xx to INVITE / within 2 s");
+        assert_eq!(
+            say("ringing: 180|183|2xx-6xx INVITE from device within 5s of invite else no-ring"),
+            "180 or 183 or 2xx-6xx to INVITE / within 5 s of invite"
+        );
+        assert_eq!(
+            say("answer: 2xx-5xx GET|POST within 2s else api-timeout"),
+            "final answer to GET or POST / within 2 s"
+        );
+        assert_eq!(say("no BYE before answer else early-bye"), "BYE / before answer");
+        assert_eq!(kind("answer: 2xx-5xx GET|POST within 2s else api-timeout"), Kind::Rest);
+    }
+}

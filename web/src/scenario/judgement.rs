@@ -1,0 +1,191 @@
+//! What rules say of a scenario, in words: read for each page, since a verdict may change while no message comes.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rule::told::{Seen, Told};
+use rule::verdict::Outcome;
+use store::Store;
+use store::scenario::Subject;
+
+use super::tools::link;
+use crate::Error;
+use crate::ladder::unmet::{what, within, words};
+use crate::ladder::view::View;
+use crate::ladder::words::{Clock, duration, shortened};
+use crate::ladder::{Ladder, Line};
+use crate::words::{count, judged};
+
+/// Instances in the head; the rest is a click away.
+const MOST: usize = 5;
+const LONGEST: usize = 240;
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Judgement {
+    /// The worst that any rule says, with its failure class and rule.
+    pub worst: Option<(Outcome, Option<String>, String)>,
+    /// Instances that failed, were late, or of which nobody can tell.
+    pub told: Vec<Told>,
+    /// By rule and failure class: its sentence.
+    says: BTreeMap<(String, String), String>,
+}
+
+/// The lines of the page's head.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Verdict {
+    /// `failed`, and a class of `app.css`.
+    pub word: &'static str,
+    pub tone: &'static str,
+    /// `a device answered, and the caller never got it`
+    pub says: String,
+    pub failure: String,
+    /// The first problem row.
+    pub href: String,
+    pub lines: Vec<Wrong>,
+    pub more: String,
+}
+
+/// One instance of a rule.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wrong {
+    pub tone: &'static str,
+    /// `ACK`, and what became of it: ` never came from alice-ios to sbc-1 within 32 s of answer`.
+    pub what: String,
+    pub says: String,
+    pub rule: String,
+    pub when: String,
+    pub href: String,
+}
+
+impl Judgement {
+    pub(crate) async fn of(store: &Store, subject: &Subject) -> Result<Self, Error> {
+        let Subject::Scenario(id) = subject else { return Ok(Self::default()) };
+        let Some(worst) = store.worst(*id).await? else { return Ok(Self::default()) };
+        let told = store.verdicts(*id).await?;
+        let book = if told.is_empty() { None } else { store.rulebook().await? };
+        let mut says = BTreeMap::new();
+        for rule in book.into_iter().flat_map(|(book, _)| book.rules) {
+            if told.iter().any(|told| told.rule == rule.id) {
+                says.extend(rule.says.into_iter().map(|(class, sentence)| ((rule.id.clone(), class), sentence)));
+            }
+        }
+        Ok(Self { worst: Some(worst), told, says })
+    }
+
+    /// Of a picture with its verdicts: another one when rules say something else.
+    pub(crate) fn mark(&self, shown: i64) -> i64 {
+        if self.told.is_empty() {
+            return shown;
+        }
+        let mut hasher = DefaultHasher::new();
+        for told in &self.told {
+            (told.fragment(), told.outcome, told.late_by, &told.why).hash(&mut hasher);
+            told.steps
+                .iter()
+                .for_each(|step| (step.seen as u8, step.message, step.late_by, step.due).hash(&mut hasher));
+        }
+        shown.wrapping_add((hasher.finish() >> 2) as i64)
+    }
+
+    /// The instance that the worst is read from.
+    fn first(&self) -> Option<&Told> {
+        let (outcome, failure, rule) = self.worst.as_ref()?;
+        let same = |told: &&Told| told.outcome == *outcome && told.rule == *rule && told.failure == *failure;
+        self.told.iter().find(same).or_else(|| self.told.iter().min_by_key(|told| told.outcome))
+    }
+}
+
+#[cfg(test)]
+impl Judgement {
+    pub fn made((outcome, failure, rule): (Outcome, &str, &str), told: Vec<Told>) -> Self {
+        let says = [((rule.to_owned(), failure.to_owned()), "200 OK was never acknowledged".to_owned())];
+        Self { worst: Some((outcome, Some(failure.into()), rule.into())), told, says: says.into() }
+    }
+}
+
+pub(super) fn verdict(judgement: &Judgement, ladder: &Ladder, view: &View) -> Option<Verdict> {
+    let first = judgement.first()?;
+    let (outcome, failure, _) = judgement.worst.as_ref()?;
+    let (word, tone) = judged(*outcome);
+    let failure = failure.clone().or_else(|| first.failure.clone()).unwrap_or_default();
+    let sentence = judgement.says.get(&(first.rule.clone(), failure.clone())).cloned();
+    let says = match outcome {
+        Outcome::Failed => sentence.unwrap_or_else(|| format!("{}{}", line(first).0, line(first).1)),
+        Outcome::Late => format!("{}{}", line(first).0, line(first).1),
+        _ => first.why.clone().unwrap_or_else(|| "a log that would show it is silent".into()),
+    };
+    let mut told: Vec<&Told> = judgement.told.iter().collect();
+    told.sort_by_key(|told| (told.outcome, !std::ptr::eq(*told, first)));
+    let lines = told.iter().take(MOST).map(|told| {
+        let (what, says) = line(told);
+        let when = told.due.map_or(String::new(), |due| Clock::of(due, view.zone).to_the_second());
+        let tone = judged(told.outcome).1;
+        Wrong {
+            tone,
+            what,
+            says: shortened(&says, LONGEST),
+            rule: told.rule.clone(),
+            when,
+            href: href(told, ladder, view),
+        }
+    });
+    let left = told.len().saturating_sub(MOST);
+    Some(Verdict {
+        word,
+        tone,
+        says: shortened(&says, LONGEST),
+        failure: failure.clone(),
+        href: href(first, ladder, view),
+        lines: lines.collect(),
+        more: if left > 0 { format!("{} more", count(left)) } else { String::new() },
+    })
+}
+
+/// To its row: on this page, else on the page that shows all rows.
+fn href(told: &Told, ladder: &Ladder, view: &View) -> String {
+    let fragment = told.fragment();
+    let here = ladder.lines.iter().any(|line| match line {
+        Line::Unmet(unmet) => unmet.id == fragment,
+        Line::Row(row) => row.anchors().contains(&fragment),
+        Line::Note(_) => false,
+    });
+    if here {
+        return format!("#{fragment}");
+    }
+    let message = told.step.and_then(|step| told.steps.get(step)).and_then(|step| step.message).or(told.ended);
+    let message = message.unwrap_or(told.start);
+    let open = Some(crate::ladder::view::RowId { message, answer: false });
+    // A message that is named hides from no filter, and brings the page it is on.
+    format!("{}#{fragment}", link(&View { open, page: None, ..view.show_all() }))
+}
+
+/// `ACK`, ` never came from alice-ios to sbc-1 within 32 s of answer`
+fn line(told: &Told) -> (String, String) {
+    let Some(step) = told.step.and_then(|step| told.steps.get(step)) else {
+        let class = told.failure.as_deref().unwrap_or("failed");
+        return match told.outcome {
+            Outcome::Unknown => ("Its end".into(), format!(": {}", told.why.as_deref().unwrap_or("nobody can tell"))),
+            _ => ("It ended".into(), format!(" as {class}")),
+        };
+    };
+    let between = match (&step.from, &step.to) {
+        (Some(from), Some(to)) => format!(" from {from} to {to}"),
+        (Some(from), None) => format!(" from {from}"),
+        (None, Some(to)) => format!(" to {to}"),
+        (None, None) => String::new(),
+    };
+    let within = within(&step.text);
+    let within = if within.is_empty() { within } else { format!(" {within}") };
+    match step.seen {
+        Seen::Forbidden => (what(&step.text), format!(" is not allowed: {}", words(&step.text))),
+        Seen::Late => {
+            let late = duration(step.late_by.or(told.late_by).unwrap_or_default());
+            (what(&step.text), format!("{between} came {late} late"))
+        }
+        Seen::CannotTell | Seen::Open => {
+            let why = step.why.as_deref().or(told.why.as_deref()).unwrap_or("a log that would show it is silent");
+            (what(&step.text), format!("{between}: {why}"))
+        }
+        _ => (what(&step.text), format!(" never came{between}{within}")),
+    }
+}

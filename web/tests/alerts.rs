@@ -1,0 +1,187 @@
+//! Alerts, rules and mails: each page with something on it and with nothing, and who may ask for what.
+
+use axum::http::{Request, StatusCode};
+use record::time::Timestamp;
+use store::outgoing::MailState;
+
+use crate::fixture::call;
+use crate::judged::{KEY, judge, mail, rulebook};
+use crate::pages::BEGUN;
+use crate::site::{Site, assert_nothing_inline, attributes, texts};
+
+fn now() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    Timestamp(since.as_micros() as i64)
+}
+
+/// Two calls that failed, one that went well, and a mail of the two.
+async fn failing(server: Option<&str>, state: MailState) -> (Site, i64) {
+    let mut site = Site::new().await;
+    for number in 1..4 {
+        site.ingest.add(&call(BEGUN + i64::from(number) * 60_000_000, number, "alice", "bob", 200, 30)).await;
+    }
+    site.store.keep_rulebook(&rulebook(server), now()).await.unwrap();
+    judge(&site.store, 2, now()).await;
+    let id = mail(&site.store, 0, state, now()).await;
+    (site, id)
+}
+
+#[tokio::test]
+async fn an_alert_says_what_fails_and_leads_to_each_row_where_it_did() {
+    let (site, _) = failing(Some("smtp.example.com"), MailState::Sent).await;
+    let list = site.page("/alerts").await;
+    assert_eq!(texts(&list, ".groups th b"), ["200 OK was never acknowledged"]);
+    assert_eq!(texts(&list, ".groups td[data-th='How many']"), ["2 scenarios"]);
+    assert_eq!(attributes(&list, ".groups th a", "href"), [format!("/a/{KEY}")]);
+    assert_eq!(texts(&list, ".top nav .n"), ["1 open"]);
+    assert!(texts(&list, ".nomail").is_empty());
+    let one = site.page(&format!("/a/{KEY}")).await;
+    assert_nothing_inline(&one, "/a/KEY");
+    assert_eq!(texts(&one, "h1"), ["200 OK was never acknowledged"]);
+    let links = attributes(&one, "section[aria-labelledby='ih'] th a", "href");
+    assert_eq!(links.len(), 2);
+    for link in links {
+        let (path, fragment) = link.split_once('#').unwrap();
+        assert_eq!(fragment, "answered-no-ack.ack.B1");
+        let page = site.page(path).await;
+        assert_eq!(texts(&page, &format!("li[id='{fragment}'] .what b")), ["ACK"]);
+        assert_eq!(texts(&page, ".judged b"), ["failed"]);
+    }
+    assert_eq!(
+        texts(&one, "section[aria-labelledby='ih'] td[data-th='What'] bdi")[0],
+        "no ACK from 192.0.2.20 to bob within 32 s"
+    );
+    assert_eq!(texts(&one, "section[aria-labelledby='mh'] td[data-th='State'] .out"), ["sent"]);
+    assert_eq!(site.get("/a/0000000000000000").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(site.get("/a/nothing").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_api_gives_alerts_and_verdicts_as_the_pages_do() {
+    let (site, _) = failing(None, MailState::NotSent).await;
+    let alerts = site.json("/api/v1/alerts").await;
+    assert_eq!((&alerts["alerts"][0]["key"], &alerts["alerts"][0]["scenarios"]), (&KEY.into(), &2.into()));
+    assert!(alerts["alerts"][0]["closed"].is_null());
+    let one = site.json(&format!("/api/v1/alerts/{KEY}")).await;
+    let scenario = one["scenarios"][0]["scenario"].as_str().unwrap();
+    assert_eq!(one["scenarios"][0]["verdict"]["fragment"], "answered-no-ack.ack.B1");
+    let picture = site.json(&format!("/api/v1/scenarios/{scenario}")).await;
+    assert_eq!(
+        (&picture["scenario"]["outcome"], &picture["scenario"]["failure"]),
+        (&"failed".into(), &"no-ack".into())
+    );
+    assert_eq!(picture["verdicts"][0]["steps"][0]["seen"], "missed");
+    let found = |query: &'static str| async { site.json(query).await["scenarios"].as_array().unwrap().len() };
+    assert_eq!(found("/api/v1/scenarios?outcome=failed").await, 2);
+    assert_eq!(found("/api/v1/scenarios?outcome=ok,late").await, 1);
+    assert_eq!(found("/api/v1/scenarios?failure=no-ack&rule=answered-no-ack").await, 2);
+    assert_eq!(found("/api/v1/scenarios?rule=bye-propagates").await, 0);
+    assert_eq!(site.get("/api/v1/scenarios?outcome=broken").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(site.get("/api/v1/alerts/nothing").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn the_list_names_what_failed_and_the_form_finds_it() {
+    let (site, _) = failing(None, MailState::NotSent).await;
+    let page = site.page("/search?outcome=failed").await;
+    assert_eq!(texts(&page, ".judge"), ["failed no-ack", "failed no-ack"]);
+    assert_eq!(texts(&page, ".how .chip.on bdi"), ["outcome failed"]);
+    assert_eq!(attributes(&page, "#f-outcome option[selected]", "value"), ["failed"]);
+    let wrong = site.page("/search?outcome=broken").await;
+    assert_eq!(
+        texts(&wrong, ".field.wrong small"),
+        ["there is no outcome \"broken\": failed, late, unknown, open, business, ok"]
+    );
+}
+
+#[tokio::test]
+async fn home_says_what_failed_in_the_last_hour_before_it_counts_bytes() {
+    let (site, _) = failing(Some("smtp.example.com"), MailState::Sent).await;
+    let home = site.page("/").await;
+    assert_eq!(texts(&home, ".fails b"), ["2"]);
+    assert!(attributes(&home, ".fails .last", "href")[0].ends_with("#answered-no-ack.ack.B1"));
+    let listed = site.page(&attributes(&home, ".fails .much", "href")[0]).await;
+    assert!(texts(&listed, "h1").contains(&"Search".to_owned()));
+    let order: Vec<String> = attributes(&home, "main section", "class");
+    assert_eq!(order[..2], ["failing", "numbers"]);
+    assert_eq!(texts(&home, ".groups th b"), ["200 OK was never acknowledged"]);
+}
+
+#[tokio::test]
+async fn rules_that_judged_nothing_yet_say_what_they_wait_for() {
+    let mut site = Site::new().await;
+    site.ingest.add(&call(BEGUN, 1, "alice", "bob", 200, 30)).await;
+    assert!(texts(&site.page("/rules").await, ".none b")[0].starts_with("No rule is loaded"));
+    site.store.keep_rulebook(&rulebook(None), now()).await.unwrap();
+    let waits = texts(&site.page("/").await, ".failing .none b");
+    assert_eq!(waits, ["Rules judge once they have seen what this server logs:"]);
+    assert!(texts(&site.page("/rules").await, "p.card")[0].contains("0 of 2 rules"));
+    judge(&site.store, 0, now()).await;
+    assert_eq!(texts(&site.page("/").await, ".failing .out"), ["Nothing that rules watch for."]);
+}
+
+#[tokio::test]
+async fn rules_are_prose_with_counts_that_lead_to_the_list_and_faults_are_loud() {
+    let (site, _) = failing(None, MailState::NotSent).await;
+    let page = site.page("/rules").await;
+    assert_eq!(texts(&page, "#answered-no-ack .chip"), ["failed 2", "ok 1"]);
+    assert!(texts(&page, "#answered-no-ack .prose")[0].starts_with("When a device answers"));
+    assert!(attributes(&page, "#answered-no-ack .chip", "href")[0].contains("outcome=failed&rule=answered-no-ack"));
+    let mut book = rulebook(None);
+    book.faults = vec!["20-ack.toml:3: <b>no such word</b>".into()];
+    site.store.keep_rulebook(&book, Timestamp(now().0 + 1)).await.unwrap();
+    let page = site.page("/rules").await;
+    assert_eq!(texts(&page, "[role='alert'] .fault"), ["20-ack.toml:3: <b>no such word</b>"]);
+}
+
+#[tokio::test]
+async fn without_a_mail_server_pages_say_that_nothing_is_sent_and_how_to_set_it_up() {
+    let (site, id) = failing(None, MailState::NotSent).await;
+    for path in ["/alerts", "/outbox", &format!("/outbox/{id}"), &format!("/a/{KEY}")] {
+        let page = site.page(path).await;
+        assert_nothing_inline(&page, path);
+        assert!(texts(&page, ".nomail")[0].starts_with("Nothing is sent."), "{path}");
+        assert!(texts(&page, ".nomail pre")[0].contains("[mail]"), "{path}");
+    }
+    let mail = site.page(&format!("/outbox/{id}")).await;
+    assert_eq!(texts(&mail, "#ph"), ["As it would be sent"]);
+    assert!(texts(&mail, "pre.letter")[0].starts_with("2 scenarios did not end as expected"));
+    let mut book = rulebook(Some("smtp.example.com"));
+    book.teams.clear();
+    site.store.keep_rulebook(&book, Timestamp(now().0 + 1)).await.unwrap();
+    assert!(texts(&site.page("/outbox").await, ".nomail")[0].starts_with("Nobody is named."));
+}
+
+#[tokio::test]
+async fn a_mail_is_sent_again_by_a_form_of_ours_only() {
+    let (site, id) = failing(Some("smtp.example.com"), MailState::Failed).await;
+    let page = site.page(&format!("/outbox/{id}")).await;
+    assert_eq!(attributes(&page, "main form", "action"), [format!("/outbox/{id}/resend")]);
+    let post = |headers: &'static [(&'static str, &'static str)]| {
+        let request = Request::post(format!("/outbox/{id}/resend")).header("host", "localhost:8080");
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        site.ask(request)
+    };
+    assert_eq!(post(&[]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(post(&[("origin", "http://example.com")]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(post(&[("sec-fetch-site", "cross-site")]).await.status, StatusCode::FORBIDDEN);
+    let state = || async { site.store.mail(id).await.unwrap().unwrap().0.state };
+    assert_eq!(state().await, MailState::Failed);
+    assert_eq!(
+        post(&[("sec-fetch-site", "same-origin"), ("origin", "http://localhost:8080")]).await.status,
+        StatusCode::SEE_OTHER
+    );
+    assert_eq!(state().await, MailState::Queued);
+    assert_eq!(site.get(&format!("/outbox/{id}/resend")).await.status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn an_empty_page_of_each_says_why_and_shows_a_way_out() {
+    let site = Site::new().await;
+    for path in ["/alerts", "/rules", "/outbox"] {
+        let page = site.page(path).await;
+        assert_nothing_inline(&page, path);
+        assert!(!texts(&page, ".none b").is_empty() && !attributes(&page, ".none a", "href").is_empty(), "{path}");
+    }
+    assert_eq!(site.get("/outbox/7").await.status, StatusCode::NOT_FOUND);
+}
