@@ -113,13 +113,14 @@ pub fn decide(look: &Look) -> Decision {
             items.iter().any(|item| item.reported.is_some() && item.told.told.failure == *failure)
         };
         let new_class = fresh.iter().any(|at| !known(&items[*at].told.told.failure));
-        let rose = fresh.len() as i64 >= RISE && rate >= mind.rate.saturating_mul(RISE);
+        let many = fresh.len() as i64 >= RISE;
+        let rose = many && rate >= mind.rate.saturating_mul(RISE);
         let raised = severity as i16 > mind.severity;
         let soon = group.reported.map_or(next, |at| Timestamp(at.0.saturating_add(grouping.group_wait))).min(next);
         match () {
             () if group.mails > 0 && (raised || new_class) => {}
             () if group.mails > 0 && rose && now >= soon => {}
-            () if group.mails > 0 && now < soon => return wait(soon),
+            () if group.mails > 0 && many && now < soon => return wait(soon),
             () => return wait(next),
         }
     }
@@ -218,3 +219,6 @@ pub fn within(items: &[Item], shares: &Shares, amounts: &[Amount], min: u32) -> 
     }
     is
 }
+
+#[cfg(test)]
+mod tests;

@@ -208,3 +208,72 @@ fn read(rules_dir: Option<&Path>, routes: Option<&Path>) -> Result<Files, String
 fn all(faults: &[Fault]) -> String {
     faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUTES: &str =
+        "[[team]]\nname = \"voice\"\nto = [\"voice@example.com\"]\n[[route]]\nmatch = {}\nto = [\"voice\"]\n";
+
+    fn ids(book: &watch::Receiver<Arc<Book>>) -> usize {
+        book.borrow().set.rules.len()
+    }
+
+    #[test]
+    fn files_that_are_wrong_keep_what_was_in_force_and_their_faults_are_shown() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let routes = dir.path().join("routes");
+        let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("written");
+        write("routes", ROUTES);
+        write("20-ack.toml", "");
+        let config = Config { rules_dir: Some(dir.path().into()), routes: Some(routes.clone()), ..Config::default() };
+        let mut shelf = Shelf::open(&config).expect("right");
+        let book = shelf.book();
+        let rules = ids(&book);
+        assert!(rules < RuleSet::built_in().rules.len(), "an empty file switches one off");
+        assert!(!shelf.look(), "nothing changed");
+        // One right and one wrong: neither is in force.
+        write("60-rest.toml", "");
+        write("30-push.toml", "[[rule]]\nid = \"x\"\nper = \"calls\"\n");
+        assert!(shelf.look());
+        assert_eq!(ids(&book), rules);
+        let shown = shelf.shown();
+        assert!(shown.faults.iter().any(|fault| fault.contains("30-push.toml:3")), "{:?}", shown.faults);
+        assert!(shown.rules.iter().any(|rule| rule.id == "rest-answers"));
+        assert!(!shelf.look(), "it is said once");
+        write("30-push.toml", "");
+        assert!(shelf.look());
+        assert!(ids(&book) < rules && shelf.shown().faults.is_empty());
+        assert!(shelf.shown().rules.iter().all(|rule| rule.id != "rest-answers"));
+        // Routes, too.
+        write("routes", &ROUTES.replace("to = [\"voice\"]", "to = [\"vioce\"]"));
+        assert!(shelf.look());
+        assert!(shelf.shown().faults[0].contains("there is no team `vioce`"));
+        assert_eq!(book.borrow().routes.teams[0].name, "voice");
+        std::fs::remove_file(&routes).expect("removed");
+        assert!(shelf.look() && !shelf.look());
+        assert_eq!(book.borrow().routes.teams[0].name, "voice");
+        write("routes", ROUTES);
+        assert!(shelf.look() && shelf.shown().faults.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_changes_is_in_force_and_shown_within_seconds() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let rules = dir.path().join("rules");
+        std::fs::create_dir(&rules).expect("made");
+        let store = Store::open(&store::Location::Directory(dir.path().into())).await.expect("a store");
+        let shelf = Shelf::open(&Config { rules_dir: Some(rules.clone()), ..Config::default() }).expect("right");
+        let mut book = shelf.book();
+        let cancel = CancellationToken::new();
+        let running = tokio::spawn(shelf.run(store.clone(), cancel.clone()));
+        std::fs::write(rules.join("20-ack.toml"), "").expect("written");
+        book.changed().await.expect("it runs");
+        assert!(book.borrow().set.rules.iter().all(|rule| rule.id != "answered-no-ack"));
+        cancel.cancel();
+        running.await.expect("it ends");
+        let (kept, _) = store.rulebook().await.expect("read").expect("kept");
+        assert!(kept.rules.iter().all(|rule| rule.id != "answered-no-ack") && !kept.rules.is_empty());
+    }
+}

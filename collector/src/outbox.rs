@@ -128,3 +128,87 @@ fn spread(mail: &Mail, micros: i64) -> i64 {
     let fifth = micros / 5;
     if fifth == 0 { 0 } else { dice.rem_euclid(2 * fifth) - fifth }
 }
+
+#[cfg(test)]
+mod tests {
+    use store::outgoing::MailKind;
+
+    use super::*;
+    use crate::mail::{Answer, Hold};
+
+    const NOON: Timestamp = Timestamp(1_795_435_200 * SECOND);
+
+    fn mail(attempts: i32) -> Mail {
+        Mail {
+            id: 4711,
+            group: Some(1),
+            kind: MailKind::Firing,
+            state: MailState::Queued,
+            team: "on-call".into(),
+            recipients: "a@example.com,b@example.com".into(),
+            message_id: "<n.1@example.com>".into(),
+            subject: String::new(),
+            created: NOON,
+            not_before: NOON,
+            expires: NOON,
+            sent: None,
+            attempts,
+            last_code: None,
+            last_text: None,
+            lease_until: NOON,
+        }
+    }
+
+    fn answered(next: Next, code: u16, text: &str) -> Sent {
+        Sent { next, said: Ok(Answer::new(code, text)), refused: Vec::new(), later: Vec::new() }
+    }
+
+    fn came(attempts: i32, sent: &Sent, held: Option<i64>) -> Tried {
+        came_of(&mail(attempts), sent, held, &Settings::nowhere("http://localhost"), NOON)
+    }
+
+    /// Seconds, give or take a fifth.
+    fn about(until: Timestamp, seconds: i64) -> bool {
+        (until.micros_since(NOON) / SECOND - seconds).abs() <= seconds / 5
+    }
+
+    #[test]
+    fn what_was_sent_is_sent() {
+        let tried = came(1, &answered(Next::Done, 250, "2.0.0 ok"), Some(FIRST_HOLD));
+        assert_eq!((tried.state, tried.code, tried.hold), (MailState::Sent, Some(250), None));
+        assert_eq!(came(1, &answered(Next::GiveUp, 554, "no"), None).state, MailState::Failed);
+    }
+
+    #[test]
+    fn those_who_were_not_served_get_the_same_mail_once_more_and_the_others_do_not() {
+        let later = vec![("b@example.com".parse().unwrap(), Answer::new(450, "4.2.1 full"))];
+        let tried = came(1, &Sent { later, ..answered(Next::Done, 250, "ok") }, None);
+        assert_eq!((tried.state, tried.recipients.as_deref()), (MailState::Queued, Some("b@example.com")));
+        assert!(about(tried.not_before, 30));
+    }
+
+    #[test]
+    fn a_mail_is_tried_again_after_half_a_minute_and_then_less_and_less_often() {
+        for (tries, seconds) in [(1, 30), (2, 60), (3, 120), (4, 300), (5, 900), (6, 1800), (7, 3600), (40, 3600)] {
+            for next in [Next::Again, Next::Unknown] {
+                let tried = came(tries, &answered(next, 450, "later"), None);
+                assert_eq!((tried.state, tried.hold, tried.recipients), (MailState::Queued, None, None));
+                assert!(about(tried.not_before, seconds), "{tries}: {:?}", tried.not_before);
+            }
+        }
+    }
+
+    #[test]
+    fn an_account_rests_a_quarter_of_an_hour_and_twice_as_long_each_time_up_to_four_hours() {
+        let mut held = None;
+        for minutes in [15, 30, 60, 120, 240, 240] {
+            let tried = came(1, &answered(Next::Hold(Hold::Doubling), 454, "4.7.0 too many"), held);
+            let (until, wait) = tried.hold.expect("it rests");
+            assert_eq!((wait, tried.state), (minutes * 60 * SECOND, MailState::Queued));
+            assert!(about(until, minutes * 60) && tried.not_before == until);
+            held = Some(wait);
+        }
+        let tried = came(1, &answered(Next::Hold(Hold::Hourly), 550, "5.4.5 limit"), held);
+        assert_eq!(tried.hold.map(|(_, wait)| wait), Some(3600 * SECOND));
+    }
+}

@@ -8,3 +8,4 @@ mod mails;
 mod messages;
 mod positions;
 mod refusals;
+mod reports;

@@ -1,0 +1,238 @@
+//! From failures that are stored to mails that wait to be sent.
+
+use std::collections::BTreeMap;
+
+use collector::book::{Book, Shelf};
+use collector::mail::Settings;
+use collector::report::{self, Desk};
+use collector::{Config, correlate};
+use record::id::{MessageId, ScenarioId};
+use record::time::{MINUTE, SECOND, Timestamp};
+use rule::syntax::Severity;
+use rule::told::Told;
+use rule::verdict::Outcome;
+use store::alert::{Alarm, GroupKey, ItemTold, News};
+use store::outgoing::{Mail, MailKind, MailState};
+use store::settle::Settled;
+use store::verdict::Judged;
+use tokio::sync::watch;
+
+use crate::door::{Door, stream};
+
+/// A second after noon of the day after.
+fn at(second: i64) -> Timestamp {
+    Timestamp((1_795_435_200 + 86_400 + second) * SECOND)
+}
+
+/// A collector's database, and what reports of it.
+struct Office {
+    door: Door,
+    logged: String,
+    calls: usize,
+    book: watch::Receiver<std::sync::Arc<Book>>,
+    desk: Desk,
+    _routes: tempfile::NamedTempFile,
+}
+
+impl Office {
+    async fn open(budget: &str) -> Self {
+        let routes = tempfile::NamedTempFile::new().expect("a file");
+        let teams =
+            "[[team]]\nname = \"voice\"\nto = [\"voice@example.com\"]\n[[route]]\nmatch = {}\nto = [\"voice\"]\n";
+        std::fs::write(routes.path(), format!("[budget]\n{budget}\n{teams}")).expect("written");
+        let config = Config { routes: Some(routes.path().into()), ..Config::default() };
+        let book = Shelf::open(&config).expect("right").book();
+        let desk = Desk { settings: Settings::nowhere("http://localhost:8480"), can_send: true };
+        Self { door: Door::open().await, logged: String::new(), calls: 0, book, desk, _routes: routes }
+    }
+
+    /// So many calls more that failed at this second, as they are judged then.
+    async fn fail(&mut self, second: i64, many: usize, judged: impl Fn(usize) -> Judged) {
+        let store = self.door.store.clone();
+        for chunk in 0..many.div_ceil(1000) {
+            let mut log = String::new();
+            for _ in 0..(many - chunk * 1000).min(1000) {
+                self.calls += 1;
+                log += &format!(
+                    "[2026-11-23 12:00:00.000][INVITE][sip:192.0.2.1:5060][sip:192.0.2.2:5060]\nINVITE sip:bob@example.com \
+                     SIP/2.0\r\nCall-ID: call-{}@example.com\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n\n",
+                    self.calls
+                );
+            }
+            let (status, answer) = self.door.append(vec![stream(1, self.logged.len() as u64, &log)]).await;
+            assert!(status.is_success(), "{answer:?}");
+            self.logged += &log;
+        }
+        while correlate::step(&store, "one").await.expect("correlated") > 0 {}
+        let mut nth = 0;
+        loop {
+            let due = store.due("one", at(1_000_000), 60 * SECOND, 200).await.expect("due");
+            if due.is_empty() {
+                break;
+            }
+            let settled: Vec<Settled> = due
+                .into_iter()
+                .map(|due| {
+                    nth += 1;
+                    let judged = Some(judged(nth - 1));
+                    Settled { due, gist: None, problems: 0, next: None, rest_until: Timestamp(0), judged }
+                })
+                .collect();
+            store.settle("one", &settled, at(second)).await.expect("settled");
+        }
+        assert_eq!(nth, many);
+    }
+
+    async fn look(&self, second: i64) {
+        while report::step(&self.door.store, &self.book, &self.desk, at(second)).await.expect("a look") > 0 {}
+    }
+
+    /// What was mailed, the first first.
+    async fn mails(&self) -> Vec<Mail> {
+        let mut mails = self.door.store.mails(None, 10_000).await.expect("mails");
+        mails.reverse();
+        mails
+    }
+
+    /// Subjects of the mails of single groups.
+    async fn subjects(&self) -> Vec<String> {
+        self.mails().await.into_iter().map(|mail| mail.subject).collect()
+    }
+}
+
+fn told(rule: &str, failure: &str) -> Told {
+    Told {
+        rule: rule.into(),
+        version: 1,
+        severity: Severity::Warning,
+        outcome: Outcome::Failed,
+        failure: Some(failure.into()),
+        step: None,
+        due: Some(at(0)),
+        late_by: None,
+        leg: "B1".into(),
+        target: String::new(),
+        start: MessageId::default(),
+        began: at(0),
+        ended: None,
+        steps: Vec::new(),
+        why: None,
+    }
+}
+
+fn alarm(rule: &str, failure: &str, severity: Severity, second: i64, because: Option<&str>) -> Alarm {
+    let mut hash = [0; 8];
+    format!("{failure:>8}").bytes().rev().take(8).enumerate().for_each(|(at, byte)| hash[at] = byte);
+    let facts = because.map(|cause| ("because".to_owned(), cause.to_owned())).into_iter().collect();
+    Alarm {
+        group: GroupKey { hash, route: 0, env: "prod".into(), rule: rule.into(), failure: failure.into() },
+        news: News::Fresh,
+        severity,
+        at: at(second),
+        item: ItemTold { caller: None, callee: None, told: told(rule, failure), also: Vec::new(), facts },
+        wait: 30 * SECOND,
+    }
+}
+
+fn judged(alarms: Vec<Alarm>) -> Judged {
+    let told: Vec<Told> = alarms.iter().map(|alarm| alarm.item.told.clone()).collect();
+    let count = |told: &Told| ((told.rule.clone(), at(0).0.div_euclid(MINUTE), Outcome::Failed), 1);
+    let counts: BTreeMap<_, _> = told.iter().map(count).collect();
+    let worst = told.first().map(|told| (Outcome::Failed, told.failure.clone(), told.rule.clone()));
+    Judged { worst, told, counts, alarms }
+}
+
+#[tokio::test]
+async fn ten_thousand_failures_in_a_minute_are_a_few_mails_and_one_that_tells_of_the_rest() {
+    let mut office = Office::open("per_hour = 12\nper_day = 20\nreserve_critical = 5").await;
+    let warning = |second| {
+        move |nth: usize| {
+            judged(vec![alarm("bye-propagates", &format!("f{}", nth % 50), Severity::Warning, second, None)])
+        }
+    };
+    office.fail(0, 10_000, warning(0)).await;
+    for second in (0..3600).step_by(120) {
+        office.look(30 + second).await;
+    }
+    let mails = office.mails().await;
+    let kinds = |kind: MailKind| mails.iter().filter(|mail| mail.kind == kind).count();
+    assert_eq!((kinds(MailKind::Firing), kinds(MailKind::Storm), mails.len()), (12, 1, 13));
+    let (_, text, _) = office.door.store.mail(mails[12].id).await.expect("read").expect("it is there");
+    assert!(text.contains("7600") || text.contains("7,600"), "38 groups of 200: {text}");
+    let mut scenarios: Vec<ScenarioId> = Vec::new();
+    for group in office.door.store.alert_groups(1000).await.expect("groups") {
+        let items = office.door.store.alert_items(group.id, 10_000).await.expect("items");
+        assert!(items.iter().all(|item| item.reported.is_some()));
+        scenarios.extend(items.iter().map(|item| item.scenario));
+    }
+    scenarios.sort();
+    scenarios.dedup();
+    assert_eq!(scenarios.len(), 10_000, "all of them are in the groups");
+
+    // An hour later the team may have mails again, and the account but two of them.
+    office.fail(3700, 500, warning(3700)).await;
+    for second in (3730..7000).step_by(120) {
+        office.look(second).await;
+    }
+    assert_eq!(office.mails().await.len(), 15, "what is kept for critical ones is untouched");
+    let critical = |_| judged(vec![alarm("answered-no-ack", "no-ack", Severity::Critical, 7000, None)]);
+    office.fail(7000, 1, critical).await;
+    office.look(7030).await;
+    let mails = office.mails().await;
+    assert_eq!((mails.len(), mails[15].kind, mails[15].subject.contains("CRITICAL")), (16, MailKind::Firing, true));
+    // The day after, what waited is told.
+    for second in (86_400..100_000).step_by(300) {
+        office.look(second).await;
+    }
+    for group in office.door.store.alert_groups(1000).await.expect("groups") {
+        let items = office.door.store.alert_items(group.id, 10_000).await.expect("items");
+        assert!(items.iter().all(|item| item.reported.is_some()), "none is forgotten");
+    }
+}
+
+#[tokio::test]
+async fn a_cause_below_its_threshold_hides_nothing_and_one_above_it_is_mailed_alone() {
+    let both = |_| {
+        judged(vec![
+            alarm("rest-answers", "server", Severity::Warning, 0, None),
+            alarm("call-completes", "no-final", Severity::Warning, 0, Some("rest-answers")),
+        ])
+    };
+    // Of all instances that were judged, few failed.
+    let well = |_| Judged {
+        counts: BTreeMap::from([(("rest-answers".to_owned(), at(0).0.div_euclid(MINUTE), Outcome::Ok), 100)]),
+        worst: Some((Outcome::Ok, None, "rest-answers".to_owned())),
+        ..Judged::default()
+    };
+    let mut office = Office::open("").await;
+    office.fail(0, 20, well).await;
+    office.fail(0, 2, both).await;
+    office.look(31).await;
+    let subjects = office.subjects().await;
+    assert_eq!(subjects.len(), 1, "{subjects:?}");
+    assert!(subjects[0].contains("no-final"), "{subjects:?}");
+    let mut office = Office::open("").await;
+    office.fail(0, 20, well).await;
+    office.fail(0, 12, both).await;
+    office.look(31).await;
+    let subjects = office.subjects().await;
+    assert_eq!(subjects.len(), 1, "{subjects:?}");
+    assert!(subjects[0].contains("server"), "{subjects:?}");
+}
+
+#[tokio::test]
+async fn without_a_server_mails_are_made_and_stand_as_not_sent() {
+    let mut office = Office::open("").await;
+    office.desk.can_send = false;
+    office.fail(0, 3, |_| judged(vec![alarm("answered-no-ack", "no-ack", Severity::Critical, 0, None)])).await;
+    office.look(10).await;
+    assert_eq!(office.mails().await, []);
+    office.look(30).await;
+    office.look(31).await;
+    let mails = office.mails().await;
+    assert_eq!(mails.len(), 1);
+    assert_eq!(
+        (mails[0].state, mails[0].kind, mails[0].recipients.as_str()),
+        (MailState::NotSent, MailKind::Firing, "voice@example.com")
+    );
+}
