@@ -4,6 +4,7 @@ mod append;
 mod clocks;
 mod correlation;
 mod door;
+mod judging;
 mod mails;
 mod messages;
 mod positions;
