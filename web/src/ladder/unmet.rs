@@ -90,7 +90,7 @@ pub fn expected(told: &[Told], flow: &Flow, columns: &Columns, view: &View) -> E
         }
         if told.step.is_none() && told.outcome == Outcome::Failed {
             let class = told.failure.as_deref().unwrap_or("failed");
-            let says = format!("{} ends with it as {class}", told.rule);
+            let says = format!("{}: this end is a failure ({class})", told.rule);
             all.say(told.ended, unique(&mut used, told.fragment()), Came::Forbidden, "failed".into(), says);
         }
     }

@@ -165,7 +165,7 @@ fn line(told: &Told) -> (String, String) {
         let class = told.failure.as_deref().unwrap_or("failed");
         return match told.outcome {
             Outcome::Unknown => ("Its end".into(), format!(": {}", told.why.as_deref().unwrap_or("nobody can tell"))),
-            _ => ("It ended".into(), format!(" as {class}")),
+            _ => ("Its end".into(), format!(" counts as a failure ({class})")),
         };
     };
     let between = match (&step.from, &step.to) {
