@@ -5,7 +5,7 @@ SHELL := /bin/bash
 help: ## what there is
 	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: ## recorded calls, played live into a browser page on 127.0.0.1:8480
+demo: ## calls, some of which break, played live into a browser page on 127.0.0.1:8480
 	cargo run --release --bin siptrail -- demo
 
 test: packages ## installs what the tests need, starts it, runs every test

@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 const AFTER: &str = "\
 Examples:
-  siptrail demo                                   recorded calls, played live
+  siptrail demo                                   calls, some of which break, played live
   siptrail watch /var/log/myapp/sip.log           your own log
   siptrail watch '/var/log/myapp/*.log'           a glob, in quotes: files that appear later are followed too
   siptrail watch /var/log/kamailio /srv/app.log   a directory and a file
@@ -34,7 +34,7 @@ pub struct Cli {
 pub enum Command {
     /// Follow logs and browse their calls: agent, collector and pages in one process, nothing to set up
     Watch(Watch),
-    /// Play recorded calls of a forking proxy into a fresh directory and watch them
+    /// Play three minutes of calls into a fresh directory, over and over, and watch them; some break, and rules say so
     Demo(Demo),
     /// Run the server that agents send to and browsers open
     Collector(Configured),
@@ -110,10 +110,13 @@ pub enum From {
 pub struct Demo {
     #[command(flatten)]
     pub pages: Pages,
-    /// A directory for the recorded logs and their messages; it must be empty, and is kept
+    /// A directory for the logs and their messages; it must be empty, and is kept
     /// [default: one of its own, removed at the end]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Plays one round, as if it had just been, so many times as fast: for tests
+    #[arg(long, hide = true, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub speed: Option<u32>,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -1,82 +1,67 @@
-//! `siptrail demo`: recorded calls of a forking proxy, played into a fresh directory and watched.
+//! `siptrail demo`: calls of two servers, played into a fresh directory and watched. Some break, and rules say so.
+//!
+//! [`network`] has the phones and servers, [`story`] their messages, [`register`], [`call`] and [`ending`] what can happen to
+//! them; [`script`] puts calls into three minutes, and [`player`] plays them.
+
+mod call;
+mod ending;
+mod network;
+mod player;
+mod register;
+mod script;
+mod story;
 
 use std::path::{Path, PathBuf};
 
 use ::agent::stop::until_signal;
 use anyhow::Context;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Demo, Following};
 use crate::outcome::WrongConfig;
-use crate::player::Recording;
 use crate::screen;
 use crate::watch::Watch;
+use crate::words::counted;
 
-/// Logs of one recording: they are played side by side.
-type Scene = &'static [(&'static str, &'static [u8])];
-
-/// One proxy alone, then a core proxy and its edge, which both log what passes between them.
-const SCENES: [Scene; 2] = [
-    &[("proxy.log", include_bytes!("../tests/logs/kamailio.log"))],
-    &[
-        ("core.log", include_bytes!("../tests/logs/two-servers/core.log")),
-        ("edge.log", include_bytes!("../tests/logs/two-servers/edge.log")),
-    ],
-];
+use player::Logs;
 
 pub async fn run(asked: Demo) -> anyhow::Result<()> {
     let fresh = Fresh::make(asked.data.as_deref())?;
     let logs = fresh.path.join("logs");
-    make_logs(&logs)?;
+    let written = Logs::make(&logs)?;
     let cancel = until_signal(screen::say).context("cannot wait for signals")?;
-    let follow = Following { logs: vec![logs.clone()], ..Following::default() };
+    let follow = Following { logs: vec![logs], ..Following::default() };
     let watch = Watch::start(asked.pages.listen, fresh.path.join("data"), follow).await?;
-    let player = tokio::spawn(play(logs, cancel.clone()));
+    let pages = format!("http://{}", watch.address());
+    let player = tokio::spawn(play(written, pages, asked.speed));
     let result = watch.follow(cancel).await;
     player.abort();
     result
 }
 
-/// Empty ones at first, so that all of them are followed when the first record is written.
-fn make_logs(logs: &Path) -> anyhow::Result<()> {
-    let told = || format!("cannot make {}", logs.display());
-    std::fs::create_dir(logs).with_context(told)?;
-    for (name, _) in SCENES.into_iter().flatten() {
-        std::fs::File::create(logs.join(name)).with_context(told)?;
-    }
-    Ok(())
-}
-
-async fn play(logs: PathBuf, cancel: CancellationToken) {
-    screen::say(&format!("playing recorded calls into {}", logs.display()));
-    let all = async {
-        for scene in SCENES {
-            play_scene(&logs, scene).await?;
-        }
-        anyhow::Ok(())
-    };
-    tokio::select! {
-        () = cancel.cancelled() => {}
-        result = all => match result {
-            Ok(()) => screen::say("all recorded calls are played; they stay on the page until you press Ctrl-C"),
-            Err(error) => tracing::warn!(error = format!("{error:#}"), "the recording could not be played"),
-        }
+async fn play(mut logs: Logs, pages: String, speed: Option<u32>) {
+    if let Err(error) = rounds(&mut logs, &pages, speed).await {
+        tracing::warn!(error = format!("{error:#}"), "the demo cannot go on");
     }
 }
 
-async fn play_scene(logs: &Path, scene: Scene) -> anyhow::Result<()> {
-    let recordings: Vec<Recording> = scene.iter().map(|(name, log)| Recording::cut(log, &logs.join(name))).collect();
-    let start = collector::ingest::now();
-    let origin = recordings.iter().filter_map(Recording::begins).min().unwrap_or(start);
-    let mut playing = JoinSet::new();
-    for recording in recordings {
-        playing.spawn(recording.play(origin, start));
+/// One after another, until the program ends; at another speed, one.
+async fn rounds(logs: &mut Logs, pages: &str, speed: Option<u32>) -> anyhow::Result<()> {
+    screen::say("three minutes of calls are played, over and over, until you press Ctrl-C");
+    screen::say(&format!(
+        "what breaks is at {pages}/alerts within a minute of its deadline, and the mails that would be sent are at {pages}/outbox"
+    ));
+    loop {
+        let now = collector::ingest::now();
+        let script = script::round(&format!("{:x}", now.0));
+        let factor = speed.unwrap_or(1);
+        player::play(logs, &script, player::begins(now, factor), factor, screen::say).await?;
+        let (calls, broken) = (counted(script.calls as i64, "call"), script.broken);
+        let then = if speed.is_some() { "nothing more is played" } else { "it starts over" };
+        screen::say(&format!("{calls} are played, {broken} of them broken; {then}"));
+        if speed.is_some() {
+            return Ok(());
+        }
     }
-    while let Some(played) = playing.join_next().await {
-        played.context("a player stopped")??;
-    }
-    Ok(())
 }
 
 /// A directory of our own; removed at the end unless the user named it.

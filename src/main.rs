@@ -1,6 +1,6 @@
 //! The binary `siptrail`: wires the libraries together and nothing else.
 //!
-//! [`cli`] says what can be asked; [`watch`] of [`sources`], [`demo`] with its [`player`], [`collector`], [`agent`], [`mail`], [`rules`] do
+//! [`cli`] says what can be asked; [`watch`] of [`sources`], [`demo`], [`collector`], [`agent`], [`mail`], [`rules`] do
 //! it; [`serve`] with its [`doors`], [`settings`], [`progress`] and its [`count`], [`screen`], [`words`] and [`outcome`] are what they share.
 
 mod agent;
@@ -12,7 +12,6 @@ mod doors;
 mod logging;
 mod mail;
 mod outcome;
-mod player;
 mod progress;
 mod rules;
 mod screen;

@@ -52,6 +52,10 @@ impl Watch {
         Ok(Self { server, serving, agent })
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.server.address
+    }
+
     /// Follows and serves until cancelled.
     pub async fn follow(self, cancel: CancellationToken) -> anyhow::Result<()> {
         let (calls, answers) = mpsc::channel(WAITING);
