@@ -51,7 +51,7 @@ mod tests {
         let all = toml::Table::try_from(collector::Config::default()).expect("a table");
         let written = EXAMPLE.parse().expect("a table");
         // These begin a table each, so they stand as examples at the end.
-        assert_eq!(missing(&all, &written, ""), ["key", "kind"]);
+        assert_eq!(missing(&all, &written, ""), ["env", "key", "kind"]);
     }
 
     /// Keys of `all` that `written` has not, tables within tables too.

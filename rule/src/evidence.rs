@@ -24,7 +24,7 @@ pub struct Evidence<'a> {
     pub read: &'a Read,
 }
 
-impl<'a> Evidence<'a> {
+impl Evidence<'_> {
     /// Users whose registrations before the scenario rules want to know: those of calls with a push, and of devices that can be
     /// pushed to. Empty: rules ask for none.
     pub fn wants(messages: &[Message]) -> BTreeSet<String> {
