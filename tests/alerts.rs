@@ -10,8 +10,10 @@ use crate::support::{Api, Database, Exim, Siptrail, eventually, free_port};
 /// Calls that go well, by which it is learned what the logs hold.
 const WELL: [&str; 4] = ["01-basic", "05-fork-busy-answer", "06-answered-elsewhere", "08-late-fork-push"];
 
-/// Cases that fail: their Call-ID, and the rules, failures and steps by which they do.
-const FAIL: [(&str, &str, &[(&str, &str)]); 6] = [
+/// A case that fails: its name, its Call-ID, and by which failures; of each, where its link leads.
+type Failing = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const FAIL: [Failing; 6] = [
     ("40-no-ack", "43d5ffca789d5a33", &[("no-ack", "answered-no-ack.ack.B1")]),
     ("41-still-ringing", "cef028d2dceec25e", &[("still-ringing", "loser-released.released.B2")]),
     ("32-bye-noanswer", "c9c9e88dc48808d9", &[("bye-unanswered", "bye-propagates.answered.B1")]),

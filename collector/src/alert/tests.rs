@@ -128,6 +128,7 @@ fn item(scenario: ScenarioId, at: Timestamp, failure: &str) -> Item {
         start: MessageId::default(),
         began: at,
         ended: None,
+        ending: None,
         steps: Vec::new(),
         why: None,
     };

@@ -115,6 +115,7 @@ fn told(rule: &str, failure: &str) -> Told {
         start: MessageId::default(),
         began: at(0),
         ended: None,
+        ending: None,
         steps: Vec::new(),
         why: None,
     }
