@@ -147,7 +147,7 @@ pub struct Check {
     /// [default: /etc/siptrail/rules, if it is there]
     #[arg(long, env = "SIPTRAIL_RULES", value_name = "DIR")]
     pub rules: Option<PathBuf>,
-    /// Who is told (an example: etc/routes.toml)
+    /// Who is mailed (an example: etc/routes.toml)
     #[arg(long, value_name = "FILE")]
     pub routes: Option<PathBuf>,
 }

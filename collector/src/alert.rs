@@ -11,7 +11,7 @@ use store::alert::{Group, Item, ItemState};
 
 /// While a group keeps changing its mails come less and less often, but never more rarely than this.
 const LONGEST: i64 = HOUR;
-/// So many times as often as before, and at least so many: it is told at once.
+/// So many times as often as before, and at least so many: it is mailed at once.
 const RISE: i64 = 4;
 
 /// What is kept in mind of a group between its mails.

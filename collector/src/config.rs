@@ -27,7 +27,7 @@ pub struct Config {
     pub key: Vec<KeyRule>,
     /// Files of rules, in place of the built-in ones of the same name.
     pub rules_dir: Option<PathBuf>,
-    /// Who is told of failures, and when.
+    /// Who is mailed about failures, and when.
     pub routes: Option<PathBuf>,
     /// `[[env]]`: what the sources of a name belong to, such as prod or lab. The first that matches counts; else it is prod.
     pub env: Vec<EnvRule>,

@@ -1,4 +1,4 @@
-//! `routes.toml`: who is told of which failures, and when.
+//! `routes.toml`: who is mailed about which failures, and when.
 
 use std::collections::BTreeSet;
 
@@ -106,7 +106,7 @@ pub enum Resolved {
     Never,
 }
 
-/// Without acknowledgement after this long, this team is told, too.
+/// Without acknowledgement after this long, this team is mailed, too.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Escalation {
     pub after: i64,
