@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use collector::book;
 use rule::fault::Fault;
 use rule::near::nearest;
 use rule::prose::{explain, explain_watch};
@@ -15,9 +16,6 @@ use crate::screen;
 
 /// Read if it is there and no other is named.
 const DIRECTORY: &str = "/etc/siptrail/rules";
-
-/// Larger files are refused unread.
-const LARGEST: u64 = 1 << 20;
 
 pub fn run(asked: Rules) -> anyhow::Result<()> {
     match asked {
@@ -85,34 +83,14 @@ fn load(dir: Option<&Path>) -> anyhow::Result<Result<RuleSet, Vec<Fault>>> {
     }))
 }
 
-/// Names and texts of the `*.toml` of a directory.
 fn files(dir: &Path) -> Result<Vec<(String, String)>, WrongConfig> {
-    let refused = |what: std::io::Error| {
-        WrongConfig(format!("cannot list {}: {what}; name the directory of your rules with --rules", dir.display()))
-    };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(refused)? {
-        let path = entry.map_err(refused)?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if path.extension().is_some_and(|extension| extension == "toml") && !name.starts_with('.') {
-            files.push((name, text_of(&path)?));
-        }
-    }
-    files.sort();
-    Ok(files)
+    let files = book::files(dir)
+        .map_err(|what| WrongConfig(format!("{what}; name the directory of your rules with --rules")))?;
+    Ok(files.into_iter().collect())
 }
 
 fn routes(file: &Path, rules: &BTreeSet<String>) -> Result<Result<Routes, Vec<Fault>>, WrongConfig> {
-    Ok(Routes::load(&file.display().to_string(), &text_of(file)?, rules))
-}
-
-fn text_of(path: &Path) -> Result<String, WrongConfig> {
-    let refused = |what: &dyn std::fmt::Display| WrongConfig(format!("cannot read {}: {what}", path.display()));
-    let length = std::fs::metadata(path).map_err(|error| refused(&error))?.len();
-    if length > LARGEST {
-        return Err(refused(&format!("it has {length} bytes, and at most {LARGEST} are read")));
-    }
-    std::fs::read_to_string(path).map_err(|error| refused(&error))
+    Ok(Routes::load(&file.display().to_string(), &book::text(file).map_err(WrongConfig)?, rules))
 }
 
 /// Shows all faults; what is left to say is how many there are.

@@ -21,6 +21,9 @@ use crate::ingest::now;
 /// How often is looked whether a file changed.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// Bytes of a file of rules or routes.
+const LARGEST: u64 = 1 << 20;
+
 /// Where there are no routes: failures are grouped, and mailed to nobody.
 const NO_ROUTES: &str =
     "[[team]]\nname = \"on-call\"\nto = [\"nobody@localhost\"]\n[[route]]\nmatch = {}\nto = [\"on-call\"]\n";
@@ -30,7 +33,7 @@ const NO_ROUTES: &str =
 pub struct Book {
     pub set: RuleSet,
     pub routes: Routes,
-    /// The operator says who is told.
+    /// The operator says who is mailed.
     pub has_routes: bool,
     pub env: Vec<EnvRule>,
 }
@@ -190,19 +193,32 @@ fn book(files: &Files, routes_file: Option<&Path>, env: &[EnvRule]) -> Result<Bo
 
 /// Every `*.toml` of the directory, and the routes.
 fn read(rules_dir: Option<&Path>, routes: Option<&Path>) -> Result<Files, String> {
+    let files = rules_dir.map_or_else(|| Ok(BTreeMap::new()), files)?;
+    Ok((files, routes.map(text).transpose()?))
+}
+
+/// Names and texts of the `*.toml` of a directory.
+pub fn files(directory: &Path) -> Result<BTreeMap<String, String>, String> {
+    let refused = |why: std::io::Error| format!("cannot list {}: {why}", directory.display());
     let mut files = BTreeMap::new();
-    let wrong = |path: &Path, why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-    if let Some(directory) = rules_dir {
-        for entry in std::fs::read_dir(directory).map_err(|why| wrong(directory, &why))? {
-            let path = entry.map_err(|why| wrong(directory, &why))?.path();
-            let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned()) else { continue };
-            if path.extension().is_some_and(|end| end == "toml") && !name.starts_with('.') {
-                files.insert(name, std::fs::read_to_string(&path).map_err(|why| wrong(&path, &why))?);
-            }
+    for entry in std::fs::read_dir(directory).map_err(refused)? {
+        let path = entry.map_err(refused)?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if path.extension().is_some_and(|end| end == "toml") && !name.starts_with('.') {
+            files.insert(name, text(&path)?);
         }
     }
-    let routes = routes.map(|path| std::fs::read_to_string(path).map_err(|why| wrong(path, &why))).transpose()?;
-    Ok((files, routes))
+    Ok(files)
+}
+
+/// The text of a file of rules or routes, unless it is too large to be one.
+pub fn text(path: &Path) -> Result<String, String> {
+    let refused = |what: &dyn std::fmt::Display| format!("cannot read {}: {what}", path.display());
+    let length = std::fs::metadata(path).map_err(|error| refused(&error))?.len();
+    if length > LARGEST {
+        return Err(refused(&format!("it has {length} bytes, and at most {LARGEST} are read")));
+    }
+    std::fs::read_to_string(path).map_err(|error| refused(&error))
 }
 
 fn all(faults: &[Fault]) -> String {

@@ -1,5 +1,7 @@
 //! The loop that reports: groups that are due become mails, and their state with them, in one transaction.
 
+mod telling;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,7 +10,6 @@ use record::id::ScenarioId;
 use record::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 use rule::routes::{Mask as RouteMask, Route, Team};
 use rule::syntax::{Rule, Severity};
-use rule::told::Seen;
 use rule::verdict::Outcome;
 use sha2::{Digest, Sha256};
 use store::Store;
@@ -22,7 +23,7 @@ use crate::Error;
 use crate::alert::{Decision, Draft, Look, Mind, Shares, because, decide, within};
 use crate::book::Book;
 use crate::ingest::now;
-use crate::mail::notice::{self, About, Common, Held, Mask, Notice, Reader, Share, State, Storm};
+use crate::mail::notice::{About, Held, Mask, Notice, Reader, Storm};
 use crate::mail::{self, Mailbox, Settings};
 
 /// How long a group is ours to report.
@@ -175,57 +176,6 @@ impl Looking {
             new_mail(desk, team, reader, about.clone(), &self.group.key.env, kind, draft.severity, &seed, now)
         };
         self.teams(book).iter().filter_map(made).collect()
-    }
-
-    /// What a mail tells of it.
-    fn told(&self, book: &Book, draft: &Draft) -> notice::Group {
-        let Self { group, items, .. } = self;
-        let rule = rule(book, &group.key.rule);
-        let says = |class: &str| {
-            let own = rule.and_then(|rule| rule.says.get(class)).or_else(|| book.set.defaults.says.get(class));
-            own.cloned().unwrap_or_else(|| class.to_owned())
-        };
-        let listed = || draft.new.iter().chain(&draft.continuing).map(|at| &items[*at]);
-        let all = || listed().chain(draft.resolved.iter().map(|at| &items[*at]));
-        let times = || all().map(|item| item.at);
-        let step = all().find_map(|item| item.told.told.step.and_then(|step| item.told.told.steps.get(step)));
-        let (failed, judged) = self.shares.get(&HOUR).copied().unwrap_or_default();
-        let mut persons: Vec<_> = listed().filter_map(|item| item.told.callee.as_ref()).collect();
-        persons.sort_unstable();
-        persons.dedup();
-        notice::Group {
-            state: match (draft.first, draft.resolved_all) {
-                (_, true) => State::Resolved,
-                (true, _) => State::Firing,
-                _ => State::Update,
-            },
-            key: u64::from_be_bytes(group.key.hash),
-            severity: draft.severity,
-            rule: group.key.rule.clone(),
-            version: rule.map(|rule| format!("{:016x}", rule.version)[..6].to_owned()).unwrap_or_default(),
-            title: rule.map(|rule| rule.title.clone()).unwrap_or_default(),
-            failure: group.key.failure.clone(),
-            says: says(&group.key.failure),
-            step: step.map_or_else(|| "end".to_owned(), |step| step.name.clone()),
-            missed: match step {
-                Some(step) => missed(&step.text),
-                None => all().find_map(|item| item.told.told.ending.clone()).unwrap_or_default(),
-            },
-            begins: times().min().unwrap_or(group.opened),
-            ends: times().max().unwrap_or(group.changed),
-            share: (judged > 0).then(|| Share {
-                failed: failed.unsigned_abs(),
-                judged: judged.unsigned_abs(),
-                persons: (!persons.is_empty()).then_some(persons.len() as u64),
-                week_ago: None,
-            }),
-            common: common(&listed().collect::<Vec<_>>()),
-            new: draft.new.iter().map(|at| line(&items[*at])).collect(),
-            continuing: draft.continuing.iter().map(|at| line(&items[*at])).collect(),
-            resolved: draft.resolved.iter().map(|at| line(&items[*at])).collect(),
-            max_listed: self.route(book).grouping.max_listed as usize,
-            hidden: notice::Hidden::default(),
-        }
     }
 }
 
@@ -475,86 +425,4 @@ async fn reported(store: &Store, book: &Book, id: &str, now: Timestamp) -> Resul
         of.extend(items.iter().zip(enough).filter(is).map(|(item, _)| item.scenario));
     }
     Ok(of)
-}
-
-/// What was expected, without its label and its class: `no REGISTER from device within 10s of start`.
-fn missed(text: &str) -> String {
-    let text = text.split_once(": ").map_or(text, |(_, text)| text);
-    let text = text.rsplit_once(" else ").map_or(text, |(text, _)| text).trim();
-    let text = &spaced(text);
-    match text.strip_prefix("no ") {
-        Some(forbidden) => forbidden.to_owned(),
-        None => format!("no {text}"),
-    }
-}
-
-/// `10s` as it is read: `10 s`.
-fn spaced(text: &str) -> String {
-    let word = |word: &str| match word.find(|c: char| !c.is_ascii_digit()) {
-        Some(at) if at > 0 && matches!(&word[at..], "ms" | "s" | "m" | "h") => {
-            format!("{} {}", &word[..at], if &word[at..] == "m" { "min" } else { &word[at..] })
-        }
-        _ => word.to_owned(),
-    };
-    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
-}
-
-fn line(item: &Item) -> notice::Item {
-    let told = &item.told.told;
-    let step = told.step.and_then(|step| told.steps.get(step));
-    let met = told.steps.iter().filter(|step| matches!(step.seen, Seen::Met | Seen::Late)).filter_map(|step| {
-        let after = step.time?.micros_since(told.began);
-        Some((after, format!("{} after {}", step.name, seconds(after))))
-    });
-    let seen = met.max_by_key(|(after, _)| *after).map(|(_, text)| text).unwrap_or_default();
-    let fact = |name: &str| item.told.facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-    // The version of what is not known says nothing.
-    let device =
-        fact("platform").into_iter().chain(fact("platform").and(fact("app_version"))).collect::<Vec<_>>().join(" ");
-    let unseen = match (step, told.due) {
-        (Some(step), _) if step.seen == Seen::Forbidden => format!("{} came", missed(&step.text)),
-        (Some(_), Some(due)) => format!("nothing until {}", clock(due)),
-        _ => told.ending.clone().unwrap_or_default(),
-    };
-    notice::Item {
-        scenario: item.scenario.0,
-        at: item.at,
-        caller: item.told.caller.clone().unwrap_or_default(),
-        callee: item.told.callee.clone().unwrap_or_default(),
-        leg: told.leg.clone(),
-        device,
-        seen,
-        unseen,
-        step: step.map_or("end".to_owned(), |step| step.name.clone()),
-        late_by: told.late_by,
-        times: 1,
-        also: item.told.also.clone(),
-    }
-}
-
-/// Facts that most of the listed share.
-fn common(items: &[&Item]) -> Vec<Common> {
-    let mut by: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
-    for item in items {
-        for (name, value) in item.told.facts.iter().filter(|(name, _)| name != "because" && name != "device") {
-            *by.entry(name).or_default().entry(value).or_default() += 1;
-        }
-    }
-    let of = items.len() as u64;
-    let most = |(name, values): (&str, BTreeMap<&str, u64>)| {
-        let (value, has) = values.into_iter().max_by_key(|(_, has)| *has)?;
-        // Of one nothing is common.
-        (of > 1 && has * 10 >= of * 6).then(|| Common { name: name.to_owned(), value: value.to_owned(), has, of })
-    };
-    by.into_iter().filter_map(most).collect()
-}
-
-fn seconds(micros: i64) -> String {
-    format!("{:.2} s", micros as f64 / 1_000_000.0)
-}
-
-/// `12:05:11Z`.
-fn clock(at: Timestamp) -> String {
-    let second = at.0.div_euclid(SECOND).rem_euclid(86_400);
-    format!("{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
 }
