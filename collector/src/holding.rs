@@ -1,18 +1,23 @@
-//! What logs hold, learned from the calls that are over.
+//! What logs hold, learned from calls that are over, and from registrations and requests that had time to be answered.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use message::event::CallClass;
 use message::flow::{End, Flow};
 use message::logged::Message;
 use record::id::ScenarioId;
-use rule::holds::{AllHolds, seen};
+use record::time::{SECOND, Timestamp};
+use rule::holds::{AllHolds, seen_within};
 use store::Store;
+use store::settle::Due;
 
 use crate::Error;
 
 /// Calls that are kept in mind, so that each counts once.
 const CALLS: usize = 200_000;
+/// Timer F: a request is answered by then, or it is not.
+const ANSWERED: i64 = 32 * SECOND;
 /// How often what is known is shared with other collectors.
 const SHARE: Duration = Duration::from_secs(5);
 
@@ -22,24 +27,31 @@ pub struct Holding {
     pub known: AllHolds,
     /// Not shared yet.
     fresh: AllHolds,
-    counted: HashSet<ScenarioId>,
+    /// Up to which time scenarios are counted.
+    counted: HashMap<ScenarioId, Timestamp>,
     shared: Option<Instant>,
 }
 
 impl Holding {
-    /// Counts a call that is over, once.
-    pub fn see(&mut self, id: ScenarioId, flow: &Flow, messages: &[Message]) {
-        if !is_over(flow) {
-            return;
-        }
+    /// Counts what is over, once: a call as a whole, and of anything else what is old enough to have been answered. `read`:
+    /// how far its logs are read.
+    pub fn see(&mut self, due: &Due, flow: &Flow, messages: &[Message], read: Timestamp) {
+        let begins = due.from.unwrap_or(Timestamp(i64::MIN));
+        let ends = match due.class {
+            CallClass::Call if is_over(flow) => Timestamp(i64::MAX),
+            CallClass::Call => begins,
+            _ => Timestamp(read.0.saturating_sub(ANSWERED)),
+        };
         if self.counted.len() > CALLS {
             self.counted.clear();
         }
-        if !self.counted.insert(id) {
+        let counted = self.counted.get(&due.id).copied().unwrap_or(begins).max(begins);
+        if counted >= ends {
             return;
         }
+        self.counted.insert(due.id, ends);
         let Some(day) = messages.iter().map(|message| message.time.day().0).max() else { return };
-        for ((log, sort), count) in seen(flow, messages) {
+        for ((log, sort), count) in seen_within(flow, messages, counted..ends) {
             self.known.entry(log.clone()).or_default().see(day, &sort, count);
             self.fresh.entry(log).or_default().see(day, &sort, count);
         }

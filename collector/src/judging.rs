@@ -18,10 +18,16 @@ use store::verdict::Judged;
 
 use crate::book::Book;
 use crate::config::EnvRule;
+use crate::day;
 
-/// A call with what is known beside it.
+/// A scenario with what is known beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'a> {
+    pub class: CallClass,
+    /// Of one that is filed by day: what began before is judged for good.
+    pub from: Option<Timestamp>,
+    /// The event time to which all of its logs are read that are not silent.
+    pub read_to: Timestamp,
     pub flow: &'a Flow,
     pub messages: &'a [Message],
     pub bindings: &'a [Binding],
@@ -31,11 +37,12 @@ pub struct Case<'a> {
     pub now: Timestamp,
 }
 
-/// What rules say of a call, and the event time after which they may say more, once its logs are read beyond it.
+/// What rules say of a scenario, and the event time after which they may say more, once its logs are read beyond it.
 pub fn judged(book: &Book, case: &Case) -> (Judged, Option<Timestamp>) {
-    let Case { flow, messages, bindings, holds, read, .. } = *case;
-    let evidence = Evidence { flow, messages, class: CallClass::Call, bindings, holds, read };
-    let verdicts = rule::judge(&book.set.rules, &book.set.defaults, &evidence);
+    let Case { class, flow, messages, bindings, holds, read, .. } = *case;
+    let evidence = Evidence { flow, messages, class, bindings, holds, read };
+    let mut verdicts = rule::judge(&book.set.rules, &book.set.defaults, &evidence);
+    verdicts.retain(|verdict| is_its_own(case, verdict));
     let rules: BTreeMap<&str, &Rule> = book.set.rules.iter().map(|rule| (rule.id.as_str(), rule)).collect();
     let mut judged = Judged::default();
     let mut next: Option<Timestamp> = None;
@@ -46,16 +53,54 @@ pub fn judged(book: &Book, case: &Case) -> (Judged, Option<Timestamp>) {
             next = Some(next.map_or(at, |known| known.min(at)));
         }
         if verdict.outcome != Outcome::Open {
-            let minute = flow.rows[verdict.start].time.0.div_euclid(MINUTE);
+            // A day is told apart as it was logged.
+            let began = case.from.map_or(flow.rows[verdict.start].time, |_| day::began(verdict, flow, messages));
+            let minute = began.0.div_euclid(MINUTE);
             *judged.counts.entry((verdict.rule.clone(), minute, verdict.outcome)).or_default() += 1;
         }
     }
     judged.worst =
         worst(&verdicts, &rules).map(|verdict| (verdict.outcome, verdict.class.clone(), verdict.rule.clone()));
-    let told = |verdict: &Verdict| Some(Told::of(verdict, rules.get(verdict.rule.as_str())?, flow, messages));
-    judged.told = verdicts.iter().filter(|verdict| verdict.outcome <= Outcome::Unknown).filter_map(told).collect();
-    judged.alarms = alarms(book, case, &verdicts, &rules);
+    let nths = case.from.map(|_| nths(case, &verdicts));
+    let told = |(at, verdict): (usize, &Verdict)| {
+        let nth = nths.as_ref().map(|nths| nths[at]);
+        Some(Told { nth, ..Told::of(verdict, rules.get(verdict.rule.as_str())?, flow, messages) })
+    };
+    let told: Vec<Option<Told>> = verdicts
+        .iter()
+        .enumerate()
+        .map(|one| Some(one).filter(|(_, verdict)| verdict.outcome <= Outcome::Unknown).and_then(told))
+        .collect();
+    judged.alarms = alarms(book, case, &verdicts, &told, &rules);
+    judged.told = told.into_iter().flatten().collect();
+    let of_rules = verdicts.iter().filter_map(|verdict| Some((verdict, *rules.get(verdict.rule.as_str())?)));
+    judged.window = case.from.map(|from| day::window(from, case.read_to, flow, messages, of_rules));
     (judged, next)
+}
+
+/// A call shows registrations and does not own them, and a day ends at midnight.
+fn is_its_own(case: &Case, verdict: &Verdict) -> bool {
+    let Case { flow, messages, .. } = *case;
+    match case.from {
+        Some(from) => day::is_of_day(from, day::began(verdict, flow, messages)),
+        None => case.class != CallClass::Call || !messages[flow.rows[verdict.start].message].is_registration(),
+    }
+}
+
+/// By verdict: which of the day it is. No two of one rule are the same.
+fn nths(case: &Case, verdicts: &[Verdict]) -> Vec<i32> {
+    let began = |at: &usize| day::began(&verdicts[*at], case.flow, case.messages);
+    let mut order: Vec<usize> = (0..verdicts.len()).collect();
+    order.sort_by_key(began);
+    let mut last: BTreeMap<&str, i32> = BTreeMap::new();
+    let mut nths = vec![0; verdicts.len()];
+    for at in order {
+        let nth = store::verdict::nth(began(&at));
+        let nth = last.get(verdicts[at].rule.as_str()).map_or(nth, |last| nth.max(last.saturating_add(1)));
+        last.insert(&verdicts[at].rule, nth);
+        nths[at] = nth;
+    }
+    nths
 }
 
 /// Of several failures a cause before what it explains, then severity, then the earlier deadline.
@@ -79,15 +124,23 @@ fn explained<'r>(verdicts: &[Verdict], rules: &BTreeMap<&str, &'r Rule>) -> BTre
     explained
 }
 
-fn alarms(book: &Book, case: &Case, verdicts: &[Verdict], rules: &BTreeMap<&str, &Rule>) -> Vec<Alarm> {
+fn alarms(
+    book: &Book,
+    case: &Case,
+    verdicts: &[Verdict],
+    told: &[Option<Told>],
+    rules: &BTreeMap<&str, &Rule>,
+) -> Vec<Alarm> {
     let explained = explained(verdicts, rules);
     let Case { flow, messages, now, .. } = *case;
     let mut alarms = Vec::new();
     let is_failed = |verdict: &Verdict| verdict.outcome == Outcome::Failed;
     let is_recent =
         |verdict: &Verdict| verdict.due.is_some_and(|at| now.micros_since(at) <= book.set.defaults.mail_age);
-    for verdict in verdicts.iter().filter(|verdict| is_failed(verdict)) {
-        let (Some(rule), Some(at)) = (rules.get(verdict.rule.as_str()), verdict.due) else { continue };
+    for (verdict, told) in verdicts.iter().zip(told).filter(|(verdict, _)| is_failed(verdict)) {
+        let (Some(rule), Some(at), Some(told)) = (rules.get(verdict.rule.as_str()), verdict.due, told) else {
+            continue;
+        };
         let causes: Vec<&str> = explained.get(rule.id.as_str()).into_iter().flatten().copied().collect();
         // A cause that is reported hides what it explains; one that waits for more of its kind, or is old, does not.
         let reported = |cause: &str| {
@@ -102,7 +155,6 @@ fn alarms(book: &Book, case: &Case, verdicts: &[Verdict], rules: &BTreeMap<&str,
         };
         let symptoms = verdicts.iter().filter(|other| other.outcome == Outcome::Failed);
         let symptoms = symptoms.filter(|other| rule.explains.contains(&other.rule)).map(|other| other.rule.clone());
-        let told = Told::of(verdict, rule, flow, messages);
         let place = &messages[flow.rows[verdict.start].message].place;
         let env = EnvRule::of(&book.env, &place.agent, &place.source).to_owned();
         let hosts: BTreeSet<&str> = messages.iter().map(|message| message.place.host.as_str()).collect();
@@ -117,7 +169,7 @@ fn alarms(book: &Book, case: &Case, verdicts: &[Verdict], rules: &BTreeMap<&str,
             item: ItemTold {
                 caller: flow.caller.clone(),
                 callee: flow.callee.clone(),
-                told,
+                told: told.clone(),
                 also: symptoms.collect::<BTreeSet<_>>().into_iter().collect(),
                 facts,
             },

@@ -6,8 +6,9 @@
 //! - [`ingest`]: one batch, from wire to commit
 //! - [`correlate`]: the loop in which calls that share keys become scenarios
 //! - [`learned`], [`clock`]: what each log is like; how far clocks are apart
-//! - [`book`]: rules and routes in force; [`holding`]: what logs hold; [`judging`]: what rules say of a call
-//! - [`settle`]: the loop in which it is worked out what happened in each call, and judged
+//! - [`book`]: rules and routes in force; [`holding`]: what logs hold; [`day`]: what of a day is judged for good;
+//!   [`judging`]: what rules say of a scenario
+//! - [`settle`]: the loop in which it is worked out what happened in each scenario, and judged
 //! - [`mail`]: what mails say, and how they reach their server
 //! - [`alert`]: when a group of failures is reported; [`report`]: the loop that makes mails of it; [`outbox`]: the loop that sends
 //! - [`partitions`]: day partitions, made ahead
@@ -20,6 +21,7 @@ pub mod clock;
 pub mod config;
 pub mod correlate;
 pub mod cut;
+pub mod day;
 pub mod holding;
 pub mod http;
 pub mod ingest;

@@ -209,7 +209,7 @@ async fn keep(
         group: look.group.id,
         changed: look.group.changed,
         lease_until: look.group.lease_until,
-        items: told.map(|item| (item.scenario, item.leg.clone())).collect(),
+        items: told.map(|item| (item.scenario, item.leg.clone(), item.nth)).collect(),
         mails,
         state: decision.mind.write(),
         due: decision.due,

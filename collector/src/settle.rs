@@ -1,4 +1,4 @@
-//! The loop that settles calls: what happened in each is worked out once it is quiet, and again when a deadline has passed.
+//! The loop that settles scenarios: what happened in each is worked out once it is quiet, and again when a deadline has passed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use message::clock::{Clocks, Measured, hour};
+use message::event::CallClass;
 use message::flow::{Flow, Log, flow_by};
 use message::gist::Gist;
 use message::logged::Message;
@@ -118,7 +119,9 @@ async fn round(
     let mut calls = Vec::with_capacity(due.len());
     for (due, messages) in store.due_messages(due).await? {
         let first = messages.iter().map(|message| message.time).min().unwrap_or_default();
-        let before = store.registrations_before(&Evidence::wants(&messages), first).await?;
+        let is_call = due.class == CallClass::Call;
+        let wants = if is_call { Evidence::wants(&messages) } else { BTreeSet::new() };
+        let before = store.registrations_before(&wants, first).await?;
         calls.push(Call { due, hour: hour(&messages), messages, bindings: Binding::last(&before) });
     }
     let began: BTreeSet<i64> = calls.iter().map(|call| call.hour).collect();
@@ -135,10 +138,11 @@ async fn round(
     known.holding = holding;
     store.settle(owner, &settled, now).await?;
     // After that: what is learned makes them due again.
-    if let Err(error) = known.logs.learn(store, calls.iter().flat_map(|call| &call.messages)).await {
+    let only_calls = || calls.iter().filter(|call| call.due.class == CallClass::Call);
+    if let Err(error) = known.logs.learn(store, only_calls().flat_map(|call| &call.messages)).await {
         tracing::warn!(%error, "what was seen of logs is not kept; it will be seen again");
     }
-    for (call, measured) in calls.iter().zip(&measured) {
+    for (call, measured) in calls.iter().zip(&measured).filter(|(call, _)| call.due.class == CallClass::Call) {
         known.hours.see(call.hour, measured);
     }
     Ok(())
@@ -179,7 +183,7 @@ fn settle_all(calls: &[Call], beside: &Beside, holding: &mut Holding) -> (Vec<Se
         alone(call, &mut || {
             let began = Instant::now();
             let flow = flow_by(&call.messages, beside.clocks.get(&call.hour).unwrap_or(&none));
-            holding.see(call.due.id, &flow, &call.messages);
+            holding.see(&call.due, &flow, &call.messages, call.read_to(beside.read));
             one = Some((flow, began.elapsed()));
         });
         drawn.push(one);
@@ -190,8 +194,10 @@ fn settle_all(calls: &[Call], beside: &Beside, holding: &mut Holding) -> (Vec<Se
         if let Some((flow, took)) = drawn {
             alone(call, &mut || {
                 let began = Instant::now();
+                let (Due { class, from, .. }, read, holds) = (call.due, beside.read, &holding.known);
                 let Call { messages, bindings, .. } = call;
-                let case = Case { flow, messages, bindings, holds: &holding.known, read: beside.read, now };
+                let case =
+                    Case { class, from, read_to: call.read_to(read), flow, messages, bindings, holds, read, now };
                 one = settle(call, &case, beside.book);
                 let took = i64::try_from((*took + began.elapsed()).as_micros()).unwrap_or(i64::MAX);
                 one.rest_until = Timestamp(now.0.saturating_add(took.saturating_mul(SHARE).max(SECOND)));
@@ -205,17 +211,26 @@ fn settle_all(calls: &[Call], beside: &Beside, holding: &mut Holding) -> (Vec<Se
 
 fn settle(call: &Call, case: &Case, book: &Book) -> Settled {
     let (due, flow, now) = (call.due, case.flow, case.now);
-    let read_to = all_read_to(&call.messages, &case.read.to);
+    let read_to = read_to(&call.messages, due.class, &case.read.to, &BTreeSet::new());
     let gist = Gist::of(flow, read_to);
     let problems = flow.course.problems_at(read_to).count();
     let (judged, more) = judging::judged(book, case);
-    let course = flow.course.next_due(read_to).map(|due| Timestamp(due.0.saturating_add(READ_ON)));
+    // Of a day no problems are kept.
+    let course = flow.course.next_due(read_to).filter(|_| !due.class.is_daily());
+    let course = course.map(|due| Timestamp(due.0.saturating_add(READ_ON)));
     let next = course.into_iter().chain(more).min();
     Settled { due, gist, problems, next: next.and_then(|at| wait(due, at, now)), rest_until: now, judged: Some(judged) }
 }
 
-/// The event time to which every log of a call is read.
-fn all_read_to(messages: &[Message], read_to: &BTreeMap<Log, Timestamp>) -> Timestamp {
+impl Call {
+    /// The event time to which all of its logs are read that are not silent.
+    fn read_to(&self, read: &Read) -> Timestamp {
+        read_to(&self.messages, self.due.class, &read.to, &read.silent)
+    }
+}
+
+/// The event time to which every log of a scenario is read, but these.
+fn read_to(messages: &[Message], class: CallClass, read: &BTreeMap<Log, Timestamp>, but: &BTreeSet<Log>) -> Timestamp {
     let mut least = Timestamp(i64::MAX);
     let mut last = None;
     for message in messages {
@@ -223,13 +238,15 @@ fn all_read_to(messages: &[Message], read_to: &BTreeMap<Log, Timestamp>) -> Time
         if last.is_some_and(|last| Arc::ptr_eq(last, &message.place)) {
             continue;
         }
-        // It is read as far as its own logs are, whatever became of the registrar's.
-        if message.is_registration() {
+        // A call is read as far as its own logs are, whatever became of the registrar's.
+        if class == CallClass::Call && message.is_registration() {
             continue;
         }
         last = Some(&message.place);
         let log = Log { agent: message.place.agent.clone(), source: message.place.source.clone() };
-        least = least.min(read_to.get(&log).copied().unwrap_or(Timestamp(i64::MIN)));
+        if !but.contains(&log) {
+            least = least.min(read.get(&log).copied().unwrap_or(Timestamp(i64::MIN)));
+        }
     }
     least
 }

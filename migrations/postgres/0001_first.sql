@@ -244,7 +244,7 @@ create table correlation_offset (
 create sequence scenario_number;
 
 -- caller_key, callee_key: in their normal form, for searches. class, status and what the list shows are written by the correlator; due and lease are for whoever settles it; outcome, failure and rule are the worst that a rule says of it, judged: how many instances of rules came to
--- what. kept_from: what came before has been deleted, and the rest is no longer reckoned. said: kinds, methods and statuses of its messages, as bits.
+-- what. kept_from: what came before has been deleted, and the rest is no longer reckoned. judged_from: of what is filed by day, the logged time before which all is judged for good. said: kinds, methods and statuses of its messages, as bits.
 create table scenario (
     id bigint not null,
     first bigint not null,
@@ -256,6 +256,7 @@ create table scenario (
     lease_until bigint not null default 0,
     rest_until bigint not null default 0,
     settled bigint,
+    judged_from bigint,
     begun bigint,
     talked bigint,
     problems bigint,
@@ -422,10 +423,11 @@ create table alert_item (
     seen bigint not null,
     changed bigint not null,
     reported bigint,
+    nth integer not null,
     state smallint not null,
     leg text collate "C" not null,
     told bytea not null,
-    primary key (group_id, scenario_id, leg)
+    primary key (group_id, scenario_id, leg, nth)
 );
 create index alert_item_scenario on alert_item (scenario_id);
 

@@ -259,7 +259,7 @@ create table day_mark (
 -- What correlation makes of calls: scenarios, the keys that join them, and the calls they own.
 
 -- caller_key, callee_key: in their normal form, for searches. class, status and what the list shows are written by the correlator; due and lease are for whoever settles it; outcome, failure and rule are the worst that a rule says of it, judged: how many instances of rules came to
--- what. kept_from: what came before has been deleted, and the rest is no longer reckoned. said: kinds, methods and statuses of its messages, as bits.
+-- what. kept_from: what came before has been deleted, and the rest is no longer reckoned. judged_from: of what is filed by day, the logged time before which all is judged for good. said: kinds, methods and statuses of its messages, as bits.
 create table scenario (
     id integer not null primary key autoincrement,
     first bigint not null,
@@ -271,6 +271,7 @@ create table scenario (
     lease_until bigint not null default 0,
     rest_until bigint not null default 0,
     settled bigint,
+    judged_from bigint,
     begun bigint,
     talked bigint,
     problems bigint,
@@ -434,10 +435,11 @@ create table alert_item (
     seen bigint not null,
     changed bigint not null,
     reported bigint,
+    nth integer not null,
     state smallint not null,
     leg text not null,
     told blob not null,
-    primary key (group_id, scenario_id, leg)
+    primary key (group_id, scenario_id, leg, nth)
 ) without rowid;
 create index alert_item_scenario on alert_item (scenario_id);
 

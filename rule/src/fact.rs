@@ -1,7 +1,9 @@
 //! Facts of messages, legs and devices. What is not known compares as false.
 
+use message::facts::SipFacts;
 use message::flow::Outcome;
 use message::logged::Message;
+use message::sip::Uri;
 use record::time::Timestamp;
 
 use crate::evidence::Binding;
@@ -62,6 +64,11 @@ impl Instance {
         let yes = |is: bool| Some(if is { "yes" } else { "no" }.to_owned());
         let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let sip = message.facts.sip.as_deref();
+        if let (Of::Registrant(_), Some(sip)) = (self.of, sip)
+            && let Some(told) = of_registrant(sip, name)
+        {
+            return text(&told);
+        }
         match name {
             FactName::Scenario => text(ground.evidence.class.name()),
             FactName::Device => leg.and_then(|leg| text(&flow.legs[leg].target)),
@@ -124,6 +131,28 @@ impl Instance {
     }
 }
 
+/// What a REGISTER, or an answer to it, says of its device.
+fn of_registrant(sip: &SipFacts, name: &FactName) -> Option<String> {
+    let contact = || sip.contacts.iter().find(|contact| contact.uri.text != "*");
+    match name {
+        FactName::Device => {
+            let contact = contact()?;
+            let instance =
+                contact.param("+sip.instance").map(|instance| instance.trim_matches(['"', '<', '>']).to_owned());
+            let Uri { user, host, port, .. } = &contact.uri;
+            let port = port.map_or_else(String::new, |port| format!(":{port}"));
+            Some(instance.unwrap_or_else(|| format!("{user}@{host}{port}")))
+        }
+        FactName::Platform => Some(message::legs::platform(sip.user_agent.as_deref()?)?.to_ascii_lowercase()),
+        FactName::AppVersion => version(sip.user_agent.as_deref()?).map(str::to_owned),
+        FactName::Pushable => {
+            let token = contact()?.uri.param("pn-prid").is_some_and(|token| !token.is_empty());
+            Some(if token { "yes" } else { "no" }.to_owned())
+        }
+        _ => None,
+    }
+}
+
 /// Each caller's call has its own. `no` only for one that answered too.
 fn winner(ground: &Ground, leg: usize) -> Option<bool> {
     let caller = &ground.flow.course.callers[ground.caller_of(leg)?];
@@ -145,7 +174,7 @@ fn winner(ground: &Ground, leg: usize) -> Option<bool> {
 
 /// Whether the binding of its device holds a push token.
 fn pushable(ground: &Ground, at: usize, leg: usize) -> Option<bool> {
-    let token = |uri: &message::sip::Uri| uri.param("pn-prid").is_some_and(|token| !token.is_empty());
+    let token = |uri: &Uri| uri.param("pn-prid").is_some_and(|token| !token.is_empty());
     let asked = ground.flow.legs[leg].hops.iter().filter_map(|hop| ground.flow.hops[*hop].row);
     let mut uris = asked.filter_map(|row| ground.message(row).facts.sip.as_ref()?.request_uri.as_ref());
     if uris.any(token) {

@@ -1,10 +1,12 @@
 //! What each log is known to hold. A log cannot prove the absence of what it never holds.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use message::flow::{Flow, Half, Log, Row};
 use message::kind::Kind;
 use message::logged::Message;
+use record::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// On one of so many days.
@@ -114,8 +116,13 @@ impl Holds {
 /// What all logs of a call are known to hold.
 pub type AllHolds = BTreeMap<Log, Holds>;
 
-/// What a call shows of its logs: by log and sort, how many requests could have had such a message, and had it.
+/// What a scenario shows of its logs: by log and sort, how many requests could have had such a message, and had it.
 pub fn seen(flow: &Flow, messages: &[Message]) -> BTreeMap<(Log, Sort), Count> {
+    seen_within(flow, messages, Timestamp(i64::MIN)..Timestamp(i64::MAX))
+}
+
+/// The same of what was sent within these times alone.
+pub fn seen_within(flow: &Flow, messages: &[Message], times: Range<Timestamp>) -> BTreeMap<(Log, Sort), Count> {
     let mut seeing = Seeing { flow, messages, counts: BTreeMap::new() };
     let mut answers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let mut acks: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
@@ -130,6 +137,9 @@ pub fn seen(flow: &Flow, messages: &[Message]) -> BTreeMap<(Log, Sort), Count> {
     }
     for at in 0..flow.rows.len() {
         let row = &flow.rows[at];
+        if !times.contains(&row.time) {
+            continue;
+        }
         if seeing.is_response(row) {
             seeing.acks(at, &acks);
         } else if messages[row.message].facts.method != "ACK" {

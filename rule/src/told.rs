@@ -28,6 +28,9 @@ pub struct Told {
     /// Tag of its leg, and the device or target at its end.
     pub leg: String,
     pub target: String,
+    /// Where a scenario is all of one day: when it was opened, in milliseconds since midnight as logged. It tells failures of
+    /// one device apart.
+    pub nth: Option<i32>,
     /// The message that opened it, its displayed time, and the one that ended it.
     pub start: MessageId,
     pub began: Timestamp,
@@ -115,6 +118,7 @@ impl Told {
             late_by: verdict.late_by,
             leg: leg.tag.clone(),
             target: leg.target.clone(),
+            nth: None,
             start: message(verdict.start),
             began: flow.rows[verdict.start].time,
             ended: verdict.ended.map(message),
@@ -130,10 +134,16 @@ impl Told {
         }
     }
 
-    /// Where the ladder shows it: `RULE.STEP.LEG`.
+    /// Where the ladder shows it: `RULE.STEP.LEG`, and of one of many of a day its `nth` after that.
     pub fn fragment(&self) -> String {
-        let step = self.step.and_then(|step| self.steps.get(step)).map_or("end", |step| step.name.as_str());
-        format!("{}.{step}.{}", self.rule, self.leg)
+        self.fragment_of(self.step.and_then(|step| self.steps.get(step)))
+    }
+
+    /// Where the ladder shows a step; without one, the ending.
+    pub fn fragment_of(&self, step: Option<&Step>) -> String {
+        let step = step.map_or("end", |step| step.name.as_str());
+        let nth = self.nth.map_or_else(String::new, |nth| format!(".{nth}"));
+        format!("{}.{step}.{}{nth}", self.rule, self.leg)
     }
 }
 

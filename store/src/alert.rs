@@ -12,6 +12,7 @@ use sqlx::QueryBuilder;
 
 use crate::backend::{Transaction, with_pool, with_transaction};
 use crate::statement::{self, push_list};
+use crate::verdict::Judged;
 use crate::{Error, Store, blob};
 
 /// Rows of one list.
@@ -93,6 +94,8 @@ impl ItemState {
 pub struct Item {
     pub scenario: ScenarioId,
     pub leg: String,
+    /// Of a scenario that is all of one day, which of its failures; else 0.
+    pub nth: i32,
     pub at: Timestamp,
     /// When it was judged, and when that changed last.
     pub seen: Timestamp,
@@ -170,6 +173,7 @@ impl GroupRow {
 struct ItemRow {
     scenario_id: i64,
     leg: String,
+    nth: i32,
     at: i64,
     seen: i64,
     changed: i64,
@@ -183,6 +187,7 @@ impl ItemRow {
         Ok(Item {
             scenario: ScenarioId(self.scenario_id),
             leg: self.leg,
+            nth: self.nth,
             at: Timestamp(self.at),
             seen: Timestamp(self.seen),
             changed: Timestamp(self.changed),
@@ -199,6 +204,7 @@ struct Known {
     group_id: i64,
     scenario_id: i64,
     leg: String,
+    nth: i32,
     state: i16,
     reported: Option<i64>,
     told: Vec<u8>,
@@ -208,7 +214,8 @@ struct Known {
 
 impl Known {
     fn is_of(&self, alarm: &Alarm) -> bool {
-        self.hash == alarm.group.hash && self.leg == alarm.item.told.leg
+        let told = &alarm.item.told;
+        self.hash == alarm.group.hash && self.leg == told.leg && self.nth == told.nth.unwrap_or_default()
     }
 
     fn is_failed(&self) -> bool {
@@ -222,7 +229,8 @@ impl Known {
     /// As it is now that it did not fail: what was missing may have come too late.
     fn instead(&self, told: &[Told]) -> ItemState {
         let rule = blob::read::<ItemTold>(&self.told, "what an alert says of a scenario").map(|item| item.told.rule);
-        let late = |told: &Told| told.leg == self.leg && told.outcome == Outcome::Late;
+        let same = |told: &Told| told.leg == self.leg && told.nth.unwrap_or_default() == self.nth;
+        let late = |told: &Told| same(told) && told.outcome == Outcome::Late;
         match rule {
             Ok(rule) if told.iter().any(|told| told.rule == rule && late(told)) => ItemState::Late,
             _ => ItemState::Gone,
@@ -240,18 +248,16 @@ struct Work<'a> {
 }
 
 /// Puts the failures of scenarios into their groups, and takes back what is none any more.
-pub(crate) async fn write(
-    tx: &mut Transaction,
-    of: &[(ScenarioId, &[Alarm], &[Told])],
-    now: Timestamp,
-) -> Result<(), Error> {
+pub(crate) async fn write(tx: &mut Transaction, of: &[(ScenarioId, &Judged)], now: Timestamp) -> Result<(), Error> {
     let ids: Vec<i64> = of.iter().map(|(id, ..)| id.0).collect();
     let mut known = known(tx, &ids).await?;
     // Groups are taken in one order, so that two collectors do not wait for each other.
     let mut work: BTreeMap<Vec<u8>, Work> = BTreeMap::new();
-    for (id, alarms, told) in of {
-        let before = known.remove(&id.0).unwrap_or_default();
-        for alarm in *alarms {
+    for (id, Judged { alarms, told, window, .. }) in of {
+        let mut before = known.remove(&id.0).unwrap_or_default();
+        // What is judged for good stays as it is.
+        before.retain(|known| window.as_ref().is_none_or(|window| known.nth >= window.begins()));
+        for alarm in alarms {
             let of_group = work.entry(alarm.group.hash.to_vec()).or_default();
             if before.iter().any(|known| known.is_of(alarm) && known.is_failed()) {
                 let open =
@@ -295,7 +301,7 @@ async fn known(tx: &mut Transaction, of: &[i64]) -> Result<BTreeMap<i64, Vec<Kno
     for list in statement::lists(of) {
         let rows: Vec<Known> = with_transaction!(&mut *tx, db => {
             let mut q = QueryBuilder::<Db>::new(
-                "select i.group_id, i.scenario_id, i.leg, i.state, i.reported, i.told, g.hash, g.closed from alert_item i
+                "select i.group_id, i.scenario_id, i.leg, i.nth, i.state, i.reported, i.told, g.hash, g.closed from alert_item i
                  join alert_group g on g.id = i.group_id where i.scenario_id in ",
             );
             push_list!(q, list);
@@ -313,13 +319,14 @@ async fn change(tx: &mut Transaction, known: &Known, state: ItemState, now: Time
     with_transaction!(&mut *tx, db => {
         sqlx::query(
             "update alert_item set state = $1, changed = case when reported >= $2 then reported + 1 else $2 end
-             where group_id = $3 and scenario_id = $4 and leg = $5",
+             where group_id = $3 and scenario_id = $4 and leg = $5 and nth = $6",
         )
         .bind(state.code())
         .bind(now.0)
         .bind(known.group_id)
         .bind(known.scenario_id)
         .bind(&known.leg)
+        .bind(known.nth)
         .execute(&mut *db)
         .await?;
         sqlx::query(
@@ -339,12 +346,13 @@ async fn say(tx: &mut Transaction, group: i64, scenario: i64, alarm: &Alarm) -> 
     with_transaction!(tx, db => {
         sqlx::query(
             "update alert_item set told = $1
-             where group_id = $2 and scenario_id = $3 and leg = $4 and reported is null and told <> $1",
+             where group_id = $2 and scenario_id = $3 and leg = $4 and nth = $5 and reported is null and told <> $1",
         )
         .bind(blob::write(&alarm.item))
         .bind(group)
         .bind(scenario)
         .bind(&alarm.item.told.leg)
+        .bind(alarm.item.told.nth.unwrap_or_default())
         .execute(db)
         .await?;
     });
@@ -365,21 +373,36 @@ pub(crate) async fn merge(tx: &mut Transaction, gone: &[(i64, i64)]) -> Result<(
                 .execute(&mut *db)
                 .await?;
             sqlx::query(
-                "update alert_item set scenario_id = $1 where group_id = $2 and scenario_id = $3 and leg = $4 and not exists
-                     (select 1 from alert_item o where o.group_id = $2 and o.scenario_id = $1 and o.leg = $4)",
+                "update alert_item set scenario_id = $1 where group_id = $2 and scenario_id = $3 and leg = $4 and nth = $5
+                     and not exists (select 1 from alert_item o
+                         where o.group_id = $2 and o.scenario_id = $1 and o.leg = $4 and o.nth = $5)",
             )
             .bind(into)
             .bind(item.group_id)
             .bind(item.scenario_id)
             .bind(&item.leg)
+            .bind(item.nth)
             .execute(&mut *db)
             .await?;
-            sqlx::query("delete from alert_item where group_id = $1 and scenario_id = $2 and leg = $3")
+            sqlx::query("delete from alert_item where group_id = $1 and scenario_id = $2 and leg = $3 and nth = $4")
                 .bind(item.group_id)
                 .bind(item.scenario_id)
                 .bind(&item.leg)
+                .bind(item.nth)
                 .execute(&mut *db)
                 .await?;
+        });
+    }
+    Ok(())
+}
+
+/// What was reported of scenarios that are no more.
+pub(crate) async fn forget(tx: &mut Transaction, gone: &[i64]) -> Result<(), Error> {
+    for list in statement::lists(gone) {
+        with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new("delete from alert_item where scenario_id in ");
+            push_list!(q, list);
+            q.build().execute(&mut *db).await?;
         });
     }
     Ok(())
@@ -389,9 +412,10 @@ pub(crate) async fn merge(tx: &mut Transaction, gone: &[(i64, i64)]) -> Result<(
 async fn open(tx: &mut Transaction, key: &GroupKey, items: &[(i64, &Alarm)], now: Timestamp) -> Result<(), Error> {
     let severity = items.iter().map(|(_, alarm)| alarm.severity as i16).max().unwrap_or_default();
     let wait = items.iter().map(|(_, alarm)| alarm.wait).min().unwrap_or_default();
-    let mut rows: BTreeMap<(i64, &str), &Alarm> = BTreeMap::new();
+    let mut rows: BTreeMap<(i64, &str, i32), &Alarm> = BTreeMap::new();
     for (id, alarm) in items {
-        rows.entry((*id, alarm.item.told.leg.as_str())).or_insert(alarm);
+        let told = &alarm.item.told;
+        rows.entry((*id, told.leg.as_str(), told.nth.unwrap_or_default())).or_insert(alarm);
     }
     let group: i64 = with_transaction!(&mut *tx, db => {
         sqlx::query_scalar(
@@ -420,13 +444,13 @@ async fn open(tx: &mut Transaction, key: &GroupKey, items: &[(i64, &Alarm)], now
     for some in statement::chunks(&rows) {
         with_transaction!(&mut *tx, db => {
             let mut q = QueryBuilder::<Db>::new(
-                "insert into alert_item (group_id, scenario_id, at, seen, changed, state, leg, told) ",
+                "insert into alert_item (group_id, scenario_id, at, seen, changed, state, leg, nth, told) ",
             );
-            q.push_values(some, |mut row, ((id, leg), alarm, told)| {
+            q.push_values(some, |mut row, ((id, leg, nth), alarm, told)| {
                 row.push_bind(group).push_bind(*id).push_bind(alarm.at.0).push_bind(now.0).push_bind(now.0);
-                row.push_bind(ItemState::Failed.code()).push_bind(*leg).push_bind(told);
+                row.push_bind(ItemState::Failed.code()).push_bind(*leg).push_bind(*nth).push_bind(told);
             });
-            q.push(" on conflict (group_id, scenario_id, leg) do nothing");
+            q.push(" on conflict (group_id, scenario_id, leg, nth) do nothing");
             q.build().execute(&mut *db).await?;
         });
     }
@@ -475,8 +499,8 @@ impl Store {
     pub async fn alert_items(&self, group: i64, most: usize) -> Result<Vec<Item>, Error> {
         let rows: Vec<ItemRow> = with_pool!(self.backend, pool => {
             sqlx::query_as(
-                "select scenario_id, leg, at, seen, changed, reported, state, told from alert_item
-                 where group_id = $1 order by at desc, scenario_id, leg limit $2",
+                "select scenario_id, leg, nth, at, seen, changed, reported, state, told from alert_item
+                 where group_id = $1 order by at desc, scenario_id, leg, nth limit $2",
             )
             .bind(group)
             .bind(most as i64)

@@ -76,8 +76,8 @@ pub struct Reported {
     /// As it was taken: what another has taken since is for that one to report.
     pub lease_until: Timestamp,
     pub mails: Vec<NewMail>,
-    /// Its scenarios that these mails tell of, with their legs.
-    pub items: Vec<(ScenarioId, String)>,
+    /// What these mails tell of: scenario, leg and which of the day, as of its items.
+    pub items: Vec<(ScenarioId, String, i32)>,
     pub state: Vec<u8>,
     /// When it is to be looked at again; none: only when it changes.
     pub due: Option<Timestamp>,
@@ -212,14 +212,15 @@ impl Store {
                 .execute(&mut *db)
                 .await?;
             }
-            for (scenario, leg) in items {
+            for (scenario, leg, nth) in items {
                 sqlx::query(
-                    "update alert_item set reported = $1 where group_id = $2 and scenario_id = $3 and leg = $4",
+                    "update alert_item set reported = $1 where group_id = $2 and scenario_id = $3 and leg = $4 and nth = $5",
                 )
                 .bind(now.0)
                 .bind(group)
                 .bind(scenario.0)
                 .bind(leg)
+                .bind(nth)
                 .execute(&mut *db)
                 .await?;
             }

@@ -55,6 +55,8 @@ pub(crate) struct Scope {
     pub streams: Vec<i64>,
     pub days: Vec<i32>,
     pub from: Option<Timestamp>,
+    /// Where messages are numbered: none before this one is wanted.
+    pub since_id: Option<i64>,
     /// Exclusive.
     pub to: Option<Timestamp>,
     pub kind: Option<Kind>,
@@ -187,6 +189,9 @@ impl Store {
                 if let Some(calls) = &calls {
                     q.push(" and call in ");
                     push_list!(q, calls);
+                }
+                if let Some(id) = scope.since_id.filter(|_| *sign == 0) {
+                    q.push(" and id >= ").push_bind(id);
                 }
                 if *sign == 0 && !scope.streams.is_empty() && scope.streams.len() <= LIST {
                     q.push(" and ").push(unindexed).push("stream_id in ");

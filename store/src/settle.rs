@@ -1,42 +1,45 @@
-//! Calls that are settled: what happened in each is worked out from its messages, and kept for lists.
+//! Scenarios that are settled: what happened in each is worked out from its messages, and kept for lists.
 //!
 //! The work is a due row with a lease, so any number of collectors share it; what one wrote counts only for the version
 //! that it read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod read;
 
-use message::borrowed::Wanted;
+use std::collections::BTreeMap;
+
 use message::event::CallClass;
 use message::gist::Gist;
-use message::kind::Kind;
-use message::logged::Message;
 use message::summary::Summary;
-use record::id::{CallKey, MessageId, ScenarioId};
+use record::id::ScenarioId;
 use record::time::{SECOND, Timestamp};
 use sqlx::QueryBuilder;
 
 use crate::backend::{with_pool, with_transaction};
-use crate::scope::{Most, Scope};
 use crate::statement::{self, push_list};
-use crate::stored::{StoredRow, call_key};
 use crate::text::big;
 use crate::verdict::{self, Judged};
 use crate::{Error, Store, append};
 
 /// Messages that are read for one round of settling, unless one call alone has more.
 const READ: i64 = 20_000;
-/// Answers that are looked at for those of some requests.
-const WAITING: i64 = 1_000;
 /// A call of more is never settled: its list entry is that of its summary.
 const MOST: i64 = 50_000;
+/// So many at most are thought to be left of a day of which some is judged for good.
+const LEFT: i64 = 200;
 /// After a final answer or a BYE, and after anything else.
 const SOON: i64 = SECOND;
 const QUIET: i64 = 5 * SECOND;
 
-/// When a scenario is to be settled after something came to it; `ends`: a final answer, or a BYE. Calls alone are.
+/// When a scenario is to be settled after something came to it; `ends`: a final answer, or a BYE. Keepalives, subscriptions
+/// and publications never are.
 pub(crate) fn due(summary: &Summary, ends: bool, now: Timestamp) -> Option<Timestamp> {
-    let is_call = summary.class == Some(CallClass::Call) && big(summary.messages) <= MOST;
-    is_call.then(|| Timestamp(now.0.saturating_add(if ends { SOON } else { QUIET })))
+    let settled = match summary.class? {
+        CallClass::Call | CallClass::Message | CallClass::Other => big(summary.messages) <= MOST,
+        // Little of a day is read at once.
+        CallClass::Registration => true,
+        CallClass::Keepalive | CallClass::Subscription | CallClass::Publication => false,
+    };
+    settled.then(|| Timestamp(now.0.saturating_add(if ends { SOON } else { QUIET })))
 }
 
 /// When a call is to be settled for what came to others.
@@ -44,12 +47,15 @@ pub(crate) fn again(now: Timestamp) -> Timestamp {
     Timestamp(now.0.saturating_add(QUIET))
 }
 
-/// A call that is to be settled.
+/// A scenario that is to be settled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Due {
     pub id: ScenarioId,
     /// As it was when it was taken.
     pub version: i64,
+    pub class: CallClass,
+    /// Of one that is filed by day: what was logged before is judged for good.
+    pub from: Option<Timestamp>,
     /// It was settled as it is now before.
     pub again: bool,
 }
@@ -76,6 +82,24 @@ struct Taken {
     version: i64,
     messages: i64,
     settled: Option<i64>,
+    class: i16,
+    first: i64,
+    judged_from: Option<i64>,
+}
+
+impl Taken {
+    fn due(&self) -> Due {
+        let class = CallClass::from_code(self.class).unwrap_or(CallClass::Other);
+        let from = class.is_daily().then(|| Timestamp(self.judged_from.unwrap_or(self.first)));
+        let again = self.settled == Some(self.version);
+        Due { id: ScenarioId(self.id), version: self.version, class, from, again }
+    }
+
+    /// How many of its messages are read, about.
+    fn left(&self) -> i64 {
+        let some = self.judged_from.is_some_and(|from| from > self.first);
+        if some { self.messages.min(LEFT) } else { self.messages }
+    }
 }
 
 impl Store {
@@ -100,106 +124,19 @@ impl Store {
             q.push(" where id in (select id from scenario where due <= ").push_bind(now.0);
             q.push(" and lease_until < ").push_bind(now.0);
             q.push(" and merged_into is null order by due limit ").push_bind(most as i64);
-            q.push(skip_locked).push(") returning id, version, messages, settled");
+            q.push(skip_locked).push(") returning id, version, messages, settled, class, first, judged_from");
             q.build_query_as().fetch_all(&mut *db).await?
         });
         taken.sort_by_key(|row| row.id);
         let (mut due, mut left, mut all) = (Vec::new(), Vec::new(), 0);
         for row in taken {
-            all += row.messages;
-            let of = Due { id: ScenarioId(row.id), version: row.version, again: row.settled == Some(row.version) };
+            all += row.left();
+            let of = row.due();
             if due.is_empty() || all <= READ { due.push(of) } else { left.push(of) }
         }
         release(&mut tx, owner, &left).await?;
         tx.commit().await?;
         Ok(due)
-    }
-
-    /// The messages of these calls, provisional ones left out: they write nothing.
-    pub async fn due_messages(&self, due: &[Due]) -> Result<Vec<(Due, Vec<Message>)>, Error> {
-        let ids: Vec<i64> = due.iter().map(|due| due.id.0).collect();
-        let mut scope = Scope { provisional: Some(false), class: Some(CallClass::Call), ..Scope::default() };
-        let (mut streams, mut days) = (BTreeSet::new(), BTreeSet::new());
-        let mut owner: HashMap<CallKey, usize> = HashMap::new();
-        for list in statement::lists(&ids) {
-            let rows: Vec<(i64, Vec<u8>, i64, i32)> = with_pool!(self.backend, pool => {
-                let mut q = QueryBuilder::<Db>::new(
-                    "select scenario_id, call, stream_id, day from scenario_call where scenario_id in ",
-                );
-                push_list!(q, list);
-                q.build_query_as().fetch_all(pool).await?
-            });
-            for (id, call, stream, day) in rows {
-                let Some(at) = due.iter().position(|due| due.id.0 == id) else { continue };
-                owner.insert(call_key(&call)?, at);
-                streams.insert(stream);
-                days.insert(day);
-            }
-        }
-        scope.calls = Some(owner.keys().copied().collect::<BTreeSet<_>>().into_iter().collect());
-        scope.streams = streams.into_iter().collect();
-        scope.days = days.into_iter().collect();
-        let mut read: Vec<(Due, Vec<Message>)> = due.iter().map(|due| (*due, Vec::new())).collect();
-        let mut after: Option<(Timestamp, MessageId)> = None;
-        loop {
-            let rows = self.rows_of(&scope, after, Most::rows(READ as usize)).await?;
-            let page = self.page_of(rows).await?;
-            for message in page.rows {
-                if let Some(at) = owner.get(&message.call).filter(|at| (read[**at].1.len() as i64) < MOST) {
-                    read[*at].1.push(message);
-                }
-            }
-            match page.next {
-                Some(next) => after = Some(next),
-                None => break,
-            }
-        }
-        let mut wanted: Vec<Option<Wanted>> = Vec::with_capacity(read.len());
-        for (_, messages) in &mut read {
-            let answers = self.waiting_answers(messages).await?;
-            messages.extend(answers);
-            wanted.push(Wanted::of(messages));
-        }
-        let calls = read.iter().zip(&wanted).filter_map(|((due, _), wanted)| Some((due.id, wanted.clone()?)));
-        self.want(&calls.collect::<Vec<_>>()).await?;
-        for ((_, messages), wanted) in read.iter_mut().zip(wanted) {
-            if let Some(wanted) = wanted {
-                messages.extend(self.registrations(&wanted, false).await?);
-            }
-        }
-        Ok(read)
-    }
-
-    /// Answers that name no call and are not joined yet, since a record before them in their log is open: those that carry an
-    /// id of a request among these messages.
-    pub async fn waiting_answers(&self, of: &[Message]) -> Result<Vec<Message>, Error> {
-        let is_half = |message: &&Message| message.kind != Kind::Sip && message.facts.result.is_none();
-        let asked: Vec<&Message> = of.iter().filter(is_half).filter(|m| !m.facts.ids.is_empty()).collect();
-        let wanted: BTreeSet<&String> =
-            asked.iter().filter(|m| !m.facts.response).flat_map(|message| &message.facts.ids).collect();
-        if wanted.is_empty() {
-            return Ok(Vec::new());
-        }
-        let known: BTreeSet<MessageId> = asked.iter().map(|message| message.id).collect();
-        let streams: BTreeSet<i64> = asked.iter().map(|message| message.id.stream.0).collect();
-        let mut found = Vec::new();
-        for list in statement::lists(&streams.into_iter().collect::<Vec<_>>()) {
-            let rows: Vec<StoredRow> = with_pool!(self.backend, pool => {
-                let mut q = QueryBuilder::<Db>::new("select ");
-                q.push(append::COLUMNS).push(", cast(1 as bigint) as provisional from provisional where kind <> ");
-                q.push_bind(Kind::Sip.code()).push(" and stream_id in ");
-                push_list!(q, list);
-                q.push(" limit ").push_bind(WAITING).build_query_as().fetch_all(pool).await?
-            });
-            found.extend(self.messages_of(rows).await?.rows);
-        }
-        let mut met = BTreeSet::new();
-        found.retain(|message| {
-            let facts = &message.facts;
-            let bare = facts.response && facts.call_id.is_none() && facts.ids.iter().any(|id| wanted.contains(id));
-            bare && !known.contains(&message.id) && met.insert(message.id)
-        });
-        Ok(found)
     }
 
     /// Keeps what was worked out, of those that are still as they were. Gives their number.
@@ -215,7 +152,9 @@ impl Store {
             let written = with_transaction!(&mut tx, db => {
                 let mut q = QueryBuilder::<Db>::new("update scenario set settled = version, lease_until = 0, due = ");
                 q.push_bind(next.map(|at| at.0.max(rest_until.0))).push(", rest_until = ").push_bind(rest_until.0);
-                q.push(", problems = ").push_bind(number(*problems));
+                if !due.class.is_daily() {
+                    q.push(", problems = ").push_bind(number(*problems));
+                }
                 if let Some(gist) = gist {
                     q.push(", status = ").push_bind(gist.status.and_then(|status| i16::try_from(status).ok()));
                     q.push(", begun = ").push_bind(gist.begun.map(|at| at.0));

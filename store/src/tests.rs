@@ -6,6 +6,7 @@ mod append;
 mod bounded;
 mod clock;
 mod correlate;
+mod daily;
 mod early;
 mod fixture;
 mod outbox;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use record::id::ScenarioId;
-use record::time::{MINUTE, Timestamp};
+use record::time::{DAY, MINUTE, Timestamp};
 use rule::told::Told;
 use rule::verdict::Outcome;
 use sqlx::QueryBuilder;
@@ -21,19 +21,72 @@ pub struct Judged {
     /// Instances that failed, were late, or of which nobody can tell.
     pub told: Vec<Told>,
     /// By rule, minute of event time in which the instance began, and outcome: how many.
-    pub counts: BTreeMap<(String, i64, Outcome), i64>,
+    pub counts: BTreeMap<Counted, i64>,
     /// Failures, in their groups.
     pub alarms: Vec<Alarm>,
+    /// Of a scenario that is all of one day: what of it was judged. Without one: all.
+    pub window: Option<Window>,
 }
 
-/// As counts are kept with the scenario, to be taken back when it is judged again.
-type Kept = Vec<(String, i64, Outcome, i64)>;
+/// Which part of a day was judged: what began before it stays as it was judged then.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Window {
+    /// In logged time, at the full minute: nothing that is judged began before it and ended in it.
+    pub from: Timestamp,
+    /// The next one begins here: what began before is judged for good.
+    pub next: Timestamp,
+}
+
+impl Window {
+    /// As `nth` of what is told counts: milliseconds since midnight.
+    pub(crate) fn begins(self) -> i32 {
+        nth(self.from)
+    }
+}
+
+/// Which of a day an instance is that began at this time, as logged.
+pub fn nth(began: Timestamp) -> i32 {
+    i32::try_from(began.0.rem_euclid(DAY) / 1_000).unwrap_or(i32::MAX)
+}
+
+/// Rule, minute and outcome.
+type Counted = (String, i64, Outcome);
+
+/// As counts are kept with the scenario, to be taken back when it is judged again: by rule and outcome, minutes with how many
+/// in each, the first since 1970 and the others since the one before. A day may have hundreds.
+type Kept = Vec<(String, Outcome, Vec<(i64, i64)>)>;
+
+fn keep(counts: &BTreeMap<Counted, i64>) -> Kept {
+    let mut by: BTreeMap<(&str, Outcome), Vec<(i64, i64)>> = BTreeMap::new();
+    for ((rule, minute, outcome), n) in counts {
+        by.entry((rule, *outcome)).or_default().push((*minute, *n));
+    }
+    let kept = by.into_iter().map(|((rule, outcome), mut minutes)| {
+        for at in (1..minutes.len()).rev() {
+            minutes[at].0 -= minutes[at - 1].0;
+        }
+        (rule.to_owned(), outcome, minutes)
+    });
+    kept.collect()
+}
+
+fn kept(kept: Kept) -> BTreeMap<Counted, i64> {
+    let mut counts = BTreeMap::new();
+    for (rule, outcome, minutes) in kept {
+        let mut minute = 0_i64;
+        for (since, n) in minutes {
+            minute = minute.saturating_add(since);
+            counts.insert((rule.clone(), minute, outcome), n);
+        }
+    }
+    counts
+}
 
 /// What was written of a scenario when it was judged last.
 #[derive(Clone, PartialEq, Eq, Default)]
 struct Before {
     worst: Option<(Outcome, Option<String>, String)>,
-    kept: Kept,
+    counts: BTreeMap<Counted, i64>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -58,23 +111,41 @@ pub(crate) async fn write(tx: &mut Transaction, judged: &[(ScenarioId, &Judged)]
     let before = before(tx, &ids).await?;
     let outcome = |id: i64| before.get(&id)?.worst.as_ref().map(|worst| worst.0);
     let had_rows = |id: &i64| outcome(*id).is_some_and(is_kept);
-    remove(tx, &ids.iter().copied().filter(had_rows).collect::<Vec<_>>()).await?;
+    let whole = judged.iter().filter(|(_, judged)| judged.window.is_none()).map(|(id, _)| id.0);
+    remove(tx, &whole.filter(had_rows).collect::<Vec<_>>()).await?;
+    for (id, window) in judged.iter().filter_map(|(id, judged)| Some((id, judged.window?))) {
+        if had_rows(&id.0) {
+            remove_from(tx, id.0, window).await?;
+        }
+    }
     insert(tx, judged).await?;
-    let mut changes: BTreeMap<(String, i64, Outcome), i64> = BTreeMap::new();
+    let mut changes: BTreeMap<Counted, i64> = BTreeMap::new();
     for (id, judged) in judged {
-        let kept: Kept = judged.counts.iter().map(|((rule, at, what), n)| (rule.clone(), *at, *what, *n)).collect();
-        let after = Before { worst: judged.worst.clone(), kept };
         let earlier = before.get(&id.0).cloned().unwrap_or_default();
+        let mut after = Before { worst: judged.worst.clone(), counts: judged.counts.clone() };
+        if let Some(window) = judged.window {
+            let minute = window.from.0.div_euclid(MINUTE);
+            let stay = earlier.counts.iter().filter(|((_, at, _), _)| *at < minute);
+            after.counts.extend(stay.map(|(key, n)| (key.clone(), *n)));
+            after.worst = worst_of_day(tx, id.0, window, &after).await?;
+            with_transaction!(&mut *tx, db => {
+                sqlx::query("update scenario set judged_from = $1 where id = $2")
+                    .bind(window.next.0)
+                    .bind(id.0)
+                    .execute(&mut *db)
+                    .await?;
+            });
+        }
         if after == earlier {
             continue;
         }
-        for (rule, at, what, n) in earlier.kept {
-            *changes.entry((rule, at, what)).or_default() -= n;
+        for (key, n) in earlier.counts {
+            *changes.entry(key).or_default() -= n;
         }
-        for (key, n) in &judged.counts {
+        for (key, n) in &after.counts {
             *changes.entry(key.clone()).or_default() += n;
         }
-        let (outcome, failure, rule) = match &judged.worst {
+        let (outcome, failure, rule) = match &after.worst {
             Some((outcome, failure, rule)) => (Some(outcome.code()), failure.as_deref(), Some(rule.as_str())),
             None => (None, None, None),
         };
@@ -83,7 +154,7 @@ pub(crate) async fn write(tx: &mut Transaction, judged: &[(ScenarioId, &Judged)]
                 .bind(outcome)
                 .bind(failure)
                 .bind(rule)
-                .bind(blob::write_bare(&after.kept))
+                .bind(blob::write_bare(&keep(&after.counts)))
                 .bind(id.0)
                 .execute(&mut *db)
                 .await?;
@@ -91,11 +162,8 @@ pub(crate) async fn write(tx: &mut Transaction, judged: &[(ScenarioId, &Judged)]
     }
     count(tx, changes).await?;
     let had_alarms = |id: i64| matches!(outcome(id), Some(Outcome::Failed | Outcome::Late));
-    let alarming: Vec<(ScenarioId, &[Alarm], &[Told])> = judged
-        .iter()
-        .filter(|(id, judged)| !judged.alarms.is_empty() || had_alarms(id.0))
-        .map(|(id, judged)| (*id, &judged.alarms[..], &judged.told[..]))
-        .collect();
+    let alarming: Vec<(ScenarioId, &Judged)> =
+        judged.iter().filter(|(id, judged)| !judged.alarms.is_empty() || had_alarms(id.0)).copied().collect();
     alert::write(tx, &alarming, now).await
 }
 
@@ -108,14 +176,14 @@ async fn before(tx: &mut Transaction, of: &[i64]) -> Result<BTreeMap<i64, Before
             q.build_query_as().fetch_all(&mut *db).await?
         });
         for row in rows {
-            let kept = row.judged.map(|kept| blob::read::<Kept>(&kept, "what was counted of a scenario")).transpose();
-            let kept = kept.unwrap_or_else(|error| {
+            let counts = row.judged.map(|kept| blob::read::<Kept>(&kept, "what was counted of a scenario")).transpose();
+            let counts = counts.unwrap_or_else(|error| {
                 tracing::warn!(%error, "it is counted anew");
                 None
             });
             let worst = row.outcome.and_then(Outcome::from_code).zip(row.rule);
             let worst = worst.map(|(outcome, rule)| (outcome, row.failure, rule));
-            before.insert(row.id, Before { worst, kept: kept.unwrap_or_default() });
+            before.insert(row.id, Before { worst, counts: counts.map(kept).unwrap_or_default() });
         }
     }
     Ok(before)
@@ -124,23 +192,11 @@ async fn before(tx: &mut Transaction, of: &[i64]) -> Result<BTreeMap<i64, Before
 /// Scenarios that were merged are judged no more: their calls are counted with the one that they are part of by now.
 pub(crate) async fn merge(tx: &mut Transaction, gone: &[(i64, i64)]) -> Result<(), Error> {
     let from: Vec<i64> = gone.iter().map(|(from, _)| *from).collect();
-    let before = before(tx, &from).await?;
-    let judged: Vec<i64> =
-        before.iter().filter(|(_, before)| **before != Before::default()).map(|(id, _)| *id).collect();
-    if judged.is_empty() {
+    let taken = take_back(tx, &from).await?;
+    if taken.is_empty() {
         return Ok(());
     }
-    remove(tx, &judged).await?;
-    let (mut changes, mut kept): (BTreeMap<(String, i64, Outcome), i64>, Kept) = Default::default();
-    let mut worst = BTreeMap::new();
-    for (id, before) in before {
-        worst.extend(before.worst.filter(|worst| worst.0 <= Outcome::Late).map(|worst| (id, worst)));
-        kept.extend(before.kept);
-    }
-    for (rule, at, what, n) in kept {
-        *changes.entry((rule, at, what)).or_default() -= n;
-    }
-    for list in statement::lists(&judged) {
+    for list in statement::lists(&taken.keys().copied().collect::<Vec<_>>()) {
         with_transaction!(&mut *tx, db => {
             let mut q = QueryBuilder::<Db>::new(
                 "update scenario set outcome = null, failure = null, rule = null, judged = null where id in ",
@@ -151,7 +207,8 @@ pub(crate) async fn merge(tx: &mut Transaction, gone: &[(i64, i64)]) -> Result<(
     }
     // Until they are judged together, it stands as bad as its parts: then what is reported is looked at, too.
     for (from, into) in gone {
-        let Some((outcome, failure, rule)) = worst.get(from) else { continue };
+        let worst = taken.get(from).and_then(|before| before.worst.as_ref());
+        let Some((outcome, failure, rule)) = worst.filter(|worst| worst.0 <= Outcome::Late) else { continue };
         with_transaction!(&mut *tx, db => {
             sqlx::query(
                 "update scenario set outcome = $1, failure = $2, rule = $3
@@ -165,8 +222,26 @@ pub(crate) async fn merge(tx: &mut Transaction, gone: &[(i64, i64)]) -> Result<(
             .await?;
         });
     }
-    count(tx, changes).await?;
     alert::merge(tx, gone).await
+}
+
+/// Scenarios that are gone, with what was reported of them.
+pub(crate) async fn forget(tx: &mut Transaction, gone: &[i64]) -> Result<(), Error> {
+    take_back(tx, gone).await?;
+    alert::forget(tx, gone).await
+}
+
+/// What was said of these is said and counted no more. Gives what it was, of those of which anything was.
+async fn take_back(tx: &mut Transaction, of: &[i64]) -> Result<BTreeMap<i64, Before>, Error> {
+    let mut before = before(tx, of).await?;
+    before.retain(|_, before| *before != Before::default());
+    remove(tx, &before.keys().copied().collect::<Vec<_>>()).await?;
+    let mut changes: BTreeMap<Counted, i64> = BTreeMap::new();
+    for (key, n) in before.values().flat_map(|before| &before.counts) {
+        *changes.entry(key.clone()).or_default() -= n;
+    }
+    count(tx, changes).await?;
+    Ok(before)
 }
 
 /// Such an instance has a row of its own.
@@ -185,11 +260,51 @@ async fn remove(tx: &mut Transaction, of: &[i64]) -> Result<(), Error> {
     Ok(())
 }
 
+/// What began in a part of a day.
+async fn remove_from(tx: &mut Transaction, of: i64, window: Window) -> Result<(), Error> {
+    with_transaction!(&mut *tx, db => {
+        sqlx::query("delete from verdict where scenario_id = $1 and nth >= $2")
+            .bind(of)
+            .bind(window.begins())
+            .execute(&mut *db)
+            .await?;
+    });
+    Ok(())
+}
+
+/// The worst of a day, with what was judged for good before.
+async fn worst_of_day(
+    tx: &mut Transaction,
+    of: i64,
+    window: Window,
+    after: &Before,
+) -> Result<Option<(Outcome, Option<String>, String)>, Error> {
+    let row: Option<(i16, String, String)> = with_transaction!(&mut *tx, db => {
+        sqlx::query_as(
+            "select outcome, failure, rule from verdict where scenario_id = $1 and nth < $2
+             order by outcome, severity desc, due limit 1",
+        )
+        .bind(of)
+        .bind(window.begins())
+        .fetch_optional(&mut *db)
+        .await?
+    });
+    let earlier = row.and_then(|(outcome, failure, rule)| {
+        Some((Outcome::from_code(outcome)?, Some(failure).filter(|failure| !failure.is_empty()), rule))
+    });
+    let well = || {
+        let (rule, _, outcome) = after.counts.keys().min_by_key(|(_, _, outcome)| *outcome)?;
+        Some((*outcome, None, rule.clone()))
+    };
+    let worst = [earlier, after.worst.clone()].into_iter().flatten().min_by_key(|worst| worst.0);
+    Ok(worst.or_else(well))
+}
+
 async fn insert(tx: &mut Transaction, judged: &[(ScenarioId, &Judged)]) -> Result<(), Error> {
     let mut rows = Vec::new();
     for (id, judged) in judged {
         for (nth, told) in judged.told.iter().filter(|told| is_kept(told.outcome)).enumerate() {
-            rows.push((id.0, nth as i32, told, blob::write(told)));
+            rows.push((id.0, told.nth.unwrap_or(nth as i32), told, blob::write(told)));
         }
     }
     for some in statement::chunks(&rows) {
@@ -208,7 +323,7 @@ async fn insert(tx: &mut Transaction, judged: &[(ScenarioId, &Judged)]) -> Resul
     Ok(())
 }
 
-async fn count(tx: &mut Transaction, changes: BTreeMap<(String, i64, Outcome), i64>) -> Result<(), Error> {
+async fn count(tx: &mut Transaction, changes: BTreeMap<Counted, i64>) -> Result<(), Error> {
     // In one order, so that two collectors do not wait for each other.
     let changes: Vec<_> = changes.into_iter().filter(|(_, n)| *n != 0).collect();
     for some in statement::chunks(&changes) {

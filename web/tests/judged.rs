@@ -42,6 +42,7 @@ pub fn no_ack(due: Timestamp) -> Told {
         late_by: None,
         leg: "B1".into(),
         target: "bob".into(),
+        nth: None,
         start: record::id::MessageId::default(),
         began: Timestamp(due.0 - 32 * SECOND),
         ended: None,
@@ -113,6 +114,7 @@ pub async fn judge(store: &Store, failed: usize, now: Timestamp) -> Vec<Scenario
             counts: BTreeMap::from([((told.rule.clone(), minute, outcome), 1)]),
             told: if nth < failed { vec![told] } else { Vec::new() },
             alarms: if nth < failed { vec![alarm] } else { Vec::new() },
+            window: None,
         };
         let rest_until = Timestamp(0);
         let due = *due;

@@ -125,6 +125,7 @@ fn item(scenario: ScenarioId, at: Timestamp, failure: &str) -> Item {
         late_by: None,
         leg: "B1".into(),
         target: String::new(),
+        nth: None,
         start: MessageId::default(),
         began: at,
         ended: None,
@@ -134,7 +135,7 @@ fn item(scenario: ScenarioId, at: Timestamp, failure: &str) -> Item {
     };
     let told = ItemTold { caller: None, callee: None, told, also: Vec::new(), facts: Vec::new() };
     let (leg, state) = ("B1".to_owned(), ItemState::Failed);
-    Item { scenario, leg, at, seen: at, changed: at, reported: None, state, told }
+    Item { scenario, leg, nth: 0, at, seen: at, changed: at, reported: None, state, told }
 }
 
 #[test]

@@ -117,11 +117,11 @@ pub struct Item {
     /// What was seen, and what was not: `PUSH 200 after 0.19 s`, `nothing until 12:05:11Z`.
     pub seen: String,
     pub unseen: String,
-    /// The missed row of the ladder: the step of the link's `#RULE.STEP.LEG`.
-    pub step: String,
+    /// The missed row of the ladder, as the link ends: `RULE.STEP.LEG`.
+    pub fragment: String,
     /// It came after all, so many microseconds after its deadline.
     pub late_by: Option<i64>,
-    /// Tries of one person in a row are one line.
+    /// Failures of one leg are one line: a phone that cannot register tries again and again.
     pub times: u32,
     /// Rules whose failures this one explains.
     pub also: Vec<String>,

@@ -75,7 +75,7 @@ fn of_group(notice: &Notice, group: &Group, most: usize) -> View {
     let day = group.begins.to_utc().date_naive();
     let mut rows = Rows { left: most.min(group.max_listed), number: 0 };
     let mut list = |title, badge, tone, items: &[Item]| {
-        let row = |(number, item)| Row { tone, ..row(notice, group, number, item, day) };
+        let row = |(number, item)| Row { tone, ..row(notice, number, item, day) };
         List { title, badge, rows: rows.take(items).map(row).collect() }
     };
     let lists = [
@@ -173,7 +173,7 @@ impl Rows {
     }
 }
 
-fn row(notice: &Notice, group: &Group, number: usize, item: &Item, day: chrono::NaiveDate) -> Row {
+fn row(notice: &Notice, number: usize, item: &Item, day: chrono::NaiveDate) -> Row {
     let mask = notice.reader.mask;
     let at = item.at.to_utc();
     let form = if at.date_naive() == day { "%H:%M:%SZ" } else { "%m-%d %H:%M:%SZ" };
@@ -192,8 +192,7 @@ fn row(notice: &Notice, group: &Group, number: usize, item: &Item, day: chrono::
     let party = |name: &str| if name.is_empty() { "unknown".to_owned() } else { masked(name, mask) };
     let leg = [clean(&item.leg), masked_within(&item.device, mask)];
     let leg = leg.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
-    let anchor = [&group.rule, &item.step, &item.leg].map(|part| anchor(part));
-    let anchor = anchor.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".");
+    let anchor = anchor(&item.fragment);
     let id = hex(item.scenario);
     Row {
         number,
@@ -324,8 +323,9 @@ fn hex(scenario: i64) -> String {
 }
 
 /// What may stand in the fragment of a link.
-fn anchor(part: &str) -> String {
-    part.chars().filter(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_')).take(80).collect()
+fn anchor(fragment: &str) -> String {
+    let is_plain = |letter: &char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    fragment.chars().filter(is_plain).take(240).collect()
 }
 
 pub(super) fn severity(severity: Severity) -> &'static str {

@@ -1,7 +1,9 @@
 //! What a mail tells of a group: its lines, and what its failures have in common.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
+use record::id::ScenarioId;
 use record::time::{HOUR, SECOND, Timestamp};
 use rule::told::Seen;
 use store::alert::Item;
@@ -55,9 +57,9 @@ impl Looking {
                 week_ago: None,
             }),
             common: common(&listed().collect::<Vec<_>>()),
-            new: draft.new.iter().map(|at| line(&items[*at])).collect(),
-            continuing: draft.continuing.iter().map(|at| line(&items[*at])).collect(),
-            resolved: draft.resolved.iter().map(|at| line(&items[*at])).collect(),
+            new: lines(items, &draft.new),
+            continuing: lines(items, &draft.continuing),
+            resolved: lines(items, &draft.resolved),
             max_listed: self.route(book).grouping.max_listed as usize,
             hidden: notice::Hidden::default(),
         }
@@ -86,6 +88,22 @@ fn spaced(text: &str) -> String {
     text.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
+/// One for each leg of a scenario, as it failed last.
+fn lines(items: &[Item], listed: &[usize]) -> Vec<notice::Item> {
+    let mut lines: Vec<notice::Item> = Vec::new();
+    let mut known: HashMap<(ScenarioId, &str), usize> = HashMap::new();
+    for item in listed.iter().map(|at| &items[*at]) {
+        match known.entry((item.scenario, &item.leg)) {
+            Entry::Occupied(line) => lines[*line.get()].times += 1,
+            Entry::Vacant(first) => {
+                first.insert(lines.len());
+                lines.push(line(item));
+            }
+        }
+    }
+    lines
+}
+
 fn line(item: &Item) -> notice::Item {
     let told = &item.told.told;
     let step = told.step.and_then(|step| told.steps.get(step));
@@ -112,7 +130,7 @@ fn line(item: &Item) -> notice::Item {
         device,
         seen,
         unseen,
-        step: step.map_or("end".to_owned(), |step| step.name.clone()),
+        fragment: told.fragment(),
         late_by: told.late_by,
         times: 1,
         also: item.told.also.clone(),

@@ -22,7 +22,7 @@ fn item(scenario: i64, second: i64) -> Item {
         device: "iPhone15 7.4.1".into(),
         seen: "PUSH 200 after 0.19 s".into(),
         unseen: "nothing until 12:05:11Z".into(),
-        step: "wake".into(),
+        fragment: "push-wakes-device.wake.B1".into(),
         late_by: None,
         times: 1,
         also: Vec::new(),

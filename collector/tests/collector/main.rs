@@ -3,6 +3,7 @@
 mod append;
 mod clocks;
 mod correlation;
+mod days;
 mod door;
 mod judging;
 mod mails;

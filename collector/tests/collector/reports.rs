@@ -112,6 +112,7 @@ fn told(rule: &str, failure: &str) -> Told {
         late_by: None,
         leg: "B1".into(),
         target: String::new(),
+        nth: None,
         start: MessageId::default(),
         began: at(0),
         ended: None,
@@ -140,7 +141,7 @@ fn judged(alarms: Vec<Alarm>) -> Judged {
     let count = |told: &Told| ((told.rule.clone(), at(0).0.div_euclid(MINUTE), Outcome::Failed), 1);
     let counts: BTreeMap<_, _> = told.iter().map(count).collect();
     let worst = told.first().map(|told| (Outcome::Failed, told.failure.clone(), told.rule.clone()));
-    Judged { worst, told, counts, alarms }
+    Judged { worst, told, counts, alarms, window: None }
 }
 
 #[tokio::test]

@@ -145,18 +145,28 @@ async fn point(tx: &mut Transaction, signposts: &[(i64, i64)]) -> Result<(), Err
     Ok(())
 }
 
+/// What came to a scenario.
+#[derive(Debug)]
+pub(super) struct News {
+    /// When it is to be settled.
+    pub due: Option<Timestamp>,
+    /// The time of the first message of it.
+    pub first: Option<Timestamp>,
+}
+
+fn is_daily(summary: &Summary) -> bool {
+    summary.class.is_some_and(message::event::CallClass::is_daily)
+}
+
 /// What the list shows, with the summary it comes from. A version rises by one each time.
-pub(super) async fn scenarios(
-    tx: &mut Transaction,
-    scenarios: &[(i64, Summary, Option<Timestamp>)],
-) -> Result<(), Error> {
+pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary, News)]) -> Result<(), Error> {
     for some in statement::chunks(scenarios) {
         with_transaction!(tx, db => {
             let mut q = QueryBuilder::<Db>::new(
                 "insert into scenario (id, first, last, version, rang, answered, ending, ended, calls, legs, messages,
-                     nodes, devices, sip, rest, push, media, class, said, status, caller, callee, caller_key, callee_key, answered_by, summary, due) ",
+                     nodes, devices, sip, rest, push, media, class, said, status, caller, callee, caller_key, callee_key, answered_by, summary, due, judged_from) ",
             );
-            q.push_values(some, |mut to, (id, summary, due)| {
+            q.push_values(some, |mut to, (id, summary, news)| {
                 let [sip, rest, push, media] = summary.kinds;
                 to.push_bind(*id)
                     .push_bind(summary.first.unwrap_or_default().0)
@@ -184,7 +194,8 @@ pub(super) async fn scenarios(
                     .push_bind(summary.callee().map(key))
                     .push_bind(summary.answered_by.as_deref().map(searched))
                     .push_bind(summaries::pack(summary))
-                    .push_bind(due.map(|at| at.0));
+                    .push_bind(news.due.map(|at| at.0))
+                    .push_bind(news.first.filter(|_| is_daily(summary)).map(|at| at.0));
             });
             q.push(
                 " on conflict (id) do update set first = excluded.first, last = excluded.last,
@@ -201,8 +212,11 @@ pub(super) async fn scenarios(
                     " {column} = case when scenario.settled is null then excluded.{column} else scenario.{column} end,"
                 ));
             }
+            // What comes from before what is judged for good has the whole day judged again.
             q.push(
                 "
+                    judged_from = case when excluded.judged_from < scenario.judged_from then excluded.first
+                        else scenario.judged_from end,
                     due = case when scenario.due <= excluded.due then scenario.due
                         when excluded.due < scenario.rest_until then scenario.rest_until else excluded.due end",
             );
@@ -214,6 +228,7 @@ pub(super) async fn scenarios(
 
 /// Scenarios that are locked and hold nothing any more. A key that leads to one is as good as none.
 pub(super) async fn delete(tx: &mut Transaction, scenarios: &[i64]) -> Result<(), Error> {
+    verdict::forget(tx, scenarios).await?;
     for list in statement::lists(scenarios) {
         with_transaction!(tx, db => {
             for (table, id) in [("scenario_call", "scenario_id"), ("scenario", "id")] {

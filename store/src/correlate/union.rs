@@ -12,7 +12,7 @@ use super::components::{CallUse, Component};
 use super::doubt::Left;
 use super::keys::{self, KeyRow, Use};
 use super::pieces::{Groups, Piece, Uses, pieces};
-use super::rows::{self, Placed};
+use super::rows::{self, News, Placed};
 use super::{Correlated, OutboxRow, outbox};
 use crate::Error;
 use crate::backend::Transaction;
@@ -155,7 +155,8 @@ pub(super) async fn apply(
     let (empty, shrunk): (Vec<_>, Vec<_>) =
         beside.left.iter().filter(|(id, _)| !wanted.contains(id)).partition(|(_, left)| left.rest.messages == 0);
     rows::delete(tx, &empty.iter().map(|(id, _)| **id).collect::<Vec<_>>()).await?;
-    let shrunk: Vec<_> = shrunk.into_iter().map(|(id, left)| (*id, left.rest.clone(), None)).collect();
+    let left = |left: &Left| News { due: settle::due(&left.rest, false, now), first: None };
+    let shrunk: Vec<_> = shrunk.into_iter().map(|(id, of)| (*id, of.rest.clone(), left(of))).collect();
     rows::scenarios(tx, &shrunk).await?;
     outbox::count(tx, applied, -(empty.len() as i64)).await?;
     kept.retain(|id, _| wanted.contains(id));
@@ -227,6 +228,7 @@ async fn write(
     for group in &groups {
         let target = group.scenario();
         let (mut summary, mut answers) = (Summary::default(), 0);
+        let first = group.pieces.iter().filter_map(|at| pieces[*at].summary.first).min();
         let ends = group.pieces.iter().any(|at| pieces[*at].summary.ends());
         for (id, row) in group.ids.iter().filter_map(|id| kept.get_key_value(id)) {
             summary.join(row);
@@ -246,7 +248,7 @@ async fn write(
         }
         summary.count_as(Kind::Rest, Kind::Push, answers);
         let due = settle::due(&summary, ends, now);
-        scenarios.push((target, summary, due));
+        scenarios.push((target, summary, News { due, first }));
     }
     rows::merge(tx, &gone).await?;
     rows::scenarios(tx, &scenarios).await?;

@@ -36,6 +36,7 @@ fn told(outcome: Outcome, failure: &str) -> Told {
         late_by: None,
         leg: "B1".into(),
         target: "bob".into(),
+        nth: None,
         start: MessageId::default(),
         began: NOON,
         ended: None,
@@ -45,7 +46,7 @@ fn told(outcome: Outcome, failure: &str) -> Told {
     }
 }
 
-fn alarm(failure: &str, news: News) -> Alarm {
+pub(super) fn alarm(failure: &str, news: News) -> Alarm {
     let mut hash = [0; 8];
     failure.bytes().take(8).enumerate().for_each(|(at, byte)| hash[at] = byte);
     Alarm {
@@ -76,6 +77,7 @@ pub(super) fn judged(outcome: Outcome, failure: &str) -> Judged {
         told: is_told.then(|| told(outcome, failure)).into_iter().collect(),
         counts: counted(outcome),
         alarms: (outcome == Outcome::Failed).then(|| alarm(failure, News::Fresh)).into_iter().collect(),
+        window: None,
     }
 }
 
@@ -158,7 +160,7 @@ pub(super) async fn look(store: &Store, group: &Group, mails: Vec<NewMail>) -> R
         changed: group.changed,
         lease_until: group.lease_until,
         mails,
-        items: items.into_iter().map(|item| (item.scenario, item.leg)).collect(),
+        items: items.into_iter().map(|item| (item.scenario, item.leg, item.nth)).collect(),
         state: b"told".to_vec(),
         due: None,
         closed: false,

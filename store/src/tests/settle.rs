@@ -1,5 +1,7 @@
 //! Calls are settled: what was worked out of their messages stands in lists, for the version it was worked out of.
 
+use std::collections::BTreeSet;
+
 use message::event::CallClass;
 use message::gist::Gist;
 use message::kind::Kind;
@@ -40,6 +42,11 @@ fn gist() -> Gist {
     }
 }
 
+/// A call that is due.
+fn of(id: ScenarioId, version: i64, again: bool) -> Due {
+    Due { id, version, class: CallClass::Call, from: None, again }
+}
+
 fn settled(due: Due) -> Settled {
     Settled { due, gist: Some(gist()), problems: 2, next: None, rest_until: Timestamp(0), judged: None }
 }
@@ -64,7 +71,7 @@ store_test! {
         let (_, id) = call(&store, Vec::new()).await;
         assert_eq!(store.due("one", NOON, LEASE, 10).await.unwrap(), []);
         let due = store.due("one", later(0), LEASE, 10).await.unwrap();
-        assert_eq!(due, [Due { id, version: 1, again: false }]);
+        assert_eq!(due, [of(id, 1, false)]);
         let messages = store.due_messages(&due).await.unwrap();
         assert_eq!(messages.iter().map(|(due, all)| (due.id, all.len())).collect::<Vec<_>>(), [(id, 2)]);
         assert_eq!((listed(&store, 200).await.len(), listed(&store, 500).await.len()), (1, 0));
@@ -105,7 +112,7 @@ store_test! {
         correlate(&store, 100).await;
         assert_eq!(store.settle("one", &[settled(due[0])], NOON).await.unwrap(), 0);
         assert_eq!(only(&store).await.row.status, Some(200));
-        assert_eq!(store.due("one", later(1), LEASE, 10).await.unwrap(), [Due { id, version: 2, again: false }]);
+        assert_eq!(store.due("one", later(1), LEASE, 10).await.unwrap(), [of(id, 2, false)]);
     }
 
     async fn what_was_settled_stands_until_what_came_later_is(store) {
@@ -123,7 +130,7 @@ store_test! {
         let due = store.due("one", later(0), LEASE, 10).await.unwrap();
         assert_eq!(store.due("two", later(59), LEASE, 10).await.unwrap(), []);
         let again = store.due("two", later(61), LEASE, 10).await.unwrap();
-        assert_eq!(again, [Due { id, version: 1, again: false }]);
+        assert_eq!(again, [of(id, 1, false)]);
         assert_eq!(store.settle("one", &[settled(due[0])], NOON).await.unwrap(), 0);
         assert_eq!(store.settle("two", &[settled(again[0])], NOON).await.unwrap(), 1);
     }
@@ -134,7 +141,7 @@ store_test! {
         let next = Settled { next: Some(later(30)), ..settled(due[0]) };
         store.settle("one", &[next], NOON).await.unwrap();
         assert_eq!(store.due("one", later(29), LEASE, 10).await.unwrap(), []);
-        assert_eq!(store.due("one", later(31), LEASE, 10).await.unwrap(), [Due { id, version: 1, again: true }]);
+        assert_eq!(store.due("one", later(31), LEASE, 10).await.unwrap(), [of(id, 1, true)]);
     }
 
     async fn a_call_that_was_joined_into_another_one_is_not_due(store) {
@@ -150,12 +157,17 @@ store_test! {
         assert_eq!(due.iter().map(|due| due.id).collect::<Vec<_>>(), [id]);
     }
 
-    async fn what_is_no_call_is_never_due(store) {
+    async fn keepalives_and_subscriptions_are_never_due_and_all_else_is(store) {
         let mut file = File::new(1);
-        let register = Says { class: CallClass::Registration, ..says("r", 0, "REGISTER") };
-        file.log(&store, [register]).await;
+        for class in CallClass::ALL {
+            file.log(&store, [Says { class, ..says(class.name(), 0, "REGISTER") }]).await;
+        }
         correlate(&store, 100).await;
-        assert_eq!(store.due("one", later(0), LEASE, 10).await.unwrap(), []);
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        let classes: BTreeSet<_> = due.iter().map(|due| due.class.name()).collect();
+        assert_eq!(classes.into_iter().collect::<Vec<_>>(), ["call", "message", "other", "registration"]);
+        let daily: Vec<_> = due.iter().filter(|due| due.from.is_some()).map(|due| due.class.name()).collect();
+        assert_eq!(daily, ["registration"]);
     }
 
     // The log of the registrar is read an hour after that of the proxy.
@@ -168,11 +180,11 @@ store_test! {
         let settle = |at: i64| {
             let store = store.clone();
             async move {
-                let due = store.due("one", later(at), LEASE, 10).await.unwrap();
+                let due = store.due("one", later(at), LEASE, 20).await.unwrap();
                 store.due_messages(&due).await.unwrap();
                 let all: Vec<Settled> = due.iter().map(|due| settled(*due)).collect();
                 assert_eq!(store.settle("one", &all, NOON).await.unwrap(), due.len() as u64);
-                due
+                due.into_iter().filter(|due| due.class == CallClass::Call).collect::<Vec<_>>()
             }
         };
         assert_eq!(settle(0).await.len(), 2);
@@ -185,7 +197,7 @@ store_test! {
         assert_eq!(settle(100).await, [], "of another person, or at another time");
         registrar.log(&store, [register("r-bob", "Bob", 2), register("r-bob", "Bob", 2).status(200)]).await;
         correlate(&store, 100).await;
-        assert_eq!(settle(200).await, [Due { id, version: 2, again: false }]);
+        assert_eq!(settle(200).await, [of(id, 2, false)]);
         assert_eq!(settle(300).await, []);
         // The call went on, and so does what it borrows.
         file.log(&store, [says("a", 700, "PUSH").kind(Kind::Push)]).await;

@@ -380,6 +380,7 @@ pub fn told(text: &str, class: &str, seen: Seen, of: Option<MessageId>, due_ms: 
         late_by: step.late_by,
         leg: "A".into(),
         target: "alice-ios".into(),
+        nth: None,
         start: of.unwrap_or_default(),
         began: Timestamp(NOON),
         ended: None,

@@ -66,7 +66,7 @@ pub fn expected(told: &[Told], flow: &Flow, columns: &Columns, view: &View) -> E
     let mut used = HashSet::new();
     for told in told {
         for (at, step) in told.steps.iter().enumerate() {
-            let id = format!("{}.{}.{}", told.rule, step.name, told.leg);
+            let id = told.fragment_of(Some(step));
             let names_it = told.step == Some(at);
             let state = match step.seen {
                 Seen::Missed => State::Missing,
