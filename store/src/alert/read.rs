@@ -1,0 +1,185 @@
+//! Groups and their items, read.
+
+use record::id::ScenarioId;
+use record::time::Timestamp;
+use rule::syntax::Severity;
+use sqlx::QueryBuilder;
+
+use super::{Group, GroupKey, Item, ItemState};
+use crate::backend::{with_pool, with_transaction};
+use crate::{Error, Store, blob};
+
+/// Rows of one list.
+const MOST: i64 = 1_000;
+
+#[derive(sqlx::FromRow)]
+struct GroupRow {
+    id: i64,
+    hash: Vec<u8>,
+    route: i32,
+    env: String,
+    rule: String,
+    failure: String,
+    severity: i16,
+    opened: i64,
+    changed: i64,
+    closed: Option<i64>,
+    items: i64,
+    mails: i64,
+    reported: Option<i64>,
+    state: Option<Vec<u8>>,
+    lease_until: i64,
+}
+
+const GROUP: &str = "id, hash, route, env, rule, failure, severity, opened, changed, closed, items, mails, reported, state, lease_until";
+
+impl GroupRow {
+    fn group(self) -> Group {
+        let mut hash = [0; 8];
+        let len = self.hash.len().min(8);
+        hash[..len].copy_from_slice(&self.hash[..len]);
+        Group {
+            id: self.id,
+            key: GroupKey { hash, route: self.route, env: self.env, rule: self.rule, failure: self.failure },
+            severity: match self.severity {
+                0 => Severity::Info,
+                1 => Severity::Warning,
+                _ => Severity::Critical,
+            },
+            opened: Timestamp(self.opened),
+            changed: Timestamp(self.changed),
+            closed: self.closed.map(Timestamp),
+            items: self.items,
+            mails: self.mails,
+            reported: self.reported.map(Timestamp),
+            state: self.state,
+            lease_until: Timestamp(self.lease_until),
+        }
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct ItemRow {
+    scenario_id: i64,
+    leg: String,
+    nth: i32,
+    at: i64,
+    seen: i64,
+    changed: i64,
+    reported: Option<i64>,
+    state: i16,
+    told: Vec<u8>,
+}
+
+impl ItemRow {
+    fn item(self) -> Result<Item, Error> {
+        Ok(Item {
+            scenario: ScenarioId(self.scenario_id),
+            leg: self.leg,
+            nth: self.nth,
+            at: Timestamp(self.at),
+            seen: Timestamp(self.seen),
+            changed: Timestamp(self.changed),
+            reported: self.reported.map(Timestamp),
+            state: ItemState::from_code(self.state),
+            told: blob::read(&self.told, "what an alert says of a scenario")?,
+        })
+    }
+}
+
+impl Store {
+    /// Takes groups that are to be looked at, the longest due first.
+    pub async fn due_alerts(&self, now: Timestamp, lease_micros: i64, most: usize) -> Result<Vec<Group>, Error> {
+        let waits: Option<i64> = with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select id from alert_group where due <= $1 and lease_until < $1 limit 1")
+                .bind(now.0)
+                .fetch_optional(pool)
+                .await?
+        });
+        if waits.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.backend.begin().await?;
+        let skip_locked = tx.skip_locked();
+        let rows: Vec<GroupRow> = with_transaction!(&mut tx, db => {
+            let mut q = QueryBuilder::<Db>::new("update alert_group set lease_until = ");
+            q.push_bind(now.0.saturating_add(lease_micros));
+            q.push(" where id in (select id from alert_group where due <= ").push_bind(now.0);
+            q.push(" and lease_until < ").push_bind(now.0).push(" order by due limit ").push_bind(most as i64);
+            q.push(skip_locked).push(") returning ").push(GROUP);
+            q.build_query_as().fetch_all(&mut *db).await?
+        });
+        tx.commit().await?;
+        let mut groups: Vec<Group> = rows.into_iter().map(GroupRow::group).collect();
+        groups.sort_by_key(|group| group.id);
+        Ok(groups)
+    }
+
+    /// Open groups of a rule.
+    pub async fn open_alerts(&self, rule: &str) -> Result<Vec<Group>, Error> {
+        let rows: Vec<GroupRow> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select ");
+            q.push(GROUP).push(" from alert_group where closed is null and rule = ").push_bind(rule);
+            q.push(" order by id limit ").push_bind(MOST).build_query_as().fetch_all(pool).await?
+        });
+        Ok(rows.into_iter().map(GroupRow::group).collect())
+    }
+
+    /// The scenarios of a group, the newest first.
+    pub async fn alert_items(&self, group: i64, most: usize) -> Result<Vec<Item>, Error> {
+        let rows: Vec<ItemRow> = with_pool!(self.backend, pool => {
+            sqlx::query_as(
+                "select scenario_id, leg, nth, at, seen, changed, reported, state, told from alert_item
+                 where group_id = $1 order by at desc, scenario_id, leg, nth limit $2",
+            )
+            .bind(group)
+            .bind(most as i64)
+            .fetch_all(pool)
+            .await?
+        });
+        rows.into_iter().map(ItemRow::item).collect()
+    }
+
+    /// Groups, open ones first, then as they changed last.
+    pub async fn alert_groups(&self, most: usize) -> Result<Vec<Group>, Error> {
+        let rows: Vec<GroupRow> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select ");
+            q.push(GROUP).push(" from alert_group order by case when closed is null then 0 else 1 end, changed desc, id limit ");
+            q.push_bind((most as i64).min(MOST)).build_query_as().fetch_all(pool).await?
+        });
+        Ok(rows.into_iter().map(GroupRow::group).collect())
+    }
+
+    /// How many groups are open, counted up to a thousand.
+    pub async fn count_open_alerts(&self) -> Result<i64, Error> {
+        Ok(with_pool!(self.backend, pool => {
+            sqlx::query_scalar(
+                "select count(*) from (select 1 as one from alert_group where closed is null limit 1000) as some_open",
+            )
+            .fetch_one(pool)
+            .await?
+        }))
+    }
+
+    /// A group by its key: the open one, else the last.
+    pub async fn alert_group(&self, hash: [u8; 8]) -> Result<Option<Group>, Error> {
+        let row: Option<GroupRow> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select ");
+            q.push(GROUP).push(" from alert_group where hash = ").push_bind(&hash[..]);
+            q.push(" order by case when closed is null then 0 else 1 end, id desc limit 1");
+            q.build_query_as().fetch_optional(pool).await?
+        });
+        Ok(row.map(GroupRow::group))
+    }
+
+    /// Groups that a scenario is in.
+    pub async fn alert_groups_of(&self, scenario: ScenarioId) -> Result<Vec<Group>, Error> {
+        let rows: Vec<GroupRow> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select ");
+            q.push(GROUP).push(" from alert_group where id in (select group_id from alert_item where scenario_id = ");
+            q.push_bind(scenario.0).push(") order by id desc limit 100");
+            q.build_query_as().fetch_all(pool).await?
+        });
+        Ok(rows.into_iter().map(GroupRow::group).collect())
+    }
+}

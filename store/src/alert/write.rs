@@ -1,0 +1,274 @@
+//! Failures are put into their groups, in the transaction that settles their scenarios.
+
+use std::collections::BTreeMap;
+
+use record::id::ScenarioId;
+use record::time::Timestamp;
+use rule::told::Told;
+use rule::verdict::Outcome;
+use sqlx::QueryBuilder;
+
+use super::{Alarm, GroupKey, ItemState, ItemTold, News};
+use crate::backend::{Transaction, with_transaction};
+use crate::statement::{self, push_list};
+use crate::verdict::Judged;
+use crate::{Error, blob};
+
+/// An item of a scenario, with the key of its group.
+#[derive(sqlx::FromRow)]
+struct Known {
+    group_id: i64,
+    scenario_id: i64,
+    leg: String,
+    nth: i32,
+    state: i16,
+    reported: Option<i64>,
+    told: Vec<u8>,
+    hash: Vec<u8>,
+    closed: Option<i64>,
+}
+
+impl Known {
+    fn is_of(&self, alarm: &Alarm) -> bool {
+        let told = &alarm.item.told;
+        self.hash == alarm.group.hash && self.leg == told.leg && self.nth == told.nth.unwrap_or_default()
+    }
+
+    fn is_failed(&self) -> bool {
+        ItemState::from_code(self.state) == ItemState::Failed
+    }
+
+    fn is_open(&self) -> bool {
+        self.closed.is_none()
+    }
+
+    /// As it is now that it did not fail: what was missing may have come too late.
+    fn instead(&self, told: &[Told]) -> ItemState {
+        let rule = blob::read::<ItemTold>(&self.told, "what an alert says of a scenario").map(|item| item.told.rule);
+        let same = |told: &Told| told.leg == self.leg && told.nth.unwrap_or_default() == self.nth;
+        let late = |told: &Told| same(told) && told.outcome == Outcome::Late;
+        match rule {
+            Ok(rule) if told.iter().any(|told| told.rule == rule && late(told)) => ItemState::Late,
+            _ => ItemState::Gone,
+        }
+    }
+}
+
+/// What is to be done in the groups of one key.
+#[derive(Default)]
+struct Work<'a> {
+    changes: Vec<(Known, ItemState)>,
+    /// What is said of them is other than before.
+    said: Vec<(i64, i64, &'a Alarm)>,
+    fresh: Vec<(i64, &'a Alarm)>,
+}
+
+/// Puts the failures of scenarios into their groups, and takes back what is none any more.
+pub(crate) async fn write(tx: &mut Transaction, of: &[(ScenarioId, &Judged)], now: Timestamp) -> Result<(), Error> {
+    let ids: Vec<i64> = of.iter().map(|(id, ..)| id.0).collect();
+    let mut known = known(tx, &ids).await?;
+    // Groups are taken in one order, so that two collectors do not wait for each other.
+    let mut work: BTreeMap<Vec<u8>, Work> = BTreeMap::new();
+    for (id, Judged { alarms, told, window, .. }) in of {
+        let mut before = known.remove(&id.0).unwrap_or_default();
+        // What is judged for good stays as it is.
+        before.retain(|known| window.as_ref().is_none_or(|window| known.nth >= window.begins()));
+        for alarm in alarms {
+            let of_group = work.entry(alarm.group.hash.to_vec()).or_default();
+            if before.iter().any(|known| known.is_of(alarm) && known.is_failed()) {
+                let open =
+                    before.iter().find(|known| known.is_of(alarm) && known.is_open() && known.reported.is_none());
+                of_group.said.extend(open.map(|known| (known.group_id, id.0, alarm)));
+            } else if alarm.news == News::Fresh && !before.iter().any(|known| known.is_of(alarm) && known.is_open()) {
+                of_group.fresh.push((id.0, alarm));
+            }
+        }
+        for known in before {
+            let state = match alarms.iter().find(|alarm| known.is_of(alarm)).map(|alarm| alarm.news) {
+                None => known.instead(told),
+                Some(News::Explained) if known.reported.is_none() => ItemState::Gone,
+                // Whoever was not told of it in time is not told now; in a closed group, a new one tells of it.
+                Some(News::Old) if known.reported.is_none() && !known.is_failed() => continue,
+                Some(_) if !known.is_open() => continue,
+                Some(_) => ItemState::Failed,
+            };
+            if ItemState::from_code(known.state) != state {
+                work.entry(known.hash.clone()).or_default().changes.push((known, state));
+            }
+        }
+    }
+    for Work { changes, said, fresh } in work.into_values() {
+        for (known, state) in changes {
+            change(tx, &known, state, now).await?;
+        }
+        for (group, scenario, alarm) in said {
+            say(tx, group, scenario, alarm).await?;
+        }
+        if let Some((_, first)) = fresh.first() {
+            open(tx, &first.group, &fresh, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// By scenario: its items.
+async fn known(tx: &mut Transaction, of: &[i64]) -> Result<BTreeMap<i64, Vec<Known>>, Error> {
+    let mut known: BTreeMap<i64, Vec<Known>> = BTreeMap::new();
+    for list in statement::lists(of) {
+        let rows: Vec<Known> = with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new(
+                "select i.group_id, i.scenario_id, i.leg, i.nth, i.state, i.reported, i.told, g.hash, g.closed from alert_item i
+                 join alert_group g on g.id = i.group_id where i.scenario_id in ",
+            );
+            push_list!(q, list);
+            q.build_query_as().fetch_all(&mut *db).await?
+        });
+        for row in rows {
+            known.entry(row.scenario_id).or_default().push(row);
+        }
+    }
+    Ok(known)
+}
+
+/// A time of a change is later than those before it, whatever clocks say: who looked at it before sees that it is another.
+async fn change(tx: &mut Transaction, known: &Known, state: ItemState, now: Timestamp) -> Result<(), Error> {
+    with_transaction!(&mut *tx, db => {
+        sqlx::query(
+            "update alert_item set state = $1, changed = case when reported >= $2 then reported + 1 else $2 end
+             where group_id = $3 and scenario_id = $4 and leg = $5 and nth = $6",
+        )
+        .bind(state.code())
+        .bind(now.0)
+        .bind(known.group_id)
+        .bind(known.scenario_id)
+        .bind(&known.leg)
+        .bind(known.nth)
+        .execute(&mut *db)
+        .await?;
+        sqlx::query(
+            "update alert_group set changed = case when changed < $1 then $1 else changed + 1 end, due = $1
+             where id = $2 and closed is null",
+        )
+        .bind(now.0)
+        .bind(known.group_id)
+        .execute(&mut *db)
+        .await?;
+    });
+    Ok(())
+}
+
+/// What is not mailed yet is mailed as it is known by then.
+async fn say(tx: &mut Transaction, group: i64, scenario: i64, alarm: &Alarm) -> Result<(), Error> {
+    with_transaction!(tx, db => {
+        sqlx::query(
+            "update alert_item set told = $1
+             where group_id = $2 and scenario_id = $3 and leg = $4 and nth = $5 and reported is null and told <> $1",
+        )
+        .bind(blob::write(&alarm.item))
+        .bind(group)
+        .bind(scenario)
+        .bind(&alarm.item.told.leg)
+        .bind(alarm.item.told.nth.unwrap_or_default())
+        .execute(db)
+        .await?;
+    });
+    Ok(())
+}
+
+/// What was reported of scenarios that were merged goes with them.
+pub(crate) async fn merge(tx: &mut Transaction, gone: &[(i64, i64)]) -> Result<(), Error> {
+    let into: BTreeMap<i64, i64> = gone.iter().copied().collect();
+    let known = known(tx, &into.keys().copied().collect::<Vec<_>>()).await?;
+    let mut known: Vec<Known> = known.into_values().flatten().collect();
+    known.sort_by(|a, b| (&a.hash, a.group_id).cmp(&(&b.hash, b.group_id)));
+    for item in known {
+        let Some(into) = into.get(&item.scenario_id) else { continue };
+        with_transaction!(&mut *tx, db => {
+            sqlx::query("update alert_group set changed = changed + 1 where id = $1 and closed is null")
+                .bind(item.group_id)
+                .execute(&mut *db)
+                .await?;
+            sqlx::query(
+                "update alert_item set scenario_id = $1 where group_id = $2 and scenario_id = $3 and leg = $4 and nth = $5
+                     and not exists (select 1 from alert_item o
+                         where o.group_id = $2 and o.scenario_id = $1 and o.leg = $4 and o.nth = $5)",
+            )
+            .bind(into)
+            .bind(item.group_id)
+            .bind(item.scenario_id)
+            .bind(&item.leg)
+            .bind(item.nth)
+            .execute(&mut *db)
+            .await?;
+            sqlx::query("delete from alert_item where group_id = $1 and scenario_id = $2 and leg = $3 and nth = $4")
+                .bind(item.group_id)
+                .bind(item.scenario_id)
+                .bind(&item.leg)
+                .bind(item.nth)
+                .execute(&mut *db)
+                .await?;
+        });
+    }
+    Ok(())
+}
+
+/// What was reported of scenarios that are no more.
+pub(crate) async fn forget(tx: &mut Transaction, gone: &[i64]) -> Result<(), Error> {
+    for list in statement::lists(gone) {
+        with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new("delete from alert_item where scenario_id in ");
+            push_list!(q, list);
+            q.build().execute(&mut *db).await?;
+        });
+    }
+    Ok(())
+}
+
+/// Opens the group of a key, or takes the open one, and adds to it.
+async fn open(tx: &mut Transaction, key: &GroupKey, items: &[(i64, &Alarm)], now: Timestamp) -> Result<(), Error> {
+    let severity = items.iter().map(|(_, alarm)| alarm.severity as i16).max().unwrap_or_default();
+    let wait = items.iter().map(|(_, alarm)| alarm.wait).min().unwrap_or_default();
+    let mut rows: BTreeMap<(i64, &str, i32), &Alarm> = BTreeMap::new();
+    for (id, alarm) in items {
+        let told = &alarm.item.told;
+        rows.entry((*id, told.leg.as_str(), told.nth.unwrap_or_default())).or_insert(alarm);
+    }
+    let group: i64 = with_transaction!(&mut *tx, db => {
+        sqlx::query_scalar(
+            "insert into alert_group (opened, changed, due, items, mails, severity, route, hash, env, rule, failure)
+             values ($1, $1, $2, $3, 0, $4, $5, $6, $7, $8, $9)
+             on conflict (hash) where closed is null do update set
+                 changed = case when alert_group.changed < excluded.changed then excluded.changed
+                                else alert_group.changed + 1 end, due = excluded.changed, items = alert_group.items + excluded.items,
+                 severity = case when excluded.severity > alert_group.severity then excluded.severity
+                                 else alert_group.severity end
+             returning id",
+        )
+        .bind(now.0)
+        .bind(now.0.saturating_add(wait))
+        .bind(rows.len() as i64)
+        .bind(severity)
+        .bind(key.route)
+        .bind(&key.hash[..])
+        .bind(&key.env)
+        .bind(&key.rule)
+        .bind(&key.failure)
+        .fetch_one(&mut *db)
+        .await?
+    });
+    let rows: Vec<_> = rows.into_iter().map(|(key, alarm)| (key, alarm, blob::write(&alarm.item))).collect();
+    for some in statement::chunks(&rows) {
+        with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new(
+                "insert into alert_item (group_id, scenario_id, at, seen, changed, state, leg, nth, told) ",
+            );
+            q.push_values(some, |mut row, ((id, leg, nth), alarm, told)| {
+                row.push_bind(group).push_bind(*id).push_bind(alarm.at.0).push_bind(now.0).push_bind(now.0);
+                row.push_bind(ItemState::Failed.code()).push_bind(*leg).push_bind(*nth).push_bind(told);
+            });
+            q.push(" on conflict (group_id, scenario_id, leg, nth) do nothing");
+            q.build().execute(&mut *db).await?;
+        });
+    }
+    Ok(())
+}
