@@ -8,17 +8,16 @@ use message::logged::Message;
 use record::time::{MINUTE, Timestamp};
 use rule::evidence::{Binding, Evidence, Read};
 use rule::holds::AllHolds;
-use rule::routes::{GroupKey as By, Route};
-use rule::syntax::{Rule, Severity};
+use rule::syntax::Rule;
 use rule::told::Told;
 use rule::verdict::{Outcome, Verdict};
-use sha2::{Digest, Sha256};
-use store::alert::{Alarm, GroupKey, ItemTold, News};
+use store::alert::{Alarm, ItemTold, News};
 use store::verdict::Judged;
 
 use crate::book::Book;
 use crate::config::EnvRule;
 use crate::day;
+use crate::grouping::{Failing, grouped};
 
 /// A scenario with what is known beside it.
 #[derive(Clone, Copy, Debug)]
@@ -158,11 +157,18 @@ fn alarms(
         let place = &messages[flow.rows[verdict.start].message].place;
         let env = EnvRule::of(&book.env, &place.agent, &place.source).to_owned();
         let hosts: BTreeSet<&str> = messages.iter().map(|message| message.place.host.as_str()).collect();
-        let Some((nth, route)) = route(book, rule, verdict, &env, &hosts) else { continue };
+        let failing = Failing {
+            rule: &rule.id,
+            failure: verdict.class.as_deref().unwrap_or_default(),
+            severity: rule.severity,
+            env: &env,
+            host: &place.host,
+        };
+        let Some((group, wait)) = grouped(&book.routes, &failing, &hosts) else { continue };
         let mut facts = verdict.facts.clone();
         facts.extend(causes.iter().map(|cause| ("because".to_owned(), (*cause).to_owned())));
         alarms.push(Alarm {
-            group: group(nth, route, rule, verdict, &env, &place.host),
+            group,
             news,
             severity: rule.severity,
             at,
@@ -173,62 +179,10 @@ fn alarms(
                 also: symptoms.collect::<BTreeSet<_>>().into_iter().collect(),
                 facts,
             },
-            wait: route.grouping.group_wait,
+            wait,
         });
     }
     alarms
-}
-
-/// The first route that matches.
-fn route<'b>(
-    book: &'b Book,
-    rule: &Rule,
-    verdict: &Verdict,
-    env: &str,
-    hosts: &BTreeSet<&str>,
-) -> Option<(usize, &'b Route)> {
-    let any =
-        |values: &[String], test: &dyn Fn(&str) -> bool| values.is_empty() || values.iter().any(|value| test(value));
-    let failure = verdict.class.as_deref().unwrap_or_default();
-    book.routes.routes.iter().enumerate().find(|(_, route)| {
-        let matches = &route.matches;
-        (matches.severity.is_empty() || matches.severity.contains(&rule.severity))
-            && any(&matches.env, &|value| value == env)
-            && any(&matches.rule, &|value| value == rule.id)
-            && any(&matches.failure, &|value| value == failure)
-            && any(&matches.host, &|value| hosts.contains(value))
-    })
-}
-
-fn group(nth: usize, route: &Route, rule: &Rule, verdict: &Verdict, env: &str, host: &str) -> GroupKey {
-    let failure = verdict.class.clone().unwrap_or_default();
-    let mut hash = Sha256::new();
-    let mut add = |text: &str| {
-        hash.update((text.len() as u64).to_le_bytes());
-        hash.update(text);
-    };
-    add(&nth.to_string());
-    for by in &route.grouping.group_by {
-        match by {
-            By::Env => add(env),
-            By::Rule => add(&rule.id),
-            By::Failure => add(&failure),
-            By::Severity => add(severity(rule.severity)),
-            By::Host => add(host),
-        }
-    }
-    let digest = hash.finalize();
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest[..8]);
-    GroupKey { hash: first, route: nth as i32, env: env.to_owned(), rule: rule.id.clone(), failure }
-}
-
-fn severity(of: Severity) -> &'static str {
-    match of {
-        Severity::Info => "info",
-        Severity::Warning => "warning",
-        Severity::Critical => "critical",
-    }
 }
 
 /// How far logs are read, and of which nothing was reported for too long.

@@ -7,9 +7,10 @@
 //! - [`correlate`]: the loop in which calls that share keys become scenarios
 //! - [`learned`], [`clock`]: what each log is like; how far clocks are apart
 //! - [`book`]: rules and routes in force; [`holding`]: what logs hold; [`day`]: what of a day is judged for good;
-//!   [`judging`]: what rules say of a scenario
+//!   [`grouping`]: which group a failure is of; [`judging`]: what rules say of a scenario
 //! - [`settle`]: the loop in which it is worked out what happened in each scenario, and judged
 //! - [`mail`]: what mails say, and how they reach their server
+//! - [`sources`]: alerts about the logs themselves
 //! - [`alert`]: when a group of failures is reported; [`report`]: the loop that makes mails of it; [`outbox`]: the loop that sends
 //! - [`partitions`]: day partitions, made ahead
 //! - [`http`]: the doors for agents; `room`: how many bytes may come through at once
@@ -22,6 +23,7 @@ pub mod config;
 pub mod correlate;
 pub mod cut;
 pub mod day;
+pub mod grouping;
 pub mod holding;
 pub mod http;
 pub mod ingest;
@@ -34,6 +36,7 @@ pub mod partitions;
 pub mod report;
 mod room;
 pub mod settle;
+pub mod sources;
 
 pub use config::Config;
 pub use ingest::Ingest;

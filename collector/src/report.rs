@@ -25,6 +25,7 @@ use crate::book::Book;
 use crate::ingest::now;
 use crate::mail::notice::{About, Held, Mask, Notice, Reader, Storm};
 use crate::mail::{self, Mailbox, Settings};
+use crate::sources::Lookout;
 
 /// How long a group is ours to report.
 const LEASE: i64 = 60 * SECOND;
@@ -49,8 +50,13 @@ pub struct Desk {
 /// Runs until cancelled.
 pub async fn run(store: Store, book: watch::Receiver<Arc<Book>>, desk: Desk, cancel: CancellationToken) {
     let mut retry = LOOK;
+    let mut lookout = Lookout::new(now());
     while !cancel.is_cancelled() {
-        let reporting = Box::pin(step(&store, &book, &desk, now()));
+        let shelf = book.borrow().clone();
+        let reporting = Box::pin(async {
+            lookout.step(&store, &shelf, now()).await?;
+            step(&store, &book, &desk, now()).await
+        });
         let wait = match store.health().step(Part::Reporting, reporting).await {
             Ok(0) => {
                 retry = LOOK;

@@ -8,6 +8,7 @@ use toml::de::DeTable;
 use crate::defaults;
 use crate::document::{Quoted, Source, Table};
 use crate::fault::{Fault, Wrong};
+use crate::logs::LogFault;
 use crate::syntax::{Defaults, Rule, Watch};
 use crate::written::{self, Written};
 
@@ -63,7 +64,8 @@ impl RuleSet {
     /// The ids of all rules and watches, also of those built-in ones that are switched off.
     pub fn ids(&self) -> BTreeSet<String> {
         let own = self.rules.iter().map(|rule| &rule.id).chain(self.watches.iter().map(|watch| &watch.id));
-        own.cloned().chain(built_in_ids()).collect()
+        let of_logs = LogFault::ALL.map(|fault| fault.id().to_owned());
+        own.cloned().chain(built_in_ids()).chain(of_logs).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Alerts: scenarios of one failure that are reported together, and what was reported of them.
 
+mod logs;
 mod read;
 mod write;
 
@@ -9,6 +10,7 @@ use rule::syntax::Severity;
 use rule::told::Told;
 use serde::{Deserialize, Serialize};
 
+pub use logs::{LogItem, Lost, OF_A_LOG};
 pub(crate) use write::{forget, merge, write};
 
 /// A failure, in the group of its key.

@@ -10,8 +10,9 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use record::time::Timestamp;
+use rule::logs::LogFault;
 use rule::syntax::Severity;
-use store::alert::{Group, Item, ItemState};
+use store::alert::{Group, Item, ItemState, OF_A_LOG};
 use store::outgoing::{Mail, MailState};
 use store::rulebook::Rulebook;
 
@@ -68,7 +69,8 @@ async fn one(State(site): State<Site>, Path(key): Path<String>, frame: Frame) ->
     let book = book.map(|(book, _)| book);
     let states = [ItemState::Failed, ItemState::Late, ItemState::Gone];
     let number = |state| items.iter().take(ITEMS).filter(|item| item.state == state).count();
-    let counts = states.map(|state| (number(state), state_words(state)));
+    let of_logs = items.first().is_some_and(|item| item.scenario == OF_A_LOG);
+    let counts = states.map(|state| (number(state), state_words(state, of_logs)));
     let row = Row::new(&group, book.as_ref(), &frame, site.now());
     let page = One {
         sending: Sending::of(book.as_ref()),
@@ -133,6 +135,8 @@ pub(crate) struct Row {
     pub since: String,
     pub changed: String,
     pub closed: Option<String>,
+    /// It is about agents and their logs, not about scenarios.
+    pub of_logs: bool,
     pub scenarios: String,
     pub mails: String,
     pub reported: Option<String>,
@@ -143,6 +147,9 @@ impl Row {
         let rule = book.and_then(|book| book.rules.iter().find(|rule| rule.id == group.key.rule));
         let title = rule.map_or(String::new(), |rule| rule.title.clone());
         let says = rule.and_then(|rule| rule.says.get(&group.key.failure).cloned());
+        let of_logs = LogFault::of(&group.key.rule).filter(|_| rule.is_none());
+        let title = of_logs.map_or(title, |fault| fault.title().to_owned());
+        let says = says.or(of_logs.map(|fault| fault.says().to_owned()));
         let (severity, tone) = severity(group.severity);
         let key = key_of(&group.key.hash);
         Self {
@@ -159,7 +166,8 @@ impl Row {
             since: format!("{} ago", duration(now.micros_since(group.opened).max(0))),
             changed: frame.zone.full(group.changed),
             closed: group.closed.map(|at| frame.zone.full(at)),
-            scenarios: counted(group.items, "scenario"),
+            of_logs: of_logs.is_some(),
+            scenarios: counted(group.items, if of_logs.is_some() { "report" } else { "scenario" }),
             mails: if group.mails == 0 { "no mail yet".into() } else { counted(group.mails, "mail") },
             reported: group.reported.map(|at| frame.zone.full(at)),
         }
@@ -195,7 +203,24 @@ struct Line {
 impl Line {
     fn new(item: &Item, frame: &Frame) -> Self {
         let told = &item.told.told;
-        let (state, tone) = state_words(item.state);
+        let (state, tone) = state_words(item.state, item.scenario == OF_A_LOG);
+        if item.scenario == OF_A_LOG {
+            return Self {
+                id: told.target.clone(),
+                href: frame.to("/"),
+                at: frame.zone.second(item.at),
+                full: frame.zone.full(item.at),
+                caller: Some(item.leg.clone()),
+                callee: None,
+                leg: String::new(),
+                target: String::new(),
+                says: shortened(told.ending.as_deref().unwrap_or_default(), LONGEST),
+                state,
+                tone,
+                also: String::new(),
+                reported: item.reported.map(|at| frame.zone.full(at)),
+            };
+        }
         Self {
             id: item.scenario.to_string(),
             href: format!("{}#{}", frame.to(&format!("/s/{}", item.scenario)), told.fragment()),
@@ -228,8 +253,10 @@ fn says(item: &Item) -> String {
     format!("{no}{}{}{}{space}{within}", what(&step.text), named("from", &step.from), named("to", &step.to))
 }
 
-fn state_words(state: ItemState) -> (&'static str, &'static str) {
+fn state_words(state: ItemState, of_logs: bool) -> (&'static str, &'static str) {
     match state {
+        ItemState::Failed if of_logs => ("not well", "bad"),
+        _ if of_logs => ("well again", "good"),
         ItemState::Failed => ("failed", "bad"),
         ItemState::Late => ("came late", "warn"),
         ItemState::Gone => ("did not fail, as is known now", ""),

@@ -127,6 +127,13 @@ pub struct Item {
     pub also: Vec<String>,
 }
 
+impl Item {
+    /// It is an agent or one of its logs, by the name that stands where otherwise its leg does.
+    pub fn is_of_a_log(&self) -> bool {
+        self.scenario == 0
+    }
+}
+
 /// What silences keep out of the mail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Hidden {
@@ -161,5 +168,11 @@ impl Group {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// It tells of logs, not of scenarios.
+    pub fn is_of_logs(&self) -> bool {
+        let mut items = self.new.iter().chain(&self.continuing).chain(&self.resolved);
+        items.next().is_some_and(Item::is_of_a_log)
     }
 }

@@ -81,7 +81,11 @@ fn of_group(notice: &Notice, group: &Group, most: usize) -> View {
     let lists = [
         list("NEW", "FAILED", Tone::Red, &group.new),
         list("CONTINUING", "FAILED", Tone::Red, &group.continuing),
-        list("RESOLVED LATE", "LATE", Tone::Amber, &group.resolved),
+        if group.is_of_logs() {
+            list("WELL AGAIN", "OK", Tone::Green, &group.resolved)
+        } else {
+            list("RESOLVED LATE", "LATE", Tone::Amber, &group.resolved)
+        },
     ];
     let lists: Vec<List> = lists.into_iter().filter(|list| !list.rows.is_empty()).collect();
     let listed: usize = lists.iter().map(|list| list.rows.len()).sum();
@@ -177,6 +181,19 @@ fn row(notice: &Notice, number: usize, item: &Item, day: chrono::NaiveDate) -> R
     let mask = notice.reader.mask;
     let at = item.at.to_utc();
     let form = if at.date_naive() == day { "%H:%M:%SZ" } else { "%m-%d %H:%M:%SZ" };
+    if item.is_of_a_log() {
+        return Row {
+            number,
+            tone: Tone::Red,
+            id: String::new(),
+            at: at.format(form).to_string(),
+            from: clean_long(&item.leg),
+            to: String::new(),
+            leg: String::new(),
+            what: clean_long(&item.unseen),
+            link: format!("{}/", notice.base_url),
+        };
+    }
     let seen = [&item.seen, &item.unseen].into_iter().filter(|part| !part.is_empty());
     let mut what = seen.map(|part| masked_within(part, mask)).collect::<Vec<_>>().join(", ");
     if let Some(late) = item.late_by {
@@ -208,11 +225,18 @@ fn row(notice: &Notice, number: usize, item: &Item, day: chrono::NaiveDate) -> R
 }
 
 fn first(group: &Group) -> String {
-    let parts = [(&group.new, "new"), (&group.continuing, "continuing"), (&group.resolved, "resolved late")];
+    let of_logs = group.is_of_logs();
+    let over = if of_logs { "well again" } else { "resolved late" };
+    let parts = [(&group.new, "new"), (&group.continuing, "continuing"), (&group.resolved, over)];
     let parts = parts.into_iter().filter(|(items, _)| !items.is_empty());
     let parts = parts.map(|(items, what)| format!("{} {what}", thousands(items.len() as u64))).collect::<Vec<_>>();
-    let what = format!("{} did not end as expected", counted(group.len() as u64, "scenario"));
+    let what = match (of_logs, group.len()) {
+        (false, many) => format!("{} did not end as expected", counted(many as u64, "scenario")),
+        (true, 1) => "1 agent or log needs attention".to_owned(),
+        (true, many) => format!("{} agents or logs need attention", thousands(many as u64)),
+    };
     match (group.state, group.is_empty()) {
+        _ if of_logs && group.state == State::Resolved => format!("Over: {}.", parts.join(", ")),
         (State::Resolved, true) => format!("Over: nothing has failed like this since {}.", utc(group.ends)),
         (State::Resolved, false) => {
             format!("Over: nothing has failed like this since {}. {}.", utc(group.ends), parts.join(", "))
@@ -224,6 +248,15 @@ fn first(group: &Group) -> String {
 
 fn facts(notice: &Notice, group: &Group) -> Vec<(&'static str, String)> {
     let about = format!("{}, version {}", severity(group.severity).to_lowercase(), clean(&group.version));
+    if group.is_of_logs() {
+        let expected = format!("{} ({})", clean_long(&group.title), severity(group.severity).to_lowercase());
+        let since = if group.begins == group.ends {
+            utc(group.begins)
+        } else {
+            window(group.begins, group.ends, notice.reader.zone)
+        };
+        return vec![("Expect", expected), ("Since", since)];
+    }
     let mut facts = vec![
         ("Rule", format!("{} ({about}): {}", clean(&group.rule), clean_long(&group.title))),
         ("Failed", format!("step {}: {}", clean(&group.step), clean_long(&group.missed))),
@@ -311,6 +344,9 @@ fn seconds(micros: i64) -> String {
 
 fn ids(group: &Group) -> String {
     let items = || group.new.iter().chain(&group.continuing).chain(&group.resolved);
+    if group.is_of_logs() {
+        return String::new();
+    }
     let mut ids = items().take(MOST_IDS).map(|item| hex(item.scenario)).collect::<Vec<_>>().join(" ");
     if group.len() > MOST_IDS {
         let _ = write!(ids, " +{}", group.len() - MOST_IDS);

@@ -4,9 +4,10 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use record::id::ScenarioId;
-use record::time::{HOUR, SECOND, Timestamp};
+use record::time::{HOUR, MINUTE, SECOND, Timestamp};
+use rule::logs::LogFault;
 use rule::told::Seen;
-use store::alert::Item;
+use store::alert::{Item, ItemState, OF_A_LOG};
 
 use super::{Looking, rule};
 use crate::alert::Draft;
@@ -18,9 +19,11 @@ impl Looking {
     pub fn told(&self, book: &Book, draft: &Draft) -> notice::Group {
         let Self { group, items, .. } = self;
         let rule = rule(book, &group.key.rule);
+        let of_logs = LogFault::of(&group.key.rule).filter(|_| rule.is_none());
         let says = |class: &str| {
             let own = rule.and_then(|rule| rule.says.get(class)).or_else(|| book.set.defaults.says.get(class));
-            own.cloned().unwrap_or_else(|| class.to_owned())
+            let own = own.cloned().or(of_logs.map(|fault| fault.says().to_owned()));
+            own.unwrap_or_else(|| class.to_owned())
         };
         let listed = || draft.new.iter().chain(&draft.continuing).map(|at| &items[*at]);
         let all = || listed().chain(draft.resolved.iter().map(|at| &items[*at]));
@@ -40,7 +43,10 @@ impl Looking {
             severity: draft.severity,
             rule: group.key.rule.clone(),
             version: rule.map(|rule| format!("{:016x}", rule.version)[..6].to_owned()).unwrap_or_default(),
-            title: rule.map(|rule| rule.title.clone()).unwrap_or_default(),
+            title: rule
+                .map(|rule| rule.title.clone())
+                .or(of_logs.map(|fault| fault.title().to_owned()))
+                .unwrap_or_default(),
             failure: group.key.failure.clone(),
             says: says(&group.key.failure),
             step: step.map_or_else(|| "end".to_owned(), |step| step.name.clone()),
@@ -117,6 +123,9 @@ fn line(item: &Item) -> notice::Item {
     let device =
         fact("platform").into_iter().chain(fact("platform").and(fact("app_version"))).collect::<Vec<_>>().join(" ");
     let unseen = match (step, told.due) {
+        _ if item.scenario == OF_A_LOG && item.state == ItemState::Gone => {
+            format!("well again after {} min", item.changed.micros_since(item.at).max(0) / MINUTE)
+        }
         (Some(step), _) if step.seen == Seen::Forbidden => format!("{} came", missed(&step.text)),
         (Some(_), Some(due)) => format!("nothing until {}", clock(due)),
         _ => told.ending.clone().unwrap_or_default(),

@@ -6,6 +6,7 @@ mod correlation;
 mod days;
 mod door;
 mod judging;
+mod logs;
 mod mails;
 mod messages;
 mod positions;

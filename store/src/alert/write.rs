@@ -225,7 +225,12 @@ pub(crate) async fn forget(tx: &mut Transaction, gone: &[i64]) -> Result<(), Err
 }
 
 /// Opens the group of a key, or takes the open one, and adds to it.
-async fn open(tx: &mut Transaction, key: &GroupKey, items: &[(i64, &Alarm)], now: Timestamp) -> Result<(), Error> {
+pub(super) async fn open(
+    tx: &mut Transaction,
+    key: &GroupKey,
+    items: &[(i64, &Alarm)],
+    now: Timestamp,
+) -> Result<(), Error> {
     let severity = items.iter().map(|(_, alarm)| alarm.severity as i16).max().unwrap_or_default();
     let wait = items.iter().map(|(_, alarm)| alarm.wait).min().unwrap_or_default();
     let mut rows: BTreeMap<(i64, &str, i32), &Alarm> = BTreeMap::new();

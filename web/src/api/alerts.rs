@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use serde::Serialize;
-use store::alert::{Group, Item, ItemState};
+use store::alert::{Group, Item, ItemState, OF_A_LOG};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -61,10 +61,13 @@ struct AlertWithScenarios {
     scenarios: Vec<AlertScenario>,
 }
 
-/// One scenario, and one leg of it, in a group.
+/// One scenario, and one leg of it, in a group; or an agent or log.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 struct AlertScenario {
-    scenario: String,
+    /// Null where the alert is about logs.
+    scenario: Option<String>,
+    /// The agent, and of one log its source after it; null where the alert is about scenarios.
+    log: Option<String>,
     /// When it failed, by the time in the logs.
     #[schema(format = DateTime)]
     at: String,
@@ -153,7 +156,8 @@ impl AlertJson {
 impl AlertScenario {
     fn new(item: &Item) -> Self {
         Self {
-            scenario: item.scenario.to_string(),
+            scenario: Some(item.scenario).filter(|of| *of != OF_A_LOG).map(|of| of.to_string()),
+            log: Some(&item.leg).filter(|_| item.scenario == OF_A_LOG).cloned(),
             at: item.at.to_string(),
             state: match item.state {
                 ItemState::Failed => AlertState::Failed,

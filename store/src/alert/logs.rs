@@ -1,0 +1,140 @@
+//! Items that are about a log, not about a scenario.
+
+use record::id::ScenarioId;
+use record::span::Cause;
+use record::time::Timestamp;
+use sqlx::QueryBuilder;
+
+use super::{Alarm, ItemState, write};
+use crate::backend::{with_pool, with_transaction};
+use crate::text::count;
+use crate::{Error, Store};
+
+/// Where otherwise a scenario stands.
+pub const OF_A_LOG: ScenarioId = ScenarioId(0);
+/// Items and lost ranges that are looked at, the newest.
+const MOST: i64 = 10_000;
+const LOST: i64 = 1_000;
+
+/// What is reported of an agent or its log, and not over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogItem {
+    pub group: i64,
+    pub hash: [u8; 8],
+    pub rule: String,
+    /// Of the agent, and of its source after it.
+    pub name: String,
+    pub nth: i32,
+}
+
+#[derive(sqlx::FromRow)]
+struct LostRow {
+    agent: String,
+    host: String,
+    source: String,
+    off: i64,
+    len: i64,
+    lost: Option<i64>,
+    cause: i16,
+    noticed: i64,
+}
+
+/// A range of a log that nobody could read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Lost {
+    pub agent: String,
+    pub host: String,
+    pub source: String,
+    pub offset: u64,
+    /// None: nobody knows.
+    pub bytes: Option<u64>,
+    pub cause: &'static str,
+    pub noticed: Timestamp,
+}
+
+impl Store {
+    /// What is reported of logs since a time, and not over.
+    pub async fn log_items(&self, since: Timestamp) -> Result<Vec<LogItem>, Error> {
+        let rows: Vec<(i64, Vec<u8>, String, String, i32)> = with_pool!(self.backend, pool => {
+            sqlx::query_as(
+                "select i.group_id, g.hash, g.rule, i.leg, i.nth from alert_item i join alert_group g on g.id = i.group_id
+                 where i.scenario_id = $1 and i.state = $2 and i.seen >= $3 order by i.seen desc limit $4",
+            )
+            .bind(OF_A_LOG.0)
+            .bind(ItemState::Failed.code())
+            .bind(since.0)
+            .bind(MOST)
+            .fetch_all(pool)
+            .await?
+        });
+        let item = |(group, hash, rule, name, nth): (i64, Vec<u8>, String, String, i32)| {
+            Some(LogItem { group, hash: hash.try_into().ok()?, rule, name, nth })
+        };
+        Ok(rows.into_iter().filter_map(item).collect())
+    }
+
+    /// Puts what is wrong with logs into its groups, and says of other items that they are over.
+    pub async fn report_logs(&self, fresh: &[Alarm], over: &[LogItem], now: Timestamp) -> Result<(), Error> {
+        let mut tx = self.backend.begin().await?;
+        let mut by_group: Vec<&Alarm> = fresh.iter().collect();
+        // Groups are taken in one order, so that two collectors do not wait for each other.
+        by_group.sort_by_key(|alarm| alarm.group.hash);
+        for some in by_group.chunk_by(|a, b| a.group.hash == b.group.hash) {
+            let items: Vec<(i64, &Alarm)> = some.iter().map(|alarm| (OF_A_LOG.0, *alarm)).collect();
+            write::open(&mut tx, &some[0].group, &items, now).await?;
+        }
+        for item in over {
+            with_transaction!(&mut tx, db => {
+                sqlx::query(
+                    "update alert_item set state = $1, changed = case when reported >= $2 then reported + 1 else $2 end
+                     where group_id = $3 and scenario_id = $4 and leg = $5 and nth = $6",
+                )
+                .bind(ItemState::Gone.code())
+                .bind(now.0)
+                .bind(item.group)
+                .bind(OF_A_LOG.0)
+                .bind(&item.name)
+                .bind(item.nth)
+                .execute(&mut *db)
+                .await?;
+                sqlx::query(
+                    "update alert_group set changed = case when changed < $1 then $1 else changed + 1 end, due = $1
+                     where id = $2 and closed is null",
+                )
+                .bind(now.0)
+                .bind(item.group)
+                .execute(&mut *db)
+                .await?;
+            });
+        }
+        tx.commit().await
+    }
+
+    /// What was lost since a time, by the collector's clock.
+    pub async fn lost_since(&self, since: Timestamp) -> Result<Vec<Lost>, Error> {
+        let rows: Vec<LostRow> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new(
+                "select s.agent, s.host, s.source, g.off, g.len, g.lost, g.cause, g.noticed from gap g
+                 join stream s on s.stream_id = g.stream_id where g.noticed >= ",
+            );
+            q.push_bind(since.0).push(" and g.cause <> ").push_bind(Cause::StartAtEnd.code());
+            q.push(" order by g.noticed desc limit ").push_bind(LOST);
+            q.build_query_as().fetch_all(pool).await?
+        });
+        Ok(rows.into_iter().map(LostRow::read).collect())
+    }
+}
+
+impl LostRow {
+    fn read(self) -> Lost {
+        Lost {
+            agent: self.agent,
+            host: self.host,
+            source: self.source,
+            offset: count(self.off),
+            bytes: self.lost.or(Some(self.len).filter(|len| *len > 0)).map(count),
+            cause: Cause::from_code(self.cause).map_or("unknown", Cause::name),
+            noticed: Timestamp(self.noticed),
+        }
+    }
+}
