@@ -7,6 +7,7 @@ mod sqlite;
 use std::collections::BTreeSet;
 
 use record::time::{Day, Timestamp};
+use sqlx::migrate::Migrator;
 
 use crate::{Error, Location};
 
@@ -80,6 +81,14 @@ impl Backend {
         match location {
             Location::Directory(path) => Ok(Self::Sqlite(Sqlite::open(path).await?)),
             Location::Postgres(options) => Ok(Self::Postgres(Postgres::open(options).await?)),
+        }
+    }
+
+    /// Beside whoever writes to it.
+    pub async fn open_to_read(location: &Location) -> Result<Self, Error> {
+        match location {
+            Location::Directory(path) => Ok(Self::Sqlite(Sqlite::open_to_read(path).await?)),
+            Location::Postgres(options) => Ok(Self::Postgres(Postgres::open_to_read(options).await?)),
         }
     }
 
@@ -246,6 +255,19 @@ impl Transaction {
             Self::Postgres(_) => Ok(()),
         }
     }
+}
+
+/// Whether a database has the tables of this build; `applied` are the migrations that made them, with their checksums.
+fn is_of_this_build(applied: &[(i64, Vec<u8>)], all: &Migrator) -> Result<(), Error> {
+    for (version, checksum) in applied {
+        match all.iter().find(|migration| migration.version == *version) {
+            None => return Err(Error::NewerBuild),
+            Some(migration) if migration.checksum[..] != checksum[..] => return Err(Error::OtherBuild),
+            Some(_) => {}
+        }
+    }
+    let is_applied = |version: i64| applied.iter().any(|(known, _)| *known == version);
+    if all.iter().all(|migration| is_applied(migration.version)) { Ok(()) } else { Err(Error::OlderBuild) }
 }
 
 /// Tables with their columns, and which of them are in the primary key: `table.column` and `table.column key`.

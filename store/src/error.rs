@@ -15,6 +15,11 @@ pub enum Error {
     OtherBuild,
     #[error("the database was made by a newer build of Siptrail; run that one")]
     NewerBuild,
+    /// Who only reads brings no tables up to date.
+    #[error(
+        "the database was made by an older build of Siptrail; start the collector or `siptrail watch` of this build on it first"
+    )]
+    OlderBuild,
     #[error("data directory {path}: {what}")]
     Directory { path: String, what: String },
     #[error("PostgreSQL at {host}:{port}, database {database}: {what}")]

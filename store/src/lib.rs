@@ -3,7 +3,8 @@
 //! Read in this order: [`append`] (what agents send), [`correlate`] (what it belongs to), [`scenario`], [`search`],
 //! `early` (what is read beside what is final), [`stream`], [`source`], `near_miss` and [`position`] (what is read), and
 //! [`agent`] (who reads it); [`settle`], [`learned`] and [`clock`] (what is worked out and learned of it); [`verdict`],
-//! [`rulebook`], [`alert`] and [`outgoing`] (what rules say of it, and the mails that report it).
+//! [`rulebook`], [`alert`] and [`outgoing`] (what rules say of it, and the mails that report it); `history` (what other
+//! rules would have said).
 
 pub mod agent;
 pub mod alert;
@@ -19,6 +20,7 @@ mod dictionary;
 mod early;
 mod error;
 pub mod health;
+mod history;
 pub mod learned;
 mod messages;
 pub mod near_miss;
@@ -99,6 +101,15 @@ impl Store {
         // The only clock here: what arrives brings its own.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         store.keep_partitions(Timestamp(now.as_micros() as i64)).await?;
+        Ok(store)
+    }
+
+    /// Opens what another process may be writing to, and writes nothing: the database refuses whatever would.
+    pub async fn open_to_read(location: &Location) -> Result<Self, Error> {
+        let (backend, caches) = (Backend::open_to_read(location).await?, Arc::default());
+        let committer = Committer::start(&backend, &caches);
+        let store = Self { backend, committer, caches, settings: Arc::default(), health: Arc::default() };
+        dictionary::check(&store).await?;
         Ok(store)
     }
 

@@ -21,9 +21,9 @@ use crate::verdict::{self, Judged};
 use crate::{Error, Store, append};
 
 /// Messages that are read for one round of settling, unless one call alone has more.
-const READ: i64 = 20_000;
+pub(crate) const READ: i64 = 20_000;
 /// A call of more is never settled: its list entry is that of its summary.
-const MOST: i64 = 50_000;
+pub(crate) const MOST: i64 = 50_000;
 /// So many at most are thought to be left of a day of which some is judged for good.
 const LEFT: i64 = 200;
 /// After a final answer or a BYE, and after anything else.

@@ -9,6 +9,7 @@ mod correlate;
 mod daily;
 mod early;
 mod fixture;
+mod history;
 mod outbox;
 mod outgoing;
 mod position;

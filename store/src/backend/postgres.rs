@@ -7,6 +7,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{Connection, Executor};
 
+use super::is_of_this_build;
 use crate::Error;
 
 /// Connections of those who store and join, and of those who read pages: however many read, storing goes on.
@@ -18,6 +19,8 @@ const STATEMENTS: usize = 100;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// What a reader asks is given up before the page that waits for it is.
 const LONGEST: &str = "set statement_timeout = '25s'";
+/// Who opened it to read cannot write.
+const READ_ONLY: &str = "set default_transaction_read_only = on; set statement_timeout = '25s'";
 /// A probe is answered within this time.
 const READY: Duration = Duration::from_secs(2);
 /// A server that is there answers within.
@@ -59,6 +62,22 @@ impl Postgres {
         migrations.run(&pool).await?;
         lock.commit().await?;
         Ok(Self { pool, readers, options: Arc::new(options), days: Arc::default(), unmarked: Arc::default() })
+    }
+
+    /// Beside those who write to it.
+    pub async fn open_to_read(options: &PgConnectOptions) -> Result<Self, Error> {
+        let options = options.clone().statement_cache_capacity(STATEMENTS).application_name("siptrail");
+        reach(&options, ANSWERS).await?;
+        let pool = PgPoolOptions::new()
+            .max_connections(READERS)
+            .acquire_timeout(PATIENCE)
+            .after_connect(|connection, _| Box::pin(async { connection.execute(READ_ONLY).await.map(|_| ()) }))
+            .connect_with(options.clone())
+            .await?;
+        let applied = sqlx::query_as("select version, checksum from _sqlx_migrations").fetch_all(&pool).await?;
+        is_of_this_build(&applied, &sqlx::migrate!("../migrations/postgres"))?;
+        let options = Arc::new(options);
+        Ok(Self { readers: pool.clone(), pool, options, days: Arc::default(), unmarked: Arc::default() })
     }
 
     /// A handle that reads beside those who store.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::fs::{self, DirBuilder, File, Permissions, TryLockError};
+use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+use super::is_of_this_build;
 use crate::Error;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
@@ -35,13 +37,13 @@ pub(crate) struct Sqlite {
     pub readers: SqlitePool,
     /// Of one connection.
     pub writer: SqlitePool,
-    /// Held as long as anyone may write.
-    lock: Arc<File>,
+    /// Held as long as anyone may write; none by who only reads.
+    lock: Option<Arc<File>>,
 }
 
 impl Sqlite {
     pub async fn open(directory: &Path) -> Result<Self, Error> {
-        let lock = Arc::new(lock(directory)?);
+        let lock = Some(Arc::new(lock(directory)?));
         own(directory)?;
         let options = SqliteConnectOptions::new()
             .filename(directory.join("siptrail.db"))
@@ -72,6 +74,29 @@ impl Sqlite {
         Ok(Self { readers, writer, lock })
     }
 
+    /// Beside the process to which the directory belongs, which goes on writing.
+    pub async fn open_to_read(directory: &Path) -> Result<Self, Error> {
+        let file = directory.join("siptrail.db");
+        File::open(&file).map_err(|why| Error::Directory {
+            path: directory.display().to_string(),
+            what: match why.kind() {
+                ErrorKind::NotFound => "holds no siptrail.db: nothing was stored here yet".to_owned(),
+                _ => format!("siptrail.db cannot be read: {why}"),
+            },
+        })?;
+        let options = SqliteConnectOptions::new()
+            .filename(file)
+            .read_only(true)
+            .busy_timeout(Duration::from_secs(30))
+            .pragma("temp_store", "memory")
+            .pragma("automatic_index", "off")
+            .pragma("cache_size", WRITER_CACHE);
+        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
+        let applied = sqlx::query_as("select version, checksum from _sqlx_migrations").fetch_all(&readers).await?;
+        is_of_this_build(&applied, &MIGRATIONS)?;
+        Ok(Self { writer: readers.clone(), readers, lock: None })
+    }
+
     /// Whether the file can be read.
     pub async fn ready(&self) -> Result<(), Error> {
         let read = sqlx::query("select id from agent limit 1").fetch_optional(&self.readers);
@@ -84,7 +109,7 @@ impl Sqlite {
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
-        let _ = self.lock.unlock();
+        let _ = self.lock.as_ref().map(|lock| lock.unlock());
     }
 }
 

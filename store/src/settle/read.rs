@@ -41,6 +41,11 @@ impl Store {
     /// The messages of these scenarios, provisional ones left out: they write nothing. Of one that is filed by day those that
     /// are not judged for good, with what came soon after its end.
     pub async fn due_messages(&self, due: &[Due]) -> Result<Vec<(Due, Vec<Message>)>, Error> {
+        self.messages_to_settle(due, true).await
+    }
+
+    /// `keep`: what they want to borrow is kept, so that what comes later makes them due again.
+    pub(crate) async fn messages_to_settle(&self, due: &[Due], keep: bool) -> Result<Vec<(Due, Vec<Message>)>, Error> {
         let placed = self.placed(due).await?;
         let mut read: Vec<(Due, Vec<Message>)> = due.iter().map(|due| (*due, Vec::new())).collect();
         self.read_daily(&placed, &mut read).await?;
@@ -55,8 +60,10 @@ impl Store {
             messages.extend(answers);
             wanted.push(Wanted::of(messages));
         }
-        let calls = read.iter().zip(&wanted).filter_map(|((due, _), wanted)| Some((due.id, wanted.clone()?)));
-        self.want(&calls.collect::<Vec<_>>()).await?;
+        if keep {
+            let calls = read.iter().zip(&wanted).filter_map(|((due, _), wanted)| Some((due.id, wanted.clone()?)));
+            self.want(&calls.collect::<Vec<_>>()).await?;
+        }
         for ((_, messages), wanted) in read.iter_mut().zip(wanted) {
             if let Some(wanted) = wanted {
                 messages.extend(self.registrations(&wanted, false).await?);
