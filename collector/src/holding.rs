@@ -59,16 +59,30 @@ impl Holding {
 
     /// Writes what is new, and reads what others have seen.
     pub async fn share(&mut self, store: &Store) -> Result<(), Error> {
-        if self.shared.is_some_and(|at| at.elapsed() < SHARE) {
+        if self.rests() {
             return Ok(());
         }
+        self.write(store).await?;
+        self.known = store.all_holds().await?;
+        self.shared = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Writes what is new though no call comes after it.
+    pub async fn write_in_time(&mut self, store: &Store) -> Result<(), Error> {
+        if self.rests() { Ok(()) } else { self.write(store).await }
+    }
+
+    pub async fn write(&mut self, store: &Store) -> Result<(), Error> {
         if !self.fresh.is_empty() {
             store.add_holds(&self.fresh).await?;
             self.fresh.clear();
         }
-        self.known = store.all_holds().await?;
-        self.shared = Some(Instant::now());
         Ok(())
+    }
+
+    fn rests(&self) -> bool {
+        self.shared.is_some_and(|at| at.elapsed() < SHARE)
     }
 }
 

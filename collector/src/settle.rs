@@ -76,6 +76,9 @@ pub async fn run(store: Store, owner: String, book: watch::Receiver<Arc<Book>>, 
             () = tokio::time::sleep(wait) => {}
         }
     }
+    if let Err(error) = known.holding.write(&store).await {
+        tracing::warn!(%error, "what was seen of logs last is not kept; it will be seen again");
+    }
 }
 
 /// What is learned while calls are settled.
@@ -103,6 +106,9 @@ pub async fn step(
     if let Err(error) = known.hours.learn(store, now).await {
         tracing::warn!(%error, "what was measured of clocks is not kept yet");
     }
+    if let Err(error) = known.holding.write_in_time(store).await {
+        tracing::warn!(%error, "what was seen of logs is not kept yet");
+    }
     Ok(due.len())
 }
 
@@ -116,16 +122,8 @@ async fn round(
 ) -> Result<(), Error> {
     // Asked before their messages: what is read meanwhile counts only the next time.
     let agents = store.agents().await?;
-    let mut calls = Vec::with_capacity(due.len());
-    for (due, messages) in store.due_messages(due).await? {
-        let first = messages.iter().map(|message| message.time).min().unwrap_or_default();
-        let is_call = due.class == CallClass::Call;
-        let wants = if is_call { Evidence::wants(&messages) } else { BTreeSet::new() };
-        let before = store.registrations_before(&wants, first).await?;
-        calls.push(Call { due, hour: hour(&messages), messages, bindings: Binding::last(&before) });
-    }
-    let began: BTreeSet<i64> = calls.iter().map(|call| call.hour).collect();
-    let clocks = store.clocks_of(&began.into_iter().collect::<Vec<_>>()).await?;
+    let messages = store.due_messages(due).await?;
+    let (calls, clocks) = with_what_is_beside(store, messages).await?;
     known.holding.share(store).await?;
     let mut holding = std::mem::take(&mut known.holding);
     let settling = tokio::task::spawn_blocking(move || {
@@ -148,14 +146,33 @@ async fn round(
     Ok(())
 }
 
-/// A call that is due, with what is read beside it.
-struct Call {
-    due: Due,
+/// A call that is judged, with what is read beside it.
+#[derive(Debug)]
+pub struct Call {
+    pub due: Due,
     /// In which it began.
-    hour: i64,
-    messages: Vec<Message>,
+    pub hour: i64,
+    pub messages: Vec<Message>,
     /// What its people had registered before.
-    bindings: Vec<Binding>,
+    pub bindings: Vec<Binding>,
+}
+
+/// By how much clocks are off in each hour in which one of the calls began, too.
+pub async fn with_what_is_beside(
+    store: &Store,
+    of: Vec<(Due, Vec<Message>)>,
+) -> Result<(Vec<Call>, BTreeMap<i64, Clocks>), Error> {
+    let mut calls = Vec::with_capacity(of.len());
+    for (due, messages) in of {
+        let first = messages.iter().map(|message| message.time).min().unwrap_or_default();
+        let is_call = due.class == CallClass::Call;
+        let wants = if is_call { Evidence::wants(&messages) } else { BTreeSet::new() };
+        let before = store.registrations_before(&wants, first).await?;
+        calls.push(Call { due, hour: hour(&messages), messages, bindings: Binding::last(&before) });
+    }
+    let began: BTreeSet<i64> = calls.iter().map(|call| call.hour).collect();
+    let clocks = store.clocks_of(&began.into_iter().collect::<Vec<_>>()).await?;
+    Ok((calls, clocks))
 }
 
 /// What is the same for all calls of a round.
