@@ -38,7 +38,7 @@ pub enum Command {
     Demo(Demo),
     /// Run the server that agents send to and browsers open
     Collector(Configured),
-    /// Check rules and routes, and read rules in plain English
+    /// Check rules and routes, read rules in plain English, and try them on stored calls
     #[command(subcommand)]
     Rules(Rules),
     /// Follow this host's logs and send them to a collector (the same as siptrail-agent)
@@ -139,6 +139,9 @@ pub enum Rules {
     Check(Check),
     /// Say in plain English what rules and watches expect, and when they alert
     Explain(Explain),
+    /// Judge stored calls by rules: what would have failed, and which mails would have been sent. Nothing is changed
+    #[command(after_help = TRY)]
+    Test(Try),
 }
 
 #[derive(Debug, Args)]
@@ -160,6 +163,45 @@ pub struct Explain {
     /// [default: /etc/siptrail/rules, if it is there]
     #[arg(long, env = "SIPTRAIL_RULES", value_name = "DIR")]
     pub rules: Option<PathBuf>,
+}
+
+const TRY: &str = "\
+Examples:
+  siptrail rules test                         calls of the last day that `siptrail watch` stored
+  siptrail rules test --since 2h 20-ack.toml  with this file in place of the one of its name
+  siptrail rules test --config /etc/siptrail/collector.toml --since 7d own.toml
+                                              calls of a collector, with own.toml beside its rules
+
+It may run beside the collector. It ends with 0 whatever failed, and with 2 if a file is wrong.";
+
+#[derive(Debug, Args)]
+pub struct Try {
+    /// Rules to try: a file replaces the one of its name that is built in or in --rules, or is read beside them
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Calls with a message so long ago at most, such as 30m, 24h or 7d
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = time)]
+    pub since: i64,
+    /// The directory in which `siptrail watch` keeps its messages
+    #[arg(long, env = "SIPTRAIL_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// A collector's config: its database, rules and routes
+    /// [default: /etc/siptrail/collector.toml, if it is there and no --data is given]
+    #[arg(long, env = "SIPTRAIL_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Your own rules [default: `rules_dir` of the config; without a config /etc/siptrail/rules, if it is there]
+    #[arg(long, env = "SIPTRAIL_RULES", value_name = "DIR")]
+    pub rules: Option<PathBuf>,
+    /// Who is mailed [default: `routes` of the config]
+    #[arg(long, value_name = "FILE")]
+    pub routes: Option<PathBuf>,
+    /// List all that failed, not only the first 20
+    #[arg(long)]
+    pub all: bool,
+}
+
+fn time(text: &str) -> Result<i64, String> {
+    rule::duration::read(text).ok_or_else(|| format!("give {}, of a year at most", rule::duration::LIKE))
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {

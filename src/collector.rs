@@ -14,10 +14,7 @@ use crate::{screen, settings};
 pub async fn run(asked: Configured) -> anyhow::Result<()> {
     let config: collector::Config = settings::read(&asked.config)?;
     let place = asked.config.display();
-    let location = match &config.postgres_url_file {
-        Some(file) => postgres(file).map_err(|what| WrongConfig(format!("{place}: postgres_url_file: {what}")))?,
-        None => Location::Directory(config.data.clone()),
-    };
+    let location = location(&config, &asked.config)?;
     if let Some(mail) = &config.mail {
         collector::mail::Account::open(mail).map_err(|fault| WrongConfig(format!("{place}: {fault}")))?;
     }
@@ -26,6 +23,15 @@ pub async fn run(asked: Configured) -> anyhow::Result<()> {
     let server = Server::start(listener, location, &config, Agents::Elsewhere, cancel.clone()).await?;
     screen::say(&format!("Siptrail is at http://{}/", server.address));
     server.finish().await
+}
+
+/// Where the rows of a collector with this config are.
+pub fn location(config: &collector::Config, place: &Path) -> Result<Location, WrongConfig> {
+    let wrong = |what: String| WrongConfig(format!("{}: postgres_url_file: {what}", place.display()));
+    match &config.postgres_url_file {
+        Some(file) => postgres(file).map_err(wrong),
+        None => Ok(Location::Directory(config.data.clone())),
+    }
 }
 
 fn postgres(file: &Path) -> Result<Location, String> {

@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Watch(asked) => watch::run(asked).await,
             Command::Demo(asked) => demo::run(asked).await,
-            Command::Rules(asked) => rules::run(asked),
+            Command::Rules(asked) => rules::run(asked).await,
             Command::Collector(asked) => collector::run(asked).await,
             Command::Agent(asked) => agent::run(asked).await,
             Command::Mail(Mail::Test(asked)) => mail::test(asked).await,

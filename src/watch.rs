@@ -117,7 +117,7 @@ fn refusal(error: &collector::Error) -> Reply {
     Reply::Busy { status: status.as_u16(), retry_after: Some(RETRY) }
 }
 
-fn default_data() -> anyhow::Result<PathBuf> {
+pub fn default_data() -> anyhow::Result<PathBuf> {
     let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
     let none = || WrongConfig("there is no home directory to keep data in; name one with --data DIR".into());

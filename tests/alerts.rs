@@ -8,12 +8,12 @@ use record::time::{SECOND, Timestamp};
 use crate::support::{Api, Database, Exim, Siptrail, eventually, free_port};
 
 /// Calls that go well, by which it is learned what the logs hold.
-const WELL: [&str; 4] = ["01-basic", "05-fork-busy-answer", "06-answered-elsewhere", "08-late-fork-push"];
+pub const WELL: [&str; 4] = ["01-basic", "05-fork-busy-answer", "06-answered-elsewhere", "08-late-fork-push"];
 
 /// A case that fails: its name, its Call-ID, and by which failures; of each, where its link leads.
-type Failing = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+pub type Failing = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const FAIL: [Failing; 6] = [
+pub const FAIL: [Failing; 6] = [
     ("40-no-ack", "43d5ffca789d5a33", &[("no-ack", "answered-no-ack.ack.B1")]),
     ("41-still-ringing", "cef028d2dceec25e", &[("still-ringing", "loser-released.released.B2")]),
     ("32-bye-noanswer", "c9c9e88dc48808d9", &[("bye-unanswered", "bye-propagates.answered.B1")]),
@@ -50,7 +50,7 @@ fn read(time: &str) -> Option<Timestamp> {
 }
 
 /// The logs of cases, one after another, so that the last of them ended two minutes ago.
-fn logs(cases: &[&str], into: &Path) -> Vec<PathBuf> {
+pub fn logs(cases: &[&str], into: &Path) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/calls");
     let mut end = collector::ingest::now().0 - 120 * SECOND;
     let mut logs: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
@@ -88,13 +88,13 @@ fn logs(cases: &[&str], into: &Path) -> Vec<PathBuf> {
 }
 
 /// A collector that mails, and an agent that follows these logs.
-struct Pair {
-    dir: tempfile::TempDir,
+pub struct Pair {
+    pub dir: tempfile::TempDir,
     url: String,
 }
 
 impl Pair {
-    fn make(mail: &str, database: &str) -> Self {
+    pub fn make(mail: &str, database: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let url = format!("http://127.0.0.1:{}", free_port());
         let file = |name: &str| dir.path().join(name);
@@ -103,8 +103,9 @@ impl Pair {
              [[route]]\nmatch = {}\nto = [\"oncall\"]\n";
         std::fs::write(file("routes.toml"), routes).expect("written");
         let mail = mail.replace("https://siptrail.example.com", &url);
+        let mail = if mail.is_empty() { mail } else { format!("[mail]\n{mail}") };
         let config = format!(
-            "listen = \"{}\"\n{database}\nroutes = \"{}\"\n[mail]\n{mail}",
+            "listen = \"{}\"\n{database}\nroutes = \"{}\"\n{mail}",
             url.trim_start_matches("http://"),
             file("routes.toml").display(),
         );
@@ -119,7 +120,7 @@ impl Pair {
         Self { dir, url }
     }
 
-    fn start(&self, role: &str) -> Siptrail {
+    pub fn start(&self, role: &str) -> Siptrail {
         Siptrail::start(&[role, "--config", &self.dir.path().join(format!("{role}.toml")).display().to_string()])
     }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod alerts;
+mod backtest;
 mod browser;
 mod calls;
 mod collectors;

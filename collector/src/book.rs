@@ -38,6 +38,20 @@ pub struct Book {
     pub env: Vec<EnvRule>,
 }
 
+impl Book {
+    /// Without routes failures are grouped all the same.
+    pub fn new(set: RuleSet, routes: Option<Routes>, env: Vec<EnvRule>) -> Self {
+        let has_routes = routes.is_some();
+        let nobody = || {
+            Routes::load("routes.toml", NO_ROUTES, &set.ids()).expect(
+                "it is right, as `files_that_are_wrong_keep_what_was_in_force_and_their_faults_are_shown` shows",
+            )
+        };
+        let routes = routes.unwrap_or_else(nobody);
+        Self { set, routes, has_routes, env }
+    }
+}
+
 /// The files, as they were read last.
 #[derive(Debug)]
 pub struct Shelf {
@@ -187,8 +201,8 @@ fn book(files: &Files, routes_file: Option<&Path>, env: &[EnvRule]) -> Result<Bo
     let own: Vec<(String, String)> = files.0.iter().map(|(name, text)| (name.clone(), text.clone())).collect();
     let set = RuleSet::load(&own)?;
     let name = routes_file.map_or_else(|| "routes.toml".to_owned(), |path| path.display().to_string());
-    let routes = Routes::load(&name, files.1.as_deref().unwrap_or(NO_ROUTES), &set.ids())?;
-    Ok(Book { set, routes, has_routes: files.1.is_some(), env: env.to_vec() })
+    let routes = files.1.as_deref().map(|text| Routes::load(&name, text, &set.ids())).transpose()?;
+    Ok(Book::new(set, routes, env.to_vec()))
 }
 
 /// Every `*.toml` of the directory, and the routes.

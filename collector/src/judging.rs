@@ -38,11 +38,9 @@ pub struct Case<'a> {
 
 /// What rules say of a scenario, and the event time after which they may say more, once its logs are read beyond it.
 pub fn judged(book: &Book, case: &Case) -> (Judged, Option<Timestamp>) {
-    let Case { class, flow, messages, bindings, holds, read, .. } = *case;
-    let evidence = Evidence { flow, messages, class, bindings, holds, read };
-    let mut verdicts = rule::judge(&book.set.rules, &book.set.defaults, &evidence);
-    verdicts.retain(|verdict| is_its_own(case, verdict));
-    let rules: BTreeMap<&str, &Rule> = book.set.rules.iter().map(|rule| (rule.id.as_str(), rule)).collect();
+    let Case { flow, messages, .. } = *case;
+    let verdicts = verdicts(book, case);
+    let rules = by_id(book);
     let mut judged = Judged::default();
     let mut next: Option<Timestamp> = None;
     for verdict in &verdicts {
@@ -60,18 +58,8 @@ pub fn judged(book: &Book, case: &Case) -> (Judged, Option<Timestamp>) {
     }
     judged.worst =
         worst(&verdicts, &rules).map(|verdict| (verdict.outcome, verdict.class.clone(), verdict.rule.clone()));
-    let nths = case.from.map(|_| nths(case, &verdicts));
-    let told = |(at, verdict): (usize, &Verdict)| {
-        let nth = nths.as_ref().map(|nths| nths[at]);
-        Some(Told { nth, ..Told::of(verdict, rules.get(verdict.rule.as_str())?, flow, messages) })
-    };
-    let told: Vec<Option<Told>> = verdicts
-        .iter()
-        .enumerate()
-        .map(|one| Some(one).filter(|(_, verdict)| verdict.outcome <= Outcome::Unknown).and_then(told))
-        .collect();
-    judged.alarms = alarms(book, case, &verdicts, &told, &rules);
-    judged.told = told.into_iter().flatten().collect();
+    judged.told = told(case, &verdicts, &rules).into_iter().flatten().collect();
+    judged.alarms = alarms(book, case, &verdicts);
     let of_rules = verdicts.iter().filter_map(|verdict| Some((verdict, *rules.get(verdict.rule.as_str())?)));
     judged.window = case.from.map(|from| day::window(from, case.read_to, flow, messages, of_rules));
     (judged, next)
@@ -102,6 +90,30 @@ fn nths(case: &Case, verdicts: &[Verdict]) -> Vec<i32> {
     nths
 }
 
+/// By verdict: what is kept of one that did not go well, or of which nobody can tell.
+fn told(case: &Case, verdicts: &[Verdict], rules: &BTreeMap<&str, &Rule>) -> Vec<Option<Told>> {
+    let nths = case.from.map(|_| nths(case, verdicts));
+    let told = |(at, verdict): (usize, &Verdict)| {
+        let rule = rules.get(verdict.rule.as_str()).filter(|_| verdict.outcome <= Outcome::Unknown)?;
+        let nth = nths.as_ref().map(|nths| nths[at]);
+        Some(Told { nth, ..Told::of(verdict, rule, case.flow, case.messages) })
+    };
+    verdicts.iter().enumerate().map(told).collect()
+}
+
+/// What came of each instance of each rule that is the scenario's own.
+pub fn verdicts(book: &Book, case: &Case) -> Vec<Verdict> {
+    let Case { class, flow, messages, bindings, holds, read, .. } = *case;
+    let evidence = Evidence { flow, messages, class, bindings, holds, read };
+    let mut verdicts = rule::judge(&book.set.rules, &book.set.defaults, &evidence);
+    verdicts.retain(|verdict| is_its_own(case, verdict));
+    verdicts
+}
+
+fn by_id(book: &Book) -> BTreeMap<&str, &Rule> {
+    book.set.rules.iter().map(|rule| (rule.id.as_str(), rule)).collect()
+}
+
 /// Of several failures a cause before what it explains, then severity, then the earlier deadline.
 fn worst<'v>(verdicts: &'v [Verdict], rules: &BTreeMap<&str, &Rule>) -> Option<&'v Verdict> {
     let explained = explained(verdicts, rules);
@@ -123,20 +135,17 @@ fn explained<'r>(verdicts: &[Verdict], rules: &BTreeMap<&str, &'r Rule>) -> BTre
     explained
 }
 
-fn alarms(
-    book: &Book,
-    case: &Case,
-    verdicts: &[Verdict],
-    told: &[Option<Told>],
-    rules: &BTreeMap<&str, &Rule>,
-) -> Vec<Alarm> {
-    let explained = explained(verdicts, rules);
+/// What failed, in its groups.
+pub fn alarms(book: &Book, case: &Case, verdicts: &[Verdict]) -> Vec<Alarm> {
+    let rules = by_id(book);
+    let explained = explained(verdicts, &rules);
+    let told = told(case, verdicts, &rules);
     let Case { flow, messages, now, .. } = *case;
     let mut alarms = Vec::new();
     let is_failed = |verdict: &Verdict| verdict.outcome == Outcome::Failed;
     let is_recent =
         |verdict: &Verdict| verdict.due.is_some_and(|at| now.micros_since(at) <= book.set.defaults.mail_age);
-    for (verdict, told) in verdicts.iter().zip(told).filter(|(verdict, _)| is_failed(verdict)) {
+    for (verdict, told) in verdicts.iter().zip(&told).filter(|(verdict, _)| is_failed(verdict)) {
         let (Some(rule), Some(at), Some(told)) = (rules.get(verdict.rule.as_str()), verdict.due, told) else {
             continue;
         };

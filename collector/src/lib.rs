@@ -12,10 +12,12 @@
 //! - [`mail`]: what mails say, and how they reach their server
 //! - [`sources`]: alerts about the logs themselves
 //! - [`alert`]: when a group of failures is reported; [`report`]: the loop that makes mails of it; [`outbox`]: the loop that sends
+//! - [`backtest`]: what rules would have said of stored calls, and which mails would have been sent
 //! - [`partitions`]: day partitions, made ahead
 //! - [`http`]: the doors for agents; `room`: how many bytes may come through at once
 
 pub mod alert;
+pub mod backtest;
 pub mod book;
 pub mod check;
 pub mod clock;

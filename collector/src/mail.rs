@@ -22,6 +22,7 @@ mod view;
 pub mod words;
 
 pub use account::Account;
+pub use clean::{masked, masked_within};
 pub use lettre::Address;
 pub use lettre::message::Mailbox;
 pub use mime::{Mail, message_id, mime};

@@ -27,6 +27,8 @@ use crate::mail::notice::{About, Held, Mask, Notice, Reader, Storm};
 use crate::mail::{self, Mailbox, Settings};
 use crate::sources::Lookout;
 
+pub use telling::missed;
+
 /// How long a group is ours to report.
 const LEASE: i64 = 60 * SECOND;
 const LOOK: Duration = Duration::from_millis(500);
@@ -108,13 +110,14 @@ pub async fn step(
 }
 
 /// A group with what is read beside it.
-struct Looking {
-    group: Group,
-    items: Vec<Item>,
-    mind: Mind,
-    shares: Shares,
+#[derive(Debug)]
+pub struct Looking {
+    pub group: Group,
+    pub items: Vec<Item>,
+    pub mind: Mind,
+    pub shares: Shares,
     /// Failures that are reported, by scenario and rule: what they explain is not.
-    causes: BTreeSet<(ScenarioId, String)>,
+    pub causes: BTreeSet<(ScenarioId, String)>,
 }
 
 impl Looking {
@@ -132,7 +135,7 @@ impl Looking {
         Ok(Self { group, items, mind, shares, causes })
     }
 
-    fn decide(&self, book: &Book, now: Timestamp) -> Decision {
+    pub fn decide(&self, book: &Book, now: Timestamp) -> Decision {
         decide(&Look {
             group: &self.group,
             items: &self.items,
@@ -153,12 +156,12 @@ impl Looking {
     }
 
     /// Nothing is told of it now.
-    fn later(&self, now: Timestamp) -> Decision {
+    pub fn later(&self, now: Timestamp) -> Decision {
         let due = Some(Timestamp(now.0.saturating_add(FULL)));
         Decision { mail: None, mind: self.mind.clone(), due, closed: false }
     }
 
-    fn teams<'b>(&self, book: &'b Book) -> Vec<&'b Team> {
+    pub fn teams<'b>(&self, book: &'b Book) -> Vec<&'b Team> {
         let names = &self.route(book).to;
         book.routes.teams.iter().filter(|team| names.contains(&team.name)).collect()
     }
@@ -330,7 +333,7 @@ async fn is_over(
 }
 
 /// Mails of a day, without what is kept for those that are worse.
-fn a_day(book: &Book, severity: Severity) -> i64 {
+pub fn a_day(book: &Book, severity: Severity) -> i64 {
     let budget = &book.routes.budget;
     let reserve = if severity == Severity::Critical { 0 } else { budget.reserve_critical };
     i64::from(budget.per_day.saturating_sub(reserve))
@@ -392,7 +395,7 @@ fn mask(team: &Team) -> Mask {
     }
 }
 
-fn rule<'b>(book: &'b Book, id: &str) -> Option<&'b Rule> {
+pub fn rule<'b>(book: &'b Book, id: &str) -> Option<&'b Rule> {
     book.set.rules.iter().find(|rule| rule.id == id)
 }
 

@@ -241,7 +241,7 @@ fn settle(call: &Call, case: &Case, book: &Book) -> Settled {
 
 impl Call {
     /// The event time to which all of its logs are read that are not silent.
-    fn read_to(&self, read: &Read) -> Timestamp {
+    pub fn read_to(&self, read: &Read) -> Timestamp {
         read_to(&self.messages, self.due.class, &read.to, &read.silent)
     }
 }

@@ -73,7 +73,7 @@ impl Looking {
 }
 
 /// What was expected, without its label and its class: `no REGISTER from device within 10s of start`.
-fn missed(text: &str) -> String {
+pub fn missed(text: &str) -> String {
     let text = text.split_once(": ").map_or(text, |(_, text)| text);
     let text = text.rsplit_once(" else ").map_or(text, |(text, _)| text).trim();
     let text = &spaced(text);

@@ -1,0 +1,288 @@
+//! The mails that would have been sent: groups as the reporter keeps them, on a clock of event time. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use record::id::ScenarioId;
+use record::time::{DAY, HOUR, MINUTE, Timestamp};
+use rule::syntax::{Rule, Severity};
+use store::alert::{Alarm, Group, Item, ItemState};
+
+use super::Counts;
+use super::known::{News, What};
+use crate::alert::{Decision, Draft, Mind, Shares, because, within};
+use crate::book::Book;
+use crate::report::{self, Looking, a_day};
+
+/// A mail to one team.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Sent {
+    pub at: Timestamp,
+    pub team: String,
+    pub about: About,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum About {
+    Group {
+        rule: String,
+        class: String,
+        new: BTreeSet<ScenarioId>,
+        /// They did not fail after all.
+        resolved: BTreeSet<ScenarioId>,
+    },
+    /// Groups for whom no mail was left in this hour, and their scenarios.
+    Storm { groups: usize, new: BTreeSet<ScenarioId> },
+}
+
+/// All that would have been sent after these news.
+pub fn sent(book: &Book, mut news: Vec<News>, counts: &Counts) -> Vec<Sent> {
+    news.sort_by_key(|news| (news.at, news.scenario));
+    let Some(last) = news.last().map(|news| news.at) else { return Vec::new() };
+    let mut reporter = Reporter { book, counts, groups: Vec::new(), mails: Vec::new() };
+    let mut news = news.into_iter().peekable();
+    // Without any mails left for a day, groups would wait for ever.
+    let end = Timestamp(last.0.saturating_add(2 * DAY));
+    loop {
+        let due = reporter.groups.iter().filter_map(|open| open.due).min();
+        let Some(now) = news.peek().map(|news| news.at).into_iter().chain(due).min().filter(|now| *now <= end) else {
+            return reporter.mails;
+        };
+        while let Some(one) = news.next_if(|news| news.at <= now) {
+            reporter.learn(one);
+        }
+        reporter.look(now);
+    }
+}
+
+/// Groups that are open, and what was sent.
+struct Reporter<'b> {
+    book: &'b Book,
+    counts: &'b Counts,
+    groups: Vec<Open>,
+    mails: Vec<Sent>,
+}
+
+struct Open {
+    look: Looking,
+    due: Option<Timestamp>,
+}
+
+impl Reporter<'_> {
+    fn learn(&mut self, news: News) {
+        let News { at, scenario, leg, group, what } = news;
+        let open = self.groups.iter_mut().find(|open| open.look.group.key.hash == group);
+        match (what, open) {
+            (What::Failed(alarm), Some(open)) => open.add(scenario, *alarm, at),
+            (What::Failed(alarm), None) => self.groups.push(Open::new(scenario, *alarm, at)),
+            (What::Late, Some(open)) => open.change(scenario, &leg, ItemState::Late, at),
+            (What::Explained, Some(open)) => open.change(scenario, &leg, ItemState::Gone, at),
+            (What::Late | What::Explained, None) => {}
+        }
+    }
+
+    /// Looks at the groups that are due.
+    fn look(&mut self, now: Timestamp) {
+        let mut held = Vec::new();
+        for at in 0..self.groups.len() {
+            if self.groups[at].due.is_none_or(|due| due > now) {
+                continue;
+            }
+            self.read(at, now);
+            let look = &self.groups[at].look;
+            let decision = look.decide(self.book, now);
+            let teams: Vec<String> = look.teams(self.book).iter().map(|team| team.name.clone()).collect();
+            let Some(draft) = &decision.mail else {
+                self.groups[at].keep(decision, 0, now);
+                continue;
+            };
+            if self.is_over(&teams, draft.severity, now) {
+                held.push((at, teams, decision));
+                continue;
+            }
+            let (about, mails) = (look.about(draft), teams.len());
+            self.mails.extend(teams.into_iter().map(|team| Sent { at: now, team, about: about.clone() }));
+            self.groups[at].keep(decision, mails, now);
+        }
+        self.storms(held, now);
+        self.groups.retain(|open| open.due.is_some());
+    }
+
+    /// What is known beside a group.
+    fn read(&mut self, at: usize, now: Timestamp) {
+        let look = &self.groups[at].look;
+        let shares = self.shares(look, now);
+        let unreported = look.items.iter().filter(|item| item.reported.is_none());
+        let named: BTreeSet<String> = unreported.flat_map(because).map(str::to_owned).collect();
+        let causes = named.iter().flat_map(|cause| self.reported(cause, now).into_iter().map(|of| (of, cause.clone())));
+        let causes = causes.collect();
+        let look = &mut self.groups[at].look;
+        (look.shares, look.causes) = (shares, causes);
+    }
+
+    fn shares(&self, look: &Looking, now: Timestamp) -> Shares {
+        let rule = self.rule(&look.group.key.rule);
+        let spans = rule.into_iter().flat_map(|rule| rule.mail_when.iter().chain(&rule.critical_when));
+        let newest = look.items.iter().map(|item| item.at).max().unwrap_or(now);
+        let of_rule = self.counts.get(&look.group.key.rule);
+        let share = |span: i64| {
+            let minute = |at: i64| at.div_euclid(MINUTE);
+            let minutes = minute(newest.0.saturating_sub(span))..=minute(newest.0);
+            let all = of_rule.into_iter().flat_map(|of| of.range(minutes.clone()));
+            let share = all.fold((0, 0), |(failed, judged), (_, of)| (failed + of.0, judged + of.1));
+            (span, share)
+        };
+        spans.map(|amount| amount.span).chain([HOUR]).map(share).collect()
+    }
+
+    /// Scenarios whose failure of a rule is reported, or is to be.
+    fn reported(&self, id: &str, now: Timestamp) -> BTreeSet<ScenarioId> {
+        let mut of = BTreeSet::new();
+        for Open { look, .. } in self.groups.iter().filter(|open| open.look.group.key.rule == id) {
+            let Some(rule) = self.rule(id) else { continue };
+            let enough = within(&look.items, &self.shares(look, now), &rule.mail_when, rule.min);
+            let items = look.items.iter().zip(enough);
+            let is = |(item, enough): &(&Item, bool)| {
+                item.state == ItemState::Failed && (*enough || item.reported.is_some())
+            };
+            of.extend(items.filter(is).map(|(item, _)| item.scenario));
+        }
+        of
+    }
+
+    fn rule(&self, id: &str) -> Option<&Rule> {
+        report::rule(self.book, id)
+    }
+
+    fn since(&self, now: Timestamp, span: i64) -> impl Iterator<Item = &Sent> {
+        let from = now.0.saturating_sub(span);
+        self.mails.iter().rev().take_while(move |mail| mail.at.0 >= from)
+    }
+
+    /// One of the teams, or the account, has had all the mails that it may have.
+    fn is_over(&self, teams: &[String], severity: Severity, now: Timestamp) -> bool {
+        let of_team = |team: &String| self.since(now, HOUR).filter(|mail| mail.team == *team).count();
+        let full = |team: &String| of_team(team) >= self.book.routes.budget.per_hour as usize;
+        let of_all = (self.since(now, DAY).count() + teams.len()) as i64;
+        teams.iter().any(full) || of_all > a_day(self.book, severity)
+    }
+
+    /// Once an hour one mail tells of all groups that wait.
+    fn storms(&mut self, held: Vec<(usize, Vec<String>, Decision)>, now: Timestamp) {
+        let mut by_teams: BTreeMap<Vec<String>, Vec<(usize, Decision)>> = BTreeMap::new();
+        for (at, teams, decision) in held {
+            by_teams.entry(teams).or_default().push((at, decision));
+        }
+        for (teams, held) in by_teams {
+            let drafts = || held.iter().filter_map(|(at, decision)| Some((*at, decision.mail.as_ref()?)));
+            let severity = drafts().map(|(_, draft)| draft.severity).max().unwrap_or(Severity::Warning);
+            let had_one = self.since(now, HOUR).any(|mail| mail.is_storm() && teams.contains(&mail.team));
+            let of_all = self.since(now, DAY).count() as i64;
+            let may = !had_one && (severity == Severity::Critical || of_all < a_day(self.book, severity));
+            let new = drafts().flat_map(|(at, draft)| self.groups[at].look.scenarios(&draft.new));
+            let about = About::Storm { groups: held.len(), new: new.collect() };
+            let mut mails = if may { teams.len() } else { 0 };
+            let team = |team: String| Sent { at: now, team, about: about.clone() };
+            self.mails.extend(teams.into_iter().filter(|_| may).map(team));
+            for (at, decision) in held {
+                let later = self.groups[at].look.later(now);
+                let decision = if may { decision } else { later };
+                self.groups[at].keep(decision, std::mem::take(&mut mails), now);
+            }
+        }
+    }
+}
+
+impl Sent {
+    pub fn is_storm(&self) -> bool {
+        matches!(self.about, About::Storm { .. })
+    }
+}
+
+impl Looking {
+    fn about(&self, draft: &Draft) -> About {
+        About::Group {
+            rule: self.group.key.rule.clone(),
+            class: self.group.key.failure.clone(),
+            new: self.scenarios(&draft.new),
+            resolved: self.scenarios(&draft.resolved),
+        }
+    }
+
+    fn scenarios(&self, of: &[usize]) -> BTreeSet<ScenarioId> {
+        of.iter().map(|at| self.items[*at].scenario).collect()
+    }
+}
+
+impl Open {
+    fn new(scenario: ScenarioId, alarm: Alarm, now: Timestamp) -> Self {
+        let group = Group {
+            id: 0,
+            key: alarm.group.clone(),
+            severity: alarm.severity,
+            opened: now,
+            changed: now,
+            closed: None,
+            items: 1,
+            mails: 0,
+            reported: None,
+            state: None,
+            lease_until: Timestamp(0),
+        };
+        let due = Some(Timestamp(now.0.saturating_add(alarm.wait)));
+        let items = vec![item(scenario, alarm, now)];
+        let look =
+            Looking { group, items, mind: Mind::default(), shares: Shares::default(), causes: BTreeSet::default() };
+        Self { look, due }
+    }
+
+    fn add(&mut self, scenario: ScenarioId, alarm: Alarm, now: Timestamp) {
+        let leg = &alarm.item.told.leg;
+        if self.look.items.iter().any(|item| item.scenario == scenario && item.leg == *leg) {
+            return;
+        }
+        let group = &mut self.look.group;
+        (group.changed, group.severity, group.items) = (now, group.severity.max(alarm.severity), group.items + 1);
+        self.due = Some(now);
+        // The newest first.
+        let at = self.look.items.partition_point(|item| item.at > alarm.at);
+        self.look.items.insert(at, item(scenario, alarm, now));
+    }
+
+    fn change(&mut self, scenario: ScenarioId, leg: &str, state: ItemState, now: Timestamp) {
+        let own = self.look.items.iter_mut().find(|item| item.scenario == scenario && item.leg == leg);
+        // What was mailed of a symptom stands.
+        let Some(item) = own.filter(|item| state != ItemState::Gone || item.reported.is_none()) else { return };
+        let changed = item.reported.filter(|at| *at >= now).map_or(now, |at| Timestamp(at.0 + 1));
+        (item.state, item.changed) = (state, changed);
+        self.look.group.changed = now;
+        self.due = Some(now);
+    }
+
+    /// `mails`: so many were made for it.
+    fn keep(&mut self, decision: Decision, mails: usize, now: Timestamp) {
+        let Looking { group, items, mind, .. } = &mut self.look;
+        for at in decision.mail.iter().flat_map(Draft::told) {
+            items[at].reported = Some(now);
+        }
+        group.mails += mails as i64;
+        if mails > 0 {
+            group.reported = Some(now);
+        }
+        *mind = decision.mind;
+        self.due = decision.due.filter(|_| !decision.closed);
+    }
+}
+
+fn item(scenario: ScenarioId, alarm: Alarm, now: Timestamp) -> Item {
+    Item {
+        scenario,
+        leg: alarm.item.told.leg.clone(),
+        nth: alarm.item.told.nth.unwrap_or_default(),
+        at: alarm.at,
+        seen: now,
+        changed: now,
+        reported: None,
+        state: ItemState::Failed,
+        told: alarm.item,
+    }
+}

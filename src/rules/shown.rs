@@ -1,0 +1,212 @@
+//! What rules would have said of stored calls, in words. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use collector::backtest::{About, Backtest, Failure, Sent, Tally};
+use collector::book::Book;
+use collector::mail::notice::Mask;
+use collector::mail::{masked, masked_within};
+use record::id::ScenarioId;
+use record::time::Timestamp;
+use rule::print;
+use rule::syntax::Rule;
+use rule::verdict::Outcome;
+
+use crate::words::{counted, thousands};
+
+/// Failures that are listed, and mails of one line.
+const LISTED: usize = 20;
+const MAILS: usize = 10;
+
+pub fn tried(tried: &Backtest, book: &Book, (since, until): (Timestamp, Timestamp), all: bool) -> String {
+    let mut parts = vec![head(tried, book, since), tallies(tried).join("\n")];
+    let mails = mails(tried, book, until);
+    if !mails.is_empty() {
+        let nobody = "Nobody would have been mailed, as there are no routes (--routes FILE; docs/alerts.md has an \
+                      example).\nWith one route for all failures:";
+        let first = (!book.has_routes).then(|| nobody.to_owned());
+        parts.push(first.into_iter().chain(mails).collect::<Vec<_>>().join("\n"));
+    }
+    let listed = if all { tried.failures.len() } else { LISTED };
+    let mut failures: Vec<String> = tried.failures.iter().take(listed).map(failure).collect();
+    if tried.failures.len() > listed {
+        failures.push(format!("and {} more; --all lists them", thousands(many(tried.failures.len() - listed))));
+    }
+    if !failures.is_empty() {
+        parts.push(failures.join("\n"));
+    }
+    parts.join("\n\n")
+}
+
+/// There is no call in that time.
+pub fn nothing(place: &str, since: Timestamp, newest: Option<Timestamp>) -> String {
+    match newest {
+        Some(newest) => format!(
+            "There is no call since {} in {place}; the newest began at {}. Give a longer time: --since 7d",
+            minute(since),
+            minute(newest)
+        ),
+        None => format!("There is no call in {place} yet. `siptrail watch LOG` stores what a log holds."),
+    }
+}
+
+fn head(tried: &Backtest, book: &Book, since: Timestamp) -> String {
+    let calls = counted(many(tried.calls), "call");
+    let rules = counted(many(book.set.rules.len()), "rule");
+    let head = format!("{calls} since {}, judged by {rules}; nothing was changed. Times are UTC.", minute(since));
+    match tried.ends_at {
+        Some(at) => format!(
+            "{head}\nThere are more: it ended with the call of {}, after as many as are judged at once. A shorter --since \
+             judges the newest.",
+            minute(at)
+        ),
+        None => head,
+    }
+}
+
+/// A line for each rule that judged anything.
+fn tallies(tried: &Backtest) -> Vec<String> {
+    let (used, unused): (Vec<&Tally>, Vec<&Tally>) = tried.tallies.iter().partition(|tally| !tally.outcomes.is_empty());
+    let name = used.iter().map(|tally| tally.rule.len()).max().unwrap_or_default();
+    let judged = |tally: &Tally| thousands(many(tally.outcomes.values().sum()));
+    let number = used.iter().map(|tally| judged(tally).len()).max().unwrap_or_default();
+    let line = |tally: &&Tally| {
+        let parts = Outcome::ALL.iter().rev().filter_map(|outcome| part(tally, *outcome)).collect::<Vec<_>>();
+        format!("{:name$}  {:>number$} judged  {}", tally.rule, judged(tally), parts.join("  "))
+    };
+    let mut lines: Vec<String> = used.iter().map(line).collect();
+    if !unused.is_empty() {
+        let names: Vec<&str> = unused.iter().map(|tally| tally.rule.as_str()).collect();
+        lines.push(format!("No call was one for {}.", names.join(", ")));
+    }
+    lines
+}
+
+fn part(tally: &Tally, outcome: Outcome) -> Option<String> {
+    let number = *tally.outcomes.get(&outcome)?;
+    let name = if outcome == Outcome::Unknown { "cannot tell" } else { outcome.name() };
+    let mut reasons: Vec<(&String, &usize)> = tally.why.iter().collect();
+    reasons.sort_by_key(|(reason, times)| (std::cmp::Reverse(**times), *reason));
+    let more = match outcome {
+        Outcome::Failed => tally.failed.iter().map(|(class, times)| format!("{class} {times}")).collect(),
+        Outcome::Unknown => reasons.first().map(|(reason, _)| masked_within(reason, Mask::Last3)).into_iter().collect(),
+        _ => Vec::new(),
+    };
+    let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join(", ")) };
+    Some(format!("{} {name}{more}", thousands(many(number))))
+}
+
+/// Team, and the rule and class of a group; none of a mail about all that waits.
+type Subject<'a> = (&'a str, Option<(&'a str, &'a str)>);
+
+/// A line for each team and what it would have been mailed about; then what would have been mailed to nobody.
+fn mails(tried: &Backtest, book: &Book, until: Timestamp) -> Vec<String> {
+    let mut by: BTreeMap<Subject, Vec<&Sent>> = BTreeMap::new();
+    for mail in &tried.mails {
+        let about = match &mail.about {
+            About::Group { rule, class, .. } => Some((rule.as_str(), class.as_str())),
+            About::Storm { .. } => None,
+        };
+        by.entry((&mail.team, about)).or_default().push(mail);
+    }
+    let mut by: Vec<_> = by.into_iter().collect();
+    by.sort_by_key(|(_, mails)| mails[0].at);
+    let line = |((team, about), mails): &(Subject, Vec<&Sent>)| {
+        let to = if book.has_routes { format!(" to {team}") } else { String::new() };
+        let number = counted(many(mails.len()), "mail");
+        let what = match about {
+            Some((rule, class)) => format!("{number}{to} about {rule} ({class})"),
+            None => format!("{number}{to} about all that its mails of the hour had no room for"),
+        };
+        let mut times: Vec<String> =
+            mails.iter().enumerate().take(MAILS).map(|(nth, mail)| sent(mail, nth == 0, until)).collect();
+        if mails.len() > MAILS {
+            times.push(format!("and {} more", mails.len() - MAILS));
+        }
+        format!("would have sent {what}: {}", times.join(", "))
+    };
+    by.iter().map(line).chain(unsent(tried, book)).collect()
+}
+
+/// `12:05 (11 scenarios)`; of the next ones the number alone.
+fn sent(mail: &Sent, is_first: bool, until: Timestamp) -> String {
+    let at = mail.at.to_utc();
+    let form = if mail.at.day() == until.day() { "%H:%M" } else { "%m-%d %H:%M" };
+    let scenarios = |number: usize| {
+        if is_first { counted(many(number), "scenario") } else { thousands(many(number)) }
+    };
+    let what = match &mail.about {
+        About::Storm { new, groups } => format!("{} in {}", scenarios(new.len()), counted(many(*groups), "group")),
+        About::Group { new, resolved, .. } => match (new.len(), resolved.len()) {
+            (new, 0) => scenarios(new),
+            (0, late) => format!("{} resolved", scenarios(late)),
+            (new, late) => format!("{}, {late} resolved", scenarios(new)),
+        },
+    };
+    format!("{} ({what})", at.format(form))
+}
+
+/// What failed and is in no mail, with why.
+fn unsent(tried: &Backtest, book: &Book) -> Vec<String> {
+    let mut mailed: BTreeSet<(Option<&str>, ScenarioId)> = BTreeSet::new();
+    for mail in &tried.mails {
+        let (rule, new) = match &mail.about {
+            About::Group { rule, new, .. } => (Some(rule.as_str()), new),
+            About::Storm { new, .. } => (None, new),
+        };
+        mailed.extend(new.iter().map(|scenario| (rule, *scenario)));
+    }
+    let mut left: BTreeMap<(&str, &str), BTreeSet<ScenarioId>> = BTreeMap::new();
+    for Failure { scenario, rule, class, .. } in &tried.failures {
+        if !mailed.contains(&(Some(rule), *scenario)) && !mailed.contains(&(None, *scenario)) {
+            left.entry((rule, class)).or_default().insert(*scenario);
+        }
+    }
+    let line = |((id, class), scenarios): ((&str, &str), BTreeSet<ScenarioId>)| {
+        let number = counted(many(scenarios.len()), "scenario");
+        let failed =
+            |rule: &str| tried.failures.iter().any(|other| other.rule == rule && scenarios.contains(&other.scenario));
+        let why = book.set.rules.iter().find(|rule| rule.id == id).and_then(|rule| why_unsent(rule, book, failed));
+        let why = why.map_or(String::new(), |why| format!("; {why}"));
+        format!("would have mailed nobody about {id} ({class}): {number}{why}")
+    };
+    left.into_iter().map(line).collect()
+}
+
+fn why_unsent(rule: &Rule, book: &Book, failed: impl Fn(&str) -> bool) -> Option<String> {
+    if !rule.mail_when.is_empty() {
+        return Some(format!("it mails from {} on", print::amounts(&rule.mail_when)));
+    }
+    let causes = book.set.rules.iter().filter(|cause| cause.explains.contains(&rule.id) && failed(&cause.id));
+    let causes: Vec<&str> = causes.map(|cause| cause.id.as_str()).collect();
+    (!causes.is_empty()).then(|| format!("explained by {}", causes.join(", ")))
+}
+
+/// `00000007  2026-09-14 12:05:01Z  alice -> bob  B1 proxy-1 -> bob-desk  no-ack: no ACK to device within 32 s, by 12:05:33Z`.
+fn failure(of: &Failure) -> String {
+    let party = |name: &Option<String>| name.as_deref().map_or("unknown".to_owned(), |name| masked(name, Mask::Last3));
+    let safe = |text: &str| masked_within(text, Mask::Last3);
+    let hop = of.hop.as_ref().map(|(from, to)| format!("{} -> {}", safe(from), safe(to)));
+    let leg = [Some(safe(&of.leg)), hop].into_iter().flatten().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+    let when = if of.came { "at" } else { "by" };
+    let at = of.at.map_or(String::new(), |at| format!(", {when} {}", at.to_utc().format("%H:%M:%SZ")));
+    format!(
+        "{}  {}  {} -> {}  {}  {} {}: {}{at}",
+        of.scenario,
+        of.began.to_utc().format("%Y-%m-%d %H:%M:%SZ"),
+        party(&of.caller),
+        party(&of.callee),
+        leg.join(" "),
+        of.rule,
+        of.class,
+        safe(&of.what)
+    )
+}
+
+fn minute(at: Timestamp) -> String {
+    at.to_utc().format("%Y-%m-%d %H:%M").to_string()
+}
+
+fn many(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
