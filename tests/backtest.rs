@@ -3,8 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
+use std::time::Duration;
 
+use collector::backtest::{self, Bounds};
+use collector::book::Book;
 use record::id::ScenarioId;
+use record::time::{DAY, Timestamp};
+use rule::set::RuleSet;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::{Location, Store};
 
@@ -100,6 +106,23 @@ async fn contents(location: &Location, url: Option<&str>) -> String {
     all
 }
 
+/// The oldest calls first, so many and for so long.
+async fn are_bounded(store: &Store) {
+    let now = collector::ingest::now();
+    let window = (Timestamp(now.0 - DAY), now);
+    let book = Arc::new(Book::new(RuleSet::built_in(), None, Vec::new()));
+    let mut told = Vec::new();
+    let bounds = Bounds { calls: 3, ..Bounds::default() };
+    let some = backtest::run(store, Arc::clone(&book), window, bounds, |calls, began| told.push((calls, began))).await;
+    let some = some.expect("judged");
+    assert_eq!((some.calls, told), (3, vec![(3, some.ends_at.expect("there are more"))]));
+    let bounds = Bounds { time: Duration::ZERO, ..Bounds::default() };
+    let none = backtest::run(store, Arc::clone(&book), window, bounds, |_, _| {}).await.expect("judged");
+    assert!(none.calls == 0 && none.ends_at.is_some());
+    let all = backtest::run(store, book, window, Bounds::default(), |_, _| {}).await.expect("judged");
+    assert!(all.calls > 9 && all.ends_at.is_none());
+}
+
 async fn rules_are_tried(location: Location, database: &str, url: Option<&str>) {
     let pair = Pair::make("", database);
     let cases: Vec<&str> = WELL.into_iter().chain(FAIL.iter().map(|(case, ..)| *case)).collect();
@@ -112,6 +135,7 @@ async fn rules_are_tried(location: Location, database: &str, url: Option<&str>) 
     // Beside the collector: what would have been mailed is what was mailed.
     let store = Store::open_to_read(&location).await.expect("a store");
     let mailed = eventually("all that fails is mailed", || mailed(&store)).await;
+    are_bounded(&store).await;
     store.close().await;
     let said = eventually("as much is known of the logs as the collector knew", || async {
         let said = tried(&["--config", &config]);

@@ -111,12 +111,12 @@ pub async fn run(
         let is_enough = all.calls >= bounds.calls || started.elapsed() >= bounds.time;
         let most = if is_enough { 1 } else { TOGETHER.min(bounds.calls - all.calls) };
         let page = store.calls_since(since, after, most).await?;
-        let (Some((began, last)), false) = (page.last(), is_enough) else {
-            all.ends_at = after.map(|(began, _)| began).filter(|_| !page.is_empty());
+        let Some(&(began, last)) = page.last() else { break };
+        if is_enough {
+            all.ends_at = Some(after.map_or(began, |(began, _)| began));
             break;
-        };
-        after = Some((*began, last.id));
-        let began = *began;
+        }
+        after = Some((began, last.id));
         let due: Vec<_> = page.into_iter().map(|(_, due)| due).collect();
         let (calls, clocks) = with_what_is_beside(store, store.past_messages(&due).await?).await?;
         let beside = Arc::clone(&beside);

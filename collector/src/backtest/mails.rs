@@ -1,9 +1,9 @@
 //! The mails that would have been sent: groups as the reporter keeps them, on a clock of event time. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use record::id::ScenarioId;
-use record::time::{DAY, HOUR, MINUTE, Timestamp};
+use record::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 use rule::syntax::{Rule, Severity};
 use store::alert::{Alarm, Group, Item, ItemState};
 
@@ -12,6 +12,9 @@ use super::known::{News, What};
 use crate::alert::{Decision, Draft, Mind, Shares, because, within};
 use crate::book::Book;
 use crate::report::{self, Looking, a_day};
+
+/// Items of a group that is looked at whenever it changes.
+const AT_ONCE: usize = 500;
 
 /// A mail to one team.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,6 +67,8 @@ struct Reporter<'b> {
 
 struct Open {
     look: Looking,
+    /// Scenarios and legs of its items.
+    known: HashSet<(ScenarioId, String)>,
     due: Option<Timestamp>,
 }
 
@@ -229,23 +234,28 @@ impl Open {
             lease_until: Timestamp(0),
         };
         let due = Some(Timestamp(now.0.saturating_add(alarm.wait)));
+        let known = HashSet::from([(scenario, alarm.item.told.leg.clone())]);
         let items = vec![item(scenario, alarm, now)];
         let look =
             Looking { group, items, mind: Mind::default(), shares: Shares::default(), causes: BTreeSet::default() };
-        Self { look, due }
+        Self { look, known, due }
     }
 
     fn add(&mut self, scenario: ScenarioId, alarm: Alarm, now: Timestamp) {
-        let leg = &alarm.item.told.leg;
-        if self.look.items.iter().any(|item| item.scenario == scenario && item.leg == *leg) {
+        if !self.known.insert((scenario, alarm.item.told.leg.clone())) {
             return;
         }
         let group = &mut self.look.group;
         (group.changed, group.severity, group.items) = (now, group.severity.max(alarm.severity), group.items + 1);
-        self.due = Some(now);
-        // The newest first.
-        let at = self.look.items.partition_point(|item| item.at > alarm.at);
-        self.look.items.insert(at, item(scenario, alarm, now));
+        self.look.items.push(item(scenario, alarm, now));
+        self.look_after(now);
+    }
+
+    /// At once, and at a group of thousands some seconds later: each look reads all of it.
+    fn look_after(&mut self, now: Timestamp) {
+        let wait = (self.look.items.len() / AT_ONCE) as i64 * SECOND;
+        let at = Timestamp(now.0.saturating_add(wait));
+        self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
     fn change(&mut self, scenario: ScenarioId, leg: &str, state: ItemState, now: Timestamp) {
@@ -255,7 +265,7 @@ impl Open {
         let changed = item.reported.filter(|at| *at >= now).map_or(now, |at| Timestamp(at.0 + 1));
         (item.state, item.changed) = (state, changed);
         self.look.group.changed = now;
-        self.due = Some(now);
+        self.look_after(now);
     }
 
     /// `mails`: so many were made for it.
