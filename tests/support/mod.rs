@@ -2,6 +2,7 @@
 
 mod api;
 mod browser;
+mod lab;
 mod mail;
 mod postgres;
 mod process;
@@ -10,6 +11,7 @@ mod watched;
 
 pub use api::{Api, Message, client};
 pub use browser::Browser;
+pub use lab::{Lab, finish};
 pub use mail::{Exim, Faulty, settings as mail_settings, with_least};
 pub use postgres::Database;
 pub use process::{Siptrail, free_port, signal};
