@@ -269,7 +269,8 @@ fn trunks(
             rank.entry(attempt.call).or_insert((replaces, by_server));
         }
     }
-    let devices: NumberSet<usize> = identities.attempts.iter().copied().collect();
+    let pushed = identities.pushes.values();
+    let devices: NumberSet<usize> = identities.attempts.iter().chain(pushed).copied().collect();
     let known = identities.registrations.iter().filter(|known| devices.contains(&known.device));
     let borrowed: NumberSet<usize> = known.map(|known| tree.call[folds[known.fold].first.message]).collect();
     let mut met = NumberSet::default();

@@ -74,7 +74,9 @@ impl<'a> Seating<'a> {
             }
         }
         for known in &identities.registrations {
-            if let Some(&leg) = seating.device.get(&known.device) {
+            let invited = seating.device.get(&known.device);
+            // Who was pushed to and not invited yet has a leg, too.
+            if let Some(&leg) = invited.or_else(|| branching.device.get(&known.device)) {
                 seating.registered.insert(scene.transaction[folds[known.fold].first.message], leg);
             }
         }

@@ -109,6 +109,32 @@ fn a_device_that_was_invited_long_after_its_push_may_have_woken() {
     assert!(matches!(flow.legs[1].push, PushState::CannotTell(_)), "{:?}", flow.legs[1].push);
 }
 
+/// That it is pushed to is enough: before its INVITE, or without one, its registrations are its own, too.
+#[test]
+fn registrations_of_a_device_that_was_pushed_to_and_never_invited_are_on_its_leg() {
+    let register = |at: u32| {
+        format!(
+            "{at} core bob1>core REGISTER sip:example.com via=r{at} call=reg-1 from=bob to=bob ftag=r contact=<sip:bob@192.0.2.21:5060;pn-prid=tok-bob-1>
+             {at}.5 core core>bob1 200 REGISTER via=r{at} call=reg-1 from=bob to=bob ftag=r tag=x\n"
+        )
+    };
+    let call = "5000 core alice>core INVITE sip:bob@example.com via=a1
+        5005 core core>fcm PUSH body={\"callId\":\"call-a\",\"token\":\"tok-bob-1\",\"status\":200}\n";
+    let end = "25000 core core>alice 480 INVITE via=a1 tag=p";
+    for (lines, woke) in [
+        (format!("{}{call}{end}", register(100)), false),
+        (format!("{call}{}{end}", register(9100)), true),
+        (format!("{}{call}{}{end}", register(100), register(9100)), true),
+    ] {
+        let flow = flow(&story(&lines));
+        let tags: Vec<_> = flow.legs.iter().map(|leg| leg.tag.as_str()).collect();
+        assert_eq!(tags, ["A", "B1"], "{lines}");
+        let registers = flow.rows.iter().filter(|row| lines.lines().nth(row.message).unwrap().contains("REGISTER"));
+        assert!(registers.clone().count() >= 2 && registers.clone().all(|row| row.leg == 1), "{lines}");
+        assert_eq!(matches!(flow.legs[1].push, PushState::Woke(..)), woke, "{:?}", flow.legs[1].push);
+    }
+}
+
 /// A CANCEL says what was asked, not what happened.
 #[test]
 fn a_device_that_sends_no_487_was_not_answered_elsewhere() {
