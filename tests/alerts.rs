@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 
 use record::time::{SECOND, Timestamp};
 
-use crate::support::{Api, Database, Exim, Siptrail, eventually, free_port};
+use crate::support::{Database, Exim, Oncall, eventually, said, with_least};
 
 /// Calls that go well, by which it is learned what the logs hold.
 pub const WELL: [&str; 4] = ["01-basic", "05-fork-busy-answer", "06-answered-elsewhere", "08-late-fork-push"];
+
+/// What stands before the team.
+pub const ROUTES: &str =
+    "[defaults]\ngroup_wait = \"2s\"\ngroup_interval = \"5s\"\nrepeat = \"10s\"\n[budget]\nper_hour = 100\n";
 
 /// A case that fails: its name, its Call-ID, and by which failures; of each, where its link leads.
 pub type Failing = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
@@ -87,66 +91,11 @@ pub fn logs(cases: &[&str], into: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A collector that mails, and an agent that follows these logs.
-pub struct Pair {
-    pub dir: tempfile::TempDir,
-    url: String,
-}
-
-impl Pair {
-    pub fn make(mail: &str, database: &str) -> Self {
-        let dir = tempfile::tempdir().expect("a directory");
-        let url = format!("http://127.0.0.1:{}", free_port());
-        let file = |name: &str| dir.path().join(name);
-        let routes = "[defaults]\ngroup_wait = \"2s\"\ngroup_interval = \"5s\"\nrepeat = \"10s\"\n\
-             [budget]\nper_hour = 100\n[[team]]\nname = \"oncall\"\nto = [\"oncall@example.com\"]\nmask = \"none\"\n\
-             [[route]]\nmatch = {}\nto = [\"oncall\"]\n";
-        std::fs::write(file("routes.toml"), routes).expect("written");
-        let mail = mail.replace("https://siptrail.example.com", &url);
-        let mail = if mail.is_empty() { mail } else { format!("[mail]\n{mail}") };
-        let config = format!(
-            "listen = \"{}\"\n{database}\nroutes = \"{}\"\n{mail}",
-            url.trim_start_matches("http://"),
-            file("routes.toml").display(),
-        );
-        std::fs::write(file("collector.toml"), config).expect("written");
-        std::fs::create_dir(file("logs")).expect("made");
-        let config = format!(
-            "id = \"lab\"\ncollector = \"{url}\"\nstate = \"{}\"\n[[source]]\nname = \"lab\"\npaths = [\"{}/*.log\"]\n",
-            file("agent").display(),
-            file("logs").display(),
-        );
-        std::fs::write(file("agent.toml"), config).expect("written");
-        Self { dir, url }
-    }
-
-    pub fn start(&self, role: &str) -> Siptrail {
-        Siptrail::start(&[role, "--config", &self.dir.path().join(format!("{role}.toml")).display().to_string()])
-    }
-
-    /// By failure: what mails say of it, and the scenario of each Call-ID.
-    async fn scenarios(&self, api: &Api) -> BTreeMap<String, String> {
-        let mut ids = BTreeMap::new();
-        for call in api.scenarios("&class=call").await.expect("calls") {
-            let picture = api.get(&format!("/api/v1/scenarios/{}", Api::id(&call))).await.expect("a call");
-            let call_id = picture["legs"][0]["call_id"].as_str().unwrap_or_default();
-            ids.insert(call_id.split('@').next().unwrap_or_default().to_owned(), Api::id(&call));
-        }
-        ids
-    }
-}
-
-/// What a mail says after a name, in its plain part.
-fn said<'a>(mail: &'a str, name: &str) -> Vec<&'a str> {
-    let plain = mail.split("Content-Type: text/html").next().unwrap_or_default();
-    plain.lines().filter_map(|line| line.trim().strip_prefix(name)).map(str::trim).collect()
-}
-
 /// `killed`: the collector is killed once this many mails were delivered, and started again.
 async fn failures_are_mailed(database: &str, exim: &Exim, killed: &[usize]) {
-    let pair = Pair::make(&crate::support::with_least(&exim.toml(&exim.trusted())), database);
+    let pair = Oncall::make(&with_least(&exim.toml(&exim.trusted())), database, ROUTES);
     let cases: Vec<&str> = WELL.into_iter().chain(FAIL.iter().map(|(case, ..)| *case)).collect();
-    logs(&cases, &pair.dir.path().join("logs"));
+    logs(&cases, &pair.logs());
     let (mut collector, agent) = (pair.start("collector"), pair.start("agent"));
     let api = collector.api().await;
     for delivered in killed {

@@ -14,7 +14,7 @@ use rule::set::RuleSet;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::{Location, Store};
 
-use crate::alerts::{FAIL, Pair, WELL, logs};
+use crate::alerts::{FAIL, ROUTES, WELL, logs};
 use crate::support::{Database, Siptrail, eventually, sha256};
 
 fn rules_test(args: &[&str]) -> Output {
@@ -124,7 +124,7 @@ async fn are_bounded(store: &Store) {
 }
 
 async fn rules_are_tried(location: Location, database: &str, url: Option<&str>) {
-    let pair = Pair::make("", database);
+    let pair = Oncall::make("", database, ROUTES);
     let cases: Vec<&str> = WELL.into_iter().chain(FAIL.iter().map(|(case, ..)| *case)).collect();
     logs(&cases, &pair.dir.path().join("logs"));
     let file = |name: &str| pair.dir.path().join(name).display().to_string();

@@ -19,6 +19,7 @@ mod layouts;
 mod live;
 mod loggers;
 mod mail;
+mod oncall;
 mod silent;
 mod strangers;
 mod support;

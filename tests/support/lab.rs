@@ -76,20 +76,45 @@ impl Lab {
         (port, Program(child))
     }
 
+    /// Devices of bob.
     pub async fn register(&self, ports: &[u16]) {
-        let list = self.dir.join("devices.csv");
+        self.register_as("bob", "", ports).await;
+    }
+
+    /// `params`: of the URI of the contact, from a semicolon on.
+    pub async fn register_as(&self, user: &str, params: &str, ports: &[u16]) {
+        let list = self.dir.join(format!("{user}.csv"));
         let lines: Vec<String> = ports.iter().map(u16::to_string).collect();
         std::fs::write(&list, format!("SEQUENTIAL\n{}\n", lines.join("\n"))).expect("written");
         let mut sipp = self.sipp("register.xml", free_port());
         sipp.arg("-inf").arg(&list).args(["-m", &ports.len().to_string(), "-r", "10"]);
+        sipp.args(["-s", user, "-key", "params", params]);
         finish("registrations", Program(sipp.spawn().expect("sipp starts"))).await;
     }
 
-    /// Calls that are made while the test goes on.
+    /// Calls to bob that are made while the test goes on.
     pub fn calls(&self, number: usize) -> Program {
-        let mut sipp = self.sipp("calls.xml", free_port());
-        sipp.args(["-m", &number.to_string(), "-r", "10"]);
+        self.calls_as("calls.xml", "bob", "%u-%p", number, 10)
+    }
+
+    /// Calls to a user, so many a second, by which each Call-ID begins so.
+    pub fn calls_as(&self, scenario: &str, user: &str, named: &str, number: usize, rate: usize) -> Program {
+        let mut sipp = self.sipp(scenario, free_port());
+        sipp.args([
+            "-s",
+            user,
+            "-cid_str",
+            &format!("{named}@lab"),
+            "-m",
+            &number.to_string(),
+            "-r",
+            &rate.to_string(),
+        ]);
         Program(sipp.spawn().expect("sipp starts"))
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.dir.join("logs/kamailio.log")
     }
 
     pub async fn has_written(&self, records: usize) {

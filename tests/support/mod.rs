@@ -1,18 +1,22 @@
 //! What the system tests share: the binary as a process, its API, the truth of a log, and waiting.
 
 mod api;
+mod application;
 mod browser;
 mod lab;
 mod mail;
+mod oncall;
 mod postgres;
 mod process;
 mod truth;
 mod watched;
 
 pub use api::{Api, Message, client};
+pub use application::{Wishes, application};
 pub use browser::Browser;
 pub use lab::{Lab, finish};
 pub use mail::{Exim, Faulty, settings as mail_settings, with_least};
+pub use oncall::{Oncall, readable, said};
 pub use postgres::Database;
 pub use process::{Siptrail, free_port, signal};
 pub use truth::{Entry, Truth, differences, entry, sha256};
