@@ -1,7 +1,7 @@
 //! Pages, API and live view over the store: one router that anyone can mount.
 //!
 //! Read in this order:
-//! - [`state`]: what every page needs; [`params`], [`zone`]: the URL is the state, in the reader's zone
+//! - [`state`]: what every page needs; [`params`], [`zone`], [`moment`]: the URL is the state, in the reader's zone, with times as people type them
 //! - [`page`], [`choice`]: from template to answer; [`error`]: what went wrong, as page, fragment or JSON
 //! - [`visible`]: what every template writes values with
 //! - [`assets`], [`security`]: files with hashed names, and what holds for every answer
@@ -18,6 +18,7 @@ pub mod error;
 pub mod home;
 pub mod ladder;
 pub mod live;
+pub mod moment;
 pub mod outbox;
 pub mod page;
 pub mod params;

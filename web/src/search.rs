@@ -34,13 +34,16 @@ pub(crate) fn routes() -> Router<Site> {
 }
 
 async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): Fragment) -> Result<Response, Error> {
-    let form = Form::read(&frame.params);
+    let (form, now) = (Form::read(&frame.params), site.now());
+    if let Some(settled) = form.settled(frame.zone, now) {
+        return Ok(Redirect::to(&frame.to_with("/search", &settled.params())).into_response());
+    }
     frame.find.clone_from(&form.q);
     let before = match frame.params.get("after") {
         Some(text) => Some(cursor::read::<ScenarioId>(text).ok_or_else(|| bad_cursor(text))?),
         None => None,
     };
-    let (found, faults) = match form.filter(frame.zone) {
+    let (found, faults) = match form.filter(frame.zone, now) {
         Ok(filter) => match look::look(&site, &form.q, frame.zone, filter, before, frame.params.get("as")).await? {
             Look::Go(path, query) => {
                 let (path, anchor) = path.split_once('#').unwrap_or((&path, ""));
@@ -52,9 +55,11 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
         },
         Err(faults) => (Found::default(), faults),
     };
-    let results = Results::new(&frame, &form, found, before.is_none() && faults.is_empty(), !faults.is_empty());
+    let results = Results::new(&frame, &form, now, found, before.is_none() && faults.is_empty(), !faults.is_empty());
     let page = SearchPage {
-        presets: presets(&form, &frame, site.now()),
+        presets: presets(&form, &frame, now),
+        understood: ["from", "to"].map(|field| form.understood(field, frame.zone, now)),
+        within: withins(&form.within),
         classes: CallClass::ALL.map(|class| (class.name(), words::class(class), form.has_class(class))).to_vec(),
         kinds: Kind::ALL.map(Kind::name).to_vec(),
         outcomes: outcomes(&form.judged),
@@ -75,7 +80,7 @@ async fn newer(State(site): State<Site>, frame: Frame) -> Result<Response, Error
         "" => (Timestamp(i64::MIN), ScenarioId(0)),
         text => cursor::read::<ScenarioId>(text).ok_or_else(|| bad_cursor(text))?,
     };
-    let filter = form.filter(frame.zone).map_err(|faults| Error::BadRequest(faults[0].text.clone()))?;
+    let filter = form.filter(frame.zone, site.now()).map_err(|faults| Error::BadRequest(faults[0].text.clone()))?;
     let filter = Filter { classes: look::classes(&form.q, filter.classes), since: Some(top), ..filter };
     let number = match look::narrowed(&form.q, filter) {
         Some(filter) => site.store.search(&filter, None, PAGE).await?.rows.len(),
@@ -113,6 +118,10 @@ struct SearchPage {
     open: bool,
     /// Name, link, whether it is the one in use: only of "any time" that can be told, as links are absolute.
     presets: Vec<(&'static str, String, bool)>,
+    /// How the beginning and the end of the range are understood.
+    understood: [Option<String>; 2],
+    /// Value, minutes, whether they are those asked for.
+    within: Vec<(String, String, bool)>,
     /// Value, label, checked.
     classes: Vec<(&'static str, &'static str, bool)>,
     kinds: Vec<&'static str>,
@@ -169,7 +178,7 @@ impl Hint {
 }
 
 impl Results {
-    fn new(frame: &Frame, form: &Form, found: Found, first_page: bool, faulty: bool) -> Self {
+    fn new(frame: &Frame, form: &Form, now: Timestamp, found: Found, first_page: bool, faulty: bool) -> Self {
         let link = |params: Params| frame.to_with("/search", &params);
         let params = form.params();
         let older = found.next.map(|(first, place)| cursor::write(first, place));
@@ -179,7 +188,7 @@ impl Results {
         Self {
             read_as: found.read_as,
             others: others.collect(),
-            chips: form.chips().into_iter().map(|(text, params)| (text, link(params))).collect(),
+            chips: form.chips(frame.zone, now).into_iter().map(|(text, params)| (text, link(params))).collect(),
             older: older.map(|after| {
                 let params = params.with("after", after);
                 link(found.read_as.map_or(params.clone(), |name| params.with("as", name)))
@@ -231,20 +240,33 @@ fn outcomes(asked: &str) -> Vec<(String, String, bool)> {
     values.into_iter().map(|(value, label)| (value.clone(), label, value == asked)).collect()
 }
 
+/// Minutes around a time, and what the address asks for.
+fn withins(asked: &str) -> Vec<(String, String, bool)> {
+    let usual = form::WITHIN.to_string();
+    let asked = if asked.is_empty() { &usual } else { asked };
+    let mut all = ["1", &usual, "15", "60"].to_vec();
+    if !all.contains(&asked) {
+        all.push(asked);
+    }
+    let value = |minutes: &str| if minutes == usual { String::new() } else { minutes.to_owned() };
+    all.into_iter().map(|minutes| (value(minutes), minutes.to_owned(), minutes == asked)).collect()
+}
+
 /// Links are absolute: a copied one shows the same tomorrow.
 fn presets(form: &Form, frame: &Frame, now: Timestamp) -> Vec<(&'static str, String, bool)> {
     let zone = frame.zone;
     let second = |at: Timestamp| zone.field(Timestamp(at.0 - at.0.rem_euclid(1_000_000)));
     let today = zone.midnight(now);
     let yesterday = zone.midnight(Timestamp(today.0 - DAY / 2));
-    let since = |at: Timestamp| form.params().with("from", second(at)).without("to");
+    let always = form.params().without("from").without("to").without("around").without("within");
+    let since = |at: Timestamp| always.with("from", second(at));
     let ranges = [
         ("15 min", since(Timestamp(now.0 - 15 * MINUTE))),
         ("1 h", since(Timestamp(now.0 - HOUR))),
         ("4 h", since(Timestamp(now.0 - 4 * HOUR))),
         ("today", since(today)),
         ("yesterday", since(yesterday).with("to", second(today))),
-        ("any time", form.params().without("from").without("to")),
+        ("any time", always.clone()),
     ];
     let here = form.params();
     ranges.into_iter().map(|(name, params)| (name, frame.to_with("/search", &params), params == here)).collect()

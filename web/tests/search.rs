@@ -48,7 +48,7 @@ async fn filters_narrow_and_survive_in_form_chips_and_links() {
     assert_eq!(attributes(&page, "#f-callee", "value"), ["bob"]);
     assert_eq!(attributes(&page, "#f-final", "value"), ["486"]);
     assert_eq!(attributes(&page, "#f-from", "value"), ["2026-09-14T11:00"]);
-    assert_eq!(texts(&page, ".how .chip bdi"), ["callee bob", "from 2026-09-14T11:00", "final status 486"]);
+    assert_eq!(texts(&page, ".how .chip bdi"), ["callee bob", "from 2026-09-14 11:00 UTC", "final status 486"]);
     let dropped = attributes(&page, ".how .chip.on", "href");
     assert_eq!(dropped[0], "/search?from=2026-09-14T11:00&final=486");
     assert_eq!(texts(&site.page(&dropped[0]).await, ".sc .who").len(), 3);
@@ -60,7 +60,11 @@ fn sent(page: &scraper::Html, form: &str) -> web::params::Params {
     for element in page.select(&scraper::Selector::parse(&format!("{form} input, {form} option[selected]")).unwrap()) {
         let field = element.value();
         let (name, value) = match (field.name(), field.attr("type")) {
-            ("option", _) => ("kind", element.text().collect()),
+            ("option", _) => {
+                let select = element.parent().and_then(scraper::ElementRef::wrap).unwrap();
+                let value = field.attr("value").map_or_else(|| element.text().collect(), str::to_owned);
+                (select.value().attr("name").unwrap(), value)
+            }
             (_, Some("checkbox")) if field.attr("checked").is_none() => continue,
             _ => (field.attr("name").unwrap(), field.attr("value").unwrap_or("").to_owned()),
         };
@@ -78,7 +82,7 @@ async fn every_filter_survives_from_address_to_form_to_address() {
         pairs
     };
     let query = "q=%2B1%20202&person=a%22b&caller=al%26ice&callee=b%3Cob&call_id=x%40y&from=2026-09-14T11:00&to=2026-09-15\
-                 &kind=REST&method=INVITE&status=4xx&final=400-499&class=call&class=other&zone=Europe/Berlin";
+                 &around=2026-09-14T12:05&within=15&kind=REST&method=INVITE&status=4xx&final=400-499&class=call&class=other&zone=Europe/Berlin";
     let sent = sent(&site.page(&format!("/search?{query}")).await, "form.search");
     assert_eq!(sorted(&sent), sorted(&web::params::Params::parse(query)));
     let again = site.page(&format!("/search{sent}")).await;
@@ -115,6 +119,26 @@ async fn a_time_is_read_in_the_zone_of_the_page() {
     assert_eq!(found("from=2026-09-14T12:00:05").await, 2, "the first ended before");
     assert_eq!(found("from=2026-09-14T14:00:05&zone=Europe/Berlin").await, 2);
     assert_eq!(found("from=2026-09-14T14:00:05").await, 0);
+}
+
+#[tokio::test]
+async fn a_time_is_typed_as_people_say_it_and_its_address_shows_the_same_tomorrow() {
+    let site = filled(3).await;
+    let answer = site.get("/search?q=bob%2014.9.2026%2014:00&zone=Europe/Berlin").await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert_eq!(answer.header("location"), "/search?q=bob&around=2026-09-14T14:00:00&zone=Europe/Berlin");
+    let page = site.page("/search?around=2026-09-14T14:00&zone=Europe/Berlin").await;
+    assert_eq!(texts(&page, ".sc").len(), 3);
+    assert_eq!(texts(&page, ".how .chip bdi"), ["around 2026-09-14 14:00 +02:00 Europe/Berlin \u{b1} 5 min"]);
+    assert_eq!(attributes(&page, "#f-around", "value"), ["2026-09-14T14:00"]);
+    assert_eq!(attributes(&page, ".how .chip.on", "href"), ["/search?zone=Europe/Berlin"]);
+    assert_eq!(texts(&site.page("/search?around=2026-09-14T12:10&within=1").await, ".sc").len(), 0);
+    let relative = site.get("/search?from=-1h&to=1789387200").await;
+    let absolute = relative.header("location");
+    assert!(absolute.starts_with("/search?from=20") && absolute.ends_with("&to=2026-09-14T12:00:00"), "{absolute}");
+    let said = site.page("/search?from=2026-09-14T11:00&person=alice").await;
+    assert_eq!(texts(&said, "#f-from ~ small"), ["2026-09-14 11:00 UTC"]);
+    assert_eq!(site.json("/api/v1/scenarios?around=14.9.2026%2012:00").await["scenarios"].as_array().unwrap().len(), 3);
 }
 
 #[tokio::test]
@@ -197,7 +221,10 @@ async fn nothing_found_is_said_with_a_way_out() {
 async fn a_field_that_cannot_be_read_is_said_beside_it() {
     let site = filled(2).await;
     let page = site.page("/search?from=noon&status=teapot").await;
-    assert_eq!(texts(&page, "#w-from"), ["\"noon\" is no time: write 2026-09-14 12:00:01"]);
+    assert_eq!(
+        texts(&page, "#w-from"),
+        ["\"noon\" is no time: write 14:05, -1h, yesterday 20:30, 28.11. 20:33 or 2026-09-14 12:00:01"]
+    );
     assert_eq!(attributes(&page, "#f-status", "aria-invalid"), ["true"]);
     assert_eq!(texts(&page, ".none p"), ["Nothing was searched: see the field marked above."]);
 }

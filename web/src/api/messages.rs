@@ -21,6 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::names::KindOf;
+use crate::moment;
 use crate::params::Params;
 use crate::problem::{Problem, Refused};
 use crate::search::cursor;
@@ -134,7 +135,7 @@ struct MessageQuery {
     /// The scenario they belong to.
     #[param(required = false)]
     scenario: String,
-    /// Logged at or after: RFC 3339, or a local time in `zone`.
+    /// Logged at or after: RFC 3339, a local time in `zone`, or as people write it (`14:05`, `-1h`, `yesterday 20:30`).
     #[param(required = false)]
     from: String,
     /// Logged before; a minute or a day given alone is included.
@@ -171,11 +172,11 @@ impl MessageQuery {
         }
     }
 
-    fn filter(&self, params: &Params) -> Result<MessageFilter, Error> {
+    fn filter(&self, params: &Params, now: Timestamp) -> Result<MessageFilter, Error> {
         let zone = super::zone(params)?;
-        let time = |text: &str, bound| match zone.read(text, bound) {
-            None if !text.is_empty() => Err(Error::BadRequest(format!("\"{text}\" is no time"))),
-            at => Ok(at),
+        let time = |text: &str, bound| match text {
+            "" => Ok(None),
+            text => moment::read(text, zone, now, bound).map(|read| Some(read.at)).map_err(Error::BadRequest),
         };
         let scenario = match self.scenario.as_str() {
             "" => None,
@@ -226,7 +227,7 @@ impl MessageQuery {
 )]
 async fn list(State(site): State<Site>, RawQuery(query): RawQuery, headers: HeaderMap) -> Result<Response, Error> {
     let params = super::params(query.as_deref(), &[&FIELDS, &["zone", "after", "limit", "format"]])?;
-    let filter = MessageQuery::read(&params).filter(&params)?;
+    let filter = MessageQuery::read(&params).filter(&params, site.now())?;
     let limit = super::limit(&params)?;
     let after = super::after(&params, cursor::read::<MessageId>)?;
     let by_line = match params.get("format") {

@@ -159,7 +159,7 @@ pub(super) struct ScenarioPage {
     tag = "scenarios",
     params(
         Form,
-        ("zone" = Option<String>, Query, description = "Zone of `from` and `to` without an offset; UTC unless given"),
+        ("zone" = Option<String>, Query, description = "Zone of `from`, `to` and `around` without an offset; UTC unless given"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u64>, Query, description = "1 to 1000; 100 unless given"),
     ),
@@ -176,7 +176,7 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
         let texts: Vec<_> = faults.into_iter().map(|fault| format!("{}: {}", fault.field, fault.text)).collect();
         Error::BadRequest(texts.join("; "))
     };
-    let filter = Form::read(&params).filter(zone).map_err(said)?;
+    let filter = Form::read(&params).filter(zone, site.now()).map_err(said)?;
     let limit = super::limit(&params)?.unwrap_or(super::LIMIT);
     let before = super::after(&params, cursor::read::<ScenarioId>)?;
     let page = site.store.search(&filter, before, limit).await?;

@@ -2,13 +2,17 @@
 
 use message::event::CallClass;
 use message::kind::Kind;
-use record::time::Timestamp;
+use record::time::{MINUTE, Timestamp};
 use rule::verdict::Outcome;
 use store::search::Filter;
 
+use crate::moment;
 use crate::params::Params;
 use crate::words;
 use crate::zone::{Bound, Zone};
+
+/// Minutes before and after a time around which is looked, where nothing else is said.
+pub const WITHIN: i64 = 5;
 
 /// The fields as typed. All that is given must hold. The API takes the same.
 #[derive(Clone, PartialEq, Eq, Debug, Default, utoipa::IntoParams)]
@@ -29,12 +33,19 @@ pub struct Form {
     /// The exact Call-ID of any call of the scenario.
     #[param(required = false)]
     pub call_id: String,
-    /// Going on at or after: RFC 3339, or a local time in `zone`.
+    /// Going on at or after: RFC 3339, a local time in `zone`, or as people write it (`14:05`, `-1h`, `yesterday 20:30`,
+    /// `28.11. 20:33`, seconds or milliseconds since 1970).
     #[param(required = false)]
     pub from: String,
     /// Going on before; a minute or a day given alone is included.
     #[param(required = false)]
     pub to: String,
+    /// Going on around this time.
+    #[param(required = false)]
+    pub around: String,
+    /// Minutes before and after it: 1 to 1440, 5 unless given.
+    #[param(required = false)]
+    pub within: String,
     /// Holds a message of this kind: SIP, REST, PUSH or MEDIA.
     #[param(required = false)]
     pub kind: String,
@@ -69,9 +80,9 @@ pub struct Fault {
 }
 
 impl Form {
-    pub const NAMES: [&str; 15] = [
-        "q", "caller", "callee", "person", "call_id", "from", "to", "kind", "method", "status", "final", "outcome",
-        "failure", "rule", "class",
+    pub const NAMES: [&str; 17] = [
+        "q", "caller", "callee", "person", "call_id", "from", "to", "around", "within", "kind", "method", "status",
+        "final", "outcome", "failure", "rule", "class",
     ];
 
     pub fn read(params: &Params) -> Self {
@@ -84,6 +95,8 @@ impl Form {
             call_id: text("call_id"),
             from: text("from"),
             to: text("to"),
+            around: text("around"),
+            within: text("within"),
             kind: text("kind"),
             method: text("method"),
             status: text("status"),
@@ -107,7 +120,7 @@ impl Form {
     }
 
     /// In the order of [`Form::NAMES`].
-    fn values(&self) -> [&str; 15] {
+    fn values(&self) -> [&str; 17] {
         [
             &self.q,
             &self.caller,
@@ -116,6 +129,8 @@ impl Form {
             &self.call_id,
             &self.from,
             &self.to,
+            &self.around,
+            &self.within,
             &self.kind,
             &self.method,
             &self.status,
@@ -132,22 +147,33 @@ impl Form {
         Self { q: String::new(), ..self.clone() } != Self::default()
     }
 
-    pub fn filter(&self, zone: Zone) -> Result<Filter, Vec<Fault>> {
-        let mut faults = Vec::new();
-        let mut time = |field, text: &str, bound| -> Option<Timestamp> {
-            let at = zone.read(text, bound);
-            if at.is_none() && !text.is_empty() {
-                faults.push(Fault { field, text: format!("\"{text}\" is no time: write 2026-09-14 12:00:01") });
-            }
-            at
+    /// With each time as it is understood, so that its address shows the same tomorrow; none where it is so already. A time in
+    /// the box, alone or after what is looked for, is one around which is looked.
+    pub fn settled(&self, zone: Zone, now: Timestamp) -> Option<Self> {
+        let written = |text: &str, bound| match moment::read(text, zone, now, bound) {
+            Ok(moment) => moment.written,
+            Err(_) => text.to_owned(),
         };
-        let from = time("from", &self.from, Bound::From);
-        let to = time("to", &self.to, Bound::To);
-        if let (Some(start), Some(end)) = (from, to)
-            && start >= end
-        {
-            faults.push(Fault { field: "to", text: "the end lies before the beginning".into() });
+        // A field of a browser takes nothing else than this.
+        let field = |text: &str| match moment::read(text, zone, now, Bound::From) {
+            Ok(moment) if !is_local(text) => zone.field(Timestamp(moment.at.0 - moment.at.0.rem_euclid(1_000))),
+            _ => text.to_owned(),
+        };
+        let mut form = Self {
+            from: written(&self.from, Bound::From),
+            to: written(&self.to, Bound::To),
+            around: field(&self.around),
+            ..self.clone()
+        };
+        if let Some((rest, time)) = timed(&self.q, zone, now).filter(|_| self.around.is_empty()) {
+            (form.q, form.around) = (rest.to_owned(), field(time));
         }
+        (form != *self).then_some(form)
+    }
+
+    pub fn filter(&self, zone: Zone, now: Timestamp) -> Result<Filter, Vec<Fault>> {
+        let mut faults = Vec::new();
+        let (from, to) = self.range(zone, now, &mut faults);
         let filter = Filter {
             classes: classes(&self.class, &mut faults),
             caller: given(&self.caller),
@@ -168,28 +194,91 @@ impl Form {
         if faults.is_empty() { Ok(filter) } else { Err(faults) }
     }
 
+    /// What all that is said of times leaves.
+    fn range(&self, zone: Zone, now: Timestamp, faults: &mut Vec<Fault>) -> (Option<Timestamp>, Option<Timestamp>) {
+        let mut time = |field, text: &str, bound| {
+            let read = (!text.is_empty()).then(|| moment::read(text, zone, now, bound))?;
+            read.map_err(|text| faults.push(Fault { field, text })).ok().map(|moment| moment.at)
+        };
+        let from = time("from", &self.from, Bound::From);
+        let to = time("to", &self.to, Bound::To);
+        let around = time("around", &self.around, Bound::From);
+        let within = self.minutes();
+        if within.is_none() {
+            let text = format!("\"{}\" is no number of minutes from 1 to 1440", self.within);
+            faults.push(Fault { field: "within", text });
+        }
+        if let (Some(start), Some(end)) = (from, to)
+            && start >= end
+        {
+            faults.push(Fault { field: "to", text: "the end lies before the beginning".into() });
+        }
+        let beside = |sign: i64| around.zip(within).map(|(at, by)| Timestamp(at.0.saturating_add(sign * by * MINUTE)));
+        (from.max(beside(-1)), to.into_iter().chain(beside(1)).min())
+    }
+
+    /// None: it is no such number.
+    fn minutes(&self) -> Option<i64> {
+        let within = if self.within.is_empty() { Some(WITHIN) } else { self.within.parse().ok() };
+        within.filter(|within| (1..=1440).contains(within))
+    }
+
+    /// How a field with a time is understood; none where it is empty or cannot be read.
+    pub fn understood(&self, field: &str, zone: Zone, now: Timestamp) -> Option<String> {
+        let read = moment::read(self.text(field), zone, now, Bound::From).ok()?;
+        Some(moment::said(read.at, zone, now))
+    }
+
     pub fn has_class(&self, class: CallClass) -> bool {
         self.class.split(',').any(|name| name.trim() == class.name())
     }
 
     /// What is asked for beside the box, in words, each with the link that drops it.
-    pub fn chips(&self) -> Vec<(String, Params)> {
+    pub fn chips(&self, zone: Zone, now: Timestamp) -> Vec<(String, Params)> {
         let params = self.params();
-        let name = |field: &str| match field {
-            "call_id" => "Call-ID".to_owned(),
-            "final" => "final status".into(),
-            "failure" => "failure class".into(),
-            other => other.to_owned(),
-        };
         let chip = |(field, value): &(String, String)| {
             let value = match field.as_str() {
                 "class" => class_words(value),
                 "outcome" => outcome_words(value),
+                "from" | "to" | "around" => self.understood(field, zone, now).unwrap_or_else(|| value.clone()),
                 _ => value.clone(),
             };
-            (format!("{} {value}", name(field)), params.without(field))
+            match field.as_str() {
+                "around" => {
+                    let minutes = self.minutes().unwrap_or(WITHIN);
+                    (format!("around {value} \u{b1} {minutes} min"), params.without("around").without("within"))
+                }
+                field => (format!("{} {value}", name(field)), params.without(field)),
+            }
         };
-        params.pairs().iter().filter(|(field, _)| field != "q").map(chip).collect()
+        let beside = |field: &str| !matches!(field, "q" | "within");
+        params.pairs().iter().filter(|(field, _)| beside(field)).map(chip).collect()
+    }
+}
+
+/// `2026-09-14T12:00`, with or without seconds.
+fn is_local(text: &str) -> bool {
+    let known = |form| chrono::NaiveDateTime::parse_from_str(text, form).is_ok();
+    known("%Y-%m-%dT%H:%M") || known("%Y-%m-%dT%H:%M:%S")
+}
+
+/// What is looked for, and a time after it.
+fn timed(text: &str, zone: Zone, now: Timestamp) -> Option<(&str, &str)> {
+    let text = text.trim();
+    if text.len() > 200 || text.contains(['[', '<', '\n']) {
+        return None;
+    }
+    let ends = text.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(at, _)| at);
+    let cuts = std::iter::once(0).chain(ends);
+    cuts.map(|at| (text[..at].trim_end(), text[at..].trim_start())).find(|(_, time)| moment::is_one(time, zone, now))
+}
+
+fn name(field: &str) -> &str {
+    match field {
+        "call_id" => "Call-ID",
+        "final" => "final status",
+        "failure" => "failure class",
+        other => other,
     }
 }
 
@@ -274,6 +363,9 @@ mod tests {
 
     use super::*;
 
+    /// 2026-11-23 12:00:00 UTC.
+    const NOW: Timestamp = Timestamp(1_795_435_200_000_000);
+
     #[test]
     fn a_status_is_one_a_class_or_a_range() {
         let read = |text: &str| statuses("status", text, &mut Vec::new());
@@ -287,25 +379,56 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_said_at_its_field() {
-        let form =
-            Form { from: "yesterday".into(), status: "teapot".into(), class: "call,fax".into(), ..Form::default() };
-        let faults = form.filter(Zone::UTC).unwrap_err();
+        let form = Form { from: "soon".into(), status: "teapot".into(), class: "call,fax".into(), ..Form::default() };
+        let faults = form.filter(Zone::UTC, NOW).unwrap_err();
         assert_eq!(faults.iter().map(|fault| fault.field).collect::<Vec<_>>(), ["from", "class", "status"]);
     }
 
     #[test]
     fn outcomes_are_read_by_name_and_said_in_words() {
         let form = Form { judged: "failed, unknown,failed".into(), ..Form::default() };
-        assert_eq!(form.filter(Zone::UTC).unwrap().outcomes, [Outcome::Failed, Outcome::Unknown]);
-        assert_eq!(form.chips()[0].0, "outcome failed, cannot tell, failed");
-        let faults = Form { judged: "broken".into(), ..Form::default() }.filter(Zone::UTC).unwrap_err();
+        assert_eq!(form.filter(Zone::UTC, NOW).unwrap().outcomes, [Outcome::Failed, Outcome::Unknown]);
+        assert_eq!(form.chips(Zone::UTC, NOW)[0].0, "outcome failed, cannot tell, failed");
+        let faults = Form { judged: "broken".into(), ..Form::default() }.filter(Zone::UTC, NOW).unwrap_err();
         assert_eq!(faults[0].text, "there is no outcome \"broken\": failed, late, unknown, open, business, ok");
     }
 
     #[test]
     fn an_end_before_its_beginning_is_a_fault() {
         let form = Form { from: "2026-09-14".into(), to: "2026-09-13".into(), ..Form::default() };
-        assert_eq!(form.filter(Zone::UTC).unwrap_err()[0].field, "to");
+        assert_eq!(form.filter(Zone::UTC, NOW).unwrap_err()[0].field, "to");
+    }
+
+    #[test]
+    fn times_are_settled_so_that_an_address_shows_the_same_tomorrow() {
+        let typed = Form { from: "-1h".into(), to: "11:30".into(), ..Form::default() };
+        let settled = typed.settled(Zone::UTC, NOW).unwrap();
+        assert_eq!((&*settled.from, &*settled.to), ("2026-11-23T11:00:00", "2026-11-23T11:30"));
+        assert_eq!(settled.settled(Zone::UTC, NOW), None);
+        assert_eq!(settled.filter(Zone::UTC, NOW), typed.filter(Zone::UTC, NOW));
+        assert_eq!(settled.chips(Zone::UTC, NOW)[0].0, "from today 11:00 UTC");
+        assert_eq!(settled.chips(Zone::UTC, NOW)[1].0, "to today 11:30 UTC");
+    }
+
+    #[test]
+    fn a_time_in_the_box_is_one_around_which_is_looked() {
+        let settled = |q: &str| {
+            let form = Form { q: q.into(), ..Form::default() }.settled(Zone::UTC, NOW);
+            form.map(|form| (form.q, form.around))
+        };
+        let at = |q: &str, around: &str| Some((q.to_owned(), around.to_owned()));
+        assert_eq!(settled("11:05"), at("", "2026-11-23T11:05:00"));
+        assert_eq!(settled("+1 202 555 0142 yesterday 20:30"), at("+1 202 555 0142", "2026-11-22T20:30:00"));
+        assert_eq!(settled("bob  28.10. 20:33"), at("bob", "2026-10-28T20:33:00"));
+        for q in ["bob", "192.0.2.1:5060", "Call-ID: x@y", "+1 202 555 0142", ""] {
+            assert_eq!(settled(q), None, "{q}");
+        }
+        let around = Form { around: "11:05".into(), within: "15".into(), from: "11:00".into(), ..Form::default() };
+        let filter = around.filter(Zone::UTC, NOW).unwrap();
+        assert_eq!(filter.from, Some(Timestamp(NOW.0 - 60 * MINUTE)));
+        assert_eq!(filter.to, Some(Timestamp(NOW.0 - 40 * MINUTE)));
+        assert_eq!(around.chips(Zone::UTC, NOW)[1].0, "around today 11:05 UTC \u{b1} 15 min");
+        assert_eq!(Form { within: "0".into(), ..around }.filter(Zone::UTC, NOW).unwrap_err()[0].field, "within");
     }
 
     #[test]
@@ -319,14 +442,14 @@ mod tests {
     #[test]
     fn each_chip_drops_what_it_says() {
         let form = Form { q: "x".into(), person: "bob".into(), class: "call,keepalive".into(), ..Form::default() };
-        let chips = form.chips();
+        let chips = form.chips(Zone::UTC, NOW);
         assert_eq!(chips[0], ("person bob".into(), Form { person: String::new(), ..form.clone() }.params()));
         assert_eq!(chips[1].0, "class calls, keep-alives");
     }
 
     proptest! {
         #[test]
-        fn every_filter_survives_address_form_address(values in prop::collection::vec("[a-zA-Z0-9+@%&=;#äöü<>\"']{0,12}", 15)) {
+        fn every_filter_survives_address_form_address(values in prop::collection::vec("[a-zA-Z0-9+@%&=;#äöü<>\"']{0,12}", 17)) {
             let params: Params = Form::NAMES.iter().map(|n| (*n).to_owned()).zip(values).collect();
             let form = Form::read(&params);
             let shown = form.params().to_string();

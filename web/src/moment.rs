@@ -1,0 +1,366 @@
+//! Times as people type them: `14:05`, `-1h`, `yesterday 20:30`, `28.11. 20:33`, seconds since 1970.
+
+use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Weekday};
+use record::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
+
+use crate::zone::{Bound, Zone};
+
+/// A time that was typed, as it is understood.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Moment {
+    pub at: Timestamp,
+    /// As an address has it, so that it says the same tomorrow; no more exact than it was typed.
+    pub written: String,
+}
+
+/// What somebody typed as a time, or what is wrong with it.
+///
+/// A time of day is the last one that has been, and the end of a range may be later today. A date without a year is the
+/// last one that has been.
+pub fn read(text: &str, zone: Zone, now: Timestamp, bound: Bound) -> Result<Moment, String> {
+    let text = text.trim();
+    if let Some(at) = zone.read(text, bound) {
+        return Ok(Moment { at, written: text.to_owned() });
+    }
+    let exact = |at: Timestamp| Moment { at, written: zone.field(at) };
+    if let Some(at) = since_1970(text).or_else(|| ago(text, now)) {
+        return Ok(exact(at));
+    }
+    let words = Words::read(text, zone, now)?;
+    words.moment(zone, now, bound).ok_or_else(|| no_time(text))
+}
+
+/// A text that says a time and nothing else that somebody may look for: it has a clock in it, names a day, or says how long
+/// ago.
+pub fn is_one(text: &str, zone: Zone, now: Timestamp) -> bool {
+    let named = |word: &str| day_of(&word.to_lowercase(), zone.local(now).date_naive()).is_some();
+    let clear = text.contains(':') || text.split_whitespace().any(named) || ago(text, now).is_some();
+    let date = text.len() == 10 && text.as_bytes()[4] == b'-' && zone.read(text, Bound::From).is_some();
+    (clear || date) && read(text, zone, now, Bound::From).is_ok()
+}
+
+/// `today 14:05 UTC`, `2026-11-28 20:33:01 UTC`: as exact as it is.
+pub fn said(at: Timestamp, zone: Zone, now: Timestamp) -> String {
+    let (local, today) = (zone.local(at), zone.local(now).date_naive());
+    let day = match local.date_naive() {
+        day if day == today => "today".to_owned(),
+        day if day.succ_opt() == Some(today) => "yesterday".to_owned(),
+        _ => zone.date(at),
+    };
+    let clock = match at.0.rem_euclid(MINUTE) {
+        0 => local.format("%H:%M").to_string(),
+        rest if rest % SECOND == 0 => zone.second(at),
+        rest if rest % 1_000 == 0 => zone.milli(at),
+        _ => zone.micro(at),
+    };
+    format!("{day} {clock} {}", zone.label(at))
+}
+
+/// Seconds, milliseconds or microseconds since 1970, of the years 2001 to 2286.
+fn since_1970(text: &str) -> Option<Timestamp> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    let unit = match whole.len() {
+        10 => SECOND,
+        13 => 1_000,
+        16 => 1,
+        _ => return None,
+    };
+    if !digits(whole) || !digits(part) || part.len() > 9 || (unit != SECOND && !part.is_empty()) {
+        return None;
+    }
+    let micros: i64 = format!("{part:0<6}")[..6].parse().ok()?;
+    let at = whole.parse::<i64>().ok()?.checked_mul(unit)?.checked_add(micros)?;
+    (at >= 1_000_000_000 * SECOND).then_some(Timestamp(at))
+}
+
+/// `-1h`, `-1h30m`, `5 min ago`.
+fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let text = text.to_lowercase();
+    let spans = match text.strip_prefix(['-', '\u{2212}']) {
+        Some(spans) => spans,
+        None => text.strip_suffix("ago")?,
+    };
+    let (mut left, mut all) = (spans.trim(), 0_i64);
+    if left.is_empty() {
+        return None;
+    }
+    while !left.is_empty() {
+        let digits = left.find(|c: char| !c.is_ascii_digit())?;
+        let number: i64 = left[..digits].parse().ok()?;
+        let rest = left[digits..].trim_start();
+        let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
+        let unit = match &rest[..letters] {
+            "s" | "sec" | "secs" | "second" | "seconds" => SECOND,
+            "m" | "min" | "mins" | "minute" | "minutes" => MINUTE,
+            "h" | "hr" | "hrs" | "hour" | "hours" => HOUR,
+            "d" | "day" | "days" => DAY,
+            "w" | "week" | "weeks" => 7 * DAY,
+            _ => return None,
+        };
+        all = all.checked_add(number.checked_mul(unit)?)?;
+        left = rest[letters..].trim_start();
+    }
+    now.0.checked_sub(all).map(Timestamp)
+}
+
+/// The day and the time of day that words name.
+#[derive(Default)]
+struct Words {
+    day: Option<NaiveDate>,
+    clock: Option<Clock>,
+}
+
+#[derive(Clone, Copy)]
+struct Clock {
+    time: NaiveTime,
+    /// Down to the minute only.
+    minute: bool,
+}
+
+impl Words {
+    fn read(text: &str, zone: Zone, now: Timestamp) -> Result<Self, String> {
+        let today = zone.local(now).date_naive();
+        let (mut words, mut date) = (Self::default(), Vec::new());
+        let lower = text.to_lowercase();
+        for word in lower.split([' ', ',', '\t']).filter(|word| !matches!(*word, "" | "at" | "around" | "on")) {
+            let said = if let Some(day) = day_of(word, today) {
+                words.day.replace(day).is_some()
+            } else if word.contains(':') || matches!(word, "am" | "pm") || is_hour(word) {
+                let before = words.clock;
+                words.clock = Some(clock(word, before).ok_or_else(|| no_clock(word))?);
+                before.is_some() && !matches!(word, "am" | "pm")
+            } else {
+                date.push(word);
+                false
+            };
+            if said {
+                return Err(no_time(text));
+            }
+        }
+        if !date.is_empty() {
+            let named = date_of(&date, today).ok_or_else(|| match date.as_slice() {
+                [one] if one.contains('/') => {
+                    format!(
+                        "\"{one}\" may have its day or its month first: write 28.11. or {}",
+                        today.format("%Y-%m-%d")
+                    )
+                }
+                [one] if one.contains('.') && one.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') => {
+                    format!("there is no {one}")
+                }
+                _ => no_time(text),
+            })?;
+            if words.day.replace(named).is_some() {
+                return Err(no_time(text));
+            }
+        }
+        Ok(words)
+    }
+
+    fn moment(self, zone: Zone, now: Timestamp, bound: Bound) -> Option<Moment> {
+        let Some(clock) = self.clock else {
+            let written = self.day?.format("%Y-%m-%d").to_string();
+            return Some(Moment { at: zone.read(&written, bound)?, written });
+        };
+        let on = |day: NaiveDate| {
+            let form = if clock.minute { "%Y-%m-%dT%H:%M" } else { "%Y-%m-%dT%H:%M:%S%.f" };
+            let written = day.and_time(clock.time).format(form).to_string();
+            Some(Moment { at: zone.read(&written, bound)?, written })
+        };
+        let Some(day) = self.day else {
+            let today = zone.local(now).date_naive();
+            let moment = on(today)?;
+            let yet_to_come = bound == Bound::From && moment.at.0 > now.0 + 5 * MINUTE;
+            return if yet_to_come { on(today.pred_opt()?) } else { Some(moment) };
+        };
+        on(day)
+    }
+}
+
+/// `today`, `yesterday`, `mon`, `monday`: the last one that has been.
+fn day_of(word: &str, today: NaiveDate) -> Option<NaiveDate> {
+    match word {
+        "today" => return Some(today),
+        "yesterday" => return today.pred_opt(),
+        _ if word.len() < 3 => return None,
+        _ => {}
+    }
+    let weekday: Weekday = word.parse().ok()?;
+    let back = (7 + today.weekday().num_days_from_monday() - weekday.num_days_from_monday()) % 7;
+    today.checked_sub_days(Days::new(back.into()))
+}
+
+/// `2pm`
+fn is_hour(word: &str) -> bool {
+    let hour = word.strip_suffix("am").or_else(|| word.strip_suffix("pm"));
+    hour.is_some_and(|hour| !hour.is_empty() && hour.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// `14:05`, `14:05:01.102`, `2:05pm`, `2pm`; `pm` after another one.
+fn clock(word: &str, before: Option<Clock>) -> Option<Clock> {
+    let word = word.strip_suffix(['z', 'h']).unwrap_or(word);
+    let half = [("am", 0), ("pm", 12)].into_iter().find_map(|(half, hours)| Some((word.strip_suffix(half)?, hours)));
+    let (word, later) = half.map_or((word, None), |(word, hours)| (word, Some(hours)));
+    let clock = if word.is_empty() {
+        before?
+    } else {
+        let written = if word.contains(':') { word.to_owned() } else { format!("{word}:00") };
+        let minute = NaiveTime::parse_from_str(&written, "%H:%M").ok();
+        let second = || NaiveTime::parse_from_str(&written, "%H:%M:%S%.f").ok();
+        Clock { time: minute.or_else(second)?, minute: minute.is_some() }
+    };
+    let Some(later) = later else { return Some(clock) };
+    let hour = chrono::Timelike::hour(&clock.time);
+    let time = chrono::Timelike::with_hour(&clock.time, hour % 12 + later).filter(|_| (1..=12).contains(&hour))?;
+    Some(Clock { time, ..clock })
+}
+
+/// `28.11.`, `28.11.2026`, `28 nov`, `nov 28 2026`; without a year the last one that has been.
+fn date_of(words: &[&str], today: NaiveDate) -> Option<NaiveDate> {
+    let parts: Vec<&str> = match words {
+        [one] if one.contains('.') => one.split('.').filter(|part| !part.is_empty()).collect(),
+        [one] => return NaiveDate::parse_from_str(one, "%Y-%m-%d").ok(),
+        some => some.to_vec(),
+    };
+    let number = |text: &str| text.trim_end_matches(['.', ',']).parse::<u32>().ok();
+    let named = |text: &str| text.parse::<chrono::Month>().ok().map(|month| month.number_from_month());
+    let (day, month) = match parts.as_slice() {
+        [day, month, ..] if words.len() == 1 => (number(day)?, number(month)?),
+        [day, month, ..] if named(month).is_some() => (number(day)?, named(month)?),
+        [month, day, ..] => (number(day)?, named(month)?),
+        _ => return None,
+    };
+    match parts.as_slice() {
+        [_, _] => {
+            let latest = today.checked_add_signed(TimeDelta::days(1))?;
+            let years = (0..8).map(|back| today.year() - back);
+            years.filter_map(|year| NaiveDate::from_ymd_opt(year, month, day)).find(|date| *date <= latest)
+        }
+        [_, _, year] => {
+            let year = number(year).filter(|year| *year < 10_000)? as i32;
+            NaiveDate::from_ymd_opt(if year < 100 { 2_000 + year } else { year }, month, day)
+        }
+        _ => None,
+    }
+}
+
+fn no_time(text: &str) -> String {
+    format!("\"{text}\" is no time: write 14:05, -1h, yesterday 20:30, 28.11. 20:33 or 2026-09-14 12:00:01")
+}
+
+fn no_clock(word: &str) -> String {
+    format!("\"{word}\" is no time of day: write 14:05 or 14:05:01")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use record::time::parse_rfc3339;
+
+    use super::*;
+
+    /// A Monday.
+    const NOW: &str = "2026-11-30T11:02:40Z";
+
+    fn now() -> Timestamp {
+        parse_rfc3339(NOW).unwrap()
+    }
+
+    fn check(text: &str, bound: Bound, expect: &str) {
+        let read = read(text, Zone::UTC, now(), bound).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+        assert_eq!(read.at.to_string(), expect, "{text}");
+        let again = Zone::UTC.read(&read.written, bound);
+        assert_eq!(again, Some(read.at), "{text} is written {}", read.written);
+    }
+
+    #[test]
+    fn a_time_is_read_as_people_type_it() {
+        for (text, expect) in [
+            ("10:05", "2026-11-30T10:05:00.000000Z"),
+            ("11:05", "2026-11-30T11:05:00.000000Z"),
+            ("14:05", "2026-11-29T14:05:00.000000Z"),
+            ("2:05 pm", "2026-11-29T14:05:00.000000Z"),
+            ("9am", "2026-11-30T09:00:00.000000Z"),
+            ("10:05:01.25", "2026-11-30T10:05:01.250000Z"),
+            ("-1h", "2026-11-30T10:02:40.000000Z"),
+            ("-1h30m", "2026-11-30T09:32:40.000000Z"),
+            ("5 min ago", "2026-11-30T10:57:40.000000Z"),
+            ("-2d", "2026-11-28T11:02:40.000000Z"),
+            ("today", "2026-11-30T00:00:00.000000Z"),
+            ("yesterday 20:30", "2026-11-29T20:30:00.000000Z"),
+            ("20:30 Yesterday", "2026-11-29T20:30:00.000000Z"),
+            ("28.11. 20:33", "2026-11-28T20:33:00.000000Z"),
+            ("28.11.2025, 20:33:01", "2025-11-28T20:33:01.000000Z"),
+            ("24.12.", "2025-12-24T00:00:00.000000Z"),
+            ("29.2. 1:00", "2024-02-29T01:00:00.000000Z"),
+            ("28 Nov at 20:33", "2026-11-28T20:33:00.000000Z"),
+            ("Nov 28 2025", "2025-11-28T00:00:00.000000Z"),
+            ("friday 8:00", "2026-11-27T08:00:00.000000Z"),
+            ("1795435201", "2026-11-23T12:00:01.000000Z"),
+            ("1795435201.5", "2026-11-23T12:00:01.500000Z"),
+            ("1795435201250", "2026-11-23T12:00:01.250000Z"),
+            ("2026-09-14 12:00", "2026-09-14T12:00:00.000000Z"),
+            ("2026-09-14T12:00:01+02:00", "2026-09-14T10:00:01.000000Z"),
+        ] {
+            check(text, Bound::From, expect);
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_range_may_be_later_today_and_holds_its_minute() {
+        check("14:05", Bound::To, "2026-11-30T14:06:00.000000Z");
+        check("14:05:00", Bound::To, "2026-11-30T14:05:00.000000Z");
+        check("yesterday", Bound::To, "2026-11-30T00:00:00.000000Z");
+        check("-1h", Bound::To, "2026-11-30T10:02:40.000000Z");
+    }
+
+    #[test]
+    fn what_is_no_time_is_said_in_words() {
+        let fault = |text: &str| read(text, Zone::UTC, now(), Bound::From).unwrap_err();
+        assert_eq!(fault("25:00"), "\"25:00\" is no time of day: write 14:05 or 14:05:01");
+        assert_eq!(fault("31.2. 12:00"), "there is no 31.2.");
+        assert_eq!(fault("11/28"), "\"11/28\" may have its day or its month first: write 28.11. or 2026-11-30");
+        for text in
+            ["", "soon", "-", "-1", "-1y", "5", "14:05 15:05", "today yesterday", "13:05pm", "170000000", "a b c d"]
+        {
+            assert!(!fault(text).is_empty(), "{text}");
+        }
+        assert!(fault("soon").starts_with("\"soon\" is no time: write 14:05, -1h"));
+    }
+
+    #[test]
+    fn a_time_is_said_as_it_is_understood() {
+        let said = |text: &str, zone: Zone| said(read(text, zone, now(), Bound::From).unwrap().at, zone, now());
+        let berlin = Zone::parse("Europe/Berlin").unwrap();
+        assert_eq!(said("10:05", Zone::UTC), "today 10:05 UTC");
+        assert_eq!(said("yesterday 20:30:05", Zone::UTC), "yesterday 20:30:05 UTC");
+        assert_eq!(said("28.11. 20:33", berlin), "2026-11-28 20:33 +01:00 Europe/Berlin");
+    }
+
+    #[test]
+    fn a_time_in_the_box_is_told_from_what_somebody_looks_for() {
+        for text in ["14:05", "yesterday", "-1h", "28.11. 20:33", "2026-11-28", "2026-11-28T20:33:00Z", "5 min ago"] {
+            assert!(is_one(text, Zone::UTC, now()), "{text}");
+        }
+        for text in
+            ["28.11.", "1795435201", "+49 30 12345", "2001:db8::1", "192.0.2.1:5060", "sip:bob", "bob", "-5", "1-2"]
+        {
+            assert!(!is_one(text, Zone::UTC, now()), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_without_a_panic(text in "\\PC{0,20}|[-0-9.:/ amphdsw]{0,20}|(today|nov|mon|-)[ 0-9:.]{0,12}") {
+            for zone in [Zone::UTC, Zone::parse("Pacific/Kiritimati").unwrap()] {
+                for bound in [Bound::From, Bound::To] {
+                    if let Ok(moment) = read(&text, zone, now(), bound) {
+                        said(moment.at, zone, now());
+                    }
+                }
+                is_one(&text, zone, now());
+            }
+        }
+    }
+}
