@@ -12,9 +12,8 @@ const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const offer = () => {
   const link = document.querySelector("[data-browser-zone]");
   if (!link?.hidden || !zone || zone === "UTC") return;
-  // Behind the rest of the address as it is: taking it apart would change a comma in it to one of a value.
-  const rest = link.getAttribute("href");
-  link.href = `${rest}${rest === "?" ? "" : "&"}zone=${zone}`;
+  // Into the address as it is: taking it apart would change a comma in it to one of a value.
+  link.href = link.getAttribute("href").replace("zone=&", `zone=${zone}&`);
   link.textContent = zone;
   link.title = "the zone of this browser";
   link.hidden = false;

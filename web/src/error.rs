@@ -35,6 +35,10 @@ impl Error {
     pub fn not_found(what: impl Into<String>, find: impl Into<String>) -> Self {
         Self::NotFound { what: what.into(), find: find.into() }
     }
+
+    pub fn unknown_zone(name: &str) -> Self {
+        Self::BadRequest(format!("unknown zone \"{name}\": give an IANA name such as Europe/Berlin, or UTC"))
+    }
 }
 
 /// What an answer with an error status says; drawn by [`pages`], which knows the request.

@@ -91,9 +91,7 @@ impl FromRequestParts<Site> for Frame {
     async fn from_request_parts(parts: &mut Parts, site: &Site) -> Result<Self, Error> {
         let frame = Self::lenient(parts, site);
         match frame.params.get("zone") {
-            Some(name) if Zone::parse(name).is_none() => Err(Error::BadRequest(format!(
-                "unknown zone \"{name}\": give an IANA name such as Europe/Berlin, or UTC"
-            ))),
+            Some(name) if Zone::parse(name).is_none() => Err(Error::unknown_zone(name)),
             _ => Ok(Self { open_alerts: site.open_alerts().await, ..frame }),
         }
     }
@@ -158,25 +156,18 @@ impl Frame {
 
     fn keep(&self, params: Params) -> Params {
         let params = params.without("zone");
-        if self.zone.is_utc() { params } else { params.with("zone", self.zone.name()) }
+        if self.says_zone() { params.with("zone", self.zone.name()) } else { params }
     }
 
-    fn path_and_query(&self) -> String {
+    /// Addresses of this page must name their zone, as they would be read in another one without.
+    pub fn says_zone(&self) -> bool {
+        !self.zone.is_utc() || self.choices.zone.is_some()
+    }
+
+    /// This page; for a form that leads back to it, too.
+    pub fn path_and_query(&self) -> String {
         let mark = if self.query.is_empty() { "" } else { "?" };
         format!("{}{mark}{}", self.path, self.query)
-    }
-
-    /// This page in another zone.
-    pub fn in_zone(&self, name: &str) -> String {
-        let is_zone = |pair: &&str| pair.split('=').next() == Some("zone");
-        let kept = self.query.split('&').filter(|pair| !pair.is_empty() && !is_zone(pair)).map(str::to_owned);
-        let zone = (name != Zone::UTC.name()).then(|| format!("zone={name}"));
-        format!("?{}", kept.chain(zone).collect::<Vec<_>>().join("&"))
-    }
-
-    /// This page's parameters but the zone: hidden fields of the form that chooses one.
-    pub fn other_params(&self) -> Vec<(String, String)> {
-        self.params.without("zone").pairs().to_vec()
     }
 
     /// Where a choice for this browser leads, and back to this page.

@@ -20,6 +20,7 @@ use tower_http::timeout::TimeoutLayer;
 
 use crate::Settings;
 use crate::Site;
+use crate::choice;
 use crate::error::{self, RequestId};
 use crate::stranger::stranger;
 
@@ -45,6 +46,7 @@ pub(crate) fn guard(routes: Router<Site>, site: &Site) -> Router<Site> {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(Arc::clone(&site.settings), known))
         .layer(middleware::from_fn_with_state(site.clone(), error::pages))
+        .layer(middleware::map_request(choice::in_own_zone))
         .layer(CompressionLayer::new().gzip(true).zstd(true))
         .layer(middleware::map_response(headers))
         .layer(middleware::from_fn(number))

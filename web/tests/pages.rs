@@ -63,12 +63,38 @@ async fn every_time_has_its_date_and_zone_and_the_zone_stays_in_every_link() {
 async fn a_link_to_another_zone_keeps_the_rest_of_the_address_as_it_is() {
     let site = filled().await;
     let page = site.page("/search?zone=Europe/Berlin&class=call,other&person=a%2Cb+c&from=").await;
-    assert_eq!(attributes(&page, "#zones a", "href")[0], "?class=call,other&person=a%2Cb+c&from=");
+    let utc = site.get(&attributes(&page, "#zones a", "href")[0]).await;
+    assert_eq!(utc.header("location"), "/search?class=call,other&person=a%2Cb+c&from=");
     let chosen = attributes(&page, ".foot a[href*=theme]", "href").remove(0);
     let back = site.get(&chosen).await;
     let asked = "/search?zone=Europe/Berlin&class=call,other&person=a%2Cb+c&from=";
     assert_eq!(back.header("location"), asked);
     assert_eq!(texts(&page, ".printed"), [format!("localhost:8080{asked}, times in Europe/Berlin")]);
+}
+
+#[tokio::test]
+async fn a_browser_remembers_its_zone_and_an_address_that_names_one_wins() {
+    let site = filled().await;
+    let chosen = site.get("/choose?zone=europe/berlin&back=/s/1%3Ffind%3Da,b%26zone%3DAsia/Tokyo").await;
+    assert_eq!(chosen.header("location"), "/s/1?find=a,b&zone=Europe/Berlin");
+    assert!(chosen.header("set-cookie").starts_with("zone=Europe/Berlin; Path=/;"), "{}", chosen.header("set-cookie"));
+    let zone_of = async |path: &str| {
+        let request = Request::get(path).header("host", "localhost").header("cookie", "zone=Europe/Berlin");
+        let page = site.ask(request).await.html();
+        (texts(&page, "#zones summary").remove(0), attributes(&page, "nav a", "href").remove(1))
+    };
+    let id = site.json("/api/v1/scenarios").await["scenarios"][0]["id"].as_str().unwrap().to_owned();
+    for path in ["/", "/search", "/search?q=alice", &format!("/s/{id}?find=x"), "/nothing"] {
+        let (zone, link) = zone_of(path).await;
+        assert_eq!((&*zone, &*link), ("Europe/Berlin", "/search?zone=Europe/Berlin"), "{path}");
+    }
+    for path in ["/search?zone=UTC", "/search?from=2026-09-14T12:00:00", "/search?around=2026-09-14T12:00:00"] {
+        let (zone, link) = zone_of(path).await;
+        assert_eq!((&*zone, &*link), ("UTC", "/search?zone=UTC"), "links of {path} are in the zone of its times");
+    }
+    let forgotten = site.get("/choose?zone=UTC&back=/").await;
+    assert!(forgotten.header("set-cookie").starts_with("zone=; Path=/; Max-Age=0"));
+    assert_eq!(site.get("/choose?zone=Mars").await.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]
