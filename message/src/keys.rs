@@ -47,6 +47,8 @@ pub const CALL: &str = "call";
 const SESSION: &str = "session";
 const CHARGING: &str = "charging";
 const TRACE: &str = "trace";
+/// Those that are known without being configured.
+pub const SPACES: [&str; 4] = [CALL, SESSION, CHARGING, TRACE];
 
 /// A longer value is a text that happens to stand in the place of a key.
 const LONGEST: usize = 1024;

@@ -11,7 +11,7 @@ use sqlx::QueryBuilder;
 use crate::backend::with_pool;
 use crate::scenario::{Found, Scenario, ScenarioCall, ScenarioRow, Subject};
 use crate::scope::{Most, Scope, daily, doubtful, push_matching};
-use crate::search::{Filter, LONGEST, Part, Place, Touched};
+use crate::search::{Filter, LONGEST, Part, Place, Text, Touched};
 use crate::statement::push_list;
 use crate::stored::{StoredRow, call_key};
 use crate::text::count;
@@ -95,7 +95,7 @@ impl Store {
             read += some.iter().map(|group| group.rows).sum::<usize>();
             bytes += some.iter().map(|group| group.bytes).sum::<u64>();
             part.rows.extend(
-                self.shown(some)
+                self.shown(some, filter)
                     .await?
                     .into_iter()
                     .filter(|(row, people)| filter.takes(row, people))
@@ -144,8 +144,9 @@ impl Store {
         Ok((groups.into_values().collect(), cut))
     }
 
-    /// As a list shows them, with the users of each.
-    async fn shown(&self, groups: &[Group]) -> Result<Vec<(ScenarioRow, Vec<String>)>, Error> {
+    /// As a list shows them, with the users of each; of a filter with a text only those that hold it.
+    async fn shown(&self, groups: &[Group], filter: &Filter) -> Result<Vec<(ScenarioRow, Vec<String>)>, Error> {
+        let text = filter.text.as_deref().map(Text::of);
         let calls = groups.iter().map(|group| group.call).collect();
         let scope = Scope { calls: Some(calls), early: true, ..Scope::default() };
         let rows = self.rows_of(&scope, None, Most::rows(READ)).await?.rows;
@@ -157,6 +158,9 @@ impl Store {
         for group in groups {
             let mut of = messages.remove(&group.call).unwrap_or_default();
             of.retain(|message| (group.first..=group.last).contains(&message.time));
+            if text.as_ref().is_some_and(|text| !text.is_in_one(&of)) {
+                continue;
+            }
             // Where it stands in the list must not depend on how much of it was read.
             if let Some(call) = scenario_of(group.call, &of) {
                 let events = of.iter().map(Message::event);

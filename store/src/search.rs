@@ -1,9 +1,11 @@
 //! Search: rows are scenarios, never messages. The message list of the API is in `messages.rs`.
 //!
 //! `candidates` asks indexes for what few scenarios have, and `person` for those of somebody's newest calls; `walk` looks at scenarios in their order, and `part` makes pages of
-//! what both find. One question looks at a bounded number of scenarios; a page that ends there says how far it came, and where to go on.
+//! what both find; `held` reads messages for a text. One question looks at a bounded number of scenarios; a page that ends there says how far it came, and where to go on.
 
 mod candidates;
+mod held;
+mod named;
 mod part;
 mod person;
 mod walk;
@@ -19,6 +21,7 @@ use record::time::{DAY, Timestamp};
 use rule::verdict::Outcome;
 use sqlx::QueryBuilder;
 
+pub(crate) use self::held::Text;
 pub(crate) use self::part::{Part, Place};
 use crate::backend::with_pool;
 pub use crate::page::Page;
@@ -30,7 +33,7 @@ use crate::{Error, Store, append, statement};
 /// All that is given must hold.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Filter {
-    /// Scenario classes; empty = call and other (any class where a Call-ID is given).
+    /// Scenario classes; empty = call and message (any class where a Call-ID is given).
     pub classes: Vec<CallClass>,
     /// The beginning of the user that calls, in whatever form ([`message::user`]).
     pub caller: Option<String>,
@@ -56,6 +59,12 @@ pub struct Filter {
     pub failure: Option<String>,
     /// The rule that says the worst.
     pub rule: Option<String>,
+    /// Something went wrong in it, whatever rules say.
+    pub problems: bool,
+    /// Nobody refused or ended it, as far as it was logged.
+    pub ongoing: bool,
+    /// A message that holds this text, in whatever case.
+    pub text: Option<String>,
     /// Newer in the list than this.
     pub since: Option<(Timestamp, ScenarioId)>,
 }
@@ -192,12 +201,14 @@ impl Filter {
     /// It may pass over many scenarios before it finds one.
     fn is_sparse(&self) -> bool {
         let people = self.caller.is_some() || self.callee.is_some();
-        people || self.kind.is_some() || self.is_of_messages() || self.ends_in_one() || self.from.is_some()
+        people || self.chooses()
     }
 
     /// Of a person's scenarios it leaves some out.
     fn chooses(&self) -> bool {
-        self.kind.is_some() || self.is_of_messages() || self.ends_in_one() || self.to.is_some() || self.from.is_some()
+        let said = self.kind.is_some() || self.is_of_messages() || self.text.is_some();
+        let state = self.ends_in_one() || self.problems || self.ongoing;
+        said || state || self.to.is_some() || self.from.is_some()
     }
 
     /// Messages are looked at.
@@ -242,6 +253,12 @@ impl Filter {
         self.final_status.is_none_or(within)
     }
 
+    /// Something went wrong in it, or it goes on, where that is asked for.
+    fn is_as(&self, row: &ScenarioRow) -> bool {
+        let goes_on = row.ending.is_none() && row.ended.is_none() && row.status.is_none_or(|status| status < 300);
+        (!self.problems || row.problems.is_some_and(|problems| problems > 0)) && (!self.ongoing || goes_on)
+    }
+
     /// A call without a scenario, of which these users are known, meets the filters on what it says.
     pub(crate) fn takes(&self, row: &ScenarioRow, people: &[String]) -> bool {
         let begins = |sought: &Option<String>, user: Option<&str>| {
@@ -254,6 +271,7 @@ impl Filter {
             && begins(&self.callee, row.callee.as_deref())
             && person.is_none_or(|person| people.iter().any(|user| person.is(user)))
             && self.ends_as(row)
+            && self.is_as(row)
             && self.is_judged(row)
     }
 
@@ -262,10 +280,6 @@ impl Filter {
         if !self.classes.is_empty() {
             return self.classes.clone();
         }
-        if self.call_id.is_some() {
-            CallClass::ALL.to_vec()
-        } else {
-            vec![CallClass::Call, CallClass::Message, CallClass::Other]
-        }
+        if self.call_id.is_some() { CallClass::ALL.to_vec() } else { vec![CallClass::Call, CallClass::Message] }
     }
 }

@@ -177,6 +177,12 @@ impl Store {
     }
 }
 
+/// The bytes of a span alone.
+pub(crate) fn bytes(row: StoredRow) -> Result<Vec<u8>, Error> {
+    let (masked, text_len) = changed(&row.masked)?;
+    compress::unpack(row.dictionary, row.raw, unpacked(text_len.unwrap_or(count(row.len)), &masked))
+}
+
 fn message(
     row: StoredRow,
     addresses: &HashMap<i64, Arc<str>>,

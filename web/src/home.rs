@@ -1,4 +1,4 @@
-//! Home: what is there, how far each source is read, and the newest scenarios.
+//! Home: what failed, what goes on, and what was read: the newest scenarios, and how far each source is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,9 +7,10 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use message::event::CallClass;
 use record::id::ScenarioId;
 use record::miss::NearMiss;
-use record::time::{HOUR, Timestamp};
+use record::time::{HOUR, MINUTE, Timestamp};
 use record::wire;
 use rule::told::Told;
 use rule::verdict::Outcome;
@@ -17,6 +18,7 @@ use store::agent::Agent;
 use store::alert::Group;
 use store::health::Fault;
 use store::rulebook::Rulebook;
+use store::scenario::ScenarioRow;
 use store::search::Filter;
 use store::source::SourceRow;
 use store::stream::Totals;
@@ -25,12 +27,16 @@ use crate::page::{Frame, Page};
 use crate::params::Params;
 use crate::reading::{Reading, Trouble, others};
 use crate::rules::Waits;
+use crate::search::order::Order;
 use crate::search::row::Row;
 use crate::search::{Hint, in_all_classes};
 use crate::{Error, Site, alerts, rules, words};
 
 /// Newest scenarios shown.
 const NEWEST: usize = 12;
+/// Calls that go on: so many are shown, of which something was logged in this time.
+const ONGOING: usize = 6;
+const LATELY: i64 = HOUR;
 
 /// Failures of the last hour that are counted, and rules that are shown of them.
 const FAILED: usize = 1_000;
@@ -55,11 +61,18 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
     let newest = Filter::default();
     let now = site.now();
     let hour = Timestamp(now.0 - HOUR);
-    let (totals, sources, misread, newest, reading, judged) = tokio::try_join!(
+    let ongoing = Filter {
+        classes: vec![CallClass::Call],
+        ongoing: true,
+        from: Some(Timestamp(now.0 - LATELY)),
+        ..Filter::default()
+    };
+    let (totals, sources, misread, newest, ongoing, reading, judged) = tokio::try_join!(
         async { Ok::<_, Error>(site.store.totals().await?) },
         async { Ok(site.store.sources(SOURCES + 1).await?) },
         async { Ok(site.store.misread().await?) },
         async { Ok(site.store.search(&newest, None, NEWEST).await?) },
+        async { Ok(site.store.search(&ongoing, None, ONGOING).await?) },
         Reading::of(&site),
         Judged::read(&site, hour, now)
     )?;
@@ -97,8 +110,12 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         clocks: reading.agents().iter().filter_map(Clock::of).collect(),
         more_sources,
         following: site.settings.following.clone(),
-        hint: Hint::of(&newest.rows, &frame),
-        rows: Row::list(&newest.rows, &frame),
+        hint: Hint::of(newest.rows.first().map(ScenarioRow::place), &frame),
+        rows: Row::list(&newest.rows, Order::Start, &frame),
+        sorts: Vec::new(),
+        all_ongoing: frame.to_with("/search", &ongoing_since(Timestamp(now.0 - LATELY), &frame)),
+        more_ongoing: ongoing.next.is_some(),
+        ongoing: Row::list(&ongoing.rows, Order::Start, &frame),
         everything: frame.to_with("/search", &in_all_classes(&Params::default())),
         now: frame.zone.full(now),
         zone: frame.zone.name(),
@@ -144,10 +161,22 @@ struct Home {
     following: Vec<String>,
     hint: Hint,
     rows: Vec<Row>,
+    /// No list of home has another order.
+    sorts: Vec<(&'static str, String, bool)>,
+    /// Calls that go on, whether there are more, and all of them.
+    ongoing: Vec<Row>,
+    more_ongoing: bool,
+    all_ongoing: String,
     /// A search that leaves no class out.
     everything: String,
     now: String,
     zone: &'static str,
+}
+
+/// A search for calls that go on.
+fn ongoing_since(since: Timestamp, frame: &Frame) -> Params {
+    let from = frame.zone.field(Timestamp(since.0 - since.0.rem_euclid(MINUTE)));
+    Params::default().with("class", CallClass::Call.name()).with("ongoing", "true").with("from", from)
 }
 
 /// What rules said lately.

@@ -3,6 +3,8 @@
 pub mod cursor;
 pub mod form;
 pub mod look;
+pub mod nearest;
+pub mod order;
 pub mod read;
 pub mod row;
 
@@ -16,15 +18,16 @@ use message::kind::Kind;
 use record::id::ScenarioId;
 use record::time::{DAY, HOUR, MINUTE, Timestamp};
 use rule::verdict::Outcome;
-use store::scenario::ScenarioRow;
 use store::search::Filter;
 
 use self::form::{Fault, Form};
 use self::look::{Found, Look};
+use self::nearest::Near;
+use self::order::Order;
 use self::row::Row;
 use crate::page::{Fragment, Frame, Page};
 use crate::params::Params;
-use crate::{Error, Site, words};
+use crate::{Error, Site, moment, words};
 
 /// Scenarios a page.
 pub(crate) const PAGE: usize = 50;
@@ -43,21 +46,35 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
         Some(text) => Some(cursor::read::<ScenarioId>(text).ok_or_else(|| bad_cursor(text))?),
         None => None,
     };
+    let order = Order::of(&form.sort);
     let (found, faults) = match form.filter(frame.zone, now) {
-        Ok(filter) => match look::look(&site, &form.q, frame.zone, filter, before, frame.params.get("as")).await? {
-            Look::Go(path, query) => {
-                let (path, anchor) = path.split_once('#').unwrap_or((&path, ""));
-                let hash = if anchor.is_empty() { "" } else { "#" };
-                let to = format!("{}{hash}{anchor}", frame.to_with(path, &query));
-                return Ok(go(&to, fragment));
+        Ok(filter) => {
+            let only = frame.params.get("as");
+            match look::look(&site, &form.q, frame.zone, filter.clone(), before, only, order).await? {
+                Look::Go(path, query) => {
+                    let (path, anchor) = path.split_once('#').unwrap_or((&path, ""));
+                    let hash = if anchor.is_empty() { "" } else { "#" };
+                    let to = format!("{}{hash}{anchor}", frame.to_with(path, &query));
+                    return Ok(go(&to, fragment));
+                }
+                Look::Found(mut found) => {
+                    if found.rows.is_empty() && found.next.is_none() && before.is_none() {
+                        let filter = Filter { classes: look::classes(&form.q, filter.classes), ..filter };
+                        if let Some(filter) = look::narrowed(&form.q, filter) {
+                            found.near = nearest::nearest(&site, &form, &filter).await?;
+                        }
+                    }
+                    (found, Vec::new())
+                }
             }
-            Look::Found(found) => (found, Vec::new()),
-        },
+        }
         Err(faults) => (Found::default(), faults),
     };
-    let results = Results::new(&frame, &form, now, found, before.is_none() && faults.is_empty(), !faults.is_empty());
+    let list = List { first_page: before.is_none() && faults.is_empty(), faulty: !faults.is_empty(), order };
+    let results = Results::new(&frame, &form, now, found, list);
     let page = SearchPage {
         presets: presets(&form, &frame, now),
+        only: only(&form, &frame),
         understood: ["from", "to"].map(|field| form.understood(field, frame.zone, now)),
         within: withins(&form.within),
         classes: CallClass::ALL.map(|class| (class.name(), words::class(class), form.has_class(class))).to_vec(),
@@ -118,6 +135,8 @@ struct SearchPage {
     open: bool,
     /// Name, link, whether it is the one in use: only of "any time" that can be told, as links are absolute.
     presets: Vec<(&'static str, String, bool)>,
+    /// Name, link, whether it is set, and the filter that it is.
+    only: Vec<(&'static str, String, bool, String)>,
     /// How the beginning and the end of the range are understood.
     understood: [Option<String>; 2],
     /// Value, minutes, whether they are those asked for.
@@ -144,15 +163,22 @@ struct Results {
     read_as: Option<&'static str>,
     others: Vec<(&'static str, String)>,
     chips: Vec<(String, String)>,
+    /// Orders of the list: name, link, whether it is the one in use.
+    sorts: Vec<(&'static str, String, bool)>,
     /// `The newest 50 scenarios`
     says: String,
     rows: Vec<Row>,
     older: Option<String>,
+    older_says: String,
     newest: Option<String>,
     searched_to: Option<String>,
     waiting_to: Option<String>,
     /// A search without any filter, where there is one.
     clear: Option<String>,
+    /// As what the text was looked for in vain.
+    tried: String,
+    /// Searches that find something: how many, what is different, when the newest began, and the link.
+    near: Vec<(String, String, String, String)>,
     /// The same in every class, where some are left out unasked.
     all_classes: Option<String>,
     hint: Option<Hint>,
@@ -170,63 +196,119 @@ pub(crate) struct Hint {
 }
 
 impl Hint {
-    /// Nothing newer yet than the first row of a list.
-    pub(crate) fn of(rows: &[ScenarioRow], frame: &Frame) -> Self {
-        let since = rows.first().map_or(String::new(), after);
+    /// Nothing newer yet than the newest row of a list.
+    pub(crate) fn of(newest: Option<(Timestamp, ScenarioId)>, frame: &Frame) -> Self {
+        let since = newest.map_or(String::new(), |(time, place)| cursor::write(time, place));
         Self { number: 0, more: false, href: String::new(), poll: poll(frame, &since) }
     }
 }
 
+/// How a list came to be.
+#[derive(Clone, Copy)]
+struct List {
+    first_page: bool,
+    faulty: bool,
+    order: Order,
+}
+
 impl Results {
-    fn new(frame: &Frame, form: &Form, now: Timestamp, found: Found, first_page: bool, faulty: bool) -> Self {
+    fn new(frame: &Frame, form: &Form, now: Timestamp, found: Found, list: List) -> Self {
+        let List { first_page, faulty, order } = list;
         let link = |params: Params| frame.to_with("/search", &params);
         let params = form.params();
         let older = found.next.map(|(first, place)| cursor::write(first, place));
         let others =
             found.others.iter().map(|(name, field, value)| (*name, link(params.without("q").with(field, value))));
         let unasked = form.class.is_empty() && form.q.is_empty() && form.call_id.is_empty();
+        let near = |Near { what, number, newest, params }: &Near| {
+            (number.clone(), what.clone(), moment::said(*newest, frame.zone, now), link(params.clone()))
+        };
         Self {
             read_as: found.read_as,
             others: others.collect(),
             chips: form.chips(frame.zone, now).into_iter().map(|(text, params)| (text, link(params))).collect(),
+            sorts: Order::ALL
+                .map(|to| {
+                    let params =
+                        if to == Order::Start { params.without("sort") } else { params.with("sort", to.name()) };
+                    (to.label(), link(params), to == order)
+                })
+                .to_vec(),
             older: older.map(|after| {
                 let params = params.with("after", after);
                 link(found.read_as.map_or(params.clone(), |name| params.with("as", name)))
             }),
+            older_says: match (found.searched_to, order) {
+                (Some(_), _) => "search further back".into(),
+                (None, Order::Start) => "older".into(),
+                (None, _) => format!("the {} before these", words::count(order::SORTED)),
+            },
             newest: (!first_page && !faulty).then(|| link(params.clone())),
             searched_to: found.searched_to.map(|at| frame.zone.full(at)),
             waiting_to: found.waiting_to.map(|at| frame.zone.full(at)),
-            says: says(found.rows.len(), found.next.is_some(), first_page),
+            says: says(order, found.rows.len(), found.looked, found.next.is_some(), first_page),
             clear: (!params.is_empty()).then(|| frame.to("/search")),
+            tried: tried(&found.tried),
+            near: found.near.iter().map(near).collect(),
             all_classes: unasked.then(|| link(in_all_classes(&params))),
             hint: (first_page && look::narrowed(&form.q, Filter::default()).is_some())
-                .then(|| Hint::of(&found.rows, frame)),
+                .then(|| Hint::of(found.top, frame)),
             zone: frame.zone.name(),
-            rows: Row::list(&found.rows, frame),
+            rows: Row::list(&found.rows, order, frame),
             faulty,
         }
     }
 }
 
-/// The place of a row, as the cursor of what is older or newer.
-fn after(row: &ScenarioRow) -> String {
-    let (time, place) = row.place();
-    cursor::write(time, place)
-}
-
-fn says(rows: usize, more: bool, first_page: bool) -> String {
-    match (rows, more, first_page) {
-        (0, ..) => String::new(),
-        (_, true, true) => format!("The newest {}", words::counted(rows, "scenario")),
-        (_, false, true) => words::counted(rows, "scenario"),
-        (_, true, false) => format!("{rows} older scenarios"),
-        (_, false, false) => format!("The oldest {}", words::counted(rows, "scenario")),
+/// `as user, as Call-ID and as text in messages`
+fn tried(names: &[&str]) -> String {
+    let all: Vec<String> = names.iter().map(|name| format!("as {name}")).collect();
+    match all.split_last() {
+        None => String::new(),
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
     }
 }
 
-/// The same search over registrations, keep-alives, subscriptions and publications too.
+fn says(order: Order, shown: usize, looked: usize, more: bool, first_page: bool) -> String {
+    let rows = if order == Order::Start { shown } else { looked };
+    let of = match (rows, more, first_page) {
+        (0, ..) => return String::new(),
+        (_, true, true) => format!("The newest {}", words::counted(rows, "scenario")),
+        (_, false, true) => words::counted(rows, "scenario"),
+        (_, true, false) => format!("{} older scenarios", words::count(rows)),
+        (_, false, false) => format!("The oldest {}", words::counted(rows, "scenario")),
+    };
+    let part = if shown < rows { format!(", {shown} of them shown") } else { String::new() };
+    match order {
+        Order::Start => of,
+        Order::Talk => format!("{of}, the longest talk first{part}"),
+        Order::Result => format!("{of}, what went wrong first{part}"),
+    }
+}
+
+/// The same search over registrations, keep-alives, subscriptions, publications and what belongs to no call, too.
 pub(crate) fn in_all_classes(params: &Params) -> Params {
     params.with("class", CallClass::ALL.map(CallClass::name).join(","))
+}
+
+/// Filters that are asked for most, each of which is taken back where it is set.
+fn only(form: &Form, frame: &Frame) -> Vec<(&'static str, String, bool, String)> {
+    let params = form.params();
+    let all = [
+        ("failed", "outcome", "failed"),
+        ("with problems", "problems", "true"),
+        ("pushed", "kind", "PUSH"),
+        ("transferred", "method", "REFER"),
+        ("not ended", "ongoing", "true"),
+    ];
+    all.into_iter()
+        .map(|(name, field, value)| {
+            let set = form.text(field) == value;
+            let to = if set { params.without(field) } else { params.with(field, value) };
+            (name, frame.to_with("/search", &to), set, format!("{field}={value}"))
+        })
+        .collect()
 }
 
 /// One of each, all that did not go well, and what the address asks for.

@@ -371,7 +371,7 @@ async fn the_document_names_every_address_and_its_parameters() {
         named("/api/v1/scenarios"),
         [
             "caller", "callee", "person", "call_id", "from", "to", "around", "within", "kind", "method", "status",
-            "final", "outcome", "failure", "rule", "class", "zone", "after", "limit"
+            "final", "outcome", "failure", "rule", "problems", "ongoing", "text", "class", "zone", "after", "limit"
         ]
     );
     assert_eq!(named("/api/v1/messages").len(), 12);

@@ -61,7 +61,7 @@ async fn list_and_page_say_the_same_of_a_scenario() {
     let page = site.page(&path).await;
     assert_eq!(texts(&page, "h1"), ["alice: registered"]);
     let list = site.page("/search?class=registration").await;
-    assert_eq!(texts(&list, ".sc .who"), ["alice registration"]);
+    assert_eq!(texts(&list, ".sc .who"), ["alice REGISTER"]);
 
     let (site, ..) = with(&registration(BEGUN, 3, "alice")[..1]).await;
     let list = site.page("/search?class=registration").await;

@@ -83,7 +83,7 @@ impl Stream {
 }
 
 async fn scenario(site: &Site) -> (String, i64) {
-    let list = site.json("/api/v1/scenarios").await;
+    let list = site.json("/api/v1/scenarios?class=call,registration,other").await;
     let id = list["scenarios"][0]["id"].as_str().unwrap().to_owned();
     let page = site.page(&format!("/s/{id}")).await;
     let version = attributes(&page, "#flow", "data-version")[0].parse().unwrap();

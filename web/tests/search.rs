@@ -1,7 +1,9 @@
 //! Search through the router: filters, readings, pages.
 
 use axum::http::{Request, StatusCode};
-use record::time::SECOND;
+use message::gist::Gist;
+use record::time::{MINUTE, SECOND, Timestamp};
+use store::settle::Settled;
 
 use crate::fixture::{call, registration};
 use crate::pages::BEGUN;
@@ -82,7 +84,7 @@ async fn every_filter_survives_from_address_to_form_to_address() {
         pairs
     };
     let query = "q=%2B1%20202&person=a%22b&caller=al%26ice&callee=b%3Cob&call_id=x%40y&from=2026-09-14T11:00&to=2026-09-15\
-                 &around=2026-09-14T12:05&within=15&kind=REST&method=INVITE&status=4xx&final=400-499&class=call&class=other&zone=Europe/Berlin";
+                 &around=2026-09-14T12:05&within=15&problems=true&ongoing=true&text=a%20%22b&sort=talk&kind=REST&method=INVITE&status=4xx&final=400-499&class=call&class=other&zone=Europe/Berlin";
     let sent = sent(&site.page(&format!("/search?{query}")).await, "form.search");
     assert_eq!(sorted(&sent), sorted(&web::params::Params::parse(query)));
     let again = site.page(&format!("/search{sent}")).await;
@@ -101,7 +103,10 @@ async fn a_list_says_how_many_it_shows_and_what_it_leaves_out() {
     let says = async |path: &str| texts(&site.page(path).await, ".how > p");
     assert_eq!(
         says("/search").await,
-        ["The newest 50 scenarios; registrations, keep-alives, subscriptions and publications are left out: show all"]
+        [
+            "The newest 50 scenarios; registrations, keep-alives, subscriptions, publications and what belongs to no call are \
+             left out: show all"
+        ]
     );
     let older = attributes(&site.page("/search").await, "a[rel=next]", "href").remove(0);
     assert!(says(&older).await[0].starts_with("The oldest 10 scenarios;"), "{:?}", says(&older).await);
@@ -151,7 +156,7 @@ async fn a_class_is_chosen_by_boxes_and_calls_are_the_default() {
     assert_eq!(answer.status, StatusCode::SEE_OTHER, "a text is looked for in all classes: one registration");
     let page = site.page("/search?class=registration&class=keepalive").await;
     assert_eq!(checked(&page), ["registration", "keepalive"]);
-    assert_eq!(texts(&page, ".sc .who"), ["erin registration"]);
+    assert_eq!(texts(&page, ".sc .who"), ["erin REGISTER"]);
 }
 
 #[tokio::test]
@@ -170,8 +175,8 @@ async fn a_call_id_goes_straight_to_its_scenario() {
 async fn a_user_is_read_as_such_and_the_other_reading_is_offered() {
     let site = filled(4).await;
     let page = site.page("/search?q=alice").await;
-    assert_eq!(texts(&page, ".how p")[0], "Read as user; also try as Call-ID");
-    assert_eq!(attributes(&page, ".how p a", "href"), ["/search?call_id=alice"]);
+    assert_eq!(texts(&page, ".how p")[0], "Read as user; also try as Call-ID, as text in messages");
+    assert_eq!(attributes(&page, ".how p a", "href"), ["/search?call_id=alice", "/search?text=alice"]);
     assert_eq!(texts(&page, ".sc").len(), 3);
     assert_eq!(site.get("/search?q=sip:carol@example.com%20").await.status, StatusCode::SEE_OTHER);
     let one = site.get("/search?q=%2B1%20(202)%20555-0142").await;
@@ -213,8 +218,111 @@ async fn a_log_line_leads_to_its_message_and_a_moment_without_one_is_said() {
 async fn nothing_found_is_said_with_a_way_out() {
     let site = filled(2).await;
     let page = site.page("/search?q=nobody").await;
-    assert!(texts(&page, ".none b")[0].starts_with("No scenario matches"));
+    assert_eq!(
+        texts(&page, ".none p")[0],
+        "No scenario matches. It was looked for as user, as Call-ID, as id that joins calls and as text in messages."
+    );
     assert!(attributes(&page, ".none a", "href").contains(&"/search".to_owned()));
+}
+
+#[tokio::test]
+async fn an_empty_list_offers_what_is_nearest() {
+    let site = filled(6).await;
+    let near = async |path: &str| {
+        let page = site.page(path).await;
+        let links = attributes(&page, ".near a", "href");
+        texts(&page, ".near li").into_iter().zip(links).collect::<Vec<_>>()
+    };
+    let offered = near("/search?callee=bob&final=404&from=2026-09-15").await;
+    assert_eq!(offered, [], "each of them alone would find nothing");
+    let offered = near("/search?callee=bob&final=486&from=2026-09-15").await;
+    assert_eq!(offered[0].0, "1 scenario at any other time, the newest 2026-09-14 12:00 UTC");
+    assert_eq!(offered[0].1, "/search?callee=bob&final=486");
+    let offered = near("/search?callee=bob&final=404").await;
+    assert_eq!(offered[0].0, "2 scenarios without final status 404, the newest 2026-09-14 12:00:03 UTC");
+    assert_eq!(offered[0].1, "/search?callee=bob");
+    let offered = near("/search?q=alcie").await;
+    assert_eq!(offered[0].0, "4 scenarios with al, the newest 2026-09-14 12:00:05 UTC");
+    assert_eq!(offered[0].1, "/search?person=al");
+    let offered = near("/search?person=%2B49%20202%20555%200142").await;
+    assert_eq!(offered[0].1, "/search?person=5550142");
+    for (_, link) in offered {
+        assert!(!texts(&site.page(&link).await, ".sc").is_empty(), "{link}");
+    }
+}
+
+#[tokio::test]
+async fn what_stands_in_a_message_leads_to_its_call() {
+    let site = filled(4).await;
+    let branch = site.page("/search?q=192.0.2.10").await;
+    assert_eq!(texts(&branch, ".how p")[0], "Read as IP address; also try as user");
+    assert_eq!(texts(&branch, ".sc").len(), 5, "calls and a registration");
+    let text = "Call-ID: 00000002@192.0.2.10\r\n".trim_end().to_owned();
+    let one = site.get(&format!("/search?text={}", web::params::encode(&text))).await;
+    assert_eq!(texts(&one.html(), ".sc").len(), 1, "a filter of the form leads nowhere by itself");
+    let words = web::params::encode("00000002@192.0.2.10 ").to_string();
+    assert_eq!(site.get(&format!("/search?q={words}")).await.status, StatusCode::SEE_OTHER);
+    let found = site.json(&format!("/api/v1/scenarios?text={}", web::params::encode(&text))).await;
+    assert_eq!(found["scenarios"].as_array().unwrap().len(), 1);
+    let bad = site.get("/api/v1/scenarios?problems=some").await;
+    assert_eq!(bad.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn a_list_is_sorted_by_talk_time_or_result_within_the_newest() {
+    let mut site = Site::new().await;
+    let mut records = Vec::new();
+    for (number, (status, talks)) in [(200, 5), (486, 0), (200, 60), (503, 0), (200, 20)].into_iter().enumerate() {
+        records.extend(call(BEGUN + number as i64 * SECOND, number as u32, "alice", "bob", status, talks));
+    }
+    site.ingest.add(&records).await;
+    let mut taken = site.store.due("judge", Timestamp(i64::MAX / 2), MINUTE, 1_000).await.unwrap();
+    taken.sort_by_key(|due| due.id);
+    let gists = [(200, Some(5)), (486, None), (200, Some(60)), (503, None), (200, Some(20))].map(|(status, talked)| {
+        Gist { status: Some(status), talked: talked.map(|talked| talked * SECOND), ..Gist::default() }
+    });
+    let settled: Vec<Settled> = taken
+        .into_iter()
+        .zip(gists)
+        .map(|(due, gist)| Settled {
+            due,
+            gist: Some(gist),
+            problems: 0,
+            next: None,
+            rest_until: Timestamp(0),
+            judged: None,
+        })
+        .collect();
+    site.store.settle("judge", &settled, Timestamp(BEGUN + MINUTE)).await.unwrap();
+    let page = site.page("/search?sort=talk").await;
+    assert_eq!(texts(&page, ".sc [data-th='talk time']")[..4], ["1 min 00 s", "20.0 s", "5.00 s", ""]);
+    assert!(
+        texts(&page, ".how > p")[0].starts_with("5 scenarios, the longest talk first;"),
+        "{:?}",
+        texts(&page, ".how > p")
+    );
+    assert_eq!(texts(&page, ".day").len(), 0);
+    assert_eq!(texts(&page, ".sc .at")[0], "2026-09-14 12:00:02.000");
+    assert_eq!(texts(&page, ".cols a[aria-current]"), ["talk time"]);
+    let page = site.page("/search?sort=result").await;
+    assert_eq!(texts(&page, ".sc .res .mono")[..2], ["503", "486"]);
+    assert_eq!(attributes(&page, ".cols a", "href")[..2], ["/search", "/search?sort=result"]);
+    assert_eq!(texts(&site.page("/search?sort=nonsense").await, ".day").len(), 1, "as it comes");
+}
+
+#[tokio::test]
+async fn what_is_asked_for_most_is_a_chip_that_is_taken_back() {
+    let site = filled(4).await;
+    let page = site.page("/search?callee=bob").await;
+    let chips = |page: &scraper::Html| attributes(page, ".presets + .presets a", "href");
+    assert_eq!(
+        chips(&page),
+        ["outcome=failed", "problems=true", "kind=PUSH", "method=REFER", "ongoing=true"]
+            .map(|filter| format!("/search?callee=bob&{filter}"))
+    );
+    let page = site.page("/search?problems=true").await;
+    assert_eq!(chips(&page)[1], "/search");
+    assert_eq!(texts(&page, ".presets + .presets .on, .how .chip.on bdi"), ["with problems", "with problems"]);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use sqlx::QueryBuilder;
 
 use super::candidates::Candidates;
 use super::part::{Part, Place};
-use super::{Filter, LONGEST, LOOKS, Touched, push_prefix, push_prefixes};
+use super::{Filter, LONGEST, LOOKS, Text, Touched, held, push_prefix, push_prefixes};
 use crate::backend::with_pool;
 use crate::scenario::{self, ScenarioColumns, ScenarioRow};
 use crate::statement::push_list;
@@ -55,6 +55,7 @@ struct Asked<'a> {
     filter: &'a Filter,
     touched: Touched,
     person: Option<Sought>,
+    text: Option<Text>,
 }
 
 impl Asked<'_> {
@@ -83,7 +84,8 @@ impl Store {
     ) -> Result<Vec<Part>, Error> {
         let touched = self.touched(filter).await?;
         let Candidates { places, end, person } = self.candidates(filter, &touched, before, limit).await?;
-        let asked = Asked { filter, touched, person };
+        let text = filter.text.as_deref().map(Text::of);
+        let asked = Asked { filter, touched, person, text };
         if let Some(places) = places {
             let source = Source::Among { places, at: 0, end };
             return Ok(vec![self.walk(source, &asked, limit).await?]);
@@ -102,8 +104,8 @@ impl Store {
     }
 
     async fn walk(&self, mut source: Source, asked: &Asked<'_>, limit: usize) -> Result<Part, Error> {
-        let Asked { filter, person, .. } = asked;
-        let (mut part, mut read) = (Part::default(), 0);
+        let Asked { filter, person, text, .. } = asked;
+        let (mut part, mut read, mut messages) = (Part::default(), 0, 0);
         loop {
             let Stride { mut rows, to, ends } = self.stride(&mut source, asked, limit).await?;
             if asked.reads() {
@@ -121,14 +123,19 @@ impl Store {
                 self.add_early(&mut rows).await?;
                 rows.retain(|row| filter.ends_as(row));
             }
-            rows.retain(|row| filter.is_judged(row));
+            rows.retain(|row| filter.is_judged(row) && filter.is_as(row));
+            if let Some(text) = text {
+                messages += rows.iter().map(|row| usize::try_from(row.messages).unwrap_or(0)).sum::<usize>();
+                let with = self.with_text(text, &rows).await?;
+                rows.retain(|row| row.subject.scenario().is_some_and(|id| with.contains(&id)));
+            }
             part.rows.extend(rows);
             if part.rows.len() > limit {
                 part.rows.truncate(limit + 1);
                 part.to = part.rows.last().map(ScenarioRow::place);
                 return Ok(part);
             }
-            if to.is_none() || ends || read >= READS {
+            if to.is_none() || ends || read >= READS || messages >= held::READS {
                 part.to = to;
                 return Ok(part);
             }
@@ -136,7 +143,11 @@ impl Store {
     }
 
     async fn stride(&self, source: &mut Source, asked: &Asked<'_>, limit: usize) -> Result<Stride, Error> {
-        let most = if asked.reads() || asked.filter.ends_in_one() { STRIDE } else { limit + 1 };
+        let most = match asked {
+            _ if asked.text.is_some() => held::STRIDE,
+            _ if asked.reads() || asked.filter.ends_in_one() => STRIDE,
+            _ => limit + 1,
+        };
         match source {
             Source::Class { class, before, end } => {
                 let rows = self.list(asked, Of::Class(*class), *before, *end, most).await?;
@@ -146,7 +157,8 @@ impl Store {
                 Ok(Stride { rows, to, ends: !full })
             }
             Source::Among { places, at, end } => {
-                let some = &places[*at..places.len().min(*at + most.max(STRIDE))];
+                let some =
+                    &places[*at..places.len().min(*at + if asked.text.is_some() { most } else { most.max(STRIDE) })];
                 *at += some.len();
                 let mut rows = Vec::new();
                 for ids in statement::lists(&some.iter().map(|(_, id)| id.0).collect::<Vec<_>>()) {
@@ -215,6 +227,13 @@ impl Store {
                 q.push(format_args!(" and ({unindexed}status between ")).push_bind(i32::from(least));
                 q.push(" and ").push_bind(i32::from(most));
                 push_or!(q, &touched.status);
+            }
+            if filter.problems {
+                q.push(format_args!(" and {unindexed}problems > 0"));
+            }
+            if filter.ongoing {
+                let goes_on = format!("({unindexed}status is null or {unindexed}status < 300)");
+                q.push(format_args!(" and ending is null and ended is null and {goes_on}"));
             }
             let said = filter.said();
             if !said.is_empty() {

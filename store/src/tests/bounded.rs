@@ -101,13 +101,18 @@ async fn fill(store: &Store) {
     }
 }
 
+/// Of each class there is.
+fn any() -> Filter {
+    Filter { classes: vec![CallClass::Call, CallClass::Other], ..Filter::default() }
+}
+
 /// What lists are asked for: rare and common, with and without a time.
 fn lists() -> Vec<Filter> {
-    let any = Filter::default;
     let some = |text: &str| Some(text.to_owned());
     let early = Some(Timestamp(NOON.0 + 10 * SECOND));
     vec![
         any(),
+        Filter::default(),
         Filter { classes: CallClass::ALL.to_vec(), ..any() },
         Filter { final_status: Some((404, 404)), ..any() },
         Filter { final_status: Some((503, 503)), ..any() },
@@ -141,6 +146,12 @@ fn lists() -> Vec<Filter> {
         Filter { person: some("+49"), ..any() },
         Filter { person: some("bob"), method: some("REFER"), ..any() },
         Filter { call_id: some("call-5"), ..any() },
+        Filter { text: some("z9hG4bK-nothing"), ..any() },
+        Filter { text: some("z9hG4bK-nothing"), from: early, to: Some(Timestamp(NOON.0 + 11 * SECOND)), ..any() },
+        Filter { text: some("x"), person: some("+4930555"), ..any() },
+        Filter { problems: true, ..any() },
+        Filter { ongoing: true, classes: vec![CallClass::Call], ..any() },
+        Filter { ongoing: true, from: Some(Timestamp(NOON.0 + 90 * SECOND)), ..any() },
         Filter { from: Some(Timestamp(NOON.0 + MINUTE)), to: Some(Timestamp(NOON.0 + MINUTE + SECOND)), ..any() },
     ]
 }
@@ -309,7 +320,6 @@ async fn pages(store: &Store, filter: &Filter) -> (usize, usize) {
 async fn a_list_that_looks_no_further_goes_on_to_its_end() {
     let (store, _directory) = fixture::sqlite().await;
     fill(&store).await;
-    let any = Filter::default;
     let rows = async |filter: Filter| pages(&store, &filter).await;
     assert_eq!(rows(Filter { final_status: Some((404, 404)), ..any() }).await, (1, 1));
     assert_eq!(rows(Filter { outcomes: vec![Outcome::Late], ..any() }).await, (1, 1));

@@ -51,6 +51,8 @@ store_test! {
         let some = |text: &str| Some(text.to_string());
         let at = |second: i64| Some(Timestamp(NOON.0 + second * SECOND));
         let check = async |filter: Filter, expect: &[&str]| assert_eq!(found(&store, filter.clone()).await, expect, "{filter:?}");
+        check(any(), &["wake", "busy", "answered"]).await;
+        let any = || Filter { classes: vec![CallClass::Call, CallClass::Message, CallClass::Other], ..Filter::default() };
         check(any(), &["wake", "lookup", "busy", "answered"]).await;
         check(Filter { classes: vec![CallClass::Registration, CallClass::Keepalive], ..any() }, &["options", "register"]).await;
         check(Filter { classes: CallClass::ALL.to_vec(), caller: some("dave"), ..any() }, &["options", "register"]).await;
@@ -73,7 +75,7 @@ store_test! {
         check(Filter { person: some("nobody"), ..any() }, &[]).await;
         check(Filter { person: some("carol"), call_id: some("answered"), ..any() }, &[]).await;
         check(Filter { call_id: some("leg"), ..any() }, &["busy"]).await;
-        check(Filter { call_id: some("register"), ..any() }, &["register"]).await;
+        check(Filter { call_id: some("register"), ..Filter::default() }, &["register"]).await;
         check(Filter { call_id: some("BUSY"), ..any() }, &[]).await;
         // What was going on in that time.
         check(Filter { from: at(100), ..any() }, &["answered"]).await;
@@ -89,6 +91,43 @@ store_test! {
         check(Filter { final_status: Some((400, 499)), ..any() }, &["busy"]).await;
         check(Filter { final_status: Some((200, 299)), ..any() }, &["answered"]).await;
         check(Filter { classes: vec![CallClass::Registration], method: some("REGISTER"), ..any() }, &["register"]).await;
+    }
+
+    async fn a_text_is_found_in_any_message_and_a_call_by_what_it_does(store) {
+        filled(&store).await;
+        let any = || Filter { classes: CallClass::ALL.to_vec(), ..Filter::default() };
+        let text = |text: &str| Filter { text: Some(text.into()), ..any() };
+        let check = async |filter: Filter, expect: &[&str]| assert_eq!(found(&store, filter.clone()).await, expect, "{filter:?}");
+        check(text("call-id: LEG"), &["busy"]).await;
+        check(text("192.0.2.2:5060"), &["options", "register", "wake", "lookup", "busy", "answered"]).await;
+        check(text("192.0.2.2:506"), &[]).await;
+        check(text("REGISTER sip:"), &["register"]).await;
+        check(Filter { to: Some(Timestamp(NOON.0 + 15 * SECOND)), method: Some("INVITE".into()), ..text("bob@") }, &["busy", "answered"]).await;
+        let ongoing = Filter { ongoing: true, ..Filter::default() };
+        File::new(2).log(&store, [says("talking", 50, "INVITE"), says("talking", 51, "INVITE").status(200)]).await;
+        correlate(&store, 100).await;
+        check(ongoing.clone(), &["talking", "wake"]).await;
+        let row = store.search(&ongoing, None, 10).await.unwrap().rows.remove(0);
+        assert_eq!(store.search(&Filter { problems: true, ..any() }, None, 10).await.unwrap().rows, []);
+        assert_eq!((row.problems, row.status), (None, Some(200)));
+        let waiting = File::new(3);
+        waiting.tail(&store, vec![waiting.message(0, &says("waiting", 60, "NEWS"))]).await;
+        assert_eq!(store.search(&text("NEWS sip:"), None, 10).await.unwrap().rows.len(), 1);
+    }
+
+    async fn a_scenario_is_found_by_what_joins_its_calls(store) {
+        filled(&store).await;
+        assert_eq!(store.scenarios_of_key("both").await.unwrap(), [], "too short to be a key");
+        File::new(2).log(&store, [
+            says("one", 0, "INVITE").key("session", "session-17"),
+            says("two", 1, "INVITE").key("session", "session-17"),
+            says("three", 2, "INVITE"),
+        ]).await;
+        correlate(&store, 100).await;
+        let [id] = store.scenarios_of_key("session-17").await.unwrap()[..] else { panic!("not one") };
+        let crate::scenario::Found::Here(scenario) = store.scenario(id).await.unwrap() else { panic!("not there") };
+        assert_eq!(scenario.calls.len(), 2);
+        assert_eq!(store.scenarios_of_key("session-18").await.unwrap(), []);
     }
 
     async fn paging_newest_first_has_no_gaps_or_repeats(store) {

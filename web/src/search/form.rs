@@ -18,9 +18,12 @@ pub const WITHIN: i64 = 5;
 #[derive(Clone, PartialEq, Eq, Debug, Default, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct Form {
-    /// Anything pasted: Call-ID, user or number, SIP URI, scenario or message id, log line. Pages only.
+    /// Anything pasted: number, name, SIP URI, Call-ID, scenario or message id, address, branch, log line. Pages only.
     #[param(ignore)]
     pub q: String,
+    /// How the list is ordered: newest first, or `talk` or `result`. Pages only.
+    #[param(ignore)]
+    pub sort: String,
     /// Beginning of the user that calls.
     #[param(required = false)]
     pub caller: String,
@@ -67,7 +70,18 @@ pub struct Form {
     /// The rule that says the worst. Without `outcome`: of what failed, was late, or cannot be told.
     #[param(required = false)]
     pub rule: String,
-    /// Classes, with commas: call, registration, keepalive, subscription, other. None: call and other.
+    /// `true`: something went wrong in it, whatever rules say.
+    #[param(required = false)]
+    pub problems: String,
+    /// `true`: nobody refused or ended it, as far as it was logged.
+    #[param(required = false)]
+    pub ongoing: String,
+    /// Holds a message with this text, in whatever case: a branch, a User-Agent, an address, a push token. No index has it:
+    /// newest first, messages are read until a page is full or 20,000 were read; `searched_to` says how far.
+    #[param(required = false)]
+    pub text: String,
+    /// Classes, with commas: call, registration, keepalive, subscription, publication, message, other. None: call and
+    /// message.
     #[param(required = false)]
     pub class: String,
 }
@@ -80,15 +94,18 @@ pub struct Fault {
 }
 
 impl Form {
-    pub const NAMES: [&str; 17] = [
-        "q", "caller", "callee", "person", "call_id", "from", "to", "around", "within", "kind", "method", "status",
-        "final", "outcome", "failure", "rule", "class",
+    pub const NAMES: [&str; 21] = [
+        "q", "sort", "caller", "callee", "person", "call_id", "from", "to", "around", "within", "kind", "method",
+        "status", "final", "outcome", "failure", "rule", "problems", "ongoing", "text", "class",
     ];
+    /// Those of them that the API takes.
+    pub const ASKED: usize = 2;
 
     pub fn read(params: &Params) -> Self {
         let text = |name| params.get(name).unwrap_or("").to_owned();
         Self {
             q: text("q"),
+            sort: text("sort"),
             caller: text("caller"),
             callee: text("callee"),
             person: text("person"),
@@ -104,6 +121,9 @@ impl Form {
             judged: params.all("outcome").collect::<Vec<_>>().join(","),
             failure: text("failure"),
             rule: text("rule"),
+            problems: text("problems"),
+            ongoing: text("ongoing"),
+            text: text("text"),
             class: params.all("class").collect::<Vec<_>>().join(","),
         }
     }
@@ -120,9 +140,10 @@ impl Form {
     }
 
     /// In the order of [`Form::NAMES`].
-    fn values(&self) -> [&str; 17] {
+    fn values(&self) -> [&str; 21] {
         [
             &self.q,
+            &self.sort,
             &self.caller,
             &self.callee,
             &self.person,
@@ -138,13 +159,16 @@ impl Form {
             &self.judged,
             &self.failure,
             &self.rule,
+            &self.problems,
+            &self.ongoing,
+            &self.text,
             &self.class,
         ]
     }
 
     /// More is asked for than what the box says.
     pub fn has_filters(&self) -> bool {
-        Self { q: String::new(), ..self.clone() } != Self::default()
+        Self { q: String::new(), sort: String::new(), ..self.clone() } != Self::default()
     }
 
     /// With each time as it is understood, so that its address shows the same tomorrow; none where it is so already. A time in
@@ -189,6 +213,9 @@ impl Form {
             outcomes: outcomes(&self.judged, &mut faults),
             failure: given(&self.failure),
             rule: given(&self.rule),
+            problems: flag("problems", &self.problems, &mut faults),
+            ongoing: flag("ongoing", &self.ongoing, &mut faults),
+            text: given(&self.text),
             since: None,
         };
         if faults.is_empty() { Ok(filter) } else { Err(faults) }
@@ -248,10 +275,12 @@ impl Form {
                     let minutes = self.minutes().unwrap_or(WITHIN);
                     (format!("around {value} \u{b1} {minutes} min"), params.without("around").without("within"))
                 }
-                field => (format!("{} {value}", name(field)), params.without(field)),
+                "problems" => ("with problems".to_owned(), params.without(field)),
+                "ongoing" => ("not ended".to_owned(), params.without(field)),
+                field => (format!("{} {value}", named(field)), params.without(field)),
             }
         };
-        let beside = |field: &str| !matches!(field, "q" | "within");
+        let beside = |field: &str| !matches!(field, "q" | "sort" | "within");
         params.pairs().iter().filter(|(field, _)| beside(field)).map(chip).collect()
     }
 }
@@ -273,7 +302,8 @@ fn timed(text: &str, zone: Zone, now: Timestamp) -> Option<(&str, &str)> {
     cuts.map(|at| (text[..at].trim_end(), text[at..].trim_start())).find(|(_, time)| moment::is_one(time, zone, now))
 }
 
-fn name(field: &str) -> &str {
+/// What a filter is called on pages.
+pub(crate) fn named(field: &str) -> &str {
     match field {
         "call_id" => "Call-ID",
         "final" => "final status",
@@ -304,6 +334,13 @@ fn class_words(names: &str) -> String {
 
 pub(crate) fn given(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn flag(field: &'static str, text: &str, faults: &mut Vec<Fault>) -> bool {
+    if !matches!(text, "" | "true" | "false") {
+        faults.push(Fault { field, text: format!("{field} is true or left out, not \"{text}\"") });
+    }
+    text == "true"
 }
 
 fn classes(names: &str, faults: &mut Vec<Fault>) -> Vec<CallClass> {
@@ -449,7 +486,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_filter_survives_address_form_address(values in prop::collection::vec("[a-zA-Z0-9+@%&=;#äöü<>\"']{0,12}", 17)) {
+        fn every_filter_survives_address_form_address(values in prop::collection::vec("[a-zA-Z0-9+@%&=;#äöü<>\"']{0,12}", 21)) {
             let params: Params = Form::NAMES.iter().map(|n| (*n).to_owned()).zip(values).collect();
             let form = Form::read(&params);
             let shown = form.params().to_string();

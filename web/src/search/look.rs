@@ -5,14 +5,18 @@ use std::collections::{HashMap, HashSet};
 use message::event::CallClass;
 use message::logged::Message;
 use record::id::{MessageId, ScenarioId};
-use record::time::Timestamp;
+use record::time::{MINUTE, Timestamp};
 use store::scenario::{Found as Here, ScenarioRow, Subject};
 use store::search::{Filter, MessageFilter};
 
 use super::PAGE;
+use super::form::WITHIN;
+use super::nearest::Near;
+use super::order::{Order, SHOWN, SORTED};
 use super::read::{Reading, readings};
+use crate::moment;
 use crate::params::Params;
-use crate::zone::Zone;
+use crate::zone::{Bound, Zone};
 use crate::{Error, Site, subject};
 
 /// What came of it.
@@ -26,13 +30,19 @@ pub enum Look {
 #[derive(Debug, Default)]
 pub struct Found {
     pub rows: Vec<ScenarioRow>,
+    /// The newest of them, and how many were put in order; not all of these are shown.
+    pub top: Option<(Timestamp, ScenarioId)>,
+    pub looked: usize,
     /// Where the next page begins.
     pub next: Option<(Timestamp, ScenarioId)>,
     pub searched_to: Option<Timestamp>,
     /// Records that wait in their logs were looked at back to here only.
     pub waiting_to: Option<Timestamp>,
-    /// How the pasted text was read.
+    /// How the pasted text was read, and what else it was read as in vain.
+    pub tried: Vec<&'static str>,
     pub read_as: Option<&'static str>,
+    /// Where nothing was found: searches that find something.
+    pub near: Vec<Near>,
     /// Other readings: name, field, value.
     pub others: Vec<(&'static str, &'static str, String)>,
 }
@@ -47,17 +57,20 @@ pub async fn look(
     filter: Filter,
     before: Option<(Timestamp, ScenarioId)>,
     only: Option<&str>,
+    order: Order,
 ) -> Result<Look, Error> {
     // A later page goes on with what the one before showed.
     let chosen = |reading: &Reading| only.is_none_or(|only| reading.name() == only);
     let readings: Vec<Reading> = readings(text, zone).into_iter().filter(chosen).collect();
     if readings.is_empty() {
-        return Ok(Look::Found(list(site, &filter, before).await?));
+        return Ok(Look::Found(list(site, &filter, before, order).await?));
     }
     let filter = Filter { classes: classes(text, filter.classes), ..filter };
     let mut last = Found::default();
+    let mut tried = Vec::new();
     for (at, reading) in readings.iter().enumerate() {
-        let found = match one(site, reading, &filter, before).await? {
+        tried.push(reading.name());
+        let found = match one(site, reading, &filter, before, order).await? {
             Look::Go(path, query) if before.is_none() => return Ok(Look::Go(path, query)),
             Look::Go(..) => continue,
             Look::Found(found) => found,
@@ -73,9 +86,11 @@ pub async fn look(
     }
     match last.rows.as_slice() {
         [only] if before.is_none() && last.next.is_none() => {
-            Ok(Look::Go(subject::path(&only.subject), Params::default()))
+            let text = readings.iter().find(|reading| Some(reading.name()) == last.read_as).and_then(Reading::text);
+            let query = text.map_or(Params::default(), |text| Params::default().with("find", text));
+            Ok(Look::Go(subject::path(&only.subject), query))
         }
-        _ => Ok(Look::Found(last)),
+        _ => Ok(Look::Found(Found { tried, ..last })),
     }
 }
 
@@ -97,7 +112,13 @@ fn with(reading: &Reading, filter: &Filter) -> Option<Filter> {
     match reading {
         Reading::CallId(call_id) => Some(Filter { call_id: Some(call_id.clone()), ..filter.clone() }),
         Reading::User(user) => Some(Filter { person: Some(user.clone()), ..filter.clone() }),
-        Reading::Scenario(_) | Reading::Message(_) | Reading::Moment(_) => None,
+        Reading::Text(_, text) => Some(Filter { text: Some(text.clone()), ..filter.clone() }),
+        Reading::Time(text) => {
+            let at = moment::read(text, Zone::UTC, Timestamp(0), Bound::From).ok()?.at;
+            let beside = |sign: i64| Timestamp(at.0.saturating_add(sign * WITHIN * MINUTE));
+            Some(Filter { from: filter.from.max(Some(beside(-1))), to: Some(beside(1)), ..filter.clone() })
+        }
+        Reading::Scenario(_) | Reading::Message(_) | Reading::Moment(_) | Reading::Key(_) => None,
     }
 }
 
@@ -106,9 +127,10 @@ async fn one(
     reading: &Reading,
     filter: &Filter,
     before: Option<(Timestamp, ScenarioId)>,
+    order: Order,
 ) -> Result<Look, Error> {
     if let Some(filter) = with(reading, filter) {
-        return Ok(Look::Found(list(site, &filter, before).await?));
+        return Ok(Look::Found(list(site, &filter, before, order).await?));
     }
     match reading {
         Reading::Scenario(id) => Ok(match site.store.scenario(*id).await? {
@@ -121,13 +143,32 @@ async fn one(
             Some((message, None)) => opened(&subject::call_of(&message), *id),
             None => Look::Found(Found::default()),
         }),
-        Reading::Moment(time) => moment(site, *time).await,
-        Reading::CallId(_) | Reading::User(_) => Ok(Look::Found(Found::default())),
+        Reading::Moment(time) => at(site, *time).await,
+        Reading::Key(value) => joined_by(site, value).await,
+        Reading::CallId(_) | Reading::User(_) | Reading::Text(..) | Reading::Time(_) => {
+            Ok(Look::Found(Found::default()))
+        }
     }
 }
 
+/// Scenarios of which a call carries this value.
+async fn joined_by(site: &Site, value: &str) -> Result<Look, Error> {
+    let ids = site.store.scenarios_of_key(value).await?;
+    if let [id] = ids[..] {
+        return Ok(Look::Go(format!("/s/{id}"), Params::default()));
+    }
+    let mut rows = Vec::new();
+    for id in ids.into_iter().take(PAGE) {
+        if let Here::Here(scenario) = site.store.scenario(id).await? {
+            rows.push(scenario.row);
+        }
+    }
+    rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.place()));
+    Ok(Look::Found(Found { rows, ..Found::default() }))
+}
+
 /// The scenarios, and the calls without one, whose messages were logged at exactly this time.
-async fn moment(site: &Site, time: Timestamp) -> Result<Look, Error> {
+async fn at(site: &Site, time: Timestamp) -> Result<Look, Error> {
     let filter =
         MessageFilter { from: Some(time), to: Some(Timestamp(time.0.saturating_add(1))), ..MessageFilter::default() };
     let page = site.store.messages(&filter, None, MOMENT).await?;
@@ -160,10 +201,21 @@ fn opened(subject: &Subject, message: MessageId) -> Look {
     Look::Go(format!("{path}#m{message}"), Params::default().with("m", message.to_string()))
 }
 
-async fn list(site: &Site, filter: &Filter, before: Option<(Timestamp, ScenarioId)>) -> Result<Found, Error> {
-    let page = site.store.search(filter, before, PAGE).await?;
+async fn list(
+    site: &Site,
+    filter: &Filter,
+    before: Option<(Timestamp, ScenarioId)>,
+    order: Order,
+) -> Result<Found, Error> {
+    let limit = if order == Order::Start { PAGE } else { SORTED };
+    let page = site.store.search(filter, before, limit).await?;
+    let (top, looked, mut rows) = (page.rows.first().map(ScenarioRow::place), page.rows.len(), page.rows);
+    order.sort(&mut rows);
+    rows.truncate(if order == Order::Start { PAGE } else { SHOWN });
     Ok(Found {
-        rows: page.rows,
+        rows,
+        top,
+        looked,
         next: page.next,
         searched_to: page.searched_to,
         waiting_to: page.waiting_to,
@@ -178,7 +230,9 @@ fn others(readings: &[Reading], used: usize) -> Vec<(&'static str, &'static str,
         Reading::CallId(text) => Some((reading.name(), "call_id", text.clone())),
         Reading::User(text) => Some((reading.name(), "person", text.clone())),
         Reading::Scenario(id) => Some((reading.name(), "q", format!("/s/{id}"))),
-        Reading::Message(_) | Reading::Moment(_) => None,
+        Reading::Text(name, text) => Some((*name, "text", text.clone())),
+        Reading::Time(text) => Some((reading.name(), "around", text.clone())),
+        Reading::Message(_) | Reading::Moment(_) | Reading::Key(_) => None,
     });
     fields.collect()
 }

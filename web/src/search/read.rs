@@ -1,5 +1,8 @@
 //! What somebody pasted into the one box: every reading of it, the likeliest first.
 
+use std::net::{IpAddr, SocketAddr};
+
+use message::keys::Key;
 use percent_encoding::percent_decode_str;
 use record::format::{Format, Line};
 use record::id::{MessageId, ScenarioId};
@@ -17,6 +20,12 @@ pub enum Reading {
     User(String),
     /// A log line with our header: the moment it names.
     Moment(Timestamp),
+    /// What may join calls: a session id, the id of another system.
+    Key(String),
+    /// A time, in seconds or milliseconds since 1970.
+    Time(String),
+    /// What stands in messages, and what it looks like.
+    Text(&'static str, String),
 }
 
 impl Reading {
@@ -28,6 +37,17 @@ impl Reading {
             Reading::CallId(_) => "Call-ID",
             Reading::User(_) => "user",
             Reading::Moment(_) => "log line",
+            Reading::Key(_) => "id that joins calls",
+            Reading::Time(_) => "time",
+            Reading::Text(name, _) => name,
+        }
+    }
+
+    /// What messages are to hold.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Reading::Text(_, text) => Some(text),
+            _ => None,
         }
     }
 }
@@ -58,33 +78,69 @@ pub fn readings(text: &str, zone: Zone) -> Vec<Reading> {
         return vec![Reading::Message(id)];
     }
     if let Some(user) = uri_user(text) {
-        return vec![Reading::User(user)];
+        let stands = text.trim_start_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned();
+        return vec![Reading::User(user), Reading::Text(TEXT, stands)];
+    }
+    if let Some(name) = stands_in_messages(text) {
+        let port = text.to_ascii_lowercase().strip_prefix("port ").map(|port| format!(":{}", port.trim()));
+        let text = port.unwrap_or_else(|| text.to_owned());
+        found.push(Reading::Text(name, text.clone()));
+        found.extend((name == ADDRESS && !text.contains([']', ' '])).then_some(Reading::User(text)));
+        return found;
     }
     word(text, &mut found);
     found
 }
 
-/// A bare word: id, Call-ID, user or number.
+/// As text that messages hold.
+const TEXT: &str = "text in messages";
+const ADDRESS: &str = "IP address";
+
+/// What can be nothing else than a text that messages hold, and its name.
+fn stands_in_messages(text: &str) -> Option<&'static str> {
+    let digits = |port: &str| (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
+    let is_port = text.strip_prefix(':').is_some_and(digits)
+        || text.to_ascii_lowercase().strip_prefix("port ").is_some_and(|port| digits(port.trim()));
+    let is_address = text.parse::<IpAddr>().is_ok()
+        || text.parse::<SocketAddr>().is_ok()
+        || text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'))
+            .is_some_and(|text| text.parse::<IpAddr>().is_ok());
+    match text {
+        _ if is_port => Some("port"),
+        _ if is_address => Some(ADDRESS),
+        // The magic cookie of RFC 3261, 8.1.1.7.
+        _ if text.starts_with("z9hG4bK") => Some("branch"),
+        _ => None,
+    }
+}
+
+/// A bare word: id, Call-ID, user or number; else a text.
 fn word(text: &str, found: &mut Vec<Reading>) {
     let scenario = text.parse().ok().map(Reading::Scenario);
     let number = number(text);
-    match (scenario, number) {
+    let plain = percent_decode_str(text).decode_utf8_lossy().into_owned();
+    match (scenario, number.clone()) {
         // Eight digits and more are also hex: a number is dialled more often than an id is typed.
         (scenario, Some(number)) => {
-            found.push(Reading::User(number));
+            found.push(Reading::User(number.clone()));
             found.extend(scenario);
             found.push(Reading::CallId(text.into()));
+            found.extend((number == text && matches!(text.len(), 10 | 13)).then_some(Reading::Time(number)));
         }
         (scenario, None) => {
             found.extend(scenario);
-            let at = text.find('@');
+            let at = plain.find('@');
             let callish = at.is_some() || text.len() > 24;
-            let user = Reading::User(text[..at.unwrap_or(text.len())].into());
+            let user = Reading::User(plain[..at.unwrap_or(plain.len())].into());
             let call_id = Reading::CallId(text.into());
             found.extend(if callish { [call_id, user] } else { [user, call_id] });
             found.retain(|reading| *reading != Reading::User(String::new()));
         }
     }
+    found.extend(Key::of("any", text).map(|_| Reading::Key(text.into())));
+    found.push(Reading::Text(TEXT, number.unwrap_or_else(|| text.into())));
 }
 
 /// Digits with an optional plus, without what people put between them (RFC 3966, 3).
@@ -107,9 +163,8 @@ fn uri_user(text: &str) -> Option<String> {
         return None;
     }
     let user = rest.split(['@', ';', '?', '>']).next().unwrap_or("");
-    let user = user.split(':').next().unwrap_or("");
-    let user =
-        if scheme.eq_ignore_ascii_case("tel") { number(user).unwrap_or_else(|| user.into()) } else { user.into() };
+    let user = percent_decode_str(user.split(':').next().unwrap_or("")).decode_utf8_lossy().into_owned();
+    let user = if scheme.eq_ignore_ascii_case("tel") { number(&user).unwrap_or(user) } else { user };
     (!user.is_empty()).then_some(user)
 }
 
@@ -170,8 +225,11 @@ mod tests {
 
     use super::*;
 
+    /// The readings but that of a key and of a text, which any word may be.
     fn check(text: &str, expect: &[Reading]) {
-        assert_eq!(readings(text, Zone::UTC), expect, "{text}");
+        let mut found = readings(text, Zone::UTC);
+        found.retain(|reading| !matches!(reading, Reading::Key(_) | Reading::Text(TEXT, _)));
+        assert_eq!(found, expect, "{text}");
     }
 
     fn user(text: &str) -> Reading {
@@ -212,6 +270,35 @@ mod tests {
         check("sip:bob@example.com;transport=tls", &[user("bob")]);
         check("\"Bob\" <SIPS:bob@example.com>;tag=1", &[user("bob")]);
         check("tel:+49-170-1", &[user("+491701")]);
+        check("sip:%2312025550142@example.com", &[user("#12025550142")]);
+        check("%2349", &[user("#49"), call_id("%2349")]);
+    }
+
+    #[test]
+    fn what_stands_in_messages_is_known_by_its_looks_or_looked_for_at_last() {
+        let text = |name, text: &str| Reading::Text(name, text.into());
+        check("192.0.2.1", &[text(ADDRESS, "192.0.2.1"), user("192.0.2.1")]);
+        check("192.0.2.1:5060", &[text(ADDRESS, "192.0.2.1:5060"), user("192.0.2.1:5060")]);
+        check("[2001:db8::1]:5060", &[text(ADDRESS, "[2001:db8::1]:5060")]);
+        check("z9hG4bK-77ef", &[text("branch", "z9hG4bK-77ef")]);
+        check(":5061", &[text("port", ":5061")]);
+        check("port 5061", &[text("port", ":5061")]);
+        let last = |text: &str| readings(text, Zone::UTC).split_off(2);
+        let key = Reading::Key("1f0c8a52-0d3c".into());
+        assert_eq!(last("1f0c8a52-0d3c"), [key, text(TEXT, "1f0c8a52-0d3c")]);
+        assert_eq!(
+            last("Linphone/4.2 (iPhone)"),
+            [Reading::Key("Linphone/4.2 (iPhone)".into()), text(TEXT, "Linphone/4.2 (iPhone)")]
+        );
+        check(
+            "1795435200",
+            &[
+                user("1795435200"),
+                Reading::Scenario(ScenarioId(0x17_9543_5200)),
+                call_id("1795435200"),
+                Reading::Time("1795435200".into()),
+            ],
+        );
     }
 
     #[test]

@@ -6,6 +6,7 @@ use record::time::Timestamp;
 use rule::verdict::Outcome as Verdict;
 use store::scenario::{ScenarioRow, Subject};
 
+use super::order::Order;
 use crate::ladder::words::duration;
 use crate::page::Frame;
 use crate::subject;
@@ -17,8 +18,9 @@ pub struct Row {
     /// Of its element.
     pub id: String,
     pub href: String,
-    /// The first of its date in the list.
+    /// The first of its date in a list by time; in another order each says its date.
     pub new_day: bool,
+    pub dated: bool,
     pub date: String,
     pub time: String,
     /// Date, time with microseconds, and zone.
@@ -26,7 +28,8 @@ pub struct Row {
     pub caller: Option<String>,
     pub callee: Option<String>,
     pub answered_by: Option<String>,
-    pub class: &'static str,
+    /// The method that makes it what it is, where it is no call.
+    pub method: Option<&'static str>,
     /// The rest of a message of it is not there yet.
     pub provisional: bool,
     pub status: Option<u16>,
@@ -59,12 +62,13 @@ pub struct Judged {
 }
 
 impl Row {
-    /// A list, in the order given.
-    pub fn list(scenarios: &[ScenarioRow], frame: &Frame) -> Vec<Self> {
+    /// A list, in the order given: that of time, or another.
+    pub fn list(scenarios: &[ScenarioRow], order: Order, frame: &Frame) -> Vec<Self> {
         let mut rows: Vec<Self> = scenarios.iter().map(|row| Self::new(row, frame)).collect();
         let mut date = String::new();
         for row in &mut rows {
-            row.new_day = row.date != date;
+            row.dated = order != Order::Start;
+            row.new_day = !row.dated && row.date != date;
             date.clone_from(&row.date);
         }
         rows
@@ -80,13 +84,14 @@ impl Row {
             },
             href: frame.to(&subject::path(&row.subject)),
             new_day: false,
+            dated: false,
             date: zone.date(row.first),
             time: zone.milli(row.first),
             full_time: format!("{} {} {}", zone.date(row.first), zone.micro(row.first), zone.label(row.first)),
             caller: row.caller.clone(),
             callee: words::callee(row).cloned(),
             answered_by,
-            class: row.class.name(),
+            method: method(row),
             provisional: row.provisional,
             status: row.status,
             outcome: words::outcome(&words::Came::of(row)),
@@ -108,6 +113,21 @@ impl Row {
             nodes: words::count(row.nodes),
             kinds: kinds(row),
         }
+    }
+}
+
+fn method(row: &ScenarioRow) -> Option<&'static str> {
+    let [sip, rest, push, _] = row.kinds.map(|number| number > 0);
+    match row.class {
+        CallClass::Call => None,
+        CallClass::Registration => Some("REGISTER"),
+        CallClass::Keepalive => Some("OPTIONS"),
+        CallClass::Subscription => Some("SUBSCRIBE"),
+        CallClass::Publication => Some("PUBLISH"),
+        CallClass::Message => Some("MESSAGE"),
+        CallClass::Other if push && !sip => Some("PUSH"),
+        CallClass::Other if rest && !sip => Some("REST"),
+        CallClass::Other => Some("other"),
     }
 }
 

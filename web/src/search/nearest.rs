@@ -1,0 +1,130 @@
+//! What there is near a search that found nothing: without the time, without a filter, with the beginning or the end of a name.
+
+use store::scenario::ScenarioRow;
+use store::search::Filter;
+
+use super::PAGE;
+use super::form::{Form, named};
+use crate::params::Params;
+use crate::{Error, Site, words};
+
+/// Filters that are left out in turn, and shorter texts that are tried.
+const FILTERS: usize = 5;
+const SHORTER: usize = 4;
+
+/// A search that finds something, and what it finds.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Near {
+    /// `without callee bob`
+    pub what: String,
+    /// `12 scenarios`
+    pub number: String,
+    /// When the newest of them began.
+    pub newest: ScenarioTime,
+    pub params: Params,
+}
+
+type ScenarioTime = record::time::Timestamp;
+
+/// The narrowest first. `filter` is what found nothing, and `form` says it. Where messages are read for a text nothing else is
+/// tried: that takes long enough.
+pub async fn nearest(site: &Site, form: &Form, filter: &Filter) -> Result<Vec<Near>, Error> {
+    let mut near = Vec::new();
+    if filter.text.is_some() {
+        return Ok(near);
+    }
+    let params = form.params();
+    if filter.from.is_some() || filter.to.is_some() {
+        let any_time = Filter { from: None, to: None, ..filter.clone() };
+        let without =
+            ["from", "to", "around", "within"].iter().fold(params.clone(), |params, name| params.without(name));
+        near.extend(found(site, "at any other time".into(), &any_time, without).await?);
+    }
+    let mut tried = 0;
+    for name in Form::NAMES.into_iter().filter(|name| !form.text(name).is_empty()) {
+        let Some(wider) = without(filter, name).filter(|_| tried < FILTERS) else { continue };
+        tried += 1;
+        let what = format!("without {} {}", named(name), form.text(name));
+        near.extend(found(site, what, &wider, params.without(name)).await?);
+    }
+    for (name, text) in [("person", &filter.person), ("caller", &filter.caller), ("callee", &filter.callee)] {
+        let Some(text) = text.as_deref().filter(|_| near.is_empty()) else { continue };
+        for shorter in shorter(text).into_iter().take(SHORTER) {
+            let wider = match name {
+                "person" => Filter { person: Some(shorter.clone()), ..filter.clone() },
+                "caller" => Filter { caller: Some(shorter.clone()), ..filter.clone() },
+                _ => Filter { callee: Some(shorter.clone()), ..filter.clone() },
+            };
+            let params = if form.text(name).is_empty() { params.without("q") } else { params.clone() };
+            near.extend(found(site, format!("with {shorter}"), &wider, params.with(name, &shorter)).await?);
+            if !near.is_empty() {
+                break;
+            }
+        }
+    }
+    Ok(near)
+}
+
+async fn found(site: &Site, what: String, filter: &Filter, params: Params) -> Result<Option<Near>, Error> {
+    let page = site.store.search(filter, None, PAGE).await?;
+    let Some(newest) = page.rows.iter().map(ScenarioRow::place).max() else { return Ok(None) };
+    let more = if page.next.is_some() { "more than " } else { "" };
+    let number = format!("{more}{}", words::counted(page.rows.len(), "scenario"));
+    Ok(Some(Near { what, number, newest: newest.0, params }))
+}
+
+/// None: it is no filter that could be left out alone.
+fn without(filter: &Filter, name: &str) -> Option<Filter> {
+    let mut wider = filter.clone();
+    match name {
+        "caller" => wider.caller = None,
+        "callee" => wider.callee = None,
+        "person" => wider.person = None,
+        "call_id" => wider.call_id = None,
+        "kind" => wider.kind = None,
+        "method" => wider.method = None,
+        "status" => wider.status = None,
+        "final" => wider.final_status = None,
+        "outcome" => wider.outcomes.clear(),
+        "failure" => wider.failure = None,
+        "rule" => wider.rule = None,
+        "problems" => wider.problems = false,
+        "ongoing" => wider.ongoing = false,
+        "class" => wider.classes.clear(),
+        _ => return None,
+    }
+    (wider != *filter && wider != Filter::default()).then_some(wider)
+}
+
+/// Shorter ends of a number, shorter beginnings of a name; the longest first.
+fn shorter(text: &str) -> Vec<String> {
+    let digits: Vec<char> = text.chars().filter(char::is_ascii_digit).collect();
+    if digits.len() > 5 && !text.contains(char::is_alphabetic) {
+        let ends = [7, 6, 5].into_iter().filter(|end| *end < digits.len());
+        return ends.map(|end| digits[digits.len() - end..].iter().collect()).collect();
+    }
+    let letters: Vec<char> = text.chars().collect();
+    let most = letters.len().saturating_sub(1);
+    (2..=most).rev().map(|len| letters[..len].iter().collect()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_tried_by_its_end_and_a_name_by_its_beginning() {
+        assert_eq!(shorter("+1 202 555 0142"), ["5550142", "550142", "50142"]);
+        assert_eq!(shorter("alcie"), ["alci", "alc", "al"]);
+        assert_eq!(shorter("a"), [""; 0]);
+        assert_eq!(shorter("50142"), ["5014", "501", "50"]);
+    }
+
+    #[test]
+    fn what_is_left_out_must_leave_something_to_look_for() {
+        let filter = Filter { callee: Some("bob".into()), final_status: Some((486, 486)), ..Filter::default() };
+        assert_eq!(without(&filter, "final").unwrap().final_status, None);
+        assert_eq!(without(&filter, "kind"), None, "it was not set");
+        assert_eq!(without(&Filter { final_status: None, ..filter }, "callee"), None, "that is all there is");
+    }
+}
