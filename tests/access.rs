@@ -22,6 +22,8 @@ async fn axe_finds_nothing_on_any_page_in_light_and_dark() {
         "/search?q=bob".to_owned(),
         "/search?q=nobody".to_owned(),
         "/search?callee=nobody".to_owned(),
+        "/search?sort=talk".to_owned(),
+        "/search?callee=bob&final=404&around=2026-09-14T12:00".to_owned(),
         "/search?from=noon&status=teapot".to_owned(),
         "/nothing-here".to_owned(),
         ladder.clone(),
@@ -57,7 +59,7 @@ async fn axe_finds_nothing_on_any_page_in_light_and_dark() {
 }
 
 /// Rule and place of each violation.
-async fn findings(browser: &Browser) -> Vec<String> {
+pub async fn findings(browser: &Browser) -> Vec<String> {
     let script = format!(
         "{AXE}; return axe.run(document, {{ resultTypes: ['violations'] }}).then((done) => done.violations.flatMap(
              (rule) => rule.nodes.map((node) => `${{rule.id}} at ${{node.target}}: ${{node.failureSummary}}`)))"

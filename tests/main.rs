@@ -10,6 +10,7 @@ mod command_line;
 mod corpus;
 mod databases;
 mod durability;
+mod finding;
 mod framing;
 mod full_disk;
 mod hostile;

@@ -101,7 +101,8 @@ fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
         all = all.checked_add(number.checked_mul(unit)?)?;
         left = rest[letters..].trim_start();
     }
-    now.0.checked_sub(all).map(Timestamp)
+    // Nobody means a part of a second.
+    now.0.checked_sub(all).map(|at| Timestamp(at - at.rem_euclid(SECOND)))
 }
 
 /// The day and the time of day that words name.

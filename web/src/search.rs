@@ -80,7 +80,8 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
         classes: CallClass::ALL.map(|class| (class.name(), words::class(class), form.has_class(class))).to_vec(),
         kinds: Kind::ALL.map(Kind::name).to_vec(),
         outcomes: outcomes(&form.judged),
-        open: form.has_filters() || !faults.is_empty(),
+        open: !faults.is_empty(),
+        set: form.chips(frame.zone, now).len(),
         faults,
         form,
         results,
@@ -131,8 +132,10 @@ struct SearchPage {
     frame: Frame,
     form: Form,
     faults: Vec<Fault>,
-    /// The form is unfolded.
+    /// The form is unfolded: what it says stands above the list, too, which would be far below on a phone.
     open: bool,
+    /// Filters that are set.
+    set: usize,
     /// Name, link, whether it is the one in use: only of "any time" that can be told, as links are absolute.
     presets: Vec<(&'static str, String, bool)>,
     /// Name, link, whether it is set, and the filter that it is.

@@ -110,9 +110,14 @@ async fn a_list_says_how_many_it_shows_and_what_it_leaves_out() {
     );
     let older = attributes(&site.page("/search").await, "a[rel=next]", "href").remove(0);
     assert!(says(&older).await[0].starts_with("The oldest 10 scenarios;"), "{:?}", says(&older).await);
-    let all = attributes(&site.page("/search?callee=erin").await, ".none a", "href");
-    assert_eq!(all[1], "/search?callee=erin&class=call,registration,keepalive,subscription,publication,message,other");
-    assert_eq!(says(&all[1]).await[0], "1 scenario");
+    let empty = site.page("/search?callee=erin").await;
+    assert_eq!(
+        texts(&empty, ".near li"),
+        ["1 scenario among registrations and all others, the newest 2026-09-14 12:00 UTC"]
+    );
+    let all = attributes(&empty, ".near a", "href");
+    assert_eq!(all[0], "/search?callee=erin&class=call,registration,keepalive,subscription,publication,message,other");
+    assert_eq!(says(&all[0]).await[0], "1 scenario");
 }
 
 #[tokio::test]
@@ -234,7 +239,8 @@ async fn an_empty_list_offers_what_is_nearest() {
         texts(&page, ".near li").into_iter().zip(links).collect::<Vec<_>>()
     };
     let offered = near("/search?callee=bob&final=404&from=2026-09-15").await;
-    assert_eq!(offered, [], "each of them alone would find nothing");
+    let all = "6 scenarios without any filter, the newest 2026-09-14 12:00:05 UTC";
+    assert_eq!(offered, [(all.to_owned(), "/search".to_owned())], "each of them alone would find nothing");
     let offered = near("/search?callee=bob&final=486&from=2026-09-15").await;
     assert_eq!(offered[0].0, "1 scenario at any other time, the newest 2026-09-14 12:00 UTC");
     assert_eq!(offered[0].1, "/search?callee=bob&final=486");

@@ -166,11 +166,6 @@ impl Form {
         ]
     }
 
-    /// More is asked for than what the box says.
-    pub fn has_filters(&self) -> bool {
-        Self { q: String::new(), sort: String::new(), ..self.clone() } != Self::default()
-    }
-
     /// With each time as it is understood, so that its address shows the same tomorrow; none where it is so already. A time in
     /// the box, alone or after what is looked for, is one around which is looked.
     pub fn settled(&self, zone: Zone, now: Timestamp) -> Option<Self> {

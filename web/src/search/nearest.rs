@@ -1,10 +1,12 @@
 //! What there is near a search that found nothing: without the time, without a filter, with the beginning or the end of a name.
 
+use message::event::CallClass;
+use record::time::Timestamp;
 use store::scenario::ScenarioRow;
 use store::search::Filter;
 
-use super::PAGE;
 use super::form::{Form, named};
+use super::{PAGE, in_all_classes};
 use crate::params::Params;
 use crate::{Error, Site, words};
 
@@ -20,11 +22,9 @@ pub struct Near {
     /// `12 scenarios`
     pub number: String,
     /// When the newest of them began.
-    pub newest: ScenarioTime,
+    pub newest: Timestamp,
     pub params: Params,
 }
-
-type ScenarioTime = record::time::Timestamp;
 
 /// The narrowest first. `filter` is what found nothing, and `form` says it. Where messages are read for a text nothing else is
 /// tried: that takes long enough.
@@ -34,6 +34,10 @@ pub async fn nearest(site: &Site, form: &Form, filter: &Filter) -> Result<Vec<Ne
         return Ok(near);
     }
     let params = form.params();
+    if filter.classes.is_empty() && filter.call_id.is_none() {
+        let all = Filter { classes: CallClass::ALL.to_vec(), ..filter.clone() };
+        near.extend(found(site, "among registrations and all others".into(), &all, in_all_classes(&params)).await?);
+    }
     if filter.from.is_some() || filter.to.is_some() {
         let any_time = Filter { from: None, to: None, ..filter.clone() };
         let without =
@@ -61,6 +65,9 @@ pub async fn nearest(site: &Site, form: &Form, filter: &Filter) -> Result<Vec<Ne
                 break;
             }
         }
+    }
+    if near.is_empty() && *filter != Filter::default() {
+        near.extend(found(site, "without any filter".into(), &Filter::default(), Params::default()).await?);
     }
     Ok(near)
 }
