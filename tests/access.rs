@@ -33,6 +33,8 @@ async fn axe_finds_nothing_on_any_page_in_light_and_dark() {
         format!("{ladder}?m={row}#m{row}"),
         format!("{ladder}?m={row}&tab=raw#m{row}"),
         format!("{ladder}?m={row}&tab=log#m{row}"),
+        format!("{ladder}?leg=B1&find=bob"),
+        format!("{ladder}?m={row}&tab=raw#legend"),
     ];
     let browser = Browser::start().await;
     let mut found = Vec::new();
@@ -44,6 +46,9 @@ async fn axe_finds_nothing_on_any_page_in_light_and_dark() {
             for page in &pages {
                 browser.open(&api, page).await;
                 browser.find("main").await;
+                if page.ends_with("tab=raw#legend") {
+                    browser.run("document.getElementById('help').showPopover()").await;
+                }
                 let wide = browser.run("return document.documentElement.scrollWidth").await;
                 if wide.as_u64() > Some(width) {
                     found.push(format!("{page}, {width} px: {wide} px wide"));

@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use store::{Location, Store};
 
 use crate::alerts::{FAIL, ROUTES, WELL, logs};
-use crate::support::{Database, Siptrail, eventually, sha256};
+use crate::support::{Database, Oncall, Siptrail, eventually, sha256};
 
 fn rules_test(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_siptrail"));

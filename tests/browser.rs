@@ -114,12 +114,16 @@ async fn everything_but_live_and_keys_works_without_script() {
     browser.find(".pane .nav a:last-child").await.click().await.expect("clicked");
     browser.has(".detail", 0).await;
 
-    browser.find("[aria-label='Legs'] a[title='bob 5081']").await.click().await.expect("clicked");
+    browser.find("[aria-label='Legs'] a[title^='bob 5081']").await.click().await.expect("clicked");
     browser.is_at(&format!("{path}?leg=B1")).await;
     browser.has(ROWS, 6).await;
     browser.has(&format!("{ROWS}.leg2"), 6).await;
     let counted = browser.texts(".tools [role=status]").await.join("");
     assert!(counted.starts_with(&format!("6 of {}", rows.len())), "{counted}");
+    browser.find("[aria-label='Legs'] a[title='add B2']").await.click().await.expect("clicked");
+    browser.is_at(&format!("{path}?leg=B1&leg=B2")).await;
+    browser.find("[popovertarget=help]").await.click().await.expect("clicked");
+    browser.has("#help:popover-open", 1).await;
     browser.quit().await;
 }
 

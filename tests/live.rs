@@ -31,11 +31,19 @@ async fn a_new_row_arrives_live() {
     browser.open(&api, &path).await;
     browser.has(ROWS, api.rows(&path).await.len()).await;
     browser.run("window.sinceOpened = true").await;
+    assert!(says(&browser, ".live", "live since ").await.len() > "live since ".len());
+    let title = browser.driver.title().await.expect("a title");
+    assert!(!title.contains("answered"), "{title}");
 
     append(&file, &chunks[13..20]);
     let more = grown(&api, &path, 17).await;
     browser.has(ROWS, more).await;
     assert_eq!(browser.run("return window.sinceOpened").await, true, "the page was loaded anew");
+    eventually("the title follows", || async {
+        let title = browser.driver.title().await.map_err(|e| e.to_string())?;
+        if title == "alice to bob, answered · Siptrail" { Ok(()) } else { Err(title) }
+    })
+    .await;
 
     // What is read is not moved: with a detail open, rows wait until they are asked for.
     browser.find(ROWS).await.click().await.expect("clicked");
@@ -85,7 +93,9 @@ async fn an_open_page_goes_on_when_the_server_comes_back() {
     let before = browser.count(ROWS).await.expect("counted");
     browser.run("window.sinceOpened = true").await;
 
+    says(&browser, ".live", "live since ").await;
     assert_eq!(siptrail.stop().await, Some(0));
+    says(&browser, ".live.bad", "no answer of the server since ").await;
     let last = picture["scenario"]["last"].as_str().expect("a time");
     let call_id = picture["calls"][0]["call_id"].as_str().expect("a Call-ID");
     let record = format!(
@@ -101,6 +111,7 @@ async fn an_open_page_goes_on_when_the_server_comes_back() {
     browser.find(".livebar:not([hidden]) button").await;
     browser.press("L").await;
     browser.has(ROWS, before + 1).await;
+    says(&browser, ".live:not(.bad)", "live since ").await;
     browser.has(".detail .pane", 1).await;
     assert_eq!(browser.run("return window.sinceOpened").await, true, "the page was loaded anew");
     let order = browser
@@ -109,6 +120,15 @@ async fn an_open_page_goes_on_when_the_server_comes_back() {
     let fresh = browser.run("return fetch(location.href).then((answer) => answer.text()).then((text) => [...new DOMParser().parseFromString(text, 'text/html').querySelectorAll('#flow ol > li[id^=m]:not(.detail)')].map((row) => row.id))").await;
     assert_eq!(order, fresh, "live rows stand where a fresh page has them");
     browser.quit().await;
+}
+
+/// The text of an element, once it begins so.
+async fn says(browser: &Browser, css: &str, begins: &str) -> String {
+    eventually(&format!("{css} says {begins}"), || async {
+        let text = browser.texts(css).await.join(" ");
+        if text.starts_with(begins) { Ok(text) } else { Err(text) }
+    })
+    .await
 }
 
 /// The recorded log, cut where a record begins; what stands before the first is part of it.

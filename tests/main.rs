@@ -21,6 +21,7 @@ mod live;
 mod loggers;
 mod mail;
 mod oncall;
+mod reading;
 mod silent;
 mod strangers;
 mod support;

@@ -43,8 +43,12 @@ impl Store {
             all += row.messages;
             is_first || all <= READ
         };
-        let call =
-            |row: Past| (Timestamp(row.first), Due { id: ScenarioId(row.id), version: row.version, class: CallClass::Call, from: None, again: true });
+        let call = |row: Past| {
+            (
+                Timestamp(row.first),
+                Due { id: ScenarioId(row.id), version: row.version, class: CallClass::Call, from: None, again: true },
+            )
+        };
         Ok(rows.into_iter().take_while(fits).map(call).collect())
     }
 

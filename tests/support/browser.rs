@@ -135,9 +135,14 @@ impl Browser {
     /// A key that leads to another page. The driver repeats its own key actions when a page goes away under them, and a
     /// filter that is set twice is taken back.
     pub async fn press_once(&self, key: char) {
-        let key = key.to_string();
-        self.cdp("Input.dispatchKeyEvent", json!({ "type": "keyDown", "key": key, "text": key })).await;
-        self.cdp("Input.dispatchKeyEvent", json!({ "type": "keyUp", "key": key })).await;
+        self.press_with(&key.to_string(), "", 0).await;
+    }
+
+    /// The same by the place of the key, whatever it writes there, with modifiers as the protocol counts them (8 is Shift).
+    pub async fn press_with(&self, key: &str, code: &str, modifiers: u8) {
+        let event = |kind: &str| json!({ "type": kind, "key": key, "code": code, "text": key, "modifiers": modifiers });
+        self.cdp("Input.dispatchKeyEvent", event("keyDown")).await;
+        self.cdp("Input.dispatchKeyEvent", event("keyUp")).await;
     }
 
     pub async fn find(&self, css: &str) -> WebElement {

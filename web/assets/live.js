@@ -19,6 +19,8 @@ const isMessage = (id) => /^m[0-9a-f]{16}-/.test(id);
 const said = document.createElement("p");
 said.className = "vh";
 said.setAttribute("role", "status");
+const state = document.createElement("span");
+state.className = "live";
 const bar = document.createElement("div");
 bar.className = "livebar";
 bar.hidden = true;
@@ -35,11 +37,22 @@ const open = () => {
   source.addEventListener("seen", seen);
   source.addEventListener("around", surround);
   source.addEventListener("moved", move);
-  source.addEventListener("reload", () => end("The picture has changed: reload", true));
-  source.addEventListener("refused", (event) => end(event.data, true));
+  source.addEventListener("reload", () => end("The picture has changed: reload"));
+  source.addEventListener("refused", (event) => end(event.data));
+  source.onopen = () => tellState("live since");
   source.onerror = () => {
-    if (source?.readyState === EventSource.CLOSED) end("Live rows have stopped: reload", true);
+    if (source?.readyState === EventSource.CLOSED) end("Live rows have stopped: reload");
+    else tellState("no answer of the server since");
   };
+};
+
+// Whether rows come, and since when, in the zone of the page.
+const tellState = (text) => {
+  if (!state.textContent.startsWith(text)) {
+    state.textContent = `${text} ${new Date().toLocaleTimeString("en-GB", { timeZone: flow.dataset.zone })}`;
+    state.classList.toggle("bad", !text.startsWith("live"));
+  }
+  document.querySelector(".tools .acts")?.prepend(state);
 };
 
 // The call has its scenario now: the same rows go on there, under its address.
@@ -78,6 +91,7 @@ const end = (text) => {
   ended = true;
   close();
   waiting = [];
+  tellState("not live since");
   show(text);
 };
 
@@ -128,6 +142,8 @@ const redraw = (parts = PARTS) => {
       if (now[at]?.className === old.className && !old.contains(document.activeElement)) old.replaceWith(now[at].cloneNode(true));
     });
   }
+  document.title = around.page.title;
+  if (state.textContent) document.querySelector(".tools .acts")?.prepend(state);
   // While rows are held back, only the outcome of the call is updated; the rest waits with them.
   if (parts !== PARTS) return;
   const here = flow.querySelector(".ladder");

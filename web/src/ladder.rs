@@ -21,13 +21,13 @@ pub mod words;
 
 use std::collections::HashMap;
 
-use message::flow::Flow;
+use message::flow::{self, Flow};
 use message::kind::Kind;
 use message::logged::Message;
 use rule::told::Told;
 
 use columns::Columns;
-use entry::{Entry, FILTERS, HIDE, Hidden, KIND, LEG, ONLY, entries, hidden};
+use entry::{Entry, FILTERS, FIND, HIDE, Hidden, KIND, LEG, ONLY, entries, hidden, is_hit};
 use note::Note;
 use row::Row;
 use unmet::{Expected, Unmet, expected};
@@ -82,8 +82,14 @@ pub struct Counts {
     pub folded: usize,
     /// Rows of what did not come: in view, and all.
     pub unmet: (usize, usize),
+    /// Rows that hold the text that is looked for.
+    pub hits: usize,
+    /// Rows on this page.
+    pub here: usize,
     /// Rows that a filter hides, by its name in the address.
     pub hidden_by: Vec<(&'static str, usize)>,
+    /// Each row out of view once, by the name of what hides it: of `Hide`, else of the filter.
+    pub hidden: Vec<(&'static str, usize)>,
 }
 
 /// Lays out a flow, and what rules say of it, as the view asks for it. Linear in the number of messages.
@@ -105,6 +111,7 @@ pub fn layout(flow: &Flow, messages: &[Message], told: &[Told], view: &View) -> 
     let pages = shown.len().div_ceil(PAGE).max(1);
     let page = view.page.or(open.map(|at| at / PAGE + 1)).unwrap_or(1).min(pages);
     let range = (page - 1) * PAGE..(page * PAGE).min(shown.len());
+    counts.here = range.len();
 
     let drawing = drawing::Drawing::new(flow, messages, view, &columns, open.map(|at| shown[at].row));
     let mut notes = note::Notes::new(flow, messages, &columns, view, &shown);
@@ -185,6 +192,13 @@ fn counts(flow: &Flow, messages: &[Message], view: &View, all: &[Entry], why: &[
         counts.shown += usize::from(why.in_view());
         counts.folded += if view.fold { entry::folded(row).count() } else { 0 };
         why.by().for_each(|filter| *by.entry(filter).or_default() += 1);
+        if let Some(reason) = reason(*why, row, message, flow, view) {
+            match counts.hidden.iter_mut().find(|(name, _)| *name == reason) {
+                Some((_, rows)) => *rows += 1,
+                None => counts.hidden.push((reason, 1)),
+            }
+        }
+        counts.hits += usize::from(why.but_for(FIND) && is_hit(entry, messages, view));
         if why.but_for(LEG)
             && let Some(leg) = counts.legs.get_mut(row.leg)
         {
@@ -206,6 +220,15 @@ fn counts(flow: &Flow, messages: &[Message], view: &View, all: &[Entry], why: &[
     }
     counts.hidden_by = FILTERS.iter().enumerate().filter_map(|(at, name)| Some((*name, *by.get(&at)?))).collect();
     counts
+}
+
+/// What hides a row, as its reader would say it: what is hidden by choice first.
+fn reason(why: Hidden, row: &flow::Row, message: &Message, flow: &Flow, view: &View) -> Option<&'static str> {
+    let hide = view.hide.iter().find(|hide| entry::is_hidden_as(**hide, row, message, flow));
+    match hide.filter(|_| !why.in_view()) {
+        Some(hide) => Some(hide.name()),
+        None => why.by().next().map(|filter| FILTERS[filter]),
+    }
 }
 
 #[cfg(test)]

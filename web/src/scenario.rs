@@ -4,10 +4,12 @@
 //! scenario yet, and the way to it once it has · `/m/MESSAGE.txt` the bytes of one message
 
 mod branches;
+mod curl;
 mod detail;
 mod draw;
 mod empty;
 mod evidence;
+mod faults;
 mod flags;
 mod header;
 mod headline;

@@ -8,7 +8,7 @@ use message::logged::Message;
 use record::time::SECOND;
 
 use super::columns::{Columns, colour};
-use super::entry::{Entry, Seen, is_answer, status};
+use super::entry::{Entry, Seen, is_answer, is_hit, status};
 use super::repeats::{sent_again, sightings, since_first};
 use super::row::{Delta, Label, Mark, Remark, Row, Sign};
 use super::view::{RowId, View};
@@ -94,6 +94,7 @@ impl<'a> Drawing<'a> {
             label,
             remark,
             provisional: message.provisional,
+            hit: is_hit(entry, self.messages, self.view),
             problem: entry.problem,
             mark: if is_open { Mark::Open } else { self.mark(entry) },
             said: None,

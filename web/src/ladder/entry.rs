@@ -43,6 +43,7 @@ pub const LEG: Hidden = Hidden(1);
 pub const KIND: Hidden = Hidden(1 << 1);
 pub const ONLY: Hidden = Hidden(1 << 5);
 pub const HIDE: Hidden = Hidden(1 << 6);
+pub const FIND: Hidden = Hidden(1 << 7);
 
 impl Hidden {
     pub fn in_view(self) -> bool {
@@ -114,9 +115,14 @@ pub fn hidden(entry: &Entry, flow: &Flow, messages: &[Message], view: &View) -> 
         view.nodes.is_empty() || [row.from, row.to].iter().any(|node| view.nodes.contains(&flow.nodes[*node].name)),
         !view.problems || entry.problem,
         !view.hide.iter().any(|hide| is_hidden_as(*hide, row, message, flow)),
-        view.find.is_empty() || find::holds(message, &view.find),
+        !view.found || view.find.is_empty() || find::holds(message, &view.find),
     ];
     Hidden(tests.iter().enumerate().map(|(bit, passed)| u8::from(!passed) << bit).sum())
+}
+
+/// It holds the text that is looked for.
+pub fn is_hit(entry: &Entry, messages: &[Message], view: &View) -> bool {
+    !view.find.is_empty() && find::holds(&messages[entry.message], &view.find)
 }
 
 /// This entry shows the message, itself or folded.

@@ -29,6 +29,8 @@ pub struct Row {
     pub label: Label,
     pub remark: Option<Remark>,
     pub provisional: bool,
+    /// It holds the text that is looked for.
+    pub hit: bool,
     /// Worth a look: refused, unanswered or not whole.
     pub problem: bool,
     pub mark: Mark,
@@ -131,6 +133,9 @@ impl Row {
         }
         if self.provisional {
             classes.push("open");
+        }
+        if self.hit {
+            classes.push("hit");
         }
         if self.problem {
             classes.push("wrong");

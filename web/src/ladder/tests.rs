@@ -331,6 +331,7 @@ fn counts_say_what_each_chip_would_show() {
     assert_eq!(counts.legs, [0, 1, 0, 0]);
     assert_eq!(counts.kinds, [21, 2, 1, 0]);
     assert_eq!(counts.hidden_by, [("kind", 24), ("hide", 1)]);
+    assert_eq!(counts.hidden, [("kind", 23), ("100", 1)], "each row once");
 }
 
 #[test]

@@ -175,7 +175,7 @@ impl Unmet {
             && (view.nodes.is_empty() || view.nodes.contains(&self.from_name) || view.nodes.contains(&self.to_name))
             && (view.methods.is_empty() || view.methods.iter().any(says))
             && (view.statuses.is_empty() || view.statuses.iter().any(says))
-            && (view.find.is_empty() || find())
+            && (!view.found || view.find.is_empty() || find())
     }
 
     pub fn state(&self) -> &'static str {

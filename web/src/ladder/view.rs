@@ -34,10 +34,12 @@ pub struct View {
     /// Names of columns: rows that touch one of them.
     pub nodes: Vec<String>,
     pub problems: bool,
+    /// Rows that hold the text that is looked for, and no others.
+    pub found: bool,
     pub hide: Vec<Hide>,
     /// Sightings and repeats stand in the row they repeat.
     pub fold: bool,
-    /// Text looked for in headers and bodies.
+    /// Text looked for in headers and bodies: what holds it is marked.
     pub find: String,
     /// Names of columns that come first, in this order; `NAME*` unfolds the devices of a person.
     pub cols: Vec<String>,
@@ -85,6 +87,7 @@ impl Default for View {
             statuses: Vec::new(),
             nodes: Vec::new(),
             problems: false,
+            found: false,
             hide: vec![Hide::Trying],
             fold: true,
             find: String::new(),
@@ -135,8 +138,15 @@ impl View {
                 "method" => extend(&mut view.methods, many().map(|method| method.to_ascii_uppercase())),
                 "status" => extend(&mut view.statuses, many().map(|status| status.to_ascii_lowercase())),
                 "node" => extend(&mut view.nodes, many()),
-                "only" if one == "problems" => view.problems = true,
-                "only" => fault(unknown("Rows cannot be limited to", &one, &["problems"])),
+                "only" => {
+                    for only in many() {
+                        match only.as_str() {
+                            "problems" => view.problems = true,
+                            "found" => view.found = true,
+                            _ => fault(unknown("Rows cannot be limited to", &only, &["problems", "found"])),
+                        }
+                    }
+                }
                 "hide" => {
                     view.hide.clear();
                     extend(&mut view.hide, one.split(',').filter_map(Hide::read));
@@ -197,6 +207,9 @@ impl View {
         self.nodes.iter().for_each(|node| add("node", node.clone()));
         if self.problems {
             add("only", "problems".to_owned());
+        }
+        if self.found {
+            add("only", "found".to_owned());
         }
         if self.hide != Self::default().hide {
             // One field, since a second `hide` would replace the first.
@@ -371,7 +384,7 @@ mod tests {
             lists in (list(), list(), list()),
             kinds in prop::sample::subsequence(Kind::ALL.to_vec(), 0..=4),
             hide in prop::sample::subsequence(Hide::ALL.to_vec(), 0..=3),
-            flags in any::<(bool, bool)>(),
+            flags in any::<(bool, bool, bool)>(),
             find in text(),
             zone in prop::sample::select(vec!["UTC", "Europe/Berlin", "America/New_York"]),
             page in prop::option::of(1..9usize),
@@ -382,7 +395,7 @@ mod tests {
                 tab,
                 legs: lists.0, nodes: lists.1, cols: lists.2,
                 methods: vec!["INVITE".into()], statuses: vec!["4xx".into(), "200".into()],
-                kinds, hide, problems: flags.0, fold: flags.1, find, zone, page, read_to: Timestamp(i64::MAX),
+                kinds, hide, problems: flags.0, fold: flags.1, found: flags.2, find, zone, page, read_to: Timestamp(i64::MAX),
             };
             prop_assert_eq!(&View::parse(&view.query()), &view);
             let form: Vec<String> = view.fields().iter()

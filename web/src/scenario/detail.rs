@@ -7,6 +7,7 @@ use message::kind::Kind;
 use message::logged::Message;
 use message::rest::{self, Http, Part};
 
+use super::curl::curl;
 use super::flags::{Flag, flags};
 use super::json;
 use super::logged::{LogLine, Place, log_line, place};
@@ -22,6 +23,8 @@ use crate::words::count;
 
 /// Letters of a reason phrase or a method, which may be a million.
 const LONGEST: usize = 200;
+/// Bytes that a button holds.
+const LONGEST_COPY: usize = 1_000;
 
 #[derive(Debug)]
 pub struct Detail {
@@ -43,10 +46,18 @@ pub struct Detail {
     pub tabs: Vec<TabLink>,
     pub flags: Vec<Flag>,
     pub content: Content,
+    pub copies: Vec<Copy>,
     pub place: Place,
     /// Address of the message's bytes, and of this page with it open.
     pub file: String,
     pub link: String,
+}
+
+/// What a button copies.
+#[derive(Debug)]
+pub struct Copy {
+    pub name: &'static str,
+    pub text: String,
 }
 
 #[derive(Debug)]
@@ -78,6 +89,7 @@ pub fn detail(flow: &Flow, messages: &[Message], ladder: &Ladder, view: &View, p
     };
     let before = ladder.lines[..line].iter().rev().find_map(row_of);
     let after = ladder.lines[line + 1..].iter().find_map(row_of);
+    let content = content(flow, messages, row, asked, view, with_tab);
     let answers = row.answer && message.kind == Kind::Sip && message.facts.method != "CANCEL";
     Some(Detail {
         id: (here != row.id).then(|| format!("m{here}")),
@@ -94,8 +106,9 @@ pub fn detail(flow: &Flow, messages: &[Message], ladder: &Ladder, view: &View, p
         next: beside(after),
         close: format!("{}{anchor}", link(&View { open: None, tab: Tab::Parsed, ..view.clone() })),
         tabs: tabs(message, view.tab, with_tab),
-        flags: flags(flow, messages, row, asked),
-        content: content(flow, messages, row, asked, view, with_tab),
+        flags: flags(flow, messages, row, asked, matches!(content, Content::Parsed(_))),
+        content,
+        copies: copies(message),
         place: place(message),
         file: format!("/m/{}.txt", message.id),
         link: format!("{path}{}#m{}", link(&View { open: Some(here), zone: view.zone, ..View::default() }), row.id),
@@ -107,6 +120,12 @@ fn row_of(line: &Line) -> Option<&Row> {
         Line::Row(row) => Some(row),
         Line::Note(_) | Line::Unmet(_) => None,
     }
+}
+
+fn copies(message: &Message) -> Vec<Copy> {
+    let call_id = message.facts.call_id.clone().filter(|id| id.len() <= LONGEST_COPY);
+    let all = [("Call-ID", call_id), ("curl", curl(message))];
+    all.into_iter().filter_map(|(name, text)| Some(Copy { name, text: text? })).collect()
 }
 
 /// The label without times.
@@ -178,7 +197,7 @@ fn content(
             Content::Body { pieces, more: more(left) }
         }
         Tab::Log => Content::Log(log_line(flow, messages, row, asked, view)),
-        Tab::Parsed | Tab::Body => Content::Parsed(sections(message)),
+        Tab::Parsed | Tab::Body => Content::Parsed(sections(message, view.zone)),
     }
 }
 

@@ -21,12 +21,18 @@ use super::tools::{Tools, link, tools};
 use crate::Error;
 use crate::ladder::note::Says;
 use crate::ladder::view::{Tab, View};
-use crate::ladder::words::{Clock, duration};
+use crate::ladder::words::{Clock, duration, shortened};
 use crate::ladder::{Ladder, Line, PAGE, layout};
 use crate::page::{Frame, render};
 use crate::picture::Picture;
 use crate::subject;
 use crate::words::{count, counted};
+
+/// Names that are listed where one is wrong, and letters of each.
+const MOST_NAMED: usize = 12;
+const LONGEST: usize = 40;
+/// Wrong names that are told.
+const MOST_NOTICES: usize = 4;
 
 /// All that a page is drawn from.
 #[derive(Debug)]
@@ -42,7 +48,7 @@ pub struct Asked {
 }
 
 #[derive(Template)]
-#[template(path = "scenario.html", blocks = ["verdict", "toolbar"])]
+#[template(path = "scenario.html", blocks = ["title", "verdict", "toolbar"])]
 struct ScenarioPage {
     frame: Frame,
     /// `/s/ID`, or `/calls/CALL-ID`.
@@ -212,7 +218,9 @@ pub fn live(asked: &Asked) -> Result<Live, Error> {
     let ladder = ladder(asked);
     let (classes, rows) = (ladder.classes(), rows_of(&ladder, &asked.view)?);
     let page = template(asked, ladder, subject::path(&asked.picture.scenario.row.subject), None);
-    let mut html = render(&page.as_verdict())? + &render(&page.as_toolbar())?;
+    let title = render(&page.as_title())?;
+    let mut html =
+        format!("<title>{title} · Siptrail</title>{}{}", render(&page.as_verdict())?, render(&page.as_toolbar())?);
     if page.empty.is_none() {
         let (ladder, pages) = (&page.ladder, &page.pages);
         let [above, below] = ["above", "below"].map(|side| render(&PagesNav { pages, side }));
@@ -281,12 +289,26 @@ fn title(head: &Headline) -> String {
     format!("{who}, {}", head.state.text)
 }
 
+/// Legs and columns of the address that this call does not have.
+fn unknown(flow: &Flow, view: &View) -> Vec<String> {
+    let said = |what: &str, name: &str, there: Vec<&str>| {
+        let there = there.into_iter().take(MOST_NAMED).map(|name| shortened(name, LONGEST)).collect::<Vec<_>>();
+        format!("There is no {what} \"{}\". This call has {}.", shortened(name, LONGEST), there.join(", "))
+    };
+    let legs = view.legs.iter().filter(|tag| !flow.legs.iter().any(|leg| leg.tag == **tag));
+    let legs = legs.map(|tag| said("leg", tag, flow.legs.iter().map(|leg| leg.tag.as_str()).collect()));
+    let nodes = view.nodes.iter().filter(|name| !flow.nodes.iter().any(|node| node.name == **name));
+    let nodes = nodes.map(|name| said("column", name, flow.nodes.iter().map(|node| node.name.as_str()).collect()));
+    legs.chain(nodes).take(MOST_NOTICES).collect()
+}
+
 /// What keeps the picture from being all there is.
 fn notices(asked: &Asked, ladder: &Ladder) -> Vec<String> {
     let Asked { picture, view, misread, .. } = asked;
     let there = |id: MessageId| !picture.whole || picture.messages.iter().any(|message| message.id == id);
     let missing = view.open.filter(|open| !there(open.message));
     let missing = missing.map(|open| format!("The message {} is not one of this scenario.", open.message));
+    let unknown = unknown(&picture.flow, view);
     let beyond = view.page.filter(|page| *page > ladder.pages);
     let beyond =
         beyond.map(|page| format!("There is no page {page} of this ladder: it has {}.", counted(ladder.pages, "page")));
@@ -298,7 +320,7 @@ fn notices(asked: &Asked, ladder: &Ladder) -> Vec<String> {
         let messages = counted(picture.unreadable, "message");
         format!("{messages} of it cannot be read and are not shown: their rows in the database are damaged, as the log says.")
     });
-    let address = misread.iter().cloned().chain(missing).chain(beyond);
+    let address = misread.iter().cloned().chain(missing).chain(unknown).chain(beyond);
     address.chain(asked.evidence.warns()).chain(damaged).chain(cut).collect()
 }
 

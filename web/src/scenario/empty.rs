@@ -2,15 +2,14 @@
 
 use message::kind::Kind;
 
-use super::tools::link;
+use super::tools::{link, out_of_view};
 use crate::ladder::Ladder;
 use crate::ladder::view::View;
-use crate::words::count;
 
 /// No row is in view, and why.
 #[derive(Debug)]
 pub struct Empty {
-    /// `340 hidden by kind=PUSH`
+    /// `No row is in view. Hidden: 340 of other kinds.`
     pub why: String,
     /// Filters to drop, one by one.
     pub ways: Vec<(String, String)>,
@@ -30,19 +29,16 @@ pub fn empty(ladder: &Ladder, view: &View) -> Option<Empty> {
         let values: Vec<&str> = fields.iter().filter(|(of, _)| *of == name).map(|(_, value)| value.as_str()).collect();
         match (values.is_empty(), name) {
             (true, "hide") => "hide=100".to_owned(),
+            (_, "only") => "only=problems".to_owned(),
+            (_, "find") => "only=found".to_owned(),
             (true, _) => name.to_owned(),
             (false, _) => format!("{name}={}", values.join(",")),
         }
     };
-    let hidden: Vec<String> = ladder
-        .counts
-        .hidden_by
-        .iter()
-        .map(|(name, rows)| format!("{} hidden by {}", count(*rows), given(name)))
-        .collect();
+    let hidden: Vec<String> = ladder.counts.hidden.iter().map(|(by, rows)| out_of_view(by, *rows, view)).collect();
     let ways = ladder.counts.hidden_by.iter().map(|(name, _)| (given(name), link(&without(view, name)))).collect();
     let all = link(&view.show_all());
-    Some(Empty { why: format!("No messages match: {}.", hidden.join(", ")), ways, all })
+    Some(Empty { why: format!("No row is in view. Hidden: {}.", hidden.join(", ")), ways, all })
 }
 
 fn without(view: &View, filter: &str) -> View {
@@ -55,7 +51,7 @@ fn without(view: &View, filter: &str) -> View {
         "node" => view.nodes.clear(),
         "only" => view.problems = false,
         "hide" => view.hide.clear(),
-        _ => view.find.clear(),
+        _ => view.found = false,
     }
     view
 }

@@ -2,11 +2,13 @@
 
 use message::flow::{Flow, Half};
 use message::logged::Message;
+use message::sip::Fault;
 
+use super::faults::{field_of, sentence};
+use super::header::headers;
 use crate::ladder::repeats::{Pace, apart, pace, since_first};
 use crate::ladder::row::Row;
 use crate::ladder::words::{duration, seconds};
-use crate::words::count;
 
 /// Sendings listed one by one.
 const MOST_LISTED: usize = 100;
@@ -21,7 +23,8 @@ pub struct Flag {
     pub to: String,
 }
 
-pub fn flags(flow: &Flow, messages: &[Message], row: &Row, asked: usize) -> Vec<Flag> {
+/// `parsed`: beside its line each fault is told by the view itself.
+pub fn flags(flow: &Flow, messages: &[Message], row: &Row, asked: usize, parsed: bool) -> Vec<Flag> {
     let of = &flow.rows[row.of];
     let message = &messages[asked];
     let mut flags = Vec::new();
@@ -46,8 +49,10 @@ pub fn flags(flow: &Flow, messages: &[Message], row: &Row, asked: usize) -> Vec<
         let off = duration(shift.saturating_abs());
         flag("g-clock", format!("Logged {off} {side} the time shown here: the clock of its host is off."));
     }
-    for fault in message.facts.faults.iter().take(20) {
-        flag("g-missing", format!("Not as the grammar has it: {} at byte {}.", fault.what, count(fault.at)));
+    let (headers, _) = if message.facts.faults.is_empty() { Default::default() } else { headers(message.body()) };
+    let beside = |fault: &&Fault| parsed && field_of(fault, &headers).is_some();
+    for fault in message.facts.faults.iter().filter(|fault| !beside(fault)).take(20) {
+        flag("g-missing", sentence(fault, &headers));
     }
     if let Some(said) = &row.said {
         let text = format!("{}, {}. ", said.short, said.says);

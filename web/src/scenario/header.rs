@@ -10,6 +10,8 @@ const MOST: usize = 400;
 pub struct Header {
     pub name: String,
     pub value: Range<usize>,
+    /// Where its line begins.
+    pub line: usize,
 }
 
 /// The fields up to the first blank line, and how many more there are than are shown. Folded lines are one field.
@@ -45,7 +47,7 @@ pub fn headers(bytes: &[u8]) -> (Vec<Header>, usize) {
         let name = text[..colon].trim_ascii();
         let value = &text[colon + 1..];
         let blank = value.len() - value.trim_ascii_start().len();
-        out.push(Header { name: full_name(name), value: start + colon + 1 + blank..start + text.len() });
+        out.push(Header { name: full_name(name), value: start + colon + 1 + blank..start + text.len(), line: start });
     }
     (out, more)
 }

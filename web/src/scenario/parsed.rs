@@ -4,14 +4,20 @@ use std::ops::Range;
 
 use message::kind::Kind;
 use message::logged::Message;
+use message::sip::{Fault, NameAddr, Uri};
 
+use super::faults::{field_of, words};
 use super::header::{Header, group, headers};
 use super::text::{Look, Piece, Room, cost, mask_of, pieces};
+use crate::params::encode;
+use crate::zone::Zone;
 
 /// A header value is shown up to here; the raw view and the file have the rest.
 const LONGEST: usize = 4_000;
 /// `<div><dt></dt><dd></dd></div>`
 const MARKUP: usize = 32;
+/// Bytes of a text that is looked for.
+const MOST_SOUGHT: usize = 256;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Section {
@@ -23,6 +29,10 @@ pub struct Section {
 pub struct Field {
     pub name: String,
     pub value: Vec<Piece>,
+    /// Where this is looked for; empty: it is nothing to look for.
+    pub href: String,
+    /// What is wrong with it, in words.
+    pub faults: Vec<String>,
 }
 
 /// A text that lights up, and where it counts: behind `tag=`, or anywhere.
@@ -33,7 +43,7 @@ struct Lit {
     behind: Option<&'static [u8]>,
 }
 
-pub fn sections(message: &Message) -> Vec<Section> {
+pub fn sections(message: &Message, zone: Zone) -> Vec<Section> {
     let bytes = message.body();
     let (headers, mut more) = headers(bytes);
     let room = &mut Room::pane();
@@ -41,47 +51,54 @@ pub fn sections(message: &Message) -> Vec<Section> {
     let mut sections =
         ["Dialog", "Identity", "Routing", "Rest"].map(|title| Section { title, fields: Vec::new() }).to_vec();
     if message.kind == Kind::Sip {
-        sections[0].fields.extend(dialog(message, room));
+        sections[0].fields.extend(tags(message, room));
     } else {
-        sections.insert(0, exchange(message, room));
+        sections.insert(0, exchange(message, zone, room));
     }
     let at = sections.len() - 4;
-    for header in headers {
+    let faults: Vec<(Option<usize>, &Fault)> =
+        message.facts.faults.iter().map(|fault| (field_of(fault, &headers), fault)).collect();
+    // Tags stand behind the Call-ID and the CSeq, in whichever order these come.
+    let (mut ahead, mut called) = (0, false);
+    for (nth, header) in headers.into_iter().enumerate() {
         let group = at + group(&header.name);
-        // Those of the dialog stand there with their own words.
-        if group == at && header.name.eq_ignore_ascii_case("cseq") {
-            continue;
-        }
         let Some(value) = value(message, bytes, &header, &lit, room) else {
             more += 1;
             continue;
         };
-        let place = if header.name.eq_ignore_ascii_case("call-id") { 0 } else { sections[group].fields.len() };
-        sections[group].fields.insert(place, Field { name: header.name, value });
+        let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+        let first = message.kind == Kind::Sip && (is("call-id") || is("cseq"));
+        let place = match first {
+            true if is("call-id") && !called => 0,
+            true => ahead,
+            false => sections[group].fields.len(),
+        };
+        ahead += usize::from(first);
+        called |= is("call-id");
+        let href = sought(&header, message, bytes).map_or(String::new(), |text| search(&text, zone));
+        let own = faults.iter().filter(|(at, _)| *at == Some(nth));
+        let faults = own.map(|(_, fault)| words(fault)).take_while(|says| room.take(MARKUP + says.len())).collect();
+        sections[group].fields.insert(place, Field { name: header.name, value, href, faults });
     }
     if more > 0 {
         let text = format!("{more} more header fields: see Raw");
-        sections[at + 3].fields.push(Field { name: "…".into(), value: vec![Piece { text, look: Look::Plain }] });
+        let value = vec![Piece { text, look: Look::Plain }];
+        sections[at + 3].fields.push(Field { name: "…".into(), value, href: String::new(), faults: Vec::new() });
     }
     sections.retain(|section| !section.fields.is_empty());
     sections
 }
 
-/// CSeq and tags, as they were understood.
-fn dialog(message: &Message, room: &mut Room) -> Vec<Field> {
+/// The tags, as they were understood.
+fn tags(message: &Message, room: &mut Room) -> Vec<Field> {
     let Some(sip) = &message.facts.sip else { return Vec::new() };
-    let tag = |of: &Option<message::sip::NameAddr>| of.as_ref()?.tag().map(str::to_owned);
-    let cseq = sip.cseq.map(|cseq| format!("{cseq} {}", message.facts.method));
-    let fields = [
-        ("CSeq", cseq, Look::Strong),
-        ("From tag", tag(&sip.from), Look::Mark(1)),
-        ("To tag", tag(&sip.to), Look::Mark(2)),
-    ];
+    let tag = |of: &Option<NameAddr>| of.as_ref()?.tag().map(str::to_owned);
+    let fields = [("From tag", tag(&sip.from), Look::Mark(1)), ("To tag", tag(&sip.to), Look::Mark(2))];
     fields.into_iter().filter_map(|(name, text, look)| field(name, &text?, look, room)).collect()
 }
 
 /// What a REST or push record says.
-fn exchange(message: &Message, room: &mut Room) -> Section {
+fn exchange(message: &Message, zone: Zone, room: &mut Room) -> Section {
     let facts = &message.facts;
     let mut fields: Vec<Field> = field("Method", &facts.method, Look::Strong, room).into_iter().collect();
     let mut add = |name: &str, text: Option<&str>| {
@@ -100,15 +117,22 @@ fn exchange(message: &Message, room: &mut Room) -> Section {
             add("Status", facts.status.map(|status| format!("{status} {}", facts.reason)).as_deref().map(str::trim));
         }
     }
-    add("Call-ID", facts.call_id.as_deref());
     if let Some(push) = &facts.push {
         add("Provider", push.provider.as_deref());
-        add("User", push.user.as_deref());
-        add("Device", push.device.as_deref());
-        add("Token", push.token.as_deref());
+    }
+    let mut lead = |name: &str, text: Option<&str>| {
+        let text = text.filter(|text| !text.is_empty());
+        let field = text.and_then(|text| Some((field(name, text, Look::Plain, room)?, search(text, zone))));
+        fields.extend(field.map(|(field, href)| Field { href, ..field }));
+    };
+    lead("Call-ID", facts.call_id.as_deref());
+    if let Some(push) = &facts.push {
+        lead("User", push.user.as_deref());
+        lead("Device", push.device.as_deref());
+        lead("Token", push.token.as_deref());
     }
     for key in &facts.keys {
-        add(&key.space, Some(&key.value));
+        lead(&key.space, Some(&key.value));
     }
     Section { title: if message.kind == Kind::Push { "Push" } else { "Exchange" }, fields }
 }
@@ -122,7 +146,32 @@ fn field(name: &str, text: &str, look: Look, room: &mut Room) -> Option<Field> {
     let (mut value, left) = pieces(shown, true, room);
     value.iter_mut().filter(|piece| piece.look == Look::Plain).for_each(|piece| piece.look = look);
     value.extend(more_of(text.len() - shown.len() + left));
-    Some(Field { name: name.to_owned(), value })
+    Some(Field { name: name.to_owned(), value, href: String::new(), faults: Vec::new() })
+}
+
+/// What of a header field people look for: a Call-ID, the user of an address.
+fn sought(header: &Header, message: &Message, bytes: &[u8]) -> Option<String> {
+    let sip = message.facts.sip.as_ref()?;
+    let value = || String::from_utf8_lossy(&bytes[header.value.clone()]).into_owned();
+    let user = |address: &NameAddr| Some(address.uri.user.clone()).filter(|user| !user.is_empty());
+    match header.name.to_ascii_lowercase().as_str() {
+        "call-id" => Some(value()).filter(|id| !id.is_empty()),
+        "from" => user(sip.from.as_ref()?),
+        "to" => user(sip.to.as_ref()?),
+        "refer-to" => user(sip.refer_to.as_ref()?),
+        "p-asserted-identity" | "p-preferred-identity" | "remote-party-id" | "diversion" | "referred-by" => {
+            let value = value();
+            let uri = value.split_once('<').map_or(value.as_str(), |(_, rest)| rest);
+            user(&NameAddr { uri: Uri::parse(uri.split(['>', ',']).next()?.trim()), ..NameAddr::default() })
+        }
+        _ => None,
+    }
+}
+
+/// Empty: it is longer than anything that is looked for.
+fn search(text: &str, zone: Zone) -> String {
+    let zone = if zone.is_utc() { String::new() } else { format!("&zone={}", encode(zone.name())) };
+    if text.len() > MOST_SOUGHT { String::new() } else { format!("/search?q={}{zone}", encode(text)) }
 }
 
 /// What is said of bytes of a field that are not shown.
@@ -164,6 +213,9 @@ fn value(message: &Message, bytes: &[u8], header: &Header, lit: &[Lit], room: &m
     let mut spots: Vec<(Range<usize>, Look)> = lit.iter().flat_map(|lit| spots(shown, lit)).collect();
     if let Some(user) = user(header, shown, message) {
         spots.push((user, Look::Strong));
+    }
+    if header.name.eq_ignore_ascii_case("cseq") && !shown.is_empty() {
+        spots.push((0..shown.len(), Look::Strong));
     }
     spots.sort_by_key(|(range, _)| range.start);
     let mut out = Vec::new();

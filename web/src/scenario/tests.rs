@@ -236,16 +236,57 @@ fn chips_are_links_that_keep_the_rest() {
     // The form keeps what is not its own.
     let fields: Vec<String> = attrs(&page, ".tools input[type=hidden]", "name");
     assert_eq!(fields, ["kind", "zone"]);
-    assert_eq!(texts(&page, ".tools p[role=status]"), ["21 of 25 rows, 2 nodes hidden show all"]);
+    assert_eq!(
+        texts(&page, ".tools p[role=status]"),
+        ["21 of 25 rows; hidden: 3 of other kinds, 1 × 100 Trying, 2 nodes without a row show all"]
+    );
+}
+
+#[test]
+fn a_chip_shows_it_alone_and_the_sign_beside_it_adds_it() {
+    let of = |query: &str| {
+        let page = page(&forked_call(), query);
+        let links = |select: &str| attrs(&page, select, "href");
+        (links("[aria-label=Legs] .chip"), links("[aria-label=Legs] .add"), texts(&page, "[aria-label=Legs] .on"))
+    };
+    let (all, none, shown) = of("");
+    assert_eq!((all.as_slice(), none.len()), (&["?leg=A", "?leg=B1", "?leg=B2", "?leg=B3"].map(String::from)[..], 0));
+    assert_eq!(shown.len(), 4);
+    let (one, more, shown) = of("leg=B1");
+    assert_eq!(one, ["?leg=A", "?", "?leg=B2", "?leg=B3"], "alone, a click shows all again");
+    assert_eq!(more, ["?leg=B1&leg=A", "?leg=B1&leg=B2", "?leg=B1&leg=B3"]);
+    assert_eq!(shown, ["B11"]);
+    let (two, more, _) = of("leg=B1&leg=A");
+    assert_eq!(two, ["?leg=A", "?leg=B1", "?leg=B2", "?leg=B3"]);
+    assert_eq!(more, ["?leg=B1", "?leg=A", "?leg=B1&leg=A&leg=B2", "?leg=B1&leg=A&leg=B3"]);
+    let legs = page(&forked_call(), "leg=B1");
+    assert_eq!(attrs(&legs, "[aria-label=Legs] .add", "data-key"), ["+1", "+3", "+4"]);
+    let kinds = page(&forked_call(), "kind=PUSH");
+    assert_eq!(attrs(&kinds, "[aria-label=Kinds] .add", "title"), ["add SIP", "add REST"]);
+}
+
+#[test]
+fn what_is_found_is_marked_and_hides_nothing_until_it_is_asked_to() {
+    let s = forked_call();
+    let found = page(&s, "find=bob-desk&kind=SIP");
+    let (rows, hits) = (found.select(&selector("#flow a.m")).count(), found.select(&selector("#flow a.hit")).count());
+    assert!(rows == 21 && 0 < hits && hits < rows, "{hits} of {rows}");
+    assert_eq!(texts(&found, ".hits"), [format!("{hits} rows hold it n")]);
+    assert_eq!(attrs(&found, "[aria-label=Rows] .chip:first-child", "href"), ["?kind=SIP&only=found&find=bob-desk"]);
+    let only = page(&s, "find=bob-desk&kind=SIP&only=found");
+    assert_eq!(only.select(&selector("#flow a.hit")).count(), hits);
+    assert_eq!(only.select(&selector("#flow a.m")).count(), hits);
+    let says = texts(&only, ".tools p[role=status]").remove(0);
+    assert!(says.contains(&format!("{} not matching \"bob-desk\"", rows - hits)), "{says}");
 }
 
 #[test]
 fn an_empty_view_says_why_and_leads_out() {
-    let page = page(&forked_call(), "find=nowhere");
-    assert_eq!(texts(&page, ".empty p")[0], "No messages match: 1 hidden by hide=100, 25 hidden by find=nowhere.");
+    let page = page(&forked_call(), "find=nowhere&only=found");
+    assert_eq!(texts(&page, ".empty p")[0], "No row is in view. Hidden: 24 not matching \"nowhere\", 1 × 100 Trying.");
     assert_eq!(
         attrs(&page, ".empty a", "href"),
-        ["?hide=&find=nowhere", "?", "?kind=SIP&kind=REST&kind=PUSH&kind=MEDIA&hide="]
+        ["?only=found&hide=&find=nowhere", "?find=nowhere", "?kind=SIP&kind=REST&kind=PUSH&kind=MEDIA&hide="]
     );
 }
 
@@ -386,7 +427,10 @@ fn a_table_has_every_word_of_the_picture_and_keeps_the_view() {
         "{:?}",
         attrs(&some, "tbody a", "href")
     );
-    assert_eq!(texts(&table("find=nowhere"), ".empty p")[0], texts(&page(&s, "find=nowhere"), ".empty p")[0]);
+    assert_eq!(
+        texts(&table("find=zzz&only=found"), ".empty p")[0],
+        texts(&page(&s, "find=zzz&only=found"), ".empty p")[0]
+    );
     let cut = Picture { whole: false, ..picture(&s) };
     let cut = Asked { picture: Arc::new(cut), ..asked(&s, "") };
     let cut = Html::parse_document(&draw::table(&cut).unwrap());

@@ -6,8 +6,12 @@ use message::kind::Kind;
 use crate::ladder::columns::colour;
 use crate::ladder::row::glyph;
 use crate::ladder::view::{Hide, View};
+use crate::ladder::words::shortened;
 use crate::ladder::{Counts, Ladder};
 use crate::words::{count, counted};
+
+/// Letters of a text that is looked for.
+const LONGEST: usize = 40;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tools {
@@ -17,10 +21,14 @@ pub struct Tools {
     /// Hidden fields that keep the rest of the view when text is looked for.
     pub fields: Vec<(&'static str, String)>,
     pub find: String,
+    /// `3 rows hold it`
+    pub hits: String,
     pub shown: String,
-    /// `of 29 rows, 3 nodes hidden`
+    /// `of 29 rows`
     pub of: String,
     pub show_all: Option<String>,
+    /// `hidden: 1 × 100 Trying, 12 of other legs`
+    pub hidden: String,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,9 +43,19 @@ pub struct Chip {
     pub count: String,
     pub on: bool,
     pub bad: bool,
-    /// The key that follows it.
+    /// The key that follows it; with Shift it follows what stands beside it.
     pub key: String,
+    /// Beside it: takes this into what is shown, or out of it.
+    pub more: Option<More>,
     pub title: String,
+}
+
+/// The small link beside a chip.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct More {
+    pub href: String,
+    /// It is not shown yet.
+    pub adds: bool,
 }
 
 /// An address on the same page.
@@ -50,10 +68,11 @@ pub fn tools(flow: &Flow, ladder: &Ladder, view: &View) -> Tools {
     // A filter of rows begins at the first page again.
     let base = View { page: None, ..view.clone() };
     let total = counts.total + counts.unmet.1;
-    let of = match ladder.columns.hidden {
-        0 => format!("of {}", counted(total, "row")),
-        nodes => format!("of {}, {} hidden", counted(total, "row"), counted(nodes, "node")),
-    };
+    let shown = counts.shown + counts.unmet.0;
+    let mut of = format!("of {}", counted(total, "row"));
+    if ladder.pages > 1 {
+        of = format!("rows on this page, {} in view, {of}", count(shown));
+    }
     let all = link(&base.show_all());
     Tools {
         legs: legs(flow, counts, &base),
@@ -61,23 +80,32 @@ pub fn tools(flow: &Flow, ladder: &Ladder, view: &View) -> Tools {
         rows: rows(ladder, &base),
         fields: View { find: String::new(), ..base.clone() }.fields(),
         find: view.find.clone(),
-        shown: count(counts.shown + counts.unmet.0),
+        hits: if view.find.is_empty() { String::new() } else { hits(counts.hits) },
+        shown: count(if ladder.pages > 1 { counts.here } else { shown }),
         of,
-        show_all: (counts.shown + counts.unmet.0 < total).then_some(all),
+        show_all: (shown < total).then_some(all),
+        hidden: hidden(ladder, view),
     }
 }
 
-/// Legs that have rows. Without a filter a click shows one leg alone; with one it takes a leg in or out.
+fn hits(rows: usize) -> String {
+    match rows {
+        0 => "no row holds it".into(),
+        1 => "1 row holds it".into(),
+        rows => format!("{} rows hold it", count(rows)),
+    }
+}
+
+/// Legs that have rows. A click shows one alone, and, where it is alone, all again; what stands beside it adds it.
 fn legs(flow: &Flow, counts: &Counts, base: &View) -> Vec<Chip> {
     let legs = flow.legs.iter().enumerate().filter(|(_, leg)| leg.rows > 0 || base.legs.contains(&leg.tag));
     let legs = legs.enumerate().map(|(place, (at, leg))| {
-        let (on, legs) = toggled(&base.legs, leg.tag.clone());
+        let with = |legs| link(&View { legs, ..base.clone() });
         Chip {
             colour: Some(colour(at)),
-            on,
             key: if place < 9 { (place + 1).to_string() } else { String::new() },
-            title: leg.target.clone(),
-            ..Chip::new(link(&View { legs, ..base.clone() }), &leg.tag, counts.legs[at])
+            title: titled(&leg.target),
+            ..Chip::of(&base.legs, leg.tag.clone(), with, &leg.tag, counts.legs[at])
         }
     });
     legs.collect()
@@ -87,15 +115,12 @@ fn kinds(counts: &Counts, base: &View) -> Vec<Chip> {
     let asked = |kind: &Kind| base.kinds.contains(kind);
     let there = Kind::ALL.iter().enumerate().filter(|(at, kind)| counts.kinds[*at] > 0 || asked(kind));
     let kinds = there.map(|(at, kind)| {
-        let (on, kinds) = toggled(&base.kinds, *kind);
+        let with = |kinds| link(&View { kinds, ..base.clone() });
+        let chip = Chip::of(&base.kinds, *kind, with, kind.name(), counts.kinds[at]);
         // MEDIA is off until asked for, and then it comes to the others.
         let off = *kind == Kind::Media && base.kinds.is_empty();
-        let kinds = if off { Kind::ALL.to_vec() } else { kinds };
-        Chip {
-            glyph: Some(glyph(*kind)),
-            on: on && !off,
-            ..Chip::new(link(&View { kinds, ..base.clone() }), kind.name(), counts.kinds[at])
-        }
+        let more = if off { Some(More { href: with(Kind::ALL.to_vec()), adds: true }) } else { chip.more };
+        Chip { glyph: Some(glyph(*kind)), on: chip.on && !off, title: titled(""), more, ..chip }
     });
     kinds.collect()
 }
@@ -108,6 +133,11 @@ fn rows(ladder: &Ladder, base: &View) -> Vec<Chip> {
         let title = "rows on which something went wrong".to_owned();
         let glyph = Some("g-missing");
         chips.push(Chip { glyph, bad: true, on: base.problems, title, ..Chip::new(href, "Problems", counts.problems) });
+    }
+    if !base.find.is_empty() {
+        let href = link(&View { found: !base.found, ..base.clone() });
+        let title = "the rows that hold the text, and no others".to_owned();
+        chips.push(Chip { glyph: Some("g-find"), on: base.found, title, ..Chip::new(href, "Only found", counts.hits) });
     }
     for (hide, number) in Hide::ALL.into_iter().zip(counts.hide) {
         let on = base.hide.contains(&hide);
@@ -149,20 +179,60 @@ fn given(name: &str, values: &[String], without: impl Fn(Vec<String>) -> View) -
     values.iter().map(chip).collect()
 }
 
-/// Whether a value is in view under a list in which none means all, and the list after a click on it.
-fn toggled<T: Clone + PartialEq>(list: &[T], value: T) -> (bool, Vec<T>) {
-    if list.is_empty() {
-        return (true, vec![value]);
+fn titled(of: &str) -> String {
+    let colon = if of.is_empty() { "" } else { ": " };
+    format!("{of}{colon}click to see only this, with Ctrl or Shift to add it")
+}
+
+/// `hidden: 1 × 100 Trying, 12 of other legs, 33 not matching "zzz"`
+fn hidden(ladder: &Ladder, view: &View) -> String {
+    let counts = &ladder.counts;
+    let mut told: Vec<String> = counts.hidden.iter().map(|(by, rows)| out_of_view(by, *rows, view)).collect();
+    let unmet = counts.unmet.1 - counts.unmet.0;
+    if unmet > 0 {
+        told.push(format!("{} that rules waited for", count(unmet)));
     }
-    let on = list.contains(&value);
-    let mut list: Vec<T> = list.iter().filter(|other| **other != value).cloned().collect();
-    if !on {
-        list.push(value);
+    if ladder.columns.hidden > 0 {
+        told.push(format!("{} without a row", counted(ladder.columns.hidden, "node")));
     }
-    (on, list)
+    if told.is_empty() { String::new() } else { format!("hidden: {}", told.join(", ")) }
+}
+
+/// So many rows, and what hides them, in words.
+pub fn out_of_view(by: &str, rows: usize, view: &View) -> String {
+    let rows = count(rows);
+    match by {
+        "100" => format!("{rows} × 100 Trying"),
+        "options" => format!("{rows} × OPTIONS"),
+        "keepalives" => format!("{rows} × keep-alive"),
+        "kind" if view.kinds.is_empty() => format!("{rows} × MEDIA"),
+        "only" => format!("{rows} without a problem"),
+        "find" => format!("{rows} not matching \"{}\"", shortened(&view.find, LONGEST)),
+        "status" => format!("{rows} of another status"),
+        other => format!("{rows} of other {other}s"),
+    }
 }
 
 impl Chip {
+    /// Of a list in which none means all.
+    fn of<T: Clone + PartialEq>(
+        list: &[T],
+        value: T,
+        with: impl Fn(Vec<T>) -> String,
+        text: &str,
+        number: usize,
+    ) -> Self {
+        let on = list.is_empty() || list.contains(&value);
+        let mut rest: Vec<T> = list.iter().filter(|other| **other != value).cloned().collect();
+        let alone = on && rest.is_empty() && !list.is_empty();
+        let only = if alone { Vec::new() } else { vec![value.clone()] };
+        if !on {
+            rest.push(value);
+        }
+        let more = (!rest.is_empty()).then(|| More { href: with(rest), adds: !on });
+        Self { on, more, ..Self::new(with(only), text, number) }
+    }
+
     fn new(href: String, text: &str, number: usize) -> Self {
         Self {
             href,
@@ -175,6 +245,7 @@ impl Chip {
             bad: false,
             key: String::new(),
             title: String::new(),
+            more: None,
         }
     }
 
