@@ -16,10 +16,17 @@ const EXPECTED: &[Expected] = &[
     ("6eea42de1bcdb7af", 200, Some("bob"), Some(25), 0, "answered by bob Yealink, ended by alice"),
     ("5fadf80830148adf", 200, Some("bob"), Some(31), 0, "answered by bob OneNumber, ended by alice"),
     ("b791d4423b0ed07d", 480, None, None, 1, "refused 480 Temporarily Unavailable"),
-    ("d902afb6ef566edf", 403, None, None, 2, "refused 403 Forbidden"),
-    ("e54e9c8dc9d9d03d", 500, None, None, 2, "refused 500 Server Internal Error"),
+    ("d902afb6ef566edf", 403, None, None, 2, "refused 403 Forbidden after POST /v1/authorize said 401"),
+    ("e54e9c8dc9d9d03d", 500, None, None, 2, "refused 500 Server Internal Error after GET /v1/route got no answer"),
     ("47a9ae4068fd34da", 603, None, None, 1, "refused 603 Decline"),
-    ("4e81bc598d673a0c", 200, Some("carol"), Some(16), 0, "forwarded to carol, answered by carol, ended by alice"),
+    (
+        "4e81bc598d673a0c",
+        200,
+        Some("carol"),
+        Some(16),
+        0,
+        "<small>forwarded to</small> <bdi>carol</bdi>: answered by carol, ended by alice",
+    ),
     ("f83304af90a6a6f1", 200, Some("bob"), Some(26), 0, "answered by bob, ended by alice"),
     ("fb1a11eaf7644fd5", 200, Some("bob"), Some(27), 0, "answered by bob, ended by alice"),
     ("c9c9e88dc48808d9", 200, Some("bob"), Some(17), 1, "answered by bob, ended by alice"),
@@ -33,6 +40,21 @@ const EXPECTED: &[Expected] = &[
     ("00b407c231f8323a", 487, None, None, 1, "not answered, cancelled by alice, though bob had answered"),
     ("1943b40a3b76a97e", 487, None, None, 0, "not answered, cancelled by alice"),
     ("b96c850224adbfda", 200, Some("bob"), Some(87), 0, "answered by bob, ended by alice"),
+];
+
+/// Call-ID without its host, and what its page says, without markup.
+const STORIES: &[(&str, &[&str])] = &[
+    ("7e8d7fddca66b632", &["REFER to carol", "NOTIFY 100 Trying", "NOTIFY 200 OK"]),
+    (
+        "b96c850224adbfda",
+        &["to carol, in place of another call", "NOTIFY 200 OK", "D belongs with C because its Replaces names"],
+    ),
+    (
+        "c0a8152729eb5b04",
+        &["bob puts the call on hold", "INVITE hold sdp", "bob resumes the call", "INVITE resume sdp"],
+    ),
+    ("c09ab7520ef17bd4", &["B1 B2 B3 belong with A because their X-CID names c09ab7520ef17bd4@"]),
+    ("5fadf80830148adf", &["Answered by bob OneNumber"]),
 ];
 
 /// What list and API say alike of a call.
@@ -101,7 +123,24 @@ async fn list_page_and_api_tell_what_an_expert_expects() {
         assert!(head.ends_with(says), "{call_id}: {head}");
     }
     assert_eq!(found, EXPECTED.len());
+    for (call, says) in STORIES {
+        let of = |(_, picture): &&(Value, Value)| {
+            let legs = picture["legs"].as_array().into_iter().flatten();
+            legs.filter_map(|leg| leg["call_id"].as_str()).any(|call_id| call_id.starts_with(call))
+        };
+        let (listed, _) = calls.iter().find(of).expect("the call");
+        let page = text(&api.page(&format!("/s/{}", Api::id(listed))).await.expect("the page"));
+        for part in *says {
+            assert!(page.contains(part), "{call} does not say {part}: {page}");
+        }
+    }
     assert_eq!(siptrail.stop().await, Some(0));
+}
+
+/// A page without its markup.
+fn text(page: &str) -> String {
+    let parts = page.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text));
+    parts.collect::<Vec<_>>().join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A log without its registrations, and these.

@@ -13,6 +13,7 @@ pub mod repeats;
 pub mod row;
 #[cfg(test)]
 pub(crate) mod sample;
+mod talk;
 #[cfg(test)]
 mod text;
 pub mod unmet;
@@ -113,8 +114,9 @@ pub fn layout(flow: &Flow, messages: &[Message], told: &[Told], view: &View) -> 
     let range = (page - 1) * PAGE..(page * PAGE).min(shown.len());
     counts.here = range.len();
 
-    let drawing = drawing::Drawing::new(flow, messages, view, &columns, open.map(|at| shown[at].row));
-    let mut notes = note::Notes::new(flow, messages, &columns, view, &shown);
+    let holds = talk::holds(flow, messages);
+    let drawing = drawing::Drawing::new((flow, messages), view, &columns, &holds, open.map(|at| shown[at].row));
+    let mut notes = note::Notes::new((flow, messages), &columns, view, &holds, &shown);
     let mut lines = Vec::with_capacity(range.len() + range.len() / 8);
     let mut opened = None;
     for (at, entry) in shown.iter().enumerate().take(range.end) {

@@ -11,6 +11,7 @@ use super::columns::{Columns, colour};
 use super::entry::{Entry, Seen, is_answer, is_hit, status};
 use super::repeats::{sent_again, sightings, since_first};
 use super::row::{Delta, Label, Mark, Remark, Row, Sign};
+use super::talk::{self, Hold};
 use super::view::{RowId, View};
 use super::words::{Clock, duration, shortened};
 
@@ -27,6 +28,8 @@ pub struct Drawing<'a> {
     messages: &'a [Message],
     view: &'a View,
     columns: &'a Columns,
+    /// By row: what it holds or resumes.
+    holds: &'a HashMap<usize, Hold>,
     /// By transaction: the refusal of its INVITE, which its ACK is for.
     refusals: HashMap<usize, u16>,
     /// By leg: the row of the first ringing that reached its caller.
@@ -39,10 +42,10 @@ pub struct Drawing<'a> {
 impl<'a> Drawing<'a> {
     /// `open` is the flow's row whose detail is open.
     pub fn new(
-        flow: &'a Flow,
-        messages: &'a [Message],
+        (flow, messages): (&'a Flow, &'a [Message]),
         view: &'a View,
         columns: &'a Columns,
+        holds: &'a HashMap<usize, Hold>,
         open: Option<usize>,
     ) -> Self {
         let mut refusals = HashMap::new();
@@ -64,7 +67,7 @@ impl<'a> Drawing<'a> {
                 Some(_) => {}
             }
         }
-        Self { flow, messages, view, columns, refusals, rang, repaired, open }
+        Self { flow, messages, view, columns, holds, refusals, rang, repaired, open }
     }
 
     pub fn row(&self, entry: &Entry, before: Option<&Entry>, is_open: bool) -> Row {
@@ -201,7 +204,10 @@ impl<'a> Drawing<'a> {
             Kind::Sip if facts.method == "ACK" => {
                 self.refusals.get(&row.transaction).map_or(String::new(), |status| format!("to {status}"))
             }
-            Kind::Sip => String::new(),
+            Kind::Sip => {
+                let hold = self.holds.get(&entry.row).map(|hold| hold.label().to_owned());
+                hold.or_else(|| talk::label(message)).unwrap_or_default()
+            }
             Kind::Rest => path(facts.target.as_deref().unwrap_or_default()),
             Kind::Push => {
                 let provider = facts.push.as_ref().and_then(|push| push.provider.as_deref());

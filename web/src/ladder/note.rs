@@ -1,8 +1,8 @@
 //! Lines between rows: forks, silence, a new day, a re-INVITE.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use message::flow::{Flow, Fork};
+use message::flow::{Flow, Fork, NodeKind};
 use message::kind::Kind;
 use message::logged::Message;
 use record::time::{SECOND, Timestamp};
@@ -10,11 +10,14 @@ use record::time::{SECOND, Timestamp};
 use super::columns::{Columns, colour};
 use super::drawing::per_lane;
 use super::entry::{Entry, Seen, displayed, is_answer};
+use super::talk::{self, Hold};
 use super::view::{RowId, View};
 use super::words::duration;
 use crate::words::counted;
 
 const SILENCE: i64 = 5 * SECOND;
+/// How long a back-to-back agent may take to pass a request on.
+const PASSED_ON: i64 = 2 * SECOND;
 /// Letters that the word and the space around it take.
 const FORK: usize = 8;
 
@@ -33,7 +36,7 @@ pub enum Says {
     Silence(String),
     /// `2026-09-15`
     Day(String),
-    /// `re-INVITE from bob-web`
+    /// `re-INVITE from bob-web`, `bob-web puts the call on hold`
     Reinvite(String),
 }
 
@@ -98,6 +101,10 @@ pub struct Notes<'a> {
     messages: &'a [Message],
     columns: &'a Columns,
     view: &'a View,
+    /// By row: what it holds or resumes.
+    holds: &'a HashMap<usize, Hold>,
+    /// What was told of last, and when: a back-to-back agent passes it on as its own.
+    held: Option<(Hold, Timestamp)>,
     /// By the row they stand before, next one last.
     forks: Vec<&'a Fork>,
     /// Legs with a row in view.
@@ -109,14 +116,20 @@ pub struct Notes<'a> {
 }
 
 impl<'a> Notes<'a> {
-    pub fn new(flow: &'a Flow, messages: &'a [Message], columns: &'a Columns, view: &'a View, shown: &[Entry]) -> Self {
+    pub fn new(
+        (flow, messages): (&'a Flow, &'a [Message]),
+        columns: &'a Columns,
+        view: &'a View,
+        holds: &'a HashMap<usize, Hold>,
+        shown: &[Entry],
+    ) -> Self {
         let mut forks: Vec<&Fork> = flow.forks.iter().collect();
         forks.sort_by_key(|fork| std::cmp::Reverse(fork.before));
         let legs = shown.iter().map(|entry| flow.rows[entry.row].leg).collect();
         let mut repeats: Vec<Timestamp> =
             flow.rows.iter().flat_map(|row| &row.repeats).map(|at| displayed(flow, messages, *at)).collect();
         repeats.sort_unstable();
-        Self { flow, messages, columns, view, forks, legs, repeats, told: HashSet::new() }
+        Self { flow, messages, columns, view, holds, held: None, forks, legs, repeats, told: HashSet::new() }
     }
 
     /// The notes before a row; `skipped` rows between it and the one before it are out of view.
@@ -185,7 +198,10 @@ impl<'a> Notes<'a> {
     fn reinvite(&mut self, entry: &Entry) -> Option<Says> {
         let row = &self.flow.rows[entry.row];
         let facts = &self.messages[entry.message].facts;
-        if facts.kind != Kind::Sip || facts.method != "INVITE" || is_answer(&self.messages[entry.message], row.half) {
+        if facts.kind != Kind::Sip
+            || !["INVITE", "UPDATE"].contains(&&*facts.method)
+            || is_answer(&self.messages[entry.message], row.half)
+        {
             return None;
         }
         let sip = facts.sip.as_ref()?;
@@ -194,12 +210,13 @@ impl<'a> Notes<'a> {
         if !self.told.insert((facts.call_id.as_deref().unwrap_or_default(), sender, sip.cseq)) {
             return None;
         }
-        let held = sip
-            .sdp
-            .iter()
-            .flat_map(|sdp| &sdp.media)
-            .find(|media| matches!(media.direction.as_str(), "sendonly" | "recvonly" | "inactive"));
-        let held = held.map_or(String::new(), |media| format!(", {} {}", media.kind, media.direction));
-        Some(Says::Reinvite(format!("re-INVITE from {}{held}", self.flow.nodes[row.from].name)))
+        let Some(hold) = self.holds.get(&entry.row).copied() else {
+            let invite = facts.method == "INVITE";
+            return invite.then(|| Says::Reinvite(format!("re-INVITE from {}", self.flow.nodes[row.from].name)));
+        };
+        let before = self.held.replace((hold, entry.time));
+        let passed_on = self.flow.nodes[row.from].kind == NodeKind::Server
+            && before.is_some_and(|(other, at)| other == hold && entry.time.micros_since(at) < PASSED_ON);
+        (!passed_on).then(|| Says::Reinvite(hold.says(&talk::sender(entry.row, self.flow, self.messages))))
     }
 }

@@ -8,6 +8,7 @@ use super::headline::begun;
 use crate::ladder::columns::colour;
 use crate::ladder::view::View;
 use crate::ladder::words::duration;
+use crate::words::count;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Branch {
@@ -36,12 +37,55 @@ pub struct Cell {
     pub when: String,
 }
 
-/// One line a branch; none where nothing forked and no device is known.
-pub fn branches(flow: &Flow, messages: &[Message], view: &View) -> Vec<Branch> {
+/// Lines of a table that are read at a glance; beyond them those are folded that are alike.
+const GLANCE: usize = 6;
+/// Lines that are folded at least.
+const ALIKE: usize = 3;
+
+/// One line a branch, and those that are folded, under words that say how they are alike.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Branches {
+    pub shown: Vec<Branch>,
+    /// `12 more released`
+    pub folded: Vec<(String, Vec<Branch>)>,
+}
+
+/// None where nothing forked and no device is known.
+pub fn branches(flow: &Flow, messages: &[Message], view: &View) -> Branches {
     let begun = begun(flow, messages);
     let legs = flow.legs.iter().enumerate().filter(|(_, leg)| leg.parent.is_some());
     // Times count from the INVITE of the caller's that a branch was tried for.
-    legs.map(|(at, leg)| branch(at, leg, flow, leg.asked.or(begun).or(leg.begun), view)).collect()
+    folded(legs.map(|(at, leg)| branch(at, leg, flow, leg.asked.or(begun).or(leg.begun), view)).collect())
+}
+
+/// The first of its kind stays in sight, and so does whatever is good or bad.
+fn folded(all: Vec<Branch>) -> Branches {
+    let mut out = Branches::default();
+    if all.len() <= GLANCE {
+        return Branches { shown: all, ..out };
+    }
+    let alike = |one: &Branch, other: &Branch| {
+        (&one.outcome, one.status, &one.push.text) == (&other.outcome, other.status, &other.push.text)
+    };
+    let first = |at: usize| all.iter().position(|other| alike(other, &all[at])).unwrap_or(at);
+    let folds = |at: usize| {
+        let rest = all.iter().filter(|other| alike(other, &all[at])).count() - 1;
+        all[at].tone.is_empty() && rest >= ALIKE && first(at) != at
+    };
+    for (at, branch) in all.iter().enumerate() {
+        let group = first(at);
+        if !folds(at) {
+            out.shown.push(branch.clone());
+        } else if let Some((_, same)) = out.folded.iter_mut().find(|(_, same)| alike(&same[0], &all[group])) {
+            same.push(branch.clone());
+        } else {
+            out.folded.push((String::new(), vec![branch.clone()]));
+        }
+    }
+    for (says, same) in &mut out.folded {
+        *says = format!("{} more {}", count(same.len()), same[0].ended());
+    }
+    out
 }
 
 fn branch(at: usize, leg: &Leg, flow: &Flow, begun: Option<Timestamp>, view: &View) -> Branch {
@@ -117,7 +161,22 @@ fn words(outcome: Outcome, flow: &Flow) -> (String, &'static str, Option<&'stati
     (text.to_owned(), tone, glyph)
 }
 
+impl Branches {
+    pub fn is_empty(&self) -> bool {
+        self.shown.is_empty()
+    }
+}
+
 impl Branch {
+    /// `refused 486`, and `never woke` where there is more to say of its push.
+    fn ended(&self) -> String {
+        let status = self.status.map_or(String::new(), |status| format!(" {status}"));
+        match self.push.text.as_str() {
+            "not logged" | "not needed" => format!("{}{status}", self.outcome),
+            push => format!("{}{status}, push {push}", self.outcome),
+        }
+    }
+
     /// The cells between device and outcome, each with the head of its column.
     pub fn cells(&self) -> [(&'static str, &Cell); 3] {
         [("Push", &self.push), ("Rang", &self.rang), ("Final", &self.last)]
@@ -127,5 +186,48 @@ impl Branch {
 impl Cell {
     fn plain(text: &str) -> Self {
         Self { text: text.to_owned(), strong: false, when: String::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn branch(tag: usize, outcome: &str, tone: &'static str) -> Branch {
+        Branch {
+            tag: format!("B{tag}"),
+            colour: 1,
+            href: String::new(),
+            device: String::new(),
+            platform: String::new(),
+            push: Cell::plain("not logged"),
+            rang: Cell::plain("no"),
+            last: Cell::plain("none"),
+            outcome: outcome.into(),
+            status: None,
+            tone,
+            glyph: None,
+        }
+    }
+
+    fn drawn(outcomes: &[(&str, &'static str)]) -> (String, Vec<String>) {
+        let all = outcomes.iter().enumerate().map(|(at, (outcome, tone))| branch(at + 1, outcome, tone)).collect();
+        let Branches { shown, folded } = folded(all);
+        (
+            shown.into_iter().map(|branch| branch.tag).collect::<Vec<_>>().join(" "),
+            folded.into_iter().map(|one| one.0).collect(),
+        )
+    }
+
+    #[test]
+    fn of_many_devices_those_are_folded_that_are_alike() {
+        let released = ("released", "");
+        let mut many = vec![released; 14];
+        many[4] = ("answered", "good");
+        many[9] = ("still ringing", "bad");
+        many[11] = ("rang out", "");
+        assert_eq!(drawn(&many), ("B1 B5 B10 B12".into(), vec!["10 more released".to_owned()]));
+        assert_eq!(drawn(&[released; 6]), ("B1 B2 B3 B4 B5 B6".into(), Vec::new()), "all are seen at a glance");
+        assert_eq!(drawn(&[("no response", "bad"); 8]).1, Vec::<String>::new(), "what is wrong is never folded");
     }
 }

@@ -4,23 +4,26 @@ use std::sync::Arc;
 
 use askama::Template;
 use message::flow::Flow;
+use message::logged::Message;
 use record::id::MessageId;
 use record::time::Timestamp;
 use serde::Serialize;
-use store::scenario::{Scenario, Subject};
+use store::scenario::{Join, Scenario, Subject};
 
-use super::branches::{Branch, branches};
+use super::branches::{Branches, branches};
 use super::detail::{Content, Detail, detail};
 use super::empty::{Empty, empty};
 use super::evidence::Evidence;
-use super::headline::{Headline, headline};
+use super::header::headers;
+use super::headline::{Headline, Tried, headline};
 use super::judgement::{Judgement, Verdict, verdict};
 use super::problems::{Problems, problems};
 use super::text::Look;
 use super::tools::{Tools, link, tools};
 use crate::Error;
+use crate::ladder::columns::colour;
 use crate::ladder::note::Says;
-use crate::ladder::view::{Tab, View};
+use crate::ladder::view::{RowId, Tab, View};
 use crate::ladder::words::{Clock, duration, shortened};
 use crate::ladder::{Ladder, Line, PAGE, layout};
 use crate::page::{Frame, render};
@@ -67,11 +70,12 @@ struct ScenarioPage {
     last: String,
     ago: String,
     joined: Vec<Joined>,
+    tries: Vec<Attempt>,
     verdict: Option<Verdict>,
     problems: Problems,
     notices: Vec<String>,
     whose: String,
-    branches: Vec<Branch>,
+    branches: Branches,
     tools: Tools,
     ladder: Ladder,
     /// Behind `?m=ID` in the link of a row.
@@ -124,14 +128,27 @@ struct One<'a> {
     rest: &'a str,
 }
 
-/// A call that belongs here for a key it shares.
+/// Calls that belong here for a key they share.
 #[derive(Debug)]
 struct Joined {
-    tag: String,
+    /// Tags of legs, and their colours.
+    legs: Vec<(String, usize)>,
+    /// Where no leg is drawn.
     call_id: String,
-    space: String,
+    /// The leg whose call the key names: its tag and colour.
+    with: Option<(String, usize)>,
+    /// `its X-CID names`
+    because: String,
     value: String,
     sure: bool,
+    href: String,
+}
+
+/// One of several attempts of a caller.
+#[derive(Debug)]
+struct Attempt {
+    at: String,
+    says: String,
     href: String,
 }
 
@@ -170,10 +187,11 @@ fn template(asked: &Asked, ladder: Ladder, path: String, detail: Option<Detail>)
         title: title(&head),
         last: Clock::of(scenario.row.last, view.zone).to_the_second(),
         ago: ago(scenario.row.last, *now),
-        joined: joined(scenario, flow, view),
+        joined: joined(scenario, flow, messages, view),
+        tries: head.tries.iter().map(|tried| attempt(tried, flow, messages, view)).collect(),
         problems: problems(flow, messages, view),
         notices: notices(asked, &ladder),
-        whose: head.callee.as_ref().map_or("Branches".into(), |callee| format!("Devices of {callee}")),
+        whose: whose(&head, flow),
         branches: branches(flow, messages, view),
         tools: tools(flow, &ladder, view),
         rest: rest(view),
@@ -335,25 +353,77 @@ fn ago(last: Timestamp, now: Timestamp) -> String {
     if age < 0 { format!("{} ahead of the clock here", duration(-age)) } else { format!("{} ago", duration(age)) }
 }
 
-fn joined(scenario: &Scenario, flow: &Flow, view: &View) -> Vec<Joined> {
+/// Of a diverted call, and of several calls, they are those of several people.
+fn whose(head: &Headline, flow: &Flow) -> String {
+    match &head.callee {
+        Some(callee) if head.forwarded.is_empty() && flow.course.callers.len() < 2 => format!("Devices of {callee}"),
+        _ => "Devices".into(),
+    }
+}
+
+fn joined(scenario: &Scenario, flow: &Flow, messages: &[Message], view: &View) -> Vec<Joined> {
     // A call alone carries its keys, too, but they joined nothing.
     let several = scenario.calls.len() > 1;
     let calls = scenario.calls.iter().filter(|_| several).filter_map(|call| Some((call, call.joined_by.as_ref()?)));
     // An answer that names no call is there by its request, and says nothing more.
     let calls = calls.filter(|(call, by)| call.call_id != by.message.to_string());
-    let joined = calls.map(|(call, by)| {
-        let leg = flow.legs.iter().find(|leg| leg.call_id == call.call_id);
-        let open = Some(crate::ladder::view::RowId { message: by.message, answer: false });
-        Joined {
-            tag: leg.map_or(String::new(), |leg| leg.tag.clone()),
+    let leg_of = |call_id: &str| {
+        let leg = flow.legs.iter().position(|leg| leg.call_id == call_id)?;
+        Some((flow.legs[leg].tag.clone(), colour(leg)))
+    };
+    let mut out: Vec<Joined> = Vec::new();
+    for (call, by) in calls {
+        let leg = leg_of(&call.call_id);
+        let message = messages.iter().find(|message| message.id == by.message);
+        let because = because(by, message);
+        let alike = |one: &&mut Joined| !one.legs.is_empty() && one.value == by.value && one.because == because;
+        if let (Some(leg), Some(one)) = (&leg, out.iter_mut().find(alike)) {
+            one.legs.push(leg.clone());
+            continue;
+        }
+        let open = Some(RowId { message: by.message, answer: false });
+        out.push(Joined {
+            legs: leg.clone().into_iter().collect(),
             call_id: call.call_id.clone(),
-            space: by.space.clone(),
+            with: leg_of(&by.value).filter(|with| by.space == "call" && Some(with) != leg.as_ref()),
+            because,
             value: by.value.clone(),
             sure: by.sure,
             href: format!("{}#m{}", link(&View { open, page: None, ..view.clone() }), by.message),
-        }
+        });
+    }
+    out
+}
+
+/// The header that bore the key, by its own name: `X-CID names`.
+fn because(by: &Join, message: Option<&Message>) -> String {
+    let bore = message.and_then(|message| {
+        let bytes = message.body();
+        let holds = |value: &[u8]| {
+            let value = String::from_utf8_lossy(value).replace("%40", "@").to_lowercase();
+            value.contains(&by.value.to_lowercase())
+        };
+        headers(bytes)
+            .0
+            .into_iter()
+            .find(|header| !header.name.eq_ignore_ascii_case("call-id") && holds(&bytes[header.value.clone()]))
     });
-    joined.collect()
+    match (bore, by.space.as_str()) {
+        (Some(header), "call") => format!("{} names", shortened(&header.name, LONGEST)),
+        (Some(header), _) => format!("{} is the same:", shortened(&header.name, LONGEST)),
+        (None, "call") => "message names the Call-ID".to_owned(),
+        (None, space) => format!("{space} is the same:"),
+    }
+}
+
+fn attempt(tried: &Tried, flow: &Flow, messages: &[Message], view: &View) -> Attempt {
+    let id = tried.row.map(|row| RowId::new(messages[flow.rows[row].message].id, flow.rows[row].half));
+    let href = |id| format!("{}#m{id}", link(&View { open: Some(id), page: None, ..view.clone() }));
+    Attempt {
+        at: tried.at.map_or(String::new(), |at| Clock::of(at, view.zone).exact()),
+        says: tried.says.clone(),
+        href: id.map_or(String::new(), href),
+    }
 }
 
 fn pages(ladder: &Ladder, view: &View) -> Pages {

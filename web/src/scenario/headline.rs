@@ -1,7 +1,7 @@
 //! What came of a scenario, as its course says it: in words for the page's head, never a verdict.
 
 use message::event::CallClass;
-use message::flow::{Caller, End, Flow, Got, Outcome as Ended, Row};
+use message::flow::{Caller, End, Flow, Got, Half, Outcome as Ended, Row, Trouble, Try, Winner};
 use message::kind::Kind;
 use message::logged::Message;
 use record::time::Timestamp;
@@ -10,12 +10,15 @@ use store::scenario::{Scenario, ScenarioRow};
 
 use super::evidence::Evidence;
 use super::judgement::Judgement;
+use super::problems::request;
 use crate::ladder::entry::is_answer;
 use crate::ladder::words::{duration, shortened};
 use crate::words::{Came, Outcome};
 
 /// Letters of a reason phrase, which may be a million.
 const LONGEST: usize = 200;
+/// Attempts that are listed.
+const MOST_TRIES: usize = 12;
 
 /// The words of the page's head.
 #[derive(Clone, PartialEq, Debug)]
@@ -25,9 +28,22 @@ pub struct Headline {
     pub class: &'static str,
     pub caller: Option<String>,
     pub callee: Option<String>,
+    /// Whom the call went on to, one after another.
+    pub forwarded: Vec<String>,
     /// `answered by bob-web, ended by alice`
     pub says: String,
     pub facts: Vec<Fact>,
+    /// Where the caller tried more than once: each attempt, in order.
+    pub tries: Vec<Tried>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tried {
+    pub at: Option<Timestamp>,
+    /// `refused 486 Busy Here after 3.20 s`
+    pub says: String,
+    /// The row of its answer.
+    pub row: Option<usize>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -51,10 +67,12 @@ pub fn headline(
     let caller = flow.course.first().filter(|_| row.class == CallClass::Call);
     Headline {
         state: crate::words::outcome(&came(row, flow)),
-        says: caller.map_or_else(|| head.says(), |caller| forwarded(caller) + &head.says_of(caller)),
+        says: caller.map_or_else(|| head.says(), |caller| head.says_of(caller)),
         class: row.class.name(),
         caller: flow.caller.clone().or_else(|| row.caller.clone()),
         callee: flow.callee.clone().filter(|_| !row.class.is_daily()).or_else(|| crate::words::callee(row).cloned()),
+        forwarded: caller.and_then(Caller::last).map_or(Vec::new(), |last| last.forwarded_to.clone()),
+        tries: caller.map_or(Vec::new(), tries),
         facts: head.facts(caller, evidence).into_iter().chain(judged(judgement)).collect(),
     }
 }
@@ -116,8 +134,41 @@ impl Head<'_> {
                 let who = self.flow.caller.as_deref().unwrap_or("the caller");
                 format!("not answered, cancelled by {who}{}", self.though_answered())
             }
-            status => format!("{}{}", refused(status, &got.reason), self.though_answered()),
+            status => {
+                let after = self.though_answered();
+                let after = if after.is_empty() {
+                    self.after(got, caller.last().is_some_and(|last| last.rang.is_some()))
+                } else {
+                    after
+                };
+                format!("{}{after}", refused(status, &got.reason))
+            }
         }
+    }
+
+    /// What had failed last before the caller was refused: a look-up, or, where nothing rang, a push.
+    fn after(&self, got: &Got, rang: bool) -> String {
+        let failed = self.flow.course.problems_at(self.read_to).filter(|problem| {
+            let row = &self.flow.rows[problem.row];
+            row.kind != Kind::Sip
+                && !(rang && row.kind == Kind::Push)
+                && problem.time <= got.time
+                && problem.row != got.row
+        });
+        let said = failed.last().map(|problem| {
+            let row = &self.flow.rows[problem.row];
+            let asked = match row.pair.filter(|_| is_answer(&self.messages[row.message], row.half)) {
+                Some(pair) if row.half != Half::Response => self.flow.rows[pair].message,
+                _ => row.message,
+            };
+            let what = request(&self.messages[asked], row.kind);
+            match problem.what {
+                Trouble::Refused(status) if row.kind == Kind::Push => format!("{what} was refused with {status}"),
+                Trouble::Refused(status) => format!("{what} said {status}"),
+                _ => format!("{what} got no answer"),
+            }
+        });
+        said.map_or(String::new(), |said| format!(" after {said}"))
     }
 
     /// A device answered, and the caller never got that.
@@ -129,7 +180,7 @@ impl Head<'_> {
     fn says_unanswered(&self, caller: &Caller) -> String {
         let problems = self.flow.course.problems_at(self.read_to);
         let sent = problems.filter(|problem| problem.leg == caller.leg).find_map(|problem| match problem.what {
-            message::flow::Trouble::Unanswered { sent } if self.is_invite(problem.row) => Some(sent),
+            Trouble::Unanswered { sent } if self.is_invite(problem.row) => Some(sent),
             _ => None,
         });
         match (sent, caller.last().and_then(|last| last.rang)) {
@@ -148,9 +199,7 @@ impl Head<'_> {
     fn says_answered(&self, caller: &Caller) -> String {
         let mut says = "answered".to_owned();
         if let Some(winner) = &caller.winner {
-            let by = winner.node.map(|node| self.node(node).to_owned());
-            let by = by.or_else(|| winner.leg.map(|leg| self.flow.legs[leg].target.clone()));
-            match (by, winner.picked_up) {
+            match (self.winner(winner), winner.picked_up) {
                 (Some(by), Some(_)) => says = format!("picked up by {by}"),
                 (Some(by), None) => says = format!("answered by {by}"),
                 (None, _) => {}
@@ -169,6 +218,12 @@ impl Head<'_> {
             Some((_, End::Open { .. })) | None => ", no BYE logged".into(),
         };
         says
+    }
+
+    /// The device or machine that answered.
+    fn winner(&self, winner: &Winner) -> Option<String> {
+        let by = winner.node.map(|node| self.node(node).to_owned());
+        by.or_else(|| winner.leg.map(|leg| self.flow.legs[leg].target.clone()))
     }
 
     /// Of all that is no call.
@@ -208,6 +263,8 @@ impl Head<'_> {
             let answered = got.filter(|got| got.status < 300);
             let inferred = got.filter(|got| got.inferred);
             let says = "No hop of the caller shows a final answer: this is what a proxy would choose of the branches";
+            let by = caller.winner.as_ref().filter(|_| answered.is_some());
+            add("Answered by", by.and_then(|winner| self.winner(winner)), "");
             add("Answered after", since(answered.map(|got| got.time)), "");
             add("Result", inferred.map(|got: &Got| format!("{} inferred from the branches", got.status)), says);
             if let Some((answered, End::Bye { time, by, .. } | End::Transferred { time, by, .. })) = caller.connected {
@@ -216,12 +273,6 @@ impl Head<'_> {
             }
             let cancelled = last.and_then(|last| last.cancelled).filter(|_| answered.is_none());
             add("Cancelled after", since(cancelled), "");
-            let tries = caller.tries.len();
-            add(
-                "Tries",
-                (tries > 1).then(|| format!("{tries}, the last counts")),
-                "INVITEs under one Call-ID, one after another",
-            );
         }
         let text = evidence.says();
         facts.push(Fact { name: "Evidence", text, good: evidence.is_whole(), title: evidence.details() });
@@ -229,10 +280,22 @@ impl Head<'_> {
     }
 }
 
-/// Whom a diverted call went on to.
-fn forwarded(caller: &Caller) -> String {
-    let users = caller.last().map_or(&[][..], |last| &last.forwarded_to);
-    if users.is_empty() { String::new() } else { format!("forwarded to {}, ", users.join(", then ")) }
+/// One line an attempt, where there are several.
+fn tries(caller: &Caller) -> Vec<Tried> {
+    let tried = |tried: &Try| {
+        let got = tried.result.as_ref();
+        let says = match got.map(|got| (got.status, &got.reason)) {
+            Some((200..300, _)) => "answered".to_owned(),
+            Some((487, _)) if tried.cancelled.is_some() => "cancelled by the caller".to_owned(),
+            Some((status, reason)) => refused(status, reason),
+            None => "no final answer logged".to_owned(),
+        };
+        let after = got.zip(tried.begun).map(|(got, begun)| duration(got.time.micros_since(begun)));
+        let after = after.map_or(String::new(), |after| format!(" after {after}"));
+        Tried { at: tried.begun, says: says + &after, row: got.map(|got| got.row) }
+    };
+    let several = caller.tries.len() > 1;
+    caller.tries.iter().filter(|_| several).take(MOST_TRIES).map(tried).collect()
 }
 
 fn refused(status: u16, reason: &str) -> String {

@@ -53,17 +53,26 @@ pub fn problems(flow: &Flow, messages: &[Message], view: &View) -> Problems {
     Problems { told, more }
 }
 
+/// A request by its method, of REST with its path.
+pub fn request(message: &Message, kind: Kind) -> String {
+    match (&message.facts.target, kind) {
+        (Some(target), Kind::Rest) => {
+            let path = target.split('?').next().unwrap_or_default();
+            shortened(&format!("{} {path}", message.facts.method), LONGEST)
+        }
+        (_, Kind::Push) => "the push".to_owned(),
+        _ => shortened(&message.facts.method, LONGEST),
+    }
+}
+
 /// `BYE to bob was not answered, sent 11 times`
 fn says(problem: &Problem, flow: &Flow, messages: &[Message]) -> String {
     let row = &flow.rows[problem.row];
     let message = &messages[row.message];
     let (from, to) = (&flow.nodes[row.from].name, &flow.nodes[row.to].name);
-    let what = |message: &Message| match (&message.facts.target, message.kind) {
-        (Some(target), Kind::Rest) => {
-            let path = target.split('?').next().unwrap_or_default();
-            shortened(&format!("{} {path}", message.facts.method), LONGEST)
-        }
-        _ => shortened(&message.facts.method, LONGEST),
+    let what = |message: &Message| match message.kind {
+        Kind::Push => shortened(&message.facts.method, LONGEST),
+        kind => request(message, kind),
     };
     let times = |sent: usize| if sent > 1 { format!(", sent {} times", count(sent)) } else { String::new() };
     match problem.what {

@@ -165,6 +165,7 @@ fn the_head_says_what_the_logs_show() {
         texts(&page, ".facts div"),
         [
             "Rang after162 ms",
+            "Answered bybob-web",
             "Answered after12.9 s",
             "Lasted32.0 s",
             "Ended bybob-web, BYE",
@@ -191,12 +192,79 @@ fn a_call_joined_by_a_key_says_which_and_links_to_the_message_that_bore_it() {
     assert_eq!(
         texts(&page, ".joined li"),
         [
-            "other@proxy-1 joined by X-CID 6f2a90c1d8@alice-ios",
-            "more@proxy-1 likely joined by X-CID 6f2a90c1d8@alice-ios"
+            "other@proxy-1 belongs to this call because its X-CID is the same: 6f2a90c1d8@alice-ios",
+            "more@proxy-1 probably belongs to this call because its X-CID is the same: 6f2a90c1d8@alice-ios"
         ]
     );
     assert_eq!(attrs(&page, ".joined a", "href"), vec![format!("?m={0}#m{0}", s.messages[4].id); 2]);
     assert_eq!(texts(&page, ".facts div:last-child dd"), ["1 source, 1 gap"]);
+}
+
+#[test]
+fn a_diverted_call_is_a_chain_and_attempts_stand_one_below_the_other() {
+    use message::flow::{Got, Try};
+    let mut s = forked_call();
+    let caller = &mut s.flow.course.callers[0];
+    caller.tries[0].forwarded_to = vec!["carol".into(), "dave".into()];
+    let busy = |ms: i64, status| {
+        let (begun, time) = (Timestamp(NOON), Timestamp(NOON + ms * 1000));
+        let result = Some(Got { status, reason: "Busy Here".into(), time, row: 3, inferred: false });
+        Try { begun: Some(begun), result, ..Try::default() }
+    };
+    caller.tries.insert(0, busy(900, 486));
+    let page = page(&s, "");
+    assert_eq!(
+        texts(&page, "h1"),
+        ["alice to bob forwarded to carol forwarded to dave: answered by bob-web, ended by bob-web"]
+    );
+    assert_eq!(
+        texts(&page, ".tries li"),
+        [
+            "12:00:00.000000 UTC refused 486 Busy Here after 900 ms",
+            "12:00:01.102000 UTC answered after 12.9 s this one counts"
+        ]
+    );
+    let id = id_of(&s, 3);
+    assert_eq!(attrs(&page, ".tries a", "href")[0], format!("?m={id}#m{id}"));
+}
+
+#[test]
+fn what_had_failed_last_stands_behind_the_refusal() {
+    use message::flow::{Problem, Trouble};
+    let mut s = forked_call();
+    let caller = &mut s.flow.course.callers[0];
+    (caller.winner, caller.connected) = (None, None);
+    let got = caller.tries[0].result.as_mut().unwrap();
+    (got.status, got.reason) = (403, "Forbidden".into());
+    let (row, time) = (3, s.flow.rows[3].time);
+    let problem = |what| Problem { row, time, due: time, leg: 0, what };
+    let says = |s: &Sample| texts(&page(s, ""), "h1").remove(0);
+    assert_eq!(says(&s), "alice to bob: refused 403 Forbidden");
+    s.flow.course.problems = vec![problem(Trouble::Refused(401))];
+    assert_eq!(says(&s), "alice to bob: refused 403 Forbidden after POST /v1/route said 401");
+    s.flow.course.problems = vec![problem(Trouble::Unanswered { sent: 1 })];
+    assert_eq!(says(&s), "alice to bob: refused 403 Forbidden after POST /v1/route got no answer");
+}
+
+#[test]
+fn what_is_wrong_with_a_header_stands_beside_it() {
+    use message::sip::Fault;
+    let mut s = forked_call();
+    let head = s.messages[0].head as usize;
+    let via = s.messages[0].body().windows(4).position(|part| part == b"Via:").unwrap();
+    s.messages[0].facts.faults = [("branch", via), ("cseq_mismatch", 900), ("missing_from", 900)]
+        .map(|(what, at)| Fault { what: what.into(), at: at as u32 })
+        .to_vec();
+    assert!(head > 0);
+    let id = id_of(&s, 0);
+    let parsed = page(&s, &format!("m={id}"));
+    assert_eq!(texts(&parsed, ".pane .fault"), ["it names another method than the first line", "the branch is empty"]);
+    assert_eq!(texts(&parsed, ".pane .flag"), ["It has no From."]);
+    let raw = page(&s, &format!("m={id}&tab=raw"));
+    assert_eq!(
+        texts(&raw, ".pane .flag"),
+        ["Via: the branch is empty.", "CSeq: it names another method than the first line.", "It has no From."]
+    );
 }
 
 #[test]
