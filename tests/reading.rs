@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::browser::{READY, ROWS, row};
+use super::browser::{READY, ROWS};
 use super::support::{Browser, eventually, recorded};
 
 const WIDTHS: [(u64, u64); 2] = [(1400, 1400), (390, 844)];
