@@ -71,6 +71,8 @@ pub struct Row {
     pub transaction: usize,
     /// Row of the request that a response answers; or the response row of a request.
     pub pair: Option<usize>,
+    /// Of a request without an answer: one that could be its own, and could be another's, went by. Nobody can tell.
+    pub unclear: bool,
     /// Its hop, if it is an INVITE that opens a dialog, an answer to one, its CANCEL, or the ACK to a refusal.
     pub hop: Option<usize>,
     /// Its dialog, in the course.
@@ -165,6 +167,7 @@ fn draw(messages: &[Message], clocks: &Clocks, resolver: Resolver) -> Flow {
             repeat_sightings: fold.repeat_sightings,
             transaction: transactions.of(transaction),
             pair: pairs.of[index],
+            unclear: pairs.of[index].is_none() && pairs.sure[index] == pair::Certainty::CannotTell,
             hop: tree.of.get(&scene.transaction[message]).copied(),
             dialog: dialogs[index],
             on_first_hop: ends_of_way[index].0,

@@ -268,6 +268,9 @@ impl Shown<'_, '_> {
         // The sender's log shows it as it comes in, the receiver's as it goes out.
         let row = &ground.flow.rows[self.instance.start];
         let hop = (row.to, row.from);
+        if row.unclear {
+            return Expected { hop: Some(hop), blind: Some(Why::UnclearAnswer), ..Expected::default() };
+        }
         let mut found = Expected { hop: Some(hop), blind: Some(Why::NoLog), ..Expected::default() };
         for (node, ways) in [(row.from, &[holds::Way::In][..]), (row.to, &[holds::Way::PassedOn, holds::Way::Own][..])]
         {

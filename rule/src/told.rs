@@ -153,6 +153,9 @@ impl std::fmt::Display for Why {
         match self {
             Self::NeverLogged { log, what } => write!(f, "{} is not known to log {what}", log.source),
             Self::NoLog => f.write_str("no machine on this way has a log that would show it"),
+            Self::UnclearAnswer => f.write_str(
+                "several requests were open when an answer came that says not whose it is: an id such as X-Request-ID would",
+            ),
             Self::NeverRegistered => f.write_str("no REGISTER has shown this device"),
             Self::Silent(logs) => write!(f, "nothing is reported of {}", names(logs)),
             Self::GivenUp => f.write_str("neither an ending nor a missed step came"),

@@ -110,6 +110,8 @@ pub enum Why {
     NeverLogged { log: Log, what: String },
     /// No machine on this way has a log.
     NoLog,
+    /// An answer went by that could be its own or another's: nothing says which.
+    UnclearAnswer,
     /// No REGISTER has shown this device.
     NeverRegistered,
     /// Nothing has been reported of these logs for a while.

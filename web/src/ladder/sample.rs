@@ -120,6 +120,7 @@ impl Sample {
             repeat_sightings: Vec::new(),
             transaction,
             pair: request,
+            unclear: false,
             hop: None,
             dialog: None,
             on_first_hop: true,
