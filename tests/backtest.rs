@@ -154,7 +154,7 @@ async fn rules_are_tried(location: Location, database: &str, url: Option<&str>) 
         bye-propagates          7 judged  6 ok  1 failed (bye-unanswered 1)
         rest-answers            3 judged  3 ok
         registration            1 judged  1 ok
-        No call was one for invite-without-push, second-answer-released.
+        Nothing was judged by invite-without-push, second-answer-released.
 
         would have sent 1 mail to oncall about answered-no-ack (no-ack): TIME (1 scenario)
         would have sent 1 mail to oncall about loser-released (still-ringing): TIME (1 scenario)
@@ -240,7 +240,7 @@ async fn rules_are_tried_beside_a_watch_without_routes_and_without_a_config() {
     answer-reaches-caller  1 judged  1 ok
     bye-propagates         1 judged  1 ok
     own                    1 judged  1 failed (answered 1)
-    No call was one for push-wakes-device, invite-without-push, loser-released, second-answer-released, rest-answers, registration.
+    Nothing was judged by push-wakes-device, invite-without-push, loser-released, second-answer-released, rest-answers, registration.
 
     Nobody would have been mailed, as there are no routes (--routes FILE; docs/alerts.md has an example).
     With one route for all failures:

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use message::clock::Clocks;
 use message::flow::flow_by;
 use record::id::ScenarioId;
-use record::time::{MINUTE, Timestamp};
+use record::time::{DAY, HOUR, MINUTE, Timestamp};
 use rule::evidence::Read;
 use rule::holds::AllHolds;
 use rule::told::{Seen, Told};
@@ -30,6 +30,10 @@ pub use mails::{About, Sent};
 
 /// Calls that are judged together.
 const TOGETHER: usize = 200;
+
+/// Calls are looked for that began so long before the time at least, and at most; otherwise as long before it as it lasts.
+const SHORTEST: i64 = 2 * HOUR;
+const LONGEST: i64 = 2 * DAY;
 
 /// How far it goes at most.
 #[derive(Clone, Copy, Debug)]
@@ -105,19 +109,23 @@ pub async fn run(
     let agents = store.agents().await?;
     let read = judging::read_of(&agents, book.set.defaults.source.silent_after, now);
     let beside = Arc::new(Beside { book: Arc::clone(&book), holds: store.all_holds().await?, read });
-    let mut all = All::default();
-    let mut after = None;
-    loop {
+    let (mut all, mut last) = (All::default(), None);
+    // Not all that went on for long is looked for: most of what began so much earlier was over by then.
+    let before = now.micros_since(since).clamp(SHORTEST, LONGEST);
+    let mut after = Some((Timestamp(since.0.saturating_sub(before)), ScenarioId(0)));
+    while let Some(place) = after {
         let is_enough = all.calls >= bounds.calls || started.elapsed() >= bounds.time;
         let most = if is_enough { 1 } else { TOGETHER.min(bounds.calls - all.calls) };
-        let page = store.calls_since(since, after, most).await?;
-        let Some(&(began, last)) = page.last() else { break };
+        let page = store.calls_since(since, place, most).await?;
+        after = page.next;
         if is_enough {
-            all.ends_at = Some(after.map_or(began, |(began, _)| began));
+            let is_more = !page.calls.is_empty() || after.is_some();
+            all.ends_at = is_more.then_some(last.unwrap_or(place.0));
             break;
         }
-        after = Some((began, last.id));
-        let due: Vec<_> = page.into_iter().map(|(_, due)| due).collect();
+        let Some(&(began, _)) = page.calls.last() else { continue };
+        last = Some(began);
+        let due: Vec<_> = page.calls.into_iter().map(|(_, due)| due).collect();
         let (calls, clocks) = with_what_is_beside(store, store.past_messages(&due).await?).await?;
         let beside = Arc::clone(&beside);
         let judging = tokio::task::spawn_blocking(move || -> Vec<Past> {

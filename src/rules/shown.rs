@@ -80,7 +80,7 @@ fn tallies(tried: &Backtest) -> Vec<String> {
     let mut lines: Vec<String> = used.iter().map(line).collect();
     if !unused.is_empty() {
         let names: Vec<&str> = unused.iter().map(|tally| tally.rule.as_str()).collect();
-        lines.push(format!("No call was one for {}.", names.join(", ")));
+        lines.push(format!("Nothing was judged by {}.", names.join(", ")));
     }
     lines
 }
@@ -308,7 +308,7 @@ mod tests {
 
         call-completes   1,240 judged  1,101 ok  126 business  13 cannot tell (edge is not known to log ACK)
         answered-no-ack  1,216 judged  1,188 ok  25 failed (no-ack 25)  2 late  1 open
-        No call was one for rest-answers.
+        Nothing was judged by rest-answers.
 
         would have sent 3 mails to oncall-voice about answered-no-ack (no-ack): 12:05 (11 scenarios), 12:10 (3, 1 resolved), 12:15 (2 resolved)
         would have mailed nobody about call-completes (server): 1 scenario

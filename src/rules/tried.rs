@@ -47,7 +47,7 @@ pub async fn run(asked: Try) -> anyhow::Result<()> {
     let tell = |calls: usize, began: Timestamp| progress.tell(calls, began);
     let tried = backtest::run(&store, Arc::clone(&book), (since, until), Bounds::default(), tell).await?;
     progress.end();
-    let shown = if tried.calls > 0 {
+    let shown = if tried.calls > 0 || tried.ends_at.is_some() {
         shown::tried(&tried, &book, (since, until), asked.all)
     } else {
         shown::nothing(&place(&location), since, store.newest_call().await?)

@@ -7,7 +7,7 @@ use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use crate::backend::with_pool;
-use crate::search::LONGEST;
+use crate::search::{LOOKS, Place};
 use crate::settle::{Due, MOST, READ};
 use crate::{Error, Store};
 
@@ -19,24 +19,35 @@ struct Past {
     first: i64,
 }
 
+/// ` from …`: so many calls after a place.
+macro_rules! push_next {
+    ($query:expr, $first:expr, $id:expr, $most:expr) => {{
+        $query.push(" from scenario where merged_into is null and class = ").push_bind(CallClass::Call.code());
+        $query.push(" and first >= ").push_bind($first.0).push(" and (first, id) > (").push_bind($first.0);
+        $query.push(", ").push_bind($id.0).push(") order by first, id limit ").push_bind($most);
+    }};
+}
+
+/// Calls in the order in which they began, with when that was: together with its id it is its place.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PastCalls {
+    pub calls: Vec<(Timestamp, Due)>,
+    /// From where there may be more.
+    pub next: Option<Place>,
+}
+
 impl Store {
-    /// Calls with a message since a time, in the order in which they began, from a place on; fewer than `most` where they are
-    /// large, and none at the end. Each with when it began: together with its id, that is its place.
-    pub async fn calls_since(
-        &self,
-        from: Timestamp,
-        after: Option<(Timestamp, ScenarioId)>,
-        most: usize,
-    ) -> Result<Vec<(Timestamp, Due)>, Error> {
-        let (first, id) = after.unwrap_or((Timestamp(from.0.saturating_sub(LONGEST)), ScenarioId(0)));
+    /// Calls with a message since a time, from a place on; fewer than `most` where they are large, or few among those that
+    /// began then.
+    pub async fn calls_since(&self, from: Timestamp, after: Place, most: usize) -> Result<PastCalls, Error> {
+        let (first, id) = after;
         let rows: Vec<Past> = with_pool!(self.backend, pool => {
-            let mut q = QueryBuilder::<Db>::new("select id, version, messages, first from scenario");
-            q.push(" where merged_into is null and class = ").push_bind(CallClass::Call.code());
-            q.push(" and first >= ").push_bind(first.0);
-            q.push(" and (first, id) > (").push_bind(first.0).push(", ").push_bind(id.0).push(") and last >= ");
-            q.push_bind(from.0).push(" and messages <= ").push_bind(MOST);
+            let mut q = QueryBuilder::<Db>::new("select id, version, messages, first from (select id, version, messages, first, last");
+            push_next!(q, first, id, LOOKS);
+            q.push(") as looked where last >= ").push_bind(from.0).push(" and messages <= ").push_bind(MOST);
             q.push(" order by first, id limit ").push_bind(most as i64).build_query_as().fetch_all(pool).await?
         });
+        let found = rows.len();
         let mut all = 0;
         let fits = |row: &Past| {
             let is_first = all == 0;
@@ -44,12 +55,26 @@ impl Store {
             is_first || all <= READ
         };
         let call = |row: Past| {
-            (
-                Timestamp(row.first),
-                Due { id: ScenarioId(row.id), version: row.version, class: CallClass::Call, from: None, again: true },
-            )
+            let (id, class, from) = (ScenarioId(row.id), CallClass::Call, None);
+            (Timestamp(row.first), Due { id, version: row.version, class, from, again: true })
         };
-        Ok(rows.into_iter().take_while(fits).map(call).collect())
+        let calls: Vec<_> = rows.into_iter().take_while(fits).map(call).collect();
+        let is_cut = found == most || calls.len() < found;
+        let next = match calls.last().filter(|_| is_cut) {
+            Some((first, due)) => Some((*first, due.id)),
+            None => self.last_looked_at(after).await?,
+        };
+        Ok(PastCalls { calls, next })
+    }
+
+    /// The last of the calls that one question looks at, if there are as many.
+    async fn last_looked_at(&self, (first, id): Place) -> Result<Option<Place>, Error> {
+        let last: Option<(i64, i64)> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select first, id");
+            push_next!(q, first, id, 1);
+            q.push(" offset ").push_bind(LOOKS - 1).build_query_as().fetch_optional(pool).await?
+        });
+        Ok(last.map(|(first, id)| (Timestamp(first), ScenarioId(id))))
     }
 
     /// When the newest call began.

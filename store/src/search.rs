@@ -118,7 +118,7 @@ macro_rules! push_prefixes {
 use {push_prefix, push_prefixes};
 
 /// Scenarios of a class that one question looks at.
-const LOOKS: i64 = 5_000;
+pub(crate) const LOOKS: i64 = 5_000;
 /// A scenario in a range of time began at most this long before it.
 pub(crate) const LONGEST: i64 = 2 * DAY;
 

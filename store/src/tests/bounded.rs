@@ -8,6 +8,7 @@ use message::event::CallClass;
 use message::kind::Kind;
 use message::said::Said;
 use message::summary::Summary;
+use record::id::ScenarioId;
 use record::time::{MINUTE, SECOND, Timestamp};
 use rule::verdict::Outcome;
 use tracing::field::{Field, Visit};
@@ -26,6 +27,9 @@ const SCENARIOS: i64 = 100_000;
 const STEPS: u64 = 1_500_000;
 /// Rows that one part of a plan touches.
 const ROWS: f64 = 25_000.0;
+
+/// Calls since then, from the first one that there is: all of them, or none of those that are looked at.
+const PAST: [i64; 2] = [0, SCENARIOS * 900];
 
 /// Text of both databases, but for how numbers become bytes and where they come from.
 async fn fill(store: &Store) {
@@ -184,7 +188,7 @@ async fn no_list_takes_more_steps_than_it_may_on_sqlite() {
             let page = store.search(&filter, before, 50).await.unwrap();
             let took = steps.load(Ordering::Relaxed);
             assert!(took < STEPS, "{took} steps before {before:?}: {filter:?}");
-            let middle = (Timestamp(NOON.0 + SCENARIOS * 500), record::id::ScenarioId(SCENARIOS / 2));
+            let middle = (Timestamp(NOON.0 + SCENARIOS * 500), ScenarioId(SCENARIOS / 2));
             let Some(next) = page.next else { break };
             before = Some(next.min(middle));
         }
@@ -198,6 +202,12 @@ async fn no_list_takes_more_steps_than_it_may_on_sqlite() {
     steps.store(0, Ordering::Relaxed);
     store.totals().await.unwrap();
     assert!(steps.load(Ordering::Relaxed) < 20_000, "home counts nothing that grows");
+    for from in PAST {
+        steps.store(0, Ordering::Relaxed);
+        let past = store.calls_since(Timestamp(NOON.0 + from), (NOON, ScenarioId(0)), 200).await.unwrap();
+        let took = steps.load(Ordering::Relaxed);
+        assert!(took < STEPS && past.next.is_some(), "{took} steps: {past:?}");
+    }
     store.close().await;
 }
 
@@ -294,6 +304,11 @@ async fn no_list_touches_more_rows_than_it_may_on_postgresql() {
     }
     store.totals().await.unwrap();
     check("home".into()).await;
+    for from in PAST {
+        let past = store.calls_since(Timestamp(NOON.0 + from), (NOON, ScenarioId(0)), 200).await.unwrap();
+        assert!(past.next.is_some());
+        check(format!("calls since {from}")).await;
+    }
     let seen = seen.into_inner();
     assert!(seen > 50, "{seen} plans were seen");
     store.close().await;
@@ -333,7 +348,7 @@ async fn a_list_that_looks_no_further_goes_on_to_its_end() {
     let (found, _) =
         rows(Filter { person: Some("bob9".into()), to: Some(Timestamp(NOON.0 + 92 * SECOND)), ..any() }).await;
     assert_eq!(found, 1 + 10 + 100 + 1000 + 2000);
-    let newer = Filter { since: Some((Timestamp(NOON.0 + 99_990_000), record::id::ScenarioId(99_990))), ..any() };
+    let newer = Filter { since: Some((Timestamp(NOON.0 + 99_990_000), ScenarioId(99_990))), ..any() };
     assert_eq!(store.search(&newer, None, 50).await.unwrap().rows.len(), 10);
 
     let mut after = None;

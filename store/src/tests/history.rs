@@ -4,7 +4,7 @@ use message::event::CallClass;
 use message::kind::Kind;
 use message::logged::Message;
 use record::id::{MessageId, ScenarioId};
-use record::time::{HOUR, SECOND, Timestamp};
+use record::time::{DAY, HOUR, SECOND, Timestamp};
 
 use super::fixture::{File, NOON, correlate, postgres, says, sqlite};
 use crate::rulebook::Rulebook;
@@ -27,15 +27,15 @@ async fn log(store: &Store) -> File {
     file
 }
 
+/// Those of a day before, too.
 async fn calls(store: &Store, from: Timestamp) -> Vec<(Timestamp, ScenarioId)> {
-    let mut calls = Vec::new();
-    loop {
-        let page = store.calls_since(from, calls.last().copied(), 2).await.unwrap();
-        if page.is_empty() {
-            return calls;
-        }
-        calls.extend(page.iter().map(|(began, due)| (*began, due.id)));
+    let (mut calls, mut after) = (Vec::new(), Some((Timestamp(from.0 - DAY), ScenarioId(0))));
+    while let Some(place) = after {
+        let page = store.calls_since(from, place, 2).await.unwrap();
+        calls.extend(page.calls.iter().map(|(began, due)| (*began, due.id)));
+        after = page.next;
     }
+    calls
 }
 
 async fn are_read_beside_their_writer(store: &Store, location: &Location) {
@@ -69,7 +69,14 @@ async fn nothing_is_written(store: &Store, location: &Location) {
     file.log(store, [says("b", 3, "PUSH").kind(Kind::Push)]).await;
     correlate(store, 100).await;
     let reader = Store::open_to_read(location).await.unwrap();
-    let calls: Vec<_> = reader.calls_since(at(0), None, 10).await.unwrap().into_iter().map(|(_, due)| due).collect();
+    let calls: Vec<_> = reader
+        .calls_since(at(0), (at(0), ScenarioId(0)), 10)
+        .await
+        .unwrap()
+        .calls
+        .into_iter()
+        .map(|(_, due)| due)
+        .collect();
     let messages = reader.past_messages(&calls).await.unwrap();
     assert_eq!(messages.iter().map(|(_, messages)| messages.len()).sum::<usize>(), 5);
     let refused = reader.keep_rulebook(&Rulebook::default(), NOON).await.unwrap_err().to_string();
