@@ -40,13 +40,23 @@ impl Faulty {
     }
 
     pub fn settings(&self, more: &str) -> Settings {
-        settings(&format!("server = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\n{more}", self.port))
+        settings(&self.toml(more))
+    }
+
+    pub fn toml(&self, more: &str) -> String {
+        format!("server = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\n{more}", self.port)
     }
 
     /// With a login; the password lies beside what was delivered.
     pub fn settings_of_a_user(&self, more: &str) -> Settings {
         let file = password_file(self.dir.path());
         self.settings(&format!("user = \"siptrail\"\npassword_file = \"{}\"\n{more}", file.display()))
+    }
+
+    /// What it was asked that begins so, with the rest of each line.
+    pub fn asked(&self, what: &str) -> Vec<String> {
+        let said = self.said.lock().expect("lines");
+        said.iter().filter_map(|line| line.strip_prefix(what)).map(|rest| rest.trim().to_owned()).collect()
     }
 
     /// It was asked what begins so, so many times.

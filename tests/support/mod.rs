@@ -4,6 +4,7 @@ mod api;
 mod application;
 mod browser;
 mod lab;
+pub mod made;
 mod mail;
 mod oncall;
 mod postgres;

@@ -54,12 +54,15 @@ class Handler:
         return "250 2.1.5 OK"
 
     async def handle_DATA(self, server, session, envelope):
-        (place / f"{next(numbers)}.eml").write_bytes(envelope.original_content)
+        number = next(numbers)
+        first = number == 1
+        (place / f"{number}.eml").write_bytes(envelope.original_content)
         say("CONTENT", ",".join(envelope.rcpt_tos))
+        say("FROM", session.host_name)
         if fault == "dropped-after-data":
             server.transport.abort()
             return "250 nobody reads this"
-        if fault == "silent-after-data":
+        if fault == "silent-after-data" or (fault == "silent-after-first" and first):
             await asyncio.sleep(600)
         if where == "content":
             if fault == "daily-limit":

@@ -9,9 +9,10 @@ use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use record::time::Timestamp;
+use record::time::{SECOND, Timestamp};
 use rule::logs::LogFault;
 use rule::syntax::Severity;
+use rule::verdict::Outcome;
 use store::alert::{Group, Item, ItemState, OF_A_LOG};
 use store::outgoing::{Mail, MailState};
 use store::rulebook::Rulebook;
@@ -19,6 +20,7 @@ use store::rulebook::Rulebook;
 use crate::ladder::unmet::{what, within};
 use crate::ladder::words::{duration, shortened};
 use crate::page::{Frame, Page};
+use crate::params::Params;
 use crate::sending::Sending;
 use crate::words::{count, counted};
 use crate::{Error, Site, outbox};
@@ -78,7 +80,8 @@ async fn one(State(site): State<Site>, Path(key): Path<String>, frame: Frame) ->
         sentence: row.says.clone(),
         counts: counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, (word, tone))| (count(n), word, tone)).collect(),
         common: common(&items),
-        more: items.len() > ITEMS,
+        // What failed last stands here; whoever failed before had begun by then.
+        more: items.get(ITEMS).map(|item| before(&group.key.rule, item.at, &frame)),
         items: items.iter().take(ITEMS).map(|item| Line::new(item, &frame)).collect(),
         mails: mails.iter().map(|mail| outbox::Row::new(mail, &frame)).collect(),
         not_sent: mails.iter().any(|mail: &Mail| mail.state == MailState::NotSent),
@@ -86,6 +89,13 @@ async fn one(State(site): State<Site>, Path(key): Path<String>, frame: Frame) ->
         frame,
     };
     Ok(Page(page).into_response())
+}
+
+/// The search that lists what a rule found in scenarios that began until then.
+fn before(rule: &str, until: Timestamp, frame: &Frame) -> String {
+    let to = frame.zone.field(Timestamp(until.0 - until.0.rem_euclid(SECOND) + SECOND));
+    let params = Params::default().with("to", to).with("outcome", Outcome::Failed.name()).with("rule", rule);
+    frame.to_with("/search", &params)
 }
 
 #[derive(Template)]
@@ -110,7 +120,8 @@ struct One {
     /// `push_provider=apns`, and in how many of them.
     common: Vec<(String, String)>,
     items: Vec<Line>,
-    more: bool,
+    /// Where the others are.
+    more: Option<String>,
     mails: Vec<outbox::Row>,
     not_sent: bool,
     api: String,

@@ -1,0 +1,192 @@
+//! Collectors that are killed while they judge, report and send: each failure is reported once, by one mail that arrives.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::{Connection, PgConnection, Row};
+
+use crate::support::made::{self, End};
+use crate::support::{Api, Database, Exim, Faulty, Oncall, Siptrail, eventually, readable, said, with_least};
+
+/// A burst is a log of its own, of an environment of its own, whose failures are one group.
+const BURSTS: usize = 6;
+/// By which it is learned that acknowledgements are logged.
+const WELL: usize = 20;
+const BROKEN: usize = 15;
+const SECOND: i64 = 1_000_000;
+
+/// The log of a burst that ended two minutes ago.
+fn burst(name: &str, well: usize, broken: usize) -> String {
+    let begins = collector::ingest::now().0 - 180 * SECOND;
+    let mut records = Vec::new();
+    for nth in 0..well + broken {
+        let (kind, end) = if nth < well { ("well", End::Well) } else { ("broken", End::NoAck) };
+        made::call(&mut records, begins + nth as i64 * SECOND, &format!("{name}-{kind}-{nth}"), end);
+    }
+    made::log(records)
+}
+
+fn one_database(dir: &std::path::Path, database: &Database) -> String {
+    let url = dir.join("url");
+    std::fs::write(&url, database.url()).expect("written");
+    format!("postgres_url_file = \"{}\"", url.display())
+}
+
+#[tokio::test]
+async fn two_collectors_that_are_killed_in_turn_report_each_failure_once() {
+    let (exim, database) = (Exim::start().await, Database::make("senders").await);
+    let dir = tempfile::tempdir().expect("a directory");
+    let env = |nth| format!("[[env]]\nname = \"site-{nth}\"\nsource = \"*burst-{nth}*\"\n");
+    let envs = (0..BURSTS).map(env).collect::<Vec<_>>().concat();
+    let mail = with_least(&exim.toml(&format!("{}{envs}", exim.trusted())));
+    let routes =
+        "[defaults]\ngroup_wait = \"2s\"\ngroup_interval = \"2s\"\n[budget]\nper_hour = 1000\nper_day = 1000\n";
+    let sites = [0, 1].map(|_| Oncall::make(&mail, &one_database(dir.path(), &database), routes));
+    let mut running: Vec<Siptrail> = sites.iter().map(|site| site.start("collector")).collect();
+    let agents = sites.each_ref().map(|site| site.start("agent"));
+    for collector in &running {
+        collector.api().await;
+    }
+    for nth in 0..BURSTS {
+        let name = format!("burst-{nth}");
+        // The other one answers meanwhile, and takes over what this one had leased.
+        let (killed, answers) = (nth % 2, (nth + 1) % 2);
+        let api = running[answers].api().await;
+        let before = far(&api, &exim, nth).await.expect("how far it is");
+        std::fs::write(sites[nth % 2].logs().join(format!("{name}.log")), burst(&name, WELL, BROKEN)).expect("written");
+        eventually("it is under way", || async {
+            let now = far(&api, &exim, nth).await?;
+            if now > before { Ok(()) } else { Err(format!("{before} before, {now} now")) }
+        })
+        .await;
+        running.remove(killed).kill_9();
+        running.insert(killed, sites[killed].start("collector"));
+    }
+    let mut connection = PgConnection::connect(&database.url()).await.expect("connected");
+    let connection = tokio::sync::Mutex::new(&mut connection);
+    let made: Vec<String> = eventually("each failure is in one group, and in one mail that is sent", || async {
+        let mut connection = connection.lock().await;
+        let count =
+            "select (select count(*) from alert_group), (select count(*) from alert_item where reported is not null),
+            (select count(distinct scenario_id) from alert_item), (select count(*) from mail_outbox where state <> 1)";
+        let row = sqlx::query(count).fetch_one(&mut **connection).await.map_err(|error| error.to_string())?;
+        let counts: [i64; 4] = [0, 1, 2, 3].map(|at| row.get(at));
+        let all = (BURSTS * BROKEN) as i64;
+        if counts != [BURSTS as i64, all, all, 0] {
+            return Err(format!("{counts:?}"));
+        }
+        let ids = sqlx::query("select message_id from mail_outbox").fetch_all(&mut **connection).await;
+        Ok(ids.map_err(|error| error.to_string())?.iter().map(|row| row.get(0)).collect())
+    })
+    .await;
+    let mails = exim.delivered("oncall", made.len()).await;
+    let mut listed: BTreeMap<String, usize> = BTreeMap::new();
+    let mut by_id: BTreeMap<String, &String> = BTreeMap::new();
+    for mail in &mails {
+        let id = said(mail, "Message-ID:").concat();
+        // What was on its way to the server when its sender was killed comes once more, and is the same.
+        if let Some(before) = by_id.insert(id, mail) {
+            assert_eq!(content(before), content(mail));
+            continue;
+        }
+        for id in new(mail) {
+            *listed.entry(id).or_default() += 1;
+        }
+    }
+    assert_eq!(by_id.keys().cloned().collect::<BTreeSet<_>>(), made.into_iter().collect());
+    assert_eq!(listed.len(), BURSTS * BROKEN);
+    assert!(listed.values().all(|times| *times == 1), "{listed:?}");
+    let calls = Api::at(&sites[0].url).scenarios("&class=call").await.expect("calls");
+    assert_eq!(calls.len(), BURSTS * (WELL + BROKEN));
+    for (collector, agent) in running.into_iter().zip(agents) {
+        let said = collector.said();
+        assert!(!said.iter().any(|line| line.contains("deadlock") || line.contains("database")), "{said:#?}");
+        assert_eq!((agent.stop().await, collector.stop().await), (Some(0), Some(0)));
+    }
+    database.drop().await;
+}
+
+/// Calls that are stored, groups of failures, or mails that have arrived, by turns.
+async fn far(api: &Api, exim: &Exim, turn: usize) -> Result<usize, String> {
+    match turn % 3 {
+        0 => Ok(api.scenarios("&class=call").await?.len()),
+        1 => Ok(api.get("/api/v1/alerts").await?["alerts"].as_array().map_or(0, Vec::len)),
+        _ => Ok(exim.delivered("oncall", 0).await.len()),
+    }
+}
+
+/// Without what servers write above it.
+fn content(mail: &str) -> &str {
+    mail.find("From: ").map_or(mail, |at| &mail[at..])
+}
+
+/// Scenarios that a mail lists as new.
+fn new(mail: &str) -> Vec<String> {
+    let mail = readable(mail);
+    let plain = mail.split("Content-Type: text/html").next().unwrap_or_default();
+    let lines =
+        plain.lines().skip_while(|line| line.trim() != "NEW").skip(1).take_while(|line| !line.trim().is_empty());
+    let head = |line: &str| {
+        let mut words = line.split_whitespace();
+        let number = words.next()?.parse::<usize>().ok();
+        number.and(words.next()).filter(|id| id.len() >= 8).map(str::to_owned)
+    };
+    lines.filter_map(head).collect()
+}
+
+/// Kills who waits for the answer to DATA, then `goes_on`, and sees the same mail come again.
+async fn killed_after_data(server: &Faulty, sites: &[Oncall], mut running: Vec<Siptrail>, restarts: bool) {
+    let agent = sites[0].start("agent");
+    std::fs::write(sites[0].logs().join("burst.log"), burst("held", WELL, 1)).expect("written");
+    let holder = eventually("a mail is on its way", || async {
+        let from = server.asked("FROM").into_iter().next().ok_or("nobody has sent one")?;
+        from.strip_prefix("site-").and_then(|rest| rest.split('.').next()?.parse::<usize>().ok()).ok_or(from)
+    })
+    .await;
+    running.remove(holder).kill_9();
+    if restarts {
+        running.push(sites[holder].start("collector"));
+    }
+    // It is another's after the lease of the one who had it.
+    let mails = eventually("it comes again", || async {
+        let mails = server.mails();
+        if mails.len() > 1 && server.asked("CONTENT").len() > 1 { Ok(mails) } else { Err(format!("{}", mails.len())) }
+    })
+    .await;
+    assert_eq!((mails.len(), mails[0] == mails[1]), (2, true), "{mails:#?}");
+    assert_eq!(new(&mails[0]).len(), 1);
+    let api: Api = running[0].api().await;
+    eventually("it is known that it was sent", || async {
+        let page = api.page("/outbox").await?;
+        if page.contains(">sent<") || page.contains("sent ") { Ok(()) } else { Err(page) }
+    })
+    .await;
+    assert_eq!(agent.stop().await, Some(0));
+    for collector in running {
+        assert_eq!(collector.stop().await, Some(0));
+    }
+    assert_eq!(server.mails().len(), 2);
+}
+
+fn site(server: &Faulty, database: &str, nth: usize) -> Oncall {
+    let mail = with_least(&server.toml(&format!("hostname = \"site-{nth}.example.com\"\n")));
+    Oncall::make(&mail, database, "[defaults]\ngroup_wait = \"1s\"\n")
+}
+
+#[tokio::test]
+async fn killed_before_the_server_has_said_that_it_took_a_mail_it_sends_it_again_on_sqlite() {
+    let server = Faulty::start("silent-after-first");
+    let data = tempfile::tempdir().expect("a directory");
+    let sites = [site(&server, &format!("data = \"{}\"", data.path().display()), 0)];
+    let running = vec![sites[0].start("collector")];
+    killed_after_data(&server, &sites, running, true).await;
+}
+
+#[tokio::test]
+async fn killed_before_the_server_has_said_that_it_took_a_mail_another_sends_it_again_on_postgresql() {
+    let (server, database) = (Faulty::start("silent-after-first"), Database::make("held").await);
+    let dir = tempfile::tempdir().expect("a directory");
+    let sites = [0, 1].map(|nth| site(&server, &one_database(dir.path(), &database), nth));
+    let running = sites.iter().map(|site| site.start("collector")).collect();
+    killed_after_data(&server, &sites, running, false).await;
+    database.drop().await;
+}
