@@ -23,6 +23,7 @@ use store::search::Filter;
 use store::source::SourceRow;
 use store::stream::Totals;
 
+use crate::ladder::words::duration;
 use crate::page::{Frame, Page};
 use crate::params::Params;
 use crate::reading::{Reading, Trouble, others};
@@ -115,7 +116,7 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         sorts: Vec::new(),
         all_ongoing: frame.to_with("/search", &ongoing_since(Timestamp(now.0 - LATELY), &frame)),
         more_ongoing: ongoing.next.is_some(),
-        ongoing: Row::list(&ongoing.rows, Order::Start, &frame),
+        ongoing: going_on(&ongoing.rows, now, &frame),
         everything: frame.to_with("/search", &in_all_classes(&Params::default())),
         now: frame.zone.full(now),
         zone: frame.zone.name(),
@@ -171,6 +172,19 @@ struct Home {
     everything: String,
     now: String,
     zone: &'static str,
+}
+
+/// Calls that go on: what they do now, and since when they talk.
+fn going_on(calls: &[ScenarioRow], now: Timestamp, frame: &Frame) -> Vec<Row> {
+    let mut rows = Row::list(calls, Order::Start, frame);
+    for (row, call) in rows.iter_mut().zip(calls) {
+        match (call.answered, call.rang) {
+            (Some(at), _) => row.lasted = format!("{} so far", duration(now.micros_since(at).max(0))),
+            (None, Some(_)) => row.outcome.text = "ringing".into(),
+            (None, None) => row.outcome.text = "trying".into(),
+        }
+    }
+    rows
 }
 
 /// A search for calls that go on.

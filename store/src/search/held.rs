@@ -18,8 +18,8 @@ use crate::{Error, Store, statement, stored};
 /// Scenarios whose messages are read in one go, and messages for one page.
 pub(super) const STRIDE: usize = 50;
 pub(super) const READS: usize = 20_000;
-/// Messages that are read at once, and of one stride.
-const ROWS: usize = 2_000;
+/// Messages that are read at once, and of a scenario that alone has more than a page reads.
+const ROWS: usize = 20_000;
 const MOST: usize = 60_000;
 /// A longer one is cut.
 const LONGEST: usize = 512;
@@ -61,6 +61,18 @@ impl Text {
     pub fn is_in_one(&self, messages: &[Message]) -> bool {
         messages.iter().any(|message| self.is_in(&message.raw))
     }
+}
+
+/// How many of these scenarios have together no more messages than may still be read for a page; at least one.
+pub(super) fn fitting(rows: &[ScenarioRow], read: &mut usize) -> usize {
+    let fits = |row: &&ScenarioRow| {
+        let goes_on = *read < READS;
+        if goes_on {
+            *read += usize::try_from(row.messages).unwrap_or(0);
+        }
+        goes_on
+    };
+    rows.iter().take_while(fits).count()
 }
 
 impl Store {

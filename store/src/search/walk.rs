@@ -107,7 +107,7 @@ impl Store {
         let Asked { filter, person, text, .. } = asked;
         let (mut part, mut read, mut messages) = (Part::default(), 0, 0);
         loop {
-            let Stride { mut rows, to, ends } = self.stride(&mut source, asked, limit).await?;
+            let Stride { mut rows, mut to, mut ends } = self.stride(&mut source, asked, limit).await?;
             if asked.reads() {
                 read += rows.len();
             }
@@ -125,7 +125,11 @@ impl Store {
             }
             rows.retain(|row| filter.is_judged(row) && filter.is_as(row));
             if let Some(text) = text {
-                messages += rows.iter().map(|row| usize::try_from(row.messages).unwrap_or(0)).sum::<usize>();
+                let fits = held::fitting(&rows, &mut messages);
+                if fits < rows.len() {
+                    rows.truncate(fits);
+                    (to, ends) = (rows.last().map(ScenarioRow::place), true);
+                }
                 let with = self.with_text(text, &rows).await?;
                 rows.retain(|row| row.subject.scenario().is_some_and(|id| with.contains(&id)));
             }

@@ -341,6 +341,7 @@ async fn a_list_that_looks_no_further_goes_on_to_its_end() {
     assert_eq!(rows(Filter { rule: Some("rare".into()), ..any() }).await.0, 1);
     // Five thousand of each class at a time, as far down as of both; and the few that are left.
     assert_eq!(rows(Filter { kind: Some(Kind::Media), ..any() }).await, (0, 11));
+    assert_eq!(rows(Filter { text: Some("z9hG4bK-nothing".into()), ..any() }).await, (0, 11));
     assert_eq!(rows(Filter { status: Some((503, 503)), ..any() }).await.0, 2_000);
     let (found, pages) = rows(Filter { person: Some("+49309999".into()), kind: Some(Kind::Sip), ..any() }).await;
     assert_eq!((found, pages), (11, 1));
