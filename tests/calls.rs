@@ -44,7 +44,16 @@ const EXPECTED: &[Expected] = &[
 
 /// Call-ID without its host, and what its page says, without markup.
 const STORIES: &[(&str, &[&str])] = &[
-    ("7e8d7fddca66b632", &["REFER to carol", "NOTIFY 100 Trying", "NOTIFY 200 OK"]),
+    (
+        "7e8d7fddca66b632",
+        &[
+            "1 possibly related call",
+            "after a REFER to this callee",
+            "REFER to carol",
+            "NOTIFY 100 Trying",
+            "NOTIFY 200 OK",
+        ],
+    ),
     (
         "b96c850224adbfda",
         &["to carol, in place of another call", "NOTIFY 200 OK", "D belongs with C because its Replaces names"],

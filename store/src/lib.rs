@@ -1,7 +1,7 @@
 //! Rows in SQLite or PostgreSQL. All SQL lives here; every difference between the two lives in `backend.rs`.
 //!
 //! Read in this order: [`append`] (what agents send), [`correlate`] (what it belongs to), [`scenario`], [`search`],
-//! `early` (what is read beside what is final), [`stream`], [`source`], `near_miss` and [`position`] (what is read), and
+//! `nearby` (calls of the same people), `early` (what is read beside what is final), [`stream`], [`source`], `near_miss` and [`position`] (what is read), and
 //! [`agent`] (who reads it); [`settle`], [`learned`] and [`clock`] (what is worked out and learned of it); [`verdict`],
 //! [`rulebook`], [`alert`] and [`outgoing`] (what rules say of it, and the mails that report it); `history` (what other
 //! rules would have said).
@@ -24,6 +24,7 @@ mod history;
 pub mod learned;
 mod messages;
 pub mod near_miss;
+mod nearby;
 pub mod outgoing;
 mod owner;
 mod page;

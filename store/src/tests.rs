@@ -10,6 +10,7 @@ mod daily;
 mod early;
 mod fixture;
 mod history;
+mod nearby;
 mod outbox;
 mod outgoing;
 mod position;

@@ -18,6 +18,7 @@ mod judgement;
 mod logged;
 mod parsed;
 mod problems;
+mod related;
 mod sdp;
 mod text;
 mod tools;
@@ -143,9 +144,11 @@ pub(crate) async fn live_view(site: &Site, subject: &Subject, query: &str) -> Re
     let view = View::parse(query);
     let evidence = evidence::of(&site.store, &*Reading::of(site).await?, &picture, view.zone).await?;
     let view = View { read_to: evidence.read_to(), ..view };
+    let related = related::related(&site.store, &picture, view.zone).await?;
     let (frame, now) = (Frame::bare(site), site.now());
     let asked = draw::Asked {
         picture,
+        related,
         evidence: evidence.clone(),
         judgement: judgement.clone(),
         view,
@@ -184,8 +187,9 @@ async fn answer(
     let evidence = evidence::of(&site.store, &*Reading::of(&site).await?, &picture, view.zone).await?;
     let view = View { read_to: evidence.read_to(), ..view };
     let judgement = Judgement::of(&site.store, &picture.scenario.row.subject).await?;
+    let related = related::related(&site.store, &picture, view.zone).await?;
     let now = site.now();
-    let asked = draw::Asked { picture, evidence, judgement, view, misread, frame, now };
+    let asked = draw::Asked { picture, related, evidence, judgement, view, misread, frame, now };
     let html = site.pictures.draw(move || draw(&asked)).await?;
     let mut response = ([(CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response();
     response.headers_mut().extend(cookie.map(|cookie| (SET_COOKIE, cookie)));

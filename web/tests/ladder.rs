@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use message::kind::Kind;
 use record::id::MessageId;
+use record::time::SECOND;
 use scraper::Html;
 
 use crate::fixture::{ALICE, PROXY, Record, SBC, Sip, call, forked, other, registration, sip};
@@ -191,4 +192,34 @@ async fn a_strangers_text_stays_text() {
     let typed = site.page(&format!("{path}?find=%22%3E%3Cscript%3E&leg=%3Cb%3E&node=%22x&cols=%3Ci%3E")).await;
     assert_nothing_inline(&typed, "typed");
     assert_eq!(texts(&typed, "main script").len(), 0);
+}
+
+#[tokio::test]
+async fn calls_of_the_same_people_around_it_are_named_with_what_they_share() {
+    let mut records = call(BEGUN, 1, "alice", "bob", 486, 0);
+    for (number, after, caller, callee) in [
+        (2, 10, "bob", "alice"),
+        (3, 20, "alice", "bob"),
+        (4, 30, "carol", "bob"),
+        (5, 40, "carol", "dave"),
+        (6, 900, "bob", "alice"),
+    ] {
+        records.extend(call(BEGUN + after * SECOND, number, caller, callee, 200, 5));
+    }
+    let (site, path, ids) = with(&records).await;
+    let page = site.page(&format!("{path}?zone=Europe/Berlin")).await;
+    assert_eq!(texts(&page, "details.joined summary"), ["3 possibly related calls"]);
+    assert_eq!(
+        texts(&page, "details.joined li"),
+        [
+            "alice to bob, answered: 20.0 s later, by and to the same people",
+            "bob to alice, answered: 10.0 s later, the other way round",
+            "carol to bob, answered: 30.0 s later, to the same callee"
+        ]
+    );
+    let first = attributes(&page, "details.joined a", "href").remove(0);
+    assert!(first.ends_with("?zone=Europe/Berlin"), "{first}");
+    assert_eq!(site.get(&first).await.status, StatusCode::OK);
+    let alone = site.page(&scenario_of(&site, *ids.last().unwrap()).await).await;
+    assert!(texts(&alone, "details.joined").is_empty());
 }

@@ -199,6 +199,13 @@ async fn no_list_takes_more_steps_than_it_may_on_sqlite() {
         let took = steps.load(Ordering::Relaxed);
         assert!(took < STEPS, "{took} steps: {filter:?}");
     }
+    // Somebody who calls without end, and those who are called once each.
+    for people in [["+49301", "bob77777"], ["nobody", "+493099999"]] {
+        steps.store(0, Ordering::Relaxed);
+        store.nearby(&people, NOON, Timestamp(NOON.0 + MINUTE)).await.unwrap();
+        let took = steps.load(Ordering::Relaxed);
+        assert!(took < 20_000, "{took} steps: calls near {people:?}");
+    }
     steps.store(0, Ordering::Relaxed);
     store.totals().await.unwrap();
     assert!(steps.load(Ordering::Relaxed) < 20_000, "home counts nothing that grows");
@@ -301,6 +308,10 @@ async fn no_list_touches_more_rows_than_it_may_on_postgresql() {
     for filter in message_lists() {
         store.messages(&filter, None, 50).await.unwrap();
         check(format!("{filter:?}")).await;
+    }
+    for people in [["+49301", "bob77777"], ["nobody", "+493099999"]] {
+        store.nearby(&people, NOON, Timestamp(NOON.0 + MINUTE)).await.unwrap();
+        check(format!("calls near {people:?}")).await;
     }
     store.totals().await.unwrap();
     check("home".into()).await;

@@ -18,6 +18,7 @@ use super::header::headers;
 use super::headline::{Headline, Tried, headline};
 use super::judgement::{Judgement, Verdict, verdict};
 use super::problems::{Problems, problems};
+use super::related::Related;
 use super::text::Look;
 use super::tools::{Tools, link, tools};
 use crate::Error;
@@ -41,6 +42,7 @@ const MOST_NOTICES: usize = 4;
 #[derive(Debug)]
 pub struct Asked {
     pub picture: Arc<Picture>,
+    pub related: Vec<Related>,
     pub evidence: Evidence,
     pub judgement: Judgement,
     pub view: View,
@@ -71,6 +73,7 @@ struct ScenarioPage {
     ago: String,
     joined: Vec<Joined>,
     tries: Vec<Attempt>,
+    related: Vec<Related>,
     verdict: Option<Verdict>,
     problems: Problems,
     notices: Vec<String>,
@@ -188,6 +191,7 @@ fn template(asked: &Asked, ladder: Ladder, path: String, detail: Option<Detail>)
         last: Clock::of(scenario.row.last, view.zone).to_the_second(),
         ago: ago(scenario.row.last, *now),
         joined: joined(scenario, flow, messages, view),
+        related: asked.related.clone(),
         tries: head.tries.iter().map(|tried| attempt(tried, flow, messages, view)).collect(),
         problems: problems(flow, messages, view),
         notices: notices(asked, &ladder),

@@ -98,6 +98,7 @@ fn asked(sample: &Sample, query: &str) -> Asked {
     let picture = Arc::new(picture(sample));
     Asked {
         now: picture.scenario.row.last,
+        related: Vec::new(),
         picture,
         evidence: Evidence::made(4, Vec::new()),
         judgement: Judgement::default(),
