@@ -149,13 +149,14 @@ fn field(name: &str, text: &str, look: Look, room: &mut Room) -> Option<Field> {
     Some(Field { name: name.to_owned(), value, href: String::new(), faults: Vec::new() })
 }
 
-/// What of a header field people look for: a Call-ID, the user of an address.
+/// What of a header field people look for: a Call-ID, the user of an address, a branch.
 fn sought(header: &Header, message: &Message, bytes: &[u8]) -> Option<String> {
     let sip = message.facts.sip.as_ref()?;
     let value = || String::from_utf8_lossy(&bytes[header.value.clone()]).into_owned();
     let user = |address: &NameAddr| Some(address.uri.user.clone()).filter(|user| !user.is_empty());
     match header.name.to_ascii_lowercase().as_str() {
         "call-id" => Some(value()).filter(|id| !id.is_empty()),
+        "via" => branch(&value()),
         "from" => user(sip.from.as_ref()?),
         "to" => user(sip.to.as_ref()?),
         "refer-to" => user(sip.refer_to.as_ref()?),
@@ -166,6 +167,12 @@ fn sought(header: &Header, message: &Message, bytes: &[u8]) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn branch(via: &str) -> Option<String> {
+    let (_, rest) = via.split_once("branch=")?;
+    let branch = rest.split([';', ',', ' ', '\t']).next().unwrap_or_default();
+    (!branch.is_empty()).then(|| branch.to_owned())
 }
 
 /// Empty: it is longer than anything that is looked for.
