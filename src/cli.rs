@@ -139,7 +139,7 @@ pub enum Rules {
     Check(Check),
     /// Say in plain English what rules and watches expect, and when they alert
     Explain(Explain),
-    /// Judge stored calls by rules: what would have failed, and which mails would have been sent. Nothing is changed
+    /// Judge stored calls, registrations and requests by rules: what would have failed, and which mails would have been sent. Nothing is changed
     #[command(after_help = TRY)]
     Test(Try),
 }

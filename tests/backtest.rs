@@ -144,7 +144,7 @@ async fn rules_are_tried(location: Location, database: &str, url: Option<&str>) 
     .await;
     insta::allow_duplicates! {
         insta::assert_snapshot!(alike(&said), @"
-        11 calls since DATE TIME, judged by 10 rules; nothing was changed. Times are UTC.
+        12 scenarios since DATE TIME, judged by 10 rules; nothing was changed. Times are UTC.
 
         call-completes         10 judged  7 ok  2 business  1 failed (server 1)
         answered-no-ack         8 judged  6 ok  2 failed (no-ack 2)

@@ -1,4 +1,4 @@
-//! What rules would have said of stored calls, and which mails would have been sent. All is read, and nothing is written.
+//! What rules would have said of stored calls, registrations and requests, and which mails would have been sent. All is read, and nothing is written.
 
 mod known;
 mod mails;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use message::clock::Clocks;
+use message::event::CallClass;
 use message::flow::flow_by;
 use record::id::ScenarioId;
 use record::time::{DAY, HOUR, MINUTE, Timestamp};
@@ -28,7 +29,9 @@ use crate::settle::{Call, with_what_is_beside};
 use known::{News, news};
 pub use mails::{About, Sent};
 
-/// Calls that are judged together.
+/// What is judged, as it is settled.
+const CLASSES: [CallClass; 4] = [CallClass::Call, CallClass::Registration, CallClass::Message, CallClass::Other];
+/// Scenarios that are judged together.
 const TOGETHER: usize = 200;
 
 /// Calls are looked for that began so long before the time at least, and at most; otherwise as long before it as it lasts.
@@ -96,8 +99,8 @@ pub struct Failure {
 /// Instances of a rule by the minute in which they began: those that failed, and those in which a step was judged.
 type Counts = BTreeMap<String, BTreeMap<i64, (i64, i64)>>;
 
-/// Judges calls with a message since a time, the oldest first. `tell` is told after some of them how many they are, and when
-/// the last one began.
+/// Judges what has a message since a time: calls first, the oldest first. `tell` is told after some of them how many they are,
+/// and when the last one began.
 pub async fn run(
     store: &Store,
     book: Arc<Book>,
@@ -108,33 +111,39 @@ pub async fn run(
     let started = Instant::now();
     let agents = store.agents().await?;
     let read = judging::read_of(&agents, book.set.defaults.source.silent_after, now);
-    let beside = Arc::new(Beside { book: Arc::clone(&book), holds: store.all_holds().await?, read });
+    let beside = Arc::new(Beside { book: Arc::clone(&book), holds: store.all_holds().await?, read, since });
     let (mut all, mut last) = (All::default(), None);
     // Not all that went on for long is looked for: most of what began so much earlier was over by then.
     let before = now.micros_since(since).clamp(SHORTEST, LONGEST);
-    let mut after = Some((Timestamp(since.0.saturating_sub(before)), ScenarioId(0)));
-    while let Some(place) = after {
-        let is_enough = all.calls >= bounds.calls || started.elapsed() >= bounds.time;
-        let most = if is_enough { 1 } else { TOGETHER.min(bounds.calls - all.calls) };
-        let page = store.calls_since(since, place, most).await?;
-        after = page.next;
-        if is_enough {
-            let is_more = !page.calls.is_empty() || after.is_some();
-            all.ends_at = is_more.then_some(last.unwrap_or(place.0));
-            break;
+    for class in CLASSES {
+        // A scenario of one day began at midnight at the earliest.
+        let before = if class.is_daily() { since.0.rem_euclid(DAY) } else { before };
+        let mut after = Some((Timestamp(since.0.saturating_sub(before)), ScenarioId(0)));
+        while let Some(place) = after {
+            let is_enough = all.calls >= bounds.calls || started.elapsed() >= bounds.time;
+            let most = if is_enough { 1 } else { TOGETHER.min(bounds.calls - all.calls) };
+            let page = store.calls_since(class, since, place, most).await?;
+            after = page.next;
+            if is_enough {
+                let is_more = !page.calls.is_empty() || after.is_some();
+                if is_more && all.ends_at.is_none() {
+                    all.ends_at = Some(last.unwrap_or(place.0));
+                }
+                break;
+            }
+            let Some(&(began, _)) = page.calls.last() else { continue };
+            last = Some(began);
+            let due: Vec<_> = page.calls.into_iter().map(|(_, due)| due).collect();
+            let (calls, clocks) = with_what_is_beside(store, store.past_messages(&due).await?).await?;
+            let beside = Arc::clone(&beside);
+            let judging = tokio::task::spawn_blocking(move || -> Vec<Past> {
+                let none = Clocks::default();
+                calls.iter().filter_map(|call| past(call, clocks.get(&call.hour).unwrap_or(&none), &beside)).collect()
+            });
+            all.calls += due.len();
+            all.add(judging.await.map_err(|error| Error::Settling(error.to_string()))?);
+            tell(all.calls, began);
         }
-        let Some(&(began, _)) = page.calls.last() else { continue };
-        last = Some(began);
-        let due: Vec<_> = page.calls.into_iter().map(|(_, due)| due).collect();
-        let (calls, clocks) = with_what_is_beside(store, store.past_messages(&due).await?).await?;
-        let beside = Arc::clone(&beside);
-        let judging = tokio::task::spawn_blocking(move || -> Vec<Past> {
-            let none = Clocks::default();
-            calls.iter().filter_map(|call| past(call, clocks.get(&call.hour).unwrap_or(&none), &beside)).collect()
-        });
-        all.calls += due.len();
-        all.add(judging.await.map_err(|error| Error::Settling(error.to_string()))?);
-        tell(all.calls, began);
     }
     let grouping = tokio::task::spawn_blocking(move || all.told(&book));
     grouping.await.map_err(|error| Error::Settling(error.to_string()))
@@ -145,6 +154,8 @@ struct Beside {
     book: Arc<Book>,
     holds: AllHolds,
     read: Read,
+    /// Of a day what began earlier is left out.
+    since: Timestamp,
 }
 
 /// What is said of one call.
@@ -158,14 +169,15 @@ struct Past {
 /// A call that nothing can be made of keeps no other from being judged.
 fn past(call: &Call, clocks: &Clocks, beside: &Beside) -> Option<Past> {
     let Call { due, messages, bindings, .. } = call;
-    let Beside { book, holds, read } = beside;
+    let Beside { book, holds, read, since } = beside;
     let work = || {
         let flow = flow_by(messages, clocks);
         // Every failure would have been news once.
         let then = messages.iter().map(|message| message.time).min().unwrap_or_default();
         let (class, from, read_to) = (due.class, due.from, call.read_to(read));
         let case = Case { class, from, read_to, flow: &flow, messages, bindings, holds, read, now: then };
-        let verdicts = judging::verdicts(book, &case);
+        let mut verdicts = judging::verdicts(book, &case);
+        verdicts.retain(|verdict| from.is_none() || flow.rows[verdict.start].time >= *since);
         let came = |verdict: &Verdict| {
             let minute = flow.rows[verdict.start].time.0.div_euclid(MINUTE);
             let more = match verdict.outcome {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use record::time::{HOUR, Timestamp};
 use rule::fault::Fault;
 use rule::prose;
 use rule::routes::Routes;
@@ -21,6 +22,8 @@ use crate::ingest::now;
 /// How often is looked whether a file changed.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// What began so long ago is judged again by rules that have changed: what failed earlier is not mailed any more.
+const AGAIN: i64 = HOUR;
 /// Bytes of a file of rules or routes.
 const LARGEST: u64 = 1 << 20;
 
@@ -104,7 +107,7 @@ impl Shelf {
 
     /// Reads what changed, until cancelled.
     pub async fn run(mut self, store: Store, cancel: CancellationToken) {
-        let mut kept = false;
+        let (mut kept, mut judged) = (false, self.now.borrow().clone());
         loop {
             if !kept || self.look() {
                 kept = match store.keep_rulebook(&self.shown(), now()).await {
@@ -114,6 +117,17 @@ impl Shelf {
                         false
                     }
                 };
+            }
+            let book = self.now.borrow().clone();
+            if book.set != judged.set {
+                // What was said by the rules before is said anew, as far as anybody still acts by it.
+                match store.judge_again(Timestamp(now().0.saturating_sub(AGAIN)), now()).await {
+                    Ok(scenarios) => {
+                        tracing::info!(scenarios, "the last hour is judged by the new rules");
+                        judged = book;
+                    }
+                    Err(error) => tracing::warn!(%error, "the last hour is not judged by the new rules yet"),
+                }
             }
             tokio::select! {
                 () = cancel.cancelled() => return,

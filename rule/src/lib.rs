@@ -6,8 +6,8 @@
 //! - `fault`: what is wrong in a file, with its place
 //! - `grammar`, `print`: the sentences of a rule, from text to values and back
 //! - `outcome`, `version`: which failure classes an ending can have; what a version is the hash of
-//! - `document`, `defaults`, `written`, `set`: TOML with places; what all rules share; one rule or watch; all files
-//! - `logs`: what may be wrong with a log itself
+//! - `document`, `defaults`, `written`, `logs`, `set`: TOML with places; what all rules share; one rule or watch; what may
+//!   be wrong with a log itself; all files
 //! - `routes`: who is mailed about which failures, and when
 //! - `phrase`, `prose`: patterns and times in plain English; a rule as prose
 //! - `holds`, `evidence`: what each log is known to hold; all that a judgement rests on

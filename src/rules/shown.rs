@@ -54,12 +54,12 @@ pub fn nothing(place: &str, since: Timestamp, newest: Option<Timestamp>) -> Stri
 }
 
 fn head(tried: &Backtest, book: &Book, since: Timestamp) -> String {
-    let calls = counted(many(tried.calls), "call");
+    let calls = counted(many(tried.calls), "scenario");
     let rules = counted(many(book.set.rules.len()), "rule");
     let head = format!("{calls} since {}, judged by {rules}; nothing was changed. Times are UTC.", minute(since));
     match tried.ends_at {
         Some(at) => format!(
-            "{head}\nThere are more: it ended with the call of {}, after as many as are judged at once. A shorter --since \
+            "{head}\nThere are more: it ended with what began at {}, after as many as are judged at once. A shorter --since \
              judges the newest.",
             minute(at)
         ),
@@ -304,7 +304,7 @@ mod tests {
             ],
         };
         insta::assert_snapshot!(tried(&told, &book(), window(), false), @"
-        1,240 calls since 2026-09-13 12:05, judged by 10 rules; nothing was changed. Times are UTC.
+        1,240 scenarios since 2026-09-13 12:05, judged by 10 rules; nothing was changed. Times are UTC.
 
         call-completes   1,240 judged  1,101 ok  126 business  13 cannot tell (edge is not known to log ACK)
         answered-no-ack  1,216 judged  1,188 ok  25 failed (no-ack 25)  2 late  1 open
@@ -341,8 +341,8 @@ mod tests {
         let told = Backtest { calls: 50_000, ends_at: Some(at(0)), tallies, failures: Vec::new(), mails };
         let book = Book::new(RuleSet::built_in(), None, Vec::new());
         insta::assert_snapshot!(tried(&told, &book, window(), false), @"
-        50,000 calls since 2026-09-13 12:05, judged by 10 rules; nothing was changed. Times are UTC.
-        There are more: it ended with the call of 2026-09-14 12:05, after as many as are judged at once. A shorter --since judges the newest.
+        50,000 scenarios since 2026-09-13 12:05, judged by 10 rules; nothing was changed. Times are UTC.
+        There are more: it ended with what began at 2026-09-14 12:05, after as many as are judged at once. A shorter --since judges the newest.
 
         answered-no-ack  1 judged  1 failed (no-ack 1)
 

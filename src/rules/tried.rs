@@ -94,7 +94,7 @@ impl Progress {
         }
         (self.next, self.is_shown) = (Instant::now() + NEXT, true);
         let began = began.to_utc().format("%Y-%m-%d %H:%M:%SZ");
-        let calls = counted(i64::try_from(calls).unwrap_or(i64::MAX), "call");
+        let calls = counted(i64::try_from(calls).unwrap_or(i64::MAX), "scenario");
         let mut out = std::io::stderr().lock();
         let _ = write!(out, "\r\x1b[K{calls} so far, the last of {began}").and_then(|()| out.flush());
     }

@@ -11,7 +11,7 @@ use rule::told::Told;
 use serde::{Deserialize, Serialize};
 
 pub use logs::{LogItem, Lost, OF_A_LOG};
-pub(crate) use write::{forget, merge, write};
+pub(crate) use write::{Failures, forget, merge, write};
 
 /// A failure, in the group of its key.
 #[derive(Clone, PartialEq, Eq, Debug)]

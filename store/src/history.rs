@@ -1,4 +1,4 @@
-//! Calls that are judged again as if they had just been settled: nothing is kept of it.
+//! Scenarios that are judged again as if they had just been settled: nothing is kept of it.
 
 use message::event::CallClass;
 use message::logged::Message;
@@ -21,14 +21,14 @@ struct Past {
 
 /// ` from …`: so many calls after a place.
 macro_rules! push_next {
-    ($query:expr, $first:expr, $id:expr, $most:expr) => {{
-        $query.push(" from scenario where merged_into is null and class = ").push_bind(CallClass::Call.code());
+    ($query:expr, $class:expr, $first:expr, $id:expr, $most:expr) => {{
+        $query.push(" from scenario where merged_into is null and class = ").push_bind($class.code());
         $query.push(" and first >= ").push_bind($first.0).push(" and (first, id) > (").push_bind($first.0);
         $query.push(", ").push_bind($id.0).push(") order by first, id limit ").push_bind($most);
     }};
 }
 
-/// Calls in the order in which they began, with when that was: together with its id it is its place.
+/// Scenarios in the order in which they began, with when that was: together with its id it is its place.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct PastCalls {
     pub calls: Vec<(Timestamp, Due)>,
@@ -37,13 +37,19 @@ pub struct PastCalls {
 }
 
 impl Store {
-    /// Calls with a message since a time, from a place on; fewer than `most` where they are large, or few among those that
+    /// Scenarios of a class with a message since a time, from a place on; fewer than `most` where they are large, or few among those that
     /// began then.
-    pub async fn calls_since(&self, from: Timestamp, after: Place, most: usize) -> Result<PastCalls, Error> {
+    pub async fn calls_since(
+        &self,
+        class: CallClass,
+        from: Timestamp,
+        after: Place,
+        most: usize,
+    ) -> Result<PastCalls, Error> {
         let (first, id) = after;
         let rows: Vec<Past> = with_pool!(self.backend, pool => {
             let mut q = QueryBuilder::<Db>::new("select id, version, messages, first from (select id, version, messages, first, last");
-            push_next!(q, first, id, LOOKS);
+            push_next!(q, class, first, id, LOOKS);
             q.push(") as looked where last >= ").push_bind(from.0).push(" and messages <= ").push_bind(MOST);
             q.push(" order by first, id limit ").push_bind(most as i64).build_query_as().fetch_all(pool).await?
         });
@@ -55,23 +61,24 @@ impl Store {
             is_first || all <= READ
         };
         let call = |row: Past| {
-            let (id, class, from) = (ScenarioId(row.id), CallClass::Call, None);
+            let id = ScenarioId(row.id);
+            let from = class.is_daily().then_some(Timestamp(row.first));
             (Timestamp(row.first), Due { id, version: row.version, class, from, again: true })
         };
         let calls: Vec<_> = rows.into_iter().take_while(fits).map(call).collect();
         let is_cut = found == most || calls.len() < found;
         let next = match calls.last().filter(|_| is_cut) {
             Some((first, due)) => Some((*first, due.id)),
-            None => self.last_looked_at(after).await?,
+            None => self.last_looked_at(class, after).await?,
         };
         Ok(PastCalls { calls, next })
     }
 
     /// The last of the calls that one question looks at, if there are as many.
-    async fn last_looked_at(&self, (first, id): Place) -> Result<Option<Place>, Error> {
+    async fn last_looked_at(&self, class: CallClass, (first, id): Place) -> Result<Option<Place>, Error> {
         let last: Option<(i64, i64)> = with_pool!(self.backend, pool => {
             let mut q = QueryBuilder::<Db>::new("select first, id");
-            push_next!(q, first, id, 1);
+            push_next!(q, class, first, id, 1);
             q.push(" offset ").push_bind(LOOKS - 1).build_query_as().fetch_optional(pool).await?
         });
         Ok(last.map(|(first, id)| (Timestamp(first), ScenarioId(id))))

@@ -24,6 +24,10 @@ use crate::{Error, Store, append};
 pub(crate) const READ: i64 = 20_000;
 /// A call of more is never settled: its list entry is that of its summary.
 pub(crate) const MOST: i64 = 50_000;
+/// Classes of scenarios that are settled.
+const SETTLED: [CallClass; 4] = [CallClass::Call, CallClass::Registration, CallClass::Message, CallClass::Other];
+/// Of each class, what is settled again when rules change, at most.
+const AGAIN: i64 = 10_000;
 /// So many at most are thought to be left of a day of which some is judged for good.
 const LEFT: i64 = 200;
 /// After a final answer or a BYE, and after anything else.
@@ -33,12 +37,9 @@ const QUIET: i64 = 5 * SECOND;
 /// When a scenario is to be settled after something came to it; `ends`: a final answer, or a BYE. Keepalives, subscriptions
 /// and publications never are.
 pub(crate) fn due(summary: &Summary, ends: bool, now: Timestamp) -> Option<Timestamp> {
-    let settled = match summary.class? {
-        CallClass::Call | CallClass::Message | CallClass::Other => big(summary.messages) <= MOST,
-        // Little of a day is read at once.
-        CallClass::Registration => true,
-        CallClass::Keepalive | CallClass::Subscription | CallClass::Publication => false,
-    };
+    let class = summary.class?;
+    // Little of a day is read at once.
+    let settled = SETTLED.contains(&class) && (class.is_daily() || big(summary.messages) <= MOST);
     settled.then(|| Timestamp(now.0.saturating_add(if ends { SOON } else { QUIET })))
 }
 
@@ -191,6 +192,26 @@ impl Store {
         verdict::write(&mut tx, &judged, now).await?;
         tx.commit().await?;
         Ok(kept)
+    }
+
+    /// What began since a time is settled again, as after a change of rules: the newest, up to some thousands. Gives how many.
+    pub async fn judge_again(&self, since: Timestamp, now: Timestamp) -> Result<u64, Error> {
+        let mut tx = self.backend.begin().await?;
+        let skip_locked = tx.skip_locked();
+        let mut again = 0;
+        for class in SETTLED {
+            again += with_transaction!(&mut tx, db => {
+                let mut q = QueryBuilder::<Db>::new("update scenario set version = version + 1, due = case when rest_until > ");
+                q.push_bind(now.0).push(" then rest_until else ").push_bind(now.0);
+                q.push(" end where id in (select id from scenario where merged_into is null and class = ");
+                q.push_bind(class.code()).push(" and first >= ").push_bind(since.0);
+                q.push(" and (settled is not null or lease_until > ").push_bind(now.0);
+                q.push(") order by first desc, id desc limit ").push_bind(AGAIN).push(skip_locked).push(")");
+                q.build().execute(&mut *db).await?.rows_affected()
+            });
+        }
+        tx.commit().await?;
+        Ok(again)
     }
 
     /// By agent and source: the event time to which its log is read, as its agent last said.

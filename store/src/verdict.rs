@@ -8,7 +8,7 @@ use rule::told::Told;
 use rule::verdict::Outcome;
 use sqlx::QueryBuilder;
 
-use crate::alert::{self, Alarm};
+use crate::alert::{self, Alarm, Failures};
 use crate::backend::{Transaction, with_pool, with_transaction};
 use crate::statement::{self, push_list};
 use crate::{Error, Store, blob};
@@ -103,7 +103,11 @@ struct BeforeRow {
 pub struct Counts(pub BTreeMap<Outcome, i64>);
 
 /// Writes what rules say of these scenarios, in the transaction that settles them.
-pub(crate) async fn write(tx: &mut Transaction, judged: &[(ScenarioId, &Judged)], now: Timestamp) -> Result<(), Error> {
+pub(crate) async fn write<'j>(
+    tx: &mut Transaction,
+    judged: &[(ScenarioId, &'j Judged)],
+    now: Timestamp,
+) -> Result<(), Error> {
     if judged.is_empty() {
         return Ok(());
     }
@@ -162,8 +166,12 @@ pub(crate) async fn write(tx: &mut Transaction, judged: &[(ScenarioId, &Judged)]
     }
     count(tx, changes).await?;
     let had_alarms = |id: i64| matches!(outcome(id), Some(Outcome::Failed | Outcome::Late));
-    let alarming: Vec<(ScenarioId, &Judged)> =
-        judged.iter().filter(|(id, judged)| !judged.alarms.is_empty() || had_alarms(id.0)).copied().collect();
+    let of = |(id, judged): &(ScenarioId, &'j Judged)| {
+        let Judged { alarms, told, window, .. } = *judged;
+        Failures { of: *id, alarms, told, begins: window.map(Window::begins) }
+    };
+    let alarming: Vec<Failures> =
+        judged.iter().filter(|(id, judged)| !judged.alarms.is_empty() || had_alarms(id.0)).map(of).collect();
     alert::write(tx, &alarming, now).await
 }
 

@@ -22,6 +22,8 @@ pub struct News {
     pub at: Timestamp,
     pub scenario: ScenarioId,
     pub leg: String,
+    /// Which of a day.
+    pub nth: i32,
     pub group: [u8; 8],
     pub what: What,
 }
@@ -57,8 +59,10 @@ pub fn news(book: &Book, case: &Case, scenario: ScenarioId, verdicts: &[Verdict]
     let mut news = Vec::new();
     for (rule, mut alarm) in alarms {
         let (at, late) = (known(rule, &alarm), late(rule, &alarm));
-        let (leg, group) = (alarm.item.told.leg.clone(), alarm.group.hash);
-        let mut learn = |at: Timestamp, what: What| news.push(News { at, scenario, leg: leg.clone(), group, what });
+        let told = &alarm.item.told;
+        let (leg, nth, group) = (told.leg.clone(), told.nth.unwrap_or_default(), alarm.group.hash);
+        let mut learn =
+            |at: Timestamp, what: What| news.push(News { at, scenario, leg: leg.clone(), nth, group, what });
         let causes = alarm.item.facts.iter().filter(|(name, _)| name == "because").filter_map(|(_, id)| first.get(id));
         let explained = match alarm.news {
             alert::News::Explained => causes.min().copied(),

@@ -67,20 +67,20 @@ struct Reporter<'b> {
 
 struct Open {
     look: Looking,
-    /// Scenarios and legs of its items.
-    known: HashSet<(ScenarioId, String)>,
+    /// Scenarios and legs of its items, and which of a day they are.
+    known: HashSet<(ScenarioId, String, i32)>,
     due: Option<Timestamp>,
 }
 
 impl Reporter<'_> {
     fn learn(&mut self, news: News) {
-        let News { at, scenario, leg, group, what } = news;
+        let News { at, scenario, leg, nth, group, what } = news;
         let open = self.groups.iter_mut().find(|open| open.look.group.key.hash == group);
         match (what, open) {
             (What::Failed(alarm), Some(open)) => open.add(scenario, *alarm, at),
             (What::Failed(alarm), None) => self.groups.push(Open::new(scenario, *alarm, at)),
-            (What::Late, Some(open)) => open.change(scenario, &leg, ItemState::Late, at),
-            (What::Explained, Some(open)) => open.change(scenario, &leg, ItemState::Gone, at),
+            (What::Late, Some(open)) => open.change((scenario, &leg, nth), ItemState::Late, at),
+            (What::Explained, Some(open)) => open.change((scenario, &leg, nth), ItemState::Gone, at),
             (What::Late | What::Explained, None) => {}
         }
     }
@@ -234,7 +234,7 @@ impl Open {
             lease_until: Timestamp(0),
         };
         let due = Some(Timestamp(now.0.saturating_add(alarm.wait)));
-        let known = HashSet::from([(scenario, alarm.item.told.leg.clone())]);
+        let known = HashSet::from([name(scenario, &alarm)]);
         let items = vec![item(scenario, alarm, now)];
         let look =
             Looking { group, items, mind: Mind::default(), shares: Shares::default(), causes: BTreeSet::default() };
@@ -242,7 +242,7 @@ impl Open {
     }
 
     fn add(&mut self, scenario: ScenarioId, alarm: Alarm, now: Timestamp) {
-        if !self.known.insert((scenario, alarm.item.told.leg.clone())) {
+        if !self.known.insert(name(scenario, &alarm)) {
             return;
         }
         let group = &mut self.look.group;
@@ -258,8 +258,8 @@ impl Open {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
 
-    fn change(&mut self, scenario: ScenarioId, leg: &str, state: ItemState, now: Timestamp) {
-        let own = self.look.items.iter_mut().find(|item| item.scenario == scenario && item.leg == leg);
+    fn change(&mut self, of: (ScenarioId, &str, i32), state: ItemState, now: Timestamp) {
+        let own = self.look.items.iter_mut().find(|item| (item.scenario, item.leg.as_str(), item.nth) == of);
         // What was mailed of a symptom stands.
         let Some(item) = own.filter(|item| state != ItemState::Gone || item.reported.is_none()) else { return };
         let changed = item.reported.filter(|at| *at >= now).map_or(now, |at| Timestamp(at.0 + 1));
@@ -281,6 +281,11 @@ impl Open {
         *mind = decision.mind;
         self.due = decision.due.filter(|_| !decision.closed);
     }
+}
+
+fn name(scenario: ScenarioId, alarm: &Alarm) -> (ScenarioId, String, i32) {
+    let told = &alarm.item.told;
+    (scenario, told.leg.clone(), told.nth.unwrap_or_default())
 }
 
 fn item(scenario: ScenarioId, alarm: Alarm, now: Timestamp) -> Item {

@@ -56,7 +56,7 @@ fn group(rule: &str, class: &str) -> GroupKey {
 
 fn learned(second: i64, scenario: i64, (rule, class): (&str, &str), what: What) -> News {
     let group = group(rule, class).hash;
-    News { at: at(second), scenario: ScenarioId(scenario), leg: "B1".into(), group, what }
+    News { at: at(second), scenario: ScenarioId(scenario), leg: "B1".into(), nth: 0, group, what }
 }
 
 const NO_ACK: (&str, &str) = ("answered-no-ack", "no-ack");

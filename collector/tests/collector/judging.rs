@@ -2,10 +2,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use collector::book::Book;
-use collector::correlate;
+use collector::book::{Book, Shelf};
 use collector::settle::{self, Known};
+use collector::{Config, correlate};
 use record::time::{DAY, HOUR, Timestamp};
 use record::wire::{Heartbeat, SourceReport};
 use rule::routes::Routes;
@@ -13,6 +14,7 @@ use rule::set::RuleSet;
 use rule::verdict::Outcome;
 use store::alert::Group;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::door::{Door, meta, stream};
 
@@ -85,4 +87,40 @@ async fn what_failed_is_an_alarm_in_the_group_of_its_rule_and_failure() {
     let keys: Vec<_> = groups.iter().map(|group| (group.key.rule.as_str(), group.key.failure.as_str())).collect();
     assert_eq!(keys, [("answered-no-ack", "no-ack")]);
     assert_eq!((groups[0].items, groups[0].mails), (1, 0));
+}
+
+/// A file that replaces a rule while the collector runs.
+#[tokio::test]
+async fn what_was_judged_an_hour_ago_at_most_is_judged_by_new_rules_within_seconds() {
+    let door = Door::open().await;
+    let rules = tempfile::tempdir().expect("a directory");
+    let shelf = Shelf::open(&Config { rules_dir: Some(rules.path().into()), ..Config::default() }).expect("right");
+    let now = collector::ingest::now();
+    let log = format!(
+        "[{now}][INVITE][sip:192.0.2.1:5060][sip:192.0.2.2:5060]\nINVITE sip:bob@example.com SIP/2.0\r\n\
+         Call-ID: call-1@example.com\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n\n"
+    );
+    let (status, answer) = door.append(vec![stream(1, 0, &log)]).await;
+    assert!(status.is_success(), "{answer:?}");
+    while correlate::step(&door.store, "one").await.expect("correlated") > 0 {}
+    let (book, mut known, later) = (shelf.book(), Known::default(), Timestamp(now.0 + HOUR));
+    assert_eq!(settle::step(&door.store, "one", &book, &mut known, later).await.expect("settled"), 1);
+    let far = Timestamp(now.0 + HOUR / 2);
+    assert!(door.store.due("two", far, HOUR, 10).await.expect("read").is_empty());
+    let cancel = CancellationToken::new();
+    let running = tokio::spawn(shelf.run(door.store.clone(), cancel.clone()));
+    std::fs::write(rules.path().join("20-ack.toml"), "").expect("written");
+    let again = async {
+        loop {
+            let due = door.store.due("two", far, HOUR, 10).await.expect("read");
+            if !due.is_empty() {
+                return due;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let again = tokio::time::timeout(Duration::from_secs(20), again).await.expect("within seconds");
+    assert_eq!((again.len(), again[0].version), (1, 2));
+    cancel.cancel();
+    running.await.expect("it ends");
 }

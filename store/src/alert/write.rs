@@ -11,7 +11,6 @@ use sqlx::QueryBuilder;
 use super::{Alarm, GroupKey, ItemState, ItemTold, News};
 use crate::backend::{Transaction, with_transaction};
 use crate::statement::{self, push_list};
-use crate::verdict::Judged;
 use crate::{Error, blob};
 
 /// An item of a scenario, with the key of its group.
@@ -63,17 +62,27 @@ struct Work<'a> {
     fresh: Vec<(i64, &'a Alarm)>,
 }
 
+/// What is said of one scenario.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failures<'a> {
+    pub of: ScenarioId,
+    pub alarms: &'a [Alarm],
+    pub told: &'a [Told],
+    /// Of one that is all of one day: the first `nth` that was judged.
+    pub begins: Option<i32>,
+}
+
 /// Puts the failures of scenarios into their groups, and takes back what is none any more.
-pub(crate) async fn write(tx: &mut Transaction, of: &[(ScenarioId, &Judged)], now: Timestamp) -> Result<(), Error> {
-    let ids: Vec<i64> = of.iter().map(|(id, ..)| id.0).collect();
+pub(crate) async fn write(tx: &mut Transaction, of: &[Failures<'_>], now: Timestamp) -> Result<(), Error> {
+    let ids: Vec<i64> = of.iter().map(|failures| failures.of.0).collect();
     let mut known = known(tx, &ids).await?;
     // Groups are taken in one order, so that two collectors do not wait for each other.
     let mut work: BTreeMap<Vec<u8>, Work> = BTreeMap::new();
-    for (id, Judged { alarms, told, window, .. }) in of {
+    for Failures { of: id, alarms, told, begins } in of {
         let mut before = known.remove(&id.0).unwrap_or_default();
         // What is judged for good stays as it is.
-        before.retain(|known| window.as_ref().is_none_or(|window| known.nth >= window.begins()));
-        for alarm in alarms {
+        before.retain(|known| begins.is_none_or(|begins| known.nth >= begins));
+        for alarm in *alarms {
             let of_group = work.entry(alarm.group.hash.to_vec()).or_default();
             if before.iter().any(|known| known.is_of(alarm) && known.is_failed()) {
                 let open =

@@ -211,7 +211,8 @@ async fn no_list_takes_more_steps_than_it_may_on_sqlite() {
     assert!(steps.load(Ordering::Relaxed) < 20_000, "home counts nothing that grows");
     for from in PAST {
         steps.store(0, Ordering::Relaxed);
-        let past = store.calls_since(Timestamp(NOON.0 + from), (NOON, ScenarioId(0)), 200).await.unwrap();
+        let past =
+            store.calls_since(CallClass::Call, Timestamp(NOON.0 + from), (NOON, ScenarioId(0)), 200).await.unwrap();
         let took = steps.load(Ordering::Relaxed);
         assert!(took < STEPS && past.next.is_some(), "{took} steps: {past:?}");
     }
@@ -316,7 +317,8 @@ async fn no_list_touches_more_rows_than_it_may_on_postgresql() {
     store.totals().await.unwrap();
     check("home".into()).await;
     for from in PAST {
-        let past = store.calls_since(Timestamp(NOON.0 + from), (NOON, ScenarioId(0)), 200).await.unwrap();
+        let past =
+            store.calls_since(CallClass::Call, Timestamp(NOON.0 + from), (NOON, ScenarioId(0)), 200).await.unwrap();
         assert!(past.next.is_some());
         check(format!("calls since {from}")).await;
     }

@@ -31,7 +31,7 @@ async fn log(store: &Store) -> File {
 async fn calls(store: &Store, from: Timestamp) -> Vec<(Timestamp, ScenarioId)> {
     let (mut calls, mut after) = (Vec::new(), Some((Timestamp(from.0 - DAY), ScenarioId(0))));
     while let Some(place) = after {
-        let page = store.calls_since(from, place, 2).await.unwrap();
+        let page = store.calls_since(CallClass::Call, from, place, 2).await.unwrap();
         calls.extend(page.calls.iter().map(|(began, due)| (*began, due.id)));
         after = page.next;
     }
@@ -70,7 +70,7 @@ async fn nothing_is_written(store: &Store, location: &Location) {
     correlate(store, 100).await;
     let reader = Store::open_to_read(location).await.unwrap();
     let calls: Vec<_> = reader
-        .calls_since(at(0), (at(0), ScenarioId(0)), 10)
+        .calls_since(CallClass::Call, at(0), (at(0), ScenarioId(0)), 10)
         .await
         .unwrap()
         .calls

@@ -105,6 +105,26 @@ store_test! {
         assert_eq!((row.outcome, row.failure.as_deref(), row.rule.as_deref()), (Some(Outcome::Failed), Some("no-ack"), Some("answered-no-ack")));
     }
 
+    async fn what_rules_may_say_otherwise_by_now_is_due_again_as_far_as_it_is_recent(store) {
+        let mut file = File::new(1);
+        let registration = Says { class: CallClass::Registration, ..says("r", 1_800, "REGISTER") };
+        file.log(&store, [says("old", 0, "INVITE"), registration, says("new", 1_801, "INVITE")]).await;
+        correlate(&store, 100).await;
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        let all: Vec<Settled> = due.iter().map(|due| settled(*due)).collect();
+        assert_eq!(store.settle("one", &all, NOON).await.unwrap(), 3);
+        assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap(), []);
+        let since = Timestamp(NOON.0 + 1_000 * SECOND);
+        assert_eq!(store.judge_again(since, later(100)).await.unwrap(), 2);
+        let again = store.due("one", later(100), LEASE, 10).await.unwrap();
+        let versions: Vec<_> = again.iter().map(|due| (due.class, due.version)).collect();
+        assert_eq!(versions, [(CallClass::Registration, 2), (CallClass::Call, 2)]);
+        // Whoever is settling one by the rules before writes nothing.
+        assert_eq!(store.judge_again(since, later(101)).await.unwrap(), 2);
+        let late: Vec<Settled> = again.iter().map(|due| settled(*due)).collect();
+        assert_eq!(store.settle("one", &late, NOON).await.unwrap(), 0);
+    }
+
     async fn what_came_meanwhile_is_settled_again(store) {
         let (mut file, id) = call(&store, Vec::new()).await;
         let due = store.due("one", later(0), LEASE, 10).await.unwrap();
