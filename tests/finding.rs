@@ -130,7 +130,7 @@ async fn a_time_is_typed_or_picked_and_said_as_it_is_understood() {
         let day = ["around today ", "around yesterday "].iter().any(|day| said.starts_with(day));
         assert!(day && said.ends_with(" UTC \u{b1} 5 min"), "{said}");
 
-        ask(&browser, &api, "-2d").await;
+        ask(&browser, &api, "2 days ago").await;
         browser.find(".none").await;
         assert!(
             browser.texts(".near li").await[0].starts_with("4 scenarios at any other time"),

@@ -7,6 +7,7 @@ pub mod nearest;
 pub mod order;
 pub mod read;
 pub mod row;
+pub mod value;
 
 use askama::Template;
 use axum::Router;
@@ -20,11 +21,12 @@ use record::time::{DAY, HOUR, MINUTE, Timestamp};
 use rule::verdict::Outcome;
 use store::search::Filter;
 
-use self::form::{Fault, Form};
+use self::form::Form;
 use self::look::{Found, Look};
 use self::nearest::Near;
 use self::order::Order;
 use self::row::Row;
+use self::value::Fault;
 use crate::page::{Fragment, Frame, Page};
 use crate::params::Params;
 use crate::{Error, Site, moment, words};

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use message::event::CallClass;
 use message::logged::Message;
 use record::id::{CallKey, ScenarioId};
 use record::time::{Day, Timestamp};
@@ -98,13 +97,13 @@ impl Store {
             ..Scope::default()
         };
         let held = self.holding(text, &scope).await?;
-        let daily: HashMap<i64, (CallClass, Day)> = rows
+        let daily: HashMap<i64, Day> = rows
             .iter()
             .filter(|row| row.class.is_daily())
-            .map(|row| (row.subject.place().0, (row.class, row.first.day())))
+            .map(|row| (row.subject.place().0, row.first.day()))
             .collect();
         let holds = |(id, call, ..): &Part| match daily.get(id) {
-            Some((_, day)) => held.contains(&(call.clone(), *day)),
+            Some(day) => held.contains(&(call.clone(), *day)),
             None => held.iter().any(|(of, _)| of == call),
         };
         Ok(parts.iter().filter(|part| holds(part)).map(|(id, ..)| ScenarioId(*id)).collect())

@@ -25,7 +25,7 @@ use crate::moment;
 use crate::params::Params;
 use crate::problem::{Problem, Refused};
 use crate::search::cursor;
-use crate::search::form::{given, kind, statuses};
+use crate::search::value::{given, kind, statuses};
 use crate::zone::Bound;
 use crate::{Error, Site};
 

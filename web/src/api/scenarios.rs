@@ -172,7 +172,7 @@ pub(super) struct ScenarioPage {
 async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Json<ScenarioPage>, Error> {
     let params = super::params(query.as_deref(), &[&Form::NAMES[Form::ASKED..], &["zone", "after", "limit"]])?;
     let zone = super::zone(&params)?;
-    let said = |faults: Vec<crate::search::form::Fault>| {
+    let said = |faults: Vec<crate::search::value::Fault>| {
         let texts: Vec<_> = faults.into_iter().map(|fault| format!("{}: {}", fault.field, fault.text)).collect();
         Error::BadRequest(texts.join("; "))
     };

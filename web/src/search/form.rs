@@ -1,14 +1,12 @@
 //! The search form: what was typed, as a filter, as a link, and as fields again.
 
 use message::event::CallClass;
-use message::kind::Kind;
 use record::time::{MINUTE, Timestamp};
-use rule::verdict::Outcome;
 use store::search::Filter;
 
+use super::value::{Fault, class_words, classes, flag, given, kind, outcome_words, outcomes, statuses};
 use crate::moment;
 use crate::params::Params;
-use crate::words;
 use crate::zone::{Bound, Zone};
 
 /// Minutes before and after a time around which is looked, where nothing else is said.
@@ -86,13 +84,6 @@ pub struct Form {
     pub class: String,
 }
 
-/// A field that cannot be read, and what it takes.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Fault {
-    pub field: &'static str,
-    pub text: String,
-}
-
 impl Form {
     pub const NAMES: [&str; 21] = [
         "q", "sort", "caller", "callee", "person", "call_id", "from", "to", "around", "within", "kind", "method",
@@ -167,7 +158,7 @@ impl Form {
     }
 
     /// With each time as it is understood, so that its address shows the same tomorrow; none where it is so already. A time in
-    /// the box, alone or after what is looked for, is one around which is looked.
+    /// the box, alone or after what is looked for, is one around which is looked; a day is that day, and `-1h` since then.
     pub fn settled(&self, zone: Zone, now: Timestamp) -> Option<Self> {
         let written = |text: &str, bound| match moment::read(text, zone, now, bound) {
             Ok(moment) => moment.written,
@@ -184,8 +175,15 @@ impl Form {
             around: field(&self.around),
             ..self.clone()
         };
-        if let Some((rest, time)) = timed(&self.q, zone, now).filter(|_| self.around.is_empty()) {
-            (form.q, form.around) = (rest.to_owned(), field(time));
+        let untimed = self.from.is_empty() && self.to.is_empty() && self.around.is_empty();
+        if let Some((rest, time)) = timed(&self.q, zone, now).filter(|_| untimed) {
+            let day = written(time, Bound::From);
+            rest.clone_into(&mut form.q);
+            match time {
+                _ if time.starts_with('-') => form.from = day,
+                _ if day.len() == "2026-09-14".len() => (form.from, form.to) = (day.clone(), day),
+                _ => form.around = field(time),
+            }
         }
         (form != *self).then_some(form)
     }
@@ -307,107 +305,15 @@ pub(crate) fn named(field: &str) -> &str {
     }
 }
 
-/// `failed, cannot tell`
-fn outcome_words(names: &str) -> String {
-    let word = |name: &str| match Outcome::ALL.into_iter().find(|outcome| outcome.name() == name) {
-        Some(outcome) => words::judged(outcome).0.to_owned(),
-        None => name.to_owned(),
-    };
-    names.split(',').map(|name| word(name.trim())).collect::<Vec<_>>().join(", ")
-}
-
-fn class_words(names: &str) -> String {
-    let mut out = Vec::new();
-    for name in names.split(',').map(str::trim) {
-        out.push(match CallClass::ALL.into_iter().find(|class| class.name() == name) {
-            Some(class) => words::class(class),
-            None => name,
-        });
-    }
-    out.join(", ")
-}
-
-pub(crate) fn given(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
-}
-
-fn flag(field: &'static str, text: &str, faults: &mut Vec<Fault>) -> bool {
-    if !matches!(text, "" | "true" | "false") {
-        faults.push(Fault { field, text: format!("{field} is true or left out, not \"{text}\"") });
-    }
-    text == "true"
-}
-
-fn classes(names: &str, faults: &mut Vec<Fault>) -> Vec<CallClass> {
-    let mut classes = Vec::new();
-    for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        match CallClass::ALL.into_iter().find(|class| class.name() == name) {
-            Some(class) if classes.contains(&class) => {}
-            Some(class) => classes.push(class),
-            None => faults.push(Fault { field: "class", text: format!("there is no class \"{name}\"") }),
-        }
-    }
-    classes
-}
-
-fn outcomes(names: &str, faults: &mut Vec<Fault>) -> Vec<Outcome> {
-    let mut outcomes = Vec::new();
-    for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-        match Outcome::ALL.into_iter().find(|outcome| outcome.name() == name) {
-            Some(outcome) if outcomes.contains(&outcome) => {}
-            Some(outcome) => outcomes.push(outcome),
-            None => {
-                let known = Outcome::ALL.map(Outcome::name).join(", ");
-                faults.push(Fault { field: "outcome", text: format!("there is no outcome \"{name}\": {known}") });
-            }
-        }
-    }
-    outcomes
-}
-
-pub(crate) fn kind(text: &str, faults: &mut Vec<Fault>) -> Option<Kind> {
-    let kind = text.parse().ok();
-    if kind.is_none() && !text.is_empty() {
-        faults.push(Fault { field: "kind", text: format!("\"{text}\" is no kind: SIP, REST, PUSH or MEDIA") });
-    }
-    kind
-}
-
-/// `486`, `4xx` or `400-499`.
-pub(crate) fn statuses(field: &'static str, text: &str, faults: &mut Vec<Fault>) -> Option<(u16, u16)> {
-    let code = |text: &str| text.trim().parse::<u16>().ok().filter(|code| (100..=999).contains(code));
-    let range = match text.to_ascii_lowercase().strip_suffix("xx") {
-        Some(class) => class.parse::<u16>().ok().filter(|c| (1..=9).contains(c)).map(|c| (c * 100, c * 100 + 99)),
-        None => match text.split_once('-') {
-            Some((first, last)) => code(first).zip(code(last)).filter(|(first, last)| first <= last),
-            None => code(text).map(|code| (code, code)),
-        },
-    };
-    if range.is_none() && !text.is_empty() {
-        faults.push(Fault { field, text: format!("\"{text}\" is no status: write 486, 4xx or 400-499") });
-    }
-    range
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rule::verdict::Outcome;
 
     use super::*;
 
     /// 2026-11-23 12:00:00 UTC.
     const NOW: Timestamp = Timestamp(1_795_435_200_000_000);
-
-    #[test]
-    fn a_status_is_one_a_class_or_a_range() {
-        let read = |text: &str| statuses("status", text, &mut Vec::new());
-        assert_eq!(read("486"), Some((486, 486)));
-        assert_eq!(read("4XX"), Some((400, 499)));
-        assert_eq!(read("500-503"), Some((500, 503)));
-        for text in ["", "4x", "99", "0xx", "503-500", "65536", "éxx", "-"] {
-            assert_eq!(read(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn what_cannot_be_read_is_said_at_its_field() {
@@ -452,6 +358,12 @@ mod tests {
         assert_eq!(settled("11:05"), at("", "2026-11-23T11:05:00"));
         assert_eq!(settled("+1 202 555 0142 yesterday 20:30"), at("+1 202 555 0142", "2026-11-22T20:30:00"));
         assert_eq!(settled("bob  28.10. 20:33"), at("bob", "2026-10-28T20:33:00"));
+        let typed = |q: &str| Form { q: q.into(), ..Form::default() }.settled(Zone::UTC, NOW).unwrap();
+        let (day, since) = (typed("bob yesterday"), typed("-1h"));
+        assert_eq!((&*day.q, &*day.from, &*day.to), ("bob", "2026-11-22", "2026-11-22"));
+        assert_eq!((&*since.from, &*since.to, &*since.around), ("2026-11-23T11:00:00", "", ""));
+        let both = Form { q: "bob 11:05".into(), from: "2026-11-22".into(), ..Form::default() };
+        assert_eq!(both.settled(Zone::UTC, NOW), None, "a time was given already");
         for q in ["bob", "192.0.2.1:5060", "Call-ID: x@y", "+1 202 555 0142", ""] {
             assert_eq!(settled(q), None, "{q}");
         }
