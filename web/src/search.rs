@@ -17,7 +17,7 @@ use axum::routing::get;
 use message::event::CallClass;
 use message::kind::Kind;
 use record::id::ScenarioId;
-use record::time::{DAY, HOUR, MINUTE, Timestamp};
+use record::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 use rule::verdict::Outcome;
 use store::search::Filter;
 
@@ -226,7 +226,8 @@ impl Results {
             found.others.iter().map(|(name, field, value)| (*name, link(params.without("q").with(field, value))));
         let unasked = form.class.is_empty() && form.q.is_empty() && form.call_id.is_empty();
         let near = |Near { what, number, newest, params }: &Near| {
-            (number.clone(), what.clone(), moment::said(*newest, frame.zone, now), link(params.clone()))
+            let newest = Timestamp(newest.0 - newest.0.rem_euclid(SECOND));
+            (number.clone(), what.clone(), moment::said(newest, frame.zone, now), link(params.clone()))
         };
         Self {
             read_as: found.read_as,
