@@ -157,7 +157,10 @@ impl<'a> Drawing<'a> {
         // Each part as it reads over the arrow, and beside it.
         let took = self.took(entry);
         let took = took.map(|took| {
-            (format!("· {took}"), format!("{took} after {}", shortened(&message.facts.method, LONGEST_PATH)))
+            // An answer to REST or a push does not say what was asked.
+            let asked = row.pair.map(|pair| &self.messages[self.flow.rows[pair].message]);
+            let said = Some(message).filter(|message| !message.facts.method.is_empty()).or(asked).unwrap_or(message);
+            (format!("· {took}"), format!("{took} after {}", shortened(&said.facts.method, LONGEST_PATH)))
         });
         for (over, apart) in [(text.clone(), text)].into_iter().filter(|(text, _)| !text.is_empty()).chain(took) {
             let letters = over.chars().count() + 1;

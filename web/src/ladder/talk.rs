@@ -115,12 +115,66 @@ fn is_fragment(content_type: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use message::sip::Media;
+    use message::sip::{Media, Uri};
 
     use super::*;
+    use crate::ladder::sample::Sample;
 
     fn media(port: u16, direction: &str) -> Media {
         Media { port, direction: direction.into(), ..Media::default() }
+    }
+
+    /// A re-INVITE within a dialog, with this direction and number.
+    fn reinvite(s: &mut Sample, at: i64, text: &str, direction: &str, cseq: u32) -> usize {
+        let row = s.row(at, text);
+        let sip = s.messages[s.flow.rows[row].message].facts.sip.as_mut().unwrap();
+        sip.to.as_mut().unwrap().params = vec![("tag".into(), "b1".into())];
+        sip.cseq = Some(cseq);
+        sip.sdp = Some(Sdp { media: vec![media(4000, direction)], ..Sdp::default() });
+        row
+    }
+
+    #[test]
+    fn who_holds_is_told_once_and_what_is_refused_holds_nothing() {
+        let mut s = Sample::of(&["alice-ios of alice", "sbc-1", "proxy-1"]);
+        s.leg("A");
+        let text = "A alice-ios > sbc-1 INVITE sdp";
+        let refused = reinvite(&mut s, 0, text, "sendonly", 2);
+        s.row(10, "A sbc-1 > alice-ios 491 INVITE Pending");
+        let held = reinvite(&mut s, 1_000, text, "sendonly", 3);
+        let passed_on = reinvite(&mut s, 1_005, "A sbc-1 > proxy-1 INVITE sdp", "sendonly", 3);
+        let refreshed = reinvite(&mut s, 2_000, text, "inactive", 4);
+        let resumed = reinvite(&mut s, 3_000, text, "sendrecv", 5);
+        let holds = holds(&s.flow, &s.messages);
+        let says = |row: usize| holds.get(&row).map(|hold| hold.says(&sender(row, &s.flow, &s.messages)));
+        assert_eq!(says(refused).unwrap(), "alice-ios asks to hold the call, and is refused");
+        assert_eq!(says(held).unwrap(), "alice-ios puts the call on hold");
+        assert_eq!(says(passed_on).unwrap(), "alice puts the call on hold", "a server sends it for somebody");
+        assert_eq!(says(refreshed), None);
+        assert_eq!(says(resumed).unwrap(), "alice-ios resumes the call");
+    }
+
+    #[test]
+    fn a_refer_says_whom_it_leads_to_and_a_notify_how_it_went() {
+        let mut s = Sample::of(&["alice-ios of alice", "sbc-1"]);
+        s.leg("A");
+        let (refer, notify) = (s.row(0, "A alice-ios > sbc-1 REFER"), s.row(1, "A sbc-1 > alice-ios NOTIFY"));
+        let mut says = |row: usize, to: &str, body: &str| {
+            let message = &mut s.messages[s.flow.rows[row].message];
+            message.raw.extend_from_slice(body.as_bytes());
+            let sip = message.facts.sip.as_mut().unwrap();
+            sip.refer_to = Some(NameAddr { uri: Uri::parse(to), ..NameAddr::default() });
+            sip.content_type = Some("message/sipfrag;version=2.0".into());
+            label(message)
+        };
+        assert_eq!(says(refer, "sip:carol@example.com", "").unwrap(), "to carol");
+        assert_eq!(
+            says(refer, "sip:carol@example.com?Replaces=42%40a", "").unwrap(),
+            "to carol, in place of another call"
+        );
+        assert_eq!(says(refer, "sip:queue.example.com", "").unwrap(), "to queue.example.com");
+        assert_eq!(says(notify, "", "SIP/2.0 503 Service Unavailable\r\n").unwrap(), "503 Service Unavailable");
+        assert_eq!(says(notify, "", "SIP/2.0 \r\n"), None);
     }
 
     #[test]

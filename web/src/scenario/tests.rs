@@ -342,6 +342,8 @@ fn what_is_found_is_marked_and_hides_nothing_until_it_is_asked_to() {
     assert!(rows == 21 && 0 < hits && hits < rows, "{hits} of {rows}");
     assert_eq!(texts(&found, ".hits"), [format!("{hits} rows hold it n")]);
     assert_eq!(attrs(&found, "[aria-label=Rows] .chip:first-child", "href"), ["?kind=SIP&only=found&find=bob-desk"]);
+    let table = Html::parse_document(&draw::table(&asked(&s, "find=bob-desk&kind=SIP")).unwrap());
+    assert_eq!(texts(&table, "tr.hit td:last-child b"), vec!["found"; hits], "in the table, too");
     let only = page(&s, "find=bob-desk&kind=SIP&only=found");
     assert_eq!(only.select(&selector("#flow a.hit")).count(), hits);
     assert_eq!(only.select(&selector("#flow a.m")).count(), hits);
@@ -516,6 +518,11 @@ fn every_page_of_many_rows_leads_to_the_next() {
     let first = page(&s, "");
     assert_eq!(texts(&first, ".pages span")[0], "rows 1 to 2,000 of 2,003");
     assert_eq!(attrs(&first, ".flow .pages a", "href")[0], "?page=2");
+    assert_eq!(
+        texts(&first, ".tools p[role=status]"),
+        ["2,000 rows on this page, 2,003 in view, of 2,003 rows"],
+        "it counts what is on this page"
+    );
     assert_eq!(first.select(&selector(".ladder.long")).count(), 1);
     assert_eq!(page(&s, "page=2").select(&selector("ol > li[id^=m]")).count(), 3);
 }
