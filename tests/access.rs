@@ -33,7 +33,7 @@ async fn axe_finds_nothing_on_any_page_in_light_and_dark() {
         format!("{ladder}?m={row}#m{row}"),
         format!("{ladder}?m={row}&tab=raw#m{row}"),
         format!("{ladder}?m={row}&tab=log#m{row}"),
-        format!("{ladder}?leg=B1&find=bob"),
+        format!("{ladder}?leg=B1&find=bob&m={row}"),
         format!("{ladder}?m={row}&tab=raw#legend"),
     ];
     let browser = Browser::start().await;

@@ -13,7 +13,7 @@ use super::json;
 use super::logged::{LogLine, Place, log_line, place};
 use super::parsed::{Section, sections};
 use super::sdp::{self, SdpLine};
-use super::text::{Piece, Room, masked, pieces};
+use super::text::{Piece, Room, found, masked, pieces};
 use super::tools::link;
 use crate::ladder::row::Row;
 use crate::ladder::view::{RowId, Tab, View};
@@ -23,6 +23,8 @@ use crate::words::count;
 
 /// Letters of a reason phrase or a method, which may be a million.
 const LONGEST: usize = 200;
+/// Places of a text that are marked in a pane.
+const MOST_FOUND: usize = 500;
 /// Bytes that a button holds.
 const LONGEST_COPY: usize = 1_000;
 
@@ -89,7 +91,7 @@ pub fn detail(flow: &Flow, messages: &[Message], ladder: &Ladder, view: &View, p
     };
     let before = ladder.lines[..line].iter().rev().find_map(row_of);
     let after = ladder.lines[line + 1..].iter().find_map(row_of);
-    let content = content(flow, messages, row, asked, view, with_tab);
+    let content = content(flow, messages, row, asked, view, with_tab).marked(&view.find);
     let answers = row.answer && message.kind == Kind::Sip && message.facts.method != "CANCEL";
     Some(Detail {
         id: (here != row.id).then(|| format!("m{here}")),
@@ -113,6 +115,23 @@ pub fn detail(flow: &Flow, messages: &[Message], ladder: &Ladder, view: &View, p
         file: format!("/m/{}.txt", message.id),
         link: format!("{path}{}#m{}", link(&View { open: Some(here), zone: view.zone, ..View::default() }), row.id),
     })
+}
+
+impl Content {
+    /// With what the reader looks for.
+    fn marked(mut self, text: &str) -> Self {
+        let mut left = MOST_FOUND;
+        let mut mark = |pieces: &mut Vec<Piece>| *pieces = found(std::mem::take(pieces), text, &mut left);
+        match &mut self {
+            Self::Parsed(sections) => {
+                sections.iter_mut().flat_map(|section| &mut section.fields).for_each(|field| mark(&mut field.value));
+            }
+            Self::Raw { pieces, .. } | Self::Body { pieces, .. } => mark(pieces),
+            Self::Sdp { lines, .. } => lines.iter_mut().for_each(|line| mark(&mut line.text)),
+            Self::Log(log) => mark(&mut log.header),
+        }
+        self
+    }
 }
 
 fn row_of(line: &Line) -> Option<&Row> {

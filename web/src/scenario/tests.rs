@@ -342,6 +342,11 @@ fn what_is_found_is_marked_and_hides_nothing_until_it_is_asked_to() {
     assert!(rows == 21 && 0 < hits && hits < rows, "{hits} of {rows}");
     assert_eq!(texts(&found, ".hits"), [format!("{hits} rows hold it n")]);
     assert_eq!(attrs(&found, "[aria-label=Rows] .chip:first-child", "href"), ["?kind=SIP&only=found&find=bob-desk"]);
+    let id = id_of(&s, 0);
+    for (tab, places) in [("parsed", 1), ("raw", 2), ("log", 1)] {
+        let open = page(&s, &format!("m={id}&tab={tab}&find=INVITE"));
+        assert_eq!(texts(&open, ".pane mark.found"), vec!["INVITE"; places], "{tab}");
+    }
     let table = Html::parse_document(&draw::table(&asked(&s, "find=bob-desk&kind=SIP")).unwrap());
     assert_eq!(texts(&table, "tr.hit td:last-child b"), vec!["found"; hits], "in the table, too");
     let only = page(&s, "find=bob-desk&kind=SIP&only=found");

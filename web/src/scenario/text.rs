@@ -1,6 +1,8 @@
 //! Bytes of a stranger as text that can be shown: what has no picture of its own, or would turn the line around, is named.
 //! What that takes on the page is bounded: a control byte is drawn with thirty times its size.
 
+use std::ops::Range;
+
 use record::redact::Mask;
 
 use crate::visible::name;
@@ -18,6 +20,8 @@ pub enum Look {
     Strong,
     /// Lights up with its other places; the number of its colour.
     Mark(usize),
+    /// It is what the reader looks for.
+    Found,
     /// The name of a control character or of a byte that is no text.
     Control,
     /// It was masked before it left its host.
@@ -101,6 +105,29 @@ pub fn mask_of(mask: &Mask) -> Piece {
     Piece { text: format!("masked, {} bytes", mask.len_before), look: Look::Masked }
 }
 
+/// The same with what the reader looks for marked, letters of either case, in at most `left` places.
+pub fn found(pieces: Vec<Piece>, text: &str, left: &mut usize) -> Vec<Piece> {
+    let text = text.to_ascii_lowercase();
+    let mut out = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        if text.is_empty() || *left == 0 || matches!(piece.look, Look::Control | Look::Masked) {
+            out.push(piece);
+            continue;
+        }
+        // Of the same length, byte by byte.
+        let (lower, mut from) = (piece.text.to_ascii_lowercase(), 0);
+        let part = |range: Range<usize>, look| Piece { text: piece.text[range].to_owned(), look };
+        while let Some(at) = lower[from..].find(&text).filter(|_| *left > 0).map(|at| from + at) {
+            out.extend((at > from).then(|| part(from..at, piece.look)));
+            from = at + text.len();
+            out.push(part(at..from, Look::Found));
+            *left -= 1;
+        }
+        out.extend((from < lower.len()).then(|| part(from..lower.len(), piece.look)));
+    }
+    out
+}
+
 /// Plain text alone, without markup: for attributes.
 pub fn flat(bytes: &[u8]) -> String {
     pieces(bytes, false, &mut Room::pane()).0.into_iter().map(|piece| piece.text).collect()
@@ -162,6 +189,25 @@ mod tests {
     fn line_ends_are_drawn_on_demand_and_a_bare_cr_always() {
         assert_eq!(shown(b"a\r\nb\nc\rd", false), "a\nb\nc‹CR›d");
         assert_eq!(shown(b"a\r\nb\nc\rd", true), "a‹CR›‹LF›\nb‹LF›\nc‹CR›d");
+    }
+
+    #[test]
+    fn what_is_looked_for_is_marked_in_either_case() {
+        let marked = |text: &str, wanted: &str, mut left: usize| {
+            let (pieces, _) = pieces(text.as_bytes(), false, &mut Room::pane());
+            let shown = |piece: Piece| match piece.look {
+                Look::Found => format!("[{}]", piece.text),
+                Look::Control => format!("‹{}›", piece.text),
+                _ => piece.text,
+            };
+            found(pieces, wanted, &mut left).into_iter().map(shown).collect::<String>()
+        };
+        assert_eq!(marked("Über Bob, BOB\0bob", "bOb", 9), "Über [Bob], [BOB]‹NUL›[bob]");
+        assert_eq!(marked("aaa", "aa", 9), "[aa]a");
+        assert_eq!(marked("aaa", "a", 2), "[a][a]a");
+        assert_eq!(marked("größe", "ÖSSE", 9), "größe");
+        assert_eq!(marked("abc", "", 9), "abc");
+        assert_eq!(marked("‹NUL›\0", "nul", 9), "‹[NUL]›‹NUL›", "the name of a control byte is ours");
     }
 
     #[test]
