@@ -17,21 +17,19 @@ pub struct Siptrail {
 
 impl Siptrail {
     pub fn watch(data: &Path, log: &Path) -> Self {
-        // Another program may be measured in its place, to compare the two on one day.
-        let program = std::env::var_os("SIPTRAIL_BENCH_PROGRAM");
-        let mut command = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_siptrail").into()));
+        let mut command = program();
         command.args(["watch", "--listen", "127.0.0.1:0", "--data"]).arg(data).arg(log);
         Self::serving(command)
     }
 
     pub fn collector(config: &Path) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_siptrail"));
+        let mut command = program();
         command.args(["collector", "--config"]).arg(config);
         Self::serving(command)
     }
 
     pub fn agent(config: &Path) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_siptrail"));
+        let mut command = program();
         command.args(["agent", "--config"]).arg(config).stdout(Stdio::null()).stderr(Stdio::null());
         Self { child: command.spawn().expect("the binary starts"), address: String::new() }
     }
@@ -87,6 +85,12 @@ impl Siptrail {
             .and_then(|l| l.split_whitespace().next()?.parse::<u64>().ok());
         (ticks / 100.0, peak.unwrap_or(0) * 1024)
     }
+}
+
+/// Another program may be measured in its place, to compare the two on one day.
+fn program() -> Command {
+    let named = std::env::var_os("SIPTRAIL_BENCH_PROGRAM");
+    Command::new(named.unwrap_or_else(|| env!("CARGO_BIN_EXE_siptrail").into()))
 }
 
 impl Drop for Siptrail {
