@@ -11,8 +11,11 @@ use serde::{Deserialize, Serialize};
 
 /// On one of so many days.
 const DAYS: i32 = 7;
-/// So many in a row without one: it is logged no more.
+/// Of so many it is known for the day what a log holds: an outage that begins then unlearns nothing.
+const ENOUGH: u32 = 20;
+/// So many in a row without one, and none for a whole day: it is logged no more. An outage ends sooner, and is to be told.
 const RUN: u32 = 20;
+const QUIET_DAYS: i32 = 2;
 /// Methods that are counted of one log; what nobody knows may be anything.
 const MOST: usize = 512;
 /// Letters of a method that anybody knows.
@@ -61,11 +64,24 @@ pub struct Count {
     pub had: u32,
 }
 
+impl Count {
+    fn is_half(self) -> bool {
+        self.had > 0 && self.had.saturating_mul(2) >= self.could
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+struct OfDay {
+    count: Count,
+    /// Half of enough of them had one once that day.
+    held: bool,
+}
+
 /// What was seen of one sort.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 struct Tally {
     /// By day since 1970, the last ones.
-    days: BTreeMap<i32, Count>,
+    days: BTreeMap<i32, OfDay>,
     /// Without one, in a row.
     run: u32,
 }
@@ -82,8 +98,9 @@ impl Holds {
         }
         let tally = self.0.entry(sort.clone()).or_default();
         let of_day = tally.days.entry(day).or_default();
-        of_day.could = of_day.could.saturating_add(count.could);
-        of_day.had = of_day.had.saturating_add(count.had);
+        of_day.count.could = of_day.count.could.saturating_add(count.could);
+        of_day.count.had = of_day.count.had.saturating_add(count.had);
+        of_day.held |= of_day.count.could >= ENOUGH && of_day.count.is_half();
         tally.run = if count.had > 0 { 0 } else { tally.run.saturating_add(count.could) };
         if let Some(newest) = tally.days.keys().next_back().copied() {
             tally.days.retain(|day, _| *day > newest - DAYS);
@@ -94,16 +111,19 @@ impl Holds {
     pub fn merge(&mut self, other: &Self) {
         for (sort, tally) in &other.0 {
             for (day, count) in &tally.days {
-                self.see(*day, sort, *count);
+                self.see(*day, sort, count.count);
             }
         }
     }
 
-    /// At least half of the requests of a day had one, and one of the last twenty.
+    /// At least half of the requests of a day had one, and it was not missing for a whole day since.
     pub fn knows(&self, sort: &Sort) -> bool {
         self.0.get(sort).is_some_and(|tally| {
-            let some_day = tally.days.values().any(|count| count.had > 0 && count.had.saturating_mul(2) >= count.could);
-            some_day && tally.run < RUN
+            let some_day = tally.days.values().any(|day| day.held || day.count.is_half());
+            let last = tally.days.iter().rev().find(|(_, day)| day.count.had > 0).map(|(day, _)| *day);
+            let newest = tally.days.keys().next_back().copied();
+            let is_gone = newest.zip(last).is_none_or(|(newest, last)| newest - last >= QUIET_DAYS);
+            some_day && !(tally.run >= RUN && is_gone)
         })
     }
 
@@ -250,5 +270,53 @@ impl Seeing<'_> {
         for (log, sort, had) in notes {
             self.note(log, sort, had);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWERED: (u32, u32) = (1, 1);
+    const NOT: (u32, u32) = (1, 0);
+
+    /// After so many of each on these days, is it known that the log holds answers?
+    fn knows(seen: &[(i32, (u32, u32), usize)]) -> bool {
+        let sort = Sort::new(Way::In, Kind::Rest, "", What::Final);
+        let mut holds = Holds::default();
+        for (day, (could, had), times) in seen {
+            (0..*times).for_each(|_| holds.see(*day, &sort, Count { could: *could, had: *had }));
+        }
+        holds.knows(&sort)
+    }
+
+    #[test]
+    fn half_of_a_day_is_enough_and_less_is_not() {
+        assert!(!knows(&[]));
+        assert!(knows(&[(1, ANSWERED, 1)]));
+        assert!(knows(&[(1, ANSWERED, 3), (1, NOT, 3)]));
+        assert!(!knows(&[(1, ANSWERED, 3), (1, NOT, 4)]));
+        assert!(!knows(&[(1, NOT, 100)]));
+    }
+
+    #[test]
+    fn an_outage_unlearns_nothing_on_the_day_on_which_it_begins() {
+        // An established log, and one of which so many were seen that morning.
+        assert!(knows(&[(1, ANSWERED, 600), (2, ANSWERED, 1), (2, NOT, 5_000)]));
+        assert!(knows(&[(1, ANSWERED, 30), (1, NOT, 5_000)]));
+        // It began before midnight.
+        assert!(knows(&[(1, ANSWERED, 600), (1, NOT, 5_000), (2, NOT, 5_000)]));
+    }
+
+    #[test]
+    fn what_has_not_come_for_a_whole_day_is_logged_no_more() {
+        assert!(!knows(&[(1, ANSWERED, 600), (2, NOT, 5_000), (3, NOT, 1)]));
+        assert!(knows(&[(1, ANSWERED, 600), (2, NOT, 10), (3, NOT, 9)]), "too few to tell");
+        assert!(knows(&[(1, ANSWERED, 600), (2, NOT, 5_000), (3, NOT, 1), (3, ANSWERED, 1)]), "it is back");
+    }
+
+    #[test]
+    fn what_was_long_ago_counts_no_more() {
+        assert!(!knows(&[(1, ANSWERED, 600), (8, NOT, 1)]));
     }
 }
