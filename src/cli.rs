@@ -43,7 +43,7 @@ pub enum Command {
     Rules(Rules),
     /// Follow this host's logs and send them to a collector (the same as siptrail-agent)
     Agent(agent::Options),
-    /// The mail server of the collector's config
+    /// Try the mail server of the collector's config
     #[command(subcommand)]
     Mail(Mail),
 }
@@ -92,7 +92,7 @@ pub struct Following {
     /// The zone of times without an offset, such as Europe/Berlin [default: the host's]
     #[arg(long)]
     pub zone: Option<String>,
-    /// An agent's config: its formats and masks count, and without a LOG its sources are followed
+    /// An agent's config: its formats and masks apply, and without a LOG its sources are followed
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -111,7 +111,7 @@ pub struct Demo {
     #[command(flatten)]
     pub pages: Pages,
     /// A directory for the logs and their messages; it must be empty, and is kept
-    /// [default: one of its own, removed at the end]
+    /// [default: a fresh one, removed at the end]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Plays one round, as if it had just been, so many times as fast: for tests
@@ -135,7 +135,7 @@ pub struct Configured {
 
 #[derive(Debug, Subcommand)]
 pub enum Rules {
-    /// Show all that is wrong in rules and routes: file, line, a caret, and what is expected there
+    /// Show everything that is wrong in rules and routes: file, line, a caret, and what is expected there
     Check(Check),
     /// Say in plain English what rules and watches expect, and when they alert
     Explain(Explain),
@@ -150,7 +150,7 @@ pub struct Check {
     /// [default: /etc/siptrail/rules, if it is there]
     #[arg(long, env = "SIPTRAIL_RULES", value_name = "DIR")]
     pub rules: Option<PathBuf>,
-    /// Who is mailed (an example: etc/routes.toml)
+    /// The file that says who is mailed (an example: etc/routes.toml)
     #[arg(long, value_name = "FILE")]
     pub routes: Option<PathBuf>,
 }
@@ -168,7 +168,7 @@ pub struct Explain {
 const TRY: &str = "\
 Examples:
   siptrail rules test                         calls of the last day that `siptrail watch` stored
-  siptrail rules test --since 2h 20-ack.toml  with this file in place of the one of its name
+  siptrail rules test --since 2h 20-ack.toml  with this file in place of the one with its name
   siptrail rules test --config /etc/siptrail/collector.toml --since 7d own.toml
                                               calls of a collector, with own.toml beside its rules
 
@@ -176,10 +176,10 @@ It may run beside the collector. It ends with 0 whatever failed, and with 2 if a
 
 #[derive(Debug, Args)]
 pub struct Try {
-    /// Rules to try: a file replaces the one of its name that is built in or in --rules, or is read beside them
+    /// Rules to try: a file replaces the one with its name that is built in or in --rules, or is added to them
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Calls with a message so long ago at most, such as 30m, 24h or 7d
+    /// How far back: calls with a message within this time, such as 30m, 24h or 7d
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = time)]
     pub since: i64,
     /// The directory in which `siptrail watch` keeps its messages
@@ -192,10 +192,10 @@ pub struct Try {
     /// Your own rules [default: `rules_dir` of the config; without a config /etc/siptrail/rules, if it is there]
     #[arg(long, env = "SIPTRAIL_RULES", value_name = "DIR")]
     pub rules: Option<PathBuf>,
-    /// Who is mailed [default: `routes` of the config]
+    /// The file that says who is mailed [default: `routes` of the config]
     #[arg(long, value_name = "FILE")]
     pub routes: Option<PathBuf>,
-    /// List all that failed, not only the first 20
+    /// List everything that failed, not only the first 20
     #[arg(long)]
     pub all: bool,
 }

@@ -18,17 +18,17 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
-/// Whoever follows the logs of one host, as it last spoke of itself. It does so every 10 s.
+/// The program that follows the logs of one host, as it last reported. It reports every 10 s.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 #[schema(as = Agent)]
 pub(super) struct AgentJson {
     id: String,
-    /// Null where it never said anything of itself, as all else then.
+    /// Null, as all else is then, if it has never reported.
     host: Option<String>,
     /// Version of its program.
     program: Option<String>,
     presence: PresenceName,
-    /// The collector's clock when it spoke last.
+    /// The collector's clock when it last reported.
     #[schema(format = DateTime)]
     heard: Option<String>,
     /// By how many microseconds its clock was ahead of the collector's.
@@ -96,7 +96,7 @@ pub(super) struct UnreadJson {
 
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 pub(super) struct AgentList {
-    /// Those heard last come first; at most 1,000.
+    /// Those that reported last come first; at most 1,000.
     agents: Vec<AgentJson>,
 }
 
@@ -158,7 +158,7 @@ impl UnreadJson {
     tag = "streams",
     responses(
         Refused,
-        (status = 200, description = "agents, those heard last first", body = AgentList),
+        (status = 200, description = "agents, those that reported last first", body = AgentList),
         (status = 400, description = "a parameter is not known", body = Problem, content_type = "application/problem+json")
     )
 )]

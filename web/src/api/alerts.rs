@@ -20,11 +20,11 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(one))
 }
 
-/// Failures of one kind, reported together.
+/// Failures that are alike and are reported together.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 #[schema(as = Alert)]
 struct AlertJson {
-    /// 16 hex digits. One that closed, and the next of the same kind, have the same key.
+    /// 16 hex digits. An alert that was closed and the next one about the same failures have the same key.
     #[schema(example = "7f3a91c20b44e1d2")]
     key: String,
     rule: String,
@@ -48,20 +48,20 @@ struct AlertJson {
     reported: Option<String>,
 }
 
-/// Groups, open ones first, then as they changed last.
+/// Alerts, open ones first, then by their last change.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 struct Alerts {
     alerts: Vec<AlertJson>,
 }
 
-/// A group with its scenarios, the newest first: at most 1,000.
+/// An alert with its scenarios, the newest first: at most 1,000.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 struct AlertWithScenarios {
     alert: AlertJson,
     scenarios: Vec<AlertScenario>,
 }
 
-/// One scenario, and one leg of it, in a group; or an agent or log.
+/// One scenario, and one leg of it, in an alert; or an agent or log.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 struct AlertScenario {
     /// Null where the alert is about logs.
@@ -82,7 +82,7 @@ struct AlertScenario {
     reported: Option<String>,
 }
 
-/// How it stands with one scenario of a group.
+/// What is known now of one scenario of an alert.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 #[serde(rename_all = "snake_case")]
 enum AlertState {

@@ -32,7 +32,7 @@ pub(super) struct CourseJson {
 #[schema(as = Caller)]
 struct CallerJson {
     leg: usize,
-    /// INVITEs one after another under one Call-ID; the last is the one that counts.
+    /// Attempts: INVITEs one after another under one Call-ID, of which the last counts.
     tries: Vec<TryJson>,
     winner: Option<WinnerJson>,
     /// From the caller's 2xx on.
@@ -93,7 +93,7 @@ struct ResultJson {
     #[schema(format = DateTime)]
     time: String,
     row: usize,
-    /// No hop of the caller shows it: a proxy would have chosen it of the branches (RFC 3261, 16.7).
+    /// No log shows it on the caller's hops: a proxy would have chosen it from its legs (RFC 3261, 16.7).
     inferred: bool,
 }
 

@@ -36,11 +36,11 @@ macro_rules! names {
 }
 
 names! {
-    #[doc = "What kind of scenario it is. Registrations, keep-alives, subscriptions and publications are a scenario a day; `message` is a MESSAGE outside a dialog."]
+    #[doc = "What sort of scenario it is. Registrations, keep-alives, subscriptions and publications are one scenario for each Call-ID and UTC day; `message` is a MESSAGE outside a dialog."]
     Class as "Class": CallClass::ALL.map(CallClass::name);
     #[doc = "What kind of message it is."]
     KindOf as "Kind": Kind::ALL.map(Kind::name);
-    #[doc = "What a rule says: a step never came, or something that is forbidden did; every step came, one of them too late; no log can tell; steps may still come; it ended otherwise, as it may (busy, say); all went as expected."]
+    #[doc = "What a rule says. `failed`: a step never came, or a forbidden message did. `late`: every step came, one of them too late. `unknown`: nobody can tell, as no log would have shown it. `open`: a step may still come. `business`: an ordinary end that is no success, such as busy. `ok`: all went as expected."]
     OutcomeOf as "RuleOutcome": Outcome::ALL.map(Outcome::name);
     #[doc = "Why bytes could not be read."]
     CauseOf as "Cause": Cause::ALL.map(Cause::name);

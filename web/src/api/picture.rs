@@ -76,7 +76,7 @@ pub(super) struct LegJson {
     /// Microseconds from the last push before it registered or responded.
     woke_after: Option<i64>,
     /// When the caller sent the INVITE that it was tried for. Of a caller who tried again, that and what follows are of the
-    /// last try in which this leg was invited.
+    /// last attempt in which this leg was invited.
     #[schema(format = DateTime)]
     asked: Option<String>,
     #[schema(format = DateTime)]
@@ -108,7 +108,7 @@ enum PushName {
     CannotTell,
 }
 
-/// What became of a leg; unknown where no log shows it.
+/// What became of a leg; `unknown` if no log shows it.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Outcome)]

@@ -64,12 +64,12 @@ pub(super) struct ScenarioJson {
     talked: Option<i64>,
     /// What went wrong; null until that is worked out, some seconds after the last message.
     problems: Option<i64>,
-    /// The worst that any rule says; null until it is judged, and where no rule asks.
+    /// Outcome of the worst verdict; null until it is judged, and if no rule is about it.
     #[schema(value_type = Option<OutcomeOf>)]
     outcome: Option<&'static str>,
-    /// The failure class of the worst.
+    /// The failure class of the worst verdict.
     failure: Option<String>,
-    /// The rule that says the worst.
+    /// The rule of the worst verdict.
     rule: Option<String>,
     calls: i64,
     legs: i64,

@@ -29,7 +29,7 @@ pub(super) struct StreamJson {
     watermark: u64,
     /// Of the file when the agent last looked.
     size: u64,
-    /// Bytes that were not read or are not shown yet. What stands behind the watermark and is shown already counts as read:
+    /// Bytes that were not read or are not shown yet. What stands after the watermark and is shown already counts as read:
     /// then it is `size - read_to`, else `size - watermark`.
     lag_bytes: u64,
     read_to: u64,

@@ -20,7 +20,7 @@ pub(super) struct VerdictJson {
     outcome: &'static str,
     /// The failure class.
     failure: Option<String>,
-    /// The step that names it, counted from 0; null: the ending did.
+    /// The step that decided it, counted from 0; null if the ending did.
     step: Option<usize>,
     /// By when that step had to come, or when the ending came.
     #[schema(format = DateTime)]
@@ -38,7 +38,7 @@ pub(super) struct VerdictJson {
     steps: Vec<StepJson>,
     /// Why nobody can tell, in words.
     why: Option<String>,
-    /// Behind the address of the page, it leads to the row: `/s/ID#FRAGMENT`.
+    /// After the address of the page, it leads to the row: `/s/ID#FRAGMENT`.
     #[schema(example = "answered-no-ack.ack.B1")]
     fragment: String,
 }

@@ -59,19 +59,19 @@ pub struct Form {
     /// The final status of the scenario: `486`, `4xx` or `400-499`.
     #[param(required = false, rename = "final")]
     pub outcome: String,
-    /// The worst that any rule says, with commas: failed, late, unknown, open, business, ok.
+    /// Outcome of its worst verdict, with commas: failed, late, unknown (nobody can tell), open, business, ok.
     #[param(required = false, rename = "outcome")]
     pub judged: String,
-    /// The failure class of the worst, such as no-ack.
+    /// The failure class of its worst verdict, such as no-ack.
     #[param(required = false)]
     pub failure: String,
-    /// The rule that says the worst. Without `outcome`: of what failed, was late, or cannot be told.
+    /// The rule of its worst verdict. Without `outcome`: one that failed, was late, or of which nobody can tell.
     #[param(required = false)]
     pub rule: String,
     /// `true`: something went wrong in it, whatever rules say.
     #[param(required = false)]
     pub problems: String,
-    /// `true`: nobody refused or ended it, as far as it was logged.
+    /// `true`: nobody refused or ended it, as far as is logged.
     #[param(required = false)]
     pub ongoing: String,
     /// Holds a message with this text, in whatever case: a branch, a User-Agent, an address, a push token. No index has it:
