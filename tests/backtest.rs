@@ -233,7 +233,7 @@ async fn rules_are_tried_beside_a_watch_without_routes_and_without_a_config() {
     std::fs::write(&own, rule).expect("written");
     let said = tried(&["--data", &data, "--since", "1h", &own]);
     insta::assert_snapshot!(alike(&said), @"
-    1 call since DATE TIME, judged by 11 rules; nothing was changed. Times are UTC.
+    1 scenario since DATE TIME, judged by 11 rules; nothing was changed. Times are UTC.
 
     call-completes         1 judged  1 ok
     answered-no-ack        1 judged  1 ok

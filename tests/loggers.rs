@@ -53,6 +53,7 @@ fn the_log_format_shows_the_snippets_that_are_run() {
     let text = read(&root().join("docs/log-format.md"));
     for (file, language) in [
         ("kamailio/messages.cfg", ""),
+        ("kamailio/answers.cfg", ""),
         ("logback/logback.xml", "xml"),
         ("logback/MessageLog.java", "java"),
         ("log4j2/log4j2.xml", "xml"),

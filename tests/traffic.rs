@@ -54,6 +54,38 @@ async fn calls_through_a_real_proxy_arrive_whole_while_its_log_is_rotated() {
     assert_eq!(siptrail.stop().await, Some(0));
 }
 
+/// With the second snippet, a registration is known to be answered, and a call to somebody without a phone to be refused.
+#[tokio::test]
+async fn what_a_real_proxy_answers_itself_is_logged_and_judged() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let lab = Lab::start_as(dir.path(), "answers.cfg", &[]);
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&dir.path().join("logs/*.log")]);
+    let api = siptrail.api().await;
+    let phone = lab.device("answers.xml");
+    lab.register(&[phone.0]).await;
+    finish("calls to nobody", lab.calls_as("refused.xml", "nobody", "to-nobody-%u", 2, 10)).await;
+    let outcomes = async |class: &str| -> Result<Vec<(u64, String)>, String> {
+        let rows = api.scenarios(&format!("&class={class}")).await?;
+        let row = |row: &serde_json::Value| {
+            (row["status"].as_u64().unwrap_or_default(), row["outcome"].as_str().unwrap_or_default().to_owned())
+        };
+        Ok(rows.iter().map(row).collect())
+    };
+    eventually("the registration went well", || async {
+        let said = outcomes("registration").await?;
+        if said == [(200, "ok".to_owned())] { Ok(()) } else { Err(format!("{said:?}")) }
+    })
+    .await;
+    eventually("both calls were refused", || async {
+        let said = outcomes("call").await?;
+        let refused = (480, "business".to_owned());
+        if said == [refused.clone(), refused] { Ok(()) } else { Err(format!("{said:?}")) }
+    })
+    .await;
+    drop(lab);
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
 #[tokio::test]
 async fn through_two_real_proxies_each_device_is_told_by_what_it_did() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use collector::book::{Book, Shelf};
 use collector::settle::{self, Known};
 use collector::{Config, correlate};
-use record::time::{DAY, HOUR, Timestamp};
+use record::time::{DAY, HOUR, SECOND, Timestamp};
 use record::wire::{Heartbeat, SourceReport};
 use rule::routes::Routes;
 use rule::set::RuleSet;
@@ -103,16 +103,17 @@ async fn what_was_judged_an_hour_ago_at_most_is_judged_by_new_rules_within_secon
     let (status, answer) = door.append(vec![stream(1, 0, &log)]).await;
     assert!(status.is_success(), "{answer:?}");
     while correlate::step(&door.store, "one").await.expect("correlated") > 0 {}
-    let (book, mut known, later) = (shelf.book(), Known::default(), Timestamp(now.0 + HOUR));
-    assert_eq!(settle::step(&door.store, "one", &book, &mut known, later).await.expect("settled"), 1);
-    let far = Timestamp(now.0 + HOUR / 2);
-    assert!(door.store.due("two", far, HOUR, 10).await.expect("read").is_empty());
+    // It is settled once it is quiet, and not looked at again before its first deadline is read.
+    let second = |second: i64| Timestamp(now.0 + second * SECOND);
+    let (book, mut known) = (shelf.book(), Known::default());
+    assert_eq!(settle::step(&door.store, "one", &book, &mut known, second(8)).await.expect("settled"), 1);
+    assert!(door.store.due("two", second(12), HOUR, 10).await.expect("read").is_empty());
     let cancel = CancellationToken::new();
     let running = tokio::spawn(shelf.run(door.store.clone(), cancel.clone()));
     std::fs::write(rules.path().join("20-ack.toml"), "").expect("written");
     let again = async {
         loop {
-            let due = door.store.due("two", far, HOUR, 10).await.expect("read");
+            let due = door.store.due("two", second(12), HOUR, 10).await.expect("read");
             if !due.is_empty() {
                 return due;
             }

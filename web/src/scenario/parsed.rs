@@ -75,7 +75,9 @@ pub fn sections(message: &Message, zone: Zone) -> Vec<Section> {
         };
         ahead += usize::from(first);
         called |= is("call-id");
-        let href = sought(&header, message, bytes).map_or(String::new(), |text| search(&text, zone));
+        let href = sought(&header, message, bytes).map_or(String::new(), |text| {
+            if is("via") { search_near(&text, message, zone) } else { search(&text, zone) }
+        });
         let own = faults.iter().filter(|(at, _)| *at == Some(nth));
         let faults = own.map(|(_, fault)| words(fault)).take_while(|says| room.take(MARKUP + says.len())).collect();
         sections[group].fields.insert(place, Field { name: header.name, value, href, faults });
@@ -122,7 +124,9 @@ fn exchange(message: &Message, zone: Zone, room: &mut Room) -> Section {
     }
     let mut lead = |name: &str, text: Option<&str>| {
         let text = text.filter(|text| !text.is_empty());
-        let field = text.and_then(|text| Some((field(name, text, Look::Plain, room)?, search(text, zone))));
+        let near = matches!(name, "Device" | "Token");
+        let href = |text: &str| if near { search_near(text, message, zone) } else { search(text, zone) };
+        let field = text.and_then(|text| Some((field(name, text, Look::Plain, room)?, href(text))));
         fields.extend(field.map(|(field, href)| Field { href, ..field }));
     };
     lead("Call-ID", facts.call_id.as_deref());
@@ -179,6 +183,12 @@ fn branch(via: &str) -> Option<String> {
 fn search(text: &str, zone: Zone) -> String {
     let zone = if zone.is_utc() { String::new() } else { format!("&zone={}", encode(zone.name())) };
     if text.len() > MOST_SOUGHT { String::new() } else { format!("/search?q={}{zone}", encode(text)) }
+}
+
+/// What no index holds is looked for around the time of the message: whoever clicks it in an old call finds it, too.
+fn search_near(text: &str, message: &Message, zone: Zone) -> String {
+    let search = search(text, zone);
+    if search.is_empty() { search } else { format!("{search}&around={}", encode(&zone.field(message.time))) }
 }
 
 /// What is said of bytes of a field that are not shown.
