@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use record::id::ScenarioId;
 use record::time::{HOUR, Timestamp};
+use rule::logs::LogFault;
 use rule::routes::{Resolved, Route};
 use rule::syntax::{Amount, Much, Rule, Severity};
 use serde::{Deserialize, Serialize};
-use store::alert::{Group, Item, ItemState};
+use store::alert::{Group, Item, ItemState, OF_A_LOG};
 
 /// While a group keeps changing its mails come less and less often, but never more rarely than this.
 const LONGEST: i64 = HOUR;
@@ -100,7 +101,10 @@ pub fn decide(look: &Look) -> Decision {
         return wait(opens);
     }
     if fresh.is_empty() && resolved.is_empty() {
-        // Nothing new for so long: what comes then is another story.
+        // Nothing new for so long: what comes then is another story. An agent that is silent is silent until it is back.
+        if now >= quiet && items.iter().any(lasts) {
+            return wait(Timestamp(now.0.saturating_add(grouping.repeat)));
+        }
         let over = now >= quiet || (group.mails == 0 && all_over);
         return if over { close() } else { wait(quiet) };
     }
@@ -138,6 +142,12 @@ pub fn decide(look: &Look) -> Decision {
         due: (!closed).then_some(quiet),
         closed,
     }
+}
+
+/// It is wrong until it is well again, however long that takes.
+fn lasts(item: &Item) -> bool {
+    let fault = LogFault::of(&item.told.told.rule).filter(|_| item.scenario == OF_A_LOG);
+    item.state == ItemState::Failed && fault.is_some_and(LogFault::lasts)
 }
 
 /// Failures that nobody was told of, as far as there are enough of them.

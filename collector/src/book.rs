@@ -107,7 +107,7 @@ impl Shelf {
 
     /// Reads what changed, until cancelled.
     pub async fn run(mut self, store: Store, cancel: CancellationToken) {
-        let (mut kept, mut judged) = (false, self.now.borrow().clone());
+        let (mut kept, mut judged, mut times) = (false, self.now.borrow().clone(), 0);
         loop {
             if !kept || self.look() {
                 kept = match store.keep_rulebook(&self.shown(), now()).await {
@@ -122,9 +122,11 @@ impl Shelf {
             if book.set != judged.set {
                 // What was said by the rules before is said anew, as far as anybody still acts by it.
                 match store.judge_again(Timestamp(now().0.saturating_sub(AGAIN)), now()).await {
+                    // What was being written by the rules before is met the second time.
+                    Ok(_) if times == 0 => times = 1,
                     Ok(scenarios) => {
                         tracing::info!(scenarios, "the last hour is judged by the new rules");
-                        judged = book;
+                        (judged, times) = (book, 0);
                     }
                     Err(error) => tracing::warn!(%error, "the last hour is not judged by the new rules yet"),
                 }

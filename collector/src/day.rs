@@ -8,7 +8,7 @@ use rule::syntax::Rule;
 use rule::verdict::{Outcome, State, Verdict, Why};
 use store::verdict::Window;
 
-/// The log of another machine may come so much later, and the day is not read anew for it.
+/// How far a log may lag.
 const LATER: i64 = 5 * MINUTE;
 
 /// From the first message of an instance to the last that it is judged by, as logged.
@@ -38,10 +38,16 @@ pub fn window<'a>(
     messages: &[Message],
     verdicts: impl Iterator<Item = (&'a Verdict, &'a Rule)>,
 ) -> Window {
+    // The log of another machine may lag by so much without the day being read anew.
+    let until = Timestamp(read.0.saturating_sub(LATER));
+    if until <= from {
+        return Window { from, next: from };
+    }
+    let ends = (from.0.div_euclid(DAY) + 1).saturating_mul(DAY);
     let spans: Vec<Span> = verdicts.map(|(verdict, rule)| span(verdict, rule, read, flow, messages)).collect();
     let last = messages.iter().map(|message| message.time).max().unwrap_or(from);
     let open = spans.iter().filter(|span| !span.is_decided).map(|span| span.began).min();
-    let mut next = minute(open.unwrap_or(last).min(last).min(Timestamp(read.0.saturating_sub(LATER))));
+    let mut next = minute(open.unwrap_or(last).min(last).min(until).min(Timestamp(ends - MINUTE)));
     while let Some(cut) = spans.iter().find(|span| span.began < next && next <= span.last) {
         next = minute(cut.began);
     }
@@ -55,7 +61,7 @@ fn span(verdict: &Verdict, rule: &Rule, read: Timestamp, flow: &Flow, messages: 
         _ => None,
     });
     let rows = met.chain(verdict.ended).chain([verdict.start]);
-    let shown = rows.flat_map(|row| times(row, flow, messages)).max();
+    let shown = rows.flat_map(|row| times(row, flow, messages).chain(repeats(row, flow, messages))).max();
     let began = began(verdict, flow, messages);
     // Deadlines are in repaired time.
     let repaired = began.micros_since(flow.rows[verdict.start].time);
@@ -77,6 +83,12 @@ fn span(verdict: &Verdict, rule: &Rule, read: Timestamp, flow: &Flow, messages: 
 fn times<'a>(row: usize, flow: &'a Flow, messages: &'a [Message]) -> impl Iterator<Item = Timestamp> + 'a {
     let row = &flow.rows[row];
     std::iter::once(row.message).chain(row.sightings.iter().copied()).map(|message| messages[message].time)
+}
+
+/// And those at which it was logged again.
+fn repeats<'a>(row: usize, flow: &'a Flow, messages: &'a [Message]) -> impl Iterator<Item = Timestamp> + 'a {
+    let row = &flow.rows[row];
+    row.repeats.iter().chain(&row.repeat_sightings).map(|message| messages[*message].time)
 }
 
 fn minute(at: Timestamp) -> Timestamp {

@@ -1,5 +1,6 @@
 //! The loop that settles scenarios: what happened in each is worked out once it is quiet, and again when a deadline has passed.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use record::time::{HOUR, SECOND, Timestamp};
 use rule::evidence::{Binding, Evidence, Read};
 use store::Store;
 use store::health::Part;
-use store::settle::{Due, Settled};
+use store::settle::{AT_ONCE, Due, Settled};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -200,7 +201,7 @@ fn settle_all(calls: &[Call], beside: &Beside, holding: &mut Holding) -> (Vec<Se
         alone(call, &mut || {
             let began = Instant::now();
             let flow = flow_by(&call.messages, beside.clocks.get(&call.hour).unwrap_or(&none));
-            holding.see(&call.due, &flow, &call.messages, call.read_to(beside.read));
+            holding.see(&call.due, &flow, &call.messages, call.all_read_to(beside.read));
             one = Some((flow, began.elapsed()));
         });
         drawn.push(one);
@@ -211,10 +212,11 @@ fn settle_all(calls: &[Call], beside: &Beside, holding: &mut Holding) -> (Vec<Se
         if let Some((flow, took)) = drawn {
             alone(call, &mut || {
                 let began = Instant::now();
-                let (Due { class, from, .. }, read, holds) = (call.due, beside.read, &holding.known);
+                let (Due { class, from, .. }, holds) = (call.due, &holding.known);
+                let read = call.read(beside.read);
+                let read_to = call.read_to(&read);
                 let Call { messages, bindings, .. } = call;
-                let case =
-                    Case { class, from, read_to: call.read_to(read), flow, messages, bindings, holds, read, now };
+                let case = Case { class, from, read_to, flow, messages, bindings, holds, read: &read, now };
                 one = settle(call, &case, beside.book);
                 let took = i64::try_from((*took + began.elapsed()).as_micros()).unwrap_or(i64::MAX);
                 one.rest_until = Timestamp(now.0.saturating_add(took.saturating_mul(SHARE).max(SECOND)));
@@ -228,10 +230,16 @@ fn settle_all(calls: &[Call], beside: &Beside, holding: &mut Holding) -> (Vec<Se
 
 fn settle(call: &Call, case: &Case, book: &Book) -> Settled {
     let (due, flow, now) = (call.due, case.flow, case.now);
-    let read_to = read_to(&call.messages, due.class, &case.read.to, &BTreeSet::new());
+    let read_to = call.all_read_to(case.read);
     let gist = Gist::of(flow, read_to);
     let problems = flow.course.problems_at(read_to).count();
-    let (judged, more) = judging::judged(book, case);
+    let (mut judged, mut more) = judging::judged(book, case);
+    if let Some(window) = judged.window.as_mut().filter(|_| call.is_cut()) {
+        // The rest of the day is judged at once, and goes on even where so many lie within one minute.
+        let last = call.messages.iter().map(|message| message.time).max().unwrap_or(window.from);
+        window.next = if window.next > window.from { window.next } else { last };
+        more = Some(now);
+    }
     // Of a day no problems are kept.
     let course = flow.course.next_due(read_to).filter(|_| !due.class.is_daily());
     let course = course.map(|due| Timestamp(due.0.saturating_add(READ_ON)));
@@ -240,9 +248,28 @@ fn settle(call: &Call, case: &Case, book: &Book) -> Settled {
 }
 
 impl Call {
+    /// There is more of its day than is judged at once.
+    fn is_cut(&self) -> bool {
+        self.due.from.is_some() && self.messages.len() >= AT_ONCE
+    }
+
+    /// How far logs are read; of what was cut off nothing is.
+    fn read<'r>(&self, read: &'r Read) -> Cow<'r, Read> {
+        let last = self.messages.iter().map(|message| message.time).max();
+        let Some(last) = last.filter(|_| self.is_cut()) else { return Cow::Borrowed(read) };
+        let to = read.to.iter().map(|(log, at)| (log.clone(), last.min(*at))).collect();
+        Cow::Owned(Read { to, ..read.clone() })
+    }
+
     /// The event time to which all of its logs are read that are not silent.
     pub fn read_to(&self, read: &Read) -> Timestamp {
-        read_to(&self.messages, self.due.class, &read.to, &read.silent)
+        let heard = read_to(&self.messages, self.due.class, &read.to, &read.silent);
+        if heard < Timestamp(i64::MAX) { heard } else { self.all_read_to(read) }
+    }
+
+    /// The event time to which all of its logs are read.
+    fn all_read_to(&self, read: &Read) -> Timestamp {
+        read_to(&self.messages, self.due.class, &read.to, &BTreeSet::new())
     }
 }
 

@@ -1,10 +1,11 @@
 //! Alerts about the logs themselves: agents that fell silent, logs that are read too late, clocks that are off, lost bytes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use record::id::{MessageId, Offset, StreamId};
 use record::time::{DAY, HOUR, Timestamp};
+use record::wire::Heartbeat;
 use rule::logs::LogFault;
 use rule::syntax::SourceAlerts;
 use rule::told::Told;
@@ -27,6 +28,14 @@ const GONE: i64 = 7 * DAY;
 /// Names of logs in one sentence.
 const NAMED: usize = 5;
 
+/// What is wrong now, and of what else nobody can tell whether it is well again: of these nothing is said.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Seen {
+    pub troubles: Vec<Trouble>,
+    /// Agents and logs, by name.
+    pub unclear: BTreeSet<(LogFault, String)>,
+}
+
 /// Something that is wrong with an agent, or with one log of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trouble {
@@ -47,11 +56,13 @@ pub struct Lookout {
     /// Agents that were silent before are given time to report to a collector that has just begun.
     began: Timestamp,
     looked: Option<Instant>,
+    /// By agent whose clock is off: when that was heard first. One late heartbeat is no wrong clock.
+    off: BTreeMap<String, Timestamp>,
 }
 
 impl Lookout {
     pub fn new(now: Timestamp) -> Self {
-        Self { began: now, looked: None }
+        Self { began: now, looked: None, off: BTreeMap::new() }
     }
 
     /// Looks every few seconds.
@@ -64,13 +75,14 @@ impl Lookout {
     }
 
     /// Reports what is wrong now and was not before, and what is well again.
-    pub async fn look(&self, store: &Store, book: &Book, now: Timestamp) -> Result<(), Error> {
+    pub async fn look(&mut self, store: &Store, book: &Book, now: Timestamp) -> Result<(), Error> {
         let limits = &book.set.defaults.source;
         let lost = if limits.gap { store.lost_since(Timestamp(now.0 - RECENT)).await? } else { Vec::new() };
-        let troubles = troubles(&store.agents().await?, &lost, limits, self.began, now);
-        let alarms: Vec<Alarm> = troubles.iter().filter_map(|trouble| alarm(book, trouble)).collect();
+        let mut seen = seen(&store.agents().await?, &lost, limits, self.began, now);
+        self.confirm(&mut seen);
+        let alarms: Vec<Alarm> = seen.troubles.iter().filter_map(|trouble| alarm(book, trouble)).collect();
         let known = store.log_items(Timestamp(now.0 - GONE)).await?;
-        let (fresh, over) = changes(&alarms, &known);
+        let (fresh, over) = changes(&alarms, &seen.unclear, &known);
         if !fresh.is_empty() || !over.is_empty() {
             store.report_logs(&fresh, &over, now).await?;
         }
@@ -78,32 +90,55 @@ impl Lookout {
     }
 }
 
-/// What is wrong now. `began`: since when the collector hears agents.
-pub fn troubles(
-    agents: &[Agent],
-    lost: &[Lost],
-    limits: &SourceAlerts,
-    began: Timestamp,
-    now: Timestamp,
-) -> Vec<Trouble> {
-    let mut troubles: Vec<Trouble> = agents.iter().flat_map(|agent| of_agent(agent, limits, began, now)).collect();
-    troubles.extend(lost.iter().map(|lost| Trouble {
-        fault: LogFault::BytesLost,
-        agent: lost.agent.clone(),
-        host: lost.host.clone(),
-        source: lost.source.clone(),
-        at: lost.noticed,
-        says: match lost.bytes {
-            Some(bytes) => format!("{bytes} bytes at offset {} ({})", lost.offset, lost.cause.replace('_', " ")),
-            None => format!("nobody knows how much at offset {} ({})", lost.offset, lost.cause.replace('_', " ")),
-        },
-    }));
-    troubles
+impl Lookout {
+    /// A clock is off when two heartbeats in a row say so.
+    fn confirm(&mut self, seen: &mut Seen) {
+        let mut off = BTreeMap::new();
+        seen.troubles.retain(|trouble| {
+            if trouble.fault != LogFault::ClockOff {
+                return true;
+            }
+            let first = self.off.get(&trouble.agent).copied().unwrap_or(trouble.at);
+            off.insert(trouble.agent.clone(), first);
+            let is_sure = trouble.at > first;
+            if !is_sure {
+                seen.unclear.insert((LogFault::ClockOff, trouble.name()));
+            }
+            is_sure
+        });
+        self.off = off;
+    }
 }
 
-fn of_agent(agent: &Agent, limits: &SourceAlerts, began: Timestamp, now: Timestamp) -> Vec<Trouble> {
-    let (Some(heard), Some(heartbeat)) = (agent.heard, &agent.heartbeat) else { return Vec::new() };
-    let silent = now.micros_since(heard);
+impl Trouble {
+    /// The agent, and of one log its source after it.
+    fn name(&self) -> String {
+        if self.source.is_empty() { self.agent.clone() } else { format!("{} {}", self.agent, self.source) }
+    }
+}
+
+/// What is wrong now. `began`: since when the collector hears agents.
+pub fn seen(agents: &[Agent], lost: &[Lost], limits: &SourceAlerts, began: Timestamp, now: Timestamp) -> Seen {
+    let mut seen = Seen::default();
+    for agent in agents {
+        of_agent(agent, limits, began, now, &mut seen);
+    }
+    seen.troubles.extend(lost.iter().map(|lost| {
+        let bytes = lost.bytes.map_or_else(|| "an unknown number of".to_owned(), |bytes| bytes.to_string());
+        Trouble {
+            fault: LogFault::BytesLost,
+            agent: lost.agent.clone(),
+            host: lost.host.clone(),
+            source: lost.source.clone(),
+            at: lost.noticed,
+            says: format!("{bytes} bytes at offset {} ({})", lost.offset, lost.cause.replace('_', " ")),
+        }
+    }));
+    seen
+}
+
+fn of_agent(agent: &Agent, limits: &SourceAlerts, began: Timestamp, now: Timestamp, seen: &mut Seen) {
+    let (Some(heard), Some(heartbeat)) = (agent.heard, &agent.heartbeat) else { return };
     let trouble = |fault, source: &str, at, says| Trouble {
         fault,
         agent: agent.id.clone(),
@@ -112,58 +147,78 @@ fn of_agent(agent: &Agent, limits: &SourceAlerts, began: Timestamp, now: Timesta
         at,
         says,
     };
+    let name = |source: &str| trouble(LogFault::Silent, source, heard, String::new()).name();
+    let silent = now.micros_since(heard);
     if silent > limits.silent_after {
-        if silent > GONE || now.micros_since(began) <= limits.silent_after || heartbeat.sources.is_empty() {
-            return Vec::new();
+        // What it said of its logs and its clock is old.
+        seen.unclear.insert((LogFault::ClockOff, name("")));
+        seen.unclear.extend(heartbeat.sources.iter().map(|source| (LogFault::Behind, name(&source.name))));
+        if silent > GONE || now.micros_since(began) <= limits.silent_after {
+            seen.unclear.insert((LogFault::Silent, name("")));
+        } else if !heartbeat.sources.is_empty() {
+            seen.troubles.push(trouble(LogFault::Silent, "", heard, silence(heartbeat, heard)));
         }
-        let names: Vec<&str> = heartbeat.sources.iter().map(|source| source.name.as_str()).collect();
-        let more = names.len().saturating_sub(NAMED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let what = if heartbeat.stops { "it was stopped" } else { "nothing is heard of it" };
-        let logs = names[..names.len().min(NAMED)].join(", ");
-        let says = format!("{what} since {}: {logs}{more} not read", clock(heard));
-        return vec![trouble(LogFault::Silent, "", heard, says)];
+        return;
     }
-    let mut troubles = Vec::new();
-    for source in &heartbeat.sources {
-        let Some(read_to) = source.read_to.filter(|_| source.lag() > 0) else { continue };
-        let behind = heartbeat.clock.micros_since(read_to);
-        if behind > limits.lag_over {
+    for source in heartbeat.sources.iter().filter(|source| source.lag() > 0) {
+        let Some(read_to) = source.read_to else {
+            seen.unclear.insert((LogFault::Behind, name(&source.name)));
+            continue;
+        };
+        if heartbeat.clock.micros_since(read_to) > limits.lag_over {
             let says = format!("{} bytes behind, read to {}", source.lag(), clock(read_to));
-            troubles.push(trouble(LogFault::Behind, &source.name, read_to, says));
+            seen.troubles.push(trouble(LogFault::Behind, &source.name, read_to, says));
         }
     }
-    let off = agent.clock_offset;
-    if off.saturating_abs() > limits.clock_off {
-        let side = if off > 0 { "ahead of" } else { "behind" };
-        let says = format!("{} s {side} the collector's", off.saturating_abs() / 1_000_000);
-        troubles.push(trouble(LogFault::ClockOff, "", heard, says));
+    let off = agent.clock_offset.saturating_abs();
+    if off > limits.clock_off {
+        let side = if agent.clock_offset > 0 { "ahead of" } else { "behind" };
+        let says = format!("{:.1} s {side} the collector's", off as f64 / 1_000_000.0);
+        seen.troubles.push(trouble(LogFault::ClockOff, "", heard, says));
+    } else if off > limits.clock_off / 2 {
+        seen.unclear.insert((LogFault::ClockOff, name("")));
     }
-    troubles
+}
+
+/// `nothing is heard of it since 12:00:02Z: core, edge are not read`
+fn silence(heartbeat: &Heartbeat, heard: Timestamp) -> String {
+    let names: Vec<&str> = heartbeat.sources.iter().map(|source| source.name.as_str()).collect();
+    let more = names.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let what = if heartbeat.stops { "it was stopped at" } else { "nothing is heard of it since" };
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    format!("{what} {}: {}{more} {verb} not read", clock(heard), names[..names.len().min(NAMED)].join(", "))
 }
 
 /// What is reported for the first time, and what is over.
-fn changes(alarms: &[Alarm], known: &[LogItem]) -> (Vec<Alarm>, Vec<LogItem>) {
-    let lasts = |rule: &str| LogFault::of(rule).is_some_and(LogFault::lasts);
+fn changes(alarms: &[Alarm], unclear: &BTreeSet<(LogFault, String)>, known: &[LogItem]) -> (Vec<Alarm>, Vec<LogItem>) {
+    let lasts = |rule: &str| LogFault::of(rule).filter(|fault| fault.lasts());
     let is = |item: &LogItem, alarm: &Alarm| {
         let told = &alarm.item.told;
-        let same = item.hash == alarm.group.hash && item.name == told.leg;
-        same && (lasts(&item.rule) || Some(item.nth) == told.nth)
+        let same = item.hash == alarm.group.hash && item.rule == told.rule && item.name == told.leg;
+        same && (lasts(&item.rule).is_some() || Some(item.nth) == told.nth)
     };
     let mut named = BTreeSet::new();
     let fresh = alarms.iter().filter(|alarm| !known.iter().any(|item| is(item, alarm)));
-    let fresh = fresh.filter(|alarm| named.insert((alarm.group.hash, &alarm.item.told.leg, alarm.item.told.nth)));
-    let over = known.iter().filter(|item| lasts(&item.rule) && !alarms.iter().any(|alarm| is(item, alarm)));
+    let name = |alarm: &Alarm| {
+        let told = &alarm.item.told;
+        (alarm.group.hash, told.rule.clone(), told.leg.clone(), told.nth)
+    };
+    let fresh = fresh.filter(|alarm| named.insert(name(alarm)));
+    let over = known.iter().filter(|item| {
+        let Some(fault) = lasts(&item.rule) else { return false };
+        !unclear.contains(&(fault, item.name.clone())) && !alarms.iter().any(|alarm| is(item, alarm))
+    });
     (fresh.cloned().collect(), over.cloned().collect())
 }
 
 /// None: no route wants it.
 fn alarm(book: &Book, trouble: &Trouble) -> Option<Alarm> {
     let Trouble { fault, agent, host, source, at, says } = trouble;
+    let name = trouble.name();
     let env = EnvRule::of(&book.env, agent, source);
     let failing = Failing { rule: fault.id(), failure: fault.failure(), severity: fault.severity(), env, host };
     let (group, wait) = grouped(&book.routes, &failing, &BTreeSet::from([host.as_str()]))?;
-    let name = if source.is_empty() { agent.clone() } else { format!("{agent} {source}") };
     let told = Told {
         rule: fault.id().to_owned(),
         version: 0,
@@ -196,7 +251,7 @@ fn clock(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use record::time::{MINUTE, SECOND};
-    use record::wire::{Heartbeat, SourceReport};
+    use record::wire::SourceReport;
     use rule::routes::Routes;
     use rule::set::RuleSet;
 
@@ -236,15 +291,15 @@ mod tests {
 
     fn says(agent: Agent, began: i64) -> Vec<String> {
         let limits = &RuleSet::built_in().defaults.source;
-        let troubles = troubles(&[agent], &[], limits, at(began), NOW);
-        troubles.into_iter().map(|trouble| format!("{}: {}", trouble.fault.id(), trouble.says)).collect()
+        let seen = seen(&[agent], &[], limits, at(began), NOW);
+        seen.troubles.into_iter().map(|trouble| format!("{}: {}", trouble.fault.id(), trouble.says)).collect()
     }
 
     #[test]
     fn what_is_wrong_with_a_log_is_said_and_what_is_well_is_not() {
         let well = || source(100, Some(-1));
         assert_eq!(says(agent(-3, 0, well()), -3600), Vec::<String>::new());
-        let silent = ["source-silent: nothing is heard of it since 11:57:59Z: core not read"];
+        let silent = ["source-silent: nothing is heard of it since 11:57:59Z: core is not read"];
         assert_eq!(says(agent(-121, 0, well()), -3600), silent);
         assert_eq!(says(agent(-120, 0, well()), -3600), Vec::<String>::new(), "two minutes are as long as it may");
         assert_eq!(says(agent(-121, 0, well()), -60), Vec::<String>::new(), "the collector has only just begun");
@@ -253,10 +308,10 @@ mod tests {
         assert_eq!(says(agent(-3, 0, source(150, Some(-120))), -3600), behind);
         assert_eq!(says(agent(-3, 0, source(100, Some(-120))), -3600), Vec::<String>::new(), "it has nothing to read");
         assert_eq!(says(agent(-3, 0, source(150, None)), -3600), Vec::<String>::new(), "it is read for the first time");
-        assert_eq!(says(agent(-3, -3 * SECOND, well()), -3600), ["clock-off: 3 s behind the collector's"]);
+        assert_eq!(says(agent(-3, -3 * SECOND, well()), -3600), ["clock-off: 3.0 s behind the collector's"]);
         let mut stopped = agent(-200, 0, well());
         stopped.heartbeat.as_mut().unwrap().stops = true;
-        assert_eq!(says(stopped, -3600), ["source-silent: it was stopped since 11:56:40Z: core not read"]);
+        assert_eq!(says(stopped, -3600), ["source-silent: it was stopped at 11:56:40Z: core is not read"]);
     }
 
     #[test]
@@ -282,7 +337,7 @@ mod tests {
             nth: of.item.told.nth.unwrap(),
         };
         let counts = |alarms: &[Alarm], known: &[LogItem]| {
-            let (fresh, over) = changes(alarms, known);
+            let (fresh, over) = changes(alarms, &BTreeSet::new(), known);
             (fresh.len(), over.len())
         };
         for fault in LogFault::ALL {
@@ -293,6 +348,37 @@ mod tests {
             let again = if fault.lasts() { (0, 0) } else { (1, 0) };
             assert_eq!(counts(std::slice::from_ref(&later), &[item(&one)]), again);
             assert_eq!(counts(&[], &[item(&one)]), (0, usize::from(fault.lasts())));
+            let unclear = BTreeSet::from([(fault, "agent-1 core".to_owned())]);
+            assert_eq!(changes(&[], &unclear, &[item(&one)]), (vec![], vec![]), "nobody can tell whether it is over");
         }
+    }
+
+    #[test]
+    fn what_an_agent_said_before_it_fell_silent_is_not_taken_for_well() {
+        let limits = &RuleSet::built_in().defaults.source;
+        let unclear = |agent: Agent, began: i64| seen(&[agent], &[], limits, at(began), NOW).unclear;
+        let both = [(LogFault::Behind, "agent-1 core".to_owned()), (LogFault::ClockOff, "agent-1".to_owned())];
+        assert_eq!(unclear(agent(-200, 0, source(150, Some(-300))), -3600), BTreeSet::from(both.clone()));
+        // Nor is it well because the collector has only just begun, or because it is read for the first time.
+        let all = [&both[..], &[(LogFault::Silent, "agent-1".to_owned())]].concat();
+        assert_eq!(unclear(agent(-200, 0, source(100, None)), -60), all.into_iter().collect());
+        assert_eq!(unclear(agent(-3, 0, source(150, None)), -3600), BTreeSet::from([both[0].clone()]));
+        // A clock near the limit is neither off nor well again.
+        assert_eq!(unclear(agent(-3, 3 * SECOND / 2, source(100, Some(-3))), -3600), BTreeSet::from([both[1].clone()]));
+    }
+
+    #[test]
+    fn one_late_heartbeat_is_no_wrong_clock() {
+        let limits = &RuleSet::built_in().defaults.source;
+        let mut lookout = Lookout::new(at(-3600));
+        let mut troubles = |heard: i64, offset: i64| {
+            let mut seen = seen(&[agent(heard, offset * SECOND, source(100, Some(-3)))], &[], limits, at(-3600), NOW);
+            lookout.confirm(&mut seen);
+            seen.troubles.len()
+        };
+        assert_eq!(
+            [(-60, -5), (-60, -5), (-50, 0), (-40, -5), (-30, -5)].map(|(heard, off)| troubles(heard, off)),
+            [0, 0, 0, 0, 1]
+        );
     }
 }

@@ -171,6 +171,7 @@ create table gap (
     hash bytea,
     primary key (stream_id, off, cause)
 );
+create index gap_noticed on gap (noticed);
 
 -- Lines before the watermark that are nearly header lines, by reason, with the first of them.
 create table near_miss (
@@ -430,6 +431,8 @@ create table alert_item (
     primary key (group_id, scenario_id, leg, nth)
 );
 create index alert_item_scenario on alert_item (scenario_id);
+-- What is wrong with logs: they are no scenario.
+create index alert_item_log on alert_item (seen) where scenario_id = 0 and state = 0;
 
 -- Mails, as they are sent: message_id and mime never change. not_before, attempts and lease are the sender's.
 create table mail_outbox (

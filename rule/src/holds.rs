@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 const DAYS: i32 = 7;
 /// Of so many it is known for the day what a log holds: an outage that begins then unlearns nothing.
 const ENOUGH: u32 = 20;
-/// So many in a row without one, and none for a whole day: it is logged no more. An outage ends sooner, and is to be told.
+/// So many in a row without one, and none for a whole day with as many: it is logged no more. An outage ends sooner, and is
+/// to be reported.
 const RUN: u32 = 20;
-const QUIET_DAYS: i32 = 2;
 /// Methods that are counted of one log; what nobody knows may be anything.
 const MOST: usize = 512;
 /// Letters of a method that anybody knows.
@@ -122,8 +122,9 @@ impl Holds {
             let some_day = tally.days.values().any(|day| day.held || day.count.is_half());
             let last = tally.days.iter().rev().find(|(_, day)| day.count.had > 0).map(|(day, _)| *day);
             let newest = tally.days.keys().next_back().copied();
-            let is_gone = newest.zip(last).is_none_or(|(newest, last)| newest - last >= QUIET_DAYS);
-            some_day && !(tally.run >= RUN && is_gone)
+            // Days without traffic, such as a weekend, say nothing.
+            let empty = |(day, of): (&i32, &OfDay)| last < Some(*day) && Some(*day) < newest && of.count.could >= RUN;
+            some_day && !(tally.run >= RUN && tally.days.iter().any(empty))
         })
     }
 
@@ -306,6 +307,8 @@ mod tests {
         assert!(knows(&[(1, ANSWERED, 30), (1, NOT, 5_000)]));
         // It began before midnight.
         assert!(knows(&[(1, ANSWERED, 600), (1, NOT, 5_000), (2, NOT, 5_000)]));
+        // Nobody called at the weekend.
+        assert!(knows(&[(5, ANSWERED, 600), (8, NOT, 5_000)]));
     }
 
     #[test]

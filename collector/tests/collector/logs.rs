@@ -47,8 +47,8 @@ async fn an_agent_that_falls_silent_is_reported_once_and_so_is_its_return() {
     let routes = Routes::load("routes.toml", routes, &set.ids()).expect("right");
     let (_, book) = watch::channel(Arc::new(Book { set, routes, has_routes: true, env: Vec::new() }));
     let desk = Desk { settings: Settings::nowhere("http://localhost:8480"), can_send: true };
-    let lookout = Lookout::new(at(-3600));
-    let mails = async |second: i64| {
+    let mut lookout = Lookout::new(at(-3600));
+    let mut mails = async |second: i64| {
         lookout.look(&door.store, &book.borrow(), at(second)).await.expect("a look");
         while report::step(&door.store, &book, &desk, at(second)).await.expect("reported") > 0 {}
         let mut texts = Vec::new();
@@ -83,7 +83,7 @@ async fn an_agent_that_falls_silent_is_reported_once_and_so_is_its_return() {
 
     NEW
       1  12:00:00Z  sbc-1
-         nothing is heard of it since 12:00:00Z: core, push not read
+         nothing is heard of it since 12:00:00Z: core, push are not read
          http://localhost:8480/
 
     You get this by route 1 of routes.toml (team voice).

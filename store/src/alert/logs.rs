@@ -5,10 +5,10 @@ use record::span::Cause;
 use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
-use super::{Alarm, ItemState, write};
+use super::{Alarm, ItemState, ItemTold, write};
 use crate::backend::{with_pool, with_transaction};
 use crate::text::count;
-use crate::{Error, Store};
+use crate::{Error, Store, blob};
 
 /// Where otherwise a scenario stands.
 pub const OF_A_LOG: ScenarioId = ScenarioId(0);
@@ -39,6 +39,24 @@ struct LostRow {
     noticed: i64,
 }
 
+#[derive(sqlx::FromRow)]
+struct LogRow {
+    group_id: i64,
+    hash: Vec<u8>,
+    leg: String,
+    nth: i32,
+    told: Vec<u8>,
+}
+
+impl LogRow {
+    /// None: nobody can read it any more.
+    fn item(self) -> Option<LogItem> {
+        let told: ItemTold = blob::read(&self.told, "what an alert says of a log").ok()?;
+        let (hash, rule) = (self.hash.try_into().ok()?, told.told.rule);
+        Some(LogItem { group: self.group_id, hash, rule, name: self.leg, nth: self.nth })
+    }
+}
+
 /// A range of a log that nobody could read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lost {
@@ -55,22 +73,17 @@ pub struct Lost {
 impl Store {
     /// What is reported of logs since a time, and not over.
     pub async fn log_items(&self, since: Timestamp) -> Result<Vec<LogItem>, Error> {
-        let rows: Vec<(i64, Vec<u8>, String, String, i32)> = with_pool!(self.backend, pool => {
+        let rows: Vec<LogRow> = with_pool!(self.backend, pool => {
             sqlx::query_as(
-                "select i.group_id, g.hash, g.rule, i.leg, i.nth from alert_item i join alert_group g on g.id = i.group_id
-                 where i.scenario_id = $1 and i.state = $2 and i.seen >= $3 order by i.seen desc limit $4",
+                "select i.group_id, g.hash, i.leg, i.nth, i.told from alert_item i join alert_group g on g.id = i.group_id
+                 where i.scenario_id = 0 and i.state = 0 and i.seen >= $1 order by i.seen desc limit $2",
             )
-            .bind(OF_A_LOG.0)
-            .bind(ItemState::Failed.code())
             .bind(since.0)
             .bind(MOST)
             .fetch_all(pool)
             .await?
         });
-        let item = |(group, hash, rule, name, nth): (i64, Vec<u8>, String, String, i32)| {
-            Some(LogItem { group, hash: hash.try_into().ok()?, rule, name, nth })
-        };
-        Ok(rows.into_iter().filter_map(item).collect())
+        Ok(rows.into_iter().filter_map(LogRow::item).collect())
     }
 
     /// Puts what is wrong with logs into its groups, and says of other items that they are over.
@@ -83,8 +96,18 @@ impl Store {
             let items: Vec<(i64, &Alarm)> = some.iter().map(|alarm| (OF_A_LOG.0, *alarm)).collect();
             write::open(&mut tx, &some[0].group, &items, now).await?;
         }
+        let mut over: Vec<&LogItem> = over.iter().collect();
+        over.sort_by_key(|item| (item.group, &item.name, item.nth));
         for item in over {
             with_transaction!(&mut tx, db => {
+                sqlx::query(
+                    "update alert_group set changed = case when changed < $1 then $1 else changed + 1 end, due = $1
+                     where id = $2 and closed is null",
+                )
+                .bind(now.0)
+                .bind(item.group)
+                .execute(&mut *db)
+                .await?;
                 sqlx::query(
                     "update alert_item set state = $1, changed = case when reported >= $2 then reported + 1 else $2 end
                      where group_id = $3 and scenario_id = $4 and leg = $5 and nth = $6",
@@ -95,14 +118,6 @@ impl Store {
                 .bind(OF_A_LOG.0)
                 .bind(&item.name)
                 .bind(item.nth)
-                .execute(&mut *db)
-                .await?;
-                sqlx::query(
-                    "update alert_group set changed = case when changed < $1 then $1 else changed + 1 end, due = $1
-                     where id = $2 and closed is null",
-                )
-                .bind(now.0)
-                .bind(item.group)
                 .execute(&mut *db)
                 .await?;
             });

@@ -143,6 +143,14 @@ async fn known(tx: &mut Transaction, of: &[i64]) -> Result<BTreeMap<i64, Vec<Kno
 async fn change(tx: &mut Transaction, known: &Known, state: ItemState, now: Timestamp) -> Result<(), Error> {
     with_transaction!(&mut *tx, db => {
         sqlx::query(
+            "update alert_group set changed = case when changed < $1 then $1 else changed + 1 end, due = $1
+             where id = $2 and closed is null",
+        )
+        .bind(now.0)
+        .bind(known.group_id)
+        .execute(&mut *db)
+        .await?;
+        sqlx::query(
             "update alert_item set state = $1, changed = case when reported >= $2 then reported + 1 else $2 end
              where group_id = $3 and scenario_id = $4 and leg = $5 and nth = $6",
         )
@@ -152,14 +160,6 @@ async fn change(tx: &mut Transaction, known: &Known, state: ItemState, now: Time
         .bind(known.scenario_id)
         .bind(&known.leg)
         .bind(known.nth)
-        .execute(&mut *db)
-        .await?;
-        sqlx::query(
-            "update alert_group set changed = case when changed < $1 then $1 else changed + 1 end, due = $1
-             where id = $2 and closed is null",
-        )
-        .bind(now.0)
-        .bind(known.group_id)
         .execute(&mut *db)
         .await?;
     });
@@ -280,7 +280,12 @@ pub(super) async fn open(
                 row.push_bind(group).push_bind(*id).push_bind(alarm.at.0).push_bind(now.0).push_bind(now.0);
                 row.push_bind(ItemState::Failed.code()).push_bind(*leg).push_bind(*nth).push_bind(told);
             });
-            q.push(" on conflict (group_id, scenario_id, leg, nth) do nothing");
+            // What is not well again after all, or was not heard of for a while.
+            q.push(
+                " on conflict (group_id, scenario_id, leg, nth) do update set state = excluded.state,
+                     changed = excluded.changed, seen = excluded.seen, told = excluded.told, reported = null
+                 where alert_item.state <> excluded.state",
+            );
             q.build().execute(&mut *db).await?;
         });
     }

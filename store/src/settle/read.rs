@@ -22,7 +22,7 @@ const WAITING: i64 = 1_000;
 /// What began before midnight is read on so long after it: timer F, twice.
 const MIDNIGHT: i64 = 64 * SECOND;
 /// Messages of one day that are judged at once; the others are when these are judged for good.
-const AT_ONCE: usize = 10_000;
+pub const AT_ONCE: usize = 10_000;
 
 /// Of what is filed by day: a call, its day, and which of the scenarios it is of.
 type OfDay = (CallKey, i32, usize);
@@ -170,9 +170,10 @@ impl Store {
                         }
                     }
                 }
+                let is_full = calls.iter().all(|(.., at)| read[*at].1.len() >= AT_ONCE);
                 match page.next {
-                    Some(next) => after = Some(next),
-                    None => break,
+                    Some(next) if !is_full => after = Some(next),
+                    _ => break,
                 }
             }
         }

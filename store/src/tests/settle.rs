@@ -116,7 +116,7 @@ store_test! {
         assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap(), []);
         let since = Timestamp(NOON.0 + 1_000 * SECOND);
         assert_eq!(store.judge_again(since, later(100)).await.unwrap(), 2);
-        let again = store.due("one", later(100), LEASE, 10).await.unwrap();
+        let again = store.due("one", later(160), LEASE, 10).await.unwrap();
         let versions: Vec<_> = again.iter().map(|due| (due.class, due.version)).collect();
         assert_eq!(versions, [(CallClass::Registration, 2), (CallClass::Call, 2)]);
         // Whoever is settling one by the rules before writes nothing.
