@@ -148,7 +148,7 @@ async fn killed_after_data(server: &Faulty, sites: &[Oncall], mut running: Vec<S
     }
     // It is another's after the lease of the one who had it.
     let mails = eventually("it comes again", || async {
-        let mails = server.mails();
+        let mails = of_calls(server);
         if mails.len() > 1 && server.asked("CONTENT").len() > 1 { Ok(mails) } else { Err(format!("{}", mails.len())) }
     })
     .await;
@@ -164,7 +164,12 @@ async fn killed_after_data(server: &Faulty, sites: &[Oncall], mut running: Vec<S
     for collector in running {
         assert_eq!(collector.stop().await, Some(0));
     }
-    assert_eq!(server.mails().len(), 2);
+    assert_eq!(of_calls(server).len(), 2);
+}
+
+/// Mails about calls: an agent whose collector was killed is soon reported as silent by the other one.
+fn of_calls(server: &Faulty) -> Vec<String> {
+    server.mails().into_iter().filter(|mail| !mail.contains("CRITICAL silent")).collect()
 }
 
 fn site(server: &Faulty, database: &str, nth: usize) -> Oncall {

@@ -116,7 +116,7 @@ async fn judged(api: &Api, oncall: &Oncall) {
             outcomes.insert(name, call["outcome"].as_str().unwrap_or("none").to_owned());
         }
         let expected = |name: &str| match name {
-            name if name.starts_with("well") => "ok",
+            name if name.starts_with("well") || name.starts_with("woken") => "ok",
             _ => "failed",
         };
         let left: Vec<_> = outcomes.iter().filter(|(name, outcome)| *outcome != expected(name)).collect();
