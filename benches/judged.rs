@@ -151,7 +151,7 @@ impl Lab {
         };
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         runtime.block_on(async {
-            let store = Store::open(&location).await.expect("opened");
+            let store = Store::open_to_read(&location).await.expect("opened");
             let (mut failures, mut mails) = (Vec::new(), Vec::new());
             for group in store.alert_groups(1_000).await.expect("groups") {
                 let items = store.alert_items(group.id, 100_000).await.expect("items");

@@ -161,6 +161,11 @@ fn unmet(told: &Told, step: &Step, state: State, flow: &Flow, columns: &Columns,
 }
 
 impl Unmet {
+    /// It is known from whom or to whom it would have gone.
+    pub fn is_between(&self) -> bool {
+        !self.from_name.is_empty() || !self.to_name.is_empty()
+    }
+
     /// It is in view under the filters of rows.
     pub fn is_in(&self, view: &View) -> bool {
         (!view.problems || self.state != State::CannotTell) && self.is_in_but_for_problems(view)
