@@ -99,7 +99,7 @@ pub struct Failure {
 /// Instances of a rule by the minute in which they began: those that failed, and those in which a step was judged.
 type Counts = BTreeMap<String, BTreeMap<i64, (i64, i64)>>;
 
-/// Judges what has a message since a time: calls first, the oldest first. `tell` is told after some of them how many they are,
+/// Judges what has a message since a time: calls first, the oldest first. `tell` is called after some of them with how many they are,
 /// and when the last one began.
 pub async fn run(
     store: &Store,

@@ -6,6 +6,7 @@ use message::logged::Message;
 use record::time::{DAY, MINUTE, Timestamp};
 use rule::syntax::Rule;
 use rule::verdict::{Outcome, State, Verdict, Why};
+use store::settle::AT_ONCE;
 use store::verdict::Window;
 
 /// How far a log may lag.
@@ -48,8 +49,13 @@ pub fn window<'a>(
     let last = messages.iter().map(|message| message.time).max().unwrap_or(from);
     let open = spans.iter().filter(|span| !span.is_decided).map(|span| span.began).min();
     let mut next = minute(open.unwrap_or(last).min(last).min(until).min(Timestamp(ends - MINUTE)));
+    let full = next;
     while let Some(cut) = spans.iter().find(|span| span.began < next && next <= span.last) {
         next = minute(cut.began);
+    }
+    // So many come that something is always going on: it is cut at a full minute all the same.
+    if next <= from && messages.len() >= AT_ONCE {
+        next = full;
     }
     Window { from, next: next.max(from) }
 }

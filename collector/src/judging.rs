@@ -50,7 +50,7 @@ pub fn judged(book: &Book, case: &Case) -> (Judged, Option<Timestamp>) {
             next = Some(next.map_or(at, |known| known.min(at)));
         }
         if verdict.outcome != Outcome::Open {
-            // A day is told apart as it was logged.
+            // Parts of a day begin and end by logged time.
             let began = case.from.map_or(flow.rows[verdict.start].time, |_| day::began(verdict, flow, messages));
             let minute = began.0.div_euclid(MINUTE);
             *judged.counts.entry((verdict.rule.clone(), minute, verdict.outcome)).or_default() += 1;

@@ -46,7 +46,7 @@ pub struct Trouble {
     pub source: String,
     /// Since when, or when it happened.
     pub at: Timestamp,
-    /// `nothing is heard of it since 12:00:02Z: core, edge are not read`
+    /// `no report since 12:00:02Z: core, edge are not read`
     pub says: String,
 }
 
@@ -180,12 +180,12 @@ fn of_agent(agent: &Agent, limits: &SourceAlerts, began: Timestamp, now: Timesta
     }
 }
 
-/// `nothing is heard of it since 12:00:02Z: core, edge are not read`
+/// `no report since 12:00:02Z: core, edge are not read`
 fn silence(heartbeat: &Heartbeat, heard: Timestamp) -> String {
     let names: Vec<&str> = heartbeat.sources.iter().map(|source| source.name.as_str()).collect();
     let more = names.len().saturating_sub(NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let what = if heartbeat.stops { "it was stopped at" } else { "nothing is heard of it since" };
+    let what = if heartbeat.stops { "it was stopped at" } else { "no report since" };
     let verb = if names.len() == 1 { "is" } else { "are" };
     format!("{what} {}: {}{more} {verb} not read", clock(heard), names[..names.len().min(NAMED)].join(", "))
 }
@@ -299,7 +299,7 @@ mod tests {
     fn what_is_wrong_with_a_log_is_said_and_what_is_well_is_not() {
         let well = || source(100, Some(-1));
         assert_eq!(says(agent(-3, 0, well()), -3600), Vec::<String>::new());
-        let silent = ["source-silent: nothing is heard of it since 11:57:59Z: core is not read"];
+        let silent = ["source-silent: no report since 11:57:59Z: core is not read"];
         assert_eq!(says(agent(-121, 0, well()), -3600), silent);
         assert_eq!(says(agent(-120, 0, well()), -3600), Vec::<String>::new(), "two minutes are as long as it may");
         assert_eq!(says(agent(-121, 0, well()), -60), Vec::<String>::new(), "the collector has only just begun");

@@ -54,7 +54,7 @@ impl LogFault {
     /// The sentence of the failure class.
     pub fn says(self) -> &'static str {
         match self {
-            Self::Silent => "nothing is heard of an agent, so its logs cannot be judged",
+            Self::Silent => "an agent does not report, so its logs cannot be judged",
             Self::Behind => "a log is read far behind its end",
             Self::ClockOff => "the clock of an agent is wrong",
             Self::BytesLost => "bytes of a log were lost before anybody could read them",

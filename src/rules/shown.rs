@@ -17,7 +17,7 @@ use crate::words::{counted, thousands};
 /// Failures that are listed, and mails of one line.
 const LISTED: usize = 20;
 const MAILS: usize = 10;
-/// As outcomes of a rule are told.
+/// In the order in which the outcomes of a rule are listed.
 const ORDER: [Outcome; 6] =
     [Outcome::Ok, Outcome::Business, Outcome::Failed, Outcome::Late, Outcome::Unknown, Outcome::Open];
 

@@ -5,7 +5,7 @@ use record::time::Timestamp;
 use store::outgoing::MailState;
 
 use crate::fixture::call;
-use crate::judged::{KEY, judge, mail, rulebook};
+use crate::judged::{KEY, judge, mail, rulebook, silent};
 use crate::pages::BEGUN;
 use crate::site::{Site, assert_nothing_inline, attributes, texts};
 
@@ -54,6 +54,28 @@ async fn an_alert_says_what_fails_and_leads_to_each_row_where_it_did() {
     assert_eq!(texts(&one, "section[aria-labelledby='mh'] td[data-th='State'] .out"), ["sent"]);
     assert_eq!(site.get("/a/0000000000000000").await.status, StatusCode::NOT_FOUND);
     assert_eq!(site.get("/a/nothing").await.status, StatusCode::NOT_FOUND);
+}
+
+/// An agent that fell silent is no scenario: its alert says so, and leads to what was read.
+#[tokio::test]
+async fn an_alert_about_a_log_names_the_agent_and_what_is_not_read() {
+    let site = Site::new().await;
+    site.store.keep_rulebook(&rulebook(None), now()).await.unwrap();
+    site.store.report_logs(&[silent("sbc-1 example", now())], &[], now()).await.unwrap();
+    let list = site.page("/alerts").await;
+    assert_eq!(texts(&list, ".groups th b"), ["an agent does not report, so its logs cannot be judged"]);
+    assert_eq!(texts(&list, ".groups td[data-th='How many']"), ["1 report"]);
+    let key = attributes(&list, ".groups th a", "href").remove(0);
+    let one = site.page(&key).await;
+    assert_nothing_inline(&one, "/a/KEY");
+    assert_eq!(texts(&one, "#ih"), ["Agents and logs"]);
+    assert_eq!(texts(&one, "section[aria-labelledby='ih'] th a b"), ["sbc-1 example"]);
+    assert_eq!(attributes(&one, "section[aria-labelledby='ih'] th a", "href"), ["/"]);
+    assert_eq!(texts(&one, "section[aria-labelledby='ih'] td[data-th='What'] bdi"), ["no report: core is not read"]);
+    assert!(!texts(&one, "main").concat().contains("scenario"), "it is about no scenario");
+    let api = site.json(&format!("/api/v1/alerts/{}", key.trim_start_matches("/a/"))).await;
+    let said = &api["scenarios"][0];
+    assert_eq!((said["scenario"].is_null(), said["log"].as_str()), (true, Some("sbc-1 example")));
 }
 
 #[tokio::test]

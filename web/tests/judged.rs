@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use record::id::ScenarioId;
 use record::time::{HOUR, MINUTE, SECOND, Timestamp};
+use rule::logs::LogFault;
 use rule::syntax::Severity;
 use rule::told::{Seen, Step, Told};
 use rule::verdict::Outcome;
@@ -15,6 +16,31 @@ use store::settle::Settled;
 use store::verdict::Judged;
 
 pub const KEY: &str = "7f3a91c20b44e1d2";
+
+/// An agent of which nothing is heard.
+pub fn silent(agent: &str, at: Timestamp) -> Alarm {
+    let fault = LogFault::Silent;
+    let (rule, failure) = (fault.id().to_owned(), fault.failure().to_owned());
+    let told = Told {
+        rule: rule.clone(),
+        failure: Some(failure.clone()),
+        step: None,
+        steps: Vec::new(),
+        leg: agent.into(),
+        target: "sbc-1.example.com".into(),
+        ending: Some("no report: core is not read".into()),
+        nth: Some(7),
+        ..no_ack(at)
+    };
+    Alarm {
+        group: GroupKey { hash: [9; 8], route: 0, env: "prod".into(), rule, failure },
+        news: News::Fresh,
+        severity: fault.severity(),
+        at,
+        item: ItemTold { caller: None, callee: None, told, also: Vec::new(), facts: Vec::new() },
+        wait: 30 * SECOND,
+    }
+}
 
 /// An ACK that never came at `due`, on leg B1.
 pub fn no_ack(due: Timestamp) -> Told {

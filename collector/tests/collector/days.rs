@@ -35,12 +35,12 @@ fn now() -> Timestamp {
     Timestamp(since.as_micros() as i64)
 }
 
-/// The log of a registrar to which a phone registers once a minute.
-fn log(begins: Timestamp, phone: &str, ends: &[End]) -> Vec<(Timestamp, String)> {
+/// The log of a registrar to which a phone registers so often, in microseconds.
+fn log(begins: Timestamp, phone: &str, every: i64, ends: &[End]) -> Vec<(Timestamp, String)> {
     let mut all = Vec::new();
     let mut cseq = 0;
     for (nth, end) in ends.iter().enumerate() {
-        let at = |second: i64| Timestamp(begins.0 + nth as i64 * MINUTE + second * SECOND);
+        let at = |second: i64| Timestamp(begins.0 + nth as i64 * every + second * SECOND);
         let mut say = |second: i64, cseq: usize, status: Option<u16>| {
             let time = at(second);
             let (method, first, from, to) = match status {
@@ -173,7 +173,7 @@ async fn a_day_that_is_read_piece_by_piece_is_judged_as_one_that_is_read_at_once
             })
             .collect();
         let begins = Timestamp(now().0 - 3 * HOUR);
-        let mut lines = log(begins, "bob", &ends);
+        let mut lines = log(begins, "bob", MINUTE, &ends);
         lines.sort_by_key(|(time, _)| *time);
         let last = Timestamp(now().0);
 
@@ -229,4 +229,25 @@ async fn a_request_outside_of_any_call_is_judged_too() {
     let store = &world.door.store;
     let counts = store.rule_counts(begins, now()).await.expect("read").remove("rest-answers").unwrap_or_default().0;
     assert_eq!(counts.into_iter().collect::<Vec<_>>(), [(Outcome::Late, 1), (Outcome::Ok, 11)]);
+}
+
+/// More of one day than is judged at once, as of a log that was long not read: no answer is missed where it is cut.
+#[tokio::test]
+async fn a_day_of_thousands_is_judged_part_by_part_and_nothing_fails_where_it_is_cut() {
+    let mut world = World::new().await;
+    // An answer comes with each full minute, so there is no quiet one.
+    let begins = Timestamp((now().0 - 3 * HOUR) / MINUTE * MINUTE + SECOND);
+    // The first is answered with the second, so that it is cut between a request and its answer.
+    let mut ends = vec![End::Well; 5_401];
+    ends[0] = End::Unanswered;
+    let mut lines = log(begins, "bob", 2 * SECOND, &ends);
+    lines.sort_by_key(|(time, _)| *time);
+    assert!(lines.len() > store::settle::AT_ONCE);
+    let text: String = lines.iter().map(|(_, text)| text.as_str()).collect();
+    let read_to = Timestamp(now().0 + MINUTE);
+    world.read(&text, read_to).await;
+    world.read("", read_to).await;
+    let (counts, failed, items) = world.says().await;
+    assert_eq!(counts.into_iter().collect::<Vec<_>>(), [(Outcome::Ok, 5_400)]);
+    assert_eq!((failed, items), (vec![], BTreeSet::new()));
 }

@@ -75,7 +75,7 @@ async fn an_agent_that_falls_silent_is_reported_once_and_so_is_its_return() {
     let first = mails(165).await;
     assert_eq!(first.len(), 1);
     insta::assert_snapshot!(first[0], @"
-    [siptrail prod] CRITICAL silent: nothing is heard of an agent, so its logs cannot be judged
+    [siptrail prod] CRITICAL silent: an agent does not report, so its logs cannot be judged
     1 agent or log needs attention: 1 new.
 
     Expect  An agent reports every few seconds (critical)
@@ -83,7 +83,7 @@ async fn an_agent_that_falls_silent_is_reported_once_and_so_is_its_return() {
 
     NEW
       1  12:00:00Z  sbc-1
-         nothing is heard of it since 12:00:00Z: core, push are not read
+         no report since 12:00:00Z: core, push are not read
          http://localhost:8480/
 
     You get this by route 1 of routes.toml (team voice).
@@ -96,7 +96,7 @@ async fn an_agent_that_falls_silent_is_reported_once_and_so_is_its_return() {
     let second = mails(705).await;
     assert_eq!(second.len(), 2);
     insta::assert_snapshot!(second[1], @"
-    [siptrail prod] CRITICAL silent: nothing is heard of an agent, so its logs cannot be judged
+    [siptrail prod] CRITICAL silent: an agent does not report, so its logs cannot be judged
     Over: 1 well again.
 
     Expect  An agent reports every few seconds (critical)

@@ -182,7 +182,7 @@ async fn ten_thousand_failures_in_a_minute_are_a_few_mails_and_one_that_tells_of
     office.look(7030).await;
     let mails = office.mails().await;
     assert_eq!((mails.len(), mails[15].kind, mails[15].subject.contains("CRITICAL")), (16, MailKind::Firing, true));
-    // The day after, what waited is told.
+    // The day after, what waited is mailed.
     for second in (86_400..100_000).step_by(300) {
         office.look(second).await;
     }

@@ -6,7 +6,7 @@ use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::{Alarm, ItemState, ItemTold, write};
-use crate::backend::{with_pool, with_transaction};
+use crate::backend::with_pool;
 use crate::text::count;
 use crate::{Error, Store, blob};
 
@@ -99,28 +99,8 @@ impl Store {
         let mut over: Vec<&LogItem> = over.iter().collect();
         over.sort_by_key(|item| (item.group, &item.name, item.nth));
         for item in over {
-            with_transaction!(&mut tx, db => {
-                sqlx::query(
-                    "update alert_group set changed = case when changed < $1 then $1 else changed + 1 end, due = $1
-                     where id = $2 and closed is null",
-                )
-                .bind(now.0)
-                .bind(item.group)
-                .execute(&mut *db)
-                .await?;
-                sqlx::query(
-                    "update alert_item set state = $1, changed = case when reported >= $2 then reported + 1 else $2 end
-                     where group_id = $3 and scenario_id = $4 and leg = $5 and nth = $6",
-                )
-                .bind(ItemState::Gone.code())
-                .bind(now.0)
-                .bind(item.group)
-                .bind(OF_A_LOG.0)
-                .bind(&item.name)
-                .bind(item.nth)
-                .execute(&mut *db)
-                .await?;
-            });
+            let of = (OF_A_LOG.0, item.name.as_str(), item.nth);
+            write::change(&mut tx, item.group, of, ItemState::Gone, now).await?;
         }
         tx.commit().await
     }

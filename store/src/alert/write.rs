@@ -108,7 +108,8 @@ pub(crate) async fn write(tx: &mut Transaction, of: &[Failures<'_>], now: Timest
     }
     for Work { changes, said, fresh } in work.into_values() {
         for (known, state) in changes {
-            change(tx, &known, state, now).await?;
+            let Known { group_id, scenario_id, leg, nth, .. } = &known;
+            change(tx, *group_id, (*scenario_id, leg, *nth), state, now).await?;
         }
         for (group, scenario, alarm) in said {
             say(tx, group, scenario, alarm).await?;
@@ -139,15 +140,22 @@ async fn known(tx: &mut Transaction, of: &[i64]) -> Result<BTreeMap<i64, Vec<Kno
     Ok(known)
 }
 
-/// A time of a change is later than those before it, whatever clocks say: who looked at it before sees that it is another.
-async fn change(tx: &mut Transaction, known: &Known, state: ItemState, now: Timestamp) -> Result<(), Error> {
+/// An item is in another state. A time of a change is later than those before it, whatever clocks say: who looked at it
+/// before sees that it is another.
+pub(super) async fn change(
+    tx: &mut Transaction,
+    group: i64,
+    (scenario, leg, nth): (i64, &str, i32),
+    state: ItemState,
+    now: Timestamp,
+) -> Result<(), Error> {
     with_transaction!(&mut *tx, db => {
         sqlx::query(
             "update alert_group set changed = case when changed < $1 then $1 else changed + 1 end, due = $1
              where id = $2 and closed is null",
         )
         .bind(now.0)
-        .bind(known.group_id)
+        .bind(group)
         .execute(&mut *db)
         .await?;
         sqlx::query(
@@ -156,10 +164,10 @@ async fn change(tx: &mut Transaction, known: &Known, state: ItemState, now: Time
         )
         .bind(state.code())
         .bind(now.0)
-        .bind(known.group_id)
-        .bind(known.scenario_id)
-        .bind(&known.leg)
-        .bind(known.nth)
+        .bind(group)
+        .bind(scenario)
+        .bind(leg)
+        .bind(nth)
         .execute(&mut *db)
         .await?;
     });

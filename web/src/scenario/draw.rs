@@ -35,7 +35,7 @@ use crate::words::{count, counted};
 /// Names that are listed where one is wrong, and letters of each.
 const MOST_NAMED: usize = 12;
 const LONGEST: usize = 40;
-/// Wrong names that are told.
+/// Wrong names that are listed.
 const MOST_NOTICES: usize = 4;
 
 /// All that a page is drawn from.
