@@ -1,13 +1,13 @@
 //! What logs hold, learned from calls that are over, and from registrations and requests that had time to be answered.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use message::event::CallClass;
-use message::flow::{End, Flow};
+use message::flow::{End, Flow, Log};
 use message::logged::Message;
 use record::id::ScenarioId;
-use record::time::{SECOND, Timestamp};
+use record::time::{HOUR, SECOND, Timestamp};
 use rule::holds::{AllHolds, seen_within};
 use store::Store;
 use store::settle::Due;
@@ -20,6 +20,25 @@ const CALLS: usize = 200_000;
 const ANSWERED: i64 = 32 * SECOND;
 /// How often what is known is shared with other collectors.
 const SHARE: Duration = Duration::from_secs(5);
+/// Of what began since then it is judged again what nobody could tell of, once more is known of its logs.
+const AGAIN: i64 = HOUR;
+
+/// More is known of a log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum News {
+    Fresh,
+    /// What was judged before is judged again. By then every collector knows, and what they judged until then is, too.
+    Spreads(Instant),
+}
+
+impl News {
+    fn is_due(self, at: Instant) -> bool {
+        match self {
+            Self::Fresh => true,
+            Self::Spreads(until) => until <= at,
+        }
+    }
+}
 
 /// What all logs are known to hold, here and now.
 #[derive(Debug, Default)]
@@ -27,6 +46,7 @@ pub struct Holding {
     pub known: AllHolds,
     /// Not shared yet.
     fresh: AllHolds,
+    news: BTreeMap<Log, News>,
     /// Up to which time scenarios are counted.
     counted: HashMap<ScenarioId, Timestamp>,
     shared: Option<Instant>,
@@ -52,7 +72,12 @@ impl Holding {
         self.counted.insert(due.id, ends);
         let Some(day) = messages.iter().map(|message| message.time.day().0).max() else { return };
         for ((log, sort), count) in seen_within(flow, messages, counted..ends) {
-            self.known.entry(log.clone()).or_default().see(day, &sort, count);
+            let known = self.known.entry(log.clone()).or_default();
+            let knew = known.knows(&sort);
+            known.see(day, &sort, count);
+            if !knew && known.knows(&sort) {
+                self.news.insert(log.clone(), News::Fresh);
+            }
             self.fresh.entry(log).or_default().see(day, &sort, count);
         }
     }
@@ -63,8 +88,38 @@ impl Holding {
             return Ok(());
         }
         self.write(store).await?;
-        self.known = store.all_holds().await?;
+        let known = store.all_holds().await?;
+        for (log, holds) in &known {
+            if holds.knows_more_than(self.known.get(log)) {
+                self.news.insert(log.clone(), News::Fresh);
+            }
+        }
+        self.known = known;
         self.shared = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Writes at once what makes a difference: no call that shows it may ever come again. To be called before what was judged
+    /// by it is kept.
+    pub async fn write_news(&mut self, store: &Store) -> Result<(), Error> {
+        if self.news.values().any(|news| *news == News::Fresh) { self.write(store).await } else { Ok(()) }
+    }
+
+    /// What was judged before more was known of its logs is judged again. After a start that may be anything recent.
+    pub async fn judge_again(&mut self, store: &Store, now: Timestamp) -> Result<(), Error> {
+        let at = Instant::now();
+        let due: BTreeSet<Log> =
+            self.news.iter().filter(|(_, news)| news.is_due(at)).map(|(log, _)| log.clone()).collect();
+        if due.is_empty() {
+            return Ok(());
+        }
+        store.judge_unclear_again(&due, Timestamp(now.0.saturating_sub(AGAIN)), now).await?;
+        for log in due {
+            match self.news.get(&log) {
+                Some(News::Fresh) => drop(self.news.insert(log, News::Spreads(at + SHARE * 2))),
+                _ => drop(self.news.remove(&log)),
+            }
+        }
         Ok(())
     }
 

@@ -110,6 +110,9 @@ pub async fn step(
     if let Err(error) = known.holding.write_in_time(store).await {
         tracing::warn!(%error, "what was seen of logs is not kept yet");
     }
+    if let Err(error) = known.holding.judge_again(store, now).await {
+        tracing::warn!(%error, "what nobody could tell is not judged again yet");
+    }
     Ok(due.len())
 }
 
@@ -135,6 +138,7 @@ async fn round(
     });
     let ((settled, measured), calls, holding) = settling.await.map_err(|error| Error::Settling(error.to_string()))?;
     known.holding = holding;
+    known.holding.write_news(store).await?;
     store.settle(owner, &settled, now).await?;
     // After that: what is learned makes them due again.
     let only_calls = || calls.iter().filter(|call| call.due.class == CallClass::Call);

@@ -128,6 +128,11 @@ impl Holds {
         })
     }
 
+    /// Something is known that is not known by these, as of the same log.
+    pub fn knows_more_than(&self, other: Option<&Self>) -> bool {
+        self.0.keys().any(|sort| self.knows(sort) && !other.is_some_and(|other| other.knows(sort)))
+    }
+
     /// What is never there although it could have been: for whoever asks what a log lacks.
     pub fn lacks(&self) -> impl Iterator<Item = &Sort> {
         self.0.keys().filter(|sort| !self.knows(sort))
@@ -289,6 +294,23 @@ mod tests {
             (0..*times).for_each(|_| holds.see(*day, &sort, Count { could: *could, had: *had }));
         }
         holds.knows(&sort)
+    }
+
+    #[test]
+    fn more_is_known_where_something_new_is() {
+        let sort = |what| Sort::new(Way::In, Kind::Sip, "INVITE", what);
+        let holds = |whats: &[(What, u32)]| {
+            let mut holds = Holds::default();
+            for (what, had) in whats {
+                holds.see(1, &sort(*what), Count { could: 1, had: *had });
+            }
+            holds
+        };
+        let request = holds(&[(What::Request, 1)]);
+        assert!(request.knows_more_than(None));
+        assert!(!request.knows_more_than(Some(&request)));
+        assert!(holds(&[(What::Request, 1), (What::Final, 1)]).knows_more_than(Some(&request)));
+        assert!(!holds(&[(What::Request, 1), (What::Final, 0)]).knows_more_than(Some(&request)));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The work is a due row with a lease, so any number of collectors share it; what one wrote counts only for the version
 //! that it read.
 
+mod again;
 mod read;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use message::gist::Gist;
 use message::summary::Summary;
 pub use read::AT_ONCE;
 use record::id::ScenarioId;
-use record::time::{DAY, MINUTE, SECOND, Timestamp};
+use record::time::{SECOND, Timestamp};
 use sqlx::QueryBuilder;
 
 use crate::backend::{with_pool, with_transaction};
@@ -27,8 +28,6 @@ pub(crate) const READ: i64 = 20_000;
 pub(crate) const MOST: i64 = 50_000;
 /// Classes of scenarios that are settled.
 const SETTLED: [CallClass; 4] = [CallClass::Call, CallClass::Registration, CallClass::Message, CallClass::Other];
-/// Of each class, what is settled again when rules change, at most.
-const AGAIN: i64 = 10_000;
 /// So many at most are thought to be left of a day of which some is judged for good.
 const LEFT: i64 = 200;
 /// After a final answer or a BYE, and after anything else.
@@ -193,33 +192,6 @@ impl Store {
         verdict::write(&mut tx, &judged, now).await?;
         tx.commit().await?;
         Ok(kept)
-    }
-
-    /// What began since a time is settled again within a minute, as after a change of rules, and of days what is newer: the
-    /// newest, up to some thousands. What somebody else is writing is left out, so it is to be asked twice. Gives how many.
-    pub async fn judge_again(&self, since: Timestamp, now: Timestamp) -> Result<u64, Error> {
-        let mut tx = self.backend.begin().await?;
-        let skip_locked = tx.skip_locked();
-        let from = since.0 - since.0.rem_euclid(MINUTE);
-        let mut again = 0;
-        for class in SETTLED {
-            // They do not all stand before what comes in.
-            let at = format!("({} + id % 60 * {SECOND})", now.0);
-            again += with_transaction!(&mut tx, db => {
-                let mut q = QueryBuilder::<Db>::new("update scenario set version = version + 1, due = ");
-                q.push(format_args!("case when rest_until > {at} then rest_until else {at} end"));
-                q.push(", judged_from = case when judged_from <= ").push_bind(from).push(" then judged_from when first > ");
-                q.push_bind(from).push(" and judged_from is not null then first when judged_from is not null then ");
-                q.push_bind(from).push(" end where id in (select id from scenario where merged_into is null and class = ");
-                let begins = if class.is_daily() { since.0 - since.0.rem_euclid(DAY) } else { since.0 };
-                q.push_bind(class.code()).push(" and first >= ").push_bind(begins).push(" and last >= ").push_bind(since.0);
-                q.push(" and (settled is not null or lease_until > ").push_bind(now.0);
-                q.push(") order by first desc, id desc limit ").push_bind(AGAIN).push(skip_locked).push(")");
-                q.build().execute(&mut *db).await?.rows_affected()
-            });
-        }
-        tx.commit().await?;
-        Ok(again)
     }
 
     /// By agent and source: the event time to which its log is read, as its agent last said.

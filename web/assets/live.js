@@ -123,8 +123,8 @@ const settle = () => {
     if (around) around.told = true;
     const rows = waiting.filter((change) => change.type === "row" && isMessage(change.data.id) && !document.getElementById(change.data.id));
     const count = new Set(rows.map((change) => change.data.id)).size;
-    if (waiting.length) show(`Paused, ${count} new: resume (L)`);
-    else show(hold ? "Paused: resume (L)" : "");
+    if (count) show(`Paused, ${count} new: resume (L)`);
+    else show(hold || waiting.length ? "Paused: resume (L)" : "");
     return;
   }
   for (const change of waiting.splice(0)) apply(change);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use collector::book::{Book, Shelf};
 use collector::settle::{self, Known};
 use collector::{Config, correlate};
-use record::time::{DAY, HOUR, SECOND, Timestamp};
+use record::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 use record::wire::{Heartbeat, SourceReport};
 use rule::routes::Routes;
 use rule::set::RuleSet;
@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::door::{Door, meta, stream};
+use crate::made::{self, End};
 
 /// Calls that go well, by which it is learned what the logs hold; then one whose answer nobody acknowledges.
 const CASES: [&str; 5] = ["01-basic", "05-fork-busy-answer", "06-answered-elsewhere", "08-late-fork-push", "40-no-ack"];
@@ -25,54 +26,134 @@ const CASES: [&str; 5] = ["01-basic", "05-fork-busy-answer", "06-answered-elsewh
 /// Long after all that was logged, by any clock.
 const NOW: Timestamp = Timestamp(150_000 * DAY);
 
-/// Failures and the groups of these logs, with the shipped rules and this `mail_age`.
-async fn judged(mail_age: i64) -> (Vec<String>, Vec<Group>) {
-    let door = Door::open().await;
-    let mut set = RuleSet::built_in();
-    set.defaults.mail_age = mail_age;
-    let routes = "[[team]]\nname = \"voice\"\nto = [\"voice@example.com\"]\n[[route]]\nmatch = {}\nto = [\"voice\"]\n";
-    let routes = Routes::load("routes.toml", routes, &set.ids()).expect("right");
-    let (_, book) = watch::channel(Arc::new(Book { set, routes, has_routes: true, env: Vec::new() }));
-    let sources = ["core", "edge", "push"];
-    let report = |name: &&str| SourceReport { name: (*name).into(), read_to: Some(NOW), ..SourceReport::default() };
-    let heartbeat = Heartbeat {
-        version: 1,
-        agent: "agent-1".into(),
-        program: "0.1.0".into(),
-        host: "host-1".into(),
-        clock: NOW,
-        sources: sources.iter().map(report).collect(),
-        unread: Vec::new(),
-        more_unread: 0,
-        stops: false,
-    };
-    door.store.hear(&heartbeat, NOW).await.expect("heard");
-    let (mut base, mut known) = ([0; 3], Known::default());
-    for case in CASES {
+/// Three logs of one agent, judged by the shipped rules.
+struct Judging {
+    door: Door,
+    book: watch::Receiver<Arc<Book>>,
+    /// Where each log ends.
+    base: [u64; LOGS.len()],
+}
+
+const LOGS: [&str; 3] = ["core", "edge", "push"];
+
+impl Judging {
+    async fn open(mail_age: i64) -> Self {
+        let door = Door::open().await;
+        let mut set = RuleSet::built_in();
+        set.defaults.mail_age = mail_age;
+        let routes =
+            "[[team]]\nname = \"voice\"\nto = [\"voice@example.com\"]\n[[route]]\nmatch = {}\nto = [\"voice\"]\n";
+        let routes = Routes::load("routes.toml", routes, &set.ids()).expect("right");
+        let (_, book) = watch::channel(Arc::new(Book { set, routes, has_routes: true, env: Vec::new() }));
+        let report = |name: &&str| SourceReport { name: (*name).into(), read_to: Some(NOW), ..SourceReport::default() };
+        let heartbeat = Heartbeat {
+            version: 1,
+            agent: "agent-1".into(),
+            program: "0.1.0".into(),
+            host: "host-1".into(),
+            clock: NOW,
+            sources: LOGS.iter().map(report).collect(),
+            unread: Vec::new(),
+            more_unread: 0,
+            stops: false,
+        };
+        door.store.hear(&heartbeat, NOW).await.expect("heard");
+        Self { door, book, base: [0; LOGS.len()] }
+    }
+
+    /// The messages of a case come to the logs.
+    async fn read(&mut self, case: &str) {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cases/calls").join(case);
-        for (nth, source) in sources.iter().enumerate() {
+        for (nth, source) in LOGS.iter().enumerate() {
             let Ok(log) = std::fs::read_to_string(folder.join(format!("{source}.log"))) else { continue };
-            let mut append = stream(nth as i64 + 1, base[nth], &log);
-            append.meta = append.meta.map(|_| {
-                let mut meta = meta();
-                (meta.source, meta.host, meta.file.inode) = ((*source).into(), (*source).into(), nth as u64 + 10);
-                meta
-            });
-            let (status, answer) = door.append(vec![append]).await;
-            assert!(status.is_success(), "{answer:?}");
-            base[nth] += log.len() as u64;
-        }
-        while correlate::step(&door.store, "one").await.expect("correlated") > 0 {}
-        // What one call shows of its logs counts for those after it.
-        for nth in 0..5 {
-            let now = Timestamp(NOW.0 + nth * DAY);
-            settle::step(&door.store, "one", &book, &mut known, now).await.expect("settled");
+            self.append(nth, &log).await;
         }
     }
-    let failed = door.store.failed(Timestamp(0), NOW, 100).await.expect("read");
-    assert!(failed.iter().all(|(_, told)| told.outcome == Outcome::Failed));
-    let failed = failed.into_iter().map(|(_, told)| told.fragment()).collect();
-    (failed, door.store.alert_groups(100).await.expect("read"))
+
+    /// Calls of ten minutes ago that end in this way come to the first log.
+    async fn read_made(&mut self, names: &[String], end: End) {
+        let mut records = Vec::new();
+        for name in names {
+            made::call(&mut records, collector::ingest::now().0 - 10 * MINUTE, name, end);
+        }
+        self.append(0, &made::log(records)).await;
+    }
+
+    async fn append(&mut self, nth: usize, log: &str) {
+        let mut append = stream(nth as i64 + 1, self.base[nth], log);
+        append.meta = append.meta.map(|_| {
+            let mut meta = meta();
+            (meta.source, meta.host, meta.file.inode) = (LOGS[nth].into(), LOGS[nth].into(), nth as u64 + 10);
+            meta
+        });
+        let (status, answer) = self.door.append(vec![append]).await;
+        assert!(status.is_success(), "{answer:?}");
+        self.base[nth] += log.len() as u64;
+        while correlate::step(&self.door.store, "one").await.expect("correlated") > 0 {}
+    }
+
+    async fn settle(&self, known: &mut Known, now: Timestamp) {
+        settle::step(&self.door.store, "one", &self.book, known, now).await.expect("settled");
+    }
+
+    /// All that is due within some minutes.
+    async fn settle_all(&self, known: &mut Known) {
+        for minutes in 1..6 {
+            self.settle(known, Timestamp(collector::ingest::now().0 + minutes * MINUTE)).await;
+        }
+        let later = Timestamp(collector::ingest::now().0 + 6 * MINUTE);
+        assert_eq!(self.door.store.due("another", later, SECOND, 10).await.expect("read"), []);
+    }
+
+    async fn failed(&self) -> Vec<String> {
+        let failed = self.door.store.failed(Timestamp(0), NOW, 100).await.expect("read");
+        assert!(failed.iter().all(|(_, told)| told.outcome == Outcome::Failed));
+        failed.into_iter().map(|(_, told)| told.fragment()).collect()
+    }
+}
+
+/// Failures and the groups of these logs, with this `mail_age`.
+async fn judged(mail_age: i64) -> (Vec<String>, Vec<Group>) {
+    let (mut judging, mut known) = (Judging::open(mail_age).await, Known::default());
+    for case in CASES {
+        judging.read(case).await;
+        // What one call shows of its logs counts for those after it.
+        for nth in 0..5 {
+            judging.settle(&mut known, Timestamp(NOW.0 + nth * DAY)).await;
+        }
+    }
+    (judging.failed().await, judging.door.store.alert_groups(100).await.expect("read"))
+}
+
+/// So many that nothing more is learned of which machine writes a log: that, too, would make them due again.
+fn many(name: &str) -> Vec<String> {
+    (0..60).map(|nth| format!("{name}-{nth}")).collect()
+}
+
+/// Without a repeated answer, only what is known of the log says that an ACK is missing.
+#[tokio::test]
+async fn what_a_killed_collector_has_learned_of_logs_is_known_to_the_next() {
+    let mut judging = Judging::open(HOUR).await;
+    let mut known = Known::default();
+    judging.read_made(&many("well"), End::Well).await;
+    judging.settle_all(&mut known).await;
+    // It has no time for a last word.
+    drop(known);
+    judging.read_made(&["broken".to_owned()], End::NoAck).await;
+    judging.settle_all(&mut Known::default()).await;
+    assert_eq!(judging.failed().await, ["answered-no-ack.ack.B1"]);
+}
+
+#[tokio::test]
+async fn what_nobody_could_tell_is_judged_again_once_it_is_known_what_the_log_holds() {
+    let mut judging = Judging::open(HOUR).await;
+    let mut known = Known::default();
+    judging.read_made(&many("broken"), End::NoAck).await;
+    judging.settle_all(&mut known).await;
+    assert_eq!(judging.failed().await, [""; 0]);
+    judging.read_made(&["well".to_owned()], End::Well).await;
+    judging.settle_all(&mut known).await;
+    assert_eq!(judging.failed().await, ["answered-no-ack.ack.B1"; 60]);
 }
 
 #[tokio::test]

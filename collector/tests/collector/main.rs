@@ -7,6 +7,8 @@ mod days;
 mod door;
 mod judging;
 mod logs;
+#[path = "../../../tests/support/made.rs"]
+mod made;
 mod mails;
 mod messages;
 mod positions;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use message::event::CallClass;
+use message::flow::Log;
 use message::gist::Gist;
 use message::kind::Kind;
 use message::learned::Learned;
@@ -11,6 +12,7 @@ use record::id::ScenarioId;
 use record::time::{SECOND, Timestamp};
 use rule::verdict::Outcome;
 
+use super::alert::judged as judged_as;
 use super::correlate::only;
 use super::fixture::{File, NOON, Says, correlate, says};
 use super::store_test;
@@ -123,6 +125,24 @@ store_test! {
         assert_eq!(store.judge_again(since, later(101)).await.unwrap(), 2);
         let late: Vec<Settled> = again.iter().map(|due| settled(*due)).collect();
         assert_eq!(store.settle("one", &late, NOON).await.unwrap(), 0);
+    }
+
+    async fn what_nobody_could_tell_of_is_due_again_once_more_is_known_of_its_log(store) {
+        File::new(1).log(&store, [says("ok", 0, "INVITE"), says("unclear", 1, "INVITE")]).await;
+        correlate(&store, 100).await;
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        let judged = [Outcome::Ok, Outcome::Unknown].map(|outcome| Some(judged_as(outcome, "no-ack")));
+        let all = due.iter().zip(judged).map(|(due, judged)| Settled { judged, ..settled(*due) });
+        assert_eq!(store.settle("one", &all.collect::<Vec<_>>(), NOON).await.unwrap(), 2);
+        let log = |source: &str| Log { agent: "agent-1".into(), source: source.into() };
+        let since = Timestamp(NOON.0 - SECOND);
+        let again = async |logs: BTreeSet<Log>| store.judge_unclear_again(&logs, since, later(100)).await.unwrap();
+        assert_eq!(again(BTreeSet::from([log("another")])).await, 0);
+        assert_eq!(store.judge_unclear_again(&BTreeSet::from([log("proxy")]), later(0), later(100)).await.unwrap(), 0);
+        assert_eq!(again(BTreeSet::from([log("another"), log("proxy")])).await, 1);
+        assert_eq!(store.due("one", later(160), LEASE, 10).await.unwrap(), [of(due[1].id, 2, false)]);
+        // Of so many logs, whatever is unclear in any.
+        assert_eq!(again((0..100).map(|nth| log(&nth.to_string())).collect()).await, 1);
     }
 
     async fn what_came_meanwhile_is_settled_again(store) {
