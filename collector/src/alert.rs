@@ -117,14 +117,15 @@ pub fn decide(look: &Look) -> Decision {
             items.iter().any(|item| item.reported.is_some() && item.told.told.failure == *failure)
         };
         let new_class = fresh.iter().any(|at| !known(&items[*at].told.told.failure));
+        let new_host = fresh.iter().any(|at| is_of_new_host(&items[*at], items));
         let many = fresh.len() as i64 >= RISE;
         let rose = many && rate >= mind.rate.saturating_mul(RISE);
         let raised = severity as i16 > mind.severity;
         let soon = group.reported.map_or(next, |at| Timestamp(at.0.saturating_add(grouping.group_wait))).min(next);
         match () {
             () if group.mails > 0 && (raised || new_class) => {}
-            () if group.mails > 0 && rose && now >= soon => {}
-            () if group.mails > 0 && many && now < soon => return wait(soon),
+            () if group.mails > 0 && (rose || new_host) && now >= soon => {}
+            () if group.mails > 0 && (many || new_host) && now < soon => return wait(soon),
             () => return wait(next),
         }
     }
@@ -144,6 +145,12 @@ pub fn decide(look: &Look) -> Decision {
     }
 }
 
+/// None that was reported was logged on its host.
+fn is_of_new_host(item: &Item, items: &[Item]) -> bool {
+    let Some(host) = host_of(item) else { return false };
+    !items.iter().any(|other| other.reported.is_some() && host_of(other) == Some(host))
+}
+
 /// It is wrong until it is well again, however long that takes.
 fn lasts(item: &Item) -> bool {
     let fault = LogFault::of(&item.told.told.rule).filter(|_| item.scenario == OF_A_LOG);
@@ -161,6 +168,11 @@ fn reportable(look: &Look) -> Vec<usize> {
     let fresh = (0..items.len()).filter(open).filter(|at| items[*at].reported.is_none() && enough[*at]);
     let hidden = |item: &Item| because(item).any(|cause| look.causes.contains(&(item.scenario, cause.to_owned())));
     fresh.filter(|at| !hidden(&items[*at])).collect()
+}
+
+/// Whose log shows how it began.
+fn host_of(item: &Item) -> Option<&str> {
+    item.told.facts.iter().find(|(name, _)| name == "host").map(|(_, host)| host.as_str())
 }
 
 /// Rules whose failures in the same scenario explain this one.

@@ -175,6 +175,7 @@ pub fn alarms(book: &Book, case: &Case, verdicts: &[Verdict]) -> Vec<Alarm> {
         };
         let Some((group, wait)) = grouped(&book.routes, &failing, &hosts) else { continue };
         let mut facts = verdict.facts.clone();
+        facts.push(("host".to_owned(), place.host.clone()));
         facts.extend(causes.iter().map(|cause| ("because".to_owned(), (*cause).to_owned())));
         alarms.push(Alarm {
             group,

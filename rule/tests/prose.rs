@@ -37,7 +37,7 @@ fn each_shipped_rule_reads_as_prose() {
     - wake: the device must send a REGISTER within 10 s after the start, else push-no-wake, "device did not wake after PUSH".
     - bound: the device must get an answer to the REGISTER (2xx) within 2 s after wake, else register-failed, "device woke but could not register".
     - invite: an INVITE must reach the device within 2 s after bound, else invite-not-sent, "device registered but got no INVITE".
-    - ringing: the device must answer the INVITE (180, 183 or 2xx-6xx) within 5 s after invite, else no-ring, "device got the INVITE but did not ring".
+    - ringing: the device must answer the INVITE (180, 183, 200-486 or 488-699) within 5 s after invite, else no-ring, "device got the INVITE but did not ring".
     It is not judged if:
     - another device answers the INVITE (2xx).
     - the caller sends a CANCEL, or the caller gets an answer to the INVITE (3xx-6xx).

@@ -185,6 +185,20 @@ fn a_rate_four_times_higher_and_a_new_class_are_told_at_once() {
 }
 
 #[test]
+fn failures_on_another_host_are_told_soon() {
+    let mut story = Story::new("");
+    story.fail(0, 1).fact("host", "sbc-1").look(30);
+    story.fail(40, 1).fact("host", "sbc-1");
+    assert_eq!(story.look(40), "again at 330");
+    story.fail(45, 1).fact("host", "sbc-2");
+    assert_eq!(story.look(45), "again at 60", "others may follow");
+    story.fail(50, 1).fact("host", "sbc-3");
+    assert_eq!(story.look(60), "Warning: 3 new, 1 continuing, 0 resolved; again at 14450");
+    story.fail(100, 1).fact("host", "sbc-2");
+    assert_eq!(story.look(100), "again at 660");
+}
+
+#[test]
 fn what_came_late_before_the_first_mail_is_not_mailed() {
     let mut story = Story::new("");
     story.fail(0, 1).look(0);
