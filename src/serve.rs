@@ -85,6 +85,7 @@ impl Server {
             shelf = shelf.with_mail(mail.server.clone(), mail.pages().to_owned());
         }
         let store = Store::open(&location).await?.with_settings(config.settings());
+        shelf.tell(&store);
         let ingest = Ingest::new(store.clone(), config);
         let owner = store.correlator(&format!("{}-{}", std::process::id(), address.port()));
         let joining = collector::correlate::run(store.clone(), owner.clone(), ingest.stored(), cancel.clone());

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use message::clock::Clocks;
-use message::event::CallClass;
 use message::flow::flow_by;
 use record::id::ScenarioId;
 use record::time::{DAY, HOUR, MINUTE, Timestamp};
@@ -29,8 +28,6 @@ use crate::settle::{Call, with_what_is_beside};
 use known::{News, news};
 pub use mails::{About, Sent};
 
-/// What is judged, as it is settled.
-const CLASSES: [CallClass; 4] = [CallClass::Call, CallClass::Registration, CallClass::Message, CallClass::Other];
 /// Scenarios that are judged together.
 const TOGETHER: usize = 200;
 
@@ -115,7 +112,7 @@ pub async fn run(
     let (mut all, mut last) = (All::default(), None);
     // Not all that went on for long is looked for: most of what began so much earlier was over by then.
     let before = now.micros_since(since).clamp(SHORTEST, LONGEST);
-    for class in CLASSES {
+    for class in book.set.classes() {
         // A scenario of one day began at midnight at the earliest.
         let before = if class.is_daily() { since.0.rem_euclid(DAY) } else { before };
         let mut after = Some((Timestamp(since.0.saturating_sub(before)), ScenarioId(0)));

@@ -105,10 +105,16 @@ impl Shelf {
         self.now.subscribe()
     }
 
+    /// Says which classes of scenarios the rules in force are about: only these are settled.
+    pub fn tell(&self, store: &Store) {
+        store.settle_classes(&self.now.borrow().set.classes());
+    }
+
     /// Reads what changed, until cancelled.
     pub async fn run(mut self, store: Store, cancel: CancellationToken) {
         let (mut kept, mut judged, mut times) = (false, self.now.borrow().clone(), 0);
         loop {
+            self.tell(&store);
             if !kept || self.look() {
                 kept = match store.keep_rulebook(&self.shown(), now()).await {
                     Ok(()) => true,

@@ -6,8 +6,8 @@
 //! - `fault`: what is wrong in a file, with its place
 //! - `grammar`, `print`: the sentences of a rule, from text to values and back
 //! - `outcome`, `version`: which failure classes an ending can have; what a version is the hash of
-//! - `document`, `defaults`, `written`, `logs`, `set`: TOML with places; what all rules share; one rule or watch; what may
-//!   be wrong with a log itself; all files
+//! - `document`, `defaults`, `written`, `logs`, `set`, `classes`: TOML with places; what all rules share; one rule or
+//!   watch; what may be wrong with a log itself; all files; in which classes of scenarios these have anything to judge
 //! - `routes`: who is mailed about which failures, and when
 //! - `phrase`, `prose`: patterns and times in plain English; a rule as prose
 //! - `holds`, `evidence`: what each log is known to hold; all that a judgement rests on
@@ -16,6 +16,7 @@
 //! - `expected`: who would show that a message came
 //! - `judge`, `told`: what came of each instance of a rule; a verdict as it is kept
 
+mod classes;
 mod defaults;
 mod document;
 pub mod duration;

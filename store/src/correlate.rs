@@ -82,7 +82,8 @@ impl Store {
         // Asked outside of the transaction: what wants them from now on finds them stored.
         let wanting = self.wanting(rows.iter().flat_map(|row| &row.events)).await?;
         let components = components(rows.iter().flat_map(|row| &row.events));
-        let beside = Beside { wanting: &wanting, left: &doubts.left, pushed: &exchanges.counted };
+        let beside =
+            Beside { wanting: &wanting, left: &doubts.left, pushed: &exchanges.counted, settled: &self.settled };
         let mut tries = 0;
         loop {
             let mut tx = self.backend.begin().await?;

@@ -90,6 +90,7 @@ pub struct Store {
     caches: Arc<Caches>,
     settings: Arc<Settings>,
     health: Arc<Health>,
+    settled: Arc<settle::Classes>,
 }
 
 impl Store {
@@ -97,7 +98,14 @@ impl Store {
     pub async fn open(location: &Location) -> Result<Self, Error> {
         let (backend, caches) = (Backend::open(location).await?, Arc::default());
         let committer = Committer::start(&backend, &caches);
-        let store = Self { backend, committer, caches, settings: Arc::default(), health: Arc::default() };
+        let store = Self {
+            backend,
+            committer,
+            caches,
+            settings: Arc::default(),
+            health: Arc::default(),
+            settled: Arc::default(),
+        };
         dictionary::register(&store).await?;
         // The only clock here: what arrives brings its own.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -109,7 +117,14 @@ impl Store {
     pub async fn open_to_read(location: &Location) -> Result<Self, Error> {
         let (backend, caches) = (Backend::open_to_read(location).await?, Arc::default());
         let committer = Committer::start(&backend, &caches);
-        let store = Self { backend, committer, caches, settings: Arc::default(), health: Arc::default() };
+        let store = Self {
+            backend,
+            committer,
+            caches,
+            settings: Arc::default(),
+            health: Arc::default(),
+            settled: Arc::default(),
+        };
         dictionary::check(&store).await?;
         Ok(store)
     }

@@ -6,7 +6,8 @@
 mod again;
 mod read;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use message::event::CallClass;
 use message::gist::Gist;
@@ -26,7 +27,7 @@ use crate::{Error, Store, append};
 pub(crate) const READ: i64 = 20_000;
 /// A call of more is never settled: its list entry is that of its summary.
 pub(crate) const MOST: i64 = 50_000;
-/// Classes of scenarios that are settled.
+/// Classes of scenarios that are always settled.
 const SETTLED: [CallClass; 4] = [CallClass::Call, CallClass::Registration, CallClass::Message, CallClass::Other];
 /// So many at most are thought to be left of a day of which some is judged for good.
 const LEFT: i64 = 200;
@@ -34,12 +35,32 @@ const LEFT: i64 = 200;
 const SOON: i64 = SECOND;
 const QUIET: i64 = 5 * SECOND;
 
-/// When a scenario is to be settled after something came to it; `ends`: a final answer, or a BYE. Keepalives, subscriptions
-/// and publications never are.
-pub(crate) fn due(summary: &Summary, ends: bool, now: Timestamp) -> Option<Timestamp> {
+/// Classes that are settled: keepalives, subscriptions and publications only where somebody asks for it, since they are most
+/// of what many servers log.
+#[derive(Debug, Default)]
+pub(crate) struct Classes {
+    more: AtomicU32,
+}
+
+impl Classes {
+    pub fn has(&self, class: CallClass) -> bool {
+        SETTLED.contains(&class) || self.more.load(Ordering::Relaxed) & bit(class) != 0
+    }
+
+    fn all(&self) -> impl Iterator<Item = CallClass> + '_ {
+        CallClass::ALL.into_iter().filter(|class| self.has(*class))
+    }
+}
+
+fn bit(class: CallClass) -> u32 {
+    1 << class.code()
+}
+
+/// When a scenario of such a class is to be settled after something came to it; `ends`: a final answer, or a BYE.
+pub(crate) fn due(classes: &Classes, summary: &Summary, ends: bool, now: Timestamp) -> Option<Timestamp> {
     let class = summary.class?;
     // Little of a day is read at once.
-    let settled = SETTLED.contains(&class) && (class.is_daily() || big(summary.messages) <= MOST);
+    let settled = classes.has(class) && (class.is_daily() || big(summary.messages) <= MOST);
     settled.then(|| Timestamp(now.0.saturating_add(if ends { SOON } else { QUIET })))
 }
 
@@ -104,6 +125,12 @@ impl Taken {
 }
 
 impl Store {
+    /// Scenarios of these classes are settled from now on, beside calls, registrations, messages and others.
+    pub fn settle_classes(&self, classes: &BTreeSet<CallClass>) {
+        let more = classes.iter().fold(0, |more, class| more | bit(*class));
+        self.settled.more.store(more, Ordering::Relaxed);
+    }
+
     /// Takes calls that are due, the longest due first: at most `most`, and fewer where they are large.
     pub async fn due(&self, owner: &str, now: Timestamp, lease_micros: i64, most: usize) -> Result<Vec<Due>, Error> {
         // Most looks find nothing, and need no transaction.

@@ -38,9 +38,13 @@ const LOGS: [&str; 3] = ["core", "edge", "push"];
 
 impl Judging {
     async fn open(mail_age: i64) -> Self {
+        Self::by(RuleSet::built_in(), mail_age).await
+    }
+
+    async fn by(mut set: RuleSet, mail_age: i64) -> Self {
         let door = Door::open().await;
-        let mut set = RuleSet::built_in();
         set.defaults.mail_age = mail_age;
+        door.store.settle_classes(&set.classes());
         let routes =
             "[[team]]\nname = \"voice\"\nto = [\"voice@example.com\"]\n[[route]]\nmatch = {}\nto = [\"voice\"]\n";
         let routes = Routes::load("routes.toml", routes, &set.ids()).expect("right");
@@ -154,6 +158,46 @@ async fn what_nobody_could_tell_is_judged_again_once_it_is_known_what_the_log_ho
     judging.read_made(&["well".to_owned()], End::Well).await;
     judging.settle_all(&mut known).await;
     assert_eq!(judging.failed().await, ["answered-no-ack.ack.B1"; 60]);
+}
+
+/// A proxy asks its trunk every 30 s whether it is there, and in the end it is not.
+#[tokio::test]
+async fn keepalives_are_judged_once_a_rule_is_about_them() {
+    let rule = "[[rule]]\nid = \"trunk-answers\"\ntitle = \"The trunk answers OPTIONS\"\nseverity = \"critical\"\n\
+        per = \"transaction\"\nstart = \"OPTIONS with scenario=keepalive\"\n\
+        steps = [\"answered: 2xx-6xx OPTIONS within 32s of start else trunk-silent\"]\n\
+        [rule.says]\ntrunk-silent = \"the trunk does not answer\"\n";
+    let set = RuleSet::load(&[("90-trunk.toml".to_owned(), rule.to_owned())]).expect("right");
+    let (mut judging, mut plain) = (Judging::by(set, HOUR).await, Judging::open(HOUR).await);
+    let begins = collector::ingest::now().0 - 20 * MINUTE;
+    let mut log = String::new();
+    for nth in 0..20 {
+        let said = |first: &str, name: &str, from: &str, to: &str, after: i64| {
+            let at = begins + nth * 30 * SECOND + after;
+            format!(
+                "[{}.{:06}][{name}][sip:{from}][sip:{to}]\n{first}\r\nVia: SIP/2.0/UDP 192.0.2.7;branch=z9hG4bK-{nth}\r\n\
+                 From: <sip:core@192.0.2.7>;tag=core\r\nTo: <sip:198.51.100.40>\r\nCall-ID: trunk@192.0.2.7\r\n\
+                 CSeq: {nth} OPTIONS\r\nContent-Length: 0\r\n\r\n\n",
+                at / SECOND,
+                at % SECOND
+            )
+        };
+        let asks = "OPTIONS sip:198.51.100.40 SIP/2.0";
+        log += &said(asks, "OPTIONS", "192.0.2.7:5060", "198.51.100.40:5060", 0);
+        if nth < 19 {
+            log += &said("SIP/2.0 200 OK", "200", "198.51.100.40:5060", "192.0.2.7:5060", 20_000);
+        }
+    }
+    for judging in [&mut judging, &mut plain] {
+        judging.append(0, &log).await;
+        judging.settle_all(&mut Known::default()).await;
+    }
+    let failed = judging.failed().await;
+    assert_eq!(failed.len(), 1);
+    assert!(failed[0].starts_with("trunk-answers.answered.A."), "{failed:?}");
+    assert_eq!(plain.failed().await, [""; 0]);
+    let groups = judging.door.store.alert_groups(10).await.expect("read");
+    assert_eq!(groups.iter().map(|group| group.key.failure.as_str()).collect::<Vec<_>>(), ["trunk-silent"]);
 }
 
 #[tokio::test]

@@ -47,6 +47,8 @@ pub(super) struct Beside<'a> {
     pub left: &'a BTreeMap<i64, Left>,
     /// By the call of their request: how many answers were counted as REST and are of a push.
     pub pushed: &'a BTreeMap<CallKey, u64>,
+    /// Which classes are settled.
+    pub settled: &'a settle::Classes,
 }
 
 /// What becomes of the components, as far as their keys are known.
@@ -155,7 +157,7 @@ pub(super) async fn apply(
     let (empty, shrunk): (Vec<_>, Vec<_>) =
         beside.left.iter().filter(|(id, _)| !wanted.contains(id)).partition(|(_, left)| left.rest.messages == 0);
     rows::delete(tx, &empty.iter().map(|(id, _)| **id).collect::<Vec<_>>()).await?;
-    let left = |left: &Left| News { due: settle::due(&left.rest, false, now), first: None };
+    let left = |left: &Left| News { due: settle::due(beside.settled, &left.rest, false, now), first: None };
     let shrunk: Vec<_> = shrunk.into_iter().map(|(id, of)| (*id, of.rest.clone(), left(of))).collect();
     rows::scenarios(tx, &shrunk).await?;
     outbox::count(tx, applied, -(empty.len() as i64)).await?;
@@ -164,7 +166,7 @@ pub(super) async fn apply(
     let differ: Vec<_> = changed.iter().filter(|(hash, row)| ours.get(*hash) != Some(row)).collect();
     keys::write(tx, &differ).await?;
     let summaries = kept.into_iter().map(|(id, row)| (id, row.summary)).collect();
-    write(tx, now, plan, applied, (summaries, beside.pushed)).await.map(Some)
+    write(tx, now, plan, applied, (summaries, beside)).await.map(Some)
 }
 
 /// A group a piece, joined where they meet in a scenario that is known already.
@@ -221,7 +223,7 @@ async fn write(
     now: Timestamp,
     plan: Plan<'_>,
     applied: &[OutboxRow],
-    (kept, pushed): (BTreeMap<i64, Summary>, &BTreeMap<CallKey, u64>),
+    (kept, beside): (BTreeMap<i64, Summary>, &Beside<'_>),
 ) -> Result<Correlated, Error> {
     let Plan { uses, mut pieces, groups, .. } = plan;
     let (mut gone, mut scenarios, mut calls) = (Vec::new(), Vec::new(), Vec::new());
@@ -237,9 +239,12 @@ async fn write(
         for at in &group.pieces {
             let piece = &mut pieces[*at];
             summary.join(&piece.summary);
-            let named: BTreeSet<CallKey> =
-                if pushed.is_empty() { BTreeSet::new() } else { piece.calls.iter().map(|call| call.call).collect() };
-            answers += named.iter().filter_map(|call| pushed.get(call)).sum::<u64>();
+            let named: BTreeSet<CallKey> = if beside.pushed.is_empty() {
+                BTreeSet::new()
+            } else {
+                piece.calls.iter().map(|call| call.call).collect()
+            };
+            answers += named.iter().filter_map(|call| beside.pushed.get(call)).sum::<u64>();
             calls.extend(piece.calls.drain(..).map(|call| Placed {
                 scenario: target,
                 joined_by: joined_by(&call, &uses),
@@ -247,7 +252,7 @@ async fn write(
             }));
         }
         summary.count_as(Kind::Rest, Kind::Push, answers);
-        let due = settle::due(&summary, ends, now);
+        let due = settle::due(beside.settled, &summary, ends, now);
         scenarios.push((target, summary, News { due, first }));
     }
     rows::merge(tx, &gone).await?;

@@ -49,7 +49,7 @@ impl Store {
         let skip_locked = tx.skip_locked();
         let from = since.0 - since.0.rem_euclid(MINUTE);
         let mut again = 0;
-        for class in SETTLED {
+        for class in self.settled.all() {
             // They do not all stand before what comes in.
             let at = format!("({} + id % 60 * {SECOND})", now.0);
             again += with_transaction!(&mut tx, db => {
@@ -60,7 +60,9 @@ impl Store {
                 q.push_bind(from).push(" end where id in (select id from scenario where merged_into is null and class = ");
                 let begins = if class.is_daily() { since.0 - since.0.rem_euclid(DAY) } else { since.0 };
                 q.push_bind(class.code()).push(" and first >= ").push_bind(begins).push(" and last >= ").push_bind(since.0);
-                q.push(" and (settled is not null or lease_until > ").push_bind(now.0).push(")");
+                q.push(" and (settled is not null or lease_until > ").push_bind(now.0);
+                // Nobody had asked for this class.
+                q.push(if SETTLED.contains(&class) { ")" } else { " or due is null)" });
                 if !matches!(which, Which::All) {
                     q.push(" and id in (select v.scenario_id from verdict v where v.outcome = ");
                     q.push_bind(Outcome::Unknown.code()).push(" and v.due >= ").push_bind(since.0);

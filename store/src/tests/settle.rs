@@ -210,6 +210,25 @@ store_test! {
         assert_eq!(daily, ["registration"]);
     }
 
+    async fn keepalives_are_due_once_they_are_asked_for_with_those_that_are_there(store) {
+        let mut file = File::new(1);
+        let options = |call, at| Says { class: CallClass::Keepalive, ..says(call, at, "OPTIONS") };
+        file.log(&store, [options("before", 0)]).await;
+        correlate(&store, 100).await;
+        store.settle_classes(&BTreeSet::from([CallClass::Call, CallClass::Keepalive]));
+        assert_eq!(store.due("one", later(0), LEASE, 10).await.unwrap(), []);
+        assert_eq!(store.judge_again(NOON, later(0)).await.unwrap(), 1);
+        file.log(&store, [options("after", 1)]).await;
+        correlate(&store, 100).await;
+        let due = store.due("one", later(60), LEASE, 10).await.unwrap();
+        assert_eq!(due.iter().map(|due| (due.class, due.version)).collect::<Vec<_>>(), [(CallClass::Keepalive, 2), (CallClass::Keepalive, 1)]);
+        // Nobody asks for them any more.
+        store.settle_classes(&BTreeSet::new());
+        file.log(&store, [options("later", 2)]).await;
+        correlate(&store, 100).await;
+        assert_eq!(store.due("two", later(61), LEASE, 10).await.unwrap(), []);
+    }
+
     // The log of the registrar is read an hour after that of the proxy.
     async fn a_registration_that_comes_late_settles_again_the_calls_that_borrow_it(store) {
         let push = || says("a", 1, "PUSH").kind(Kind::Push);
