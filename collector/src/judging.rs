@@ -11,7 +11,7 @@ use rule::holds::AllHolds;
 use rule::syntax::Rule;
 use rule::told::Told;
 use rule::verdict::{Outcome, Verdict};
-use store::alert::{Alarm, ItemTold, News};
+use store::alert::{Alarm, Instance, ItemTold, News};
 use store::verdict::Judged;
 
 use crate::book::Book;
@@ -58,7 +58,9 @@ pub fn judged(book: &Book, case: &Case) -> (Judged, Option<Timestamp>) {
     }
     judged.worst =
         worst(&verdicts, &rules).map(|verdict| (verdict.outcome, verdict.class.clone(), verdict.rule.clone()));
-    judged.told = told(case, &verdicts, &rules).into_iter().flatten().collect();
+    for told in told(case, &verdicts, &rules).into_iter().flatten() {
+        if told.outcome == Outcome::Open { judged.open.push(Instance::of(&told)) } else { judged.told.push(told) }
+    }
     judged.alarms = alarms(book, case, &verdicts);
     let of_rules = verdicts.iter().filter_map(|verdict| Some((verdict, *rules.get(verdict.rule.as_str())?)));
     judged.window = case.from.map(|from| day::window(from, case.read_to, flow, messages, of_rules));
@@ -90,11 +92,11 @@ fn nths(case: &Case, verdicts: &[Verdict]) -> Vec<i32> {
     nths
 }
 
-/// By verdict: what is kept of one that did not go well, or of which nobody can tell.
+/// By verdict: what is kept of one that did not go well, of which nobody can tell, or that is still open.
 fn told(case: &Case, verdicts: &[Verdict], rules: &BTreeMap<&str, &Rule>) -> Vec<Option<Told>> {
     let nths = case.from.map(|_| nths(case, verdicts));
     let told = |(at, verdict): (usize, &Verdict)| {
-        let rule = rules.get(verdict.rule.as_str()).filter(|_| verdict.outcome <= Outcome::Unknown)?;
+        let rule = rules.get(verdict.rule.as_str()).filter(|_| verdict.outcome <= Outcome::Open)?;
         let nth = nths.as_ref().map(|nths| nths[at]);
         Some(Told { nth, ..Told::of(verdict, rule, case.flow, case.messages) })
     };

@@ -42,7 +42,7 @@ pub enum News {
 pub struct GroupKey {
     /// First bytes of a hash over all that the route groups by.
     pub hash: [u8; 8],
-    /// Number of the route, from 0 on.
+    /// Of the route: by what it matches and groups (`Route::mark`).
     pub route: i32,
     pub env: String,
     pub rule: String,
@@ -59,6 +59,21 @@ pub struct ItemTold {
     pub also: Vec<String>,
     /// What is known of it beyond: names of facts and their values.
     pub facts: Vec<(String, String)>,
+}
+
+/// One instance of a rule in a scenario.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Instance {
+    pub rule: String,
+    pub leg: String,
+    /// Which of the day.
+    pub nth: i32,
+}
+
+impl Instance {
+    pub fn of(told: &Told) -> Self {
+        Self { rule: told.rule.clone(), leg: told.leg.clone(), nth: told.nth.unwrap_or_default() }
+    }
 }
 
 /// How it stands with one scenario of a group.

@@ -5,7 +5,7 @@ use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use crate::backend::{with_pool, with_transaction};
-use crate::{Error, Store};
+use crate::{Error, Store, statement};
 
 /// A mail as it is to be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -212,17 +212,15 @@ impl Store {
                 .execute(&mut *db)
                 .await?;
             }
-            for (scenario, leg, nth) in items {
-                sqlx::query(
-                    "update alert_item set reported = $1 where group_id = $2 and scenario_id = $3 and leg = $4 and nth = $5",
-                )
-                .bind(now.0)
-                .bind(group)
-                .bind(scenario.0)
-                .bind(leg)
-                .bind(nth)
-                .execute(&mut *db)
-                .await?;
+            for some in statement::chunks(items) {
+                let mut q = QueryBuilder::<Db>::new("update alert_item set reported = ");
+                q.push_bind(now.0).push(" from (");
+                q.push_values(some, |mut row, (scenario, leg, nth)| {
+                    row.push_bind(scenario.0).push_bind(leg).push_bind(*nth);
+                });
+                q.push(") as m where group_id = ").push_bind(group);
+                q.push(" and scenario_id = m.column1 and leg = m.column2 and nth = m.column3");
+                q.build().execute(&mut *db).await?;
             }
         });
         tx.commit().await?;

@@ -8,7 +8,7 @@ use rule::told::Told;
 use rule::verdict::Outcome;
 use sqlx::QueryBuilder;
 
-use crate::alert::{self, Alarm, Failures};
+use crate::alert::{self, Alarm, Failures, Instance};
 use crate::backend::{Transaction, with_pool, with_transaction};
 use crate::statement::{self, push_list};
 use crate::{Error, Store, blob};
@@ -20,6 +20,8 @@ pub struct Judged {
     pub worst: Option<(Outcome, Option<String>, String)>,
     /// Instances that failed, were late, or of which nobody can tell.
     pub told: Vec<Told>,
+    /// Instances that are still open.
+    pub open: Vec<Instance>,
     /// By rule, minute of event time in which the instance began, and outcome: how many.
     pub counts: BTreeMap<Counted, i64>,
     /// Failures, in their groups.
@@ -165,10 +167,11 @@ pub(crate) async fn write<'j>(
         });
     }
     count(tx, changes).await?;
-    let had_alarms = |id: i64| matches!(outcome(id), Some(Outcome::Failed | Outcome::Late));
+    // What was reported may stand though it was undecided meanwhile.
+    let had_alarms = |id: i64| outcome(id).is_some_and(|outcome| outcome <= Outcome::Open);
     let of = |(id, judged): &(ScenarioId, &'j Judged)| {
-        let Judged { alarms, told, window, .. } = *judged;
-        Failures { of: *id, alarms, told, begins: window.map(Window::begins) }
+        let Judged { alarms, told, open, window, .. } = *judged;
+        Failures { of: *id, alarms, told, open, begins: window.map(Window::begins) }
     };
     let alarming: Vec<Failures> =
         judged.iter().filter(|(id, judged)| !judged.alarms.is_empty() || had_alarms(id.0)).map(of).collect();

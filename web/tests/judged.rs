@@ -140,7 +140,7 @@ pub async fn judge(store: &Store, failed: usize, now: Timestamp) -> Vec<Scenario
             counts: BTreeMap::from([((told.rule.clone(), minute, outcome), 1)]),
             told: if nth < failed { vec![told] } else { Vec::new() },
             alarms: if nth < failed { vec![alarm] } else { Vec::new() },
-            window: None,
+            ..Judged::default()
         };
         let rest_until = Timestamp(0);
         let due = *due;

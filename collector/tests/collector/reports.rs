@@ -141,7 +141,7 @@ fn judged(alarms: Vec<Alarm>) -> Judged {
     let count = |told: &Told| ((told.rule.clone(), at(0).0.div_euclid(MINUTE), Outcome::Failed), 1);
     let counts: BTreeMap<_, _> = told.iter().map(count).collect();
     let worst = told.first().map(|told| (Outcome::Failed, told.failure.clone(), told.rule.clone()));
-    Judged { worst, told, counts, alarms, window: None }
+    Judged { worst, told, counts, alarms, ..Judged::default() }
 }
 
 #[tokio::test]

@@ -27,6 +27,12 @@ pub struct LogItem {
     pub nth: i32,
 }
 
+impl LogItem {
+    fn place(&self) -> write::Place<'_> {
+        (self.group, OF_A_LOG.0, &self.name, self.nth)
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct LostRow {
     agent: String,
@@ -96,11 +102,10 @@ impl Store {
             let items: Vec<(i64, &Alarm)> = some.iter().map(|alarm| (OF_A_LOG.0, *alarm)).collect();
             write::open(&mut tx, &some[0].group, &items, now).await?;
         }
-        let mut over: Vec<&LogItem> = over.iter().collect();
-        over.sort_by_key(|item| (item.group, &item.name, item.nth));
-        for item in over {
-            let of = (OF_A_LOG.0, item.name.as_str(), item.nth);
-            write::change(&mut tx, item.group, of, ItemState::Gone, now).await?;
+        let mut over: Vec<write::Place> = over.iter().map(LogItem::place).collect();
+        over.sort_unstable();
+        for of_group in over.chunk_by(|one, other| one.0 == other.0) {
+            write::change(&mut tx, of_group, ItemState::Gone, now).await?;
         }
         tx.commit().await
     }

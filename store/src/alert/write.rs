@@ -1,6 +1,6 @@
 //! Failures are put into their groups, in the transaction that settles their scenarios.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use record::id::ScenarioId;
 use record::time::Timestamp;
@@ -8,7 +8,7 @@ use rule::told::Told;
 use rule::verdict::Outcome;
 use sqlx::QueryBuilder;
 
-use super::{Alarm, GroupKey, ItemState, ItemTold, News};
+use super::{Alarm, GroupKey, Instance, ItemState, ItemTold, News};
 use crate::backend::{Transaction, with_transaction};
 use crate::statement::{self, push_list};
 use crate::{Error, blob};
@@ -33,6 +33,10 @@ impl Known {
         self.hash == alarm.group.hash && self.leg == told.leg && self.nth == told.nth.unwrap_or_default()
     }
 
+    fn place(&self) -> Place<'_> {
+        (self.group_id, self.scenario_id, &self.leg, self.nth)
+    }
+
     fn is_failed(&self) -> bool {
         ItemState::from_code(self.state) == ItemState::Failed
     }
@@ -41,17 +45,22 @@ impl Known {
         self.closed.is_none()
     }
 
-    /// As it is now that it did not fail: what was missing may have come too late.
-    fn instead(&self, told: &[Told]) -> ItemState {
-        let rule = blob::read::<ItemTold>(&self.told, "what an alert says of a scenario").map(|item| item.told.rule);
-        let same = |told: &Told| told.leg == self.leg && told.nth.unwrap_or_default() == self.nth;
-        let late = |told: &Told| same(told) && told.outcome == Outcome::Late;
-        match rule {
-            Ok(rule) if told.iter().any(|told| told.rule == rule && late(told)) => ItemState::Late,
-            _ => ItemState::Gone,
+    /// As it is now that nobody says that it failed: what was missing may have come too late. None: it is not decided any
+    /// more, as while a log is read again, and what was reported of it stands until it is.
+    fn instead(&self, of: &Failures) -> Option<ItemState> {
+        let own = blob::read::<ItemTold>(&self.told, "what an alert says of a scenario");
+        let Ok(own) = own.map(|item| Instance::of(&item.told)) else { return Some(ItemState::Gone) };
+        let is = |outcome: Outcome| of.told.iter().any(|told| told.outcome == outcome && Instance::of(told) == own);
+        match () {
+            () if is(Outcome::Late) => Some(ItemState::Late),
+            () if self.reported.is_some() && (is(Outcome::Unknown) || of.open.contains(&own)) => None,
+            () => Some(ItemState::Gone),
         }
     }
 }
+
+/// Which item: its group, scenario, leg and which of the day.
+pub(super) type Place<'a> = (i64, i64, &'a str, i32);
 
 /// What is to be done in the groups of one key.
 #[derive(Default)]
@@ -68,6 +77,7 @@ pub(crate) struct Failures<'a> {
     pub of: ScenarioId,
     pub alarms: &'a [Alarm],
     pub told: &'a [Told],
+    pub open: &'a [Instance],
     /// Of one that is all of one day: the first `nth` that was judged.
     pub begins: Option<i32>,
 }
@@ -78,7 +88,8 @@ pub(crate) async fn write(tx: &mut Transaction, of: &[Failures<'_>], now: Timest
     let mut known = known(tx, &ids).await?;
     // Groups are taken in one order, so that two collectors do not wait for each other.
     let mut work: BTreeMap<Vec<u8>, Work> = BTreeMap::new();
-    for Failures { of: id, alarms, told, begins } in of {
+    for failures in of {
+        let Failures { of: id, alarms, begins, .. } = failures;
         let mut before = known.remove(&id.0).unwrap_or_default();
         // What is judged for good stays as it is.
         before.retain(|known| begins.is_none_or(|begins| known.nth >= begins));
@@ -94,7 +105,10 @@ pub(crate) async fn write(tx: &mut Transaction, of: &[Failures<'_>], now: Timest
         }
         for known in before {
             let state = match alarms.iter().find(|alarm| known.is_of(alarm)).map(|alarm| alarm.news) {
-                None => known.instead(told),
+                None => match known.instead(failures) {
+                    Some(state) => state,
+                    None => continue,
+                },
                 Some(News::Explained) if known.reported.is_none() => ItemState::Gone,
                 // Whoever was not told of it in time is not told now; in a closed group, a new one tells of it.
                 Some(News::Old) if known.reported.is_none() && !known.is_failed() => continue,
@@ -107,13 +121,11 @@ pub(crate) async fn write(tx: &mut Transaction, of: &[Failures<'_>], now: Timest
         }
     }
     for Work { changes, said, fresh } in work.into_values() {
-        for (known, state) in changes {
-            let Known { group_id, scenario_id, leg, nth, .. } = &known;
-            change(tx, *group_id, (*scenario_id, leg, *nth), state, now).await?;
+        for state in [ItemState::Failed, ItemState::Late, ItemState::Gone] {
+            let of_state = changes.iter().filter(|(_, to)| *to == state);
+            change(tx, &of_state.map(|(known, _)| known.place()).collect::<Vec<_>>(), state, now).await?;
         }
-        for (group, scenario, alarm) in said {
-            say(tx, group, scenario, alarm).await?;
-        }
+        say(tx, &said).await?;
         if let Some((_, first)) = fresh.first() {
             open(tx, &first.group, &fresh, now).await?;
         }
@@ -140,55 +152,61 @@ async fn known(tx: &mut Transaction, of: &[i64]) -> Result<BTreeMap<i64, Vec<Kno
     Ok(known)
 }
 
-/// An item is in another state. A time of a change is later than those before it, whatever clocks say: who looked at it
+/// Items are in another state. A time of a change is later than those before it, whatever clocks say: who looked at the group
 /// before sees that it is another.
 pub(super) async fn change(
     tx: &mut Transaction,
-    group: i64,
-    (scenario, leg, nth): (i64, &str, i32),
+    items: &[Place<'_>],
     state: ItemState,
     now: Timestamp,
 ) -> Result<(), Error> {
-    with_transaction!(&mut *tx, db => {
-        sqlx::query(
-            "update alert_group set changed = case when changed < $1 then $1 else changed + 1 end, due = $1
-             where id = $2 and closed is null",
-        )
-        .bind(now.0)
-        .bind(group)
-        .execute(&mut *db)
-        .await?;
-        sqlx::query(
-            "update alert_item set state = $1, changed = case when reported >= $2 then reported + 1 else $2 end
-             where group_id = $3 and scenario_id = $4 and leg = $5 and nth = $6",
-        )
-        .bind(state.code())
-        .bind(now.0)
-        .bind(group)
-        .bind(scenario)
-        .bind(leg)
-        .bind(nth)
-        .execute(&mut *db)
-        .await?;
-    });
+    let groups: BTreeSet<i64> = items.iter().map(|(group, ..)| *group).collect();
+    for list in statement::lists(&groups.into_iter().collect::<Vec<_>>()) {
+        with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new("update alert_group set changed = case when changed < ");
+            q.push_bind(now.0).push(" then ").push_bind(now.0).push(" else changed + 1 end, due = ").push_bind(now.0);
+            q.push(" where closed is null and id in ");
+            push_list!(q, list);
+            q.build().execute(&mut *db).await?;
+        });
+    }
+    for some in statement::chunks(items) {
+        with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new("update alert_item set state = ");
+            q.push_bind(state.code()).push(", changed = case when reported >= ").push_bind(now.0);
+            q.push(" then reported + 1 else ").push_bind(now.0).push(" end");
+            if state == ItemState::Failed {
+                // Whoever was told that it is over does not know that it is not.
+                q.push(", reported = case when changed <= reported then null else reported end");
+            }
+            q.push(" from (");
+            q.push_values(some, |mut row, (group, scenario, leg, nth)| {
+                row.push_bind(*group).push_bind(*scenario).push_bind(*leg).push_bind(*nth);
+            });
+            q.push(") as m where group_id = m.column1 and scenario_id = m.column2 and leg = m.column3 and nth = m.column4");
+            q.build().execute(&mut *db).await?;
+        });
+    }
     Ok(())
 }
 
 /// What is not mailed yet is mailed as it is known by then.
-async fn say(tx: &mut Transaction, group: i64, scenario: i64, alarm: &Alarm) -> Result<(), Error> {
-    with_transaction!(tx, db => {
-        sqlx::query(
-            "update alert_item set told = $1
-             where group_id = $2 and scenario_id = $3 and leg = $4 and nth = $5 and reported is null and told <> $1",
-        )
-        .bind(blob::write(&alarm.item))
-        .bind(group)
-        .bind(scenario)
-        .bind(&alarm.item.told.leg)
-        .bind(alarm.item.told.nth.unwrap_or_default())
-        .execute(db)
-        .await?;
-    });
+async fn say(tx: &mut Transaction, said: &[(i64, i64, &Alarm)]) -> Result<(), Error> {
+    for some in statement::chunks(said) {
+        with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new("update alert_item set told = m.column5 from (");
+            q.push_values(some, |mut row, (group, scenario, alarm)| {
+                let told = &alarm.item.told;
+                row.push_bind(*group).push_bind(*scenario).push_bind(&told.leg).push_bind(told.nth.unwrap_or_default());
+                row.push_bind(blob::write(&alarm.item));
+            });
+            q.push(
+                ") as m where group_id = m.column1 and scenario_id = m.column2 and leg = m.column3 and nth = m.column4
+                     and reported is null and told <> m.column5",
+            );
+            q.build().execute(&mut *db).await?;
+        });
+    }
     Ok(())
 }
 

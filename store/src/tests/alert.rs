@@ -11,7 +11,7 @@ use rule::verdict::Outcome;
 use super::fixture::{File, NOON, correlate, says};
 use super::store_test;
 use crate::Store;
-use crate::alert::{Alarm, Group, GroupKey, Item, ItemState, ItemTold, News};
+use crate::alert::{Alarm, Group, GroupKey, Instance, Item, ItemState, ItemTold, News};
 use crate::backend::with_pool;
 use crate::outgoing::{MailKind, MailState, NewMail, Reported};
 use crate::settle::{Due, Settled};
@@ -77,6 +77,7 @@ pub(super) fn judged(outcome: Outcome, failure: &str) -> Judged {
         told: is_told.then(|| told(outcome, failure)).into_iter().collect(),
         counts: counted(outcome),
         alarms: (outcome == Outcome::Failed).then(|| alarm(failure, News::Fresh)).into_iter().collect(),
+        open: (outcome == Outcome::Open).then(|| Instance::of(&told(outcome, failure))).into_iter().collect(),
         window: None,
     }
 }
@@ -209,6 +210,39 @@ store_test! {
         assert_eq!((counts(&store).await, states(&store).await), (vec![(Outcome::Failed, 1)], vec![vec![ItemState::Failed]]));
     }
 
+    async fn what_was_reported_stands_while_nobody_can_tell_any_more(store) {
+        calls(&store, &["a"]).await;
+        judge(&store, 0, &judged(Outcome::Failed, "no-ack")).await;
+        let group = taken(&store, 30).await;
+        let reported = look(&store, &group, vec![mail("1", MailKind::Firing)]).await;
+        assert!(store.report(&reported, MailState::Queued, later(30)).await.unwrap());
+        let item = async || groups(&store).await[0].1[0].clone();
+        // A log is read again, or its agent is silent.
+        for (at, outcome) in [(31, Outcome::Open), (32, Outcome::Unknown), (33, Outcome::Failed)] {
+            judge(&store, at, &judged(outcome, "no-ack")).await;
+            assert_eq!((item().await.state, item().await.reported), (ItemState::Failed, Some(later(30))), "{outcome:?}");
+        }
+        judge(&store, 34, &judged(Outcome::Unknown, "no-ack")).await;
+        judge(&store, 35, &judged(Outcome::Ok, "")).await;
+        assert_eq!(item().await.state, ItemState::Gone);
+        // It failed after all, and nobody was told meanwhile that it did not.
+        judge(&store, 36, &judged(Outcome::Failed, "no-ack")).await;
+        assert_eq!((item().await.state, item().await.reported), (ItemState::Failed, Some(later(30))));
+    }
+
+    async fn what_fails_again_after_it_was_told_that_it_is_over_is_new(store) {
+        calls(&store, &["a"]).await;
+        for (at, outcome) in [(0, Outcome::Failed), (100, Outcome::Ok)] {
+            judge(&store, at, &judged(outcome, "no-ack")).await;
+            let group = taken(&store, at + 30).await;
+            let reported = look(&store, &group, vec![mail(&at.to_string(), MailKind::Firing)]).await;
+            assert!(store.report(&reported, MailState::Queued, later(at + 30)).await.unwrap());
+        }
+        judge(&store, 200, &judged(Outcome::Failed, "no-ack")).await;
+        let (_, items) = groups(&store).await.remove(0);
+        assert_eq!((items[0].state, items[0].reported), (ItemState::Failed, None));
+    }
+
     async fn another_failure_of_the_same_rule_takes_the_place_of_the_first(store) {
         calls(&store, &["a"]).await;
         let id = judge(&store, 0, &judged(Outcome::Failed, "no-ack")).await[0];
@@ -295,6 +329,35 @@ store_test! {
         assert_eq!(kept.state.as_deref(), Some(&b"told"[..]));
         let mails = store.mails(Some(group.id), 10).await.unwrap();
         assert_eq!(mails.iter().map(|mail| (mail.message_id.as_str(), mail.state)).collect::<Vec<_>>(), [("1", MailState::Queued)]);
+    }
+
+    async fn of_hundreds_those_that_a_mail_tells_of_are_marked_and_the_others_are_said_anew(store) {
+        calls(&store, &["a"]).await;
+        let many = |target: &str| {
+            let of = |nth| {
+                let mut alarm = alarm("no-ack", News::Fresh);
+                (alarm.item.told.nth, alarm.item.told.target) = (Some(nth), target.to_owned());
+                alarm
+            };
+            Judged { alarms: (0..450).map(of).collect(), ..failed(News::Fresh) }
+        };
+        judge(&store, 0, &many("bob")).await;
+        let group = taken(&store, 30).await;
+        let mut mails = look(&store, &group, vec![mail("1", MailKind::Firing)]).await;
+        mails.items.retain(|(_, _, nth)| nth % 3 > 0);
+        assert!(store.report(&mails, MailState::Queued, later(30)).await.unwrap());
+        judge(&store, 31, &many("carol")).await;
+        let items = store.alert_items(group.id, 1000).await.unwrap();
+        assert_eq!(items.len(), 450);
+        for item in &items {
+            let (reported, target) = if item.nth % 3 > 0 { (Some(later(30)), "bob") } else { (None, "carol") };
+            assert_eq!((item.reported, item.told.told.target.as_str()), (reported, target), "{}", item.nth);
+        }
+        judge(&store, 32, &judged(Outcome::Ok, "")).await;
+        let items = store.alert_items(group.id, 1000).await.unwrap();
+        assert!(items.iter().all(|item| (item.state, item.changed) == (ItemState::Gone, later(32))));
+        let changed = store.alert_group(group.key.hash).await.unwrap().unwrap().changed;
+        assert_eq!(changed, later(32));
     }
 
     async fn a_closed_group_is_looked_at_no_more_and_what_fails_after_it_opens_another(store) {

@@ -63,7 +63,7 @@ async fn judge(store: &Store, due: Due, failed: &[i64], all: &[i64], next: i64) 
         *counts.entry(("answered".to_owned(), at(*minute).0.div_euclid(MINUTE), outcome(minute))).or_default() += 1;
     }
     let window = Some(Window { from: due.from.unwrap(), next: at(next) });
-    let judged = Some(Judged { worst, told, counts, alarms, window });
+    let judged = Some(Judged { worst, told, counts, alarms, window, ..Judged::default() });
     let settled = Settled { due, gist: None, problems: 0, next: None, rest_until: Timestamp(0), judged };
     assert_eq!(store.settle("one", &[settled], NOON).await.unwrap(), 1);
     due.id
