@@ -21,15 +21,15 @@ pub struct Failing<'a> {
 /// Its group, and how long a new one waits for others, in microseconds; none if no route matches. `hosts`: all that have
 /// logged it.
 pub fn grouped(routes: &Routes, failing: &Failing, hosts: &BTreeSet<&str>) -> Option<(GroupKey, i64)> {
-    let (nth, route) = route(routes, failing, hosts)?;
-    Some((key(nth, route, failing), route.grouping.group_wait))
+    let route = route(routes, failing, hosts)?;
+    Some((key(route, failing), route.grouping.group_wait))
 }
 
 /// The first that matches.
-fn route<'r>(routes: &'r Routes, failing: &Failing, hosts: &BTreeSet<&str>) -> Option<(usize, &'r Route)> {
+fn route<'r>(routes: &'r Routes, failing: &Failing, hosts: &BTreeSet<&str>) -> Option<&'r Route> {
     let any =
         |values: &[String], test: &dyn Fn(&str) -> bool| values.is_empty() || values.iter().any(|value| test(value));
-    routes.routes.iter().enumerate().find(|(_, route)| {
+    routes.routes.iter().find(|route| {
         let matches = &route.matches;
         (matches.severity.is_empty() || matches.severity.contains(&failing.severity))
             && any(&matches.env, &|value| value == failing.env)
@@ -39,14 +39,14 @@ fn route<'r>(routes: &'r Routes, failing: &Failing, hosts: &BTreeSet<&str>) -> O
     })
 }
 
-fn key(nth: usize, route: &Route, failing: &Failing) -> GroupKey {
+fn key(route: &Route, failing: &Failing) -> GroupKey {
     let Failing { rule, failure, env, .. } = *failing;
     let mut hash = Sha256::new();
     let mut add = |text: &str| {
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text);
     };
-    add(&nth.to_string());
+    add(&route.mark().to_string());
     for by in &route.grouping.group_by {
         match by {
             By::Env => add(env),
@@ -60,7 +60,7 @@ fn key(nth: usize, route: &Route, failing: &Failing) -> GroupKey {
     let mut first = [0; 8];
     first.copy_from_slice(&digest[..8]);
     let text = str::to_owned;
-    GroupKey { hash: first, route: nth as i32, env: text(env), rule: text(rule), failure: text(failure) }
+    GroupKey { hash: first, route: route.mark(), env: text(env), rule: text(rule), failure: text(failure) }
 }
 
 fn severity(of: Severity) -> &'static str {

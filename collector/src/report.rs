@@ -90,6 +90,8 @@ pub async fn step(
     let book = book.borrow().clone();
     let mut held = Vec::new();
     for group in groups {
+        // What came while the others were looked at is told, too; else nothing would be kept while failures keep coming.
+        let Some(group) = store.taken_alert(&group).await? else { continue };
         let look = Looking::of(store, &book, group, now).await?;
         let decision = look.decide(&book, now);
         let Some(draft) = &decision.mail else {
@@ -126,33 +128,41 @@ impl Looking {
         let mind = group.state.as_deref().map(Mind::read).unwrap_or_default();
         let shares = shares(store, &group.key.rule, rule(book, &group.key.rule), &items, now).await?;
         let unreported = items.iter().filter(|item| item.reported.is_none());
-        let named: BTreeSet<String> = unreported.flat_map(because).map(str::to_owned).collect();
+        let mut named: BTreeMap<String, Vec<ScenarioId>> = BTreeMap::new();
+        for item in unreported {
+            for cause in because(item) {
+                named.entry(cause.to_owned()).or_default().push(item.scenario);
+            }
+        }
         let mut causes = BTreeSet::new();
-        for cause in named {
-            let scenarios = reported(store, book, &cause, now).await?;
+        for (cause, of) in named {
+            let mut scenarios = store.reported_of(&cause, &of).await?;
+            scenarios.extend(to_be_reported(store, book, &cause, now).await?);
             causes.extend(scenarios.into_iter().map(|of| (of, cause.clone())));
         }
         Ok(Self { group, items, mind, shares, causes })
     }
 
     pub fn decide(&self, book: &Book, now: Timestamp) -> Decision {
+        let Some((_, route)) = self.route(book) else {
+            // What fails from now on is in the group of another route.
+            return Decision { mail: None, mind: self.mind.clone(), due: None, closed: true };
+        };
         decide(&Look {
             group: &self.group,
             items: &self.items,
             mind: &self.mind,
             rule: rule(book, &self.group.key.rule),
-            route: self.route(book),
+            route,
             shares: &self.shares,
             causes: &self.causes,
             now,
         })
     }
 
-    /// That by which it was grouped; the last, if the routes were changed since.
-    fn route<'b>(&self, book: &'b Book) -> &'b Route {
-        let routes = &book.routes.routes;
-        let own = usize::try_from(self.group.key.route).ok().and_then(|at| routes.get(at));
-        own.unwrap_or(&routes[routes.len() - 1])
+    /// That by which it was grouped, and which of them it is by now. None: there is none like it any more.
+    fn route<'b>(&self, book: &'b Book) -> Option<(usize, &'b Route)> {
+        book.routes.routes.iter().enumerate().find(|(_, route)| route.mark() == self.group.key.route)
     }
 
     /// Nothing is told of it now.
@@ -162,7 +172,7 @@ impl Looking {
     }
 
     pub fn teams<'b>(&self, book: &'b Book) -> Vec<&'b Team> {
-        let names = &self.route(book).to;
+        let names = self.route(book).map(|(_, route)| &route.to[..]).unwrap_or_default();
         book.routes.teams.iter().filter(|team| names.contains(&team.name)).collect()
     }
 
@@ -178,7 +188,7 @@ impl Looking {
             let seed = format!("{}.{}.{}", self.group.id, self.group.mails, team.name);
             let reader = Reader {
                 team: team.name.clone(),
-                route: usize::try_from(self.group.key.route).unwrap_or_default() + 1,
+                route: self.route(book).map_or(0, |(nth, _)| nth) + 1,
                 zone: team.tz,
                 mask: mask(team),
             };
@@ -421,16 +431,15 @@ async fn shares(store: &Store, id: &str, rule: Option<&Rule>, items: &[Item], no
     Ok(shares)
 }
 
-/// Scenarios whose failure of a rule was reported, or is to be: there are enough of them.
-async fn reported(store: &Store, book: &Book, id: &str, now: Timestamp) -> Result<BTreeSet<ScenarioId>, Error> {
+/// Scenarios of open groups whose failure of a rule is to be reported: there are enough of them.
+async fn to_be_reported(store: &Store, book: &Book, id: &str, now: Timestamp) -> Result<BTreeSet<ScenarioId>, Error> {
     let Some(rule) = rule(book, id) else { return Ok(BTreeSet::new()) };
     let mut of = BTreeSet::new();
     for group in store.open_alerts(id).await? {
         let items = store.alert_items(group.id, ITEMS).await?;
         let shares = shares(store, id, Some(rule), &items, now).await?;
         let enough = within(&items, &shares, &rule.mail_when, rule.min);
-        let is =
-            |(item, enough): &(&Item, bool)| item.state == ItemState::Failed && (*enough || item.reported.is_some());
+        let is = |(item, enough): &(&Item, bool)| item.state == ItemState::Failed && *enough;
         of.extend(items.iter().zip(enough).filter(is).map(|(item, _)| item.scenario));
     }
     Ok(of)

@@ -34,6 +34,8 @@ pub struct Seen {
     pub troubles: Vec<Trouble>,
     /// Agents and logs, by name.
     pub unclear: BTreeSet<(LogFault, String)>,
+    /// Agents that have not reported for so long that nobody waits for them any more.
+    pub removed: BTreeSet<String>,
 }
 
 /// Something that is wrong with an agent, or with one log of it.
@@ -86,6 +88,10 @@ impl Lookout {
         if !fresh.is_empty() || !over.is_empty() {
             store.report_logs(&fresh, &over, now).await?;
         }
+        let removed: Vec<LogItem> = known.into_iter().filter(|item| seen.has_removed(item)).collect();
+        if !removed.is_empty() {
+            store.drop_log_items(&removed, now).await?;
+        }
         Ok(())
     }
 }
@@ -107,6 +113,16 @@ impl Lookout {
             is_sure
         });
         self.off = off;
+    }
+}
+
+impl Seen {
+    fn has_removed(&self, item: &LogItem) -> bool {
+        let is_of = |agent: &String| {
+            let rest = item.name.strip_prefix(agent.as_str());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+        };
+        LogFault::of(&item.rule).is_some_and(LogFault::lasts) && self.removed.iter().any(is_of)
     }
 }
 
@@ -153,6 +169,9 @@ fn of_agent(agent: &Agent, limits: &SourceAlerts, began: Timestamp, now: Timesta
         // What it said of its logs and its clock is old.
         seen.unclear.insert((LogFault::ClockOff, name("")));
         seen.unclear.extend(heartbeat.sources.iter().map(|source| (LogFault::Behind, name(&source.name))));
+        if silent > GONE {
+            seen.removed.insert(agent.id.clone());
+        }
         if silent > GONE || now.micros_since(began) <= limits.silent_after {
             seen.unclear.insert((LogFault::Silent, name("")));
         } else if !heartbeat.sources.is_empty() {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
+use sha2::{Digest as _, Sha256};
 
 use crate::document::{Quoted, Source, Table};
 use crate::fault::{Fault, Wrong};
@@ -136,6 +137,26 @@ pub struct Hours {
     pub critical: bool,
 }
 
+impl Route {
+    /// The same while it matches the same and groups by the same, wherever it stands: groups outlast other changes.
+    pub fn mark(&self) -> i32 {
+        let Match { severity, env, rule, failure, host } = &self.matches;
+        let severity: Vec<String> = severity.iter().map(|severity| severity.name().to_owned()).collect();
+        let by = |key: &GroupKey| GROUP_KEYS.iter().find(|(_, known)| known == key).map(|(name, _)| (*name).to_owned());
+        let group_by: Vec<String> = self.grouping.group_by.iter().filter_map(by).collect();
+        let mut hash = Sha256::new();
+        for values in [&severity, env, rule, failure, host, &group_by] {
+            hash.update((values.len() as u64).to_le_bytes());
+            for text in values {
+                hash.update((text.len() as u64).to_le_bytes());
+                hash.update(text);
+            }
+        }
+        let digest = hash.finalize();
+        i32::from_le_bytes([digest[0], digest[1], digest[2], digest[3]])
+    }
+}
+
 impl Match {
     pub fn is_everything(&self) -> bool {
         *self == Self::default()
@@ -248,6 +269,12 @@ fn grouping(table: &Table<'_>, otherwise: &Grouping) -> Grouping {
         max_listed: table.number("max_listed").unwrap_or(otherwise.max_listed),
         resolved: table.word("resolved", &RESOLVED).unwrap_or(otherwise.resolved),
     };
+    let is_read = table.has("group_by") && table.texts("group_by").len() == grouping.group_by.len();
+    let own = |(_, key): &&(&str, GroupKey)| is_read && !grouping.group_by.contains(key);
+    if let Some((name, _)) = [("rule", GroupKey::Rule), ("failure", GroupKey::Failure)].iter().find(own) {
+        let what = format!("`group_by` needs \"{name}\": a mail is about one failure of one rule");
+        table.complain(Wrong::new(table.place("group_by"), what));
+    }
     if grouping.repeat % grouping.group_interval != 0 {
         let key = if table.has("repeat") { "repeat" } else { "group_interval" };
         let show = crate::duration::show;

@@ -73,6 +73,7 @@ fn what_is_wrong_with_routes_is_said() {
         ("to    = \"voice\"", "to = \"voice\"\nescalate = [{ afte = \"15m\", to = \"lead\" }]"),
         ("to    = \"voice\"", "to = \"voice\"\ngroup_interval = \"7m\""),
         ("to    = \"voice\"", "to = \"voice\"\ngroup_by = [\"env\", \"rules\"]"),
+        ("to    = \"voice\"", "to = \"voice\"\ngroup_by = [\"env\", \"rule\"]"),
         ("to    = \"voice\"", "to = \"voice\"\ndigest = { at = \"8:30\", every = \"1h\" }"),
         ("to    = \"voice\"", "to = \"voice\"\ndigest = { at = \"24:00\", tz = \"Europe/Berln\" }"),
         ("to    = \"voice\"", "to = \"voice\"\nhours = { days = \"mon-fry\", from = \"08:00\", else = \"drop\" }"),
@@ -129,6 +130,10 @@ fn what_is_wrong_with_routes_is_said() {
                           ^^^^^
       expected: env, rule, failure, severity, host
       did you mean `rule`?
+
+    routes.toml:9:1: `group_by` needs "failure": a mail is about one failure of one rule
+      group_by = ["env", "rule"]
+      ^^^^^^^^
 
     routes.toml:9:1: a digest has either `at` or `every`
       digest = { at = "8:30", every = "1h" }

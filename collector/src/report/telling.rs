@@ -66,7 +66,7 @@ impl Looking {
             new: lines(items, &draft.new),
             continuing: lines(items, &draft.continuing),
             resolved: lines(items, &draft.resolved),
-            max_listed: self.route(book).grouping.max_listed as usize,
+            max_listed: self.route(book).map_or(0, |(_, route)| route.grouping.max_listed as usize),
             hidden: notice::Hidden::default(),
         }
     }

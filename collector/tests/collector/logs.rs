@@ -93,7 +93,8 @@ async fn an_agent_that_falls_silent_is_reported_once_and_so_is_its_return() {
     door.store.hear(&heartbeat("core-1", at(600)), at(600)).await.expect("heard");
     assert_eq!(mails(600).await.len(), 1);
     door.store.hear(&heartbeat("sbc-1", at(700)), at(700)).await.expect("heard");
-    let second = mails(705).await;
+    assert_eq!(mails(705).await.len(), 1, "it is looked at soon");
+    let second = mails(708).await;
     assert_eq!(second.len(), 2);
     insta::assert_snapshot!(second[1], @"
     [siptrail prod] CRITICAL silent: an agent does not report, so its logs cannot be judged
@@ -117,5 +118,15 @@ async fn an_agent_that_falls_silent_is_reported_once_and_so_is_its_return() {
     let silent = 705 + MINUTE / SECOND * 5;
     mails(silent).await;
     assert_eq!(mails(silent + 31).await.len(), 3);
-    assert_eq!(mails(silent + DAY / SECOND).await.len(), 3);
+    for day in 1..7 {
+        assert_eq!(mails(silent + day * DAY / SECOND).await.len(), 3);
+    }
+    assert_eq!(door.store.count_open_alerts().await.expect("read"), 1);
+    // After a week it counts as removed: nobody is told, neither now nor when it is back.
+    mails(silent + 8 * DAY / SECOND).await;
+    assert_eq!(mails(silent + 9 * DAY / SECOND).await.len(), 3);
+    assert_eq!(door.store.count_open_alerts().await.expect("read"), 0);
+    let back = silent + 10 * DAY / SECOND;
+    door.store.hear(&heartbeat("sbc-1", at(back)), at(back)).await.expect("heard");
+    assert_eq!(mails(back + 5).await.len(), 3);
 }

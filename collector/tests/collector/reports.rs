@@ -1,6 +1,7 @@
 //! From failures that are stored to mails that wait to be sent.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use collector::book::{Book, Shelf};
 use collector::mail::Settings;
@@ -8,6 +9,8 @@ use collector::report::{self, Desk};
 use collector::{Config, correlate};
 use record::id::{MessageId, ScenarioId};
 use record::time::{MINUTE, SECOND, Timestamp};
+use rule::routes::Routes;
+use rule::set::RuleSet;
 use rule::syntax::Severity;
 use rule::told::Told;
 use rule::verdict::Outcome;
@@ -31,19 +34,21 @@ struct Office {
     calls: usize,
     book: watch::Receiver<std::sync::Arc<Book>>,
     desk: Desk,
-    _routes: tempfile::NamedTempFile,
+}
+
+/// The built-in rules with these routes.
+fn book(routes: &str) -> watch::Receiver<std::sync::Arc<Book>> {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), routes).expect("written");
+    let config = Config { routes: Some(file.path().into()), ..Config::default() };
+    Shelf::open(&config).expect("right").book()
 }
 
 impl Office {
     async fn open(budget: &str) -> Self {
-        let routes = tempfile::NamedTempFile::new().expect("a file");
-        let teams =
-            "[[team]]\nname = \"voice\"\nto = [\"voice@example.com\"]\n[[route]]\nmatch = {}\nto = [\"voice\"]\n";
-        std::fs::write(routes.path(), format!("[budget]\n{budget}\n{teams}")).expect("written");
-        let config = Config { routes: Some(routes.path().into()), ..Config::default() };
-        let book = Shelf::open(&config).expect("right").book();
+        let book = book(&format!("[budget]\n{budget}\n{}", routes("voice")));
         let desk = Desk { settings: Settings::nowhere("http://localhost:8480"), can_send: true };
-        Self { door: Door::open().await, logged: String::new(), calls: 0, book, desk, _routes: routes }
+        Self { door: Door::open().await, logged: String::new(), calls: 0, book, desk }
     }
 
     /// So many calls more that failed at this second, as they are judged then.
@@ -122,12 +127,21 @@ fn told(rule: &str, failure: &str) -> Told {
     }
 }
 
+/// Of the route that matches everything.
+static MARK: LazyLock<i32> = LazyLock::new(|| {
+    Routes::load("routes.toml", &routes("voice"), &RuleSet::built_in().ids()).expect("right").routes[0].mark()
+});
+
+fn routes(team: &str) -> String {
+    format!("[[team]]\nname = \"{team}\"\nto = [\"{team}@example.com\"]\n[[route]]\nmatch = {{}}\nto = [\"{team}\"]\n")
+}
+
 fn alarm(rule: &str, failure: &str, severity: Severity, second: i64, because: Option<&str>) -> Alarm {
     let mut hash = [0; 8];
     format!("{failure:>8}").bytes().rev().take(8).enumerate().for_each(|(at, byte)| hash[at] = byte);
     let facts = because.map(|cause| ("because".to_owned(), cause.to_owned())).into_iter().collect();
     Alarm {
-        group: GroupKey { hash, route: 0, env: "prod".into(), rule: rule.into(), failure: failure.into() },
+        group: GroupKey { hash, route: *MARK, env: "prod".into(), rule: rule.into(), failure: failure.into() },
         news: News::Fresh,
         severity,
         at: at(second),
@@ -220,6 +234,49 @@ async fn a_cause_below_its_threshold_hides_nothing_and_one_above_it_is_mailed_al
     let subjects = office.subjects().await;
     assert_eq!(subjects.len(), 1, "{subjects:?}");
     assert!(subjects[0].contains("server"), "{subjects:?}");
+}
+
+#[tokio::test]
+async fn what_a_cause_hid_stays_hidden_when_the_group_of_the_cause_is_closed() {
+    let both = |_| {
+        judged(vec![
+            alarm("rest-answers", "server", Severity::Warning, 0, None),
+            alarm("call-completes", "no-final", Severity::Warning, 0, Some("rest-answers")),
+        ])
+    };
+    let mut office = Office::open("").await;
+    office.fail(0, 12, both).await;
+    for second in [31, 14_399, 14_400, 14_401, 30_000] {
+        office.look(second).await;
+    }
+    let groups = office.door.store.alert_groups(10).await.expect("groups");
+    assert!(groups.iter().all(|group| group.closed.is_some()) && groups.len() == 2);
+    let subjects = office.subjects().await;
+    assert_eq!(subjects.len(), 1, "{subjects:?}");
+    assert!(subjects[0].contains("server"), "{subjects:?}");
+}
+
+#[tokio::test]
+async fn other_routes_beside_the_one_of_a_group_change_nothing_and_without_it_nobody_is_mailed() {
+    let no_ack = |_| judged(vec![alarm("answered-no-ack", "no-ack", Severity::Critical, 0, None)]);
+    let mut office = Office::open("").await;
+    office.fail(0, 3, no_ack).await;
+    // Another team stands first by now.
+    let lab =
+        "[[team]]\nname = \"lab\"\nto = [\"lab@example.com\"]\n[[route]]\nmatch = { env = \"lab\" }\nto = [\"lab\"]\n";
+    office.book = book(&format!("{lab}{}", routes("voice")));
+    office.look(30).await;
+    let mails = office.mails().await;
+    assert_eq!(mails.iter().map(|mail| mail.team.as_str()).collect::<Vec<_>>(), ["voice"]);
+    let (_, text, _) = office.door.store.mail(mails[0].id).await.expect("read").expect("it is there");
+    assert!(text.contains("by route 2 of routes.toml"), "{text}");
+    // The group of a route that is gone ends without a word.
+    office.fail(1000, 3, no_ack).await;
+    let by_host = routes("voice").replace("match = {}", "match = {}\ngroup_by = [\"rule\", \"failure\", \"host\"]");
+    office.book = book(&by_host);
+    office.look(2000).await;
+    assert_eq!(office.mails().await.len(), 1);
+    assert!(office.door.store.alert_groups(10).await.expect("groups")[0].closed.is_some());
 }
 
 #[tokio::test]

@@ -77,12 +77,12 @@ pub struct Lost {
 }
 
 impl Store {
-    /// What is reported of logs since a time, and not over.
+    /// What is reported of logs, and not over: in open groups, or since a time.
     pub async fn log_items(&self, since: Timestamp) -> Result<Vec<LogItem>, Error> {
         let rows: Vec<LogRow> = with_pool!(self.backend, pool => {
             sqlx::query_as(
                 "select i.group_id, g.hash, i.leg, i.nth, i.told from alert_item i join alert_group g on g.id = i.group_id
-                 where i.scenario_id = 0 and i.state = 0 and i.seen >= $1 order by i.seen desc limit $2",
+                 where i.scenario_id = 0 and i.state = 0 and (i.seen >= $1 or g.closed is null) order by i.seen desc limit $2",
             )
             .bind(since.0)
             .bind(MOST)
@@ -106,6 +106,18 @@ impl Store {
         over.sort_unstable();
         for of_group in over.chunk_by(|one, other| one.0 == other.0) {
             write::change(&mut tx, of_group, ItemState::Gone, now).await?;
+        }
+        tx.commit().await
+    }
+
+    /// These are over, and nobody is told: nobody knows whether they are well.
+    pub async fn drop_log_items(&self, items: &[LogItem], now: Timestamp) -> Result<(), Error> {
+        let mut tx = self.backend.begin().await?;
+        let mut places: Vec<write::Place> = items.iter().map(LogItem::place).collect();
+        places.sort_unstable();
+        for of_group in places.chunk_by(|one, other| one.0 == other.0) {
+            write::change(&mut tx, of_group, ItemState::Gone, now).await?;
+            write::tell_nobody(&mut tx, of_group).await?;
         }
         tx.commit().await
     }

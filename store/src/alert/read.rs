@@ -1,5 +1,7 @@
 //! Groups and their items, read.
 
+use std::collections::BTreeSet;
+
 use record::id::ScenarioId;
 use record::time::Timestamp;
 use rule::syntax::Severity;
@@ -7,6 +9,7 @@ use sqlx::QueryBuilder;
 
 use super::{Group, GroupKey, Item, ItemState};
 use crate::backend::{with_pool, with_transaction};
+use crate::statement::{self, push_list};
 use crate::{Error, Store, blob};
 
 /// Rows of one list.
@@ -123,6 +126,33 @@ impl Store {
             q.push(" order by id limit ").push_bind(MOST).build_query_as().fetch_all(pool).await?
         });
         Ok(rows.into_iter().map(GroupRow::group).collect())
+    }
+
+    /// Of these scenarios those whose failure of a rule was reported, in open groups or closed ones.
+    pub async fn reported_of(&self, rule: &str, of: &[ScenarioId]) -> Result<BTreeSet<ScenarioId>, Error> {
+        let ids: Vec<i64> = of.iter().map(|id| id.0).collect();
+        let mut reported = BTreeSet::new();
+        for list in statement::lists(&ids) {
+            let rows: Vec<i64> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new("select i.scenario_id from alert_item i join alert_group g on g.id = i.group_id");
+                q.push(" where i.reported is not null and g.rule = ").push_bind(rule).push(" and i.scenario_id in ");
+                push_list!(q, list);
+                q.build_query_scalar().fetch_all(pool).await?
+            });
+            reported.extend(rows.into_iter().map(ScenarioId));
+        }
+        Ok(reported)
+    }
+
+    /// A group that is taken, as it is by now. None: another has it.
+    pub async fn taken_alert(&self, taken: &Group) -> Result<Option<Group>, Error> {
+        let row: Option<GroupRow> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select ");
+            q.push(GROUP).push(" from alert_group where id = ").push_bind(taken.id);
+            q.push(" and lease_until = ").push_bind(taken.lease_until.0).push(" and closed is null");
+            q.build_query_as().fetch_optional(pool).await?
+        });
+        Ok(row.map(GroupRow::group))
     }
 
     /// The scenarios of a group, the newest first.

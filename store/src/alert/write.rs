@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use record::id::ScenarioId;
-use record::time::Timestamp;
+use record::time::{SECOND, Timestamp};
 use rule::told::Told;
 use rule::verdict::Outcome;
 use sqlx::QueryBuilder;
@@ -58,6 +58,9 @@ impl Known {
         }
     }
 }
+
+/// So soon at the earliest a group is looked at for what is new of it: each look reads all of it.
+const SOON: i64 = 2 * SECOND;
 
 /// Which item: its group, scenario, leg and which of the day.
 pub(super) type Place<'a> = (i64, i64, &'a str, i32);
@@ -160,11 +163,13 @@ pub(super) async fn change(
     state: ItemState,
     now: Timestamp,
 ) -> Result<(), Error> {
+    let soon = now.0.saturating_add(SOON);
     let groups: BTreeSet<i64> = items.iter().map(|(group, ..)| *group).collect();
     for list in statement::lists(&groups.into_iter().collect::<Vec<_>>()) {
         with_transaction!(&mut *tx, db => {
             let mut q = QueryBuilder::<Db>::new("update alert_group set changed = case when changed < ");
-            q.push_bind(now.0).push(" then ").push_bind(now.0).push(" else changed + 1 end, due = ").push_bind(now.0);
+            q.push_bind(now.0).push(" then ").push_bind(now.0).push(" else changed + 1 end, due = case when due < ");
+            q.push_bind(soon).push(" then due else ").push_bind(soon).push(" end");
             q.push(" where closed is null and id in ");
             push_list!(q, list);
             q.build().execute(&mut *db).await?;
@@ -180,6 +185,21 @@ pub(super) async fn change(
                 q.push(", reported = case when changed <= reported then null else reported end");
             }
             q.push(" from (");
+            q.push_values(some, |mut row, (group, scenario, leg, nth)| {
+                row.push_bind(*group).push_bind(*scenario).push_bind(*leg).push_bind(*nth);
+            });
+            q.push(") as m where group_id = m.column1 and scenario_id = m.column2 and leg = m.column3 and nth = m.column4");
+            q.build().execute(&mut *db).await?;
+        });
+    }
+    Ok(())
+}
+
+/// How these are now counts as reported.
+pub(super) async fn tell_nobody(tx: &mut Transaction, items: &[Place<'_>]) -> Result<(), Error> {
+    for some in statement::chunks(items) {
+        with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new("update alert_item set reported = changed from (");
             q.push_values(some, |mut row, (group, scenario, leg, nth)| {
                 row.push_bind(*group).push_bind(*scenario).push_bind(*leg).push_bind(*nth);
             });
@@ -279,7 +299,8 @@ pub(super) async fn open(
              values ($1, $1, $2, $3, 0, $4, $5, $6, $7, $8, $9)
              on conflict (hash) where closed is null do update set
                  changed = case when alert_group.changed < excluded.changed then excluded.changed
-                                else alert_group.changed + 1 end, due = excluded.changed, items = alert_group.items + excluded.items,
+                                else alert_group.changed + 1 end,
+                 due = case when alert_group.due < $10 then alert_group.due else $10 end, items = alert_group.items + excluded.items,
                  severity = case when excluded.severity > alert_group.severity then excluded.severity
                                  else alert_group.severity end
              returning id",
@@ -293,6 +314,7 @@ pub(super) async fn open(
         .bind(&key.env)
         .bind(&key.rule)
         .bind(&key.failure)
+        .bind(now.0.saturating_add(SOON))
         .fetch_one(&mut *db)
         .await?
     });
