@@ -96,8 +96,7 @@ pub fn came_of(mail: &Mail, sent: &Sent, held: Option<i64>, settings: &Settings,
         Timestamp(now.0.saturating_add(micros).saturating_add(spread(mail, micros)))
     };
     let before = u32::try_from(mail.attempts.saturating_sub(1)).unwrap_or_default();
-    let left = (!sent.later.is_empty())
-        .then(|| sent.later.iter().map(|(address, _)| address.to_string()).collect::<Vec<_>>().join(","));
+    let left = left(mail, sent);
     let queued = |not_before: Timestamp| Tried {
         state: MailState::Queued,
         code,
@@ -120,6 +119,20 @@ pub fn came_of(mail: &Mail, sent: &Sent, held: Option<i64>, settings: &Settings,
             Tried { hold: Some((until, kept)), ..queued(until) }
         }
     }
+}
+
+/// Who is still to get the mail, where they are fewer than before: once it was taken, those who come later; before that, all but
+/// those who are refused for good.
+fn left(mail: &Mail, sent: &Sent) -> Option<String> {
+    if sent.next == Next::Done {
+        let later: Vec<String> = sent.later.iter().map(|(address, _)| address.to_string()).collect();
+        return (!later.is_empty()).then(|| later.join(","));
+    }
+    let is_refused =
+        |one: &str| sent.refused.iter().any(|(address, _)| one.parse().is_ok_and(|one: Address| one == *address));
+    let before: Vec<&str> = mail.recipients.split(',').map(str::trim).collect();
+    let left: Vec<&str> = before.iter().copied().filter(|one| !is_refused(one)).collect();
+    (!left.is_empty() && left.len() < before.len()).then(|| left.join(","))
 }
 
 /// Up to a fifth more or less, so that mails that failed together are not tried together.
@@ -185,6 +198,18 @@ mod tests {
         let tried = came(1, &Sent { later, ..answered(Next::Done, 250, "ok") }, None);
         assert_eq!((tried.state, tried.recipients.as_deref()), (MailState::Queued, Some("b@example.com")));
         assert!(about(tried.not_before, 30));
+    }
+
+    #[test]
+    fn a_mail_that_nobody_was_given_stays_for_all_but_those_who_are_refused_for_good() {
+        let busy = || vec![("b@example.com".parse().unwrap(), Answer::new(450, "4.2.1 full"))];
+        for next in [Next::Again, Next::Unknown, Next::Hold(Hold::Doubling), Next::Hold(Hold::Hourly)] {
+            let tried = came(1, &Sent { later: busy(), ..answered(next, 421, "4.3.2 closing") }, None);
+            assert_eq!((tried.state, tried.recipients), (MailState::Queued, None), "{next:?}: a gets it, too");
+            let refused = vec![("b@example.com".parse().unwrap(), Answer::new(550, "5.1.1 no such user"))];
+            let tried = came(1, &Sent { refused, ..answered(next, 421, "4.3.2 closing") }, None);
+            assert_eq!(tried.recipients.as_deref(), Some("a@example.com"), "{next:?}");
+        }
     }
 
     #[test]
