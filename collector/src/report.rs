@@ -165,6 +165,11 @@ impl Looking {
         book.routes.routes.iter().enumerate().find(|(_, route)| route.mark() == self.group.key.route)
     }
 
+    /// Counted from 1, as in `routes.toml`.
+    fn route_number(&self, book: &Book) -> usize {
+        self.route(book).map_or(0, |(nth, _)| nth) + 1
+    }
+
     /// Nothing is told of it now.
     pub fn later(&self, now: Timestamp) -> Decision {
         let due = Some(Timestamp(now.0.saturating_add(FULL)));
@@ -188,7 +193,7 @@ impl Looking {
             let seed = format!("{}.{}.{}", self.group.id, self.group.mails, team.name);
             let reader = Reader {
                 team: team.name.clone(),
-                route: self.route(book).map_or(0, |(nth, _)| nth) + 1,
+                routes: BTreeSet::from([self.route_number(book)]),
                 zone: team.tz,
                 mask: mask(team),
             };
@@ -263,7 +268,8 @@ async fn storms(
                 let (of_team, _) = store.mails_since(&team.name, Timestamp(now.0.saturating_sub(HOUR))).await?;
                 let storm = storm(book, &held, of_team, now);
                 let env = held.first().map(|(look, ..)| look.group.key.env.clone()).unwrap_or_default();
-                let reader = Reader { team: team.name.clone(), route: 1, zone: team.tz, mask: mask(team) };
+                let routes = held.iter().map(|(look, ..)| look.route_number(book)).collect();
+                let reader = Reader { team: team.name.clone(), routes, zone: team.tz, mask: mask(team) };
                 let seed = format!("storm.{}.{}", team.name, now.0.div_euclid(MINUTE));
                 let about = About::Storm(storm);
                 mails.extend(new_mail(desk, team, reader, about, &env, MailKind::Storm, severity, &seed, now));

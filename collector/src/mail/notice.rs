@@ -1,5 +1,7 @@
 //! What a mail tells, as a value: filled from rows by whoever sends, drawn as text and HTML by [`super::render`].
 
+use std::collections::BTreeSet;
+
 use chrono_tz::Tz;
 use record::time::Timestamp;
 pub use rule::syntax::Severity;
@@ -24,7 +26,7 @@ pub struct Notice {
 pub struct Reader {
     pub team: String,
     /// Counted from 1, as in `routes.toml`.
-    pub route: usize,
+    pub routes: BTreeSet<usize>,
     pub zone: Tz,
     pub mask: Mask,
 }

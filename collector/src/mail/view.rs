@@ -1,5 +1,6 @@
 //! A notice as both parts of the mail show it: in words, masked and cleaned. Pure.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use chrono::{DateTime, TimeZone, Utc};
@@ -65,7 +66,7 @@ pub(super) fn view(notice: &Notice, most: usize) -> View {
         About::Storm(storm) => of_storm(notice, storm, most),
     };
     let team = clean(&reader.team);
-    let _ = write!(view.foot, "You get this by route {} of routes.toml (team {team}).", reader.route);
+    let _ = write!(view.foot, "You get this by {} of routes.toml (team {team}).", routes(&reader.routes));
     view.links.iter_mut().for_each(|(_, path)| path.insert_str(0, base_url));
     view
 }
@@ -136,7 +137,8 @@ fn of_storm(notice: &Notice, storm: &Storm, most: usize) -> View {
     let listed = rows.len();
     let scenarios: u64 = storm.groups.iter().map(|held| held.scenarios).sum();
     let groups = counted(storm.groups.len() as u64, "group");
-    let more = (listed < storm.groups.len()).then(|| (storm.groups.len() - listed, format!("{}/a", notice.base_url)));
+    let more =
+        (listed < storm.groups.len()).then(|| (storm.groups.len() - listed, format!("{}/alerts", notice.base_url)));
     View {
         badge: "STORM",
         tone: Tone::Red,
@@ -150,7 +152,7 @@ fn of_storm(notice: &Notice, storm: &Storm, most: usize) -> View {
         facts: vec![("When", window(storm.begins, storm.ends, notice.reader.zone))],
         lists: vec![List { title: "HELD BACK", badge: "", rows }],
         more,
-        links: vec![("Groups", "/a".to_owned())],
+        links: vec![("Groups", "/alerts".to_owned())],
         foot: String::new(),
         ids: String::new(),
         key: format!("storm-{}", label(&notice.reader.team)),
@@ -395,6 +397,16 @@ impl Tone {
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// `route 1`, `routes 1, 2 and 4`.
+fn routes(numbers: &BTreeSet<usize>) -> String {
+    let mut names: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+    match names.pop() {
+        Some(last) if names.is_empty() => format!("route {last}"),
+        Some(last) => format!("routes {} and {last}", names.join(", ")),
+        None => "a route".to_owned(),
+    }
 }
 
 fn counted(number: u64, what: &str) -> String {

@@ -1,5 +1,6 @@
 //! Mails as their readers see them, and as a stranger would like them to look.
 
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use chrono_tz::Tz;
@@ -66,7 +67,12 @@ fn group() -> Group {
 
 fn notice(group: Group) -> Notice {
     Notice {
-        reader: Reader { team: "oncall-voice".into(), route: 1, zone: Tz::Europe__Berlin, mask: Mask::Last3 },
+        reader: Reader {
+            team: "oncall-voice".into(),
+            routes: BTreeSet::from([1]),
+            zone: Tz::Europe__Berlin,
+            mask: Mask::Last3,
+        },
         base_url: "https://siptrail.example.com".into(),
         domain: "siptrail.example.com".into(),
         env: "prod".into(),
@@ -89,7 +95,9 @@ fn storm() -> Notice {
     ];
     let begins = Timestamp(NOON);
     let storm = Storm { mails: 12, begins, ends: Timestamp(NOON + MINUTE), groups };
-    Notice { about: About::Storm(storm), ..notice(group()) }
+    let mut notice = Notice { about: About::Storm(storm), ..notice(group()) };
+    notice.reader.routes = BTreeSet::from([1, 2, 4]);
+    notice
 }
 
 /// Subject, headers and text, as one would look at them in a terminal.
@@ -265,8 +273,8 @@ fn a_storm_is_one_mail_with_all_groups() {
          880 scenarios: nobody answered the INVITE
          https://siptrail.example.com/a/11aa00000b440001
 
-    Groups       https://siptrail.example.com/a
-    You get this by route 1 of routes.toml (team oncall-voice).
+    Groups       https://siptrail.example.com/alerts
+    You get this by routes 1, 2 and 4 of routes.toml (team oncall-voice).
 
     dedup_key: siptrail-storm-oncall-voice  status: storm
     ");

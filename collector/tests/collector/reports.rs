@@ -9,7 +9,7 @@ use collector::report::{self, Desk};
 use collector::{Config, correlate};
 use record::id::{MessageId, ScenarioId};
 use record::time::{MINUTE, SECOND, Timestamp};
-use rule::routes::Routes;
+use rule::routes::{Route, Routes};
 use rule::set::RuleSet;
 use rule::syntax::Severity;
 use rule::told::Told;
@@ -204,6 +204,25 @@ async fn ten_thousand_failures_in_a_minute_are_a_few_mails_and_one_that_tells_of
         let items = office.door.store.alert_items(group.id, 10_000).await.expect("items");
         assert!(items.iter().all(|item| item.reported.is_some()), "none is forgotten");
     }
+}
+
+#[tokio::test]
+async fn a_storm_leads_to_all_alerts_and_names_the_routes_by_which_they_come() {
+    let first = "[[route]]\nmatch = { severity = \"critical\" }\nto = [\"voice\"]";
+    let mut office = Office::open(&format!("per_hour = 1\n{first}")).await;
+    let marks: Vec<i32> = office.book.borrow().routes.routes.iter().map(Route::mark).collect();
+    let by_turns = |nth: usize| {
+        let mut alarm = alarm("bye-propagates", &format!("f{nth}"), Severity::Warning, 0, None);
+        alarm.group.route = marks[nth % 2];
+        judged(vec![alarm])
+    };
+    office.fail(0, 6, by_turns).await;
+    office.look(30).await;
+    let storm = office.mails().await.pop().expect("a mail");
+    assert_eq!(storm.kind, MailKind::Storm);
+    let (_, text, _) = office.door.store.mail(storm.id).await.expect("read").expect("it is there");
+    assert!(text.contains("\nGroups       http://localhost:8480/alerts\n"), "{text}");
+    assert!(text.contains("You get this by routes 1 and 2 of routes.toml (team voice)."), "{text}");
 }
 
 #[tokio::test]
