@@ -27,7 +27,7 @@ const AGAIN: i64 = HOUR;
 /// Bytes of a file of rules or routes.
 const LARGEST: u64 = 1 << 20;
 
-/// Where there are no routes: failures are grouped, and mailed to nobody.
+/// Where there are no routes: failures are grouped, and mailed to nobody. The address is left out.
 const NO_ROUTES: &str =
     "[[team]]\nname = \"on-call\"\nto = [\"nobody@localhost\"]\n[[route]]\nmatch = {}\nto = [\"on-call\"]\n";
 
@@ -46,9 +46,11 @@ impl Book {
     pub fn new(set: RuleSet, routes: Option<Routes>, env: Vec<EnvRule>) -> Self {
         let has_routes = routes.is_some();
         let nobody = || {
-            Routes::load("routes.toml", NO_ROUTES, &set.ids()).expect(
+            let mut routes = Routes::load("routes.toml", NO_ROUTES, &set.ids()).expect(
                 "it is right, as `files_that_are_wrong_keep_what_was_in_force_and_their_faults_are_shown` shows",
-            )
+            );
+            routes.teams.iter_mut().for_each(|team| team.to.clear());
+            routes
         };
         let routes = routes.unwrap_or_else(nobody);
         Self { set, routes, has_routes, env }

@@ -12,7 +12,7 @@ use crate::{Error, Store, statement};
 pub struct NewMail {
     pub kind: MailKind,
     pub team: String,
-    /// With commas between them.
+    /// With commas between them. Without any it is made to be looked at, and never sent.
     pub recipients: String,
     /// Unique; the same for each try.
     pub message_id: String,
@@ -42,7 +42,7 @@ pub enum MailState {
     Failed,
     /// It was not sent in time.
     Expired,
-    /// Nothing is configured that could send it.
+    /// Nothing is configured that could send it, or nobody who gets it.
     NotSent,
 }
 
@@ -201,7 +201,7 @@ impl Store {
                 .bind(now.0)
                 .bind(mail.expires.0)
                 .bind(mail.kind as i16)
-                .bind(state as i16)
+                .bind(if mail.recipients.is_empty() { MailState::NotSent } else { state } as i16)
                 .bind(mail.priority)
                 .bind(&mail.team)
                 .bind(&mail.recipients)
@@ -366,7 +366,7 @@ impl Store {
         let mut tx = self.backend.begin().await?;
         let expired = with_transaction!(&mut tx, db => {
             if can_send {
-                sqlx::query("update mail_outbox set state = $1 where state = $2 and expires > $3")
+                sqlx::query("update mail_outbox set state = $1 where state = $2 and expires > $3 and recipients <> ''")
                     .bind(MailState::Queued as i16)
                     .bind(MailState::NotSent as i16)
                     .bind(now.0)
@@ -451,13 +451,13 @@ impl Store {
         Ok(rows.into_iter().map(|(at, code, said)| (Timestamp(at), code, said)).collect())
     }
 
-    /// Queues a mail once more: one that failed, expired or was sent. False: there is none, or it waits already.
+    /// Queues a mail once more: one that failed, expired or was sent. False: there is none, it is to nobody, or it waits already.
     pub async fn resend(&self, id: i64, now: Timestamp, expires: Timestamp) -> Result<bool, Error> {
         let mut tx = self.backend.begin().await?;
         let queued = with_transaction!(&mut tx, db => {
             sqlx::query(
                 "update mail_outbox set state = $1, not_before = $2, expires = $3, lease_until = 0
-                 where id = $4 and state <> $1",
+                 where id = $4 and state <> $1 and recipients <> ''",
             )
             .bind(MailState::Queued as i16)
             .bind(now.0)

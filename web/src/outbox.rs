@@ -142,7 +142,7 @@ pub(crate) struct Row {
     pub tries: String,
     /// What the server said last.
     pub said: String,
-    /// It does not wait to be sent.
+    /// It does not wait to be sent, and could be.
     pub can_resend: bool,
 }
 
@@ -171,7 +171,7 @@ impl Row {
                 (Some(text), None) => shortened(text, LONGEST),
                 (None, _) => String::new(),
             },
-            can_resend: mail.state != MailState::Queued,
+            can_resend: mail.state != MailState::Queued && !mail.recipients.is_empty(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::SystemTime;
 
 use lettre::Message;
+use lettre::address::Envelope;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 
@@ -28,7 +29,7 @@ pub fn message_id(number: i64, domain: &str) -> String {
     format!("<n.{number}@{domain}>")
 }
 
-/// All of it, ASCII alone. Who gets it is said by the envelope; `to` is what readers see.
+/// All of it, ASCII alone. Who gets it is said by the envelope; `to` is what readers see. One to nobody can be looked at here.
 pub fn mime(
     mail: &Mail,
     settings: &Settings,
@@ -43,6 +44,11 @@ pub fn mime(
         .date(made);
     for reader in to {
         message = message.to(reader.clone());
+    }
+    if to.is_empty() {
+        let own = settings.from.0.email.clone();
+        let envelope = Envelope::new(Some(own.clone()), vec![own]).map_err(|error| Unwritable(error.to_string()))?;
+        message = message.envelope(envelope);
     }
     if let Some(reply_to) = &settings.reply_to {
         message = message.reply_to(reply_to.0.clone());

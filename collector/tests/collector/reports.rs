@@ -299,6 +299,21 @@ async fn other_routes_beside_the_one_of_a_group_change_nothing_and_without_it_no
 }
 
 #[tokio::test]
+async fn without_routes_mails_are_made_to_nobody_and_are_never_sent() {
+    let mut office = Office::open("").await;
+    office.book = Shelf::open(&Config::default()).expect("right").book();
+    office.fail(0, 1, |_| judged(vec![alarm("answered-no-ack", "no-ack", Severity::Critical, 0, None)])).await;
+    office.look(30).await;
+    let store = &office.door.store;
+    store.expire_mails(at(31), true).await.expect("looked through");
+    let mails = office.mails().await;
+    assert_eq!(mails.len(), 1, "it can be looked at");
+    assert_eq!((mails[0].state, mails[0].recipients.as_str()), (MailState::NotSent, ""));
+    assert!(!store.resend(mails[0].id, at(32), at(3600)).await.expect("asked"));
+    assert_eq!(store.next_mail("one", "account", at(33), SECOND).await.expect("looked"), None);
+}
+
+#[tokio::test]
 async fn without_a_server_mails_are_made_and_stand_as_not_sent() {
     let mut office = Office::open("").await;
     office.desk.can_send = false;
