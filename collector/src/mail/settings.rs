@@ -10,6 +10,9 @@ use lettre::message::Mailbox;
 use record::duration;
 use serde::{Deserialize, Serialize};
 
+/// A try ends before the lease of its mail does.
+const LONGEST: Duration = Duration::from_secs(100);
+
 /// One account of a mail server. Without it nothing is mailed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -108,8 +111,11 @@ impl Settings {
         if self.hostname.as_deref().is_some_and(|name| !is_name(name)) {
             return fault("hostname", "a name such as \"siptrail.example.com\" is expected");
         }
-        if self.timeout < Duration::from_secs(1) {
-            return fault("timeout", "at least \"1s\" is expected");
+        if !(Duration::from_secs(1)..=LONGEST).contains(&self.timeout) {
+            return fault(
+                "timeout",
+                "from \"1s\" to \"100s\" is expected: after two minutes another collector sends the mail",
+            );
         }
         Ok(())
     }
@@ -270,6 +276,7 @@ mod tests {
             "base_url = \"siptrail.example.com\"",
             "hostname = \"\"",
             "timeout = \"0s\"",
+            "timeout = \"5m\"",
         ];
         let said = faulty.map(|more| settings(more).check().expect_err(more).to_string()).join("\n");
         insta::assert_snapshot!(said, @r#"
@@ -280,9 +287,11 @@ mod tests {
         mail.user: a `password_file` needs the `user` whose password it holds
         mail.base_url: the address of the pages is expected, such as "https://siptrail.example.com"
         mail.hostname: a name such as "siptrail.example.com" is expected
-        mail.timeout: at least "1s" is expected
+        mail.timeout: from "1s" to "100s" is expected: after two minutes another collector sends the mail
+        mail.timeout: from "1s" to "100s" is expected: after two minutes another collector sends the mail
         "#);
         assert_eq!(settings("server = \"127.0.0.1\"\nsecurity = \"none\"").check(), Ok(()));
+        assert_eq!(settings("timeout = \"100s\"").check(), Ok(()));
     }
 
     #[test]
