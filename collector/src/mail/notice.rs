@@ -72,8 +72,10 @@ pub struct Group {
     pub common: Vec<Common>,
     pub new: Vec<Item>,
     pub continuing: Vec<Item>,
-    /// Mailed before, and over by now.
+    /// Mailed before, and over by now: what was missing came too late, or the log is well again.
     pub resolved: Vec<Item>,
+    /// Mailed before, and no failure, as is known now.
+    pub gone: Vec<Item>,
     pub max_listed: usize,
     pub hidden: Hidden,
 }
@@ -165,7 +167,7 @@ pub struct Held {
 
 impl Group {
     pub fn len(&self) -> usize {
-        self.new.len() + self.continuing.len() + self.resolved.len()
+        self.new.len() + self.continuing.len() + self.resolved.len() + self.gone.len()
     }
 
     pub fn is_empty(&self) -> bool {

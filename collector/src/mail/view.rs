@@ -87,6 +87,7 @@ fn of_group(notice: &Notice, group: &Group, most: usize) -> View {
         } else {
             list("RESOLVED LATE", "LATE", Tone::Amber, &group.resolved)
         },
+        list("RESOLVED", "RESOLVED", Tone::Green, &group.gone),
     ];
     let lists: Vec<List> = lists.into_iter().filter(|list| !list.rows.is_empty()).collect();
     let listed: usize = lists.iter().map(|list| list.rows.len()).sum();
@@ -232,12 +233,16 @@ fn first(group: &Group) -> String {
     let parts = [(&group.new, "new"), (&group.continuing, "continuing"), (&group.resolved, over)];
     let parts = parts.into_iter().filter(|(items, _)| !items.is_empty());
     let parts = parts.map(|(items, what)| format!("{} {what}", thousands(items.len() as u64))).collect::<Vec<_>>();
-    let what = match (of_logs, group.len()) {
+    let gone = match group.gone.len() {
+        0 => String::new(),
+        many => format!(" {} of those mailed before did not fail after all.", thousands(many as u64)),
+    };
+    let what = match (of_logs, group.len() - group.gone.len()) {
         (false, many) => format!("{} did not end as expected", counted(many as u64, "scenario")),
         (true, 1) => "1 agent or log needs attention".to_owned(),
         (true, many) => format!("{} agents or logs need attention", thousands(many as u64)),
     };
-    match (group.state, group.is_empty()) {
+    let said = match (group.state, parts.is_empty()) {
         _ if of_logs && group.state == State::Resolved => format!("Over: {}.", parts.join(", ")),
         (State::Resolved, true) => format!("Over: nothing has failed like this since {}.", utc(group.ends)),
         (State::Resolved, false) => {
@@ -245,7 +250,8 @@ fn first(group: &Group) -> String {
         }
         (_, true) => format!("{what}."),
         (_, false) => format!("{what}: {}.", parts.join(", ")),
-    }
+    };
+    said + &gone
 }
 
 fn facts(notice: &Notice, group: &Group) -> Vec<(&'static str, String)> {
@@ -345,7 +351,7 @@ fn seconds(micros: i64) -> String {
 }
 
 fn ids(group: &Group) -> String {
-    let items = || group.new.iter().chain(&group.continuing).chain(&group.resolved);
+    let items = || group.new.iter().chain(&group.continuing).chain(&group.resolved).chain(&group.gone);
     if group.is_of_logs() {
         return String::new();
     }

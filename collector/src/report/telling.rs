@@ -33,6 +33,8 @@ impl Looking {
         let mut persons: Vec<_> = listed().filter_map(|item| item.told.callee.as_ref()).collect();
         persons.sort_unstable();
         persons.dedup();
+        let is_gone = |at: &usize| items[*at].state == ItemState::Gone && items[*at].scenario != OF_A_LOG;
+        let (gone, resolved): (Vec<usize>, Vec<usize>) = draft.resolved.iter().copied().partition(is_gone);
         notice::Group {
             state: match (draft.first, draft.resolved_all) {
                 (_, true) => State::Resolved,
@@ -65,7 +67,8 @@ impl Looking {
             common: common(&listed().collect::<Vec<_>>()),
             new: lines(items, &draft.new),
             continuing: lines(items, &draft.continuing),
-            resolved: lines(items, &draft.resolved),
+            resolved: lines(items, &resolved),
+            gone: lines(items, &gone),
             max_listed: self.route(book).map_or(0, |(_, route)| route.grouping.max_listed as usize),
             hidden: notice::Hidden::default(),
         }
@@ -126,6 +129,7 @@ fn line(item: &Item) -> notice::Item {
         _ if item.scenario == OF_A_LOG && item.state == ItemState::Gone => {
             format!("well again after {} min", item.changed.micros_since(item.at).max(0) / MINUTE)
         }
+        _ if item.state == ItemState::Gone => "did not fail, as is known now".to_owned(),
         (Some(step), _) if step.seen == Seen::Forbidden => format!("{} came", missed(&step.text)),
         (Some(_), Some(due)) => format!("nothing until {}", clock(due)),
         _ => told.ending.clone().unwrap_or_default(),

@@ -60,6 +60,7 @@ fn group() -> Group {
         new: vec![item(0x018f_3c7a, 1), again],
         continuing: vec![item(0x018f_3c22, -400)],
         resolved: vec![late],
+        gone: vec![],
         max_listed: 20,
         hidden: Hidden { silences: 2, scenarios: 5 },
     }
@@ -246,6 +247,17 @@ fn a_resolved_group_says_since_when() {
     scenarios: 018f3c61
     dedup_key: siptrail-7f3a91c20b44e1d2  status: resolved
     ");
+}
+
+#[test]
+fn what_did_not_fail_after_all_is_not_called_late() {
+    let gone = Item { seen: String::new(), unseen: "did not fail, as is known now".into(), ..item(0x018f_3c7a, 1) };
+    let group = Group { state: State::Update, new: vec![], resolved: vec![], gone: vec![gone], ..group() };
+    let mail = render(&notice(group.clone()));
+    assert!(!mail.text.contains("LATE") && !mail.html.contains("LATE"), "{}", mail.text);
+    insta::assert_snapshot!(mail.text.lines().take(20).collect::<Vec<_>>().join("\n"), @"");
+    let over = render(&notice(Group { state: State::Resolved, continuing: vec![], ..group }));
+    insta::assert_snapshot!(over.text.lines().take(3).collect::<Vec<_>>().join("\n"), @"");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! From failures that are stored to mails that wait to be sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
+use collector::alert::{Draft, Mind, Shares};
 use collector::book::{Book, Shelf};
 use collector::mail::Settings;
-use collector::report::{self, Desk};
+use collector::mail::notice::Item;
+use collector::report::{self, Desk, Looking};
 use collector::{Config, correlate};
 use record::id::{MessageId, ScenarioId};
 use record::time::{MINUTE, SECOND, Timestamp};
@@ -14,7 +16,7 @@ use rule::set::RuleSet;
 use rule::syntax::Severity;
 use rule::told::Told;
 use rule::verdict::Outcome;
-use store::alert::{Alarm, GroupKey, ItemTold, News};
+use store::alert::{Alarm, GroupKey, ItemState, ItemTold, News};
 use store::outgoing::{Mail, MailKind, MailState};
 use store::settle::Settled;
 use store::verdict::Judged;
@@ -296,6 +298,25 @@ async fn other_routes_beside_the_one_of_a_group_change_nothing_and_without_it_no
     office.look(2000).await;
     assert_eq!(office.mails().await.len(), 1);
     assert!(office.door.store.alert_groups(10).await.expect("groups")[0].closed.is_some());
+}
+
+#[tokio::test]
+async fn what_came_late_and_what_did_not_fail_after_all_are_told_apart() {
+    let mut office = Office::open("").await;
+    office.fail(0, 2, |_| judged(vec![alarm("answered-no-ack", "no-ack", Severity::Critical, 0, None)])).await;
+    let store = &office.door.store;
+    let group = store.alert_groups(1).await.expect("groups").remove(0);
+    let mut items = store.alert_items(group.id, 10).await.expect("items");
+    (items[0].state, items[1].state) = (ItemState::Gone, ItemState::Late);
+    let (gone, late) = (items[0].scenario, items[1].scenario);
+    let look = Looking { group, items, mind: Mind::default(), shares: Shares::new(), causes: BTreeSet::new() };
+    let resolved = vec![0, 1];
+    let (new, continuing) = (Vec::new(), Vec::new());
+    let draft = Draft { first: false, resolved_all: true, severity: Severity::Critical, new, continuing, resolved };
+    let told = look.told(&office.book.borrow().clone(), &draft);
+    let of = |items: &[Item]| items.iter().map(|item| ScenarioId(item.scenario)).collect::<Vec<_>>();
+    assert_eq!((of(&told.gone), of(&told.resolved)), (vec![gone], vec![late]));
+    assert_eq!(told.gone[0].unseen, "did not fail, as is known now");
 }
 
 #[tokio::test]
