@@ -72,14 +72,20 @@ pub async fn step(
     let (Some(settings), Some(account)) = (settings, account) else { return Ok(false) };
     let name = account_name(settings);
     let Some((mail, mime)) = store.next_mail(owner, &name, now, LEASE).await? else { return Ok(false) };
-    let to: Vec<Address> = mail.recipients.split(',').filter_map(|address| address.trim().parse().ok()).collect();
+    let to: Vec<Address> = recipients(&mail).filter_map(|address| address.parse().ok()).collect();
     let sent = account.send(&settings.from.0.email, &to, &mime).await;
     let hold = store.mail_hold(&name).await?.map(|(_, wait, _)| wait);
     let now = crate::ingest::now();
     let tried = came_of(&mail, &sent, hold, settings, now);
     match &tried.state {
         MailState::Sent => tracing::info!(mail = mail.id, team = mail.team, "a mail was sent"),
+        MailState::Failed => tracing::warn!(mail = mail.id, team = mail.team, said = tried.said, "a mail is given up"),
         _ => tracing::warn!(mail = mail.id, team = mail.team, said = tried.said, "a mail was not sent yet"),
+    }
+    if !tried.refused.is_empty() {
+        // Who they are is said on the pages alone.
+        let refused = tried.refused.len();
+        tracing::warn!(mail = mail.id, team = mail.team, refused, "recipients are refused for good: they get no mail");
     }
     store.tried(&mail, owner, &name, &tried, now).await?;
     Ok(true)
@@ -97,18 +103,20 @@ pub fn came_of(mail: &Mail, sent: &Sent, held: Option<i64>, settings: &Settings,
     };
     let before = u32::try_from(mail.attempts.saturating_sub(1)).unwrap_or_default();
     let left = left(mail, sent);
-    let queued = |not_before: Timestamp| Tried {
-        state: MailState::Queued,
+    let tried = |state: MailState, not_before: Timestamp| Tried {
+        state,
         code,
         said: said.clone(),
         not_before,
-        recipients: left.clone(),
+        recipients: None,
+        refused: refused(mail, sent),
         hold: None,
     };
+    let queued = |not_before: Timestamp| Tried { recipients: left.clone(), ..tried(MailState::Queued, not_before) };
     match sent.next {
         Next::Done if left.is_some() => queued(after(Next::Again.wait(before).unwrap_or(LOOK))),
-        Next::Done => Tried { state: MailState::Sent, code, said, not_before: now, recipients: None, hold: None },
-        Next::GiveUp => Tried { state: MailState::Failed, code, said, not_before: now, recipients: None, hold: None },
+        Next::Done => tried(MailState::Sent, now),
+        Next::GiveUp => tried(MailState::Failed, now),
         Next::Again | Next::Unknown => queued(after(sent.next.wait(before).unwrap_or(LOOK))),
         Next::Hold(_) => {
             let times = held.map_or(0, |held| (held / FIRST_HOLD).max(1).ilog2() + 1);
@@ -121,6 +129,21 @@ pub fn came_of(mail: &Mail, sent: &Sent, held: Option<i64>, settings: &Settings,
     }
 }
 
+/// Those who are still to get it.
+fn recipients(mail: &Mail) -> impl Iterator<Item = &str> {
+    mail.left_to.as_ref().unwrap_or(&mail.recipients).split(',').map(str::trim)
+}
+
+/// Who will never get the mail, and why.
+fn refused(mail: &Mail, sent: &Sent) -> Vec<String> {
+    let by_server = sent.refused.iter().map(|(address, answer)| format!("{address}: {answer}"));
+    let unreadable = recipients(mail).filter(|address| address.parse::<Address>().is_err());
+    // Those who are left out are not asked for again.
+    let unreadable =
+        unreadable.map(|address| format!("{address}: no mail address")).filter(|line| !mail.refused.contains(line));
+    by_server.chain(unreadable).collect()
+}
+
 /// Who is still to get the mail, where they are fewer than before: once it was taken, those who come later; before that, all but
 /// those who are refused for good.
 fn left(mail: &Mail, sent: &Sent) -> Option<String> {
@@ -130,7 +153,7 @@ fn left(mail: &Mail, sent: &Sent) -> Option<String> {
     }
     let is_refused =
         |one: &str| sent.refused.iter().any(|(address, _)| one.parse().is_ok_and(|one: Address| one == *address));
-    let before: Vec<&str> = mail.recipients.split(',').map(str::trim).collect();
+    let before: Vec<&str> = recipients(mail).collect();
     let left: Vec<&str> = before.iter().copied().filter(|one| !is_refused(one)).collect();
     (!left.is_empty() && left.len() < before.len()).then(|| left.join(","))
 }
@@ -159,6 +182,8 @@ mod tests {
             state: MailState::Queued,
             team: "on-call".into(),
             recipients: "a@example.com,b@example.com".into(),
+            left_to: None,
+            refused: Vec::new(),
             message_id: "<n.1@example.com>".into(),
             subject: String::new(),
             created: NOON,
@@ -198,6 +223,19 @@ mod tests {
         let tried = came(1, &Sent { later, ..answered(Next::Done, 250, "ok") }, None);
         assert_eq!((tried.state, tried.recipients.as_deref()), (MailState::Queued, Some("b@example.com")));
         assert!(about(tried.not_before, 30));
+    }
+
+    #[test]
+    fn who_is_refused_for_good_is_kept_with_the_try_also_of_a_mail_that_is_sent() {
+        let refused = || vec![("b@example.com".parse().unwrap(), Answer::new(550, "5.1.1 no such user"))];
+        for next in [Next::Done, Next::GiveUp, Next::Again, Next::Hold(Hold::Hourly)] {
+            let tried = came(1, &Sent { refused: refused(), ..answered(next, 250, "ok") }, None);
+            assert_eq!(tried.refused, ["b@example.com: 550 5.1.1 no such user"], "{next:?}");
+        }
+        let strange = Mail { recipients: "a@example.com, ???".into(), ..mail(1) };
+        let settings = Settings::nowhere("http://localhost");
+        let tried = came_of(&strange, &answered(Next::Done, 250, "ok"), None, &settings, NOON);
+        assert_eq!((tried.state, tried.refused), (MailState::Sent, vec!["???: no mail address".to_owned()]));
     }
 
     #[test]

@@ -434,7 +434,8 @@ create index alert_item_scenario on alert_item (scenario_id);
 -- What is wrong with logs: they are no scenario.
 create index alert_item_log on alert_item (seen) where scenario_id = 0 and state = 0;
 
--- Mails, as they are sent: message_id and mime never change. not_before, attempts and lease are the sender's.
+-- Mails, as they are sent: message_id, recipients and mime never change. not_before, attempts and lease are the sender's, and so
+-- is left_to: who is still to get it, where that is not everybody. refused: who never will, and why, one a line.
 create table mail_outbox (
     id bigint not null generated always as identity,
     group_id bigint,
@@ -451,6 +452,8 @@ create table mail_outbox (
     lease_owner text,
     team text collate "C" not null,
     recipients text not null,
+    left_to text,
+    refused text,
     message_id text collate "C" not null,
     subject text not null,
     last_text text,
@@ -469,6 +472,7 @@ create table mail_attempt (
     at bigint not null,
     code integer,
     said text not null,
+    refused text,
     primary key (mail_id, at)
 );
 

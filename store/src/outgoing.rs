@@ -54,6 +54,10 @@ pub struct Mail {
     pub state: MailState,
     pub team: String,
     pub recipients: String,
+    /// Those of them who are still to get it, where that is not everybody.
+    pub left_to: Option<String>,
+    /// Who will never get it, with what the server said of each.
+    pub refused: Vec<String>,
     pub message_id: String,
     pub subject: String,
     pub created: Timestamp,
@@ -94,8 +98,21 @@ pub struct Tried {
     pub not_before: Timestamp,
     /// Recipients that are left; none: as before.
     pub recipients: Option<String>,
+    /// Recipients that are refused for good, with what the server said of each.
+    pub refused: Vec<String>,
     /// The account waits until then, and so long.
     pub hold: Option<(Timestamp, i64)>,
+}
+
+/// A try to send a mail.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Attempt {
+    pub at: Timestamp,
+    pub code: Option<i32>,
+    /// What the server said.
+    pub said: String,
+    /// Whom it refused for good, and why.
+    pub refused: Vec<String>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -106,6 +123,8 @@ struct MailRow {
     state: i16,
     team: String,
     recipients: String,
+    left_to: Option<String>,
+    refused: Option<String>,
     message_id: String,
     subject: String,
     created: i64,
@@ -118,8 +137,8 @@ struct MailRow {
     lease_until: i64,
 }
 
-const MAIL: &str = "id, group_id, kind, state, team, recipients, message_id, subject, created, not_before, expires, sent, \
-     attempts, last_code, last_text, lease_until";
+const MAIL: &str = "id, group_id, kind, state, team, recipients, left_to, refused, message_id, subject, created, not_before, \
+     expires, sent, attempts, last_code, last_text, lease_until";
 
 impl MailRow {
     fn mail(self) -> Mail {
@@ -141,6 +160,8 @@ impl MailRow {
             },
             team: self.team,
             recipients: self.recipients,
+            left_to: self.left_to,
+            refused: lines(self.refused),
             message_id: self.message_id,
             subject: self.subject,
             created: Timestamp(self.created),
@@ -153,6 +174,15 @@ impl MailRow {
             lease_until: Timestamp(self.lease_until),
         }
     }
+}
+
+/// One a line; nothing for none.
+fn lines(text: Option<String>) -> Vec<String> {
+    text.map(|text| text.lines().map(str::to_owned).collect()).unwrap_or_default()
+}
+
+fn joined(lines: &[String]) -> Option<String> {
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 impl Store {
@@ -279,10 +309,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<bool, Error> {
         let mut tx = self.backend.begin().await?;
+        let refused = joined(&[&mail.refused[..], &tried.refused[..]].concat());
         let kept = with_transaction!(&mut tx, db => {
             let kept = sqlx::query(
                 "update mail_outbox set state = $1, sent = $2, lease_until = 0, not_before = $3, last_code = $4,
-                     last_text = $5, recipients = coalesce($6, recipients)
+                     last_text = $5, left_to = coalesce($6, left_to), refused = $10
                  where id = $7 and lease_owner = $8 and lease_until = $9",
             )
             .bind(tried.state as i16)
@@ -294,16 +325,20 @@ impl Store {
             .bind(mail.id)
             .bind(owner)
             .bind(mail.lease_until.0)
+            .bind(&refused)
             .execute(&mut *db)
             .await?
             .rows_affected();
-            sqlx::query("insert into mail_attempt (mail_id, at, code, said) values ($1, $2, $3, $4) on conflict do nothing")
-                .bind(mail.id)
-                .bind(now.0)
-                .bind(tried.code)
-                .bind(&tried.said)
-                .execute(&mut *db)
-                .await?;
+            sqlx::query(
+                "insert into mail_attempt (mail_id, at, code, said, refused) values ($1, $2, $3, $4, $5) on conflict do nothing",
+            )
+            .bind(mail.id)
+            .bind(now.0)
+            .bind(tried.code)
+            .bind(&tried.said)
+            .bind(joined(&tried.refused))
+            .execute(&mut *db)
+            .await?;
             // Another sender knows better what the account must do by now.
             match tried.hold.filter(|_| kept > 0) {
                 Some((until, wait)) => {
@@ -440,15 +475,16 @@ impl Store {
         Ok(Some((mail, String::from_utf8_lossy(&plain).into_owned(), mime)))
     }
 
-    /// Tries of a mail, in order: when, the code, and what the server said.
-    pub async fn mail_attempts(&self, id: i64) -> Result<Vec<(Timestamp, Option<i32>, String)>, Error> {
-        let rows: Vec<(i64, Option<i32>, String)> = with_pool!(self.backend, pool => {
-            sqlx::query_as("select at, code, said from mail_attempt where mail_id = $1 order by at limit 200")
+    /// Tries of a mail, in order.
+    pub async fn mail_attempts(&self, id: i64) -> Result<Vec<Attempt>, Error> {
+        let rows: Vec<(i64, Option<i32>, String, Option<String>)> = with_pool!(self.backend, pool => {
+            sqlx::query_as("select at, code, said, refused from mail_attempt where mail_id = $1 order by at limit 200")
                 .bind(id)
                 .fetch_all(pool)
                 .await?
         });
-        Ok(rows.into_iter().map(|(at, code, said)| (Timestamp(at), code, said)).collect())
+        let attempt = |(at, code, said, refused)| Attempt { at: Timestamp(at), code, said, refused: lines(refused) };
+        Ok(rows.into_iter().map(attempt).collect())
     }
 
     /// Queues a mail once more: one that failed, expired or was sent. False: there is none, it is to nobody, or it waits already.

@@ -10,12 +10,12 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use record::time::{HOUR, Timestamp};
-use store::outgoing::{Mail, MailKind, MailState};
+use store::outgoing::{Attempt, Mail, MailKind, MailState};
 
 use crate::ladder::words::{duration, shortened};
 use crate::page::{Frame, Page};
 use crate::sending::Sending;
-use crate::words::count;
+use crate::words::{count, counted};
 use crate::{Error, Site};
 
 /// Mails on the page.
@@ -62,13 +62,16 @@ async fn one(State(site): State<Site>, Path(id): Path<String>, frame: Frame) -> 
     let number: i64 = id.parse().map_err(|_| none())?;
     let (mail, plain, _) = site.store.mail(number).await?.ok_or_else(none)?;
     let (attempts, book) = tokio::try_join!(site.store.mail_attempts(number), site.store.rulebook())?;
-    let attempt = |(at, code, said): (Timestamp, Option<i32>, String)| {
-        (frame.zone.full(at), code.map_or(String::new(), |code| code.to_string()), shortened(&said, LONGEST))
+    let attempt = |Attempt { at, code, said, refused }: Attempt| {
+        let code = code.map_or(String::new(), |code| code.to_string());
+        (frame.zone.full(at), code, shortened(&said, LONGEST), refused.len())
     };
     let page = One {
         sending: Sending::of(book.map(|(book, _)| book).as_ref()),
         row: Row::new(&mail, &frame),
         attempts: attempts.into_iter().map(attempt).collect(),
+        refused: mail.refused.iter().map(|one| shortened(one, LONGEST)).collect(),
+        left_to: mail.left_to.filter(|_| mail.state == MailState::Queued),
         message_id: mail.message_id,
         next: (mail.state == MailState::Queued).then(|| frame.zone.full(mail.not_before)),
         expires: frame.zone.full(mail.expires),
@@ -118,10 +121,14 @@ struct One {
     sending: Sending,
     row: Row,
     message_id: String,
+    /// Who will never get it, and why.
+    refused: Vec<String>,
+    /// Who is still to get it, where that is not everybody.
+    left_to: Option<String>,
     next: Option<String>,
     expires: String,
-    /// When, code, what the server said.
-    attempts: Vec<(String, String, String)>,
+    /// When, code, what the server said, and how many it refused for good.
+    attempts: Vec<(String, String, String, usize)>,
     plain: String,
 }
 
@@ -137,6 +144,8 @@ pub(crate) struct Row {
     pub tone: &'static str,
     pub team: String,
     pub recipients: String,
+    /// How many of them get nothing.
+    pub refused: Option<String>,
     pub created: String,
     pub sent: Option<String>,
     pub tries: String,
@@ -163,6 +172,7 @@ impl Row {
             tone,
             team: mail.team.clone(),
             recipients: mail.recipients.clone(),
+            refused: (!mail.refused.is_empty()).then(|| counted(mail.refused.len(), "recipient")),
             created: frame.zone.full(mail.created),
             sent: mail.sent.map(|at| frame.zone.full(at)),
             tries: count(mail.attempts),

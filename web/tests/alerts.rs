@@ -1,8 +1,8 @@
 //! Alerts, rules and mails: each page with something on it and with nothing, and who may ask for what.
 
 use axum::http::{Request, StatusCode};
-use record::time::Timestamp;
-use store::outgoing::MailState;
+use record::time::{MINUTE, Timestamp};
+use store::outgoing::{MailState, Tried};
 
 use crate::fixture::call;
 use crate::judged::{KEY, judge, mail, rulebook, silent};
@@ -172,6 +172,22 @@ async fn without_a_mail_server_pages_say_that_nothing_is_sent_and_how_to_set_it_
     book.teams.clear();
     site.store.keep_rulebook(&book, Timestamp(now().0 + 1)).await.unwrap();
     assert!(texts(&site.page("/outbox").await, ".nomail")[0].starts_with("Nobody is named."));
+}
+
+#[tokio::test]
+async fn a_mail_that_was_sent_says_who_did_not_get_it() {
+    let (site, id) = failing(Some("smtp.example.com"), MailState::Queued).await;
+    let (mail, _) = site.store.next_mail("one", "account", now(), MINUTE).await.unwrap().unwrap();
+    let refused = vec!["gone@example.com: 550 5.1.1 no such user".to_owned()];
+    let said = "250 2.0.0 OK".to_owned();
+    let (state, code, recipients, hold) = (MailState::Sent, Some(250), None, None);
+    let tried = Tried { state, code, said, not_before: now(), recipients, refused, hold };
+    assert!(site.store.tried(&mail, "one", "account", &tried, now()).await.unwrap());
+    let list = site.page("/outbox").await;
+    assert_eq!(texts(&list, "td[data-th='State'] small.bad"), ["1 recipient refused"]);
+    let one = site.page(&format!("/outbox/{id}")).await;
+    assert!(texts(&one, ".facts dd").contains(&"gone@example.com: 550 5.1.1 no such user".to_owned()));
+    assert_eq!(texts(&one, "td[data-th='Said'] small"), ["1 refused for good"]);
 }
 
 #[tokio::test]

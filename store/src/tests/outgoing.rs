@@ -28,7 +28,8 @@ async fn next(store: &Store, owner: &str, at: i64) -> Option<(Mail, Vec<u8>)> {
 
 fn sent() -> Tried {
     let said = "250 2.0.0 ok".to_owned();
-    Tried { state: MailState::Sent, code: Some(250), said, not_before: later(0), recipients: None, hold: None }
+    let (recipients, refused, hold) = (None, Vec::new(), None);
+    Tried { state: MailState::Sent, code: Some(250), said, not_before: later(0), recipients, refused, hold }
 }
 
 fn again(not_before: Timestamp) -> Tried {
@@ -89,7 +90,24 @@ store_test! {
         assert!(store.tried(&first, "one", ACCOUNT, &left, later(32)).await.unwrap());
         assert_eq!(next(&store, "one", 59).await, None);
         let (second, _) = next(&store, "one", 60).await.unwrap();
-        assert_eq!((second.recipients.as_str(), second.last_code), ("b@example.com", Some(450)));
+        assert_eq!((second.left_to.as_deref(), second.last_code), (Some("b@example.com"), Some(450)));
+        assert_eq!(second.recipients, first.recipients, "whom it is to is not forgotten");
+    }
+
+    async fn who_will_never_get_a_mail_is_kept_with_it_and_with_the_try(store) {
+        made(&store, vec![mail("1", MailKind::Firing)], MailState::Queued).await;
+        let (first, _) = next(&store, "one", 31).await.unwrap();
+        let gone = "gone@example.com: 550 5.1.1 no such user".to_owned();
+        let some = Tried { refused: vec![gone.clone()], ..again(later(60)) };
+        assert!(store.tried(&first, "one", ACCOUNT, &some, later(32)).await.unwrap());
+        let (second, _) = next(&store, "one", 60).await.unwrap();
+        let left = "left@example.com: 550 5.1.1 no such user".to_owned();
+        let others = Tried { refused: vec![left.clone()], ..sent() };
+        assert!(store.tried(&second, "one", ACCOUNT, &others, later(61)).await.unwrap());
+        let (kept, ..) = store.mail(first.id).await.unwrap().unwrap();
+        assert_eq!((kept.state, kept.refused), (MailState::Sent, vec![gone.clone(), left.clone()]));
+        let tries = store.mail_attempts(first.id).await.unwrap();
+        assert_eq!(tries.into_iter().map(|one| one.refused).collect::<Vec<_>>(), [[gone], [left]]);
     }
 
     async fn what_is_worse_is_sent_first(store) {
