@@ -5,7 +5,7 @@ use std::time::Duration;
 use record::time::{SECOND, Timestamp};
 use store::Store;
 use store::health::Part;
-use store::outgoing::{Mail, MailState, Tried};
+use store::outgoing::{Mail, MailState, Sender, Tried};
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
@@ -24,11 +24,10 @@ pub async fn run(store: Store, owner: String, settings: Option<Settings>, cancel
         let opened = Account::open(settings);
         opened.inspect_err(|error| tracing::error!(%error, "no mail is sent: its account cannot be opened")).ok()
     });
-    let name = settings.as_ref().map(account_name).unwrap_or_default();
-    if settings.is_some()
-        && let Err(error) = store.release_account(&name).await
+    if let (Some(settings), Some(account)) = (&settings, &account)
+        // What has changed is tried at once. A start alone changes nothing: else each would be one more login that fails.
+        && let Err(error) = store.release_account(&account_name(settings), account.fingerprint()).await
     {
-        // The config may have changed: it is tried at once.
         tracing::warn!(%error, "an account that waits is not released");
     }
     while !cancel.is_cancelled() {
@@ -87,7 +86,8 @@ pub async fn step(
         let refused = tried.refused.len();
         tracing::warn!(mail = mail.id, team = mail.team, refused, "recipients are refused for good: they get no mail");
     }
-    store.tried(&mail, owner, &name, &tried, now).await?;
+    let by = Sender { owner, account: &name, settings: account.fingerprint() };
+    store.tried(&mail, by, &tried, now).await?;
     Ok(true)
 }
 

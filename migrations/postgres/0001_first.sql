@@ -476,10 +476,12 @@ create table mail_attempt (
     primary key (mail_id, at)
 );
 
--- Accounts that must wait, and why.
+-- Accounts that must wait, since when and why, and a short hash of their settings: what changes may go at once.
 create table mail_hold (
     until bigint not null,
     wait bigint not null,
+    since bigint not null,
+    settings integer not null,
     account text collate "C" not null,
     why text not null,
     primary key (account)

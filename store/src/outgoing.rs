@@ -1,11 +1,14 @@
 //! Mails that are to be sent: made with the state of their group in one transaction, sent at least once.
 
 use record::id::ScenarioId;
-use record::time::Timestamp;
+use record::time::{SECOND, Timestamp};
 use sqlx::QueryBuilder;
 
 use crate::backend::{with_pool, with_transaction};
 use crate::{Error, Store, statement};
+
+/// No try takes longer.
+const TRY: i64 = 120 * SECOND;
 
 /// A mail as it is to be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -102,6 +105,25 @@ pub struct Tried {
     pub refused: Vec<String>,
     /// The account waits until then, and so long.
     pub hold: Option<(Timestamp, i64)>,
+}
+
+/// Who sends: a collector, and the account by which it does.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender<'a> {
+    pub owner: &'a str,
+    pub account: &'a str,
+    /// A short hash of the account's settings.
+    pub settings: i32,
+}
+
+/// An account that must wait.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hold {
+    pub account: String,
+    /// Nothing was sent by it since then.
+    pub since: Timestamp,
+    pub until: Timestamp,
+    pub why: String,
 }
 
 /// A try to send a mail.
@@ -300,14 +322,7 @@ impl Store {
 
     /// Keeps what came of a try. False: another sender had taken the mail since; then it is listed among the tries, and counts
     /// for nothing.
-    pub async fn tried(
-        &self,
-        mail: &Mail,
-        owner: &str,
-        account: &str,
-        tried: &Tried,
-        now: Timestamp,
-    ) -> Result<bool, Error> {
+    pub async fn tried(&self, mail: &Mail, by: Sender<'_>, tried: &Tried, now: Timestamp) -> Result<bool, Error> {
         let mut tx = self.backend.begin().await?;
         let refused = joined(&[&mail.refused[..], &tried.refused[..]].concat());
         let kept = with_transaction!(&mut tx, db => {
@@ -323,7 +338,7 @@ impl Store {
             .bind(&tried.said)
             .bind(&tried.recipients)
             .bind(mail.id)
-            .bind(owner)
+            .bind(by.owner)
             .bind(mail.lease_until.0)
             .bind(&refused)
             .execute(&mut *db)
@@ -343,18 +358,21 @@ impl Store {
             match tried.hold.filter(|_| kept > 0) {
                 Some((until, wait)) => {
                     sqlx::query(
-                        "insert into mail_hold (until, wait, account, why) values ($1, $2, $3, $4)
-                         on conflict (account) do update set until = excluded.until, wait = excluded.wait, why = excluded.why",
+                        "insert into mail_hold (until, wait, since, settings, account, why) values ($1, $2, $3, $4, $5, $6)
+                         on conflict (account) do update set until = excluded.until, wait = excluded.wait,
+                             settings = excluded.settings, why = excluded.why",
                     )
                     .bind(until.0)
                     .bind(wait)
-                    .bind(account)
+                    .bind(now.0)
+                    .bind(by.settings)
+                    .bind(by.account)
                     .bind(&tried.said)
                     .execute(&mut *db)
                     .await?;
                 }
                 None if kept > 0 && tried.state == MailState::Sent => {
-                    sqlx::query("delete from mail_hold where account = $1").bind(account).execute(&mut *db).await?;
+                    sqlx::query("delete from mail_hold where account = $1").bind(by.account).execute(&mut *db).await?;
                 }
                 None => {}
             }
@@ -375,22 +393,28 @@ impl Store {
         Ok(row.map(|(until, wait, why)| (Timestamp(until), wait, why)))
     }
 
-    /// All holds, for whoever asks why nothing is sent.
-    pub async fn mail_holds(&self, now: Timestamp) -> Result<Vec<(String, Timestamp, String)>, Error> {
-        let rows: Vec<(String, i64, String)> = with_pool!(self.backend, pool => {
-            sqlx::query_as("select account, until, why from mail_hold where until > $1 order by account")
-                .bind(now.0)
+    /// All holds, for whoever asks why nothing is sent. While a try is made at the end of one, it is one still.
+    pub async fn mail_holds(&self, now: Timestamp) -> Result<Vec<Hold>, Error> {
+        let rows: Vec<(String, i64, i64, String)> = with_pool!(self.backend, pool => {
+            sqlx::query_as("select account, since, until, why from mail_hold where until > $1 order by account")
+                .bind(now.0.saturating_sub(TRY))
                 .fetch_all(pool)
                 .await?
         });
-        Ok(rows.into_iter().map(|(account, until, why)| (account, Timestamp(until), why)).collect())
+        let hold =
+            |(account, since, until, why)| Hold { account, since: Timestamp(since), until: Timestamp(until), why };
+        Ok(rows.into_iter().map(hold).collect())
     }
 
-    /// What an account waits for is over: its config changed, or somebody asks to try again.
-    pub async fn release_account(&self, account: &str) -> Result<(), Error> {
+    /// What an account waits for may be over, if its settings are others by now.
+    pub async fn release_account(&self, account: &str, settings: i32) -> Result<(), Error> {
         let mut tx = self.backend.begin().await?;
         with_transaction!(&mut tx, db => {
-            sqlx::query("delete from mail_hold where account = $1").bind(account).execute(&mut *db).await?;
+            sqlx::query("delete from mail_hold where account = $1 and settings <> $2")
+                .bind(account)
+                .bind(settings)
+                .execute(&mut *db)
+                .await?;
         });
         tx.commit().await
     }

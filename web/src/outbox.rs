@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use record::time::{HOUR, Timestamp};
-use store::outgoing::{Attempt, Mail, MailKind, MailState};
+use store::outgoing::{Attempt, Hold, Mail, MailKind, MailState};
 
 use crate::ladder::words::{duration, shortened};
 use crate::page::{Frame, Page};
@@ -49,7 +49,10 @@ async fn list(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         sending: Sending::of(book.as_ref()),
         server: book.and_then(|book| book.server),
         counts: counts.collect(),
-        holds: holds.into_iter().map(|(account, until, why)| (account, frame.zone.full(until), why)).collect(),
+        holds: holds
+            .into_iter()
+            .map(|Hold { account, since, until, why }| (account, frame.zone.full(since), frame.zone.full(until), why))
+            .collect(),
         more: mails.len() > MOST,
         mails: mails.iter().take(MOST).map(|mail| Row::new(mail, &frame)).collect(),
         frame,
@@ -108,8 +111,8 @@ struct List {
     server: Option<String>,
     /// Number, state, a note.
     counts: Vec<(String, &'static str, String)>,
-    /// Account, until when, why.
-    holds: Vec<(String, String, String)>,
+    /// Account, since and until when, why.
+    holds: Vec<(String, String, String, String)>,
     mails: Vec<Row>,
     more: bool,
 }

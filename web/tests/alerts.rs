@@ -2,7 +2,7 @@
 
 use axum::http::{Request, StatusCode};
 use record::time::{MINUTE, Timestamp};
-use store::outgoing::{MailState, Tried};
+use store::outgoing::{MailState, Sender, Tried};
 
 use crate::fixture::call;
 use crate::judged::{KEY, judge, mail, rulebook, silent};
@@ -182,7 +182,8 @@ async fn a_mail_that_was_sent_says_who_did_not_get_it() {
     let said = "250 2.0.0 OK".to_owned();
     let (state, code, recipients, hold) = (MailState::Sent, Some(250), None, None);
     let tried = Tried { state, code, said, not_before: now(), recipients, refused, hold };
-    assert!(site.store.tried(&mail, "one", "account", &tried, now()).await.unwrap());
+    let by = Sender { owner: "one", account: "account", settings: 1 };
+    assert!(site.store.tried(&mail, by, &tried, now()).await.unwrap());
     let list = site.page("/outbox").await;
     assert_eq!(texts(&list, "td[data-th='State'] small.bad"), ["1 recipient refused"]);
     let one = site.page(&format!("/outbox/{id}")).await;

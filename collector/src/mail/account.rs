@@ -30,6 +30,7 @@ pub struct Account {
     tls: Option<TlsParameters>,
     hello: ClientId,
     login: Option<Credentials>,
+    fingerprint: i32,
     resting: Option<(AsyncSmtpConnection, Instant)>,
 }
 
@@ -53,7 +54,13 @@ impl Account {
             Security::Starttls | Security::Tls => Some(tls(settings)?),
         };
         let hello = settings.hostname.clone().map_or_else(ClientId::default, ClientId::Domain);
-        Ok(Self { settings: settings.clone(), tls, hello, login, resting: None })
+        let fingerprint = settings.fingerprint();
+        Ok(Self { settings: settings.clone(), tls, hello, login, fingerprint, resting: None })
+    }
+
+    /// That of the settings with which it was opened.
+    pub fn fingerprint(&self) -> i32 {
+        self.fingerprint
     }
 
     /// Hands over these bytes. It ends within the time-out of the settings, whatever the server does.

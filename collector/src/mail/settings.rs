@@ -9,6 +9,7 @@ use lettre::Address;
 use lettre::message::Mailbox;
 use record::duration;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// A try ends before the lease of its mail does.
 const LONGEST: Duration = Duration::from_secs(100);
@@ -145,6 +146,17 @@ impl Settings {
         ["gmail.com", "googlemail.com", "google.com"]
             .iter()
             .any(|of| server.strip_suffix(of).is_some_and(|rest| rest.ends_with('.') || rest.is_empty()))
+    }
+
+    /// Another number for other settings or another password. It is kept where others may read it, and too short to try passwords
+    /// by.
+    pub fn fingerprint(&self) -> i32 {
+        let mut hash = Sha256::new_with_prefix(format!("{self:?}"));
+        for file in self.password_file.iter().chain(&self.ca_file) {
+            hash.update(std::fs::read(file).unwrap_or_default());
+        }
+        let digest = hash.finalize();
+        i32::from(u16::from_be_bytes([digest[0], digest[1]]))
     }
 
     pub(crate) fn password(&self) -> Result<Option<String>, Fault> {
@@ -310,6 +322,20 @@ mod tests {
         for whole in ["correct horse battery staple", "abcd efgh ijkl", " a b ", "ABCD efgh ijkl mnop"] {
             assert_eq!(without_groups(whole), whole);
         }
+    }
+
+    #[test]
+    fn settings_and_passwords_that_change_are_noticed() {
+        let dir = tempfile::TempDir::new().expect("a directory");
+        let file = dir.path().join("password");
+        let of = |password: &str, more: &str| {
+            std::fs::write(&file, password).expect("written");
+            settings(&format!("user = \"siptrail\"\npassword_file = \"{}\"\n{more}", file.display())).fingerprint()
+        };
+        let before = of("one", "");
+        assert_eq!(of("one", ""), before);
+        assert_ne!(of("two", ""), before);
+        assert_ne!(of("one", "security = \"tls\""), before);
     }
 
     #[test]

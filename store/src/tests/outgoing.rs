@@ -7,7 +7,7 @@ use super::alert::{judge, judged, later, look, mail, taken};
 use super::fixture::{File, correlate, says};
 use super::store_test;
 use crate::Store;
-use crate::outgoing::{Mail, MailKind, MailState, NewMail, Tried};
+use crate::outgoing::{Mail, MailKind, MailState, NewMail, Sender, Tried};
 
 const LEASE: i64 = 120 * SECOND;
 const ACCOUNT: &str = "siptrail@smtp.example.com:587";
@@ -20,6 +20,11 @@ async fn made(store: &Store, mails: Vec<NewMail>, state: MailState) {
     let group = taken(store, 30).await;
     let reported = look(store, &group, mails).await;
     assert!(store.report(&reported, state, later(30)).await.unwrap());
+}
+
+/// The account with its first settings.
+fn by(owner: &str) -> Sender<'_> {
+    Sender { owner, account: ACCOUNT, settings: 1 }
 }
 
 async fn next(store: &Store, owner: &str, at: i64) -> Option<(Mail, Vec<u8>)> {
@@ -51,12 +56,12 @@ store_test! {
         assert_eq!(second.attempts, 2);
         // The first was only slow: what it says counts for nothing.
         let held = Tried { hold: Some((later(9000), 900 * SECOND)), ..again_at(9000) };
-        assert!(!store.tried(&first, "one", ACCOUNT, &held, later(160)).await.unwrap());
-        assert!(!store.tried(&first, "one", ACCOUNT, &sent(), later(161)).await.unwrap());
+        assert!(!store.tried(&first, by("one"), &held, later(160)).await.unwrap());
+        assert!(!store.tried(&first, by("one"), &sent(), later(161)).await.unwrap());
         assert_eq!(state(&store).await, (MailState::Queued, 2));
         assert_eq!(store.mail_hold(ACCOUNT).await.unwrap(), None);
         assert_eq!(next(&store, "one", 162).await, None);
-        assert!(store.tried(&second, "two", ACCOUNT, &sent(), later(163)).await.unwrap());
+        assert!(store.tried(&second, by("two"), &sent(), later(163)).await.unwrap());
         assert_eq!(state(&store).await, (MailState::Sent, 2));
         assert_eq!(store.mail_attempts(first.id).await.unwrap().len(), 3, "whoever asks sees all tries");
         assert_eq!(next(&store, "one", 9999).await, None);
@@ -87,7 +92,7 @@ store_test! {
         made(&store, vec![mail("1", MailKind::Firing)], MailState::Queued).await;
         let (first, _) = next(&store, "one", 31).await.unwrap();
         let left = Tried { recipients: Some("b@example.com".into()), ..again(later(60)) };
-        assert!(store.tried(&first, "one", ACCOUNT, &left, later(32)).await.unwrap());
+        assert!(store.tried(&first, by("one"), &left, later(32)).await.unwrap());
         assert_eq!(next(&store, "one", 59).await, None);
         let (second, _) = next(&store, "one", 60).await.unwrap();
         assert_eq!((second.left_to.as_deref(), second.last_code), (Some("b@example.com"), Some(450)));
@@ -99,11 +104,11 @@ store_test! {
         let (first, _) = next(&store, "one", 31).await.unwrap();
         let gone = "gone@example.com: 550 5.1.1 no such user".to_owned();
         let some = Tried { refused: vec![gone.clone()], ..again(later(60)) };
-        assert!(store.tried(&first, "one", ACCOUNT, &some, later(32)).await.unwrap());
+        assert!(store.tried(&first, by("one"), &some, later(32)).await.unwrap());
         let (second, _) = next(&store, "one", 60).await.unwrap();
         let left = "left@example.com: 550 5.1.1 no such user".to_owned();
         let others = Tried { refused: vec![left.clone()], ..sent() };
-        assert!(store.tried(&second, "one", ACCOUNT, &others, later(61)).await.unwrap());
+        assert!(store.tried(&second, by("one"), &others, later(61)).await.unwrap());
         let (kept, ..) = store.mail(first.id).await.unwrap().unwrap();
         assert_eq!((kept.state, kept.refused), (MailState::Sent, vec![gone.clone(), left.clone()]));
         let tries = store.mail_attempts(first.id).await.unwrap();
@@ -124,12 +129,19 @@ store_test! {
         made(&store, vec![mail("1", MailKind::Firing), mail("2", MailKind::Firing)], MailState::Queued).await;
         let (first, _) = next(&store, "one", 31).await.unwrap();
         let held = Tried { hold: Some((later(900), 900 * SECOND)), ..again_at(900) };
-        assert!(store.tried(&first, "one", ACCOUNT, &held, later(32)).await.unwrap());
+        assert!(store.tried(&first, by("one"), &held, later(32)).await.unwrap());
         assert_eq!(next(&store, "one", 899).await, None, "not the other one either");
-        assert_eq!(store.mail_holds(later(40)).await.unwrap().len(), 1);
-        let (second, _) = next(&store, "one", 901).await.unwrap();
-        assert_eq!(store.mail_hold(ACCOUNT).await.unwrap().map(|(_, wait, _)| wait), Some(900 * SECOND));
-        assert!(store.tried(&second, "one", ACCOUNT, &sent(), later(902)).await.unwrap());
+        let holds = async |at| store.mail_holds(later(at)).await.unwrap();
+        assert_eq!(holds(40).await[0].since, later(32));
+        let (first, _) = next(&store, "one", 901).await.unwrap();
+        assert_eq!(holds(960).await.len(), 1, "a try is on its way");
+        let again = Tried { hold: Some((later(2700), 1800 * SECOND)), ..again_at(902) };
+        assert!(store.tried(&first, by("one"), &again, later(961)).await.unwrap());
+        assert_eq!(holds(970).await[0].since, later(32), "nothing was sent since then");
+        assert!(holds(2900).await.is_empty());
+        let (second, _) = next(&store, "one", 2701).await.unwrap();
+        assert_eq!(store.mail_hold(ACCOUNT).await.unwrap().map(|(_, wait, _)| wait), Some(1800 * SECOND));
+        assert!(store.tried(&second, by("one"), &sent(), later(2702)).await.unwrap());
         assert_eq!(store.mail_hold(ACCOUNT).await.unwrap(), None);
     }
 
@@ -137,8 +149,11 @@ store_test! {
         made(&store, vec![mail("1", MailKind::Firing), mail("2", MailKind::Firing)], MailState::Queued).await;
         let (first, _) = next(&store, "one", 31).await.unwrap();
         let held = Tried { hold: Some((later(900), 900 * SECOND)), ..again_at(900) };
-        store.tried(&first, "one", ACCOUNT, &held, later(32)).await.unwrap();
-        store.release_account(ACCOUNT).await.unwrap();
+        store.tried(&first, by("one"), &held, later(32)).await.unwrap();
+        // A collector that was started again has the same settings.
+        store.release_account(ACCOUNT, 1).await.unwrap();
+        assert_eq!(next(&store, "one", 33).await, None);
+        store.release_account(ACCOUNT, 2).await.unwrap();
         assert!(next(&store, "one", 33).await.is_some());
     }
 
@@ -146,7 +161,7 @@ store_test! {
         made(&store, vec![mail("1", MailKind::Firing)], MailState::Queued).await;
         let (taken, _) = next(&store, "one", 6 * 3600 - 10).await.unwrap();
         assert_eq!(store.expire_mails(later(6 * 3600), true).await.unwrap(), 0, "a try is on its way");
-        store.tried(&taken, "one", ACCOUNT, &again(later(6 * 3600 + 10)), later(6 * 3600)).await.unwrap();
+        store.tried(&taken, by("one"), &again(later(6 * 3600 + 10)), later(6 * 3600)).await.unwrap();
         assert_eq!(store.expire_mails(later(6 * 3600 + 1), true).await.unwrap(), 1);
         assert_eq!((state(&store).await.0, next(&store, "one", 7 * 3600).await), (MailState::Expired, None));
         let (now, until) = (later(8 * 3600), later(14 * 3600));
