@@ -67,6 +67,7 @@ pub struct Mail {
     pub not_before: Timestamp,
     pub expires: Timestamp,
     pub sent: Option<Timestamp>,
+    /// Since it was queued last.
     pub attempts: i32,
     pub last_code: Option<i32>,
     pub last_text: Option<String>,
@@ -511,12 +512,14 @@ impl Store {
         Ok(rows.into_iter().map(attempt).collect())
     }
 
-    /// Queues a mail once more: one that failed, expired or was sent. False: there is none, it is to nobody, or it waits already.
+    /// Queues a mail once more, for all whom it is to: one that failed, expired or was sent. Accounts that wait are tried for it.
+    /// False: there is none, it is to nobody, or it waits already.
     pub async fn resend(&self, id: i64, now: Timestamp, expires: Timestamp) -> Result<bool, Error> {
         let mut tx = self.backend.begin().await?;
         let queued = with_transaction!(&mut tx, db => {
             sqlx::query(
-                "update mail_outbox set state = $1, not_before = $2, expires = $3, lease_until = 0
+                "update mail_outbox set state = $1, not_before = $2, expires = $3, lease_until = 0, attempts = 0,
+                     left_to = null, refused = null
                  where id = $4 and state <> $1 and recipients <> ''",
             )
             .bind(MailState::Queued as i16)
@@ -527,6 +530,11 @@ impl Store {
             .await?
             .rows_affected()
         });
+        if queued > 0 {
+            with_transaction!(&mut tx, db => {
+                sqlx::query("update mail_hold set until = $1 where until > $1").bind(now.0).execute(&mut *db).await?;
+            });
+        }
         tx.commit().await?;
         Ok(queued > 0)
     }

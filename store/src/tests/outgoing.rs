@@ -172,6 +172,22 @@ store_test! {
         assert_eq!((again.id, again.message_id), (taken.id, taken.message_id));
     }
 
+    async fn a_mail_that_is_sent_once_more_goes_to_all_and_is_tried_as_if_for_the_first_time(store) {
+        made(&store, vec![mail("1", MailKind::Firing)], MailState::Queued).await;
+        let (first, _) = next(&store, "one", 31).await.unwrap();
+        let refused = vec!["a@example.com: 550 5.1.1 no such user".to_owned()];
+        let some = Tried { recipients: Some("b@example.com".into()), refused, ..again(later(60)) };
+        assert!(store.tried(&first, by("one"), &some, later(32)).await.unwrap());
+        let (second, _) = next(&store, "one", 60).await.unwrap();
+        let failed = Tried { state: MailState::Failed, hold: Some((later(900), 900 * SECOND)), ..again(later(61)) };
+        assert!(store.tried(&second, by("one"), &failed, later(61)).await.unwrap());
+        assert!(store.resend(first.id, later(70), later(9000)).await.unwrap());
+        let (third, _) = next(&store, "one", 71).await.expect("the account is tried again, as somebody asks for it");
+        assert_eq!((third.attempts, third.left_to, third.refused), (1, None, Vec::<String>::new()));
+        assert_eq!(third.recipients, first.recipients);
+        assert_eq!(store.mail_hold(ACCOUNT).await.unwrap().map(|(_, wait, _)| wait), Some(900 * SECOND));
+    }
+
     async fn what_nothing_could_send_is_sent_once_something_can_unless_it_is_too_late(store) {
         let short = NewMail { expires: later(60), ..mail("short", MailKind::Firing) };
         made(&store, vec![mail("1", MailKind::Firing), short], MailState::NotSent).await;
