@@ -64,6 +64,7 @@ pub struct Mail {
     pub message_id: String,
     pub subject: String,
     pub created: Timestamp,
+    /// When it is to be sent; of one that waits no more, when that was decided.
     pub not_before: Timestamp,
     pub expires: Timestamp,
     pub sent: Option<Timestamp>,
@@ -125,6 +126,17 @@ pub struct Hold {
     pub since: Timestamp,
     pub until: Timestamp,
     pub why: String,
+}
+
+/// Mails that somebody did not get.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, sqlx::FromRow)]
+pub struct Undelivered {
+    /// The server will never take them.
+    pub failed: i64,
+    /// They were not sent in time.
+    pub expired: i64,
+    /// They were sent, and not to everybody.
+    pub refused: i64,
 }
 
 /// A try to send a mail.
@@ -433,16 +445,36 @@ impl Store {
                     .execute(&mut *db)
                     .await?;
             }
-            sqlx::query("update mail_outbox set state = $1 where state = $2 and expires <= $3 and lease_until < $3")
-                .bind(MailState::Expired as i16)
-                .bind(MailState::Queued as i16)
-                .bind(now.0)
-                .execute(&mut *db)
-                .await?
-                .rows_affected()
+            sqlx::query(
+                "update mail_outbox set state = $1, not_before = $3 where state = $2 and expires <= $3 and lease_until < $3",
+            )
+            .bind(MailState::Expired as i16)
+            .bind(MailState::Queued as i16)
+            .bind(now.0)
+            .execute(&mut *db)
+            .await?
+            .rows_affected()
         });
         tx.commit().await?;
         Ok(expired)
+    }
+
+    /// Mails that somebody did not get, as it turned out since a time.
+    pub async fn undelivered(&self, since: Timestamp) -> Result<Undelivered, Error> {
+        Ok(with_pool!(self.backend, pool => {
+            sqlx::query_as(
+                "select cast(coalesce(sum(case when state = $1 then 1 else 0 end), 0) as bigint) as failed,
+                     cast(coalesce(sum(case when state = $2 then 1 else 0 end), 0) as bigint) as expired,
+                     cast(coalesce(sum(case when state = $3 then 1 else 0 end), 0) as bigint) as refused
+                 from mail_outbox where state in ($1, $2, $3) and not_before >= $4 and (state <> $3 or refused is not null)",
+            )
+            .bind(MailState::Failed as i16)
+            .bind(MailState::Expired as i16)
+            .bind(MailState::Sent as i16)
+            .bind(since.0)
+            .fetch_one(pool)
+            .await?
+        }))
     }
 
     /// Mails that were made for a team, and for all, since a time; resent ones count once.

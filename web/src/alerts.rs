@@ -21,7 +21,7 @@ use crate::ladder::unmet::{what, within};
 use crate::ladder::words::{duration, shortened};
 use crate::page::{Frame, Page};
 use crate::params::Params;
-use crate::sending::Sending;
+use crate::sending::{Sending, Stuck};
 use crate::words::{count, counted};
 use crate::{Error, Site, outbox};
 
@@ -47,7 +47,11 @@ pub(crate) fn read_key(text: &str) -> Option<[u8; 8]> {
 }
 
 async fn list(State(site): State<Site>, frame: Frame) -> Result<Response, Error> {
-    let (groups, book) = tokio::try_join!(site.store.alert_groups(MOST + 1), site.store.rulebook())?;
+    let (groups, book, stuck) = tokio::try_join!(
+        async { Ok(site.store.alert_groups(MOST + 1).await?) },
+        async { Ok(site.store.rulebook().await?) },
+        Stuck::of(&site, frame.zone)
+    )?;
     let book = book.map(|(book, _)| book);
     let now = site.now();
     let more = groups.len() > MOST;
@@ -56,7 +60,7 @@ async fn list(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         .take(MOST)
         .map(|group| Row::new(group, book.as_ref(), &frame, now))
         .partition(|row| row.closed.is_some());
-    let page = List { sending: Sending::of(book.as_ref()), open, closed, more, frame };
+    let page = List { sending: Sending::of(book.as_ref()), stuck, open, closed, more, frame };
     Ok(Page(page).into_response())
 }
 
@@ -103,6 +107,7 @@ fn before(rule: &str, until: Timestamp, frame: &Frame) -> String {
 struct List {
     frame: Frame,
     sending: Sending,
+    stuck: Vec<Stuck>,
     open: Vec<Row>,
     closed: Vec<Row>,
     more: bool,

@@ -20,6 +20,7 @@ use utoipa_axum::routes;
 use crate::params::Params;
 use crate::problem::{Problem, Refused};
 use crate::reading::Reading;
+use crate::sending::Stuck;
 use crate::{Error, Settings, Site};
 
 /// Rows of a list where no `limit` is given, and the most that may be asked for.
@@ -89,10 +90,11 @@ async fn ready(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<St
     site.store.ping().await.map_err(|error| Error::NotReady(error.to_string()))?;
     let faults = site.store.health().faults();
     let own = faults.iter().map(|fault| format!("{} since {}: {}", fault.part.fails(), fault.since, fault.why));
-    let reading = Reading::of(&site).await?;
+    let (reading, stuck) = tokio::try_join!(Reading::of(&site), Stuck::of(&site, crate::zone::Zone::UTC))?;
+    let stuck = stuck.into_iter().map(|stuck| format!("{} {}", stuck.what, stuck.why));
     let troubles = if of_server { Vec::new() } else { agents::troubles(&reading) };
     let fails = !troubles.is_empty() || faults.iter().any(|fault| fault.part.is_vital());
-    let said = own.chain(troubles).collect::<Vec<_>>().join("; ");
+    let said = own.chain(stuck).chain(troubles).collect::<Vec<_>>().join("; ");
     if fails {
         return Err(Error::NotReady(said));
     }

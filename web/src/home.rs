@@ -31,6 +31,7 @@ use crate::rules::Waits;
 use crate::search::order::Order;
 use crate::search::row::Row;
 use crate::search::{Hint, in_all_classes};
+use crate::sending::Stuck;
 use crate::{Error, Site, alerts, rules, words};
 
 /// Newest scenarios shown.
@@ -68,14 +69,15 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         from: Some(Timestamp(now.0 - LATELY)),
         ..Filter::default()
     };
-    let (totals, sources, misread, newest, ongoing, reading, judged) = tokio::try_join!(
+    let (totals, sources, misread, newest, ongoing, reading, judged, stuck) = tokio::try_join!(
         async { Ok::<_, Error>(site.store.totals().await?) },
         async { Ok(site.store.sources(SOURCES + 1).await?) },
         async { Ok(site.store.misread().await?) },
         async { Ok(site.store.search(&newest, None, NEWEST).await?) },
         async { Ok(site.store.search(&ongoing, None, ONGOING).await?) },
         Reading::of(&site),
-        Judged::read(&site, hour, now)
+        Judged::read(&site, hour, now),
+        Stuck::of(&site, frame.zone)
     )?;
     let (waited_for, uncounted) = reading.waited_for();
     let troubles = reading.troubles(frame.zone);
@@ -96,6 +98,7 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         numbers: numbers(&totals, reading.stalled().is_some(), !troubles.is_empty(), sound),
         more_troubles: (troubles.len() > UNREAD).then(|| words::count(troubles.len() - UNREAD)),
         troubles: troubles.into_iter().take(UNREAD).collect(),
+        stuck,
         empty: totals.records == 0,
         began_at_end: sources.iter().any(|source| source.skipped > 0),
         waiting: (totals.waiting > 0).then(|| waiting(totals.waiting)),
@@ -134,6 +137,8 @@ struct Home {
     /// What nobody reads though somebody should.
     troubles: Vec<Trouble>,
     more_troubles: Option<String>,
+    /// What keeps mails from those whom they are for.
+    stuck: Vec<Stuck>,
     /// What failed in the last hour, by rule and class.
     failing: Vec<Failing>,
     more_failed: bool,

@@ -1,7 +1,7 @@
 //! Alerts, rules and mails: each page with something on it and with nothing, and who may ask for what.
 
 use axum::http::{Request, StatusCode};
-use record::time::{MINUTE, Timestamp};
+use record::time::{HOUR, MINUTE, Timestamp};
 use store::outgoing::{MailState, Sender, Tried};
 
 use crate::fixture::call;
@@ -189,6 +189,50 @@ async fn a_mail_that_was_sent_says_who_did_not_get_it() {
     let one = site.page(&format!("/outbox/{id}")).await;
     assert!(texts(&one, ".facts dd").contains(&"gone@example.com: 550 5.1.1 no such user".to_owned()));
     assert_eq!(texts(&one, "td[data-th='Said'] small"), ["1 refused for good"]);
+}
+
+#[tokio::test]
+async fn home_alerts_and_readyz_say_that_mails_do_not_go_since_when_and_why() {
+    let (site, _) = failing(Some("smtp.example.com"), MailState::Queued).await;
+    for path in ["/", "/alerts"] {
+        assert!(texts(&site.page(path).await, ".fault").is_empty(), "{path}");
+    }
+    let by = Sender { owner: "one", account: "account", settings: 1 };
+    let tried = async |state, refused, hold| {
+        let (mail, _) = site.store.next_mail("one", "another", now(), MINUTE).await.unwrap().unwrap();
+        let said = "smtp.example.com refuses user and password (535 <b>5.7.8</b>)".to_owned();
+        let tried = Tried { state, code: Some(535), said, not_before: now(), recipients: None, refused, hold };
+        assert!(site.store.tried(&mail, by, &tried, now()).await.unwrap());
+    };
+    tried(MailState::Queued, Vec::new(), Some((Timestamp(now().0 + HOUR), HOUR))).await;
+    let said = |page: &str| texts(page, "section[role='alert'] .fault");
+    for path in ["/", "/alerts"] {
+        let page = site.page(path).await;
+        assert_nothing_inline(&page, path);
+        let [held] = &said(&page)[..] else { panic!("{path}: {page}") };
+        assert!(held.starts_with("No mail is sent since 20"), "{held}");
+        assert!(
+            held.contains(": smtp.example.com refuses user and password (535 <b>5.7.8</b>); it is tried again at 20")
+        );
+        assert_eq!(attributes(&page, ".fault a", "href"), ["/outbox"]);
+    }
+    let ready = site.get("/readyz").await;
+    assert_eq!(ready.status, StatusCode::OK, "what arrives is stored and shown");
+    assert!(ready.text().starts_with("ready; No mail is sent since 20"), "{}", ready.text());
+
+    tried(MailState::Failed, Vec::new(), None).await;
+    mail(&site.store, 1, MailState::Queued, now()).await;
+    tried(MailState::Sent, vec!["gone@example.com: 550 5.1.1 no such user".into()], None).await;
+    mail(&site.store, 2, MailState::Queued, Timestamp(now().0 - 6 * HOUR)).await;
+    assert_eq!(site.store.expire_mails(now(), true).await.unwrap(), 1);
+    let expected = [
+        "1 mail was refused by the mail server in the last 24 hours Outbox",
+        "1 mail was not sent in time in the last 24 hours, and given up Outbox",
+        "1 mail was sent in the last 24 hours, and not to everybody Outbox",
+    ];
+    for path in ["/", "/alerts"] {
+        assert_eq!(said(&site.page(path).await), expected, "{path}: the hold is over, as a mail was sent");
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use super::alert::{judge, judged, later, look, mail, taken};
 use super::fixture::{File, correlate, says};
 use super::store_test;
 use crate::Store;
-use crate::outgoing::{Mail, MailKind, MailState, NewMail, Sender, Tried};
+use crate::outgoing::{Mail, MailKind, MailState, NewMail, Sender, Tried, Undelivered};
 
 const LEASE: i64 = 120 * SECOND;
 const ACCOUNT: &str = "siptrail@smtp.example.com:587";
@@ -113,6 +113,24 @@ store_test! {
         assert_eq!((kept.state, kept.refused), (MailState::Sent, vec![gone.clone(), left.clone()]));
         let tries = store.mail_attempts(first.id).await.unwrap();
         assert_eq!(tries.into_iter().map(|one| one.refused).collect::<Vec<_>>(), [[gone], [left]]);
+    }
+
+    async fn mails_that_somebody_did_not_get_are_counted_since_that_turned_out(store) {
+        made(&store, (0..4).map(|n| mail(&n.to_string(), MailKind::Firing)).collect(), MailState::Queued).await;
+        let count = async |since| store.undelivered(later(since)).await.unwrap();
+        assert_eq!(count(0).await, Undelivered::default());
+        let failed = Tried { state: MailState::Failed, ..again(later(40)) };
+        let refused = vec!["gone@example.com: 550 5.1.1 no such user".to_owned()];
+        let some = Tried { refused, not_before: later(50), ..sent() };
+        for (nth, tried) in [failed, some, Tried { not_before: later(60), ..sent() }].into_iter().enumerate() {
+            let (mail, _) = next(&store, "one", 31).await.unwrap();
+            assert!(store.tried(&mail, by("one"), &tried, later(32 + nth as i64)).await.unwrap());
+        }
+        assert_eq!(store.expire_mails(later(7 * 3600), true).await.unwrap(), 1);
+        assert_eq!(count(0).await, Undelivered { failed: 1, expired: 1, refused: 1 });
+        assert_eq!(count(45).await, Undelivered { failed: 0, expired: 1, refused: 1 });
+        assert_eq!(count(7 * 3600).await, Undelivered { expired: 1, ..Undelivered::default() });
+        assert_eq!(count(7 * 3600 + 1).await, Undelivered::default());
     }
 
     async fn what_is_worse_is_sent_first(store) {
