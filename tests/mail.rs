@@ -1,13 +1,19 @@
 //! Mails to real servers: one that delivers, and one that answers as Gmail does on a bad day.
 
+use std::collections::BTreeSet;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant, SystemTime};
 
-use collector::mail::{
-    Account, Address, Failure, Hold, Mailbox, Next, Sender, Sent, Settings, Step, Trouble, mime, trial,
+use collector::mail::notice::{
+    About, Common, Group, Held, Hidden, Item, Mask, Notice, Reader, Severity, Share, State, Storm,
 };
+use collector::mail::{
+    Account, Address, Failure, Hold, Mailbox, Next, Sender, Sent, Settings, Step, Trouble, mime, render, trial,
+};
+use record::time::{MINUTE, SECOND, Timestamp};
+use serde_json::json;
 
-use crate::support::{Exim, Faulty, free_port, mail_settings, with_least};
+use crate::support::{Browser, Exim, Faulty, free_port, mail_settings, with_least};
 
 const ID: &str = "<n.4711@siptrail.example.com>";
 
@@ -289,4 +295,132 @@ fn mail_test_names_what_is_wrong_in_the_config() {
         .expect("the binary runs");
     assert_eq!(out.status.code(), Some(2));
     assert!(said(&out).contains("mail.password_file: a `user` needs a password"), "{}", said(&out));
+}
+
+/// A mail with all that one can have, and with words that do not break.
+fn notice(about: About) -> Notice {
+    Notice {
+        reader: Reader {
+            team: "oncall-voice".into(),
+            routes: BTreeSet::from([1, 2]),
+            zone: "Europe/Berlin".parse().expect("a zone"),
+            mask: Mask::None,
+        },
+        base_url: "https://siptrail.example.com".into(),
+        domain: "siptrail.example.com".into(),
+        env: "prod".into(),
+        made: Timestamp(1_789_387_500 * SECOND),
+        about,
+    }
+}
+
+fn failures() -> Group {
+    let begins = Timestamp(1_789_387_500 * SECOND);
+    let item = |scenario, late_by| Item {
+        scenario,
+        at: begins,
+        caller: "+4930123482".into(),
+        callee: "x".repeat(80),
+        leg: "B1".into(),
+        device: "iPhone15 7.4.1".into(),
+        seen: "PUSH 200 after 0.19 s".into(),
+        unseen: "nothing until 12:05:11Z".into(),
+        fragment: format!("push-wakes-device.wake.{}", "B".repeat(80)),
+        late_by,
+        times: 40,
+        also: vec!["call-completes".into()],
+    };
+    let common = Common { name: "header.X-Long".into(), value: "y".repeat(80), has: 7, of: 7 };
+    Group {
+        state: State::Firing,
+        key: 0x7f3a_91c2_0b44_e1d2,
+        severity: Severity::Critical,
+        rule: "push-wakes-device".into(),
+        version: "3f9c2a".into(),
+        title: "A push wakes the mobile: it registers, gets the INVITE and rings".into(),
+        failure: "push-no-wake".into(),
+        says: "device did not wake after PUSH".into(),
+        step: "wake".into(),
+        missed: "no REGISTER from device within 10 s of PUSH".into(),
+        begins,
+        ends: Timestamp(begins.0 + 5 * MINUTE),
+        share: Some(Share { failed: 7, judged: 412, persons: Some(6), week_ago: Some(0.002) }),
+        common: vec![common],
+        new: (0..30).map(|nth| item(0x018f_3c7a + nth, None)).collect(),
+        continuing: vec![item(0x018f_3c22, None)],
+        resolved: vec![item(0x018f_3c61, Some(4 * SECOND))],
+        gone: vec![item(0x018f_3c62, None)],
+        max_listed: 40,
+        hidden: Hidden { silences: 2, scenarios: 5 },
+    }
+}
+
+/// Texts that stand out from their ground by less than WCAG's 4.5, as mail programs draw them.
+const PALE: &str = "
+    const colour = (text) => text.match(/[\\d.]+/g).map(Number);
+    const probe = document.body.appendChild(document.createElement('div'));
+    probe.style.background = 'Canvas';
+    const canvas = colour(getComputedStyle(probe).backgroundColor);
+    probe.remove();
+    const over = (top, part, ground) => ground.map((of, at) => top[at] * part + of * (1 - part));
+    const light = (rgb) => rgb.slice(0, 3).map((of) => of / 255).map((of) => of <= 0.04045 ? of / 12.92 : ((of + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, of, at) => sum + of * [0.2126, 0.7152, 0.0722][at], 0);
+    const pale = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        if (!walker.currentNode.data.trim()) continue;
+        let [part, ground, up] = [1, null, walker.currentNode.parentElement];
+        const text = colour(getComputedStyle(up).color);
+        for (; up; up = up.parentElement) {
+            const style = getComputedStyle(up);
+            const own = colour(style.backgroundColor);
+            if (!ground && own[3] !== 0) ground = own;
+            part *= Number(style.opacity);
+        }
+        ground = over(ground || canvas, 1, canvas);
+        const [a, b] = [light(over(text, part, ground.slice(0, 3))), light(ground)].sort((a, b) => b - a);
+        const ratio = (a + 0.05) / (b + 0.05);
+        if (ratio < 4.5) pale.push(`${ratio.toFixed(2)}: ${walker.currentNode.data.trim().slice(0, 40)}`);
+    }
+    return [canvas[0] > 127 ? 'light' : 'dark', document.documentElement.scrollWidth, pale];";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_fits_a_phone_and_is_legible_in_light_and_dark() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let over =
+        Group { state: State::Resolved, severity: Severity::Warning, new: vec![], continuing: vec![], ..failures() };
+    let info = Group { state: State::Update, severity: Severity::Info, ..failures() };
+    let held = [Severity::Critical, Severity::Warning, Severity::Info].map(|severity| Held {
+        key: u64::MAX,
+        severity,
+        failure: "no-ack".into(),
+        says: "200 OK was never acknowledged".into(),
+        scenarios: 9_120,
+    });
+    let (begins, ends) = (failures().begins, failures().ends);
+    let storm = About::Storm(Storm { mails: 12, begins, ends, groups: held.into() });
+    let groups = [failures(), over, info].map(|group| About::Group(Box::new(group)));
+    let browser = Browser::start().await;
+    let mut found = Vec::new();
+    for (nth, about) in groups.into_iter().chain([storm]).enumerate() {
+        let file = dir.path().join(format!("{nth}.html"));
+        std::fs::write(&file, render(&notice(about)).html).expect("written");
+        for theme in ["light", "dark"] {
+            let features = json!([{ "name": "prefers-color-scheme", "value": theme }]);
+            browser.cdp("Emulation.setEmulatedMedia", json!({ "features": features })).await;
+            for width in [600, 390, 320] {
+                browser.size(width, 800).await;
+                browser.driver.goto(format!("file://{}", file.display())).await.expect("opened");
+                let shown = browser.run(PALE).await;
+                assert_eq!(shown[0], theme, "mail {nth} follows its reader");
+                if shown[1].as_u64() > Some(width) {
+                    found.push(format!("mail {nth}, {width} px: {} px wide", shown[1]));
+                }
+                let pale = shown[2].as_array().expect("a list").iter();
+                found.extend(pale.map(|text| format!("mail {nth}, {theme}, {width} px: {text}")));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{} findings:\n{}", found.len(), found.join("\n"));
+    browser.quit().await;
 }

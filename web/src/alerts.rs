@@ -48,7 +48,7 @@ pub(crate) fn read_key(text: &str) -> Option<[u8; 8]> {
 
 async fn list(State(site): State<Site>, frame: Frame) -> Result<Response, Error> {
     let (groups, book, stuck) = tokio::try_join!(
-        async { Ok(site.store.alert_groups(MOST + 1).await?) },
+        async { Ok::<_, Error>(site.store.alert_groups(MOST + 1).await?) },
         async { Ok(site.store.rulebook().await?) },
         Stuck::of(&site, frame.zone)
     )?;
