@@ -12,7 +12,7 @@ mod problem;
 mod winner;
 
 pub use caller::{Caller, Got, Try};
-pub use dialog::{Bye, Dialog, End};
+pub use dialog::{By, Bye, Dialog, End};
 use known::Known;
 pub use problem::{Problem, Trouble};
 pub use winner::Winner;
@@ -42,6 +42,14 @@ impl Course {
     /// That of the caller's side A.
     pub fn first(&self) -> Option<&Caller> {
         self.callers.first()
+    }
+
+    /// The user who hung up, where no hop of theirs is logged and so no node stands for them.
+    pub fn user(&self, by: By) -> Option<String> {
+        match by {
+            By::Node(_) => None,
+            By::Side { dialog, caller } => self.dialogs.get(dialog)?.user(caller),
+        }
     }
 
     /// The next event time at which this says more, once all logs are read to it.
@@ -80,7 +88,7 @@ pub(crate) struct Ground<'a, 's> {
 /// Tells the course, and how each leg ended; and by row its dialog.
 pub(crate) fn course(ground: &Ground, legs: &mut [Leg]) -> (Course, Vec<Option<usize>>) {
     let known = Known::of(ground);
-    let dialogs = dialog::Dialogs::of(ground);
+    let dialogs = dialog::Dialogs::of(ground, &known, legs);
     let mut callers = caller::callers(ground, &known);
     forwarded::name(ground, &mut callers);
     for caller in &mut callers {

@@ -1,6 +1,6 @@
 //! The flow of one scenario: messages folded and ordered, with their nodes and legs. Pages and judge read this value.
 
-pub use crate::course::{Bye, Caller, Course, Dialog, End, Got, Problem, Trouble, Try, Winner};
+pub use crate::course::{By, Bye, Caller, Course, Dialog, End, Got, Problem, Trouble, Try, Winner};
 pub use crate::exchange::Half;
 pub use crate::legs::{Branch, Fork, Leg, Outcome, PushState};
 pub use crate::node::{Log, Node, NodeKind};

@@ -7,6 +7,8 @@ use super::winner::MOST;
 use super::{Caller, Ground};
 use crate::facts::SipFacts;
 use crate::fold::Fold;
+use crate::legs::Leg;
+use crate::node::{NodeKind, shown};
 use crate::number::{ByNumber, NumberSet};
 use crate::scene::{Scene, Verb, from_tag, to_tag};
 use crate::sip::{DialogId, NameAddr};
@@ -32,26 +34,51 @@ pub struct Dialog {
     pub(crate) last: Timestamp,
 }
 
+impl Dialog {
+    /// Who called, or who was called, as From and To name them.
+    pub fn user(&self, caller: bool) -> Option<String> {
+        let user = if caller { &self.users.0 } else { &self.users.1 };
+        Some(shown(user)).filter(|user| !user.is_empty())
+    }
+}
+
 /// The first BYE of a dialog.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Bye {
     pub time: Timestamp,
     pub row: usize,
-    /// The node that sent it.
-    pub by: usize,
-    /// Its From-tag is that of who called.
-    pub by_caller: bool,
+    pub by: By,
+}
+
+/// Who hung up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum By {
+    Node(usize),
+    /// Somebody on this side of a dialog, of whom no hop is logged: what is logged of the BYE was passed on by a proxy.
+    Side {
+        dialog: usize,
+        caller: bool,
+    },
 }
 
 /// How the connection of a caller ended.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum End {
-    /// By a BYE, of this node.
-    Bye { time: Timestamp, by: usize, row: usize },
+    Bye {
+        time: Timestamp,
+        by: By,
+        row: usize,
+    },
     /// The caller handed the other side over and left.
-    Transferred { time: Timestamp, by: usize, row: usize },
+    Transferred {
+        time: Timestamp,
+        by: By,
+        row: usize,
+    },
     /// No BYE is logged. It may be going on until this time; beyond it a BYE is missing.
-    Open { until: Timestamp },
+    Open {
+        until: Timestamp,
+    },
 }
 
 type Key<'a> = (usize, &'a str, &'a str);
@@ -64,14 +91,14 @@ pub struct Dialogs<'a> {
     of_call_id: HashMap<&'a str, Vec<usize>>,
     /// By the node that received it on any hop: when a BYE came, and its dialog.
     byes: ByNumber<usize, Vec<(Timestamp, usize)>>,
-    /// Those whose first BYE that is logged came through a proxy: who sent it is not logged.
+    /// Those whose first BYE that is logged came through a proxy.
     by_proxy: NumberSet<usize>,
     /// By Call-ID: rows of REFERs.
     refers: HashMap<&'a str, Vec<usize>>,
 }
 
 impl<'a> Dialogs<'a> {
-    pub fn of(ground: &Ground<'_, 'a>) -> Self {
+    pub fn of(ground: &Ground<'_, 'a>, known: &Known, legs: &[Leg]) -> Self {
         let Ground { scene, folds, tree, .. } = ground;
         let mut dialogs = Self {
             all: Vec::new(),
@@ -94,8 +121,7 @@ impl<'a> Dialogs<'a> {
             }
             let answers = matches!(scene.invite_status(fold.first), Some(200..=299));
             let opens = scene.invite_status(fold.first).is_some_and(|status| status > 100 && status < 300);
-            let known = dialogs.find(call, from, to);
-            let number = match known {
+            let number = match dialogs.find(call, from, to) {
                 Some(dialog) => dialog,
                 // A refusal makes no dialog, and its ACK neither.
                 None if opens || scene.verb[message] == Verb::Bye => {
@@ -124,11 +150,16 @@ impl<'a> Dialogs<'a> {
             if scene.verb[message] == Verb::Bye && !fold.first.is_response(scene.messages) {
                 let (by, to) = scene.ends(fold.first);
                 let (by, to) = (ground.columns.of[by], ground.columns.of[to]);
-                let bye = Bye { time: fold.first.time, row: index, by, by_caller: dialog.tags.0 == from };
-                if dialog.ended.is_none() && sip.vias.len() > 1 {
-                    dialogs.by_proxy.insert(number);
+                if dialog.ended.is_none() {
+                    let by = if sip.vias.len() > 1 {
+                        dialogs.by_proxy.insert(number);
+                        let side = By::Side { dialog: number, caller: dialog.tags.0 == from };
+                        device(ground, known, legs, (call, from)).map_or(side, By::Node)
+                    } else {
+                        By::Node(by)
+                    };
+                    dialog.ended = Some(Bye { time: fold.first.time, row: index, by });
                 }
-                dialog.ended.get_or_insert(bye);
                 dialogs.byes.entry(to).or_default().push((fold.first.time, number));
             }
         }
@@ -176,10 +207,11 @@ impl<'a> Dialogs<'a> {
     }
 
     /// Who sent the BYE of a dialog, or that of another dialog which it passes on.
-    pub fn sender(&self, mut dialog: usize, mut bye: Bye) -> usize {
+    pub fn sender(&self, mut dialog: usize, mut bye: Bye) -> By {
         let mut seen = NumberSet::default();
         while seen.insert(dialog) && !self.by_proxy.contains(&dialog) {
-            let received = self.byes.get(&bye.by).map_or(&[][..], Vec::as_slice);
+            let By::Node(by) = bye.by else { break };
+            let received = self.byes.get(&by).map_or(&[][..], Vec::as_slice);
             let from = received.partition_point(|(came, _)| bye.time.micros_since(*came) > PASSED_ON);
             let mut earlier = received[from..].iter().take_while(|(came, _)| *came <= bye.time).take(MOST);
             let passed_on = earlier.find(|(_, other)| !seen.contains(other));
@@ -267,6 +299,21 @@ fn successor(ground: &Ground, known: &Known, dialogs: &Dialogs, dialog: usize, c
         }
     }
     None
+}
+
+/// The device of the side of a dialog that has this tag, where some other message shows it.
+fn device(ground: &Ground, known: &Known, legs: &[Leg], (call, tag): (usize, &str)) -> Option<usize> {
+    let Ground { scene, folds, tree, columns, .. } = ground;
+    let node = match ground.tags.find(call, Some(tag)) {
+        Some(leg) => legs[leg].node,
+        None => known.roots.get(&call).into_iter().flatten().take(MOST).find_map(|root| {
+            let attempt = &tree.attempts[*root];
+            let sip = scene.sip(folds[attempt.fold?].first.message)?;
+            let own = from_tag(sip) == Some(tag) && sip.vias.len() == 1;
+            attempt.ends.filter(|_| own).map(|(from, _)| columns.of[from])
+        }),
+    };
+    node.filter(|node| columns.nodes[*node].kind == NodeKind::Device)
 }
 
 fn user(address: Option<&NameAddr>) -> String {

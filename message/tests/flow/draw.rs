@@ -1,6 +1,6 @@
 //! A flow as text, for snapshots.
 
-use message::flow::{Caller, End, Flow, Half, NodeKind, PushState, Row, Trouble, Try, flow};
+use message::flow::{By, Caller, End, Flow, Half, NodeKind, PushState, Row, Trouble, Try, flow};
 use message::logged::Message;
 use record::time::Timestamp;
 
@@ -68,14 +68,21 @@ fn told(flow: &Flow, caller: &Caller) -> String {
     if let Some((answered, end)) = caller.connected {
         let lasted = |time: Timestamp| millis(time.micros_since(answered));
         text += &match end {
-            End::Bye { time, by, .. } => format!(", lasted {}, ended by {}", lasted(time), flow.nodes[by].name),
+            End::Bye { time, by, .. } => format!(", lasted {}, ended by {}", lasted(time), who(flow, by)),
             End::Transferred { time, by, .. } => {
-                format!(", transferred after {}, ended by {}", lasted(time), flow.nodes[by].name)
+                format!(", transferred after {}, ended by {}", lasted(time), who(flow, by))
             }
             End::Open { .. } => ", no BYE yet".into(),
         };
     }
     text + "\n"
+}
+
+fn who(flow: &Flow, by: By) -> String {
+    match by {
+        By::Node(node) => flow.nodes[node].name.clone(),
+        By::Side { .. } => flow.course.user(by).map_or("nobody knows whom".into(), |user| format!("the user {user}")),
+    }
 }
 
 fn tried(of: &Try) -> String {

@@ -1,6 +1,6 @@
 //! How legs end, and where nobody can tell.
 
-use message::flow::{End, Outcome, PushState, Trouble, flow};
+use message::flow::{By, End, Outcome, PushState, Trouble, flow};
 
 use super::story::story;
 
@@ -174,7 +174,7 @@ fn who_hung_up_is_known_through_an_agent_and_a_proxy() {
          5002 agent agent>alice BYE sip:alice@192.0.2.10 via=g3 from=bob to=alice ftag=g2 tag=f cseq=2",
     ));
     let ended = flow.course.first().and_then(|caller| caller.connected);
-    let Some((_, End::Bye { by, .. })) = ended else { panic!("{ended:?}") };
+    let Some((_, End::Bye { by: By::Node(by), .. })) = ended else { panic!("{ended:?}") };
     assert_eq!(flow.nodes[by].name, "bob");
 }
 

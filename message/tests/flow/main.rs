@@ -15,6 +15,7 @@ mod endings;
 mod every_case;
 mod forks;
 mod forwards;
+mod hang_ups;
 mod laws;
 mod naive;
 mod one_log;

@@ -74,6 +74,7 @@ rules! {
     // 3. How long, and who ended it.
     ByeEndsItsDialog,
     ByeIsPassedOn,
+    ByeNamesItsSide,
     // 4. Problems.
     Unanswered,
     FarthestHop,

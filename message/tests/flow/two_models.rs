@@ -1,6 +1,6 @@
 //! Two models of random calls agree; without any one of its rules, the plain one differs.
 
-use message::flow::{End, Flow, Half, NodeKind, Outcome, PushState, Trouble, flow};
+use message::flow::{By, End, Flow, Half, NodeKind, Outcome, PushState, Trouble, flow};
 use message::logged::Message;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -19,6 +19,10 @@ fn told(flow: &Flow, messages: &[Message]) -> Told {
         let node = &flow.nodes[node];
         if node.kind == NodeKind::Device { machine(&node.detail) } else { node.name.clone() }
     };
+    let hung_up = |by: By| match by {
+        By::Node(by) => node(by),
+        By::Side { .. } => flow.course.user(by).unwrap(),
+    };
     let name = |leg: usize| flow.legs[leg].node.map_or(flow.legs[leg].target.clone(), &node);
     let last = caller.last().unwrap();
     let winner = caller.winner.as_ref();
@@ -31,7 +35,7 @@ fn told(flow: &Flow, messages: &[Message]) -> Told {
         cancelled: last.cancelled.map(millis),
         answered: caller.connected.map(|(answered, _)| millis(answered)),
         ended: caller.connected.and_then(|(_, end)| match end {
-            End::Bye { time, by, .. } | End::Transferred { time, by, .. } => Some((millis(time), node(by))),
+            End::Bye { time, by, .. } | End::Transferred { time, by, .. } => Some((millis(time), hung_up(by))),
             End::Open { .. } => None,
         }),
         ..Told::default()

@@ -1,6 +1,6 @@
 //! Single records that are not in the log: what the others say of them.
 
-use message::flow::{End, Flow, Outcome, PushState, flow};
+use message::flow::{By, End, Flow, Outcome, PushState, flow};
 
 use super::story::story;
 
@@ -136,8 +136,8 @@ fn a_bye_that_a_proxy_passes_on_is_not_that_of_another_dialog() {
          2000 core core>alice BYE sip:alice@192.0.2.10 via=c5,b5 from=bob to=alice ftag=b1 tag=f cseq=2",
     ));
     let ended = flow.course.first().and_then(|caller| caller.connected);
-    let Some((_, End::Bye { by, .. })) = ended else { panic!("{ended:?}") };
-    assert_eq!(flow.nodes[by].name, "10.0.0.2", "who hung up is not logged");
+    let Some((_, End::Bye { by: By::Node(by), .. })) = ended else { panic!("{ended:?}") };
+    assert_eq!(flow.nodes[by].name, "bob 192.0.2.21");
 }
 
 #[test]

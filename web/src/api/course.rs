@@ -1,6 +1,6 @@
 //! What happened in a scenario, for programs: the same value that the page is drawn from.
 
-use message::flow::{Caller, End, Flow, Problem, Trouble, Try};
+use message::flow::{By, Caller, Course, End, Flow, Problem, Trouble, Try};
 use record::time::Timestamp;
 use serde::Serialize;
 
@@ -41,8 +41,10 @@ struct CallerJson {
     /// Microseconds from the caller's 2xx to the end of the last dialog that served the caller.
     lasted: Option<i64>,
     end: Option<EndName>,
-    /// The node that sent the BYE.
+    /// The node that sent the BYE; none where no hop of it shows that, as of one that a proxy passed on.
     ended_by: Option<usize>,
+    /// Who hung up where no node is known, as From names them.
+    ended_by_user: Option<String>,
 }
 
 /// How the connection of a caller ended.
@@ -121,7 +123,9 @@ struct DialogJson {
     answered: Option<String>,
     #[schema(format = DateTime)]
     ended: Option<String>,
+    /// As of a caller.
     ended_by: Option<usize>,
+    ended_by_user: Option<String>,
 }
 
 #[derive(Serialize, utoipa::ToSchema, Debug)]
@@ -156,8 +160,8 @@ impl CourseJson {
         let problems: Vec<_> = course.problems_at(read_to).map(problem).collect();
         let more = [course.callers.len(), course.dialogs.len(), problems.len()].iter().any(|count| *count > MOST);
         Self {
-            callers: course.callers.iter().take(MOST).map(|of| caller(of, read_to)).collect(),
-            dialogs: course.dialogs.iter().take(MOST).map(dialog).collect(),
+            callers: course.callers.iter().take(MOST).map(|of| caller(course, of, read_to)).collect(),
+            dialogs: course.dialogs.iter().take(MOST).map(|of| dialog(course, of)).collect(),
             problems: problems.into_iter().take(MOST).collect(),
             deregisters: course.deregisters,
             more,
@@ -165,7 +169,7 @@ impl CourseJson {
     }
 }
 
-fn caller(of: &Caller, read_to: Timestamp) -> CallerJson {
+fn caller(course: &Course, of: &Caller, read_to: Timestamp) -> CallerJson {
     let (end, time, by) = match of.connected {
         Some((_, End::Bye { time, by, .. })) => (Some(EndName::Bye), Some(time), Some(by)),
         Some((_, End::Transferred { time, by, .. })) => (Some(EndName::Transferred), Some(time), Some(by)),
@@ -186,8 +190,20 @@ fn caller(of: &Caller, read_to: Timestamp) -> CallerJson {
         connected: text(connected),
         lasted: time.zip(connected).map(|(end, answered)| end.micros_since(answered)),
         end,
-        ended_by: by,
+        ended_by: by.and_then(node),
+        ended_by_user: by.and_then(|by| user(course, by)),
     }
+}
+
+fn node(by: By) -> Option<usize> {
+    match by {
+        By::Node(node) => Some(node),
+        By::Side { .. } => None,
+    }
+}
+
+fn user(course: &Course, by: By) -> Option<String> {
+    course.user(by).map(|user| shortened(&user, LONGEST))
 }
 
 fn tried(of: &Try) -> TryJson {
@@ -210,7 +226,7 @@ fn tried(of: &Try) -> TryJson {
     }
 }
 
-fn dialog(of: &message::flow::Dialog) -> DialogJson {
+fn dialog(course: &Course, of: &message::flow::Dialog) -> DialogJson {
     DialogJson {
         leg: of.leg,
         call_id: shortened(&of.call_id, LONGEST),
@@ -218,7 +234,8 @@ fn dialog(of: &message::flow::Dialog) -> DialogJson {
         to_tag: shortened(&of.tags.1, LONGEST),
         answered: text(of.answered),
         ended: text(of.ended.map(|bye| bye.time)),
-        ended_by: of.ended.map(|bye| bye.by),
+        ended_by: of.ended.and_then(|bye| node(bye.by)),
+        ended_by_user: of.ended.and_then(|bye| user(course, bye.by)),
     }
 }
 

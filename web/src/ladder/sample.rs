@@ -5,7 +5,7 @@ use std::sync::Arc;
 use message::event::CallClass;
 use message::facts::{ExchangeResult, Facts, PushFacts, SipFacts};
 use message::flow::{
-    Branch, Caller, End, Flow, Fork, Got, Half, Leg, Node, NodeKind, Outcome, PushState, Row, Try, Winner,
+    Branch, By, Caller, End, Flow, Fork, Got, Half, Leg, Node, NodeKind, Outcome, PushState, Row, Try, Winner,
 };
 use message::kind::Kind;
 use message::logged::{Message, Place};
@@ -346,7 +346,7 @@ fn answered_by_web(answered: usize, bye: usize) -> Caller {
     let mut tried = Try::default();
     (tried.begun, tried.rang) = (Some(at(1_102)), Some(at(1_264)));
     tried.result = Some(Got { status: 200, reason: "OK".into(), time: at(14_006), row: answered, inferred: false });
-    let end = End::Bye { time: at(46_010), by: 6, row: bye };
+    let end = End::Bye { time: at(46_010), by: By::Node(6), row: bye };
     Caller { leg: 0, tries: vec![tried], winner: Some(winner), connected: Some((at(14_006), end)) }
 }
 

@@ -1,7 +1,7 @@
 //! What came of a scenario, as its course says it: in words for the page's head, never a verdict.
 
 use message::event::CallClass;
-use message::flow::{Caller, End, Flow, Got, Half, Outcome as Ended, Row, Trouble, Try, Winner};
+use message::flow::{By, Caller, End, Flow, Got, Half, Outcome as Ended, Row, Trouble, Try, Winner};
 use message::kind::Kind;
 use message::logged::Message;
 use record::time::Timestamp;
@@ -209,7 +209,10 @@ impl Head<'_> {
             }
         }
         says += &match caller.connected {
-            Some((_, End::Bye { by, .. })) => format!(", ended by {}", self.node(by)),
+            Some((_, End::Bye { by, .. })) => match self.hung_up(by) {
+                Some(who) => format!(", ended by {who}"),
+                None => ", who hung up is not logged".into(),
+            },
             Some((_, End::Transferred { .. })) => {
                 let who = self.flow.caller.as_deref().unwrap_or("the caller");
                 format!(", handed over by {who}")
@@ -218,6 +221,14 @@ impl Head<'_> {
             Some((_, End::Open { .. })) | None => ", no BYE logged".into(),
         };
         says
+    }
+
+    /// The device or machine, else the user; none where nobody can tell.
+    fn hung_up(&self, by: By) -> Option<String> {
+        match by {
+            By::Node(node) => Some(self.node(node).to_owned()),
+            By::Side { .. } => self.flow.course.user(by).map(|user| shortened(&user, LONGEST)),
+        }
     }
 
     /// The device or machine that answered.
@@ -269,7 +280,8 @@ impl Head<'_> {
             add("Result", inferred.map(|got: &Got| format!("{} inferred from the branches", got.status)), says);
             if let Some((answered, End::Bye { time, by, .. } | End::Transferred { time, by, .. })) = caller.connected {
                 add("Lasted", Some(duration(time.micros_since(answered))), "From the caller's answer to the BYE");
-                add("Ended by", Some(format!("{}, BYE", self.node(by))), "");
+                let who = self.hung_up(by).unwrap_or_else(|| "not logged".into());
+                add("Ended by", Some(format!("{who}, BYE")), "");
             }
             let cancelled = last.and_then(|last| last.cancelled).filter(|_| answered.is_none());
             add("Cancelled after", since(cancelled), "");

@@ -177,6 +177,21 @@ impl<'a> Model<'a> {
         let first = came.and_then(|came| {
             self.said.iter().find(|said| said.is("BYE") && (said.call, said.tags) == (came.call, came.tags))
         });
-        first.map_or(bye.from.clone(), |first| first.from.clone())
+        self.hung_up(first.unwrap_or(bye))
+    }
+
+    /// Who sends a BYE itself; of one that a proxy passed on, the device of that side, or its user.
+    pub(super) fn hung_up(&self, bye: &Said) -> String {
+        if bye.above.is_none() || !self.on(Rule::ByeNamesItsSide) {
+            return bye.from.clone();
+        }
+        let tag = bye.tags.0;
+        let of_leg = |leg: &Leg<'a>| leg.hops.iter().flat_map(|hop| self.of(*hop)).any(|said| said.tags.1 == tag);
+        let called = self.legs.iter().find(|(_, leg)| of_leg(leg)).map(|(name, _)| name.clone());
+        let own =
+            |said: &&Said| said.is("INVITE") && said.tags.0 == tag && said.above.is_none() && said.call == bye.call;
+        let caller = || self.said.iter().find(own).map(|invite| invite.from.clone()).filter(|from| !is_server(from));
+        let user = || bye.sip.from.as_ref().unwrap().uri.user.clone();
+        called.or_else(caller).unwrap_or_else(user)
     }
 }

@@ -1,0 +1,62 @@
+//! Who hung up.
+
+use message::flow::flow;
+
+use super::draw::tell;
+use super::story::story;
+
+/// What is told of the call's end.
+fn end(lines: &str) -> String {
+    let messages = story(lines);
+    let told = tell(&flow(&messages), &messages);
+    let call = told.lines().next().unwrap_or_default();
+    call.split_once(", ended by ").map_or(call, |(_, who)| who).to_owned()
+}
+
+/// Nobody has a log of the edge.
+const BEHIND_EDGE: &str = "0 core edge>core INVITE sip:bob@example.com via=e1,a1
+    1 core core>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,e1,a1
+    900 core bob1>core 200 INVITE via=c1,e1,a1 tag=b1
+    901 core core>edge 200 INVITE via=e1,a1 tag=b1
+    910 core edge>core ACK sip:bob@192.0.2.21 via=e2,a2 tag=b1
+    911 core core>bob1 ACK sip:bob@192.0.2.21 via=c2,e2,a2 tag=b1";
+
+#[test]
+fn a_proxy_that_passes_a_bye_on_did_not_hang_up() {
+    let by_alice = "5000 core edge>core BYE sip:bob@192.0.2.21 via=e3,a3 tag=b1 cseq=2
+        5001 core core>bob1 BYE sip:bob@192.0.2.21 via=c3,e3,a3 tag=b1 cseq=2";
+    let by_bob = "5000 core bob1>core BYE sip:alice@192.0.2.10 via=b3 from=bob to=alice ftag=b1 tag=f
+        5001 core core>edge BYE sip:alice@192.0.2.10 via=c3,b3 from=bob to=alice ftag=b1 tag=f";
+    assert_eq!(end(&format!("{BEHIND_EDGE}\n{by_alice}")), "the user alice");
+    assert_eq!(end(&format!("{BEHIND_EDGE}\n{by_bob}")), "bob");
+    let nameless = format!("{BEHIND_EDGE}\n{by_alice}").replace(" via=", " from= via=");
+    assert_eq!(end(&nameless), "nobody knows whom");
+}
+
+#[test]
+fn the_device_that_hung_up_is_known_by_its_tag_where_its_own_hop_is_not_logged() {
+    let call = "0 edge alice>edge INVITE sip:bob@example.com via=a1
+        1 edge edge>core INVITE sip:bob@example.com via=e1,a1
+        2 core edge>core INVITE sip:bob@example.com via=e1,a1
+        3 core core>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,e1,a1
+        900 core bob1>core 200 INVITE via=c1,e1,a1 tag=b1
+        901 core core>edge 200 INVITE via=e1,a1 tag=b1
+        902 edge core>edge 200 INVITE via=e1,a1 tag=b1
+        903 edge edge>alice 200 INVITE via=a1 tag=b1";
+    let by_alice = "5000 core edge>core BYE sip:bob@192.0.2.21 via=e3,a3 tag=b1 cseq=2";
+    let by_bob = "5000 edge core>edge BYE sip:alice@192.0.2.10 via=c3,b3 from=bob to=alice ftag=b1 tag=f";
+    assert_eq!(end(&format!("{call}\n{by_alice}")), "alice");
+    assert_eq!(end(&format!("{call}\n{by_bob}")), "bob");
+}
+
+/// The agent says goodbye to alice since somebody beyond the edge did so to it.
+#[test]
+fn who_hung_up_beyond_an_agent_and_a_proxy_without_a_log_is_the_user_of_that_side() {
+    let lines = "0 agent alice>agent INVITE sip:bob@example.com via=a1
+        3 agent agent>core INVITE sip:bob@example.com via=g1 call=call-b ftag=g | X-CID: call-a
+        51 agent core>agent 200 INVITE via=g1 call=call-b ftag=g tag=b1
+        52 agent agent>alice 200 INVITE via=a1 tag=g2
+        5001 agent core>agent BYE sip:alice@10.0.0.3 via=c3,b3 call=call-b from=bob to=alice ftag=b1 tag=g cseq=2
+        5002 agent agent>alice BYE sip:alice@192.0.2.10 via=g3 from=bob to=alice ftag=g2 tag=f cseq=2";
+    assert_eq!(end(lines), "the user bob");
+}
