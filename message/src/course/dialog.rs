@@ -32,6 +32,8 @@ pub struct Dialog {
     pub ended: Option<Bye>,
     /// Its last message: a refresh keeps it alive (RFC 4028).
     pub(crate) last: Timestamp,
+    /// How many seconds it lives without one, as its last 2xx to INVITE or UPDATE says; none: that names no time.
+    pub(crate) session: Option<u32>,
 }
 
 impl Dialog {
@@ -109,6 +111,8 @@ impl<'a> Dialogs<'a> {
             by_proxy: NumberSet::default(),
             refers: HashMap::new(),
         };
+        // By dialog: what its last 2xx answers.
+        let mut refreshed: ByNumber<usize, (&str, Option<u32>)> = ByNumber::default();
         for (index, fold) in folds.iter().enumerate() {
             let message = fold.first.message;
             let Some(sip) = scene.sip(message) else { continue };
@@ -133,6 +137,7 @@ impl<'a> Dialogs<'a> {
                         answered: None,
                         ended: None,
                         last: fold.first.time,
+                        session: None,
                     });
                     let new = dialogs.all.len() - 1;
                     dialogs.of.insert((call, from, to), new);
@@ -146,6 +151,12 @@ impl<'a> Dialogs<'a> {
             dialog.last = dialog.last.max(fold.first.time);
             if answers {
                 dialog.answered.get_or_insert(fold.first.time);
+            }
+            if agrees(fold.first.status(scene.messages), scene.method(message)) {
+                let request = (from, sip.cseq);
+                // A proxy may keep the time for a phone that knows of none: one hop of an answer that names it is enough.
+                let same = refreshed.insert(number, request) == Some(request);
+                dialog.session = sip.session_expires.or(dialog.session.filter(|_| same));
             }
             if scene.verb[message] == Verb::Bye && !fold.first.is_response(scene.messages) {
                 let (by, to) = scene.ends(fold.first);
@@ -236,7 +247,7 @@ pub fn measure(ground: &Ground, known: &Known, dialogs: &Dialogs, caller: &mut C
     let of_winner = caller.winner.as_ref().and_then(|winner| winner.dialog);
     let of_row = dialogs.of_fold(ground.scene, ground.tree.call[ground.folds[row].first.message], &ground.folds[row]);
     let Some(mut dialog) = of_winner.or(of_row) else {
-        caller.connected = Some((answered, going_on(known, answered)));
+        caller.connected = Some((answered, going_on(None, answered)));
         return;
     };
     let mut seen = NumberSet::default();
@@ -252,13 +263,18 @@ pub fn measure(ground: &Ground, known: &Known, dialogs: &Dialogs, caller: &mut C
             End::Transferred { time: bye.time, by: dialogs.sender(dialog, bye), row: bye.row }
         }
         Some(bye) => End::Bye { time: bye.time, by: dialogs.sender(dialog, bye), row: bye.row },
-        None => going_on(known, last.last.max(answered)),
+        None => going_on(last.session, last.last.max(answered)),
     };
     caller.connected = Some((answered, end));
 }
 
-fn going_on(known: &Known, since: Timestamp) -> End {
-    let longest = known.session.map_or(LONGEST, |seconds| i64::from(seconds) * SECOND);
+/// A 2xx that says how long a session lives (RFC 4028, 7 to 9).
+fn agrees(status: Option<u16>, method: &str) -> bool {
+    matches!(status, Some(200..=299)) && matches!(method, "INVITE" | "UPDATE")
+}
+
+fn going_on(session: Option<u32>, since: Timestamp) -> End {
+    let longest = session.map_or(LONGEST, |seconds| i64::from(seconds) * SECOND);
     End::Open { until: Timestamp(since.0.saturating_add(longest)) }
 }
 

@@ -22,8 +22,6 @@ pub struct Known {
     pub responding: NumberSet<usize>,
     /// Sources that hold answers of REST or push as records of their own.
     pub answering: NumberSet<usize>,
-    /// The longest that a session lives without a refresh, in seconds.
-    pub session: Option<u32>,
 }
 
 impl Known {
@@ -37,7 +35,6 @@ impl Known {
             deciding: NumberSet::default(),
             responding: NumberSet::default(),
             answering: NumberSet::default(),
-            session: None,
         };
         for (index, attempt) in tree.attempts.iter().enumerate() {
             let own = |to: usize| {
@@ -75,8 +72,6 @@ impl Known {
                 known.answering.insert(scene.source[message]);
             }
         }
-        let expires = scene.messages.iter().filter_map(|message| message.facts.sip.as_ref()?.session_expires);
-        known.session = expires.max();
         known
     }
 

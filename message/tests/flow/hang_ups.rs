@@ -1,9 +1,11 @@
-//! Who hung up.
+//! Who hung up, and how long a call without a BYE may be going on.
 
-use message::flow::flow;
+use message::flow::{End, flow};
 
 use super::draw::tell;
 use super::story::story;
+
+const HOUR: i64 = 3600;
 
 /// What is told of the call's end.
 fn end(lines: &str) -> String {
@@ -59,4 +61,50 @@ fn who_hung_up_beyond_an_agent_and_a_proxy_without_a_log_is_the_user_of_that_sid
         5001 agent core>agent BYE sip:alice@10.0.0.3 via=c3,b3 call=call-b from=bob to=alice ftag=b1 tag=g cseq=2
         5002 agent agent>alice BYE sip:alice@192.0.2.10 via=g3 from=bob to=alice ftag=g2 tag=f cseq=2";
     assert_eq!(end(lines), "the user bob");
+}
+
+/// Seconds from the last message to where a BYE is missing.
+#[track_caller]
+fn open(lines: &str) -> i64 {
+    let flow = flow(&story(lines));
+    let connected = flow.course.first().and_then(|caller| caller.connected);
+    let Some((_, End::Open { until })) = connected else { panic!("{connected:?}") };
+    let last = flow.rows.iter().filter(|row| row.leg < 2).map(|row| row.time).max().unwrap();
+    until.micros_since(last) / 1_000_000
+}
+
+fn answered(offer: &str, inner: &str, outer: &str) -> String {
+    format!(
+        "0 core alice>core INVITE sip:bob@example.com via=a1{offer}
+         1 core core>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,a1{offer}
+         900 core bob1>core 200 INVITE via=c1,a1 tag=b1{inner}
+         901 core core>alice 200 INVITE via=a1 tag=b1{outer}"
+    )
+}
+
+const HALF_AN_HOUR: &str = " | Session-Expires: 1800;refresher=uac";
+
+#[test]
+fn a_session_lives_as_long_as_its_last_answer_says() {
+    assert_eq!(open(&answered(HALF_AN_HOUR, "", "")), 12 * HOUR, "an offer that was not taken is no timer");
+    assert_eq!(open(&answered("", "", HALF_AN_HOUR)), 1800, "a proxy may keep the timer for the phone");
+    let both = answered(HALF_AN_HOUR, HALF_AN_HOUR, HALF_AN_HOUR);
+    let update = "60000 core alice>core UPDATE sip:bob@192.0.2.21 via=a5 tag=b1 cseq=2 | Session-Expires: 600
+        60001 core core>bob1 UPDATE sip:bob@192.0.2.21 via=c5,a5 tag=b1 cseq=2 | Session-Expires: 600
+        60002 core bob1>core 200 UPDATE via=c5,a5 tag=b1 cseq=2 | Session-Expires: 600
+        60003 core core>alice 200 UPDATE via=a5 tag=b1 cseq=2 | Session-Expires: 600";
+    assert_eq!(open(&format!("{both}\n{update}")), 600);
+    let refused = "60000 core alice>core UPDATE sip:bob@192.0.2.21 via=a5 tag=b1 cseq=2 | Session-Expires: 600
+        60003 core core>alice 422 UPDATE via=a5 tag=b1 cseq=2 | Session-Expires: 600";
+    assert_eq!(open(&format!("{both}\n{refused}")), 1800);
+    let ends = "60000 core bob1>core INVITE sip:alice@192.0.2.10 via=b5 from=bob to=alice ftag=b1 tag=f
+        60003 core core>bob1 200 INVITE via=b5 from=bob to=alice ftag=b1 tag=f";
+    assert_eq!(open(&format!("{both}\n{ends}")), 12 * HOUR, "the refresh gave the timer up");
+}
+
+#[test]
+fn the_timer_of_one_call_is_none_of_another() {
+    let other = "2000 core carol>core INVITE sip:bob@example.com via=d1 call=call-c from=carol ftag=d | X-CID: call-a
+        2900 core core>carol 200 INVITE via=d1 call=call-c from=carol ftag=d tag=x | Session-Expires: 90";
+    assert_eq!(open(&format!("{}\n{other}", answered("", "", ""))), 12 * HOUR);
 }
