@@ -5,11 +5,14 @@ use std::collections::{HashMap, HashSet};
 use super::dialog::Dialogs;
 use super::known::Known;
 use super::{Caller, End, Ground};
+use crate::address::Address;
+use crate::fold::Fold;
 use crate::kind::Kind;
 use crate::legs::{Leg, Outcome};
 use crate::number::{ByNumber, NumberSet};
 use crate::pair::Certainty;
 use crate::scene::{Verb, from_tag, to_tag};
+use crate::sip::NameAddr;
 use record::span::Flags;
 use record::time::{SECOND, Timestamp};
 
@@ -212,16 +215,29 @@ impl<'s> Finder<'_, '_, 's> {
         !machines.loggers.is_server(base) || self.known.responding.contains(&base)
     }
 
-    /// A 2xx to INVITE whose ACK nobody logged, where ACKs are.
+    /// A 2xx to INVITE whose ACK nobody logged, where it would be: in a log that holds one to another 2xx of the call, or, as
+    /// it holds one to a refusal, in that of a machine which is on the way of this.
     fn acks(&mut self, dialogs: &Dialogs, legs: &[Leg]) {
         let Ground { scene, folds, tree, .. } = self.ground;
         let mut acked: NumberSet<usize> = NumberSet::default();
-        // Where ACKs are logged: calls.
-        let mut any: NumberSet<usize> = NumberSet::default();
+        // A refusal is acknowledged hop by hop, in the transaction of its INVITE.
+        let invites = folds.iter().map(|fold| fold.first.message).filter(|m| scene.verb[*m] == Verb::Invite);
+        let invites: NumberSet<usize> = invites.map(|message| scene.transaction[message]).collect();
+        // Calls and logs.
+        let mut any: NumberSet<(usize, usize)> = NumberSet::default();
+        let mut to_answers: NumberSet<(usize, usize)> = NumberSet::default();
         for fold in folds.iter().filter(|fold| scene.verb[fold.first.message] == Verb::Ack) {
             let call = tree.call[fold.first.message];
-            acked.extend(dialogs.of_fold(scene, call, fold));
-            any.insert(call);
+            let dialog = dialogs.of_fold(scene, call, fold);
+            acked.extend(dialog);
+            let answered = dialog.is_some_and(|dialog| dialogs.get(dialog).answered.is_some());
+            let own = !invites.contains(&scene.transaction[fold.first.message]);
+            for source in self.sources(fold) {
+                any.insert((call, source));
+                if own && answered {
+                    to_answers.insert((call, source));
+                }
+            }
         }
         let mut met: NumberSet<usize> = NumberSet::default();
         for (row, fold) in folds.iter().enumerate() {
@@ -230,15 +246,39 @@ impl<'s> Finder<'_, '_, 's> {
             }
             let Some(dialog) = dialogs.of_fold(scene, tree.call[fold.first.message], fold) else { continue };
             let lost = dialogs.get(dialog).leg.is_some_and(|leg| legs[leg].outcome == Outcome::AnswerLost);
-            if !met.insert(dialog) || acked.contains(&dialog) || lost {
+            if acked.contains(&dialog) || lost {
                 continue;
             }
             let sent = 1 + fold.repeats.len();
             let repeated = sent >= INVITES;
-            if repeated || any.contains(&tree.call[fold.first.message]) {
+            let call = tree.call[fold.first.message];
+            let logged = self.sources(fold).any(|source| {
+                let of = (call, source);
+                to_answers.contains(&of) || any.contains(&of) && self.acknowledged_by_way_of(source, fold)
+            });
+            if (repeated || logged) && met.insert(dialog) {
                 self.note_after(Trouble::NoAck { sent }, row, if repeated { 0 } else { UNANSWERED });
             }
         }
+    }
+
+    /// The logs that show it.
+    fn sources<'f>(&self, fold: &'f Fold) -> impl Iterator<Item = usize> + use<'_, 'f, 's> {
+        let source = &self.ground.scene.source;
+        std::iter::once(&fold.first.message).chain(&fold.sightings).map(|message| source[*message])
+    }
+
+    /// The machine that writes this log is one to which the ACK to a 2xx goes: it recorded its route, or answered itself.
+    fn acknowledged_by_way_of(&self, source: usize, fold: &Fold) -> bool {
+        let Ground { scene, machines, .. } = self.ground;
+        let (from, to) = scene.ends(fold.first);
+        let Some(sip) = scene.sip(fold.first.message) else { return false };
+        let is = |name: &NameAddr, end: usize| {
+            let host = Address::new(&name.uri.host, name.uri.port).host;
+            scene.addresses[end].host == host && machines.loggers.writes(machines.bases.of[end], source)
+        };
+        sip.record_routes.iter().any(|route| is(route, from) || is(route, to))
+            || sip.contacts.first().is_some_and(|contact| is(contact, from))
     }
 
     /// Final answers that refuse: of REST and push, of requests within a dialog, and of a caller's own INVITE.

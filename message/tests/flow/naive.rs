@@ -83,6 +83,7 @@ rules! {
     RingingIsNoSilence,
     NoAck,
     AcksAreLogged,
+    AckToRefusalIsAnother,
     RefusedRest,
     RefusedCaller,
     CancelledIsNoRefusal,

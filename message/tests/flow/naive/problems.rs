@@ -99,7 +99,14 @@ impl Model<'_> {
         }
     }
 
-    /// A 2xx to INVITE without an ACK, where ACKs are logged.
+    /// This ACK is no part of the transaction of an INVITE, and its dialog was answered.
+    fn to_answer(&self, ack: &Said) -> bool {
+        let mut own = self.said.iter().filter(|said| said.method == "INVITE" && said.call == ack.call);
+        !own.clone().any(|said| said.branch == ack.branch)
+            && own.any(|said| said.answers(200..300) && said.tags == ack.tags)
+    }
+
+    /// A 2xx to INVITE without an ACK, where ACKs to others are logged.
     pub(super) fn without_ack(&mut self) {
         let mut met: Vec<(&str, (&str, &str))> = Vec::new();
         for said in self.said.clone().iter().filter(|said| said.answers(200..300)) {
@@ -108,7 +115,10 @@ impl Model<'_> {
                 let own = self.answer(&self.legs[name]).map(|answer| (answer.call, answer.tags));
                 outcome == "never got it" && own == Some(dialog)
             });
-            let logged = self.said.iter().any(|other| other.is("ACK") && other.call == said.call);
+            let logged = self.said.iter().any(|other| {
+                let here = other.is("ACK") && other.call == said.call && !other.logs.is_disjoint(&said.logs);
+                here && (self.to_answer(other) || !self.on(Rule::AckToRefusalIsAnother))
+            });
             let acked = self.said.iter().any(|other| other.is("ACK") && (other.call, other.tags) == dialog);
             if met.contains(&dialog) || lost || acked || !logged && self.on(Rule::AcksAreLogged) {
                 continue;
