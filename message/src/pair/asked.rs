@@ -8,7 +8,7 @@ use crate::facts::Facts;
 use crate::number::NumberSet;
 use record::time::{SECOND, Timestamp};
 
-/// A request that was not answered for so long is not waited for any more.
+/// What was not answered for so long gets no answer any more but one that carries its id.
 const OPEN: i64 = 30 * SECOND;
 /// Requests open at once between two machines that are looked at.
 const MOST: usize = 256;
@@ -48,14 +48,18 @@ impl<'a> Asked<'a> {
     /// `ends` are those of the answer: its sender was asked.
     pub fn answer(&mut self, time: Timestamp, ends: (usize, usize), facts: &Facts) -> Found {
         self.forget(time);
+        let young = |open: &Open| time.micros_since(open.time) <= OPEN;
         let named = |open: &Open| open.ids.iter().any(|id| facts.ids.contains(id));
-        let of_id: Vec<usize> = (0..self.open.len()).filter(|at| named(&self.open[*at])).collect();
+        let mut of_id: Vec<usize> = (0..self.open.len()).filter(|at| named(&self.open[*at])).collect();
+        if of_id.iter().any(|at| young(&self.open[*at])) {
+            of_id.retain(|at| young(&self.open[*at]));
+        }
         if let Some(&first) = of_id.first() {
             let sure = if of_id.len() == 1 { Certainty::Sure } else { Certainty::Likely };
             return self.take(first, sure);
         }
         // One that carries an id answers none that carries another.
-        let may = |open: &Open| facts.ids.is_empty() || open.ids.is_empty();
+        let may = |open: &Open| young(open) && (facts.ids.is_empty() || open.ids.is_empty());
         let target = facts.target.as_deref();
         let of_target = |open: &Open| target.is_some() && open.target == target;
         let of_connection = |open: &Open| open.ends == (ends.1, ends.0);
@@ -86,6 +90,6 @@ impl<'a> Asked<'a> {
     }
 
     fn forget(&mut self, now: Timestamp) {
-        self.open.retain(|open| now.micros_since(open.time) <= OPEN);
+        self.open.retain(|open| !open.ids.is_empty() || now.micros_since(open.time) <= OPEN);
     }
 }

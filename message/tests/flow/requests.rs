@@ -41,6 +41,23 @@ fn a_response_that_names_nothing_answers_the_only_request_that_is_open() {
     );
 }
 
+/// Without an id nobody can tell after so long what an answer is of.
+#[test]
+fn an_answer_that_comes_late_is_that_of_the_request_whose_id_it_carries() {
+    let asked = |id: &str| {
+        format!(
+            "0 core core>https://api.example.com/a GET{id}
+             45000 core https://api.example.com>core HTTP body=HTTP/1.1_200_OK{id}"
+        )
+    };
+    let id = " | X-Request-ID: r-1";
+    check(&asked(id), &[Some(1), Some(0)]);
+    assert_eq!(flow(&story(&asked(id))).course.problems, []);
+    check(&asked(""), &[None, None]);
+    let again = "40000 core core>https://api.example.com/a GET | X-Request-ID: r-1";
+    check(&format!("{}\n{again}", asked(id)), &[None, Some(2), Some(1)]);
+}
+
 #[test]
 fn a_status_line_answers_a_push_too() {
     check(

@@ -58,7 +58,15 @@ fn record(line: &str, index: usize) -> Message {
         }
         "GET" | "POST" => (Kind::Rest, value("body").unwrap_or_default().to_owned()),
         // A status line, blanks as `_`.
-        "HTTP" => (Kind::Rest, value("body").unwrap_or_default().replace('_', " ") + "\r\n\r\n"),
+        "HTTP" => {
+            let line = value("body").unwrap_or_default().replace('_', " ");
+            let headers = headers.split(" | ").filter(|header| !header.is_empty());
+            (
+                Kind::Rest,
+                std::iter::once(line.as_str()).chain(headers).map(|line| line.to_owned() + "\r\n").collect::<String>()
+                    + "\r\n",
+            )
+        }
         "PUSH" => (Kind::Push, value("body").unwrap_or_default().to_owned()),
         method => (Kind::Sip, sip(method, subject.unwrap_or("INVITE"), from, &value, headers)),
     };
