@@ -184,6 +184,9 @@ async fn the_list_is_sorted_and_narrowed_by_a_touch_and_home_begins_with_what_ma
         let going = browser.texts("[aria-labelledby=gh] .sc").await.join("");
         assert!(going.starts_with("erin") || going.contains("\nerin"), "{going}");
         assert!(going.contains("min") && going.contains("so far"), "{going}");
+        let twice = "return [...document.querySelectorAll('[id]')].map((node) => node.id)
+            .filter((id, at, all) => all.indexOf(id) !== at)";
+        assert_eq!(browser.run(twice).await, json!([]), "what goes on stands among the newest, too");
 
         for theme in ["light", "dark"] {
             let features = json!([{ "name": "prefers-color-scheme", "value": theme }]);

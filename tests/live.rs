@@ -122,6 +122,74 @@ async fn an_open_page_goes_on_when_the_server_comes_back() {
     browser.quit().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_unfolded_stays_open_when_a_row_comes() {
+    let dir = TempDir::new().expect("a directory");
+    let file = dir.path().join("proxy.log");
+    let records = forked(9);
+    let (first, bye) = records.split_at(records.len() - 2);
+    append(&file, first);
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&file]);
+    let api = siptrail.api().await;
+    let path = format!("/s/{}", Api::id(&api.settled(1).await[0]));
+
+    let browser = Browser::start().await;
+    browser.size(1400, 3000).await;
+    browser.open(&api, &path).await;
+    says(&browser, ".live", "live since ").await;
+    assert_eq!(browser.texts(".devices summary").await, ["7 more released"]);
+    browser.find(".devices summary").await.click().await.expect("unfolded");
+    append(&file, bye);
+    eventually("the head follows", || async {
+        let head = browser.texts("h1").await.join("");
+        if head.ends_with("ended by alice") { Ok(()) } else { Err(head) }
+    })
+    .await;
+    browser.has(".devices details[open] summary:focus", 1).await;
+    browser.says_nothing_bad(None).await;
+    browser.quit().await;
+}
+
+/// A call to that many phones, of which the first answers. Its last records are the BYE and its answer.
+fn forked(phones: usize) -> Vec<Vec<u8>> {
+    let mut out: Vec<Vec<u8>> = Vec::new();
+    let proxy = "192.0.2.2";
+    let mut say = |start: &str, (from, to): (&str, &str), branch: &str, tag: &str, cseq: &str| {
+        let field = start.strip_prefix("SIP/2.0 ").unwrap_or(start).split(' ').next().unwrap_or_default();
+        let at = 1_795_463_450_000 + out.len() * 10;
+        let text = format!(
+            "[{}.{:03}][{field}][sip:{from}:5060][sip:{to}:5060]\n{start}\r\n\
+             Via: SIP/2.0/UDP {proxy}:5060;branch=z9hG4bK{branch}\r\nFrom: <sip:alice@example.com>;tag=a\r\nTo: <sip:bob@example.com>{tag}\r\nCall-ID: forked@example.com\r\n\
+             CSeq: {cseq}\r\nContent-Length: 0\r\n\r\n\n",
+            at / 1000,
+            at % 1000,
+        );
+        out.push(text.into_bytes());
+    };
+    let alice = "192.0.2.1";
+    let phone = |n: usize| format!("192.0.2.{}", 10 + n);
+    let (invite, tag) = ("INVITE sip:bob@example.com SIP/2.0", |n: usize| format!(";tag=b{n}"));
+    say(invite, (alice, proxy), "a", "", "1 INVITE");
+    for n in 0..phones {
+        say(invite, (proxy, &phone(n)), &format!("b{n}"), "", "1 INVITE");
+    }
+    for n in 0..phones {
+        say("SIP/2.0 180 Ringing", (&phone(n), proxy), &format!("b{n}"), &tag(n), "1 INVITE");
+    }
+    say("SIP/2.0 200 OK", (&phone(0), proxy), "b0", &tag(0), "1 INVITE");
+    say("SIP/2.0 200 OK", (proxy, alice), "a", &tag(0), "1 INVITE");
+    for n in 1..phones {
+        say("CANCEL sip:bob@example.com SIP/2.0", (proxy, &phone(n)), &format!("b{n}"), "", "1 CANCEL");
+        say("SIP/2.0 200 OK", (&phone(n), proxy), &format!("b{n}"), &tag(n), "1 CANCEL");
+        say("SIP/2.0 487 Request Terminated", (&phone(n), proxy), &format!("b{n}"), &tag(n), "1 INVITE");
+        say("ACK sip:bob@example.com SIP/2.0", (proxy, &phone(n)), &format!("b{n}"), &tag(n), "1 ACK");
+    }
+    say("ACK sip:bob@example.com SIP/2.0", (alice, proxy), "ack", &tag(0), "1 ACK");
+    say("BYE sip:bob@example.com SIP/2.0", (alice, proxy), "bye", &tag(0), "2 BYE");
+    say("SIP/2.0 200 OK", (proxy, alice), "bye", &tag(0), "2 BYE");
+    out
+}
+
 /// The text of an element, once it begins so.
 async fn says(browser: &Browser, css: &str, begins: &str) -> String {
     eventually(&format!("{css} says {begins}"), || async {

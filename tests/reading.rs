@@ -129,7 +129,7 @@ async fn what_a_ticket_needs_is_copied_by_a_button() {
     let granted = json!({ "origin": api.url, "permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"] });
     browser.cdp("Browser.grantPermissions", granted).await;
     let copied = async |button: &str, says: &str| -> String {
-        browser.find(&format!("{button}:not([hidden])")).await;
+        browser.find(button).await;
         browser.run(&format!("document.querySelector({}).click()", json!(button))).await;
         eventually(&format!("{says} is copied"), || async {
             let said = browser.texts("#said").await.join("");
@@ -176,12 +176,12 @@ async fn a_link_to_a_row_that_is_not_there_says_so() {
         for page in [path.clone(), format!("{path}/table")] {
             browser.open(&api, "/").await;
             browser.open(&api, &format!("{page}?kind=PUSH&hide=#m{}", rows[0])).await;
-            let notice = browser.find("main .notice").await.text().await.expect("text");
+            let notice = browser.find("main .notice:not([hidden])").await.text().await.expect("text");
             assert!(notice.contains(&format!("m{} is not on this page", rows[0])), "{notice}");
             browser.open(&api, "/").await;
             browser.open(&api, &format!("{page}#m{}", rows[0])).await;
             browser.find("main").await;
-            browser.has("main .notice", 0).await;
+            browser.has("main .notice:not([hidden])", 0).await;
         }
         browser.open(&api, &format!("{path}?leg=Z9&node=nobody")).await;
         let says = browser.texts(".notice").await.join(" ");

@@ -1,56 +1,40 @@
 // Keys. Rows are real links, so everything here can be done by Tab and Enter too.
-const rows = () => [...document.querySelectorAll("#flow ol > li[id] > a.m, ol.scenarios > li > a")];
-const isRow = (node) => node?.matches?.("#flow ol > li > a.m, ol.scenarios > li > a");
-const leg = (row) => [...row.classList].find((name) => /^leg\d+$/.test(name));
-const off = document.documentElement.dataset.keys === "off";
+const ROW = "#flow li > a.m, .scenarios li > a";
+const one = (selector) => document.querySelector(selector);
+const rows = () => [...document.querySelectorAll(ROW)];
+const leg = (row) => row.className.match(/leg\d+/)[0];
 
-// The row in use: the focused one, the open one, the one that the address names, or the first. The list is one tab stop.
-const current = () => (isRow(document.activeElement) ? document.activeElement : document.querySelector("#flow a.m.pick, #flow li:target > a.m"));
-const mark = (row) => {
-  for (const other of document.querySelectorAll('#flow a.m[tabindex="0"], ol.scenarios a[tabindex="0"]')) other.tabIndex = -1;
-  if (row) row.tabIndex = 0;
-};
+// The row in use: the focused one, the open one, or the one that the address names. The list is one tab stop.
+const current = () => document.activeElement.closest(ROW) ?? one("#flow :is(.pick, :target > a.m)");
 const rove = () => {
   const all = rows();
-  if (!all.length) return;
-  for (const row of all) row.tabIndex = -1;
-  mark(current() ?? all[0]);
+  const stop = current() ?? all[0];
+  for (const row of all) row.tabIndex = row === stop ? 0 : -1;
 };
 
 const move = (step, wanted = () => true) => {
   const all = rows();
   const from = current();
   let at = from ? all.indexOf(from) + step : step > 0 ? 0 : all.length - 1;
-  while (all[at] && !wanted(all[at])) at += step;
+  while (all[at] && !wanted(all[at], from)) at += step;
   all[at]?.focus();
 };
+const to = (step, kind) => move(step, (row) => row.classList.contains(kind));
+const sameLeg = (row, from) => !from || leg(row) === leg(from);
+const pair = (step, kind) => move(step, (row, from) => from && row.dataset.tx === from.dataset.tx && row.classList.contains(kind));
 
 // Transaction: its rows are marked, the arrows of the others fade.
 const transaction = () => {
   const row = current();
   const ladder = row?.closest(".ladder");
   if (!ladder) return;
-  const was = row.classList.contains("tx") && ladder.classList.contains("faded");
-  for (const other of ladder.querySelectorAll("a.m.tx")) other.classList.remove("tx");
-  ladder.classList.toggle("faded", !was);
-  if (was || row.dataset.tx === undefined) return;
-  for (const other of ladder.querySelectorAll(`a.m[data-tx="${CSS.escape(row.dataset.tx)}"]`)) other.classList.add("tx");
-};
-
-// Of the pair: the row of the same transaction, backward for its request, forward for its answer.
-const pair = (step, kind) => {
-  const tx = current()?.dataset.tx;
-  if (tx !== undefined) move(step, (row) => row.dataset.tx === tx && row.classList.contains(kind));
+  const faded = !(row.matches(".tx") && ladder.matches(".faded"));
+  ladder.classList.toggle("faded", faded);
+  for (const other of rows()) other.classList.toggle("tx", faded && "tx" in row.dataset && other.dataset.tx === row.dataset.tx);
 };
 
 const say = (text) => {
-  let box = document.getElementById("said");
-  if (!box) {
-    box = document.createElement("p");
-    box.id = "said";
-    box.setAttribute("role", "status");
-    document.body.append(box);
-  }
+  const box = one("#said");
   box.textContent = text;
   clearTimeout(say.timer);
   say.timer = setTimeout(() => (box.textContent = ""), 3000);
@@ -58,26 +42,18 @@ const say = (text) => {
 
 const copy = async (text, name) => {
   try {
-    await navigator.clipboard.writeText(text);
+    await navigator.clipboard.writeText(await text);
     say(`${name} copied`);
   } catch {
-    say(`The browser does not let this page copy: ${text.slice(0, 200)}`);
+    say(`The browser does not let this page copy: ${(await text).slice(0, 200)}`);
   }
-};
-
-const follow = (link) => {
-  if (!link) return false;
-  const url = new URL(link.href);
-  if (!url.hash && document.querySelector(":target")) url.hash = location.hash;
-  location.assign(url);
-  return true;
 };
 
 const keys = {
   j: () => move(1),
   k: () => move(-1),
-  J: () => move(1, (row, at = current()) => !at || leg(row) === leg(at)),
-  K: () => move(-1, (row, at = current()) => !at || leg(row) === leg(at)),
+  J: () => move(1, sameLeg),
+  K: () => move(-1, sameLeg),
   u: () => pair(-1, "req"),
   i: () => pair(1, "resp"),
   p: () => to(1, "wrong"),
@@ -87,78 +63,62 @@ const keys = {
   N: () => to(-1, "hit"),
   t: transaction,
   y: () => copy((current() ?? location).href, "Link"),
-  L: () => document.dispatchEvent(new Event("siptrail:live")),
-  "/": () => [".find input", "#box", "#q"].map((box) => document.querySelector(box)).find(Boolean)?.focus(),
-  "?": () => help?.togglePopover(),
+  "/": () => (one(".find input") ?? one("#box, #q"))?.focus(),
 };
-const to = (step, kind) => move(step, (row) => row.classList.contains(kind));
-const help = document.getElementById("help");
 
-// Keys that lead somewhere: their link says so, or stands where it is known.
-const linked = (key) =>
-  document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+// Keys of a link or button: it says so. Shift and a digit add a leg, whatever that key writes, unless all legs are shown.
+const pressed = ({ key, shiftKey, code }) => {
+  const link = (name) => one(`[data-key="${CSS.escape(name)}"]`);
+  return (shiftKey && /^Digit[1-9]$/.test(code) && link(`+${code[5]}`)) || link(key);
+};
 
-// Shift and a digit add a leg, whatever that key writes; where all legs are shown there is nothing to add to.
-const added = ({ shiftKey, code }) => (shiftKey && /^Digit[1-9]$/.test(code) ? linked(`+${code[5]}`) : null);
+const press = (link) => {
+  // Reading goes on where one was.
+  if (link.href && !link.hash && one(":target")) link.hash = location.hash;
+  link.click();
+};
 
-const typing = (node) => node?.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
+const typing = (node) => node.closest?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
 
 addEventListener("keydown", (event) => {
+  const { key, target } = event;
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || event.defaultPrevented) return;
-  if (help?.matches(":popover-open")) {
-    if (event.key === "Escape" || event.key === "?") help.hidePopover();
-    return;
-  }
-  if (event.key === "Escape") {
-    if (typing(event.target)) event.target.blur();
-    else follow(linked("Escape"));
-    return;
-  }
-  if (off || typing(event.target)) return;
-  const more = added(event);
-  const link = more ?? linked(event.key);
-  if (!more && keys[event.key]) keys[event.key]();
+  if (one(":popover-open") ? key !== "?" : key !== "Escape" && (typing(target) || document.documentElement.dataset.keys === "off")) return;
+  const link = pressed(event);
+  if (key === "Escape" && typing(target)) target.blur();
   // A key held down must not act again on the page it led to: there its link may lead back.
-  else if (event.repeat || !(event.key.length === 1 && follow(link))) return;
+  else if (link && !event.repeat) press(link);
+  else if (keys[key]) keys[key]();
+  else return;
   event.preventDefault();
 });
 
-document.addEventListener("click", (event) => {
-  const chip = event.target.closest?.(".set .chip");
-  if (chip && (event.ctrlKey || event.metaKey || event.shiftKey)) {
-    event.preventDefault();
-    follow(chip.nextElementSibling?.matches(".add") ? chip.nextElementSibling : chip);
-  }
-  const button = event.target.closest?.(".copy");
-  if (!button) return;
+addEventListener("click", (event) => {
+  const chip = event.target.closest(".set .chip");
+  const button = event.target.closest(".copy");
+  if (chip && (event.ctrlKey || event.metaKey || event.shiftKey)) press(chip.nextElementSibling?.matches(".add") ? chip.nextElementSibling : chip);
+  else if (button) {
+    const { copy: text, from } = button.dataset;
+    const name = button.title.replace("copy ", "");
+    copy(from ? fetch(from).then((answer) => answer.text()) : (text ?? button.href ?? `${name}: ${button.closest("div").querySelector("dd").textContent}`), name);
+  } else return;
   event.preventDefault();
-  const { copy: text = button.href, from } = button.dataset;
-  const name = button.title.replace("copy ", "");
-  if (from) fetch(from).then((answer) => answer.text()).then((raw) => copy(raw, name));
-  else copy(text ?? `${name}: ${button.closest("div").querySelector("dd").textContent}`, name);
 });
-for (const button of document.querySelectorAll("button.copy")) button.hidden = false;
 for (const term of document.querySelectorAll(".pane dl:not(.sdp) dt")) {
-  const button = document.createElement("button");
-  button.className = "copy";
-  button.title = `copy ${term.textContent}`;
-  button.textContent = "copy";
-  term.append(button);
+  const name = term.textContent;
+  term.append(Object.assign(document.createElement("button"), { className: "copy", title: `copy ${name}`, textContent: "copy" }));
 }
 
-document.addEventListener("focusin", (event) => isRow(event.target) && mark(event.target));
-document.addEventListener("htmx:afterSwap", rove);
+addEventListener("focusin", (event) => event.target.matches(ROW) && rove());
+for (const type of ["htmx:afterSwap", "siptrail:rows"]) addEventListener(type, rove);
 rove();
 
 // A first deep link lands some pixels off where rows below the fold have no size yet.
-if (location.hash.length > 1) {
-  const name = decodeURIComponent(location.hash.slice(1));
-  addEventListener("load", () => document.getElementById(name)?.scrollIntoView({ block: "nearest" }));
-  const place = document.querySelector("#flow, .rows, .empty");
-  if (place && !document.getElementById(name)) {
-    const notice = document.createElement("p");
-    notice.className = "notice";
-    notice.textContent = `The row ${name.slice(0, 80)} is not on this page: a filter hides it, it is on another page, or it is no row of this call.`;
-    place.before(notice);
-  }
+const name = decodeURIComponent(location.hash.slice(1));
+const named = () => document.getElementById(name);
+addEventListener("load", () => named()?.scrollIntoView({ block: "nearest" }));
+const astray = one("#astray");
+if (astray && name && !named()) {
+  astray.querySelector("b").textContent = name.slice(0, 80);
+  astray.hidden = false;
 }

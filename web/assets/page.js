@@ -3,10 +3,6 @@ document.addEventListener("formdata", ({ formData }) => {
   for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
   if (formData.getAll("class").join() === "call,other") formData.delete("class");
 });
-document.addEventListener("htmx:configRequest", ({ detail }) => {
-  if (detail.verb !== "get") return;
-  for (const [name, value] of Object.entries(detail.parameters)) if (value === "") delete detail.parameters[name];
-});
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
 const offer = () => {

@@ -292,7 +292,8 @@ fn common(items: &[Item]) -> Vec<(String, String)> {
     let mut shared: Vec<_> = all.into_iter().filter(|(_, n)| *n > 1 && 2 * n > failed.len()).collect();
     shared.sort_by_key(|(fact, n)| (std::cmp::Reverse(*n), *fact));
     let text = |((name, value), n): (&(String, String), usize)| {
-        (shortened(&format!("{name} {value}"), 80), format!("{} of {}", count(n), count(failed.len())))
+        let fact = format!("{} {value}", name.replace('_', " "));
+        (shortened(&fact, 80), format!("{} of {}", count(n), count(failed.len())))
     };
     shared.into_iter().take(6).map(text).collect()
 }

@@ -91,6 +91,7 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
     let page = Home {
         failing: judged.failing(hour, &frame),
         more_failed: judged.failed.len() >= FAILED,
+        open_of: usize::try_from(frame.open_alerts).ok().filter(|all| *all > judged.groups.len()).map(words::count),
         open: judged.open(&frame, now),
         judges: judged.book.is_some(),
         waits: judged.waits(),
@@ -115,7 +116,7 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         more_sources,
         following: site.settings.following.clone(),
         hint: Hint::of(newest.rows.first().map(ScenarioRow::place), &frame),
-        rows: Row::list(&newest.rows, Order::Start, &frame),
+        rows: Row::list(&newest.rows, Order::Start, &frame, now),
         sorts: Vec::new(),
         all_ongoing: frame.to_with("/search", &ongoing_since(Timestamp(now.0 - LATELY), &frame)),
         more_ongoing: ongoing.next.is_some(),
@@ -142,8 +143,9 @@ struct Home {
     /// What failed in the last hour, by rule and class.
     failing: Vec<Failing>,
     more_failed: bool,
-    /// Open alerts.
+    /// Open alerts, and how many there are if these are not all.
     open: Vec<alerts::Row>,
+    open_of: Option<String>,
     /// A collector judges.
     judges: bool,
     waits: Option<Waits>,
@@ -179,14 +181,14 @@ struct Home {
     zone: &'static str,
 }
 
-/// Calls that go on: what they do now, and since when they talk.
+/// Calls that go on, and since when they talk.
 fn going_on(calls: &[ScenarioRow], now: Timestamp, frame: &Frame) -> Vec<Row> {
-    let mut rows = Row::list(calls, Order::Start, frame);
+    let mut rows = Row::list(calls, Order::Start, frame, now);
     for (row, call) in rows.iter_mut().zip(calls) {
-        match (call.answered, call.rang) {
-            (Some(at), _) => row.lasted = format!("{} so far", duration(now.micros_since(at).max(0))),
-            (None, Some(_)) => row.outcome.text = "ringing".into(),
-            (None, None) => row.outcome.text = "trying".into(),
+        // It stands among the newest, too.
+        row.id.insert(0, 'g');
+        if let Some(at) = call.answered {
+            row.lasted = format!("{} so far", duration(now.micros_since(at).max(0)));
         }
     }
     rows

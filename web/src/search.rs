@@ -260,7 +260,7 @@ impl Results {
             hint: (first_page && look::narrowed(&form.q, Filter::default()).is_some())
                 .then(|| Hint::of(found.top, frame)),
             zone: frame.zone.name(),
-            rows: Row::list(&found.rows, order, frame),
+            rows: Row::list(&found.rows, order, frame, now),
             faulty,
         }
     }
@@ -349,9 +349,9 @@ fn presets(form: &Form, frame: &Frame, now: Timestamp) -> Vec<(&'static str, Str
     let always = form.params().without("from").without("to").without("around").without("within");
     let since = |at: Timestamp| always.with("from", second(at));
     let ranges = [
-        ("15 min", since(Timestamp(now.0 - 15 * MINUTE))),
-        ("1 h", since(Timestamp(now.0 - HOUR))),
-        ("4 h", since(Timestamp(now.0 - 4 * HOUR))),
+        ("last 15 min", since(Timestamp(now.0 - 15 * MINUTE))),
+        ("last hour", since(Timestamp(now.0 - HOUR))),
+        ("last 4 h", since(Timestamp(now.0 - 4 * HOUR))),
         ("today", since(today)),
         ("yesterday", since(yesterday).with("to", second(today))),
         ("any time", always.clone()),

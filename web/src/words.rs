@@ -1,8 +1,12 @@
 //! Numbers, people and outcomes in the words of the pages; spans of time are in [`crate::ladder::words`].
 
 use message::event::CallClass;
+use record::time::{MINUTE, Timestamp};
 use rule::verdict;
 use store::scenario::ScenarioRow;
+
+/// A proxy gives up ringing after so long (RFC 3261, timer C).
+const RINGS: i64 = 3 * MINUTE;
 
 /// What decides the words of a scenario's outcome.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,12 +17,24 @@ pub struct Came {
     pub rang: bool,
     /// A registration that was taken back.
     pub leaves: bool,
+    /// Something of it was logged a moment ago, so its end may just not be there yet.
+    pub lately: bool,
 }
 
 impl Came {
     pub fn of(row: &ScenarioRow) -> Self {
         let status = row.status.or(row.answered.map(|_| 200).filter(|_| row.class == CallClass::Call));
-        Self { class: row.class, status, rang: row.rang.is_some(), leaves: false }
+        Self { class: row.class, status, rang: row.rang.is_some(), leaves: false, lately: false }
+    }
+
+    pub fn at(row: &ScenarioRow, now: Timestamp) -> Self {
+        Self { lately: now.micros_since(row.last) < RINGS, ..Self::of(row) }
+    }
+
+    /// Of a call without a final status: what it does now.
+    pub fn goes_on(&self) -> Option<&'static str> {
+        let open = self.class == CallClass::Call && self.status.is_none() && self.lately;
+        open.then_some(if self.rang { "ringing" } else { "no answer yet" })
     }
 }
 
@@ -33,6 +49,9 @@ pub struct Outcome {
 /// The final status in words.
 pub fn outcome(came: &Came) -> Outcome {
     let call = came.class == CallClass::Call;
+    if let Some(text) = came.goes_on() {
+        return Outcome { text: text.into(), tone: "" };
+    }
     let (text, tone) = match came.status {
         Some(200..=299) if call => ("answered", "good"),
         Some(200..=299) if came.class == CallClass::Registration && came.leaves => ("deregistered", ""),
@@ -179,6 +198,16 @@ pub fn class(class: CallClass) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_call_does_now_is_said_only_as_long_as_it_may_go_on() {
+        let said = |class, status, rang, lately| outcome(&Came { class, status, rang, leaves: false, lately }).text;
+        assert_eq!(said(CallClass::Call, None, true, true), "ringing");
+        assert_eq!(said(CallClass::Call, None, false, true), "no answer yet");
+        assert_eq!(said(CallClass::Call, None, true, false), "rang, no final answer logged");
+        assert_eq!(said(CallClass::Call, Some(200), true, true), "answered");
+        assert_eq!(said(CallClass::Registration, None, false, true), "no final answer logged");
+    }
 
     #[test]
     fn numbers_are_grouped_and_counted() {

@@ -1,5 +1,6 @@
 //! A router over a store in a directory of its own, and answers taken apart.
 
+use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use axum::Router;
@@ -87,11 +88,13 @@ pub fn attributes(html: &Html, selector: &str, name: &str) -> Vec<String> {
     html.select(&selector).filter_map(|element| element.value().attr(name)).map(str::to_owned).collect()
 }
 
-/// Nothing inline: no style, no script text, no handler, no `javascript:` in any link.
+/// Nothing inline: no style, no script text, no handler, no `javascript:` in any link; and each id once.
 pub fn assert_nothing_inline(html: &Html, at: &str) {
     static ALL: LazyLock<Selector> = LazyLock::new(|| Selector::parse("*").unwrap());
+    let mut ids = HashSet::new();
     for element in html.select(&ALL) {
         let value = element.value();
+        assert!(value.attr("id").is_none_or(|id| ids.insert(id)), "{at}: twice the id {:?}", value.attr("id"));
         for (name, text) in value.attrs() {
             assert!(name != "style" && !name.starts_with("on"), "{at}: {name} on <{}>", value.name());
             assert!(!name.starts_with("hx-on"), "{at}: {name}");

@@ -23,13 +23,13 @@ pub fn apart(row: &Row, flow: &Flow, messages: &[Message]) -> i64 {
     times().max().unwrap_or(0).saturating_sub(times().min().unwrap_or(0))
 }
 
-/// `again at +0.5 s`, `×2 at +0.5, +1.5 s`, `×10 over 31.5 s`
+/// `again at +0.5 s`, `again at +0.5, +1.5 s`, `sent 11 times over 31.5 s`
 pub fn sent_again(since: &[i64]) -> String {
     match since {
         [once] if *once >= SECOND / 10 => format!("again at +{} s", seconds(*once)),
         [once] => format!("again at +{}", duration(*once)),
-        [one, two] if *one >= SECOND / 10 => format!("×2 at +{}, +{} s", seconds(*one), seconds(*two)),
-        many => format!("×{} over {}", many.len(), duration(many.last().copied().unwrap_or(0))),
+        [one, two] if *one >= SECOND / 10 => format!("again at +{}, +{} s", seconds(*one), seconds(*two)),
+        many => format!("sent {} times over {}", many.len() + 1, duration(many.last().copied().unwrap_or(0))),
     }
 }
 

@@ -156,11 +156,7 @@ impl Row {
     /// Where arrow and label lie: from the middle of a lane to the middle of another.
     pub fn place(&self) -> String {
         let (low, high) = (self.from.min(self.to), self.from.max(self.to));
-        match (self.is_hook(), self.last_lane) {
-            (false, _) => format!("s{low} e{high}"),
-            (true, false) => format!("s{low} t{low}"),
-            (true, true) => format!("f{low} e{low}"),
-        }
+        format!("s{low} e{high}")
     }
 
     pub fn glyph(&self) -> &'static str {

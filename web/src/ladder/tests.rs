@@ -31,13 +31,13 @@ fn a_forked_call_is_drawn_as_in_the_design() {
                                    │                  │                  ─────────────────────── Fork B1 bob-ios by push, B2 bob-web, B3 bob-desk ───────────────────────
     01.190 +10 ms                  │                  │                 ▲B1─────────────PUSH apns─────────────▶│                  ┊                  │                  │
     01.192 +2 ms                   │                  │                 ●B2────────────────────────────────INVITE sdp───────────────────────────────▶│                  │
-    01.193 +1 ms                   │                  │                 ●B3─────────────────────────────────────────INVITE sdp─────────────────────────────────────────▶│   ← ↻ ×2 at +0.5, +1.5 s
+    01.193 +1 ms                   │                  │                 ●B3─────────────────────────────────────────INVITE sdp─────────────────────────────────────────▶│   ← ↻ again at +0.5, +1.5 s
     01.260 +67 ms                  │                  │                  │◀╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌180 Ringing╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌●B2                 │
     01.262 +2 ms                   │                  │◀╌╌180 Ringing╌╌╌╌●A                 │                  │                  ┊                  │                  │
     01.264 +2 ms                   │◀╌╌180 Ringing╌╌╌╌●A                 │                  │                  │                  ┊                  │                  │   → 162 ms after INVITE
     03.210 +1.95 s!!               │                  │                  │◀╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌180 Ringing╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌●B3
                                    │                  │                  │               ~ 10.8 s without messages ~              ┊                  │                  │
-    14.001 +10.8 s!!!              │                  │                  │◀╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌200 OK · 12.8 s sdp╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌●B2                 │   ← ↻ ×10 over 31.5 s
+    14.001 +10.8 s!!!              │                  │                  │◀╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌200 OK · 12.8 s sdp╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌●B2                 │   ← ↻ sent 11 times over 31.5 s
     14.002 +1 ms                   │                  │                 ●B3───────────────────────────────────────────CANCEL───────────────────────────────────────────▶│
     14.004 +2 ms                   │                  │◀╌╌╌200 OK sdp╌╌╌╌●A                 │                  │                  ┊                  │                  │   → 12.9 s after INVITE
     14.006 +2 ms                   │◀╌╌╌200 OK sdp╌╌╌╌●A                 │                  │                  │                  ┊                  │                  │   → 12.9 s after INVITE
@@ -168,7 +168,7 @@ fn a_message_to_itself_is_a_hook() {
     s.row(1, "A proxy-1 > proxy-1 INVITE");
     let ladder = layout(&s.flow, &s.messages, &[], &View::default());
     let classes: Vec<String> = ladder.rows().map(|row| format!("{} · {}", row.classes(), row.place())).collect();
-    assert_eq!(classes, ["m req self leg1 · s0 t0", "m rev req self leg1 · f1 e1"]);
+    assert_eq!(classes, ["m req self leg1 · s0 e0", "m rev req self leg1 · s1 e1"]);
     assert_snapshot!(text::draw(&ladder), @"
                                                                   ‹servers›
                                               sbc-1                                      proxy-1

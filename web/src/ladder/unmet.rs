@@ -206,7 +206,7 @@ impl Unmet {
     pub fn place(&self) -> String {
         match self.lanes {
             Some((from, to)) => format!("s{} e{}", from.min(to), from.max(to)),
-            None => format!("f0 t{}", self.width - 1),
+            None => format!("edges s0 e{}", self.width - 1),
         }
     }
 

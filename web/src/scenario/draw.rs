@@ -181,7 +181,7 @@ fn ladder(asked: &Asked) -> Ladder {
 fn template(asked: &Asked, ladder: Ladder, path: String, detail: Option<Detail>) -> ScenarioPage {
     let Asked { picture, evidence, view, frame, now, .. } = asked;
     let Picture { scenario, messages, flow, .. } = &**picture;
-    let head = headline(scenario, flow, messages, evidence, &asked.judgement);
+    let head = headline(scenario, flow, messages, evidence, &asked.judgement, asked.now);
     ScenarioPage {
         query: link(&View { open: None, tab: Tab::Parsed, page: None, ..view.clone() }),
         live: link(&View { page: (ladder.pages > 1).then_some(ladder.page), ..view.clone() }),
@@ -256,7 +256,7 @@ pub fn table(asked: &Asked) -> Result<String, Error> {
     let Asked { picture, evidence, view, frame, .. } = asked;
     let Picture { scenario, messages, flow, .. } = &**picture;
     let ladder = ladder(asked);
-    let head = headline(scenario, flow, messages, evidence, &asked.judgement);
+    let head = headline(scenario, flow, messages, evidence, &asked.judgement, asked.now);
     let template = TablePage {
         path: subject::path(&scenario.row.subject),
         id: id(&scenario.row.subject),

@@ -61,12 +61,14 @@ pub fn headline(
     messages: &[Message],
     evidence: &Evidence,
     judgement: &Judgement,
+    now: Timestamp,
 ) -> Headline {
     let row = &scenario.row;
-    let head = Head { row, flow, messages, read_to: evidence.read_to() };
+    let came = came(row, flow, now);
+    let head = Head { row, flow, messages, read_to: evidence.read_to(), goes_on: came.goes_on() };
     let caller = flow.course.first().filter(|_| row.class == CallClass::Call);
     Headline {
-        state: crate::words::outcome(&came(row, flow)),
+        state: crate::words::outcome(&came),
         says: caller.map_or_else(|| head.says(), |caller| head.says_of(caller)),
         class: row.class.name(),
         caller: flow.caller.clone().or_else(|| row.caller.clone()),
@@ -93,8 +95,8 @@ fn judged(judgement: &Judgement) -> Option<Fact> {
 }
 
 /// How it came out: as its course says, and without an INVITE as its row does.
-pub fn came(row: &ScenarioRow, flow: &Flow) -> Came {
-    let stored = Came::of(row);
+fn came(row: &ScenarioRow, flow: &Flow, now: Timestamp) -> Came {
+    let stored = Came::at(row, now);
     match flow.course.first().filter(|_| row.class == CallClass::Call) {
         Some(caller) => Came {
             status: caller.result().map(|got| got.status),
@@ -118,6 +120,8 @@ struct Head<'a> {
     flow: &'a Flow,
     messages: &'a [Message],
     read_to: Timestamp,
+    /// What it does now, where its end may just not be there yet.
+    goes_on: Option<&'static str>,
 }
 
 impl Head<'_> {
@@ -183,11 +187,12 @@ impl Head<'_> {
             Trouble::Unanswered { sent } if self.is_invite(problem.row) => Some(sent),
             _ => None,
         });
-        match (sent, caller.last().and_then(|last| last.rang)) {
-            (Some(1), _) => "not answered by anybody".into(),
-            (Some(sent), _) => format!("not answered by anybody, INVITE sent {sent} times"),
-            (None, Some(_)) => "rang, no final answer logged".into(),
-            (None, None) => "no final answer logged".into(),
+        match (sent, self.goes_on, caller.last().and_then(|last| last.rang)) {
+            (Some(1), ..) => "not answered by anybody".into(),
+            (Some(sent), ..) => format!("not answered by anybody, INVITE sent {sent} times"),
+            (None, Some(does), _) => does.into(),
+            (None, None, Some(_)) => "rang, no final answer logged".into(),
+            (None, None, None) => "no final answer logged".into(),
         }
     }
 
@@ -273,11 +278,15 @@ impl Head<'_> {
             let got = caller.result();
             let answered = got.filter(|got| got.status < 300);
             let inferred = got.filter(|got| got.inferred);
-            let says = "No hop of the caller shows a final answer: this is what a proxy would choose of the branches";
+            let says = "This is the answer that a proxy would have passed on to the caller, of those that it got from the phones";
             let by = caller.winner.as_ref().filter(|_| answered.is_some());
             add("Answered by", by.and_then(|winner| self.winner(winner)), "");
             add("Answered after", since(answered.map(|got| got.time)), "");
-            add("Result", inferred.map(|got: &Got| format!("{} inferred from the branches", got.status)), says);
+            add(
+                "Result",
+                inferred.map(|got: &Got| format!("probably {}, no log shows what the caller got", got.status)),
+                says,
+            );
             if let Some((answered, End::Bye { time, by, .. } | End::Transferred { time, by, .. })) = caller.connected {
                 add("Lasted", Some(duration(time.micros_since(answered))), "From the caller's answer to the BYE");
                 let who = self.hung_up(by).unwrap_or_else(|| "not logged".into());

@@ -1,5 +1,6 @@
 //! The parsed view: header fields in groups, with tags, branches and Call-IDs that light up where they occur again.
 
+use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
 use message::kind::Kind;
@@ -76,7 +77,8 @@ pub fn sections(message: &Message, zone: Zone) -> Vec<Section> {
         ahead += usize::from(first);
         called |= is("call-id");
         let href = sought(&header, message, bytes).map_or(String::new(), |text| {
-            if is("via") { search_near(&text, message, zone) } else { search(&text, zone) }
+            let indexed = !["via", "user-agent", "server", "contact"].into_iter().any(is);
+            if indexed { search(&text, zone) } else { search_near(&text, message, zone) }
         });
         let own = faults.iter().filter(|(at, _)| *at == Some(nth));
         let faults = own.map(|(_, fault)| words(fault)).take_while(|says| room.take(MARKUP + says.len())).collect();
@@ -95,7 +97,7 @@ pub fn sections(message: &Message, zone: Zone) -> Vec<Section> {
 fn tags(message: &Message, room: &mut Room) -> Vec<Field> {
     let Some(sip) = &message.facts.sip else { return Vec::new() };
     let tag = |of: &Option<NameAddr>| of.as_ref()?.tag().map(str::to_owned);
-    let fields = [("From tag", tag(&sip.from), Look::Mark(1)), ("To tag", tag(&sip.to), Look::Mark(2))];
+    let fields = [("From tag", tag(&sip.from), Look::Mark(1)), ("To tag", tag(&sip.to), Look::Mark(3))];
     fields.into_iter().filter_map(|(name, text, look)| field(name, &text?, look, room)).collect()
 }
 
@@ -103,40 +105,37 @@ fn tags(message: &Message, room: &mut Room) -> Vec<Field> {
 fn exchange(message: &Message, zone: Zone, room: &mut Room) -> Section {
     let facts = &message.facts;
     let mut fields: Vec<Field> = field("Method", &facts.method, Look::Strong, room).into_iter().collect();
-    let mut add = |name: &str, text: Option<&str>| {
+    let mut add = |name: &str, text: Option<&str>, href: &dyn Fn(&str) -> String| {
         let text = text.filter(|text| !text.is_empty());
-        fields.extend(text.and_then(|text| field(name, text, Look::Plain, room)));
+        fields.extend(text.and_then(|text| Some(Field { href: href(text), ..field(name, text, Look::Plain, room)? })));
     };
-    add("Target", facts.target.as_deref());
-    add("From", Some(&message.source));
-    add("To", Some(&message.destination));
+    let (plain, known) = (|_: &str| String::new(), |text: &str| search(text, zone));
+    let near = |text: &str| search_near(text, message, zone);
+    let host = |text: &str| address(text).map_or(String::new(), near);
+    add("Target", facts.target.as_deref(), &plain);
+    add("From", Some(&message.source), &host);
+    add("To", Some(&message.destination), &host);
     match &facts.result {
         Some(result) => {
             let text = result.status.map_or("no answer".to_owned(), |status| format!("{status} {}", result.reason));
-            add("Result", Some(text.trim()));
+            add("Result", Some(text.trim()), &plain);
         }
         None => {
-            add("Status", facts.status.map(|status| format!("{status} {}", facts.reason)).as_deref().map(str::trim));
+            let text = facts.status.map(|status| format!("{status} {}", facts.reason));
+            add("Status", text.as_deref().map(str::trim), &plain);
         }
     }
     if let Some(push) = &facts.push {
-        add("Provider", push.provider.as_deref());
+        add("Provider", push.provider.as_deref(), &plain);
     }
-    let mut lead = |name: &str, text: Option<&str>| {
-        let text = text.filter(|text| !text.is_empty());
-        let near = matches!(name, "Device" | "Token");
-        let href = |text: &str| if near { search_near(text, message, zone) } else { search(text, zone) };
-        let field = text.and_then(|text| Some((field(name, text, Look::Plain, room)?, href(text))));
-        fields.extend(field.map(|(field, href)| Field { href, ..field }));
-    };
-    lead("Call-ID", facts.call_id.as_deref());
+    add("Call-ID", facts.call_id.as_deref(), &known);
     if let Some(push) = &facts.push {
-        lead("User", push.user.as_deref());
-        lead("Device", push.device.as_deref());
-        lead("Token", push.token.as_deref());
+        add("User", push.user.as_deref(), &known);
+        add("Device", push.device.as_deref(), &near);
+        add("Token", push.token.as_deref(), &near);
     }
     for key in &facts.keys {
-        lead(&key.space, Some(&key.value));
+        add(&key.space, Some(&key.value), &known);
     }
     Section { title: if message.kind == Kind::Push { "Push" } else { "Exchange" }, fields }
 }
@@ -153,7 +152,7 @@ fn field(name: &str, text: &str, look: Look, room: &mut Room) -> Option<Field> {
     Some(Field { name: name.to_owned(), value, href: String::new(), faults: Vec::new() })
 }
 
-/// What of a header field people look for: a Call-ID, the user of an address, a branch.
+/// What of a header field people look for: a Call-ID, the user of an address, a branch, a program, an IP address.
 fn sought(header: &Header, message: &Message, bytes: &[u8]) -> Option<String> {
     let sip = message.facts.sip.as_ref()?;
     let value = || String::from_utf8_lossy(&bytes[header.value.clone()]).into_owned();
@@ -161,6 +160,8 @@ fn sought(header: &Header, message: &Message, bytes: &[u8]) -> Option<String> {
     match header.name.to_ascii_lowercase().as_str() {
         "call-id" => Some(value()).filter(|id| !id.is_empty()),
         "via" => branch(&value()),
+        "user-agent" | "server" => Some(value()).filter(|agent| !agent.is_empty()),
+        "contact" => address(&value()).map(str::to_owned),
         "from" => user(sip.from.as_ref()?),
         "to" => user(sip.to.as_ref()?),
         "refer-to" => user(sip.refer_to.as_ref()?),
@@ -171,6 +172,16 @@ fn sought(header: &Header, message: &Message, bytes: &[u8]) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The IP address of the first URI, with its port.
+fn address(value: &str) -> Option<&str> {
+    let uri = value.split_once('<').map_or(value, |(_, rest)| rest);
+    let (_, rest) = uri.split_once(':')?;
+    let rest = rest.trim_start_matches('/').split(['>', ';', ',', '?', '/']).next()?;
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host).trim();
+    let is_ip = host.parse::<SocketAddr>().is_ok() || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    is_ip.then_some(host)
 }
 
 fn branch(via: &str) -> Option<String> {
@@ -206,14 +217,14 @@ fn lit(message: &Message, bytes: &[u8], headers: &[Header]) -> Vec<Lit> {
         }
     };
     add(sip.from.as_ref().and_then(|from| from.tag()), 1, b"tag=");
-    add(sip.to.as_ref().and_then(|to| to.tag()), 2, b"tag=");
+    add(sip.to.as_ref().and_then(|to| to.tag()), 3, b"tag=");
     for (at, via) in sip.vias.iter().take(6).enumerate() {
-        add(Some(&via.branch), 3 + at % 2, b"branch=");
+        add(Some(&via.branch), 4 + at % 2, b"branch=");
     }
     if let Some(call_id) = message.facts.call_id.as_deref().filter(|id| id.len() >= 4) {
         let within = |header: &&Header| find(&bytes[header.value.clone()], call_id.as_bytes(), 0).is_some();
         if headers.iter().filter(within).count() > 1 {
-            lit.push(Lit { text: call_id.as_bytes().to_vec(), colour: 5, behind: None });
+            lit.push(Lit { text: call_id.as_bytes().to_vec(), colour: 6, behind: None });
         }
     }
     lit
@@ -310,4 +321,23 @@ fn cut(bytes: &[u8]) -> &[u8] {
 
 fn ends_with(value: &[u8], end: &[u8]) -> bool {
     value.len() >= end.len() && value[value.len() - end.len()..].eq_ignore_ascii_case(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ip_address_is_looked_for_wherever_it_stands() {
+        for (value, found) in [
+            ("\"bob\" <sip:bob@192.0.2.5:5060;transport=tcp>;expires=60", Some("192.0.2.5:5060")),
+            ("sip:192.0.2.7", Some("192.0.2.7")),
+            ("<sip:bob@[2001:db8::5]:5060>", Some("[2001:db8::5]:5060")),
+            ("https://192.0.2.9:8443/v1/route?callId=1", Some("192.0.2.9:8443")),
+            ("https://push.example.com/3/device", None),
+            ("*", None),
+        ] {
+            assert_eq!(address(value), found, "{value}");
+        }
+    }
 }

@@ -202,6 +202,20 @@ fn a_call_joined_by_a_key_says_which_and_links_to_the_message_that_bore_it() {
 }
 
 #[test]
+fn a_call_that_rings_is_ringing_and_an_hour_later_has_no_final_answer() {
+    let mut s = forked_call();
+    s.flow.course.callers[0].tries[0].result = None;
+    let mut asked = asked(&s, "");
+    let head = |asked: &Asked| {
+        let page = Html::parse_document(&draw::page(asked).unwrap());
+        [texts(&page, ".crumb .chip")[0].clone(), texts(&page, "h1")[0].clone()]
+    };
+    assert_eq!(head(&asked), ["ringing", "alice to bob: ringing"]);
+    asked.now = Timestamp(asked.now.0 + 3_600_000_000);
+    assert_eq!(head(&asked), ["rang, no final answer logged", "alice to bob: rang, no final answer logged"]);
+}
+
+#[test]
 fn a_diverted_call_is_a_chain_and_attempts_stand_one_below_the_other() {
     use message::flow::{Got, Try};
     let mut s = forked_call();
@@ -280,7 +294,7 @@ fn every_branch_has_a_line_with_its_device() {
 fn a_row_reads_aloud_in_the_order_of_its_markup() {
     let rows = texts(&page(&forked_call(), ""), "ol > li[id^=m] > a");
     assert_eq!(rows.len(), 24);
-    assert_eq!(rows[6], "12:00:01.193 +1 msproxy-1 to bob-deskSIP, leg B3INVITE sdp×2 at +0.5, +1.5 s");
+    assert_eq!(rows[6], "12:00:01.193 +1 msproxy-1 to bob-deskSIP, leg B3INVITE sdpagain at +0.5, +1.5 s");
 }
 
 #[test]
@@ -372,7 +386,7 @@ fn parsed_fields_stand_in_groups_and_tags_light_up() {
     let page = page(&s, &format!("m={}", id_of(&s, 0)));
     assert_eq!(texts(&page, ".pane h4"), ["Dialog", "Identity", "Routing", "Rest"]);
     assert_eq!(texts(&page, ".pane dt").join(" "), "Call-ID CSeq From tag From To Via Content-Length");
-    assert_eq!(texts(&page, ".pane mark.k1"), ["7c1e55", "7c1e55"]);
+    assert_eq!(texts(&page, ".pane mark.leg1"), ["7c1e55", "7c1e55"]);
     assert_eq!(texts(&page, ".pane dd b"), ["314 INVITE", "alice", "bob"]);
 }
 
@@ -510,7 +524,7 @@ fn a_table_has_every_word_of_the_picture_and_keeps_the_view() {
     let cut = Picture { whole: false, ..picture(&s) };
     let cut = Asked { picture: Arc::new(cut), ..asked(&s, "") };
     let cut = Html::parse_document(&draw::table(&cut).unwrap());
-    assert!(texts(&cut, ".notice")[0].starts_with("This picture holds the first "));
+    assert!(texts(&cut, ".notice:not([hidden])")[0].starts_with("This picture holds the first "));
 }
 
 #[test]
@@ -535,7 +549,7 @@ fn every_page_of_many_rows_leads_to_the_next() {
 #[test]
 fn an_address_that_is_not_understood_says_so() {
     let s = forked_call();
-    let said = |query: &str| texts(&page(&s, query), ".notice");
+    let said = |query: &str| texts(&page(&s, query), ".notice:not([hidden])");
     assert_eq!(said("tab=raw&find=bob"), [""; 0]);
     let id = "0000000000000001-9999999";
     assert_eq!(

@@ -18,7 +18,7 @@ pub struct Piece {
 pub enum Look {
     Plain,
     Strong,
-    /// Lights up with its other places; the number of its colour.
+    /// Lights up with its other places; the number of its colour, which is that of a leg.
     Mark(usize),
     /// It is what the reader looks for.
     Found,

@@ -63,8 +63,8 @@ pub struct Judged {
 
 impl Row {
     /// A list, in the order given: that of time, or another.
-    pub fn list(scenarios: &[ScenarioRow], order: Order, frame: &Frame) -> Vec<Self> {
-        let mut rows: Vec<Self> = scenarios.iter().map(|row| Self::new(row, frame)).collect();
+    pub fn list(scenarios: &[ScenarioRow], order: Order, frame: &Frame, now: Timestamp) -> Vec<Self> {
+        let mut rows: Vec<Self> = scenarios.iter().map(|row| Self::new(row, frame, now)).collect();
         let mut date = String::new();
         for row in &mut rows {
             row.dated = order != Order::Start;
@@ -74,7 +74,7 @@ impl Row {
         rows
     }
 
-    fn new(row: &ScenarioRow, frame: &Frame) -> Self {
+    fn new(row: &ScenarioRow, frame: &Frame, now: Timestamp) -> Self {
         let zone = frame.zone;
         let answered_by = row.answered_by.clone().filter(|by| Some(by) != row.callee.as_ref());
         Self {
@@ -94,7 +94,7 @@ impl Row {
             method: method(row),
             provisional: row.provisional,
             status: row.status,
-            outcome: words::outcome(&words::Came::of(row)),
+            outcome: words::outcome(&words::Came::at(row, now)),
             remark: remark(row),
             lasted: lasted(row),
             judged: judged(row),
