@@ -110,7 +110,13 @@ fn stored(records: i64, scenarios: i64) -> String {
                 see docs/log-format.md"
             .to_owned();
     }
-    format!("stored: {} of {}", counted(records, "message"), counted(scenarios, "scenario"))
+    let messages = counted(records, "message");
+    // They are joined a moment after they are stored.
+    if scenarios == 0 {
+        format!("stored: {messages}")
+    } else {
+        format!("stored: {messages} of {}", counted(scenarios, "scenario"))
+    }
 }
 
 #[cfg(test)]
@@ -120,6 +126,7 @@ mod tests {
     #[test]
     fn who_has_no_record_in_its_log_is_told_what_one_is() {
         assert_eq!(stored(1234, 1), "stored: 1,234 messages of 1 scenario");
+        assert_eq!(stored(18, 0), "stored: 18 messages");
         assert!(stored(0, 0).contains("[timestamp][method][source url][destination url]"));
     }
 }
