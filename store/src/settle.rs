@@ -5,6 +5,7 @@
 
 mod again;
 mod read;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,8 +21,8 @@ use sqlx::QueryBuilder;
 use crate::backend::{with_pool, with_transaction};
 use crate::statement::{self, push_list};
 use crate::text::big;
-use crate::verdict::{self, Judged};
-use crate::{Error, Store, append};
+use crate::verdict::Judged;
+use crate::{Error, Store};
 
 /// Messages that are read for one round of settling, unless one call alone has more.
 pub(crate) const READ: i64 = 20_000;
@@ -165,60 +166,6 @@ impl Store {
         release(&mut tx, owner, &left).await?;
         tx.commit().await?;
         Ok(due)
-    }
-
-    /// Keeps what was worked out, of those that are still as they were. Gives their number.
-    pub async fn settle(&self, owner: &str, settled: &[Settled], now: Timestamp) -> Result<u64, Error> {
-        let mut tx = self.backend.begin().await?;
-        let mut kept = 0;
-        let mut sorted: Vec<&Settled> = settled.iter().collect();
-        sorted.sort_by_key(|settled| settled.due.id.0);
-        let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        let mut judged: Vec<(ScenarioId, &Judged)> = Vec::new();
-        for settled in sorted {
-            let Settled { due, gist, problems, next, rest_until, .. } = settled;
-            let written = with_transaction!(&mut tx, db => {
-                let mut q = QueryBuilder::<Db>::new("update scenario set settled = version, lease_until = 0, due = ");
-                q.push_bind(next.map(|at| at.0.max(rest_until.0))).push(", rest_until = ").push_bind(rest_until.0);
-                if !due.class.is_daily() {
-                    q.push(", problems = ").push_bind(number(*problems));
-                }
-                if let Some(gist) = gist {
-                    q.push(", status = ").push_bind(gist.status.and_then(|status| i16::try_from(status).ok()));
-                    q.push(", begun = ").push_bind(gist.begun.map(|at| at.0));
-                    q.push(", rang = ").push_bind(gist.rang.map(|at| at.0));
-                    q.push(", answered = ").push_bind(gist.answered.map(|at| at.0));
-                    q.push(", ending = ").push_bind(gist.ended.map(|at| at.0));
-                    q.push(", talked = ").push_bind(gist.talked);
-                    q.push(", answered_by = ").push_bind(gist.answered_by.as_deref().map(append::searched));
-                    q.push(", legs = ").push_bind(number(gist.legs));
-                    q.push(", devices = ").push_bind(number(gist.devices));
-                }
-                q.push(" where id = ").push_bind(due.id.0).push(" and version = ").push_bind(due.version);
-                q.push(" and merged_into is null and lease_owner = ").push_bind(owner);
-                q.build().execute(&mut *db).await?.rows_affected()
-            });
-            kept += written;
-            judged.extend(settled.judged.as_ref().filter(|_| written > 0).map(|judged| (due.id, judged)));
-            if written == 0 {
-                // It changed meanwhile, and is due again once it may be.
-                with_transaction!(&mut tx, db => {
-                    sqlx::query(
-                        "update scenario set lease_until = 0, rest_until = $1,
-                             due = case when due < $1 then $1 else due end
-                         where id = $2 and lease_owner = $3 and lease_until > 0",
-                    )
-                    .bind(rest_until.0)
-                    .bind(due.id.0)
-                    .bind(owner)
-                    .execute(&mut *db)
-                    .await?;
-                });
-            }
-        }
-        verdict::write(&mut tx, &judged, now).await?;
-        tx.commit().await?;
-        Ok(kept)
     }
 
     /// By agent and source: the event time to which its log is read, as its agent last said.

@@ -91,30 +91,65 @@ struct Before {
     counts: BTreeMap<Counted, i64>,
 }
 
+/// What the row of a scenario says of that.
+#[derive(Clone, Debug, Default, sqlx::FromRow)]
+pub(crate) struct Standing {
+    pub outcome: Option<i16>,
+    pub failure: Option<String>,
+    pub rule: Option<String>,
+    pub judged: Option<Vec<u8>>,
+    pub judged_from: Option<i64>,
+}
+
+/// Its columns.
+pub(crate) const STANDING: &str = "outcome, failure, rule, judged, judged_from";
+
+impl Before {
+    fn of(standing: &Standing) -> Self {
+        let Standing { outcome, failure, rule, judged, .. } = standing;
+        let counts = judged.as_ref().map(|kept| blob::read::<Kept>(kept, "what was counted of a scenario")).transpose();
+        let counts = counts.unwrap_or_else(|error| {
+            tracing::warn!(%error, "it is counted anew");
+            None
+        });
+        let worst = outcome.and_then(Outcome::from_code).zip(rule.clone());
+        let worst = worst.map(|(outcome, rule)| (outcome, failure.clone(), rule));
+        Self { worst, counts: counts.map(kept).unwrap_or_default() }
+    }
+
+    fn write_to(&self, standing: &mut Standing) {
+        let (outcome, failure, rule) = match &self.worst {
+            Some((outcome, failure, rule)) => (Some(outcome.code()), failure.clone(), Some(rule.clone())),
+            None => (None, None, None),
+        };
+        (standing.outcome, standing.failure, standing.rule) = (outcome, failure, rule);
+        standing.judged = Some(blob::write_bare(&keep(&self.counts)));
+    }
+}
+
 #[derive(sqlx::FromRow)]
 struct BeforeRow {
     id: i64,
-    outcome: Option<i16>,
-    failure: Option<String>,
-    rule: Option<String>,
-    judged: Option<Vec<u8>>,
+    #[sqlx(flatten)]
+    standing: Standing,
 }
 
 /// How often a rule came to what.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Counts(pub BTreeMap<Outcome, i64>);
 
-/// Writes what rules say of these scenarios, in the transaction that settles them.
+/// Writes what rules say of these scenarios, in the transaction that settles them. What their own rows are to say of it is
+/// put into `standing`, which holds all of them as they are.
 pub(crate) async fn write<'j>(
     tx: &mut Transaction,
     judged: &[(ScenarioId, &'j Judged)],
+    standing: &mut BTreeMap<i64, Standing>,
     now: Timestamp,
 ) -> Result<(), Error> {
     if judged.is_empty() {
         return Ok(());
     }
-    let ids: Vec<i64> = judged.iter().map(|(id, _)| id.0).collect();
-    let before = before(tx, &ids).await?;
+    let before: BTreeMap<i64, Before> = standing.iter().map(|(id, standing)| (*id, Before::of(standing))).collect();
     let outcome = |id: i64| before.get(&id)?.worst.as_ref().map(|worst| worst.0);
     let had_rows = |id: &i64| outcome(*id).is_some_and(is_kept);
     let whole = judged.iter().filter(|(_, judged)| judged.window.is_none()).map(|(id, _)| id.0);
@@ -127,44 +162,25 @@ pub(crate) async fn write<'j>(
     insert(tx, judged).await?;
     let mut changes: BTreeMap<Counted, i64> = BTreeMap::new();
     for (id, judged) in judged {
-        let earlier = before.get(&id.0).cloned().unwrap_or_default();
+        let (Some(earlier), Some(standing)) = (before.get(&id.0), standing.get_mut(&id.0)) else { continue };
         let mut after = Before { worst: judged.worst.clone(), counts: judged.counts.clone() };
         if let Some(window) = judged.window {
             let minute = window.from.0.div_euclid(MINUTE);
             let stay = earlier.counts.iter().filter(|((_, at, _), _)| *at < minute);
             after.counts.extend(stay.map(|(key, n)| (key.clone(), *n)));
             after.worst = worst_of_day(tx, id.0, window, &after).await?;
-            with_transaction!(&mut *tx, db => {
-                sqlx::query("update scenario set judged_from = $1 where id = $2")
-                    .bind(window.next.0)
-                    .bind(id.0)
-                    .execute(&mut *db)
-                    .await?;
-            });
+            standing.judged_from = Some(window.next.0);
         }
-        if after == earlier {
+        if after == *earlier {
             continue;
         }
-        for (key, n) in earlier.counts {
-            *changes.entry(key).or_default() -= n;
+        for (key, n) in &earlier.counts {
+            *changes.entry(key.clone()).or_default() -= n;
         }
         for (key, n) in &after.counts {
             *changes.entry(key.clone()).or_default() += n;
         }
-        let (outcome, failure, rule) = match &after.worst {
-            Some((outcome, failure, rule)) => (Some(outcome.code()), failure.as_deref(), Some(rule.as_str())),
-            None => (None, None, None),
-        };
-        with_transaction!(&mut *tx, db => {
-            sqlx::query("update scenario set outcome = $1, failure = $2, rule = $3, judged = $4 where id = $5")
-                .bind(outcome)
-                .bind(failure)
-                .bind(rule)
-                .bind(blob::write_bare(&keep(&after.counts)))
-                .bind(id.0)
-                .execute(&mut *db)
-                .await?;
-        });
+        after.write_to(standing);
     }
     count(tx, changes).await?;
     // What was reported may stand though it was undecided meanwhile.
@@ -182,20 +198,12 @@ async fn before(tx: &mut Transaction, of: &[i64]) -> Result<BTreeMap<i64, Before
     let mut before = BTreeMap::new();
     for list in statement::lists(of) {
         let rows: Vec<BeforeRow> = with_transaction!(&mut *tx, db => {
-            let mut q = QueryBuilder::<Db>::new("select id, outcome, failure, rule, judged from scenario where id in ");
+            let mut q = QueryBuilder::<Db>::new("select id, ");
+            q.push(STANDING).push(" from scenario where id in ");
             push_list!(q, list);
             q.build_query_as().fetch_all(&mut *db).await?
         });
-        for row in rows {
-            let counts = row.judged.map(|kept| blob::read::<Kept>(&kept, "what was counted of a scenario")).transpose();
-            let counts = counts.unwrap_or_else(|error| {
-                tracing::warn!(%error, "it is counted anew");
-                None
-            });
-            let worst = row.outcome.and_then(Outcome::from_code).zip(row.rule);
-            let worst = worst.map(|(outcome, rule)| (outcome, row.failure, rule));
-            before.insert(row.id, Before { worst, counts: counts.map(kept).unwrap_or_default() });
-        }
+        before.extend(rows.into_iter().map(|row| (row.id, Before::of(&row.standing))));
     }
     Ok(before)
 }

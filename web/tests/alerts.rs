@@ -2,6 +2,7 @@
 
 use axum::http::{Request, StatusCode};
 use record::time::{HOUR, MINUTE, Timestamp};
+use scraper::Html;
 use store::outgoing::{MailState, Sender, Tried};
 
 use crate::fixture::call;
@@ -205,11 +206,11 @@ async fn home_alerts_and_readyz_say_that_mails_do_not_go_since_when_and_why() {
         assert!(site.store.tried(&mail, by, &tried, now()).await.unwrap());
     };
     tried(MailState::Queued, Vec::new(), Some((Timestamp(now().0 + HOUR), HOUR))).await;
-    let said = |page: &str| texts(page, "section[role='alert'] .fault");
+    let said = |page: &Html| texts(page, "section[role='alert'] .fault");
     for path in ["/", "/alerts"] {
         let page = site.page(path).await;
         assert_nothing_inline(&page, path);
-        let [held] = &said(&page)[..] else { panic!("{path}: {page}") };
+        let [held] = &said(&page)[..] else { panic!("{path}") };
         assert!(held.starts_with("No mail is sent since 20"), "{held}");
         assert!(
             held.contains(": smtp.example.com refuses user and password (535 <b>5.7.8</b>); it is tried again at 20")

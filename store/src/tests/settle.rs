@@ -155,6 +155,46 @@ store_test! {
         assert_eq!(store.due("one", later(1), LEASE, 10).await.unwrap(), [of(id, 2, false)]);
     }
 
+    async fn each_of_a_round_is_written_as_it_was_worked_out(store) {
+        let mut file = File::new(1);
+        for (call, from) in [("a", "ann"), ("b", "ben"), ("c", "cem"), ("d", "dan")] {
+            file.log(&store, [says(call, 0, "INVITE").people(from, "bob")]).await;
+        }
+        file.log(&store, [Says { class: CallClass::Registration, ..says("r", 0, "REGISTER") }]).await;
+        correlate(&store, 100).await;
+        let all = store.due("one", later(0), LEASE, 10).await.unwrap();
+        file.log(&store, [says("d", 1, "BYE")]).await;
+        correlate(&store, 100).await;
+        let worst = |rule: &str| (Outcome::Failed, Some("no-ack".to_owned()), rule.to_owned());
+        let judged = |rule: &str| Some(Judged { worst: Some(worst(rule)), ..Judged::default() });
+        let settle = |first: &str| {
+            let mut round: Vec<Settled> = all.iter().map(|due| settled(*due)).collect();
+            round[0].judged = judged(first);
+            (round[1].gist, round[1].judged, round[1].problems) = (None, judged("rule-b"), 7);
+            round[2].gist = Some(Gist { status: Some(486), answered_by: None, ..gist() });
+            round[2].rest_until = later(50);
+            round.reverse();
+            round
+        };
+        assert_eq!(store.settle("one", &settle("rule-a"), NOON).await.unwrap(), 4, "one call changed meanwhile");
+        let rows = store.search(&Filter::default(), None, 10).await.unwrap().rows;
+        let of = |id: ScenarioId| {
+            let row = rows.iter().find(|row| row.subject.scenario() == Some(id)).unwrap();
+            (row.status, row.problems, row.rule.as_deref().unwrap_or("-").to_owned(), row.answered_by.clone())
+        };
+        let carol = Some("carol".to_owned());
+        assert_eq!(of(all[0].id), (Some(500), Some(2), "rule-a".into(), carol));
+        assert_eq!(of(all[1].id), (None, Some(7), "rule-b".into(), None));
+        assert_eq!(of(all[2].id), (Some(486), Some(2), "-".into(), None));
+        assert_eq!(of(all[3].id), (None, None, "-".into(), None));
+        let again: Vec<_> = store.due("one", later(1), LEASE, 10).await.unwrap().iter().map(|due| due.id).collect();
+        assert_eq!(again, [all[3].id], "and is taken at once");
+        // What rules say of others stays as it is.
+        let round: Vec<Settled> = all[..3].iter().map(|due| settled(*due)).collect();
+        assert_eq!(store.settle("one", &round, NOON).await.unwrap(), 3);
+        assert_eq!(store.worst(all[1].id).await.unwrap(), Some(worst("rule-b")));
+    }
+
     async fn what_was_settled_stands_until_what_came_later_is(store) {
         let (mut file, _) = call(&store, Vec::new()).await;
         let due = store.due("one", later(0), LEASE, 10).await.unwrap();
