@@ -210,7 +210,8 @@ async fn home_alerts_and_readyz_say_that_mails_do_not_go_since_when_and_why() {
     for path in ["/", "/alerts"] {
         let page = site.page(path).await;
         assert_nothing_inline(&page, path);
-        let [held] = &said(&page)[..] else { panic!("{path}") };
+        let all = said(&page);
+        let [held] = &all[..] else { panic!("{path}: {all:?}") };
         assert!(held.starts_with("No mail is sent since 20"), "{held}");
         assert!(
             held.contains(": smtp.example.com refuses user and password (535 <b>5.7.8</b>); it is tried again at 20")
