@@ -255,9 +255,32 @@ fn what_did_not_fail_after_all_is_not_called_late() {
     let group = Group { state: State::Update, new: vec![], resolved: vec![], gone: vec![gone], ..group() };
     let mail = render(&notice(group.clone()));
     assert!(!mail.text.contains("LATE") && !mail.html.contains("LATE"), "{}", mail.text);
-    insta::assert_snapshot!(mail.text.lines().take(20).collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(mail.text.lines().take(20).collect::<Vec<_>>().join("\n"), @"
+    1 scenario did not end as expected: 1 continuing. 1 of those mailed before did
+    not fail after all.
+
+    Rule    push-wakes-device (critical, version 3f9c2a): A push wakes the mobile:
+            it registers, gets the INVITE and rings
+    Failed  step wake: no REGISTER from device within 10 s of PUSH
+    When    2026-09-14 12:05:00-12:10:00 UTC (14:05-14:10 Europe/Berlin)
+    Share   7 of 412 (1.7 %), 6 people; the same hour a week ago 0.2 %
+    Common  push_provider=apns 7/7, app_version=7.4.1 6/7, from_host=proxy-1 7/7
+
+    CONTINUING
+      1  018f3c22  11:58:20Z  ...482 -> ...119
+         B1 iPhone15 7.4.1: PUSH 200 after 0.19 s, nothing until 12:05:11Z
+         https://siptrail.example.com/s/018f3c22#push-wakes-device.wake.B1
+
+    RESOLVED
+      2  018f3c7a  12:05:01Z  ...482 -> ...119
+         B1 iPhone15 7.4.1: did not fail, as is known now
+         https://siptrail.example.com/s/018f3c7a#push-wakes-device.wake.B1
+    ");
     let over = render(&notice(Group { state: State::Resolved, continuing: vec![], ..group }));
-    insta::assert_snapshot!(over.text.lines().take(3).collect::<Vec<_>>().join("\n"), @"");
+    insta::assert_snapshot!(over.text.lines().take(3).collect::<Vec<_>>().join("\n"), @"
+    Over: nothing has failed like this since 2026-09-14 12:10:00 UTC. 1 of those
+    mailed before did not fail after all.
+    ");
 }
 
 #[test]
