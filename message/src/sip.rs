@@ -30,7 +30,7 @@ pub(crate) use address::{elements, name_addr};
 pub(crate) use fault::Faults;
 pub(crate) use host::{is_number, split as split_host};
 pub(crate) use params::parameter;
-pub(crate) use reason::answered_elsewhere;
+pub(crate) use reason::{answered_elsewhere, causes};
 pub(crate) use sdp::sdp_of;
 
 /// A parsed URI: sip, sips, tel, http, … Text is percent-encoded as received.

@@ -5,6 +5,7 @@ use super::known::{Earliest, Known};
 use super::winner::{AT_ONCE, of_other_call};
 use super::{Caller, Ground, Try, problem};
 use crate::legs::{Leg, Outcome, Response};
+use crate::sip::causes;
 use record::time::Timestamp;
 
 /// A device that rings this long after it was cancelled, or after an answer, has not heard of it.
@@ -55,6 +56,10 @@ struct Seen<'a> {
     last: Option<Response<'a>>,
     rang: bool,
     last_rang: Option<Timestamp>,
+    /// When it was asked.
+    begun: Option<Timestamp>,
+    /// Its early dialogs were said to be over (RFC 6228): when, and as what if that was said.
+    over: Option<(Timestamp, Option<u16>)>,
     heard: bool,
     cancelled: Option<Timestamp>,
     elsewhere: bool,
@@ -78,15 +83,21 @@ fn of_device(
     // Whoever calls again has ended what was before.
     let is_last = caller.last().is_some_and(|last| last.attempts == tried.attempts);
     let call_over = tried.result.is_some() || !is_last;
-    match seen.last {
-        Some(last) if last.status < 300 => return answered(ground, dialogs, (caller, tried), legs, leg, last),
-        Some(last) if last.status == 487 => return released(tried, others, leg, &seen, last.time),
-        Some(last) if last.status == 408 => return Outcome::Unreachable,
-        Some(last) if last.status < 400 => return Outcome::Redirected(last.status),
-        Some(last) => return Outcome::Refused(last.status),
+    if let Some(last) = seen.last.filter(|last| last.status < 300) {
+        return answered(ground, dialogs, (caller, tried), legs, leg, last);
+    }
+    let said = seen.over.and_then(|(at, status)| Some((status?, at)));
+    match seen.last.map(|last| (last.status, last.time)).or(said) {
+        Some((487, at)) => return released(tried, others, leg, &seen, at),
+        Some((408, _)) => return Outcome::Unreachable,
+        Some((status @ ..400, _)) => return Outcome::Redirected(status),
+        Some((status, _)) => return Outcome::Refused(status),
+        None if seen.over.is_some() => return Outcome::RangEndNotLogged,
         None => {}
     }
-    let somebody = tried.result.as_ref().filter(|got| got.status < 300).map(|got| got.time);
+    // Who is asked after an answer rings for something else.
+    let of_caller = tried.result.as_ref().filter(|got| got.status < 300).map(|got| got.time);
+    let somebody = of_caller.into_iter().chain(others.answered.of_others(leg)).filter(|at| seen.begun <= Some(*at));
     let asked_to_stop = seen.cancelled.into_iter().chain(somebody).min();
     let still = asked_to_stop.zip(seen.last_rang).is_some_and(|(stop, rang)| rang.micros_since(stop) > STILL);
     if still {
@@ -107,7 +118,7 @@ fn of_device(
 fn seen<'a>(ground: &Ground<'_, 'a>, leg: usize) -> Seen<'a> {
     let branched = &ground.branching.legs[leg];
     let (provisional, _) = ground.heard.of_leg(ground.branching, leg);
-    let ringing = provisional.clone().filter(|response| response.status > 100);
+    let ringing = provisional.clone().filter(|response| rings(response.status));
     // Who is asked anew rings for that, whatever became of the INVITE before.
     let way = ground.heard.last_way(ground.tree, ground.branching, leg, &branched.last);
     let (rings_last, _) = ground.heard.of_attempts(branched, &way);
@@ -115,12 +126,32 @@ fn seen<'a>(ground: &Ground<'_, 'a>, leg: usize) -> Seen<'a> {
     Seen {
         last: ground.heard.last(ground.tree, ground.branching, leg),
         rang: ringing.clone().next().is_some(),
-        last_rang: rings_last.filter(|response| response.status > 100).map(|response| response.time).max(),
+        last_rang: rings_last.filter(|response| rings(response.status)).map(|response| response.time).max(),
+        begun: way.iter().filter_map(|attempt| ground.heard.since(ground.tree, *attempt)).min(),
+        over: over(ground, provisional.clone()),
         heard: provisional.clone().next().is_some(),
         cancelled: cancels().map(|cancel| cancel.time).min(),
         elsewhere: cancels().any(|cancel| cancel.elsewhere),
         cancel_answered: cancels().any(|cancel| cancel.answered),
     }
+}
+
+/// A 199 for each early dialog that rang, and no ring after it.
+fn over<'r, 'a: 'r>(
+    ground: &Ground,
+    provisional: impl Iterator<Item = &'r Response<'a>> + Clone,
+) -> Option<(Timestamp, Option<u16>)> {
+    let ends = provisional.clone().filter(|response| response.status == 199);
+    let last = ends.clone().max_by_key(|response| response.time)?;
+    let mut ringing = provisional.filter(|response| rings(response.status));
+    let all = ringing.all(|ring| ends.clone().any(|end| end.tag == ring.tag && end.time >= ring.time));
+    let sip = ground.scene.sip(ground.folds[last.fold].first.message).filter(|_| all)?;
+    let status = sip.reasons.iter().flat_map(|reason| causes(reason)).find(|status| (300..700).contains(status));
+    Some((last.time, status))
+}
+
+fn rings(status: u16) -> bool {
+    matches!(status, 180..=189)
 }
 
 fn answered(

@@ -124,7 +124,7 @@ impl<'a> Dialogs<'a> {
                 dialogs.refers.entry(call_id).or_default().push(index);
             }
             let answers = matches!(scene.invite_status(fold.first), Some(200..=299));
-            let opens = scene.invite_status(fold.first).is_some_and(|status| status > 100 && status < 300);
+            let opens = matches!(scene.invite_status(fold.first), Some(101..=198 | 200..=299));
             let number = match dialogs.find(call, from, to) {
                 Some(dialog) => dialog,
                 // A refusal makes no dialog, and its ACK neither.

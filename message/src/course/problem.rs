@@ -328,7 +328,7 @@ impl<'s> Finder<'_, '_, 's> {
             let status = scene.invite_status(fold.first).filter(|_| self.counts(row));
             match (legs[of[row]].outcome, status) {
                 // The last ring, and the first answer.
-                (Outcome::StillRinging, Some(101..=199)) => drop(shown.insert(of[row], (Trouble::StillRinging, row))),
+                (Outcome::StillRinging, Some(180..=189)) => drop(shown.insert(of[row], (Trouble::StillRinging, row))),
                 (Outcome::AnswerLost, Some(200..=299)) => {
                     shown.entry(of[row]).or_insert((Trouble::AnswerLost, row));
                 }

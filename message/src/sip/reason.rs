@@ -5,15 +5,21 @@ use super::params::parameter;
 
 /// Whether one of the values of a Reason header says `SIP;cause=200`: the call was answered elsewhere.
 pub fn answered_elsewhere(value: &str) -> bool {
-    elements(value).any(|reason| {
+    causes(value).any(|cause| cause == 200)
+}
+
+/// The statuses of SIP that a Reason header names.
+pub fn causes(value: &str) -> impl Iterator<Item = u16> {
+    elements(value).filter_map(|reason| {
         let protocol = reason.split(';').next().unwrap_or("").trim();
-        protocol.eq_ignore_ascii_case("SIP") && parameter(reason, "cause").is_some_and(|cause| cause.trim() == "200")
+        let cause = parameter(reason, "cause").filter(|_| protocol.eq_ignore_ascii_case("SIP"))?;
+        cause.trim().parse().ok()
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::answered_elsewhere;
+    use super::{answered_elsewhere, causes};
 
     #[test]
     fn any_of_several_reasons_may_say_it_and_no_quoted_text_does() {
@@ -27,5 +33,6 @@ mod tests {
         ] {
             assert_eq!(answered_elsewhere(value), expect, "{value}");
         }
+        assert_eq!(causes("Q.850;cause=17, SIP;cause=486, SIP;cause=x, sip;cause=600").collect::<Vec<_>>(), [486, 600]);
     }
 }

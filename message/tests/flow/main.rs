@@ -24,6 +24,7 @@ mod random_call;
 mod recorded;
 mod repeats;
 mod requests;
+mod ringing;
 mod story;
 mod two_models;
 mod unlogged;

@@ -59,6 +59,8 @@ rules! {
     TimeoutIsUnreachable,
     Redirected,
     StillRinging,
+    RingsOnAfterAnyAnswer,
+    AskedAfterAnswer,
     RangEndNotLogged,
     CancelAnsweredOnly,
     CancelUnanswered,

@@ -51,8 +51,15 @@ impl<'a> Model<'a> {
                 _ => format!("refused {status}"),
             };
         }
-        let ringing = || all.iter().filter(|said| said.answers(101..200));
+        let ringing = || all.iter().filter(|said| said.answers(180..190));
         let rang = ringing().flat_map(|said| said.times.iter().copied()).max();
+        let asked = all.iter().filter(|said| said.method == "INVITE").map(|said| said.at()).min();
+        let mut others: Vec<i64> = Vec::new();
+        for (_, other) in self.legs.iter().filter(|(other, _)| *other != name && self.on(Rule::RingsOnAfterAnyAnswer)) {
+            others.extend(self.answer(other).map(Said::at));
+        }
+        let before = |at: &i64| asked.is_some_and(|asked| asked <= *at) || !self.on(Rule::AskedAfterAnswer);
+        let answered_at = answered_at.into_iter().chain(others).filter(before);
         let stop = cancel.map(|cancel| cancel.at()).into_iter().chain(answered_at).min();
         let still = stop.zip(rang).is_some_and(|(stop, rang)| rang - stop > 500);
         if still && self.on(Rule::StillRinging) {

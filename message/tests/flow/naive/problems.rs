@@ -37,7 +37,7 @@ impl Model<'_> {
             let all = self.legs[&name].hops.clone();
             let all: Vec<Said> = all.iter().flat_map(|hop| self.of(*hop)).cloned().collect();
             if outcome == "still ringing" {
-                self.problem("still ringing", all.iter().find(|said| said.answers(101..200)).unwrap());
+                self.problem("still ringing", all.iter().find(|said| said.answers(180..190)).unwrap());
             }
             if outcome == "never got it" && self.on(Rule::AnswerLost) {
                 self.problem("answer lost", all.iter().find(|said| said.answers(200..300)).unwrap());

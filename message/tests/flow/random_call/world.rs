@@ -292,6 +292,7 @@ impl World<'_> {
                 self.branches[device].ended = Some(status);
                 if self.plan.loses_answers && self.decided.is_none() {
                     self.decides(up, 500, "p");
+                    self.rings_on(up);
                     return;
                 }
                 if self.plan.chain != Chain::Queue {
@@ -312,6 +313,17 @@ impl World<'_> {
                     self.stops(up + 1, false);
                 }
                 self.all_over(up + 2);
+            }
+        }
+    }
+
+    /// Nobody tells the others to stop.
+    fn rings_on(&mut self, now: i64) {
+        for device in 0..self.branches.len() {
+            let Branch { hops, ended, .. } = &self.branches[device];
+            let rings = matches!(self.plan.devices[device].says, Says::Rings { then: None, .. });
+            if rings && !hops.is_empty() && ended.is_none() {
+                self.at(now + 4_000, Event::RingsOn(device));
             }
         }
     }
