@@ -37,12 +37,16 @@ use crate::scene::logger::Loggers;
 use crate::tree::Tree;
 use record::time::Timestamp;
 
+/// Callers of one device that are looked at for whom it registered.
+const MOST: usize = 64;
+
 /// Which legs there are, before it is known where their messages are drawn.
 pub(crate) struct Branches<'a> {
     identities: Identities<'a>,
     pushes: Vec<Push>,
     pub branching: Branching,
-    decided: Decided,
+    /// By the leg of a caller.
+    decided: ByNumber<usize, Decided>,
 }
 
 /// Legs, the leg of each fold, and the forks.
@@ -73,9 +77,14 @@ impl<'a> Branches<'a> {
         let mut branching =
             Branching::of(&Ground { tree, identities: &identities, bases, loggers, heard, tries, pushed }, &trunks);
         // Who is pushed to when all is over learns of a missed call.
-        let decided = trunks.first().map(|call| Decided::of(tree, heard, tries.of_call(*call))).unwrap_or_default();
-        for push in pushes.iter().filter(|push| decided.at(push.time).is_none_or(|end| push.time <= end)) {
-            branching.pushed(push.device);
+        let callers = branching.legs.iter().enumerate().filter(|(_, leg)| leg.parent.is_none());
+        let decided: ByNumber<usize, Decided> =
+            callers.map(|(leg, caller)| (leg, Decided::of(tree, heard, tries.of_call(caller.call)))).collect();
+        for push in &pushes {
+            let end = branching.caller_of(push).and_then(|caller| decided.get(&caller)?.at(push.time));
+            if end.is_none_or(|end| push.time <= end) {
+                branching.pushed(push);
+            }
         }
         Self { identities, pushes, branching, decided }
     }
@@ -93,7 +102,7 @@ impl<'a> Branches<'a> {
     }
 }
 
-/// The tries of the caller of the first call: when each was begun, and when it got a final answer that is no challenge.
+/// The tries of a caller: when each was begun, and when it got a final answer that is no challenge.
 #[derive(Default)]
 struct Decided(Vec<(Timestamp, Option<Timestamp>)>);
 
@@ -143,7 +152,7 @@ pub(crate) fn legs(
     let pushed = pushed(branches, tree, heard, &seating);
     let mut first_push: ByNumber<usize, &Push> = ByNumber::default();
     for push in pushes {
-        if let Some(&leg) = branching.device.get(&push.device) {
+        if let Some(leg) = branching.of_push(push) {
             first_push.entry(leg).or_insert(push);
         }
     }
@@ -215,13 +224,23 @@ fn pushed(branches: &Branches, tree: &Tree, heard: &Heard, seating: &Seating) ->
     let Branches { identities, pushes, branching, decided } = branches;
     let mut waking: Vec<Waking> = branching.legs.iter().map(|_| Waking::default()).collect();
     for push in pushes {
-        if let Some(&leg) = branching.device.get(&push.device) {
+        if let Some(leg) = branching.of_push(push) {
             waking[leg].pushes.push((push.time, push.answer));
         }
     }
+    let mut own: ByNumber<usize, Vec<usize>> = ByNumber::default();
+    for (device, leg) in branching.of_devices() {
+        own.entry(device).or_default().push(leg);
+    }
     for known in &identities.registrations {
-        let leg = branching.device.get(&known.device).or_else(|| seating.device.get(&known.device));
-        if let Some(&leg) = leg {
+        let legs = own.get(&known.device).map_or(&[][..], Vec::as_slice);
+        // Of several callers it is that of the last push before it.
+        let pushed = |leg: &usize| {
+            let before = waking[*leg].pushes.partition_point(|(sent, _)| *sent <= known.time);
+            before.checked_sub(1).map(|last| waking[*leg].pushes[last].0)
+        };
+        let last = legs.iter().copied().take(MOST).max_by_key(|leg| (pushed(leg), std::cmp::Reverse(*leg)));
+        if let Some(leg) = last.or_else(|| seating.device.get(&known.device).copied()) {
             waking[leg].awake.push(known.time);
             waking[leg].without_token |= !known.token;
         }
@@ -231,21 +250,21 @@ fn pushed(branches: &Branches, tree: &Tree, heard: &Heard, seating: &Seating) ->
         let attempts = branching.legs[leg].attempts.iter();
         waking.invited = attempts.filter_map(|attempt| tree.attempts[*attempt].begun).collect();
     }
-    let told = |waking: &mut Waking| {
+    let told = |(leg, waking): (usize, &mut Waking)| {
+        let decided = decided.get(&branching.root(leg));
         let all: Vec<Timestamp> = waking.pushes.iter().map(|(sent, _)| *sent).collect();
-        let tried = all.last().and_then(|sent| decided.tried(*sent));
+        let tried = all.last().and_then(|sent| decided?.tried(*sent));
         let asked = tried.map(|(begun, _)| begun).filter(|begun| all.last() >= Some(begun));
         waking.pushes.retain(|(sent, _)| asked.is_none_or(|begun| *sent >= begun));
         let times = waking.pushes.iter().map(|(sent, _)| *sent).collect();
         Pushed { state: waking.state(tried.and_then(|(_, over)| over)), all, times, asked }
     };
-    waking.iter_mut().map(told).collect()
+    waking.iter_mut().enumerate().map(told).collect()
 }
 
 /// When the caller of a leg began a try.
 fn asked(branching: &Branching, tries: &Tries, leg: usize, tried: Option<usize>) -> Option<Timestamp> {
-    let trunk = std::iter::successors(Some(leg), |leg| branching.legs[*leg].parent).last()?;
-    tries.begun(branching.legs[trunk].call, tried?)
+    tries.begun(branching.legs[branching.root(leg)].call, tried?)
 }
 
 /// Calls with a letter of their own: those with an INVITE first. Of these the first is that of a caller, not one that a

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::dialogs;
 use super::heard::Heard;
 use super::identity::Identities;
+use super::push::Push;
 use super::tries::Tries;
 use crate::number::ByNumber;
 use crate::scene::base::Bases;
@@ -32,6 +33,10 @@ pub struct Branching {
     sharing: ByNumber<usize, Vec<usize>>,
     /// By device: its leg, the first if there are more.
     pub device: ByNumber<usize, usize>,
+    /// By trunk and device: its first leg below that.
+    of_trunk: ByNumber<(usize, usize), usize>,
+    /// By call: the trunk that it is, or is below.
+    trunk: ByNumber<usize, usize>,
 }
 
 pub struct Branched {
@@ -89,8 +94,15 @@ impl Branching {
             let trunk = branching.leg(letters(number), None, call);
             let roots = roots.remove(&call).unwrap_or_default();
             branching.legs[trunk].is_invited = !roots.is_empty();
+            branching.trunk.insert(call, trunk);
             branching.settle(ground, trunk, &roots);
             branching.one_hop(ground, trunk);
+        }
+        for (attempt, leg) in ground.tree.attempts.iter().zip(&branching.of) {
+            let trunk = leg.map(|leg| branching.root(leg));
+            if let Some(trunk) = trunk {
+                branching.trunk.entry(attempt.call).or_insert(trunk);
+            }
         }
         branching.last(ground);
         branching
@@ -140,7 +152,9 @@ impl Branching {
                     self.of[attempt] = Some(leg);
                     self.legs[leg].attempts.push(attempt);
                     if ground.tree.attempts[attempt].children.is_empty() {
-                        self.device.entry(ground.identities.attempts[attempt]).or_insert(leg);
+                        let device = ground.identities.attempts[attempt];
+                        self.device.entry(device).or_insert(leg);
+                        self.of_trunk.entry((self.root(leg), device)).or_insert(leg);
                     }
                     next.extend(&ground.tree.attempts[attempt].children);
                 }
@@ -207,7 +221,9 @@ impl Branching {
                     self.legs[child].is_shared = true;
                 }
                 for attempt in &leaves {
-                    self.device.insert(ground.identities.attempts[*attempt], trunk + 1);
+                    let device = ground.identities.attempts[*attempt];
+                    self.device.insert(device, trunk + 1);
+                    self.of_trunk.insert((trunk, device), trunk + 1);
                 }
             } else if leg != trunk && groups.len() > 1 {
                 let parent = self.legs[leg].parent.unwrap_or(trunk);
@@ -237,15 +253,42 @@ impl Branching {
         all.iter().find(own).copied()
     }
 
-    /// The leg of a device that was pushed to and not invited: its own, unless it has one.
-    pub fn pushed(&mut self, device: usize) -> Option<usize> {
-        if let Some(leg) = self.device.get(&device) {
-            return Some(*leg);
+    /// The caller's side that a leg is below, or is.
+    pub fn root(&self, leg: usize) -> usize {
+        std::iter::successors(Some(leg), |leg| self.legs[*leg].parent).last().unwrap_or(leg)
+    }
+
+    /// A push that names a call is to a device of that call's caller.
+    fn named(&self, push: &Push) -> Option<usize> {
+        self.trunk.get(&push.call).copied().filter(|trunk| self.legs[*trunk].is_invited)
+    }
+
+    /// The caller for whom a device is pushed to: the first where nothing says which.
+    pub fn caller_of(&self, push: &Push) -> Option<usize> {
+        let of_device = || self.device.get(&push.device).map(|leg| self.root(*leg));
+        let first = || self.legs.iter().position(|leg| leg.parent.is_none() && leg.is_invited);
+        self.named(push).or_else(of_device).or_else(first)
+    }
+
+    /// The leg of the device that is pushed to.
+    pub fn of_push(&self, push: &Push) -> Option<usize> {
+        match self.named(push) {
+            Some(trunk) => self.of_trunk.get(&(trunk, push.device)).copied(),
+            None => self.device.get(&push.device).copied(),
         }
-        let trunk = self.legs.iter().position(|leg| leg.parent.is_none() && leg.is_invited)?;
+    }
+
+    /// All legs of devices, by device, with that device.
+    pub fn of_devices(&self) -> impl Iterator<Item = (usize, usize)> + '_ {
+        self.of_trunk.iter().map(|((_, device), leg)| (*device, *leg))
+    }
+
+    /// A device that was pushed to and not invited gets a leg of its own, unless it has one.
+    pub fn pushed(&mut self, push: &Push) {
+        let Some(trunk) = self.caller_of(push).filter(|_| self.of_push(push).is_none()) else { return };
         let leg = self.child(trunk, self.legs[trunk].call);
-        self.device.insert(device, leg);
-        Some(leg)
+        self.device.entry(push.device).or_insert(leg);
+        self.of_trunk.insert((trunk, push.device), leg);
     }
 }
 

@@ -13,6 +13,8 @@ use record::time::{SECOND, Timestamp};
 pub struct Push {
     pub fold: usize,
     pub time: Timestamp,
+    /// The call that it names.
+    pub call: usize,
     /// The device it is for, as it is named or as is likely.
     pub device: usize,
     pub answer: Option<(u16, Timestamp)>,
@@ -36,7 +38,8 @@ pub fn pushes(
         }
         let answer = pairs[index].map(|answer| folds[answer].first);
         let answer = answer.and_then(|answer| Some((answer.status(scene.messages)?, answer.time)));
-        pushes.push(Push { fold: index, time: fold.first.time, device, answer, answered: pairs[index] });
+        let call = tree.call[fold.first.message];
+        pushes.push(Push { fold: index, time: fold.first.time, call, device, answer, answered: pairs[index] });
     }
     let likely = Likely::of(scene, folds, tree, identities, &pushes);
     for push in &mut pushes {

@@ -113,7 +113,7 @@ impl<'a> Seating<'a> {
 
     /// A push sits on the leg of its device, with its answer; else where it is, on the trunk.
     pub fn place_push(&self, push: &Push, of: &mut [usize]) {
-        let Some(&leg) = self.branching.device.get(&push.device) else { return };
+        let Some(leg) = self.branching.of_push(push) else { return };
         of[push.fold] = leg;
         if let Some(answer) = push.answered {
             of[answer] = leg;

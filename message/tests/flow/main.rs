@@ -20,6 +20,7 @@ mod hang_ups;
 mod laws;
 mod naive;
 mod one_log;
+mod pushes;
 mod random_call;
 mod recorded;
 mod repeats;
