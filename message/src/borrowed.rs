@@ -1,10 +1,12 @@
 //! Registrations that a call borrows: those of the devices that were pushed to, from a minute before the first push or INVITE
-//! until the call is answered after the last push, or over. They say whether a push woke its device. The call does not own them.
+//! until the call is answered after the last push, or over. They say whether a push woke its device. Those of a contact which
+//! may be that device, though nothing says so, are borrowed too: then nobody can tell. The call does not own them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use percent_encoding::percent_decode_str;
 
+use crate::facts::PushFacts;
 use crate::kind::Kind;
 use crate::logged::Message;
 use crate::sip::{NameAddr, Uri};
@@ -14,6 +16,8 @@ use record::time::{MINUTE, Timestamp};
 
 /// So long before.
 const BEFORE: i64 = MINUTE;
+/// Pushes of one call that are looked at for contacts which nothing tells apart.
+const MOST: usize = 64;
 
 /// What a call borrows.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -24,6 +28,8 @@ pub struct Wanted {
     pub from: Timestamp,
     pub to: Timestamp,
     marks: BTreeSet<Mark>,
+    /// When each push was sent.
+    pushes: Vec<(Timestamp, PushFacts)>,
 }
 
 /// What a device is known by.
@@ -53,6 +59,7 @@ impl Wanted {
             from: Timestamp(begun.0.saturating_sub(BEFORE)),
             to,
             marks: BTreeSet::new(),
+            pushes: pushes().filter_map(|push| Some((push.time, push.facts.push.clone()?))).take(MOST).collect(),
         };
         for sip in invites().filter_map(|message| message.facts.sip.as_deref()) {
             let to = sip.to.as_ref().map(|to| &to.uri);
@@ -75,7 +82,23 @@ impl Wanted {
             let contacts = asks.into_iter().flat_map(|sip| &sip.contacts);
             contacts.flat_map(contact_marks).any(|mark| self.marks.contains(&mark))
         };
-        let calls: BTreeSet<CallKey> = registrations.iter().filter(is_of_device).map(|message| message.call).collect();
+        let asks = |message: &Message| !message.facts.response && message.facts.method == "REGISTER";
+        let mut bound: BTreeMap<Mark, Timestamp> = BTreeMap::new();
+        for message in registrations.iter().filter(|message| asks(message)) {
+            for contact in message.facts.sip.iter().flat_map(|sip| &sip.contacts) {
+                let first = bound.entry(place(&contact.uri)).or_insert(message.time);
+                *first = message.time.min(*first);
+            }
+        }
+        let may_be_device = |message: &&Message| {
+            let contacts = message.facts.sip.iter().filter(|_| asks(message)).flat_map(|sip| &sip.contacts);
+            contacts.filter(|contact| contact.uri.text != "*").any(|contact| {
+                let first = bound.get(&place(&contact.uri));
+                self.pushes.iter().any(|(sent, push)| first >= Some(sent) && !push.tells_apart(contact))
+            })
+        };
+        let own = registrations.iter().filter(|message| is_of_device(message) || may_be_device(message));
+        let calls: BTreeSet<CallKey> = own.map(|message| message.call).collect();
         registrations.retain(|message| {
             let within = (self.from..=self.to).contains(&message.time);
             within && calls.contains(&message.call) && message.is_registration()
@@ -92,8 +115,11 @@ fn marks(uri: &Uri) -> Vec<Mark> {
     let param = |name: &str| uri.param(name).filter(|value| !value.is_empty());
     let token = param("pn-prid").map(|token| Mark::Token(percent_decode_str(token).decode_utf8_lossy().into_owned()));
     let gruu = param("gr").map(|instance| Mark::Instance(bare(instance)));
-    let place = uri.is_contact().then(|| Mark::Contact(uri.user.clone(), uri.host.clone(), uri.port));
-    token.into_iter().chain(gruu).chain(place).collect()
+    token.into_iter().chain(gruu).chain(uri.is_contact().then(|| place(uri))).collect()
+}
+
+fn place(uri: &Uri) -> Mark {
+    Mark::Contact(uri.user.clone(), uri.host.clone(), uri.port)
 }
 
 fn contact_marks(contact: &NameAddr) -> Vec<Mark> {

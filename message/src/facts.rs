@@ -92,6 +92,16 @@ pub struct PushFacts {
     pub device: Option<String>,
 }
 
+impl PushFacts {
+    /// A contact says in the words of this push which device it is: where it names another, it is another.
+    pub fn tells_apart(&self, contact: &sip::NameAddr) -> bool {
+        let token = contact.uri.param("pn-prid").is_some_and(|token| !token.is_empty());
+        let urn = |device: &String| device.trim_start_matches(['"', '<']).starts_with("urn:");
+        token && self.token.is_some()
+            || contact.param("+sip.instance").is_some() && self.device.as_ref().is_some_and(urn)
+    }
+}
+
 /// Reads a message of a known kind. `method`, `source` and `destination` are those of the record's header.
 ///
 /// Takes what it can from anything; work and memory are bounded however long or hostile the message is.

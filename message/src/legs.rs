@@ -73,7 +73,7 @@ impl<'a> Branches<'a> {
             pushed.entry(push.device).or_insert(push.time);
         }
         let server = |address: usize| loggers.is_server(bases.of[address]);
-        let trunks = trunks(scene, folds, tree, &identities, &server);
+        let trunks = trunks(scene, folds, tree, (&identities, &pushes), &server);
         let mut branching =
             Branching::of(&Ground { tree, identities: &identities, bases, loggers, heard, tries, pushed }, &trunks);
         // Who is pushed to when all is over learns of a missed call.
@@ -226,6 +226,7 @@ fn pushed(branches: &Branches, tree: &Tree, heard: &Heard, seating: &Seating) ->
     for push in pushes {
         if let Some(leg) = branching.of_push(push) {
             waking[leg].pushes.push((push.time, push.answer));
+            waking[leg].unclear |= push.unclear.is_some();
         }
     }
     let mut own: ByNumber<usize, Vec<usize>> = ByNumber::default();
@@ -274,7 +275,7 @@ fn trunks(
     scene: &Scene,
     folds: &[Fold],
     tree: &Tree,
-    identities: &Identities,
+    (identities, pushes): (&Identities, &[Push]),
     server: &dyn Fn(usize) -> bool,
 ) -> Vec<usize> {
     let mut rank: ByNumber<usize, (bool, bool)> = ByNumber::default();
@@ -288,8 +289,8 @@ fn trunks(
             rank.entry(attempt.call).or_insert((replaces, by_server));
         }
     }
-    let pushed = identities.pushes.values();
-    let devices: NumberSet<usize> = identities.attempts.iter().chain(pushed).copied().collect();
+    let pushed = identities.pushes.values().copied().chain(pushes.iter().filter_map(|push| push.unclear));
+    let devices: NumberSet<usize> = identities.attempts.iter().copied().chain(pushed).collect();
     let known = identities.registrations.iter().filter(|known| devices.contains(&known.device));
     let borrowed: NumberSet<usize> = known.map(|known| tree.call[folds[known.fold].first.message]).collect();
     let mut met = NumberSet::default();

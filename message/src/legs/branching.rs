@@ -33,6 +33,8 @@ pub struct Branching {
     sharing: ByNumber<usize, Vec<usize>>,
     /// By device: its leg, the first if there are more.
     pub device: ByNumber<usize, usize>,
+    /// Of devices that may be one that was pushed to: the leg of that.
+    pub unclear: ByNumber<usize, usize>,
     /// By trunk and device: its first leg below that.
     of_trunk: ByNumber<(usize, usize), usize>,
     /// By call: the trunk that it is, or is below.
@@ -285,10 +287,16 @@ impl Branching {
 
     /// A device that was pushed to and not invited gets a leg of its own, unless it has one.
     pub fn pushed(&mut self, push: &Push) {
-        let Some(trunk) = self.caller_of(push).filter(|_| self.of_push(push).is_none()) else { return };
-        let leg = self.child(trunk, self.legs[trunk].call);
-        self.device.entry(push.device).or_insert(leg);
-        self.of_trunk.insert((trunk, push.device), leg);
+        let Some(trunk) = self.caller_of(push) else { return };
+        let leg = self.of_push(push).unwrap_or_else(|| {
+            let leg = self.child(trunk, self.legs[trunk].call);
+            self.device.entry(push.device).or_insert(leg);
+            self.of_trunk.insert((trunk, push.device), leg);
+            leg
+        });
+        if let Some(unclear) = push.unclear {
+            self.unclear.entry(unclear).or_insert(leg);
+        }
     }
 }
 

@@ -39,6 +39,7 @@ pub struct Registration<'a> {
     pub user: &'a str,
     pub device: usize,
     pub token: bool,
+    pub contact: &'a NameAddr,
 }
 
 /// Devices by number; a number stands for all marks of one device.
@@ -69,7 +70,8 @@ impl<'a> Identities<'a> {
                     for contact in sip.contacts.iter().filter(|contact| contact.uri.text != "*") {
                         let device = known.contact(contact);
                         let token = contact.uri.param("pn-prid").is_some_and(|token| !token.is_empty());
-                        registered.push(Registration { fold: index, time: fold.first.time, user, device, token });
+                        let time = fold.first.time;
+                        registered.push(Registration { fold: index, time, user, device, token, contact });
                     }
                 }
                 (Some(sip), _) if scene.invite_status(fold.first).is_some() => {

@@ -55,8 +55,8 @@ pub enum PushState {
     Woke(Timestamp, i64),
     /// Until the call was decided its device neither registered nor responded. The last push was sent at a time.
     NeverWoke(Timestamp),
-    /// It was invited long after the push, so it may have registered where this call does not show it. The last push was sent
-    /// at a time.
+    /// It was invited long after the push, so it may have registered where this call does not show it; or its person registered
+    /// a contact after the push of which nothing says whether it is this device. The last push was sent at a time.
     CannotTell(Timestamp),
 }
 

@@ -1,6 +1,6 @@
 //! Which device a push is for, and what came of it.
 
-use super::identity::Identities;
+use super::identity::{Identities, Registration};
 use super::leg::PushState;
 use crate::fold::Fold;
 use crate::kind::Kind;
@@ -20,6 +20,8 @@ pub struct Push {
     pub answer: Option<(u16, Timestamp)>,
     /// Fold of its response.
     pub answered: Option<usize>,
+    /// A device that registered after it for its person, was never invited, and may be the one it is for: nothing says.
+    pub unclear: Option<usize>,
 }
 
 /// `pairs` gives the response of each request.
@@ -39,11 +41,13 @@ pub fn pushes(
         let answer = pairs[index].map(|answer| folds[answer].first);
         let answer = answer.and_then(|answer| Some((answer.status(scene.messages)?, answer.time)));
         let call = tree.call[fold.first.message];
-        pushes.push(Push { fold: index, time: fold.first.time, call, device, answer, answered: pairs[index] });
+        let (time, answered) = (fold.first.time, pairs[index]);
+        pushes.push(Push { fold: index, time, call, device, answer, answered, unclear: None });
     }
     let likely = Likely::of(scene, folds, tree, identities, &pushes);
     for push in &mut pushes {
-        push.device = likely.0.get(&push.device).copied().unwrap_or(push.device);
+        push.unclear = likely.unclear.get(&push.fold).copied();
+        push.device = likely.device.get(&push.device).copied().unwrap_or(push.device);
     }
     pushes
 }
@@ -78,7 +82,12 @@ const END: usize = 6;
 
 /// Devices that pushes name in a way SIP does not, and the device that is likely meant: the one that registered a new
 /// contact after the push was accepted, for the person who was pushed to.
-struct Likely(ByNumber<usize, usize>);
+#[derive(Default)]
+struct Likely {
+    device: ByNumber<usize, usize>,
+    /// By fold of a push: one that was never invited.
+    unclear: ByNumber<usize, usize>,
+}
 
 impl Likely {
     fn of(scene: &Scene, folds: &[Fold], tree: &Tree, identities: &Identities, pushes: &[Push]) -> Self {
@@ -90,10 +99,10 @@ impl Likely {
             *first = at.min(*first);
         }
         let callee = callee(scene, folds);
-        let mut likely = Self(ByNumber::default());
+        let mut likely = Self::default();
         let mut taken: NumberSet<usize> = pushes.iter().map(|push| push.device).collect();
         for push in pushes.iter().filter(|push| !invited.contains(&push.device)) {
-            if likely.0.contains_key(&push.device) || push.answer.is_some_and(|(status, _)| status >= 300) {
+            if likely.device.contains_key(&push.device) || push.answer.is_some_and(|(status, _)| status >= 300) {
                 continue;
             }
             let since = push.answer.map_or(push.time, |(_, time)| time);
@@ -101,17 +110,17 @@ impl Likely {
             let person = named.and_then(|push| push.user.as_deref()).filter(|user| !user.is_empty()).or(callee);
             let bound_before = |device: usize| bound.get(&device).is_some_and(|first| *first < since);
             let later = identities.registrations.partition_point(|known| known.time < since);
-            let fits = identities.registrations[later..].iter().take(MOST).find(|known| {
+            let mut new = identities.registrations[later..].iter().take(MOST).filter(|known| {
                 let asked = person.is_none_or(|person| known.user.eq_ignore_ascii_case(person));
-                known.time >= since
-                    && asked
-                    && invited.contains(&known.device)
-                    && !taken.contains(&known.device)
-                    && !bound_before(known.device)
+                asked && known.time >= since && !taken.contains(&known.device) && !bound_before(known.device)
             });
+            let fits = new.clone().find(|known| invited.contains(&known.device));
+            let apart = |known: &Registration| named.is_some_and(|named| named.tells_apart(known.contact));
             if let Some(known) = fits {
                 taken.insert(known.device);
-                likely.0.insert(push.device, known.device);
+                likely.device.insert(push.device, known.device);
+            } else if let Some(known) = new.find(|known| !apart(known)) {
+                likely.unclear.insert(push.fold, known.device);
             }
         }
         likely
@@ -134,6 +143,8 @@ pub struct Waking {
     pub invited: Vec<Timestamp>,
     /// A REGISTER of it was seen that holds no token.
     pub without_token: bool,
+    /// Another that may be it registered.
+    pub unclear: bool,
 }
 
 impl Waking {
@@ -154,7 +165,7 @@ impl Waking {
         }
         if over.is_some_and(|over| over.micros_since(sent) > SOON) {
             let late = self.invited.iter().any(|at| at.micros_since(first) > SOON);
-            return if late { PushState::CannotTell(sent) } else { PushState::NeverWoke(sent) };
+            return if late || self.unclear { PushState::CannotTell(sent) } else { PushState::NeverWoke(sent) };
         }
         match answer {
             Some((_, time)) => PushState::Accepted(time, time.micros_since(sent)),

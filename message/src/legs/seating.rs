@@ -76,7 +76,8 @@ impl<'a> Seating<'a> {
         for known in &identities.registrations {
             let invited = seating.device.get(&known.device);
             // Who was pushed to and not invited yet has a leg, too.
-            if let Some(&leg) = invited.or_else(|| branching.device.get(&known.device)) {
+            let pushed = || branching.device.get(&known.device).or_else(|| branching.unclear.get(&known.device));
+            if let Some(&leg) = invited.or_else(pushed) {
                 seating.registered.insert(scene.transaction[folds[known.fold].first.message], leg);
             }
         }

@@ -73,6 +73,7 @@ rules! {
     Woke,
     NeverWoke,
     MaySleepUnseen,
+    UnnamedMayBeIt,
     // 3. How long, and who ended it.
     ByeEndsItsDialog,
     ByeIsPassedOn,
@@ -227,6 +228,8 @@ struct Leg<'a> {
     hops: Vec<Hop<'a>>,
     /// When, the answer if there is one, and to which token.
     pushes: Vec<(i64, Option<u16>, &'a str)>,
+    /// Somebody registered who may be it.
+    unnamed: bool,
 }
 
 struct Model<'a> {

@@ -140,7 +140,8 @@ impl<'a> Model<'a> {
         // No telephone wakes within a second.
         if self.decided().is_some_and(|decided| decided - sent > 1_000) && self.on(Rule::NeverWoke) {
             let invited = leg.hops.iter().filter_map(|hop| self.invite(*hop)).any(|invite| invite.at() - sent > 1_000);
-            return if invited && self.on(Rule::MaySleepUnseen) { "cannot tell".into() } else { "never woke".into() };
+            let unseen = invited && self.on(Rule::MaySleepUnseen) || leg.unnamed && self.on(Rule::UnnamedMayBeIt);
+            return if unseen { "cannot tell".into() } else { "never woke".into() };
         }
         if status.is_some() { "accepted".into() } else { "sent".into() }
     }

@@ -102,8 +102,19 @@ impl<'a> Model<'a> {
             if known.is_none() && (missed || !self.on(Rule::PushOpensLeg)) {
                 continue;
             }
+            // Or one that registered a new contact without a token, and that nobody invited, may be meant.
+            let unnamed = registers.iter().any(|said| {
+                let first = registers.iter().filter(|other| other.from == said.from).map(|other| other.at()).min();
+                first >= Some(at)
+                    && said.sip.contacts[0].uri.param("pn-prid").is_none()
+                    && !taken.contains(&said.from)
+                    && !legs.get(&said.from).is_some_and(|leg| self.shows(leg))
+            });
+            let unnamed = unnamed && known.is_none() && status.is_none_or(|status| status < 300);
             let name = known.cloned().unwrap_or_else(|| format!("fcm …{}", &token[token.len() - 6..]));
-            legs.entry(name).or_default().pushes.push((at, status, token));
+            let leg = legs.entry(name).or_default();
+            leg.pushes.push((at, status, token));
+            leg.unnamed |= unnamed;
         }
         self.legs = legs;
     }
