@@ -1,5 +1,9 @@
 //! Users and numbers as they are searched: in one form, however they were written.
 
+use percent_encoding::percent_decode_str;
+
+/// Letters of a user that is somebody; what a stranger sends may be a million.
+const LONGEST: usize = 256;
 /// Digits that are enough to look for the end of a number.
 const END: usize = 5;
 /// A number that begins with 00 is an international one from this length on; a shorter one is an extension.
@@ -16,6 +20,12 @@ pub fn normal(user: &str) -> String {
         }
         None => user.trim().to_lowercase(),
     }
+}
+
+/// Whether two users, as SIP writes them, are one person: escapes, separators and letters' case do not count.
+pub fn is_same(one: &str, other: &str) -> bool {
+    let form = |user: &str| normal(&percent_decode_str(user).decode_utf8_lossy());
+    one == other || one.len() <= LONGEST && other.len() <= LONGEST && form(one) == form(other)
 }
 
 /// A number in its normal form from its last digit to its first; none where it is too short, or no number.
@@ -107,6 +117,20 @@ mod tests {
             ["bob", "bob.smith", "1001", "0012", "*67", "192.0.2.10", "älice"]
         );
         assert_eq!(["493012345", "1001", "bob"].map(backwards), [Some("543210394".into()), None, None]);
+    }
+
+    #[test]
+    fn one_person_is_the_same_however_written() {
+        for (one, other, expect) in [
+            ("+493012345", "0049-30-12345", true),
+            ("%2B493012345", "+493012345;phone-context=example.com", true),
+            ("Bob", "bob", true),
+            ("b%6fb", "bob", true),
+            ("bob", "bobby", false),
+            ("493012345", "3012345", false),
+        ] {
+            assert_eq!(is_same(one, other), expect, "{one} {other}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::node::{NodeKind, shown};
 use crate::number::{ByNumber, NumberSet};
 use crate::scene::{Scene, Verb, from_tag, to_tag};
 use crate::sip::{DialogId, NameAddr};
+use crate::user::is_same;
 use record::time::{SECOND, Timestamp};
 
 /// A BYE that follows one in another dialog so soon, from whoever got that one, was passed on.
@@ -297,7 +298,7 @@ fn successor(ground: &Ground, known: &Known, dialogs: &Dialogs, dialog: usize, c
         let takes_over = replaced == Some(dialog) && concerns(sip, &old.users.0);
         let asked = refer.as_ref().is_some_and(|refer| {
             let after = attempt.begun.is_some_and(|begun| begun >= refer.time);
-            let of_referred = sip.from.as_ref().is_some_and(|from| from.uri.user == refer.user);
+            let of_referred = sip.from.as_ref().is_some_and(|from| is_same(&from.uri.user, &refer.user));
             after
                 && of_referred
                 && attempt.call != call
@@ -338,7 +339,7 @@ fn user(address: Option<&NameAddr>) -> String {
 
 /// An INVITE of this user or to them.
 fn concerns(sip: &SipFacts, of: &str) -> bool {
-    user(sip.from.as_ref()) == of || user(sip.to.as_ref()) == of
+    [&sip.from, &sip.to].into_iter().any(|name| is_same(name.as_ref().map_or("", |name| &name.uri.user), of))
 }
 
 /// Somebody took the caller's place in it.
@@ -353,8 +354,7 @@ fn taken_over(ground: &Ground, known: &Known, dialogs: &Dialogs, dialog: usize) 
 }
 
 fn asks_for(sip: &SipFacts, target: &str) -> bool {
-    let user = sip.request_uri.as_ref().map(|uri| uri.user.as_str());
-    !target.is_empty() && user == Some(target)
+    !target.is_empty() && sip.request_uri.as_ref().is_some_and(|uri| is_same(&uri.user, target))
 }
 
 /// A REFER within a dialog.

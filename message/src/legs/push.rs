@@ -7,6 +7,7 @@ use crate::kind::Kind;
 use crate::number::{ByNumber, NumberSet};
 use crate::scene::Scene;
 use crate::tree::Tree;
+use crate::user::is_same;
 use record::time::{SECOND, Timestamp};
 
 /// A request to a push gateway.
@@ -111,7 +112,7 @@ impl Likely {
             let bound_before = |device: usize| bound.get(&device).is_some_and(|first| *first < since);
             let later = identities.registrations.partition_point(|known| known.time < since);
             let mut new = identities.registrations[later..].iter().take(MOST).filter(|known| {
-                let asked = person.is_none_or(|person| known.user.eq_ignore_ascii_case(person));
+                let asked = person.is_none_or(|person| is_same(known.user, person));
                 asked && known.time >= since && !taken.contains(&known.device) && !bound_before(known.device)
             });
             let fits = new.clone().find(|known| invited.contains(&known.device));

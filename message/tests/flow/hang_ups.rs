@@ -108,3 +108,17 @@ fn the_timer_of_one_call_is_none_of_another() {
         2900 core core>carol 200 INVITE via=d1 call=call-c from=carol ftag=d tag=x | Session-Expires: 90";
     assert_eq!(open(&format!("{}\n{other}", answered("", "", ""))), 12 * HOUR);
 }
+
+/// Alice asks bob, who is a number, to call carol, who is another.
+#[test]
+fn a_call_goes_on_as_that_which_a_refer_asked_for_however_its_numbers_are_written() {
+    let call = answered("", "", "").replace(" via=", " to=+493012345 via=");
+    let refer = "10000 core bob1>core REFER sip:alice@192.0.2.10 via=b7 from=+493012345 to=alice ftag=b1 tag=f | Refer-To: <sip:%2B493055555@example.com>
+        10100 core alice>core INVITE sip:0049-30-55555@example.com via=d1 call=call-c from=ALICE to=004930 ftag=d
+        11000 core core>alice 200 INVITE via=d1 call=call-c from=ALICE to=004930 ftag=d tag=x
+        20000 core bob1>core BYE sip:alice@192.0.2.10 via=b8 from=+493012345 to=alice ftag=b1 tag=f cseq=3
+        60000 core alice>core BYE sip:carol@192.0.2.30 via=d3 call=call-c from=ALICE to=004930 ftag=d tag=x cseq=2";
+    let flow = flow(&story(&format!("{call}\n{refer}")));
+    let Some((answered, End::Bye { time, .. })) = flow.course.callers[0].connected else { panic!("{:?}", flow.course) };
+    assert_eq!(time.micros_since(answered) / 1_000_000, 59);
+}

@@ -244,6 +244,18 @@ fn a_diverted_call_is_a_chain_and_attempts_stand_one_below_the_other() {
 }
 
 #[test]
+fn a_bye_of_which_nobody_knows_the_sender_is_nobodys() {
+    use message::flow::{By, End};
+    let mut s = forked_call();
+    let caller = &mut s.flow.course.callers[0];
+    let Some((_, End::Bye { by, .. })) = &mut caller.connected else { panic!("no BYE") };
+    *by = By::Side { dialog: 0, caller: true };
+    let page = page(&s, "");
+    assert_eq!(texts(&page, "h1"), ["alice to bob: answered by bob-web, who hung up is not logged"]);
+    assert!(texts(&page, ".facts div").iter().any(|text| text == "Ended bynot logged, BYE"));
+}
+
+#[test]
 fn what_had_failed_last_stands_behind_the_refusal() {
     use message::flow::{Problem, Trouble};
     let mut s = forked_call();
