@@ -63,7 +63,7 @@ impl Waits {
     /// None once half of them have judged something: the others may have nothing to judge.
     pub fn of(book: &Rulebook, judged: usize) -> Option<Self> {
         let all = book.rules.iter().filter(|rule| !rule.watch).count();
-        (all > 0 && judged == 0).then(|| Self { judged: count(judged), all: count(all) })
+        (judged * 2 < all).then(|| Self { judged: count(judged), all: count(all) })
     }
 }
 
