@@ -6,27 +6,32 @@
 //! of its own. A million messages take half a GB on the disk of each database, one after the other; memory does not grow.
 //! Lists are asked for twice: while nothing else happens, and while messages come in at 5 MB/s and are joined.
 //! `SIPTRAIL_BENCH_ONLY=sqlite` (or `postgres`) leaves the other one out.
+//! `SIPTRAIL_BENCH_KEEP=DIRECTORY` keeps what was made, SQLite's there and PostgreSQL's in the schema `bench`: the next run with
+//! it only asks. Then nothing comes in meanwhile, so that each run asks the same data. The program must have the same tables.
+//! `SIPTRAIL_BENCH_ASK=TEXT` asks only questions whose name holds the text.
 
 mod ask;
+mod judge;
 mod pages;
+mod questions;
 mod rows;
 #[allow(dead_code, reason = "shared with the other benches")]
 mod siptrail;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use message::kind::Kind;
 use record::id::ScenarioId;
-use record::time::{MINUTE, SECOND, Timestamp};
+use record::time::SECOND;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 use store::append::Incoming;
 use store::scenario::Found;
-use store::search::{Filter, MessageFilter};
 use store::{Location, Store};
 
+use questions::{clocked, lists, timed};
 use rows::{Log, NOON, STREAMS};
 
 /// Batches of each stream that are made before the clock runs: what is made is never more than this.
@@ -58,16 +63,31 @@ async fn run(messages: usize, samples: &'static [String]) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Where what is made stays, if it does.
+fn kept() -> Option<PathBuf> {
+    std::env::var_os("SIPTRAIL_BENCH_KEEP").map(PathBuf::from)
+}
+
 async fn sqlite(messages: usize, samples: &'static [String]) -> Result<(), Fault> {
-    let directory = tempfile::tempdir()?;
-    let lite = Store::open(&Location::Directory(directory.path().into())).await?;
-    let logs = fill("sqlite", &lite, messages, samples).await?;
+    let temporary = tempfile::tempdir()?;
+    let directory = kept().unwrap_or_else(|| temporary.path().into());
+    let open = async || Store::open(&Location::Directory(directory.clone())).await;
+    let is_there = directory.join("siptrail.db").exists();
+    let lite = open().await?;
+    let logs = if is_there { Vec::new() } else { fill("sqlite", &lite, messages, samples).await? };
+    if !is_there {
+        lite.close().await;
+        let bytes = std::fs::metadata(directory.join("siptrail.db"))?.len();
+        eprintln!("sqlite    {:>9} bytes a message on disk, with all that belongs to it", bytes / messages as u64);
+        let lite = open().await?;
+        judge::all(&lite).await?;
+        lite.close().await;
+    }
+    let lite = if is_there { lite } else { open().await? };
     reads("sqlite", &lite).await?;
-    lite.close().await;
-    let bytes = std::fs::metadata(directory.path().join("siptrail.db"))?.len();
-    eprintln!("sqlite    {:>9} bytes a message on disk, with all that belongs to it", bytes / messages as u64);
-    let lite = Store::open(&Location::Directory(directory.path().into())).await?;
-    busy("sqlite", &lite, logs, samples).await?;
+    if kept().is_none() {
+        busy("sqlite", &lite, logs, samples).await?;
+    }
     lite.close().await;
     Ok(())
 }
@@ -76,18 +96,33 @@ async fn postgres(messages: usize, samples: &'static [String]) -> Result<(), Fau
     let url = std::env::var("SIPTRAIL_TEST_POSTGRES_URL").unwrap_or_else(|_| siptrail::Server::Quick.url());
     let place = format!("{url}?options[search_path]=bench");
     let pool = PgPoolOptions::new().max_connections(1).connect(&place).await?;
-    pool.execute("drop schema if exists bench cascade; create schema bench").await?;
+    let is_there: bool = sqlx::query_scalar("select to_regclass('bench.message') is not null").fetch_one(&pool).await?;
+    let is_there = is_there && kept().is_some();
+    if !is_there {
+        pool.execute("drop schema if exists bench cascade; create schema bench").await?;
+    }
     let post = Store::open(&Location::postgres(&place)?).await?;
-    let logs = fill("postgres", &post, messages, samples).await?;
-    // As autovacuum does once a minute.
-    pool.execute("vacuum (analyze) message, call_part, outbox, scenario, scenario_key, scenario_call, stream_offset")
+    let mut logs = Vec::new();
+    if !is_there {
+        logs = fill("postgres", &post, messages, samples).await?;
+        // As autovacuum does once a minute.
+        pool.execute(
+            "vacuum (analyze) message, call_part, outbox, scenario, scenario_key, scenario_call, stream_offset",
+        )
         .await?;
+        let bytes = tables(&pool, messages).await?;
+        eprintln!("postgres  {bytes:>9} bytes a message on disk, with all that belongs to it");
+        judge::all(&post).await?;
+        pool.execute("vacuum (analyze) scenario, verdict, rule_count, alert_group, alert_item").await?;
+    }
     reads("postgres", &post).await?;
-    let bytes = tables(&pool, messages).await?;
-    eprintln!("postgres  {bytes:>9} bytes a message on disk, with all that belongs to it");
-    busy("postgres", &post, logs, samples).await?;
+    if kept().is_none() {
+        busy("postgres", &post, logs, samples).await?;
+    }
     post.close().await;
-    pool.execute("drop schema bench cascade").await?;
+    if kept().is_none() {
+        pool.execute("drop schema bench cascade").await?;
+    }
     Ok(())
 }
 
@@ -182,78 +217,17 @@ async fn reads(name: &str, store: &Store) -> Result<(), Fault> {
     for (what, path) in [
         ("home page", (|_| "/".to_owned()) as fn(usize) -> String),
         ("search page, all", |_| "/search".to_owned()),
+        ("search page, by talk time", |_| "/search?sort=talk".to_owned()),
+        ("search page, by result", |_| "/search?sort=result".to_owned()),
+        ("page of all alerts", |_| "/alerts".to_owned()),
+        ("page of a group of many", |_| format!("/a/{}", judge::STORM)),
+        ("page of all rules", |_| "/rules".to_owned()),
         ("search page, a number's prefix", |at| format!("/search?person={}", rows::prefix(at).replace('+', "%2B"))),
     ] {
         timed(name, &format!("first byte, {what}"), RUNS, async |at| pages.first_byte(path(at)).await).await?;
     }
     timed(name, "first byte, ladder page", RUNS, async |at| pages.first_byte(format!("/s/{:08x}", ids[at])).await)
         .await?;
-    Ok(())
-}
-
-async fn lists(name: &str, store: &Store, before: usize, when: &str) -> Result<(), Fault> {
-    let person = async |at: usize| {
-        let person = Filter { person: Some(rows::prefix(at)), ..Filter::default() };
-        clocked(store.search(&person, None, 50)).await
-    };
-    timed(name, &format!("50 scenarios by a person's first ten digits{when}"), before, person).await?;
-    let any = Filter::default;
-    let digits = |count: usize| Some(rows::prefix(7)[..count].to_owned());
-    let questions = [
-        ("newest", any()),
-        ("with a 5xx", Filter { status: Some((500, 599)), ..any() }),
-        ("with a final 404, which none has", Filter { final_status: Some((404, 404)), ..any() }),
-        ("with a final 503", Filter { final_status: Some((503, 503)), ..any() }),
-        ("with a message of MEDIA, which none has", Filter { kind: Some(Kind::Media), ..any() }),
-        ("with a REFER, which none has", Filter { method: Some("REFER".into()), ..any() }),
-        ("by a caller's first three digits", Filter { caller: digits(4), ..any() }),
-        ("by a person's first three digits", Filter { person: digits(4), ..any() }),
-        ("by a person's first eight digits", Filter { person: digits(9), ..any() }),
-        ("by a person's first nine digits", Filter { person: digits(10), ..any() }),
-        ("by a person's last seven digits", Filter { person: Some("5550123".into()), ..any() }),
-        (
-            "by a person's first nine digits, with a REFER",
-            Filter { person: digits(10), method: Some("REFER".into()), ..any() },
-        ),
-        (
-            "by a person's first nine digits, with a 5xx",
-            Filter { person: digits(10), status: Some((500, 599)), ..any() },
-        ),
-        (
-            "of the first ten minutes, with a 5xx",
-            Filter { status: Some((500, 599)), to: Some(Timestamp(NOON.0 + 10 * MINUTE)), ..any() },
-        ),
-    ];
-    for (what, filter) in questions {
-        let what = format!("50 scenarios {what}{when}");
-        timed(name, &what, before, async |_| clocked(store.search(&filter, None, 50)).await).await?;
-    }
-    // Where the tenth page begins.
-    let nine = Filter { person: digits(10), ..any() };
-    let mut place = None;
-    for _ in 0..9 {
-        place = store.search(&nine, place, 50).await?.next;
-    }
-    let what = format!("50 scenarios by a person's first nine digits, the tenth page{when}");
-    timed(name, &what, before, async |_| clocked(store.search(&nine, place, 50)).await).await?;
-    let any = MessageFilter::default;
-    let questions = [
-        ("of PUSH, which none is", MessageFilter { kind: Some(Kind::Push), ..any() }),
-        ("with method BYE", MessageFilter { method: Some("BYE".into()), ..any() }),
-        ("with a 404, which none has", MessageFilter { status: Some((404, 404)), ..any() }),
-        (
-            "of a minute",
-            MessageFilter {
-                from: Some(Timestamp(NOON.0 + 5 * MINUTE)),
-                to: Some(Timestamp(NOON.0 + 6 * MINUTE)),
-                ..any()
-            },
-        ),
-    ];
-    for (what, filter) in questions {
-        let what = format!("100 messages {what}{when}");
-        timed(name, &what, before, async |_| clocked(store.messages(&filter, None, 100)).await).await?;
-    }
     Ok(())
 }
 
@@ -336,30 +310,6 @@ async fn ladder(store: &Store, mut id: ScenarioId) -> Result<usize, store::Error
             Found::Nowhere => return Ok(0),
         }
     }
-}
-
-/// How long it took, if it worked.
-async fn clocked<T>(run: impl Future<Output = Result<T, store::Error>>) -> Result<Duration, Fault> {
-    let begun = Instant::now();
-    run.await?;
-    Ok(begun.elapsed())
-}
-
-/// Median and p95 of a hundred runs; some of the same have run before, so that caches are warm.
-async fn timed(
-    name: &str,
-    what: &str,
-    before: usize,
-    mut run: impl AsyncFnMut(usize) -> Result<Duration, Fault>,
-) -> Result<(), Fault> {
-    let mut times = Vec::new();
-    for at in (0..before).chain(0..RUNS) {
-        times.push(run(at).await?);
-    }
-    let mut times = times.split_off(before);
-    times.sort();
-    eprintln!("{name:<9} {:>9.2?} p50, {:.2?} p95: {what}", times[RUNS / 2], times[RUNS * 95 / 100]);
-    Ok(())
 }
 
 fn say(name: &str, what: &str, number: f64) {

@@ -383,21 +383,32 @@ impl Store {
 
     /// By rule, how often it came to what in instances that began in a span of event time.
     pub async fn rule_counts(&self, from: Timestamp, to: Timestamp) -> Result<BTreeMap<String, Counts>, Error> {
+        let rules: Vec<String> = self.rules_seen().await?.into_iter().collect();
+        self.counts_of(&rules, from, to).await
+    }
+
+    /// The same of some rules. What a rule counted lies together.
+    pub async fn counts_of(
+        &self,
+        rules: &[String],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<BTreeMap<String, Counts>, Error> {
         let minute = |at: Timestamp| at.0.div_euclid(MINUTE);
-        let rows: Vec<(String, i16, i64)> = with_pool!(self.backend, pool => {
-            sqlx::query_as(
-                "select rule, outcome, cast(sum(count) as bigint) from rule_count
-                 where minute >= $1 and minute <= $2 group by rule, outcome",
-            )
-            .bind(minute(from))
-            .bind(minute(to))
-            .fetch_all(pool)
-            .await?
-        });
         let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
-        for (rule, outcome, n) in rows {
-            if let Some(outcome) = Outcome::from_code(outcome).filter(|_| n > 0) {
-                counts.entry(rule).or_default().0.insert(outcome, n);
+        for list in statement::lists(rules) {
+            let rows: Vec<(String, i16, i64)> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new(
+                    "select rule, outcome, cast(sum(count) as bigint) from rule_count where rule in ",
+                );
+                push_list!(q, list);
+                q.push(" and minute >= ").push_bind(minute(from)).push(" and minute <= ").push_bind(minute(to));
+                q.push(" group by rule, outcome").build_query_as().fetch_all(pool).await?
+            });
+            for (rule, outcome, n) in rows {
+                if let Some(outcome) = Outcome::from_code(outcome).filter(|_| n > 0) {
+                    counts.entry(rule).or_default().0.insert(outcome, n);
+                }
             }
         }
         Ok(counts)
@@ -424,7 +435,16 @@ impl Store {
     /// Rules of which anything was judged at all.
     pub async fn rules_seen(&self) -> Result<BTreeSet<String>, Error> {
         let rows: Vec<String> = with_pool!(self.backend, pool => {
-            sqlx::query_scalar("select distinct rule from rule_count").fetch_all(pool).await?
+            // From one to the next: of each there are many rows.
+            sqlx::query_scalar(
+                "with recursive seen (rule) as (
+                     select min(rule) from rule_count
+                     union all
+                     select (select min(c.rule) from rule_count c where c.rule > seen.rule) from seen where seen.rule is not null
+                 ) select rule from seen where rule is not null",
+            )
+            .fetch_all(pool)
+            .await?
         });
         Ok(rows.into_iter().collect())
     }

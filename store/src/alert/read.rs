@@ -172,12 +172,21 @@ impl Store {
 
     /// Groups, open ones first, then as they changed last.
     pub async fn alert_groups(&self, most: usize) -> Result<Vec<Group>, Error> {
-        let rows: Vec<GroupRow> = with_pool!(self.backend, pool => {
-            let mut q = QueryBuilder::<Db>::new("select ");
-            q.push(GROUP).push(" from alert_group order by case when closed is null then 0 else 1 end, changed desc, id limit ");
-            q.push_bind((most as i64).min(MOST)).build_query_as().fetch_all(pool).await?
-        });
-        Ok(rows.into_iter().map(GroupRow::group).collect())
+        let most = (most as i64).min(MOST);
+        // Open ones are few, and have an index of their own.
+        let unindexed = self.backend.unindexed();
+        let open = format!("closed is null order by {unindexed}changed desc, id");
+        let mut groups: Vec<Group> = Vec::new();
+        for which in [open.as_str(), "closed is not null order by changed desc, id desc"] {
+            let rows: Vec<GroupRow> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new("select ");
+                q.push(GROUP).push(" from alert_group where ").push(which);
+                q.push(" limit ").push_bind(most - groups.len() as i64);
+                q.build_query_as().fetch_all(pool).await?
+            });
+            groups.extend(rows.into_iter().map(GroupRow::group));
+        }
+        Ok(groups)
     }
 
     /// How many groups are open, counted up to a thousand.

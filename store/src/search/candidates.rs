@@ -1,7 +1,7 @@
 //! Scenarios that an index finds: few enough to look at each of them. What more of them have is common, and so found soon by
 //! whoever looks at the newest first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use message::user::Sought;
 use record::id::{CallKey, ScenarioId};
@@ -11,13 +11,15 @@ use sqlx::QueryBuilder;
 
 use super::part::Place;
 use super::person::Known;
-use super::{Filter, Touched, push_prefix};
+use super::walk::push_range;
+use super::{Filter, LONGEST, Touched, push_prefix};
 use crate::backend::with_pool;
 use crate::statement::push_list;
 use crate::{Error, Store, statement};
 
-/// So many scenarios are few.
+/// So many scenarios are few; and of those that did not go well so many are looked at for one page.
 const FEW: usize = 5_000;
+const NEWEST: usize = 2_500;
 /// Calls that are asked for at once: of many more PostgreSQL reads all there are instead.
 const CALLS: usize = 128;
 /// Final statuses from here on have an index: they are those of calls that failed.
@@ -41,8 +43,6 @@ pub(super) type Begun = HashMap<i64, i64>;
 enum Indexed<'a> {
     Prefix(&'static str, &'a str),
     Statuses(u16, u16),
-    /// None of them is ok: of those there is no index.
-    Outcomes(&'a [Outcome]),
 }
 
 impl Store {
@@ -68,9 +68,11 @@ impl Store {
             begun.extend(self.begun(&touched.status).await?);
             all.push(begun);
         }
-        if let Some(outcomes) = filter.judged().filter(|outcomes| !outcomes.contains(&Outcome::Ok)) {
-            all.extend(self.indexed(Indexed::Outcomes(outcomes)).await?);
-        }
+        let judged = match filter.judged().filter(|outcomes| !outcomes.contains(&Outcome::Ok)) {
+            Some(outcomes) => Some(self.judged(outcomes, filter, before).await?),
+            None => None,
+        };
+        all.extend(judged.iter().filter(|(_, to)| to.is_none()).map(|(begun, _)| begun.clone()));
         let (mut end, mut many) = (None, None);
         if let Some(person) = &filter.person {
             let sought = Sought::of(person);
@@ -83,6 +85,13 @@ impl Store {
                 }
                 Known::Newest(..) | Known::Many => many = Some(sought),
             }
+        }
+        // Of what did not go well the newest are better than the newest of all.
+        if let Some((begun, to)) = judged
+            && all.is_empty()
+        {
+            all.push(begun);
+            end = to;
         }
         all.sort_by_key(HashMap::len);
         let Some((least, others)) = all.split_first() else {
@@ -123,15 +132,42 @@ impl Store {
                     q.push(format_args!(" and status >= {FAILED} and status between "));
                     q.push_bind(i32::from(least)).push(" and ").push_bind(i32::from(most));
                 }
-                Indexed::Outcomes(outcomes) => {
-                    q.push(format_args!(" and outcome is not null and outcome <> {} and outcome in ", Outcome::Ok.code()));
-                    push_list!(q, outcomes.iter().map(|outcome| outcome.code()));
-                }
             }
             q.push(" limit ").push_bind(FEW as i64 + 1);
             q.build_query_as().fetch_all(pool).await?
         });
         Ok((found.len() <= FEW).then(|| found.into_iter().collect()))
+    }
+
+    /// The newest scenarios with each of these outcomes, and down to where these are all. None of them is ok: of those there is
+    /// no index.
+    async fn judged(
+        &self,
+        outcomes: &[Outcome],
+        filter: &Filter,
+        before: Option<Place>,
+    ) -> Result<(Begun, Option<Place>), Error> {
+        let (mut places, mut end): (Vec<Place>, Option<Place>) = Default::default();
+        for outcome in outcomes {
+            let found: Vec<(i64, i64)> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new("select id, first from scenario where merged_into is null");
+                q.push(format_args!(" and outcome is not null and outcome <> {} and outcome = ", Outcome::Ok.code()));
+                q.push_bind(outcome.code());
+                push_range!(q, filter, before);
+                q.push(" order by first desc, id desc limit ").push_bind(NEWEST as i64 + 1);
+                q.build_query_as().fetch_all(pool).await?
+            });
+            let found: Vec<Place> = found.into_iter().map(|(id, first)| (Timestamp(first), ScenarioId(id))).collect();
+            end = end.max(found.last().copied().filter(|_| found.len() > NEWEST));
+            places.extend(found);
+        }
+        places.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
+        places.retain(|place| end.is_none_or(|end| *place >= end));
+        if places.len() > NEWEST {
+            places.truncate(NEWEST);
+            end = places.last().copied();
+        }
+        Ok((places.into_iter().map(|(first, id)| (id.0, first.0)).collect(), end))
     }
 
     async fn begun(&self, ids: &[i64]) -> Result<Begun, Error> {
@@ -147,18 +183,24 @@ impl Store {
         Ok(begun)
     }
 
-    /// Scenarios of the classes of a filter that own these calls.
+    /// Scenarios of the classes of a filter that own these calls. Each is read once, however many of the calls are its own.
     pub(super) async fn begun_of_calls(&self, calls: &[Vec<u8>], filter: &Filter) -> Result<Begun, Error> {
+        let mut ids: BTreeSet<i64> = BTreeSet::new();
+        for list in calls.chunks(CALLS).flat_map(statement::lists) {
+            let found: Vec<i64> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new("select scenario_id from scenario_call where call in ");
+                push_list!(q, list);
+                q.build_query_scalar().fetch_all(pool).await?
+            });
+            ids.extend(found);
+        }
         let mut begun = Begun::new();
         let unindexed = self.backend.unindexed();
-        for list in calls.chunks(CALLS).flat_map(statement::lists) {
+        for list in ids.into_iter().collect::<Vec<_>>().chunks(CALLS).flat_map(statement::lists) {
             let found: Vec<(i64, i64)> = with_pool!(self.backend, pool => {
-                let mut q = QueryBuilder::<Db>::new(
-                    "select s.id, s.first from scenario_call c join scenario s on s.id = c.scenario_id
-                     where s.merged_into is null and c.call in ",
-                );
+                let mut q = QueryBuilder::<Db>::new("select id, first from scenario where merged_into is null and id in ");
                 push_list!(q, list);
-                q.push(" and ").push(unindexed).push("s.class in ");
+                q.push(" and ").push(unindexed).push("class in ");
                 push_list!(q, filter.listed_classes().iter().map(|class| class.code()));
                 q.build_query_as().fetch_all(pool).await?
             });

@@ -14,11 +14,12 @@ use crate::scope::{Most, Scope};
 use crate::statement::push_list;
 use crate::{Error, Store, statement, stored};
 
-/// Scenarios whose messages are read in one go, and messages for one page.
-pub(super) const STRIDE: usize = 50;
-pub(super) const READS: usize = 20_000;
-/// Messages that are read at once, and of a scenario that alone has more than a page reads.
-const ROWS: usize = 20_000;
+/// Scenarios that are looked at in one go.
+pub(super) const STRIDE: usize = 250;
+/// Messages and bytes that are read for one page, and messages at once; and of a scenario that alone has more than all these.
+const READS: usize = 10_000;
+const BYTES: usize = 32 << 20;
+const AT_ONCE: usize = 2_000;
 const MOST: usize = 60_000;
 /// A longer one is cut.
 const LONGEST: usize = 512;
@@ -62,21 +63,37 @@ impl Text {
     }
 }
 
-/// How many of these scenarios have together no more messages than may still be read for a page; at least one.
-pub(super) fn fitting(rows: &[ScenarioRow], read: &mut usize) -> usize {
+/// What was read for one page.
+#[derive(Debug, Default)]
+pub(super) struct Looked {
+    messages: usize,
+    bytes: usize,
+}
+
+impl Looked {
+    pub fn is_enough(&self) -> bool {
+        self.messages >= READS || self.bytes >= BYTES
+    }
+}
+
+/// As many of these scenarios as have together no more messages than are read at once; at least one.
+pub(super) fn portion(rows: &[ScenarioRow]) -> usize {
+    let mut messages = 0;
     let fits = |row: &&ScenarioRow| {
-        let goes_on = *read < READS;
-        if goes_on {
-            *read += usize::try_from(row.messages).unwrap_or(0);
-        }
-        goes_on
+        messages += usize::try_from(row.messages).unwrap_or(0);
+        messages <= AT_ONCE
     };
-    rows.iter().take_while(fits).count()
+    rows.iter().take_while(fits).count().max(1)
 }
 
 impl Store {
     /// Those of the scenarios with a message that holds a text, a provisional one too.
-    pub(super) async fn with_text(&self, text: &Text, rows: &[ScenarioRow]) -> Result<HashSet<ScenarioId>, Error> {
+    pub(super) async fn with_text(
+        &self,
+        text: &Text,
+        rows: &[ScenarioRow],
+        looked: &mut Looked,
+    ) -> Result<HashSet<ScenarioId>, Error> {
         type Part = (i64, Vec<u8>, i64, i32);
         let ids: Vec<i64> = rows.iter().filter_map(|row| row.subject.scenario()).map(|id| id.0).collect();
         let mut parts: Vec<Part> = Vec::new();
@@ -96,7 +113,7 @@ impl Store {
             days: parts.iter().map(|(.., day)| *day).collect::<BTreeSet<_>>().into_iter().collect(),
             ..Scope::default()
         };
-        let held = self.holding(text, &scope).await?;
+        let held = self.holding(text, &scope, looked).await?;
         let daily: HashMap<i64, Day> = rows
             .iter()
             .filter(|row| row.class.is_daily())
@@ -110,11 +127,13 @@ impl Store {
     }
 
     /// Calls with a message that holds the text, and the day of it.
-    async fn holding(&self, text: &Text, scope: &Scope) -> Result<HashSet<(Vec<u8>, Day)>, Error> {
+    async fn holding(&self, text: &Text, scope: &Scope, looked: &mut Looked) -> Result<HashSet<(Vec<u8>, Day)>, Error> {
         let (mut held, mut after, mut read) = (HashSet::new(), None, 0);
         loop {
-            let page = self.rows_of(scope, after, Most::rows(ROWS)).await?;
+            let page = self.rows_of(scope, after, Most::rows(READS)).await?;
             read += page.rows.len();
+            looked.messages += page.rows.len();
+            looked.bytes += page.bytes;
             after = page.rows.last().map(stored::StoredRow::place);
             let (text, more) = (text.clone(), page.more);
             // Unpacking takes longer than those may wait whose thread this is.

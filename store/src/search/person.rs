@@ -18,8 +18,8 @@ use crate::{Error, Store, statement};
 
 /// Entries of an index that are counted of each side; who has more is met by looking at the newest scenarios.
 const COUNTED: i64 = 10_000;
-/// Calls of which the scenarios are read for one page: so many at first, twice as many each time that is not enough, and in all;
-/// and at most, where the page begins below the scenarios of so many.
+/// Calls of which the scenarios are read for one page, beside those that begin after it: their scenarios may have begun before.
+/// So many at first, twice as many each time that is not enough, and in all; and at most, with those.
 const FIRST: usize = 250;
 const CALLS: usize = 1_000;
 const MOST_CALLS: usize = 3_000;
@@ -39,6 +39,13 @@ pub(super) enum Known {
 enum Side {
     Begins(&'static str, String),
     Is(&'static str, Vec<String>),
+}
+
+/// A side with the number of its calls, and of those that begin after the page.
+struct Counted {
+    side: Side,
+    all: usize,
+    above: usize,
 }
 
 const SIDES: [&str; 2] = ["from_user", "to_user"];
@@ -79,19 +86,30 @@ impl Store {
         let first = filter.from.map(|from| from.0.saturating_sub(LONGEST)).max(since);
         let mut counted = Vec::new();
         for side in sides {
-            let count = self.count(&side, first).await?;
-            if count > COUNTED {
+            let all = self.count(&side, first).await?;
+            if all > COUNTED {
                 return Ok(Known::Many);
             }
-            counted.push((side, count as usize));
+            counted.push(Counted { side, all: all as usize, above: 0 });
         }
-        let total: usize = counted.iter().map(|(_, count)| count).sum();
+        if let Some((at, _)) = before {
+            for of in counted.iter_mut().filter(|of| of.all > 0) {
+                of.above = self.count(&of.side, first.max(Some(at.0))).await? as usize;
+            }
+        }
+        let all: usize = counted.iter().map(|of| of.all).sum();
+        let above: usize = counted.iter().map(|of| of.above).sum();
+        if all > MOST_CALLS && above + FIRST > MOST_CALLS {
+            return Ok(Known::Many);
+        }
         let (mut begun, mut known) = (Begun::new(), None);
-        let mut most = FIRST;
+        // Whoever leaves some out looks at as many as may be.
+        let mut most = if filter.chooses() { CALLS } else { FIRST };
         loop {
+            let cost = above + most;
             // All of them, where it is about as much work.
-            let all = total <= most || (total <= 2 * most && total <= CALLS);
-            let from = if all { first } else { self.since(&counted, first, most).await? };
+            let is_all = all <= cost || (all <= 2 * cost && all <= CALLS);
+            let from = if is_all { first } else { self.since(&counted, first, most).await? };
             begun.extend(self.begun_between(&counted, from, known, filter).await?);
             let Some(from) = from.filter(|from| Some(*from) != first) else { return Ok(Known::All(begun)) };
             let end = (Timestamp(from), ScenarioId(0));
@@ -101,14 +119,14 @@ impl Store {
             };
             let enough = begun.iter().filter(|(id, at)| goes_on(**at, **id)).count() > limit;
             let lower = before.is_none_or(|before| end < before);
-            if (enough && !filter.chooses()) || (lower && most >= CALLS) {
+            if (enough && !filter.chooses()) || (lower && (most >= CALLS || cost >= MOST_CALLS)) {
                 return Ok(Known::Newest(begun, end));
             }
-            if most >= MOST_CALLS {
+            if cost >= MOST_CALLS {
                 return Ok(Known::Many);
             }
             known = Some(from);
-            most = (2 * most).min(MOST_CALLS);
+            most *= 2;
         }
     }
 
@@ -145,17 +163,17 @@ impl Store {
         }))
     }
 
-    /// Since when there are about so many calls of all sides together.
-    async fn since(&self, sides: &[(Side, usize)], first: Option<i64>, most: usize) -> Result<Option<i64>, Error> {
+    /// Since when there are, of all sides together, about so many calls beside those above the page.
+    async fn since(&self, sides: &[Counted], first: Option<i64>, most: usize) -> Result<Option<i64>, Error> {
         let unindexed = self.backend.unindexed();
         let mut since = first;
         let share = most / sides.len().max(1);
-        for (side, _) in sides.iter().filter(|(_, count)| *count > share) {
+        for Counted { side, above, .. } in sides.iter().filter(|of| of.all > of.above + share) {
             let at: Option<i64> = with_pool!(self.backend, pool => {
                 let mut q = QueryBuilder::<Db>::new("select first from (select first from call_part where 1 = 1");
                 push_side!(q, side, (first, None::<i64>), unindexed);
                 q.push(" limit ").push_bind(COUNTED + 1).push(") counted order by first desc limit 1 offset ");
-                q.push_bind(share as i64);
+                q.push_bind((above + share) as i64);
                 q.build_query_scalar().fetch_optional(pool).await?
             });
             since = since.max(at);
@@ -166,14 +184,14 @@ impl Store {
     /// Scenarios of the calls that begin from a time on, and before another.
     async fn begun_between(
         &self,
-        sides: &[(Side, usize)],
+        sides: &[Counted],
         from: Option<i64>,
         before: Option<i64>,
         filter: &Filter,
     ) -> Result<Begun, Error> {
         let unindexed = self.backend.unindexed();
         let mut calls: HashSet<Vec<u8>> = HashSet::new();
-        for (side, _) in sides.iter().filter(|(_, count)| *count > 0) {
+        for Counted { side, .. } in sides.iter().filter(|of| of.all > 0) {
             let found: Vec<Vec<u8>> = with_pool!(self.backend, pool => {
                 let mut q = QueryBuilder::<Db>::new("select call from call_part where 1 = 1");
                 push_side!(q, side, (from, before), unindexed);

@@ -105,7 +105,7 @@ impl Store {
 
     async fn walk(&self, mut source: Source, asked: &Asked<'_>, limit: usize) -> Result<Part, Error> {
         let Asked { filter, person, text, .. } = asked;
-        let (mut part, mut read, mut messages) = (Part::default(), 0, 0);
+        let (mut part, mut read, mut looked) = (Part::default(), 0, held::Looked::default());
         loop {
             let Stride { mut rows, mut to, mut ends } = self.stride(&mut source, asked, limit).await?;
             if asked.reads() {
@@ -123,15 +123,21 @@ impl Store {
                 self.add_early(&mut rows).await?;
                 rows.retain(|row| filter.ends_as(row));
             }
-            rows.retain(|row| filter.is_judged(row) && filter.is_as(row));
+            rows.retain(|row| filter.is_as(row));
             if let Some(text) = text {
-                let fits = held::fitting(&rows, &mut messages);
-                if fits < rows.len() {
-                    rows.truncate(fits);
-                    (to, ends) = (rows.last().map(ScenarioRow::place), true);
+                let mut left = std::mem::take(&mut rows);
+                while !left.is_empty() && !looked.is_enough() && part.rows.len() + rows.len() <= limit {
+                    let mut some = left;
+                    left = some.split_off(held::portion(&some));
+                    let last = some.last().map(ScenarioRow::place);
+                    let with = self.with_text(text, &some, &mut looked).await?;
+                    rows.extend(
+                        some.into_iter().filter(|row| row.subject.scenario().is_some_and(|id| with.contains(&id))),
+                    );
+                    if looked.is_enough() && !left.is_empty() {
+                        (to, ends) = (last, true);
+                    }
                 }
-                let with = self.with_text(text, &rows).await?;
-                rows.retain(|row| row.subject.scenario().is_some_and(|id| with.contains(&id)));
             }
             part.rows.extend(rows);
             if part.rows.len() > limit {
@@ -139,7 +145,7 @@ impl Store {
                 part.to = part.rows.last().map(ScenarioRow::place);
                 return Ok(part);
             }
-            if to.is_none() || ends || read >= READS || messages >= held::READS {
+            if to.is_none() || ends || read >= READS || looked.is_enough() {
                 part.to = to;
                 return Ok(part);
             }
@@ -232,6 +238,15 @@ impl Store {
                 q.push(" and ").push_bind(i32::from(most));
                 push_or!(q, &touched.status);
             }
+            if let Some(outcomes) = filter.judged() {
+                q.push(format_args!(" and {unindexed}outcome in "));
+                push_list!(q, outcomes.iter().map(|outcome| outcome.code()));
+            }
+            for (column, is) in [("failure", &filter.failure), ("rule", &filter.rule)] {
+                if let Some(is) = is {
+                    q.push(format_args!(" and {column} = ")).push_bind(is);
+                }
+            }
             if filter.problems {
                 q.push(format_args!(" and {unindexed}problems > 0"));
             }
@@ -274,4 +289,4 @@ macro_rules! push_range {
         }
     }};
 }
-use push_range;
+pub(super) use push_range;

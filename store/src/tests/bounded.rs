@@ -75,6 +75,15 @@ async fn fill(store: &Store) {
             "insert into message_mark (min_id, max_id, min_ts, max_ts)
              select i, i + 999, {first}, {first} + 999000 from {numbers} n where i % 1000 = 1 and $2 is not null"
         ),
+        format!(
+            "insert into rule_count (minute, count, outcome, rule)
+             select i / 50, 1, 5, 'rule-' || (i % 50) from {numbers} n where $2 is not null"
+        ),
+        // All but a few are closed.
+        format!(
+            "insert into alert_group (opened, changed, closed, items, mails, severity, route, hash, env, rule, failure, state)
+             select i, i, case when i % 10000 > 0 then i end, 1, 1, 1, 0, {key}, 'prod', 'answered', 'no-ack', $2 from {numbers} n"
+        ),
     ];
     store.keep_partitions(NOON).await.unwrap();
     let mut tx = store.backend.begin().await.unwrap();
@@ -87,8 +96,10 @@ async fn fill(store: &Store) {
             Some(rest) if !lite => format!("insert into message ({}", rest.replacen("select i, ", "select ", 1)),
             _ => statement,
         };
-        let bytes =
-            if statement.contains("into scenario (") { summaries::pack(&Summary::default()) } else { vec![b'x'] };
+        let bytes = match &statement {
+            statement if statement.contains("into scenario (") => summaries::pack(&Summary::default()),
+            _ => vec![b'x'],
+        };
         crate::backend::with_transaction!(&mut tx, db => {
             sqlx::query(sqlx::AssertSqlSafe(statement)).bind(SCENARIOS).bind(bytes).execute(db).await.unwrap();
         });
@@ -97,7 +108,7 @@ async fn fill(store: &Store) {
     if !lite {
         with_pool!(store.backend, pool => {
             // As autovacuum does once a minute.
-            for table in ["scenario", "scenario_call", "call_part", "number", "message"] {
+            for table in ["scenario", "scenario_call", "call_part", "number", "message", "rule_count", "alert_group"] {
                 let vacuum = sqlx::AssertSqlSafe(format!("vacuum (analyze) {table}"));
                 sqlx::raw_sql(vacuum).execute(pool).await.unwrap();
             }
@@ -174,6 +185,17 @@ fn message_lists() -> Vec<MessageFilter> {
     ]
 }
 
+/// What their pages read.
+async fn alerts_and_rules(store: &Store) {
+    let groups = store.alert_groups(100).await.unwrap();
+    let open: Vec<i64> = groups.iter().filter(|group| group.closed.is_none()).map(|group| group.changed.0).collect();
+    assert_eq!(open, (1..=10).rev().map(|nth| nth * 10_000).collect::<Vec<_>>());
+    assert!(groups[10..].iter().map(|group| group.changed.0).eq((99_910..100_000).rev()));
+    assert_eq!(store.rules_seen().await.unwrap().len(), 50);
+    let counts = store.rule_counts(Timestamp(1_990 * MINUTE), Timestamp(1_999 * MINUTE)).await.unwrap();
+    assert_eq!(counts["rule-7"].0, [(Outcome::Ok, 10)].into());
+}
+
 #[tokio::test]
 async fn no_list_takes_more_steps_than_it_may_on_sqlite() {
     let (store, _directory) = fixture::sqlite().await;
@@ -209,6 +231,10 @@ async fn no_list_takes_more_steps_than_it_may_on_sqlite() {
     steps.store(0, Ordering::Relaxed);
     store.totals().await.unwrap();
     assert!(steps.load(Ordering::Relaxed) < 20_000, "home counts nothing that grows");
+    steps.store(0, Ordering::Relaxed);
+    alerts_and_rules(&store).await;
+    let took = steps.load(Ordering::Relaxed);
+    assert!(took < 60_000, "{took} steps: alerts and rules");
     for from in PAST {
         steps.store(0, Ordering::Relaxed);
         let past =
@@ -316,6 +342,8 @@ async fn no_list_touches_more_rows_than_it_may_on_postgresql() {
     }
     store.totals().await.unwrap();
     check("home".into()).await;
+    alerts_and_rules(&store).await;
+    check("alerts and rules".into()).await;
     for from in PAST {
         let past =
             store.calls_since(CallClass::Call, Timestamp(NOON.0 + from), (NOON, ScenarioId(0)), 200).await.unwrap();
@@ -352,6 +380,9 @@ async fn a_list_that_looks_no_further_goes_on_to_its_end() {
     assert_eq!(rows(Filter { final_status: Some((404, 404)), ..any() }).await, (1, 1));
     assert_eq!(rows(Filter { outcomes: vec![Outcome::Late], ..any() }).await, (1, 1));
     assert_eq!(rows(Filter { rule: Some("rare".into()), ..any() }).await.0, 1);
+    // Of the ten thousand that failed some thousands at a time, however many went well.
+    assert_eq!(rows(Filter { failure: Some("nothing".into()), ..any() }).await, (0, 5));
+    assert_eq!(rows(Filter { failure: Some("no-ack".into()), ..any() }).await.0, 10_000);
     // Five thousand of each class at a time, as far down as of both; and the few that are left.
     assert_eq!(rows(Filter { kind: Some(Kind::Media), ..any() }).await, (0, 11));
     assert_eq!(rows(Filter { text: Some("z9hG4bK-nothing".into()), ..any() }).await, (0, 11));

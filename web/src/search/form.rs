@@ -75,7 +75,7 @@ pub struct Form {
     #[param(required = false)]
     pub ongoing: String,
     /// Holds a message with this text, in whatever case: a branch, a User-Agent, an address, a push token. No index has it:
-    /// newest first, messages are read until a page is full or 20,000 were read; `searched_to` says how far.
+    /// newest first, messages are read until a page is full or 10,000 were read; `searched_to` says how far.
     #[param(required = false)]
     pub text: String,
     /// Classes, with commas: call, registration, keepalive, subscription, publication, message, other. None: call and
