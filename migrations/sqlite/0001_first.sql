@@ -154,7 +154,7 @@ create table call_part (
     from_user text,
     to_user text,
     primary key (call, day, stream_id)
-) without rowid;
+);
 create index call_part_from on call_part (from_user, first);
 create index call_part_to on call_part (to_user, first);
 create index call_part_first on call_part (first);

@@ -432,7 +432,7 @@ impl Store {
         rows.into_iter().map(read).collect()
     }
 
-    /// Rules of which anything was judged at all.
+    /// Rules that could tell at least once.
     pub async fn rules_seen(&self) -> Result<BTreeSet<String>, Error> {
         let rows: Vec<String> = with_pool!(self.backend, pool => {
             // From one to the next: of each there are many rows.
@@ -441,8 +441,10 @@ impl Store {
                      select min(rule) from rule_count
                      union all
                      select (select min(c.rule) from rule_count c where c.rule > seen.rule) from seen where seen.rule is not null
-                 ) select rule from seen where rule is not null",
+                 ) select rule from seen where rule is not null and exists
+                     (select 1 from rule_count c where c.rule = seen.rule and c.outcome <> $1 and c.count > 0)",
             )
+            .bind(Outcome::Unknown.code())
             .fetch_all(pool)
             .await?
         });
