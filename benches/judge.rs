@@ -129,6 +129,7 @@ fn judged(nth: i64) -> Judged {
         counts,
         alarms: told.iter().filter(|told| told.outcome == Outcome::Failed).map(alarm).collect(),
         told: told.into_iter().collect(),
+        open: Vec::new(),
         window: None,
     }
 }
