@@ -113,11 +113,12 @@ pub fn decide(look: &Look) -> Decision {
     let rate = i64::try_from(fresh.len()).unwrap_or(i64::MAX).saturating_mul(HOUR) / since;
     let next = group.reported.map_or(opens, |at| Timestamp(at.0.saturating_add(interval)));
     if now < next {
-        let known = |failure: &Option<String>| {
+        let is_known = |failure: &Option<String>| {
             items.iter().any(|item| item.reported.is_some() && item.told.told.failure == *failure)
         };
-        let new_class = fresh.iter().any(|at| !known(&items[*at].told.told.failure));
-        let new_host = fresh.iter().any(|at| is_of_new_host(&items[*at], items));
+        let new_class = fresh.iter().any(|at| !is_known(&items[*at].told.told.failure));
+        let hosts: BTreeSet<&str> = items.iter().filter(|item| item.reported.is_some()).filter_map(host_of).collect();
+        let new_host = fresh.iter().filter_map(|at| host_of(&items[*at])).any(|host| !hosts.contains(host));
         let many = fresh.len() as i64 >= RISE;
         let rose = many && rate >= mind.rate.saturating_mul(RISE);
         let raised = severity as i16 > mind.severity;
@@ -143,12 +144,6 @@ pub fn decide(look: &Look) -> Decision {
         due: (!closed).then_some(quiet),
         closed,
     }
-}
-
-/// None that was reported was logged on its host.
-fn is_of_new_host(item: &Item, items: &[Item]) -> bool {
-    let Some(host) = host_of(item) else { return false };
-    !items.iter().any(|other| other.reported.is_some() && host_of(other) == Some(host))
 }
 
 /// It is wrong until it is well again, however long that takes.

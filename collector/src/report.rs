@@ -90,7 +90,7 @@ pub async fn step(
     let book = book.borrow().clone();
     let mut held = Vec::new();
     for group in groups {
-        // What came while the others were looked at is told, too; else nothing would be kept while failures keep coming.
+        // As it is by now: a look at a group that has changed since it was taken is not kept, and failures may keep coming.
         let Some(group) = store.taken_alert(&group).await? else { continue };
         let look = Looking::of(store, &book, group, now).await?;
         let decision = look.decide(&book, now);

@@ -122,7 +122,7 @@ async fn an_agent_that_falls_silent_is_reported_once_and_so_is_its_return() {
         assert_eq!(mails(silent + day * DAY / SECOND).await.len(), 3);
     }
     assert_eq!(door.store.count_open_alerts().await.expect("read"), 1);
-    // After a week it counts as removed: nobody is told, neither now nor when it is back.
+    // After a week it counts as removed: nothing is mailed, neither now nor when it is back.
     mails(silent + 8 * DAY / SECOND).await;
     assert_eq!(mails(silent + 9 * DAY / SECOND).await.len(), 3);
     assert_eq!(door.store.count_open_alerts().await.expect("read"), 0);

@@ -110,7 +110,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// These are over, and nobody is told: nobody knows whether they are well.
+    /// These are over, and no mail says so: nobody knows whether they are well.
     pub async fn drop_log_items(&self, items: &[LogItem], now: Timestamp) -> Result<(), Error> {
         let mut tx = self.backend.begin().await?;
         let mut places: Vec<write::Place> = items.iter().map(LogItem::place).collect();

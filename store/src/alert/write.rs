@@ -181,7 +181,7 @@ pub(super) async fn change(
             q.push_bind(state.code()).push(", changed = case when reported >= ").push_bind(now.0);
             q.push(" then reported + 1 else ").push_bind(now.0).push(" end");
             if state == ItemState::Failed {
-                // Whoever was told that it is over does not know that it is not.
+                // A mail has said that it is over, so it is new.
                 q.push(", reported = case when changed <= reported then null else reported end");
             }
             q.push(" from (");
