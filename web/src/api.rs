@@ -101,16 +101,19 @@ async fn ready(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<St
     Ok(if said.is_empty() { "ready\n".into() } else { format!("ready; {said}\n") })
 }
 
-/// The parameters of a request; a name that is not known is refused, since a filter that is misspelled would find too much.
+/// The parameters of a request; a name that is not known is refused, since a filter that is misspelled would find too much, and so are
+/// two values of a name that takes one.
 fn params(query: Option<&str>, known: &[&[&str]]) -> Result<Params, Error> {
     let params = Params::parse(query.unwrap_or(""));
-    let stranger = params.pairs().iter().find(|(name, _)| !known.iter().any(|names| names.contains(&name.as_str())));
-    match stranger {
-        Some((name, _)) => {
-            Err(Error::BadRequest(format!("unknown parameter \"{name}\"; known are {}", known.concat().join(", "))))
-        }
-        None => Ok(params),
+    let mut names = params.pairs().iter().map(|(name, _)| name.as_str());
+    if let Some(name) = names.clone().find(|name| !known.iter().any(|known| known.contains(name))) {
+        let known = known.concat().join(", ");
+        return Err(Error::BadRequest(format!("unknown parameter \"{name}\"; known are {known}")));
     }
+    if let Some((name, (one, other))) = names.find_map(|name| Some((name, params.twice(name)?))) {
+        return Err(Error::BadRequest(format!("{name} is given as \"{one}\" and as \"{other}\"")));
+    }
+    Ok(params)
 }
 
 fn limit(params: &Params) -> Result<Option<usize>, Error> {

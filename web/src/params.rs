@@ -20,6 +20,9 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b',')
     .remove(b'*');
 
+/// Names that may be given several times.
+const MANY: [&str; 2] = ["outcome", "class"];
+
 impl Params {
     /// Reads `a=b&c=d`. What is not UTF-8 is read with replacement characters.
     pub fn parse(query: &str) -> Self {
@@ -38,6 +41,12 @@ impl Params {
     /// Every value of a name, trimmed, without blank ones.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.trim()).filter(|v| !v.is_empty())
+    }
+
+    /// Two values of a name that takes one; none where it is given once, or with commas as well (`outcome`, `class`).
+    pub fn twice<'a>(&'a self, name: &'a str) -> Option<(&'a str, &'a str)> {
+        let first = self.get(name).filter(|_| !MANY.contains(&name))?;
+        self.all(name).find(|value| *value != first).map(|other| (first, other))
     }
 
     /// With this one value of a name instead of those it had.

@@ -3,6 +3,7 @@
 pub mod cursor;
 pub mod form;
 pub mod look;
+mod misread;
 pub mod nearest;
 pub mod order;
 pub mod read;
@@ -40,7 +41,8 @@ pub(crate) fn routes() -> Router<Site> {
 
 async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): Fragment) -> Result<Response, Error> {
     let (form, now) = (Form::read(&frame.params), site.now());
-    if let Some(settled) = form.settled(frame.zone, now) {
+    let misread = misread::misread(&frame.params);
+    if let Some(settled) = form.settled(frame.zone, now).filter(|_| misread.is_empty()) {
         return Ok(Redirect::to(&frame.to_with("/search", &settled.params())).into_response());
     }
     frame.find.clone_from(&form.q);
@@ -50,6 +52,7 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
     };
     let order = Order::of(&form.sort);
     let (found, faults) = match form.filter(frame.zone, now) {
+        _ if !misread.is_empty() => (Found::default(), misread),
         Ok(filter) => {
             let only = frame.params.get("as");
             match look::look(&site, &form.q, frame.zone, filter.clone(), before, only, order).await? {
@@ -72,7 +75,8 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
         }
         Err(faults) => (Found::default(), faults),
     };
-    let list = List { first_page: before.is_none() && faults.is_empty(), faulty: !faults.is_empty(), order };
+    let said = faults.iter().map(|fault| fault.text.clone()).collect();
+    let list = List { first_page: before.is_none() && faults.is_empty(), faults: said, order };
     let results = Results::new(&frame, &form, now, found, list);
     let page = SearchPage {
         presets: presets(&form, &frame, now),
@@ -188,7 +192,8 @@ struct Results {
     all_classes: Option<String>,
     hint: Option<Hint>,
     zone: &'static str,
-    faulty: bool,
+    /// What of the form or the address cannot be read: nothing was searched.
+    faults: Vec<String>,
 }
 
 #[derive(Template, Clone, Debug)]
@@ -209,16 +214,15 @@ impl Hint {
 }
 
 /// How a list came to be.
-#[derive(Clone, Copy)]
 struct List {
     first_page: bool,
-    faulty: bool,
+    faults: Vec<String>,
     order: Order,
 }
 
 impl Results {
     fn new(frame: &Frame, form: &Form, now: Timestamp, found: Found, list: List) -> Self {
-        let List { first_page, faulty, order } = list;
+        let List { first_page, faults, order } = list;
         let link = |params: Params| frame.to_with("/search", &params);
         let params = form.params();
         let older = found.next.map(|(first, place)| cursor::write(first, place));
@@ -249,11 +253,11 @@ impl Results {
                 (None, Order::Start) => "older".into(),
                 (None, _) => format!("the {} before these", words::count(order::SORTED)),
             },
-            newest: (!first_page && !faulty).then(|| link(params.clone())),
+            newest: (!first_page && faults.is_empty()).then(|| link(params.clone())),
             searched_to: found.searched_to.map(|at| frame.zone.full(at)),
             waiting_to: found.waiting_to.map(|at| frame.zone.full(at)),
             says: says(order, found.rows.len(), found.looked, found.next.is_some(), first_page),
-            clear: (!params.is_empty()).then(|| frame.to("/search")),
+            clear: (!params.is_empty() || !faults.is_empty()).then(|| frame.to("/search")),
             tried: tried(&found.tried),
             near: found.near.iter().map(near).collect(),
             all_classes: unasked.then(|| link(in_all_classes(&params))),
@@ -261,7 +265,7 @@ impl Results {
                 .then(|| Hint::of(found.top, frame)),
             zone: frame.zone.name(),
             rows: Row::list(&found.rows, order, frame, now),
-            faulty,
+            faults,
         }
     }
 }

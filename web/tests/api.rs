@@ -322,6 +322,7 @@ async fn a_parameter_that_cannot_be_read_is_refused_in_words() {
     let site = filled(1).await;
     for (path, word) in [
         ("/api/v1/scenarios?calller=alice", "unknown parameter \\\"calller\\\""),
+        ("/api/v1/scenarios?caller=alice&caller=bob", "caller is given as \\\"alice\\\" and as \\\"bob\\\""),
         ("/api/v1/scenarios?limit=0", "limit is a number"),
         ("/api/v1/scenarios?after=x", "is not the `next`"),
         ("/api/v1/scenarios?status=teapot", "status: "),

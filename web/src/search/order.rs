@@ -23,7 +23,7 @@ pub enum Order {
 impl Order {
     pub const ALL: [Order; 3] = [Order::Start, Order::Talk, Order::Result];
 
-    /// By its name in an address; what is unknown is as it comes.
+    /// By its name in an address; by start where there is none of this name.
     pub fn of(name: &str) -> Self {
         Self::ALL.into_iter().find(|order| order.name() == name).unwrap_or_default()
     }
