@@ -303,7 +303,7 @@ create index scenario_merged on scenario (merged_into) where merged_into is not 
 alter table scenario alter column summary set storage external;
 
 -- What requests of REST and push are known by to their answers, and answers whose request is not known yet: hash of the id
--- that both carry and of both hosts; call_id: the name of its call; kind: REST or push, of an answer that of its request. last is for retention.
+-- that both carry and of both hosts; response: 1 of answers, and 2 of the one row that is locked by whoever stores some; call_id: the name of its call; kind: REST or push, of an answer that of its request. last is for retention.
 create table exchange (
     last bigint not null,
     response smallint not null,

@@ -37,7 +37,8 @@ pub struct OutboxRow {
 /// What one application of outbox rows did.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Correlated {
-    /// False: another correlator moved the offsets, or went on changing the same scenarios; nothing was changed.
+    /// False: another correlator moved the offsets, went on changing the same scenarios, or stored the other half of an exchange;
+    /// nothing was changed.
     pub applied: bool,
     pub scenarios: Vec<ScenarioId>,
     pub merged: u64,
@@ -92,6 +93,10 @@ impl Store {
                 return Ok(Correlated::default());
             }
             match union::apply(&mut tx, now, &rows, &components, &beside).await {
+                Ok(Some(_)) if exchange::came_meanwhile(&mut tx, &exchanges, now).await? => {
+                    tx.rollback().await?;
+                    return Ok(Correlated::default());
+                }
                 Ok(Some(correlated)) => {
                     doubt::file(&mut tx, &doubts).await?;
                     exchange::keep(&mut tx, &exchanges, now).await?;

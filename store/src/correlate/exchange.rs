@@ -19,11 +19,16 @@ use crate::statement::push_list;
 use crate::text::{big, capped};
 use crate::{Error, Store, statement};
 
+/// In place of `response`, of the row that is locked by whoever stores some.
+const TURN: i16 = 2;
+
 /// What a batch says of requests and their answers.
 #[derive(Default)]
 pub(super) struct Exchanges {
     /// What is to be known of requests, and of answers whose request is not known: the name of the call of each, and its kind.
     kept: BTreeMap<(ExchangeKey, bool, String), Kind>,
+    /// What was looked for, requests (false) and answers, and how many were found.
+    looked: BTreeMap<(ExchangeKey, bool), usize>,
     /// Rows of answers to pushes that do not say so themselves.
     pushed: BTreeSet<MessageId>,
     /// How many of these were counted as REST before, by the call of their request.
@@ -53,8 +58,13 @@ pub(super) async fn pair(store: &Store, rows: &mut [OutboxRow]) -> Result<Exchan
     if asked.is_empty() && answered.is_empty() {
         return Ok(exchanges);
     }
-    let requests = known(store, &answered.into_iter().collect::<Vec<_>>(), false).await?;
-    let waiting = known(store, &asked.keys().copied().collect::<Vec<_>>(), true).await?;
+    let answered: Vec<_> = answered.into_iter().collect();
+    let asking: Vec<_> = asked.keys().copied().collect();
+    let requests = known(store, &answered, false).await?;
+    let waiting = known(store, &asking, true).await?;
+    for (keys, found, response) in [(&answered, &requests, false), (&asking, &waiting, true)] {
+        exchanges.looked.extend(keys.iter().map(|key| ((*key, response), found.get(key).map_or(0, Vec::len))));
+    }
     exchanges.kept = asked.iter().map(|(key, (_, id, kind))| ((*key, false, id.clone()), *kind)).collect();
     for event in rows.iter_mut().flat_map(|row| &mut row.events).filter(|event| !event.exchange.is_empty()) {
         if event.is_bare_answer() {
@@ -123,6 +133,43 @@ async fn known(store: &Store, keys: &[ExchangeKey], response: bool) -> Result<Kn
         }
     }
     Ok(known)
+}
+
+/// Whether another correlator stored meanwhile what was looked for: an answer and its request that come at the same moment, each
+/// to one of them, would miss each other. Until the transaction ends, no other one stores any.
+pub(super) async fn came_meanwhile(tx: &mut Transaction, exchanges: &Exchanges, now: Timestamp) -> Result<bool, Error> {
+    if exchanges.looked.is_empty() {
+        return Ok(false);
+    }
+    // A row that belongs to nobody: whoever comes later waits here.
+    with_transaction!(&mut *tx, db => {
+        sqlx::query(
+            "insert into exchange (last, response, kind, hash, call_id) values ($1, $2, 0, $3, '')
+             on conflict (hash, response, call_id) do update set last = excluded.last",
+        )
+        .bind(now.0)
+        .bind(TURN)
+        .bind(ExchangeKey::default().to_vec())
+        .execute(&mut *db)
+        .await?;
+    });
+    for response in [false, true] {
+        let looked = exchanges.looked.iter().filter(|((_, of), _)| *of == response);
+        let (keys, before): (Vec<_>, Vec<_>) = looked.map(|((key, _), count)| (*key, *count as i64)).unzip();
+        let mut count = 0;
+        for list in statement::lists(&keys) {
+            count += with_transaction!(&mut *tx, db => {
+                let mut q = QueryBuilder::<Db>::new("select count(*) from exchange where response = ");
+                q.push_bind(i16::from(response)).push(" and hash in ");
+                push_list!(q, list.iter().map(|key| key.to_vec()));
+                q.build_query_scalar::<i64>().fetch_one(&mut *db).await?
+            });
+        }
+        if count != before.iter().sum::<i64>() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// In one order, so that correlators that meet never wait for each other in a circle.

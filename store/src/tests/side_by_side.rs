@@ -99,4 +99,21 @@ store_test! {
         let rows = store.search(&Filter::default(), None, 1000).await.unwrap().rows;
         assert!(rows.iter().all(|row| row.messages == 3 * row.calls), "no call is counted twice, and none is lost");
     }
+
+    async fn a_request_and_its_answer_that_come_to_two_collectors_at_once_find_each_other(store) {
+        const EXCHANGES: u8 = 200;
+        let mut files: Vec<File> = (1..=STREAMS as i64).map(File::new).collect();
+        for id in 0..EXCHANGES {
+            let call = format!("call-{id}").leak();
+            let (request, answer) = (says(call, 1, "GET").exchange(id), says(format!("answer-{id}").leak(), 1, ""));
+            let at = usize::from(id) % (STREAMS / 2) * 2;
+            files[at].log(&store, [request]).await;
+            files[at + 1].log(&store, [answer.status(401).exchange(id)]).await;
+        }
+        let collectors = (0..COLLECTORS).map(|at| tokio::spawn(collect(store.clone(), format!("collector-{at}"))));
+        let applied = futures::future::join_all(collectors).await;
+        assert!(applied.into_iter().filter(|applied| *applied.as_ref().unwrap() > 0).count() > 1, "they met");
+        let together = scenarios(&store).await.iter().filter(|calls| calls.len() == 2).count();
+        assert_eq!(together, usize::from(EXCHANGES));
+    }
 }
