@@ -18,12 +18,13 @@ use rule::evidence::Read;
 use rule::holds::AllHolds;
 use rule::told::{Seen, Told};
 use rule::verdict::{Outcome, Verdict};
+use rule::wording::missed;
 use store::Store;
 
 use crate::Error;
 use crate::book::Book;
 use crate::judging::{self, Case};
-use crate::report::{self, missed};
+use crate::report;
 use crate::settle::{Call, with_what_is_beside};
 use known::{News, news};
 pub use mails::{About, Sent};

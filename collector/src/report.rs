@@ -27,8 +27,6 @@ use crate::mail::notice::{About, Held, Mask, Notice, Reader, Storm};
 use crate::mail::{self, Mailbox, Settings};
 use crate::sources::Lookout;
 
-pub use telling::missed;
-
 /// How long a group is ours to report.
 const LEASE: i64 = 60 * SECOND;
 const LOOK: Duration = Duration::from_millis(500);

@@ -9,7 +9,7 @@
 //! - `document`, `defaults`, `written`, `logs`, `set`, `classes`: TOML with places; what all rules share; one rule or
 //!   watch; what may be wrong with a log itself; all files; in which classes of scenarios these have anything to judge
 //! - `routes`: who is mailed about which failures, and when
-//! - `phrase`, `prose`: patterns and times in plain English; a rule as prose
+//! - `phrase`, `prose`, `wording`: patterns and times in plain English; a rule as prose; a step as pages and mails say it
 //! - `holds`, `evidence`: what each log is known to hold; all that a judgement rests on
 //! - `verdict`: what came of what was expected
 //! - `ground`, `instance`, `fact`, `matching`: what each row says; what one instance is about; facts; what a pattern means
@@ -42,6 +42,7 @@ pub mod syntax;
 pub mod told;
 pub mod verdict;
 mod version;
+pub mod wording;
 pub mod words;
 mod written;
 

@@ -13,11 +13,11 @@ use record::time::{SECOND, Timestamp};
 use rule::logs::LogFault;
 use rule::syntax::Severity;
 use rule::verdict::Outcome;
+use rule::wording::{what, within};
 use store::alert::{Group, Item, ItemState, OF_A_LOG};
 use store::outgoing::{Mail, MailState};
 use store::rulebook::Rulebook;
 
-use crate::ladder::unmet::{what, within};
 use crate::ladder::words::{duration, shortened};
 use crate::page::{Frame, Page};
 use crate::params::Params;

@@ -28,7 +28,7 @@ impl Came {
     }
 
     pub fn at(row: &ScenarioRow, now: Timestamp) -> Self {
-        Self { lately: now.micros_since(row.last) < RINGS, ..Self::of(row) }
+        Self { lately: is_lately(row.last, now), ..Self::of(row) }
     }
 
     /// Of a call without a final status: what it does now.
@@ -36,6 +36,11 @@ impl Came {
         let open = self.class == CallClass::Call && self.status.is_none() && self.lately;
         open.then_some(if self.rang { "ringing" } else { "no answer yet" })
     }
+}
+
+/// What was logged last is so recent that more may come: a call may still ring.
+pub fn is_lately(last: Timestamp, now: Timestamp) -> bool {
+    now.micros_since(last) < RINGS
 }
 
 /// How a scenario came out, as its final status says; never a verdict.

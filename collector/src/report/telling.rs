@@ -7,6 +7,7 @@ use record::id::ScenarioId;
 use record::time::{HOUR, MINUTE, SECOND, Timestamp};
 use rule::logs::LogFault;
 use rule::told::Seen;
+use rule::wording::{missed, what};
 use store::alert::{Item, ItemState, OF_A_LOG};
 
 use super::{Looking, rule};
@@ -75,28 +76,6 @@ impl Looking {
     }
 }
 
-/// What was expected, without its label and its class: `no REGISTER from device within 10s of start`.
-pub fn missed(text: &str) -> String {
-    let text = text.split_once(": ").map_or(text, |(_, text)| text);
-    let text = text.rsplit_once(" else ").map_or(text, |(text, _)| text).trim();
-    let text = &spaced(text);
-    match text.strip_prefix("no ") {
-        Some(forbidden) => forbidden.to_owned(),
-        None => format!("no {text}"),
-    }
-}
-
-/// `10s` as it is read: `10 s`.
-fn spaced(text: &str) -> String {
-    let word = |word: &str| match word.find(|c: char| !c.is_ascii_digit()) {
-        Some(at) if at > 0 && matches!(&word[at..], "ms" | "s" | "m" | "h") => {
-            format!("{} {}", &word[..at], if &word[at..] == "m" { "min" } else { &word[at..] })
-        }
-        _ => word.to_owned(),
-    };
-    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
-}
-
 /// One for each leg of a scenario, as it failed last.
 fn lines(items: &[Item], listed: &[usize]) -> Vec<notice::Item> {
     let mut lines: Vec<notice::Item> = Vec::new();
@@ -118,7 +97,7 @@ fn line(item: &Item) -> notice::Item {
     let step = told.step.and_then(|step| told.steps.get(step));
     let met = told.steps.iter().filter(|step| matches!(step.seen, Seen::Met | Seen::Late)).filter_map(|step| {
         let after = step.time?.micros_since(told.began);
-        Some((after, format!("{} after {}", step.name, seconds(after))))
+        Some((after, format!("{} {}", what(&step.text), passed(after))))
     });
     let seen = met.max_by_key(|(after, _)| *after).map(|(_, text)| text).unwrap_or_default();
     let fact = |name: &str| item.told.facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
@@ -167,8 +146,8 @@ fn common(items: &[&Item]) -> Vec<Common> {
     by.into_iter().filter_map(most).collect()
 }
 
-fn seconds(micros: i64) -> String {
-    format!("{:.2} s", micros as f64 / 1_000_000.0)
+fn passed(micros: i64) -> String {
+    if micros < 5_000 { "at once".to_owned() } else { format!("after {:.2} s", micros as f64 / 1_000_000.0) }
 }
 
 /// `12:05:11Z`.

@@ -9,6 +9,7 @@ use record::id::MessageId;
 use record::time::Timestamp;
 use rule::told::{Seen, Step, Told};
 use rule::verdict::Outcome;
+use rule::wording;
 
 use super::columns::{Columns, colour};
 use super::entry::{Entry, folded};
@@ -74,7 +75,7 @@ pub fn expected(told: &[Told], flow: &Flow, columns: &Columns, view: &View) -> E
                 // A step that no log shows is worth a row only where nobody can tell for that.
                 Seen::CannotTell if names_it && told.outcome == Outcome::Unknown => State::CannotTell,
                 Seen::Forbidden => {
-                    let says = format!("{}: {}", told.rule, words(&step.text));
+                    let says = format!("{}: {}", told.rule, wording::expected(&step.text));
                     all.say(step.message, unique(&mut used, id), Came::Forbidden, "not allowed".into(), says);
                     continue;
                 }
@@ -131,7 +132,7 @@ fn unmet(told: &Told, step: &Step, state: State, flow: &Flow, columns: &Columns,
         let node = flow.nodes.iter().position(|node| Some(&node.name) == name.as_ref())?;
         columns.lanes.get(node).copied().flatten()
     };
-    let (what, within) = (what(&step.text), within(&step.text));
+    let (what, within) = (wording::what(&step.text), wording::within(&step.text));
     let says = match state {
         State::Missing if within.is_empty() => "never seen".to_owned(),
         State::Missing => format!("{within}, never seen"),
@@ -244,63 +245,8 @@ fn unique(used: &mut HashSet<String>, id: String) -> String {
     free
 }
 
-/// The step without its label and what it is called when it fails.
-pub fn words(text: &str) -> &str {
-    let text = text.split_once(": ").filter(|(label, _)| !label.contains(' ')).map_or(text, |(_, rest)| rest);
-    let text = text.rsplit_once(" else ").map_or(text, |(rest, _)| rest);
-    text.strip_suffix(" optional").unwrap_or(text)
-}
-
-/// `ack: ACK to device within 32s of answer else no-ack` waits for `ACK`.
-pub fn what(text: &str) -> String {
-    let pattern = &words(text)[..timing_at(words(text))];
-    let pattern = pattern.strip_prefix("no ").unwrap_or(pattern);
-    let terms = pattern.split(" or ").map(|term| {
-        let ends = [" from ", " to ", " with "].iter().filter_map(|word| term.find(word)).min();
-        let term = &term[..ends.unwrap_or(term.len())];
-        let Some((codes, method)) = term.split_once(' ').filter(|_| term.starts_with(|c: char| c.is_ascii_digit()))
-        else {
-            return term.replace('|', " or ");
-        };
-        let answer = match codes {
-            "1xx-6xx" => "any answer".to_owned(),
-            "2xx-6xx" | "2xx-5xx" => "final answer".to_owned(),
-            codes => codes.replace('|', " or "),
-        };
-        format!("{answer} to {}", method.replace('|', " or "))
-    });
-    let mut seen = Vec::new();
-    for term in terms {
-        if !seen.contains(&term) {
-            seen.push(term);
-        }
-    }
-    seen.join(" or ")
-}
-
-/// `within 32 s of answer`
-pub fn within(text: &str) -> String {
-    let words = words(text);
-    let timing = words[timing_at(words)..].trim();
-    // A space between a number and its unit, as everywhere on the pages.
-    let mut out = String::with_capacity(timing.len() + 2);
-    let mut before = ' ';
-    for letter in timing.chars() {
-        if before.is_ascii_digit() && letter.is_ascii_alphabetic() {
-            out.push(' ');
-        }
-        out.push(letter);
-        before = letter;
-    }
-    out.strip_suffix(" of start").map(str::to_owned).unwrap_or(out)
-}
-
-fn timing_at(words: &str) -> usize {
-    [" within ", " before "].iter().filter_map(|word| words.find(word)).min().unwrap_or(words.len())
-}
-
 fn kind(text: &str) -> Kind {
-    let is = |method: &str| words(text).split([' ', '|']).any(|word| word == method);
+    let is = |method: &str| wording::expected(text).split([' ', '|']).any(|word| word == method);
     if is("PUSH") {
         Kind::Push
     } else if ["GET", "POST", "PUT", "PATCH", "DELETE"].into_iter().any(is) {
@@ -315,23 +261,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_is_said_in_the_words_of_the_page() {
-        let say = |text: &str| format!("{} / {}", what(text), within(text));
-        assert_eq!(say("ack: ACK to device within 32s of answer else no-ack"), "ACK / within 32 s of answer");
-        assert_eq!(
-            say("trying: 1xx-6xx INVITE to caller within 2s else no-response"),
-            "any answer to INVITE / within 2 s"
-        );
-        assert_eq!(say("2xx INVITE to caller within 2s of start else answer-lost"), "2xx to INVITE / within 2 s");
-        assert_eq!(
-            say("ringing: 180|183|2xx-6xx INVITE from device within 5s of invite else no-ring"),
-            "180 or 183 or 2xx-6xx to INVITE / within 5 s of invite"
-        );
-        assert_eq!(
-            say("answer: 2xx-5xx GET|POST within 2s else api-timeout"),
-            "final answer to GET or POST / within 2 s"
-        );
-        assert_eq!(say("no BYE before answer else early-bye"), "BYE / before answer");
+    fn a_step_is_of_the_kind_of_its_messages() {
         assert_eq!(kind("answer: 2xx-5xx GET|POST within 2s else api-timeout"), Kind::Rest);
+        assert_eq!(kind("pushed: PUSH to target within 1s else no-push"), Kind::Push);
+        assert_eq!(kind("ack: ACK to device within 32s of answer else no-ack"), Kind::Sip);
     }
 }

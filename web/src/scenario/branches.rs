@@ -50,12 +50,16 @@ pub struct Branches {
     pub folded: Vec<(String, Vec<Branch>)>,
 }
 
-/// None where nothing forked and no device is known.
-pub fn branches(flow: &Flow, messages: &[Message], view: &View) -> Branches {
+/// None where nothing forked and no device is known. `lately`: something was logged of it just now.
+pub fn branches(flow: &Flow, messages: &[Message], lately: bool, view: &View) -> Branches {
     let begun = begun(flow, messages);
     let legs = flow.legs.iter().enumerate().filter(|(_, leg)| leg.parent.is_some());
     // Times count from the INVITE of the caller's that a branch was tried for.
-    folded(legs.map(|(at, leg)| branch(at, leg, flow, leg.asked.or(begun).or(leg.begun), view)).collect())
+    let branch = |(at, leg): (usize, &Leg)| {
+        let said = words(leg, lately, flow);
+        branch((at, leg), said, flow, leg.asked.or(begun).or(leg.begun), view)
+    };
+    folded(legs.map(branch).collect())
 }
 
 /// The first of its kind stays in sight, and so does whatever is good or bad.
@@ -88,12 +92,12 @@ fn folded(all: Vec<Branch>) -> Branches {
     out
 }
 
-fn branch(at: usize, leg: &Leg, flow: &Flow, begun: Option<Timestamp>, view: &View) -> Branch {
+fn branch((at, leg): (usize, &Leg), said: Ended, flow: &Flow, begun: Option<Timestamp>, view: &View) -> Branch {
     let node = leg.node.and_then(|node| flow.nodes.get(node));
     let since = |at: Timestamp| begun.map_or(String::new(), |begun| format!("+{}", duration(at.micros_since(begun))));
     let platform: Vec<&str> =
         [leg.platform.as_deref(), leg.user_agent.as_deref()].into_iter().flatten().filter(|t| !t.is_empty()).collect();
-    let (outcome, tone, glyph) = words(leg.outcome, flow);
+    let (outcome, tone, glyph) = said;
     Branch {
         tag: leg.tag.clone(),
         colour: colour(at),
@@ -130,10 +134,12 @@ fn push(state: PushState) -> Cell {
     }
 }
 
-/// Of each outcome: its words, a class of the stylesheet, and a glyph.
-fn words(outcome: Outcome, flow: &Flow) -> (String, &'static str, Option<&'static str>) {
+/// How a branch ended, in words, with a class of the stylesheet and a glyph.
+type Ended = (String, &'static str, Option<&'static str>);
+
+fn words(leg: &Leg, lately: bool, flow: &Flow) -> Ended {
     let bad = ("bad", Some("g-missing"));
-    let (text, (tone, glyph)) = match outcome {
+    let (text, (tone, glyph)) = match leg.outcome {
         Outcome::Answered => ("answered", ("good", Some("g-ok"))),
         Outcome::AnsweredTooHungUp => ("answered too, hung up", ("", None)),
         Outcome::AnswerLost => ("answered, but the caller never got it", bad),
@@ -155,7 +161,9 @@ fn words(outcome: Outcome, flow: &Flow) -> (String, &'static str, Option<&'stati
         Outcome::NoResponse => ("no response", bad),
         Outcome::Unreachable => ("unreachable", bad),
         Outcome::NotInvited => ("not invited", ("", None)),
-        Outcome::Open => ("open", ("", None)),
+        Outcome::Open if lately && leg.rang.is_some() => ("ringing", ("", None)),
+        Outcome::Open if lately => ("no answer yet", ("", None)),
+        Outcome::Open => ("end not logged", ("", None)),
         Outcome::Unknown => ("not logged", ("", None)),
     };
     (text.to_owned(), tone, glyph)

@@ -30,7 +30,7 @@ use crate::ladder::{Ladder, Line, PAGE, layout};
 use crate::page::{Frame, render};
 use crate::picture::Picture;
 use crate::subject;
-use crate::words::{count, counted};
+use crate::words::{count, counted, is_lately};
 
 /// Names that are listed where one is wrong, and letters of each.
 const MOST_NAMED: usize = 12;
@@ -196,7 +196,7 @@ fn template(asked: &Asked, ladder: Ladder, path: String, detail: Option<Detail>)
         problems: problems(flow, messages, view),
         notices: notices(asked, &ladder),
         whose: whose(&head, flow),
-        branches: branches(flow, messages, view),
+        branches: branches(flow, messages, is_lately(scenario.row.last, *now), view),
         tools: tools(flow, &ladder, view),
         rest: rest(view),
         detail,

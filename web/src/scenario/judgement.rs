@@ -5,12 +5,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use rule::told::{Seen, Told};
 use rule::verdict::Outcome;
+use rule::wording::{expected, what, within};
 use store::Store;
 use store::scenario::Subject;
 
 use super::tools::link;
 use crate::Error;
-use crate::ladder::unmet::{what, within, words};
 use crate::ladder::view::View;
 use crate::ladder::words::{Clock, duration, shortened};
 use crate::ladder::{Ladder, Line};
@@ -177,7 +177,7 @@ fn line(told: &Told) -> (String, String) {
     let within = within(&step.text);
     let within = if within.is_empty() { within } else { format!(" {within}") };
     match step.seen {
-        Seen::Forbidden => (what(&step.text), format!(" is not allowed: {}", words(&step.text))),
+        Seen::Forbidden => (what(&step.text), format!(" is not allowed: {}", expected(&step.text))),
         Seen::Late => {
             let late = duration(step.late_by.or(told.late_by).unwrap_or_default());
             (what(&step.text), format!("{between} came {late} late"))

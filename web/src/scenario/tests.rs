@@ -205,14 +205,18 @@ fn a_call_joined_by_a_key_says_which_and_links_to_the_message_that_bore_it() {
 fn a_call_that_rings_is_ringing_and_an_hour_later_has_no_final_answer() {
     let mut s = forked_call();
     s.flow.course.callers[0].tries[0].result = None;
+    let leg = s.flow.legs.iter_mut().find(|leg| leg.parent.is_some()).unwrap();
+    (leg.outcome, leg.rang) = (message::flow::Outcome::Open, Some(Timestamp(NOON)));
     let mut asked = asked(&s, "");
-    let head = |asked: &Asked| {
+    let says = |asked: &Asked| {
         let page = Html::parse_document(&draw::page(asked).unwrap());
-        [texts(&page, ".crumb .chip")[0].clone(), texts(&page, "h1")[0].clone()]
+        let device = texts(&page, ".branches .out")[0].clone();
+        [texts(&page, ".crumb .chip")[0].clone(), texts(&page, "h1")[0].clone(), device]
     };
-    assert_eq!(head(&asked), ["ringing", "alice to bob: ringing"]);
+    assert_eq!(says(&asked), ["ringing", "alice to bob: ringing", "ringing"]);
     asked.now = Timestamp(asked.now.0 + 3_600_000_000);
-    assert_eq!(head(&asked), ["rang, no final answer logged", "alice to bob: rang, no final answer logged"]);
+    let text = "rang, no final answer logged";
+    assert_eq!(says(&asked), [text.to_owned(), format!("alice to bob: {text}"), "end not logged".to_owned()]);
 }
 
 #[test]

@@ -1,0 +1,103 @@
+//! A step of a verdict as pages and mails say it: its text, as the rule writes it, cut into what was expected and when.
+
+/// The step without its label and what it is called when it fails.
+pub fn expected(text: &str) -> &str {
+    let text = text.split_once(": ").filter(|(label, _)| !label.contains(' ')).map_or(text, |(_, rest)| rest);
+    let text = text.rsplit_once(" else ").map_or(text, |(rest, _)| rest);
+    text.strip_suffix(" optional").unwrap_or(text)
+}
+
+/// `ack: ACK to device within 32s of answer else no-ack` waits for `ACK`.
+pub fn what(text: &str) -> String {
+    let pattern = &expected(text)[..timing_at(expected(text))];
+    let pattern = pattern.strip_prefix("no ").unwrap_or(pattern);
+    let terms = pattern.split(" or ").map(|term| {
+        let ends = [" from ", " to ", " with "].iter().filter_map(|word| term.find(word)).min();
+        let term = &term[..ends.unwrap_or(term.len())];
+        let Some((codes, method)) = term.split_once(' ').filter(|_| term.starts_with(|c: char| c.is_ascii_digit()))
+        else {
+            return term.replace('|', " or ");
+        };
+        let answer = match codes {
+            "1xx-6xx" => "any answer".to_owned(),
+            "2xx-6xx" | "2xx-5xx" => "final answer".to_owned(),
+            codes => codes.replace('|', " or "),
+        };
+        format!("{answer} to {}", method.replace('|', " or "))
+    });
+    let mut seen = Vec::new();
+    for term in terms {
+        if !seen.contains(&term) {
+            seen.push(term);
+        }
+    }
+    seen.join(" or ")
+}
+
+/// `within 32 s of answer`
+pub fn within(text: &str) -> String {
+    let words = expected(text);
+    let timing = words[timing_at(words)..].trim();
+    let timing = spaced(timing);
+    timing.strip_suffix(" of start").map(str::to_owned).unwrap_or(timing)
+}
+
+fn timing_at(words: &str) -> usize {
+    [" within ", " before "].iter().filter_map(|word| words.find(word)).min().unwrap_or(words.len())
+}
+
+/// What a mail says of a step that failed: `no REGISTER from device within 10 s of start`, and of one that is forbidden `BYE before
+/// answer`.
+pub fn missed(text: &str) -> String {
+    let text = spaced(expected(text));
+    match text.strip_prefix("no ") {
+        Some(forbidden) => forbidden.to_owned(),
+        None => format!("no {text}"),
+    }
+}
+
+/// `10s` as it is read: `10 s`; a minute is `min`.
+fn spaced(text: &str) -> String {
+    let word = |word: &str| match word.find(|c: char| !c.is_ascii_digit()) {
+        Some(at) if at > 0 && matches!(&word[at..], "ms" | "s" | "m" | "h") => {
+            format!("{} {}", &word[..at], if &word[at..] == "m" { "min" } else { &word[at..] })
+        }
+        _ => word.to_owned(),
+    };
+    text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_said_in_the_words_of_the_page() {
+        let say = |text: &str| format!("{} / {}", what(text), within(text));
+        assert_eq!(say("ack: ACK to device within 32s of answer else no-ack"), "ACK / within 32 s of answer");
+        assert_eq!(
+            say("trying: 1xx-6xx INVITE to caller within 2s else no-response"),
+            "any answer to INVITE / within 2 s"
+        );
+        assert_eq!(say("2xx INVITE to caller within 2s of start else answer-lost"), "2xx to INVITE / within 2 s");
+        assert_eq!(
+            say("ringing: 180|183|2xx-6xx INVITE from device within 5s of invite else no-ring"),
+            "180 or 183 or 2xx-6xx to INVITE / within 5 s of invite"
+        );
+        assert_eq!(
+            say("answer: 2xx-5xx GET|POST within 2s else api-timeout"),
+            "final answer to GET or POST / within 2 s"
+        );
+        assert_eq!(say("no BYE before answer else early-bye"), "BYE / before answer");
+    }
+
+    #[test]
+    fn a_step_that_failed_is_said_without_its_label_and_class() {
+        assert_eq!(
+            missed("woke: REGISTER from device within 10s of start else no-wake"),
+            "no REGISTER from device within 10 s of start"
+        );
+        assert_eq!(missed("no BYE before answer else early-bye"), "BYE before answer");
+        assert_eq!(missed("REGISTER from device within 5m optional"), "no REGISTER from device within 5 min");
+    }
+}
