@@ -107,7 +107,7 @@ async fn near_and_judged(name: &str, store: &Store, before: usize, when: &str) -
     let seen = async |_| clocked(store.rules_seen()).await;
     timed(name, &format!("rules that judged{when}"), before, seen).await?;
     let failed = async |_| clocked(store.failed(Timestamp(NOON.0 - HOUR), Timestamp(NOON.0 + HOUR), 1_000)).await;
-    timed(name, &format!("1,000 failures of an hour{when}"), before, failed).await
+    timed(name, &format!("the newest 1,000 failures of an hour{when}"), before, failed).await
 }
 
 /// How long it took, if it worked.

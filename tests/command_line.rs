@@ -501,11 +501,11 @@ async fn the_demo_breaks_what_it_says_and_nothing_else() {
     let store = Store::open(&Location::Directory(data.join("data"))).await.expect("its database");
     let always = (Timestamp(0), Timestamp(i64::MAX));
     let failed = store.failed(always.0, always.1, 1_000).await.expect("failures");
-    let scenarios: BTreeSet<ScenarioId> = failed.iter().map(|(id, _)| *id).collect();
+    let scenarios: BTreeSet<ScenarioId> = failed.iter().map(|failure| failure.scenario).collect();
     assert_eq!(scenarios.len(), broken);
     let mut breaks: BTreeMap<String, usize> = BTreeMap::new();
-    for (_, told) in failed {
-        *breaks.entry(format!("{} {}", told.rule, told.failure.unwrap_or_default())).or_default() += 1;
+    for failure in failed {
+        *breaks.entry(format!("{} {}", failure.rule, failure.class)).or_default() += 1;
     }
     let expected = [
         ("answer-reaches-caller answer-lost", 1),

@@ -195,6 +195,7 @@ impl Shelf {
             prose: prose::explain(rule),
             file: file(&rule.id),
             watch: false,
+            explains: rule.explains.clone(),
             says: rule.says.clone(),
         });
         let watches = book.set.watches.iter().map(|watch| Entry {
@@ -205,6 +206,7 @@ impl Shelf {
             prose: prose::explain_watch(watch),
             file: file(&watch.id),
             watch: true,
+            explains: Vec::new(),
             says: BTreeMap::new(),
         });
         let teams = book.routes.teams.iter().filter(|_| book.has_routes);

@@ -2,7 +2,7 @@
 //!
 //! Read in this order: [`append`] (what agents send), [`correlate`] (what it belongs to), [`scenario`], [`search`],
 //! `nearby` (calls of the same people), `early` (what is read beside what is final), [`stream`], [`source`], `near_miss` and [`position`] (what is read), and
-//! [`agent`] (who reads it); [`settle`], [`learned`] and [`clock`] (what is worked out and learned of it); [`verdict`],
+//! [`agent`] (who reads it); [`settle`], [`learned`] and [`clock`] (what is worked out and learned of it); [`verdict`], [`failure`],
 //! [`rulebook`], [`alert`] and [`outgoing`] (what rules say of it, and the mails that report it); `history` (what other
 //! rules would have said).
 
@@ -19,6 +19,7 @@ pub mod correlate;
 mod dictionary;
 mod early;
 mod error;
+pub mod failure;
 pub mod health;
 mod history;
 pub mod learned;

@@ -42,6 +42,9 @@ pub struct Entry {
     pub file: String,
     /// A watch counts, and judges nothing.
     pub watch: bool,
+    /// Rules whose failures in the same scenario this one's failure explains.
+    #[serde(default)]
+    pub explains: Vec<String>,
     /// By failure class: its sentence.
     pub says: BTreeMap<String, String>,
 }

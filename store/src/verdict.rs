@@ -414,24 +414,6 @@ impl Store {
         Ok(counts)
     }
 
-    /// Scenarios in which a failure of a rule was due in a span of event time, the newest first.
-    pub async fn failed(&self, from: Timestamp, to: Timestamp, most: usize) -> Result<Vec<(ScenarioId, Told)>, Error> {
-        let rows: Vec<(i64, Vec<u8>)> = with_pool!(self.backend, pool => {
-            sqlx::query_as(
-                "select scenario_id, told from verdict where due >= $1 and due < $2 and outcome = $3
-                 order by due desc, scenario_id limit $4",
-            )
-            .bind(from.0)
-            .bind(to.0)
-            .bind(Outcome::Failed.code())
-            .bind(most as i64)
-            .fetch_all(pool)
-            .await?
-        });
-        let read = |(id, bytes): (i64, Vec<u8>)| Ok((ScenarioId(id), blob::read(&bytes, "what a rule says")?));
-        rows.into_iter().map(read).collect()
-    }
-
     /// Rules that could tell at least once.
     pub async fn rules_seen(&self) -> Result<BTreeSet<String>, Error> {
         let rows: Vec<String> = with_pool!(self.backend, pool => {

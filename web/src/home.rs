@@ -1,5 +1,6 @@
 //! Home: what failed, what goes on, and what was read: the newest scenarios, and how far each source is read.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
@@ -12,10 +13,10 @@ use record::id::ScenarioId;
 use record::miss::NearMiss;
 use record::time::{HOUR, MINUTE, Timestamp};
 use record::wire;
-use rule::told::Told;
 use rule::verdict::Outcome;
 use store::agent::Agent;
 use store::alert::Group;
+use store::failure::Failure;
 use store::health::Fault;
 use store::rulebook::Rulebook;
 use store::scenario::ScenarioRow;
@@ -90,6 +91,7 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
     let sound = shown.iter().all(|source| source.tone == "good");
     let page = Home {
         failing: judged.failing(hour, &frame),
+        explained: (judged.explained > 0).then(|| words::counted(judged.explained, "scenario")),
         more_failed: judged.failed.len() >= FAILED,
         open_of: usize::try_from(frame.open_alerts).ok().filter(|all| *all > judged.groups.len()).map(words::count),
         open: judged.open(&frame, now),
@@ -142,6 +144,8 @@ struct Home {
     stuck: Vec<Stuck>,
     /// What failed in the last hour, by rule and class.
     failing: Vec<Failing>,
+    /// Scenarios whose further failures one of these explains.
+    explained: Option<String>,
     more_failed: bool,
     /// Open alerts, and how many there are if these are not all.
     open: Vec<alerts::Row>,
@@ -202,11 +206,23 @@ fn ongoing_since(since: Timestamp, frame: &Frame) -> Params {
 
 /// What rules said lately.
 struct Judged {
-    failed: Vec<(ScenarioId, Told)>,
+    failed: Vec<Failure>,
+    /// By rule and failure class, the most scenarios first.
+    ways: Vec<Way>,
+    /// Scenarios that failed otherwise, too, which one of these explains.
+    explained: usize,
     groups: Vec<Group>,
     book: Option<Rulebook>,
     /// Rules that judged anything so far.
     seen: usize,
+}
+
+/// One way in which scenarios failed, with its newest failure.
+struct Way {
+    scenarios: usize,
+    newest: Failure,
+    /// Where the page of its scenario shows it.
+    fragment: Option<String>,
 }
 
 impl Judged {
@@ -218,7 +234,12 @@ impl Judged {
             site.store.rules_seen()
         )?;
         let groups = groups.into_iter().filter(|group| group.closed.is_none()).collect();
-        Ok(Self { failed, groups, book: book.map(|(book, _)| book), seen: seen.len() })
+        let book = book.map(|(book, _)| book);
+        let (mut ways, explained) = ways(&failed, book.as_ref());
+        for way in &mut ways {
+            way.fragment = site.store.told(&way.newest).await?.map(|told| told.fragment());
+        }
+        Ok(Self { failed, ways, explained, groups, book, seen: seen.len() })
     }
 
     fn waits(&self) -> Option<Waits> {
@@ -229,40 +250,55 @@ impl Judged {
         self.groups.iter().map(|group| alerts::Row::new(group, self.book.as_ref(), frame, now)).collect()
     }
 
-    /// By rule and failure class, the most scenarios first; each with its newest one.
     fn failing(&self, since: Timestamp, frame: &Frame) -> Vec<Failing> {
-        let mut by: BTreeMap<(&str, &str), Vec<&(ScenarioId, Told)>> = BTreeMap::new();
-        for failed in &self.failed {
-            by.entry((&failed.1.rule, failed.1.failure.as_deref().unwrap_or_default())).or_default().push(failed);
-        }
-        let mut all: Vec<Failing> = by
-            .into_iter()
-            .filter_map(|((rule, class), failed)| {
-                let (newest, told) = failed.first()?;
-                let scenarios = failed.iter().map(|(id, _)| id).collect::<BTreeSet<_>>().len();
-                let entry = self.book.as_ref().and_then(|book| book.rules.iter().find(|entry| entry.id == rule));
-                let says = entry.and_then(|entry| entry.says.get(class)).cloned();
-                Some(Failing {
-                    scenarios,
-                    number: words::count(scenarios),
-                    says: says.unwrap_or_else(|| class.to_owned()),
-                    rule: rule.to_owned(),
-                    class: class.to_owned(),
-                    href: rules::listed(rule, Outcome::Failed, since, frame),
-                    newest: format!("{}#{}", frame.to(&format!("/s/{newest}")), told.fragment()),
-                    at: told.due.map_or(String::new(), |due| frame.zone.second(due)),
-                })
-            })
-            .collect();
-        all.sort_by_key(|failing| std::cmp::Reverse(failing.scenarios));
-        all.truncate(FAILING);
-        all
+        let failing = |way: &Way| {
+            let Failure { rule, class, scenario, due, .. } = &way.newest;
+            let entry = self.book.as_ref().and_then(|book| book.rules.iter().find(|entry| entry.id == *rule));
+            let says = entry.and_then(|entry| entry.says.get(class)).cloned();
+            let hash = way.fragment.iter().map(|fragment| format!("#{fragment}")).collect::<String>();
+            Failing {
+                number: words::count(way.scenarios),
+                says: says.unwrap_or_else(|| class.clone()),
+                rule: rule.clone(),
+                class: class.clone(),
+                href: rules::listed(rule, Outcome::Failed, since, frame),
+                newest: format!("{}{hash}", frame.to(&format!("/s/{scenario}"))),
+                at: frame.zone.second(*due),
+            }
+        };
+        self.ways.iter().map(failing).collect()
     }
+}
+
+/// How these failed, without what the failure of another rule in the same scenario explains, and in how many scenarios there is
+/// any of that.
+fn ways(failed: &[Failure], book: Option<&Rulebook>) -> (Vec<Way>, usize) {
+    let causes = |rule: &str| -> Vec<&str> {
+        let entries = book.into_iter().flat_map(|book| &book.rules);
+        entries.filter(|entry| entry.explains.iter().any(|of| of == rule)).map(|entry| &*entry.id).collect()
+    };
+    let causes: BTreeMap<&str, Vec<&str>> =
+        failed.iter().map(|failure| (&*failure.rule, causes(&failure.rule))).collect();
+    let all: BTreeSet<(ScenarioId, &str)> = failed.iter().map(|failure| (failure.scenario, &*failure.rule)).collect();
+    let is_explained = |failure: &&Failure| {
+        causes.get(&*failure.rule).is_some_and(|of| of.iter().any(|cause| all.contains(&(failure.scenario, cause))))
+    };
+    let (explained, told): (Vec<&Failure>, Vec<&Failure>) = failed.iter().partition(is_explained);
+    let mut by: BTreeMap<(&str, &str), Vec<&Failure>> = BTreeMap::new();
+    for failure in told {
+        by.entry((&failure.rule, &failure.class)).or_default().push(failure);
+    }
+    let scenarios = |of: &[&Failure]| of.iter().map(|failure| failure.scenario).collect::<BTreeSet<_>>().len();
+    // The newest are first.
+    let way = |of: Vec<&Failure>| Way { scenarios: scenarios(&of), newest: of[0].clone(), fragment: None };
+    let mut ways: Vec<Way> = by.into_values().map(way).collect();
+    ways.sort_by_key(|way| Reverse(way.scenarios));
+    ways.truncate(FAILING);
+    (ways, scenarios(&explained))
 }
 
 /// One way in which scenarios failed.
 struct Failing {
-    scenarios: usize,
     number: String,
     says: String,
     rule: String,

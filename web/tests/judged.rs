@@ -89,6 +89,7 @@ pub fn rulebook(server: Option<&str>) -> Rulebook {
         ),
         file: "20-ack.toml".into(),
         watch: false,
+        explains: Vec::new(),
         says: BTreeMap::from([(class.into(), says.into())]),
     };
     Rulebook {

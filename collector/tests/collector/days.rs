@@ -136,9 +136,11 @@ impl World {
         let store = &self.door.store;
         let (from, to) = (Timestamp(0), Timestamp(now().0 + HOUR));
         let counts = store.rule_counts(from, to).await.expect("read").remove("registration").unwrap_or_default().0;
-        let failed = store.failed(from, to, 1_000).await.expect("read");
-        let mut failed: Vec<(String, Timestamp)> =
-            failed.into_iter().map(|(_, told)| (told.failure.unwrap_or_default(), told.began)).collect();
+        let mut failed = Vec::new();
+        for failure in store.failed(from, to, 1_000).await.expect("read") {
+            let told = store.told(&failure).await.expect("read").expect("it is there");
+            failed.push((failure.class, told.began));
+        }
         failed.sort_by_key(|(_, began)| *began);
         let mut items = BTreeSet::new();
         for group in store.alert_groups(10).await.expect("read") {
