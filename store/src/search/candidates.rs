@@ -19,7 +19,7 @@ use crate::{Error, Store, statement};
 
 /// So many scenarios are few; and of those that did not go well so many are looked at for one page.
 const FEW: usize = 5_000;
-const NEWEST: usize = 2_500;
+const NEWEST: usize = 1_250;
 /// Calls that are asked for at once: of many more PostgreSQL reads all there are instead.
 const CALLS: usize = 128;
 /// Final statuses from here on have an index: they are those of calls that failed.
