@@ -102,7 +102,9 @@ impl Ingest {
     /// How to read a stream of this agent: from its meta, from memory, or from the store. Refused: it is another agent's,
     /// nobody said how it is to be read, or what was said cannot be followed.
     async fn reading(&self, agent: &str, stream: &StreamAppend) -> Result<Result<Arc<Reading>, Refused>, Error> {
-        let cached = self.lock().streams.get(&stream.stream).cloned();
+        // Another collector may have heard since that it is to be read in another way.
+        let is_known = stream.meta.is_some() || !self.store.is_shared();
+        let cached = self.lock().streams.get(&stream.stream).filter(|_| is_known).cloned();
         let (mut owner, mut stored) = (cached.as_ref().map(|cached| cached.agent.clone()), None);
         if cached.is_none() && stream.meta.is_some() {
             owner = self.store.stream_owner(stream.stream).await?;

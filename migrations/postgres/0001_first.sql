@@ -172,6 +172,7 @@ create table gap (
     primary key (stream_id, off, cause)
 );
 create index gap_noticed on gap (noticed);
+create index gap_cause on gap (cause);
 
 -- Lines before the watermark that are nearly header lines, by reason, with the first of them.
 create table near_miss (
@@ -309,7 +310,7 @@ create table exchange (
     response smallint not null,
     kind smallint not null,
     hash bytea not null,
-    call_id text not null,
+    call_id text collate "C" not null,
     primary key (hash, response, call_id)
 );
 create index exchange_last on exchange (last);
@@ -378,7 +379,6 @@ create table verdict (
     told bytea not null,
     primary key (scenario_id, rule, nth)
 );
-create index verdict_rule on verdict (rule, due);
 create index verdict_due on verdict (due);
 
 -- How many instances of a rule came to what, by the minute of event time in which they began.
@@ -413,6 +413,7 @@ create table alert_group (
     primary key (id)
 );
 create unique index alert_group_open on alert_group (hash) where closed is null;
+create index alert_group_hash on alert_group (hash, id);
 create index alert_group_due on alert_group (due) where due is not null;
 create index alert_group_changed on alert_group (changed);
 

@@ -173,6 +173,7 @@ create table gap (
     primary key (stream_id, off, cause)
 );
 create index gap_noticed on gap (noticed);
+create index gap_cause on gap (cause);
 
 -- Lines before the watermark that are nearly header lines, by reason, with the first of them.
 create table near_miss (
@@ -248,6 +249,8 @@ create table message_mark (
     max_ts bigint not null,
     primary key (min_id)
 );
+create index message_mark_min on message_mark (min_ts);
+create index message_mark_max on message_mark (max_ts);
 
 -- Which messages (by id) lie on which day: for retention.
 create table day_mark (
@@ -391,7 +394,6 @@ create table verdict (
     told blob not null,
     primary key (scenario_id, rule, nth)
 ) without rowid;
-create index verdict_rule on verdict (rule, due);
 create index verdict_due on verdict (due);
 
 -- How many instances of a rule came to what, by the minute of event time in which they began.
@@ -425,6 +427,7 @@ create table alert_group (
     state blob
 );
 create unique index alert_group_open on alert_group (hash) where closed is null;
+create index alert_group_hash on alert_group (hash, id);
 create index alert_group_due on alert_group (due) where due is not null;
 create index alert_group_changed on alert_group (changed);
 

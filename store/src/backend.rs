@@ -178,6 +178,14 @@ impl Backend {
         }
     }
 
+    /// A time before which about so many messages were logged since `from`; none where there are fewer.
+    pub async fn after_messages(&self, from: Timestamp, messages: i64) -> Result<Option<Timestamp>, Error> {
+        match self {
+            Self::Sqlite(at) => sqlite::after_messages(at, from, messages).await,
+            Self::Postgres(at) => partitions::after_messages(at, from, messages).await,
+        }
+    }
+
     /// The lock on a directory keeps all others out, so that what one process left is the next one's at once.
     pub fn correlator(&self, process: &str) -> String {
         match self {

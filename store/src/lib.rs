@@ -146,6 +146,11 @@ impl Store {
         Self { backend: self.backend.for_readers(), ..self.clone() }
     }
 
+    /// Other processes may write to the same database.
+    pub fn is_shared(&self) -> bool {
+        self.backend.commits() == backend::Commits::Each
+    }
+
     /// To be called every few seconds while messages come in: lists by time read little of what is new only after that.
     pub async fn mark_times(&self) -> Result<(), Error> {
         self.backend.mark_times().await

@@ -18,6 +18,8 @@ use crate::{Error, Store, append};
 /// page. No index holds all messages by time, and what is rare must not take ever longer to be found.
 const FIRST: i64 = 100;
 const LOOKS: i64 = 3_000;
+/// Of these, about so many messages: phones that refresh all day begin once.
+const MESSAGES: i64 = 30_000;
 
 impl Store {
     /// Ascending by (time, stream, offset), after `after`: at most `limit`, and fewer where messages are large.
@@ -118,6 +120,15 @@ impl Store {
                 continue;
             }
             looked += calls;
+            // Where so many messages come before that, it is enough for one page.
+            let soon = self.backend.after_messages(from, MESSAGES).await?;
+            let end = match soon.filter(|soon| *soon > from && end.is_none_or(|end| *soon < end)) {
+                Some(soon) => {
+                    looked = LOOKS;
+                    Some(soon)
+                }
+                None => end,
+            };
             let last = end.is_none() || scope.to.is_some_and(|to| Some(to) <= end);
             let part = Scope { from: Some(from), to: if last { scope.to } else { end }, ..scope.clone() };
             let left = Most { rows: most.rows - all.rows.len(), bytes: most.bytes.saturating_sub(all.bytes) };

@@ -1,5 +1,6 @@
 //! Sources: what is stored of each, over all its files.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use record::span::{Cause, Flags};
@@ -13,6 +14,8 @@ use crate::{Error, Store};
 
 /// Gaps of a source that are listed, the newest first.
 const GAPS: i64 = 3;
+/// Of all sources, so many are looked at for these.
+const NEWEST: i64 = 1_000;
 
 /// One log of one host over its rotations. Its agent says how far it is read; this is what the collector has of it.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -56,16 +59,34 @@ struct Row {
     read_at: i64,
     records: i64,
     noise_lines: i64,
+    gaps: i64,
     last_event: Option<i64>,
-    last_shown: Option<i64>,
-    provisional: i64,
+}
+
+/// Agent and source.
+type Key = (String, String);
+
+#[derive(sqlx::FromRow)]
+struct Found {
+    agent: String,
+    source: String,
+    #[sqlx(flatten)]
+    gap: GapColumns,
+}
+
+#[derive(sqlx::FromRow)]
+struct Shown {
+    agent: String,
+    source: String,
+    last: i64,
+    unfinished: i64,
 }
 
 impl Store {
     /// Sources by their last message, the newest first, at most `limit`.
     pub async fn sources(&self, limit: usize) -> Result<Vec<SourceRow>, Error> {
-        let rows: Vec<Row> = with_pool!(self.backend, pool => {
-            let mut q = QueryBuilder::<Db>::new(
+        let mut rows: Vec<Row> = with_pool!(self.backend, pool => {
+            sqlx::query_as(
                 "select s.agent, s.source, max(s.host) as host, count(*) as files,
                      cast(sum(o.size) as bigint) as size,
                      cast(sum(case when o.tail > 0 and o.read_to >= o.size then 0 when o.tail > 0 then o.size - o.read_to
@@ -74,64 +95,109 @@ impl Store {
                      max(o.read_at) as read_at,
                      cast(sum(o.records + o.tail) as bigint) as records,
                      cast(sum(o.noise_lines) as bigint) as noise_lines,
-                     max(o.last_event) as last_event, max(p.last) as last_shown,
-                     cast(coalesce(sum(p.unfinished), 0) as bigint) as provisional
-                 from stream s join stream_offset o on o.stream_id = s.stream_id
-                 left join (select stream_id, max(ts) as last, sum(case when flags & ",
-            );
-            q.push(Flags::UNFINISHED.bits());
-            q.push(" <> 0 then 1 else 0 end) as unfinished from provisional group by stream_id) p on p.stream_id = s.stream_id
-                 group by s.agent, s.source
-                 order by coalesce(max(o.last_event), max(p.last), 0) desc, s.agent, s.source limit ");
-            q.push_bind(limit as i64).build_query_as().fetch_all(pool).await?
+                     cast(sum(o.gaps) as bigint) as gaps,
+                     max(o.last_event) as last_event
+                 from stream s join stream_offset o on o.stream_id = s.stream_id group by s.agent, s.source",
+            )
+            .fetch_all(pool)
+            .await?
         });
-        let gaps = self.gaps_by_source().await?;
+        let shown = self.shown_by_source().await?;
+        let last = |row: &Row| row.last_event.max(shown.get(&row.key()).map(|shown| shown.last)).unwrap_or(0);
+        rows.sort_by_cached_key(|row| (Reverse(last(row)), row.key()));
+        rows.truncate(limit);
+        let skipped = self.skipped_by_source().await?;
+        let mut newest = self.newest_gaps().await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in rows {
-            let key = (row.agent.clone(), row.source.clone());
-            let (skipped, lost) = gaps.get(&key).copied().unwrap_or_default();
-            let newest = if lost > 0 { self.newest_gaps(&key).await? } else { Vec::new() };
-            found.push(row.read(skipped, lost, newest));
+            let key = row.key();
+            let skipped = skipped.get(&key).copied().unwrap_or_default();
+            let lost = count(row.gaps).saturating_sub(skipped);
+            let newest = match newest.remove(&key) {
+                Some(gaps) => gaps,
+                None if lost > 0 => self.gaps_of(&key).await?,
+                None => Vec::new(),
+            };
+            found.push(row.read(shown.get(&key), skipped, lost, newest));
         }
         Ok(found)
     }
 
-    /// For each source that has any: gaps as it was asked for, and all others.
-    async fn gaps_by_source(&self) -> Result<HashMap<(String, String), (u64, u64)>, Error> {
-        let rows: Vec<(String, String, i64, i64)> = with_pool!(self.backend, pool => {
+    /// What is shown of each source and not final: from its few rows to their streams, as it is asked for by whoever opens home.
+    async fn shown_by_source(&self) -> Result<HashMap<Key, Shown>, Error> {
+        let rows: Vec<Shown> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new(
+                "select s.agent, s.source, max(p.last) as last, cast(sum(p.unfinished) as bigint) as unfinished
+                 from (select stream_id, max(ts) as last, sum(case when flags & ",
+            );
+            q.push(Flags::UNFINISHED.bits()).push(
+                " <> 0 then 1 else 0 end) as unfinished from provisional group by stream_id) p
+                 cross join stream s where s.stream_id = p.stream_id group by s.agent, s.source",
+            );
+            q.build_query_as().fetch_all(pool).await?
+        });
+        Ok(rows.into_iter().map(|row| ((row.agent.clone(), row.source.clone()), row)).collect())
+    }
+
+    /// Of each source that has any: gaps as it was asked for. There is one at most for each stream, where reading began.
+    async fn skipped_by_source(&self) -> Result<HashMap<Key, u64>, Error> {
+        let rows: Vec<(String, String, i64)> = with_pool!(self.backend, pool => {
             sqlx::query_as(
-                "select s.agent, s.source, cast(sum(case when g.cause = $1 then 1 else 0 end) as bigint), count(*)
-                 from gap g join stream s on s.stream_id = g.stream_id group by s.agent, s.source",
+                "select s.agent, s.source, count(*) from gap g cross join stream s
+                 where g.cause = $1 and s.stream_id = g.stream_id group by s.agent, s.source",
             )
             .bind(Cause::StartAtEnd.code())
             .fetch_all(pool)
             .await?
         });
-        let counts = |(agent, source, skipped, all): (String, String, i64, i64)| {
-            ((agent, source), (count(skipped), count(all - skipped)))
-        };
-        Ok(rows.into_iter().map(counts).collect())
+        Ok(rows.into_iter().map(|(agent, source, skipped)| ((agent, source), count(skipped))).collect())
     }
 
-    async fn newest_gaps(&self, (agent, source): &(String, String)) -> Result<Vec<Gap>, Error> {
-        let rows: Vec<GapColumns> = with_pool!(self.backend, pool => {
+    /// By source, of the newest gaps of all.
+    async fn newest_gaps(&self) -> Result<HashMap<Key, Vec<Gap>>, Error> {
+        let rows: Vec<Found> = with_pool!(self.backend, pool => {
             sqlx::query_as(
-                "select g.stream_id, g.off, g.len, g.lost, g.cause, g.noticed from gap g join stream s on s.stream_id = g.stream_id
-                 where s.agent = $1 and s.source = $2 and g.cause <> $3 order by g.noticed desc, g.off desc limit $4",
+                "select s.agent, s.source, g.stream_id, g.off, g.len, g.lost, g.cause, g.noticed
+                 from (select * from gap where cause <> $1 order by noticed desc, off desc limit $2) g
+                 cross join stream s where s.stream_id = g.stream_id order by g.noticed desc, g.off desc",
             )
-            .bind(agent)
-            .bind(source)
             .bind(Cause::StartAtEnd.code())
-            .bind(GAPS)
+            .bind(NEWEST)
             .fetch_all(pool)
             .await?
+        });
+        let mut newest: HashMap<Key, Vec<Gap>> = HashMap::new();
+        for Found { agent, source, gap } in rows {
+            let of = newest.entry((agent, source)).or_default();
+            if of.len() < GAPS as usize {
+                of.push(gap.read()?);
+            }
+        }
+        Ok(newest)
+    }
+
+    /// The newest ones of a source that has none of these.
+    async fn gaps_of(&self, (agent, source): &Key) -> Result<Vec<Gap>, Error> {
+        // By its streams: those of others may be many.
+        let unindexed = self.backend.unindexed();
+        let rows: Vec<GapColumns> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new(
+                "select g.stream_id, g.off, g.len, g.lost, g.cause, g.noticed from stream s cross join gap g where g.stream_id = s.stream_id and s.agent = ",
+            );
+            q.push_bind(agent).push(" and s.source = ").push_bind(source).push(" and g.cause <> ").push_bind(Cause::StartAtEnd.code());
+            q.push(" order by ").push(unindexed).push("g.noticed desc, g.off desc limit ").push_bind(GAPS);
+            q.build_query_as().fetch_all(pool).await?
         });
         rows.into_iter().map(GapColumns::read).collect()
     }
 }
 
 impl Row {
-    fn read(self, skipped: u64, gaps: u64, newest_gaps: Vec<Gap>) -> SourceRow {
+    fn key(&self) -> Key {
+        (self.agent.clone(), self.source.clone())
+    }
+
+    fn read(self, shown: Option<&Shown>, skipped: u64, gaps: u64, newest_gaps: Vec<Gap>) -> SourceRow {
         let lag = count(self.lag);
         SourceRow {
             agent: self.agent,
@@ -144,8 +210,8 @@ impl Row {
             read_at: Timestamp(self.read_at),
             records: count(self.records),
             noise_lines: count(self.noise_lines),
-            last_event: self.last_event.max(self.last_shown).map(Timestamp),
-            provisional: count(self.provisional),
+            last_event: self.last_event.max(shown.map(|shown| shown.last)).map(Timestamp),
+            provisional: shown.map_or(0, |shown| count(shown.unfinished)),
             skipped,
             gaps,
             newest_gaps,

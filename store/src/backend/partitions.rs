@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use record::time::Day;
+use record::time::{DAY, Day, Timestamp};
 use sqlx::AssertSqlSafe;
 
 use super::Postgres;
@@ -74,6 +74,18 @@ pub(super) async fn mark(at: &Postgres) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// As if the messages of a day came evenly: nothing counts them by time.
+pub(super) async fn after_messages(at: &Postgres, from: Timestamp, messages: i64) -> Result<Option<Timestamp>, Error> {
+    let rows: Option<f32> = sqlx::query_scalar(
+        "select reltuples from pg_class where oid = to_regclass(quote_ident(current_schema()) || '.' || $1)",
+    )
+    .bind(name_of("message", from.day().0))
+    .fetch_optional(&at.pool)
+    .await?;
+    let Some(rows) = rows.map(|rows| rows as i64).filter(|rows| *rows > messages) else { return Ok(None) };
+    Ok(Some(Timestamp(from.0.saturating_add(DAY / (rows / messages).max(1)))))
 }
 
 fn is_lock_timeout(why: &sqlx::Error) -> bool {

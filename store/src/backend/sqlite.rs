@@ -174,6 +174,17 @@ const MARKED: i64 = 256;
 const MARK: usize = 1024;
 
 /// Messages get ascending ids, and nobody else writes: so the last of them has the highest id there is.
+/// Each mark is for some hundreds.
+pub(super) async fn after_messages(at: &Sqlite, from: Timestamp, messages: i64) -> Result<Option<Timestamp>, Error> {
+    let begins: Option<i64> =
+        sqlx::query_scalar("select min_ts from message_mark where min_ts >= $1 order by min_ts limit 1 offset $2")
+            .bind(from.0)
+            .bind(messages / (2 * MARKED))
+            .fetch_optional(&at.readers)
+            .await?;
+    Ok(begins.map(Timestamp))
+}
+
 pub(super) async fn mark(tx: &mut SqliteConnection, stored: &[(Day, Timestamp)]) -> Result<(), Error> {
     if stored.is_empty() {
         return Ok(());

@@ -17,6 +17,9 @@ use crate::{Error, Store, statement};
 /// Scenarios whose messages or calls are looked at in one go, and for one page.
 const STRIDE: usize = 250;
 const READS: usize = 1_500;
+/// Messages that these have: looked at in one go, and for one page. A registration of a day may have thousands.
+const MESSAGES_AT_ONCE: i64 = 5_000;
+const MESSAGES: i64 = 20_000;
 
 /// ` or id in (…))`: closes a condition that these scenarios meet by a provisional row.
 macro_rules! push_or {
@@ -106,6 +109,7 @@ impl Store {
     async fn walk(&self, mut source: Source, asked: &Asked<'_>, limit: usize) -> Result<Part, Error> {
         let Asked { filter, person, text, .. } = asked;
         let (mut part, mut read, mut looked) = (Part::default(), 0, held::Looked::default());
+        let mut messages = 0;
         loop {
             let Stride { mut rows, mut to, mut ends } = self.stride(&mut source, asked, limit).await?;
             if asked.reads() {
@@ -116,8 +120,8 @@ impl Store {
                 rows.retain(|row| row.subject.scenario().is_some_and(|id| with.contains(&id)));
             }
             if filter.is_of_messages() {
-                let matching = self.with_messages(filter, &rows).await?;
-                rows.retain(|row| row.subject.scenario().is_some_and(|id| matching.contains(&id)));
+                let cut = self.keep_matching(filter, &mut rows, &mut messages).await?;
+                (to, ends) = cut.map_or((to, ends), |place| (Some(place), true));
             }
             if filter.final_status.is_some() {
                 self.add_early(&mut rows).await?;
@@ -145,11 +149,33 @@ impl Store {
                 part.to = part.rows.last().map(ScenarioRow::place);
                 return Ok(part);
             }
-            if to.is_none() || ends || read >= READS || looked.is_enough() {
+            if to.is_none() || ends || read >= READS || messages >= MESSAGES || looked.is_enough() {
                 part.to = to;
                 return Ok(part);
             }
         }
+    }
+
+    /// Keeps those that have such a message. Gives the last one that was looked at, where that is enough for one page.
+    async fn keep_matching(
+        &self,
+        filter: &Filter,
+        rows: &mut Vec<ScenarioRow>,
+        messages: &mut i64,
+    ) -> Result<Option<Place>, Error> {
+        let mut left = std::mem::take(rows);
+        while !left.is_empty() {
+            let mut some = left;
+            left = some.split_off(portion(&some));
+            let matching = self.with_messages(filter, &some).await?;
+            let last = some.last().map(ScenarioRow::place);
+            *messages += some.iter().map(|row| row.messages).sum::<i64>();
+            rows.extend(some.into_iter().filter(|row| row.subject.scenario().is_some_and(|id| matching.contains(&id))));
+            if *messages >= MESSAGES && !left.is_empty() {
+                return Ok(last);
+            }
+        }
+        Ok(None)
     }
 
     async fn stride(&self, source: &mut Source, asked: &Asked<'_>, limit: usize) -> Result<Stride, Error> {
@@ -290,3 +316,13 @@ macro_rules! push_range {
     }};
 }
 pub(super) use push_range;
+
+/// How many of these are looked at in one go: one at least.
+fn portion(rows: &[ScenarioRow]) -> usize {
+    let mut messages = 0;
+    let more = |row: &&ScenarioRow| {
+        messages += row.messages;
+        messages <= MESSAGES_AT_ONCE
+    };
+    rows.iter().take_while(more).count().max(1)
+}

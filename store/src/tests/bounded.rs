@@ -245,6 +245,149 @@ async fn no_list_takes_more_steps_than_it_may_on_sqlite() {
     store.close().await;
 }
 
+/// Phones that refresh their registration all day.
+const PHONES: i64 = 500;
+const REFRESHES: i64 = 200_000;
+
+/// Requests and answers, of which those of one phone are ever refused.
+async fn fill_day(store: &Store) {
+    let numbers =
+        "(with recursive n(i) as (select 0 union all select i + 1 from n where i < $1 - 1) select i from n) n";
+    let (day, first) = (NOON.day().0, format!("{} + i * 100000", NOON.0));
+    let (key, status) = ("cast(printf('%016d', i % 500) as blob)", "case when i % 2 = 0 then 0 else 200 end");
+    let said = Said::of(Kind::Sip, "REGISTER", None).and(Said::of(Kind::Sip, "401", Some(401))).bits();
+    let class = CallClass::Registration.code();
+    let statements = [
+        (REFRESHES, format!(
+            "insert into message (id, ts, stream_id, off, len, src, dst, day, head, line_end, kind, class, status, flags, dictionary, call,
+                 method, masked, raw)
+             select i + 1, {first}, 1, i, 1, 0, 0, {day}, 0, 0, 1, {class}, {status}, 0, 0, {key}, 'REGISTER', $2, $2 from {numbers}"
+        )),
+        (REFRESHES, format!(
+            "insert into message_mark (min_id, max_id, min_ts, max_ts)
+             select i + 1, i + 512, {first}, {first} + 51100000 from {numbers} where i % 512 = 0 and $2 is not null"
+        )),
+        (PHONES, format!(
+            "insert into call_part (first, stream_id, day, call, from_user, to_user)
+             select {first}, 1, {day}, {key}, 'phone-' || i, 'phone-' || i from {numbers} where $2 is not null"
+        )),
+        (PHONES, format!(
+            "insert into scenario_call (scenario_id, stream_id, first, day, class, call, call_id)
+             select i + 1, 1, {first}, {day}, {class}, {key}, 'phone-' || i from {numbers} where $2 is not null"
+        )),
+        (PHONES, format!(
+            "insert into scenario (id, first, last, version, calls, legs, messages, nodes, devices, sip, rest, push, media, said, class,
+                 summary)
+             select i + 1, {first}, {first}, 1, 1, 1, {each}, 2, 1, {each}, 0, 0, 0, {said}, {class}, $2 from {numbers}",
+            each = REFRESHES / PHONES
+        )),
+    ];
+    let mut tx = store.backend.begin().await.unwrap();
+    for (count, statement) in statements {
+        let bytes =
+            if statement.contains("into scenario (") { summaries::pack(&Summary::default()) } else { vec![b'x'] };
+        crate::backend::with_transaction!(&mut tx, db => {
+            sqlx::query(sqlx::AssertSqlSafe(statement)).bind(count).bind(bytes).execute(db).await.unwrap();
+        });
+    }
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn calls_with_many_messages_are_looked_at_a_part_at_a_time_on_sqlite() {
+    let (store, _directory) = fixture::sqlite().await;
+    fill_day(&store).await;
+    let steps = Arc::new(AtomicU64::new(0));
+    count_steps(&store.backend, Arc::clone(&steps)).await;
+    let pushes = MessageFilter { kind: Some(Kind::Push), ..MessageFilter::default() };
+    let (mut after, mut pages) = (None, 0);
+    loop {
+        steps.store(0, Ordering::Relaxed);
+        let page = store.messages(&pushes, after, 50).await.unwrap();
+        let took = steps.load(Ordering::Relaxed);
+        assert!(took < STEPS && page.rows.is_empty(), "{took} steps after {after:?}");
+        (after, pages) = (page.next, pages + 1);
+        if after.is_none() {
+            break;
+        }
+    }
+    assert!(pages > 3, "{pages}");
+    // Their requests say REGISTER, and somebody's answers 401.
+    let refused = Filter {
+        status: Some((401, 401)),
+        method: Some("REGISTER".into()),
+        classes: vec![CallClass::Registration],
+        ..any()
+    };
+    let (mut before, mut pages) = (None, 0);
+    loop {
+        steps.store(0, Ordering::Relaxed);
+        let page = store.search(&refused, before, 50).await.unwrap();
+        let took = steps.load(Ordering::Relaxed);
+        assert!(took < STEPS && page.rows.is_empty(), "{took} steps before {before:?}");
+        (before, pages) = (page.next, pages + 1);
+        if before.is_none() {
+            break;
+        }
+    }
+    assert!(pages > 3, "{pages}");
+    store.close().await;
+}
+
+/// Files of thirty logs, each with a gap and with a record that is not read to its end.
+const FILES: i64 = 3_000;
+
+async fn fill_files(store: &Store) {
+    let files = "(with recursive n(i) as (select 1 union all select i + 1 from n where i < $1) select i from n) n";
+    let statements = [
+        format!(
+            "insert into stream (stream_id, agent, host, source, path, format, zone, device, inode, generation, birth, epoch, created)
+             select i, 'agent', 'host', 'log-' || (i % 30), $2, $2, 'UTC', 1, i, 1, 1, 0, 1 from {files}"
+        ),
+        format!(
+            "insert into stream_offset (stream_id, agent, off, lease, size, read_to, read_at, records, record_bytes, noise,
+                 noise_bytes, noise_lines, fragments, fragment_bytes, gaps, gap_bytes, tail)
+             select i, 'agent', 9, 0, 10, 10, 1, 1, 1, 0, 0, 0, 0, 0, 1, 1, 1 from {files} where $2 is not null"
+        ),
+        format!(
+            "insert into gap (stream_id, off, cause, len, noticed) select i, 0, 1, 1, i from {files} where $2 is not null"
+        ),
+        format!(
+            "insert into provisional (ts, stream_id, off, len, src, dst, day, head, line_end, kind, class, status, flags, dictionary,
+                 call, method, masked, raw)
+             select i, i, 9, 1, 0, 0, 1, 0, 0, 1, 1, 0, {}, 0, $2, 'INVITE', $2, $2 from {files}",
+            record::span::Flags::UNFINISHED.bits()
+        ),
+    ];
+    let mut tx = store.backend.begin().await.unwrap();
+    for statement in statements {
+        crate::backend::with_transaction!(&mut tx, db => {
+            sqlx::query(sqlx::AssertSqlSafe(statement)).bind(FILES).bind(vec![b'x'; 16]).execute(db).await.unwrap();
+        });
+    }
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_home_says_of_logs_takes_a_few_steps_a_file_on_sqlite() {
+    let (store, _directory) = fixture::sqlite().await;
+    fill_files(&store).await;
+    let steps = Arc::new(AtomicU64::new(0));
+    count_steps(&store.backend, Arc::clone(&steps)).await;
+    let sources = store.sources(20).await.unwrap();
+    let took = steps.swap(0, Ordering::Relaxed);
+    assert!(took < 200 * FILES as u64, "{took} steps: sources");
+    assert_eq!((sources.len(), &*sources[0].name), (20, "log-0"), "the one that logged last");
+    let of =
+        |row: &crate::source::SourceRow| (row.files, row.gaps, row.skipped, row.provisional, row.newest_gaps.len());
+    assert!(sources.iter().all(|row| of(row) == (100, 100, 0, 100, 3)), "{sources:?}");
+    store.misread().await.unwrap();
+    store.totals().await.unwrap();
+    let took = steps.load(Ordering::Relaxed);
+    assert!(took < 100 * FILES as u64, "{took} steps: lines that are nearly header lines, and totals");
+    store.close().await;
+}
+
 /// Notices of the database.
 #[derive(Clone, Default)]
 struct Plans(Arc<Mutex<Vec<String>>>);
