@@ -146,6 +146,10 @@ async fn what_was_unfolded_stays_open_when_a_row_comes() {
     })
     .await;
     browser.has(".devices details[open] summary:focus", 1).await;
+    // A server that hangs closes nothing: as if nothing had been heard of it for a minute, and then something.
+    browser.run("const now = Date.now; Date.now = () => now() + 60000").await;
+    says(&browser, ".live.bad", "no answer of the server since ").await;
+    says(&browser, ".live:not(.bad)", "live since ").await;
     browser.says_nothing_bad(None).await;
     browser.quit().await;
 }

@@ -18,11 +18,7 @@ pub fn what(text: &str) -> String {
         else {
             return term.replace('|', " or ");
         };
-        let answer = match codes {
-            "1xx-6xx" => "any answer".to_owned(),
-            "2xx-6xx" | "2xx-5xx" => "final answer".to_owned(),
-            codes => codes.replace('|', " or "),
-        };
+        let answer = answers(codes);
         format!("{answer} to {}", method.replace('|', " or "))
     });
     let mut seen = Vec::new();
@@ -32,6 +28,28 @@ pub fn what(text: &str) -> String {
         }
     }
     seen.join(" or ")
+}
+
+/// `1xx-6xx` is any answer, and `180|183|200-486|488-699` "ringing or final answer".
+fn answers(codes: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for code in codes.split('|') {
+        let (least, most) = code.split_once('-').unwrap_or((code, code));
+        let hundreds = |code: &str| code.bytes().next().map_or(0, |digit| digit.saturating_sub(b'0'));
+        let word = match (hundreds(least), hundreds(most), least == most) {
+            (1, 5.., _) => "any answer",
+            (2, 3.., _) => "final answer",
+            (3, 5.., _) => "refusal",
+            // The rest of what left one code out.
+            (4, 6.., _) if words.iter().any(|word| word == "final answer") => continue,
+            (1, _, true) if matches!(code, "180" | "183") => "ringing",
+            _ => code,
+        };
+        if !words.iter().any(|known| known == word) {
+            words.push(word.to_owned());
+        }
+    }
+    words.join(" or ")
 }
 
 /// `within 32 s of answer`
@@ -82,13 +100,17 @@ mod tests {
         assert_eq!(say("2xx INVITE to caller within 2s of start else answer-lost"), "2xx to INVITE / within 2 s");
         assert_eq!(
             say("ringing: 180|183|2xx-6xx INVITE from device within 5s of invite else no-ring"),
-            "180 or 183 or 2xx-6xx to INVITE / within 5 s of invite"
+            "ringing or final answer to INVITE / within 5 s of invite"
         );
         assert_eq!(
             say("answer: 2xx-5xx GET|POST within 2s else api-timeout"),
             "final answer to GET or POST / within 2 s"
         );
         assert_eq!(say("no BYE before answer else early-bye"), "BYE / before answer");
+        let said = |codes: &str| what(&format!("{codes} INVITE from device within 8s else x"));
+        assert_eq!(said("180|183|200-486|488-699"), "ringing or final answer to INVITE");
+        assert_eq!(said("3xx-6xx"), "refusal to INVITE");
+        assert_eq!(said("486|600"), "486 or 600 to INVITE");
     }
 
     #[test]

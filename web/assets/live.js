@@ -16,6 +16,7 @@ let ended = false;
 let state = "";
 let fresh = 0;
 let late = 0;
+let heard = 0;
 let hidden = 0;
 
 const isMessage = (id) => /^m[0-9a-f]{16}-/.test(id);
@@ -25,6 +26,7 @@ const open = () => {
   const url = new URL(flow.dataset.live, location.href);
   url.searchParams.set("since", version);
   source = new EventSource(url);
+  source.addEventListener("beat", hear);
   for (const type of ["row", "gone", "keep", "seen"]) source.addEventListener(type, take);
   source.addEventListener("around", (event) => {
     // The page was drawn a moment ago with just that around its rows.
@@ -36,12 +38,20 @@ const open = () => {
   source.addEventListener("moved", move);
   source.addEventListener("reload", () => end("The picture has changed: reload"));
   source.addEventListener("refused", (event) => end(event.data));
-  source.onopen = () => tell("live since");
+  source.onopen = hear;
   source.onerror = () => {
     if (source?.readyState === EventSource.CLOSED) end("Live rows have stopped: reload");
     else tell("no answer of the server since");
   };
 };
+
+const hear = () => {
+  heard = Date.now();
+  if (source) tell("live since");
+};
+
+// A server that hangs closes nothing.
+setInterval(() => source?.readyState === 1 && Date.now() - heard > 4e4 && tell("no answer of the server since"), 5e3);
 
 const close = () => {
   source?.close();
@@ -79,6 +89,7 @@ const move = ({ data }) => {
 };
 
 const take = ({ type, data, lastEventId }) => {
+  hear();
   // No row was in view when the page was drawn, so there is no ladder to put one into.
   if (!list && type === "row") return end("There are rows now: reload");
   const change = { type, id: lastEventId, data: type === "row" ? JSON.parse(data) : data };

@@ -11,7 +11,7 @@ use axum::routing::get;
 use message::event::CallClass;
 use record::id::ScenarioId;
 use record::miss::NearMiss;
-use record::time::{HOUR, MINUTE, Timestamp};
+use record::time::{HOUR, MINUTE, SECOND, Timestamp};
 use record::wire;
 use rule::verdict::Outcome;
 use store::agent::Agent;
@@ -63,23 +63,26 @@ pub(crate) fn routes() -> Router<Site> {
 async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error> {
     let newest = Filter::default();
     let now = site.now();
-    let hour = Timestamp(now.0 - HOUR);
     let ongoing = Filter {
         classes: vec![CallClass::Call],
         ongoing: true,
         from: Some(Timestamp(now.0 - LATELY)),
         ..Filter::default()
     };
-    let (totals, sources, misread, newest, ongoing, reading, judged, stuck) = tokio::try_join!(
+    let (totals, sources, misread, newest, ongoing, reading, stuck) = tokio::try_join!(
         async { Ok::<_, Error>(site.store.totals().await?) },
         async { Ok(site.store.sources(SOURCES + 1).await?) },
         async { Ok(site.store.misread().await?) },
         async { Ok(site.store.search(&newest, None, NEWEST).await?) },
         async { Ok(site.store.search(&ongoing, None, ONGOING).await?) },
         Reading::of(&site),
-        Judged::read(&site, hour, now),
         Stuck::of(&site, frame.zone)
     )?;
+    // Of logs of last week their own last hour counts: nothing failed since, as nothing was logged.
+    let until =
+        sources.iter().filter_map(|source| source.last_event).max().filter(|last| now.micros_since(*last) > HOUR);
+    let hour = Timestamp(until.unwrap_or(now).0 - HOUR);
+    let judged = Judged::read(&site, hour, now).await?;
     let (waited_for, uncounted) = reading.waited_for();
     let troubles = reading.troubles(frame.zone);
     let more_unread = uncounted + waited_for.len().saturating_sub(UNREAD) as u64;
@@ -96,6 +99,7 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         open_of: usize::try_from(frame.open_alerts).ok().filter(|all| *all > judged.groups.len()).map(words::count),
         open: judged.open(&frame, now),
         judges: judged.book.is_some(),
+        until: until.map(|at| frame.zone.full(Timestamp(at.0 - at.0.rem_euclid(SECOND)))),
         waits: judged.waits(),
         faults: faults.iter().map(|fault| Faulty::new(fault, &frame)).collect(),
         numbers: numbers(&totals, reading.stalled().is_some(), !troubles.is_empty(), sound),
@@ -142,6 +146,8 @@ struct Home {
     more_troubles: Option<String>,
     /// What keeps mails from those whom they are for.
     stuck: Vec<Stuck>,
+    /// The end of the hour in which that failed, where it is not now.
+    until: Option<String>,
     /// What failed in the last hour, by rule and class.
     failing: Vec<Failing>,
     /// Scenarios whose further failures one of these explains.

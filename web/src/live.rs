@@ -124,7 +124,7 @@ fn follow(
                     // It was not drawn anew for longer than that ever takes, so it is no older than what there is.
                     quiet += 1;
                     older = older.filter(|_| quiet < QUIET);
-                    yield Ok(event::comment());
+                    yield Ok(event::beat());
                 }
                 batch = member.batches.recv() => match batch {
                     Ok(Batch::End(bytes)) => {

@@ -131,6 +131,24 @@ async fn home_says_what_failed_in_the_last_hour_before_it_counts_bytes() {
 }
 
 #[tokio::test]
+async fn of_logs_of_last_week_home_says_what_failed_in_their_own_last_hour() {
+    let mut site = Site::new().await;
+    site.store.keep_rulebook(&rulebook(None), now()).await.unwrap();
+    for number in 1..4 {
+        site.ingest.add(&call(BEGUN + i64::from(number) * 60_000_000, number, "alice", "bob", 200, 30)).await;
+    }
+    judge(&site.store, 2, Timestamp(BEGUN)).await;
+    let home = site.page("/").await;
+    assert_eq!(texts(&home, "#jh"), ["What failed in the last hour of these logs"]);
+    assert_eq!(texts(&home, ".fails b"), ["2"]);
+    let until = texts(&home, ".failing .how .soft");
+    assert!(
+        until[0].starts_with("up to 2026-09-14 ") && until[0].ends_with("when the last record was logged"),
+        "{until:?}"
+    );
+}
+
+#[tokio::test]
 async fn rules_that_judged_nothing_yet_say_what_they_wait_for() {
     let mut site = Site::new().await;
     site.ingest.add(&call(BEGUN, 1, "alice", "bob", 200, 30)).await;

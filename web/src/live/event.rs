@@ -45,8 +45,9 @@ impl Events {
     }
 }
 
-pub(super) fn comment() -> Bytes {
-    Bytes::from_static(b":\n\n")
+/// The server is there. A comment would say so to whatever is between, and not to the page.
+pub(super) fn beat() -> Bytes {
+    one("beat", "")
 }
 
 fn one(name: &str, data: &str) -> Bytes {

@@ -13,7 +13,7 @@ use super::judgement::Judgement;
 use super::problems::request;
 use crate::ladder::entry::is_answer;
 use crate::ladder::words::{duration, shortened};
-use crate::words::{Came, Outcome};
+use crate::words::{Came, Outcome, count};
 
 /// Letters of a reason phrase, which may be a million.
 const LONGEST: usize = 200;
@@ -316,7 +316,11 @@ fn tries(caller: &Caller) -> Vec<Tried> {
         Tried { at: tried.begun, says: says + &after, row: got.map(|got| got.row) }
     };
     let several = caller.tries.len() > 1;
-    caller.tries.iter().filter(|_| several).take(MOST_TRIES).map(tried).collect()
+    // The last one is what came of the call.
+    let left_out = caller.tries.len().saturating_sub(MOST_TRIES);
+    let says = format!("{} earlier", count(left_out));
+    let earlier = (left_out > 0).then_some(Tried { at: None, says, row: None });
+    earlier.into_iter().chain(caller.tries.iter().skip(left_out).filter(|_| several).map(tried)).collect()
 }
 
 fn refused(status: u16, reason: &str) -> String {

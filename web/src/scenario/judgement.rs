@@ -42,7 +42,7 @@ pub struct Verdict {
     /// The first problem row.
     pub href: String,
     pub lines: Vec<Wrong>,
-    pub more: String,
+    pub more: Option<(String, String)>,
 }
 
 /// One instance of a rule.
@@ -137,7 +137,10 @@ pub(super) fn verdict(judgement: &Judgement, ladder: &Ladder, view: &View) -> Op
         failure: failure.clone(),
         href: href(first, ladder, view),
         lines: lines.collect(),
-        more: if left > 0 { format!("{} more", count(left)) } else { String::new() },
+        more: (left > 0).then(|| {
+            let all = View { problems: true, page: None, open: None, ..view.show_all() };
+            (format!("{} more", count(left)), link(&all))
+        }),
     })
 }
 
@@ -165,7 +168,10 @@ fn line(told: &Told) -> (String, String) {
         let class = told.failure.as_deref().unwrap_or("failed");
         return match told.outcome {
             Outcome::Unknown => ("Its end".into(), format!(": {}", told.why.as_deref().unwrap_or("nobody can tell"))),
-            _ => ("Its end".into(), format!(" counts as a failure ({class})")),
+            _ => match &told.ending {
+                Some(ending) => (format!("It ended with {ending}"), format!(", which is a failure ({class})")),
+                None => ("Its end".into(), format!(" is a failure ({class})")),
+            },
         };
     };
     let between = match (&step.from, &step.to) {

@@ -14,6 +14,20 @@ use crate::words::{count, counted};
 /// Other records listed one by one.
 const MOST_LISTED: usize = 100;
 
+/// What is odd about a record, as docs/log-format.md explains.
+const ODD: [(Flags, &str); 10] = [
+    (Flags::LENGTH_MISMATCH, "its Content-Length does not fit, so it ends where the next header line begins"),
+    (Flags::AMBIGUOUS_BOUNDARY, "where it ends is not certain"),
+    (Flags::INTERLEAVE_SUSPECT, "two writers may have mixed their lines here"),
+    (Flags::OVERSIZE, "longer than the record limit, kept in full"),
+    (Flags::ORPHAN_FRAGMENT, "bytes whose header line is not known"),
+    (Flags::CUT_BY_ROTATION, "cut off: its file ended inside it"),
+    (Flags::AMBIGUOUS_TIME, "its local time came twice that day; the earlier one is taken"),
+    (Flags::KIND_GUESSED, "taken for REST, as nothing says what it is"),
+    (Flags::RECEIVED_TIME, "its time is when it was received"),
+    (Flags::UNFINISHED, "not read to its end yet"),
+];
+
 #[derive(Debug)]
 pub struct LogLine {
     pub header: Vec<Piece>,
@@ -119,5 +133,6 @@ fn state(message: &Message) -> String {
     if message.flags == Flags::empty() {
         return "whole".into();
     }
-    message.flags.names().join(", ").replace('_', " ")
+    let odd = ODD.iter().filter(|(flag, _)| message.flags.contains(*flag)).map(|(_, says)| *says);
+    odd.collect::<Vec<_>>().join("; ")
 }

@@ -65,6 +65,26 @@ pub fn request(message: &Message, kind: Kind) -> String {
     }
 }
 
+/// Machines that one refusal comes through at most.
+const HOPS: usize = 16;
+
+/// Whoever said it first: the others passed it on.
+fn refuser(row: usize, flow: &Flow, messages: &[Message]) -> usize {
+    let said = |at: usize| {
+        let facts = &messages[flow.rows[at].message].facts;
+        (facts.status, &facts.method, facts.response)
+    };
+    let mut first = row;
+    for _ in 0..HOPS {
+        let heard = |at: &usize| flow.rows[*at].to == flow.rows[first].from && said(*at) == said(first) && said(*at).2;
+        match (0..first).rev().find(heard) {
+            Some(before) => first = before,
+            None => break,
+        }
+    }
+    flow.rows[first].from
+}
+
 /// `BYE to bob was not answered, sent 11 times`
 fn says(problem: &Problem, flow: &Flow, messages: &[Message]) -> String {
     let row = &flow.rows[problem.row];
@@ -87,6 +107,7 @@ fn says(problem: &Problem, flow: &Flow, messages: &[Message]) -> String {
             };
             let asked = asked.map_or_else(|| shortened(&message.facts.method, LONGEST), what);
             let asked = if asked.is_empty() { "a request".to_owned() } else { asked };
+            let from = &flow.nodes[refuser(problem.row, flow, messages)].name;
             format!("{from} refused {asked} with {status}")
         }
         Trouble::StillRinging => format!("{from} was still ringing"),

@@ -20,8 +20,7 @@ const NEAR: i64 = MINUTE;
 const LONGEST: i64 = HOUR;
 /// How long whoever is sent somewhere takes to call there.
 const SENT: i64 = 30 * SECOND;
-/// Calls that are named, and letters of a name.
-const MOST: usize = 5;
+/// Letters of a name.
 const LETTERS: usize = 60;
 
 /// A call that is possibly related, and why.
@@ -61,7 +60,7 @@ pub async fn related(store: &Store, picture: &Picture, zone: Zone) -> Result<Vec
         })
         .collect();
     all.sort_by_key(|(rank, apart, _)| (*rank, *apart));
-    Ok(all.into_iter().take(MOST).map(|(.., related)| related).collect())
+    Ok(all.into_iter().map(|(.., related)| related).collect())
 }
 
 fn of(other: &ScenarioRow, why: &str, apart: i64, zone: Zone) -> Related {
@@ -102,8 +101,8 @@ fn why(this: &ScenarioRow, other: &ScenarioRow, sent: &[(String, Timestamp)]) ->
         () if sent.iter().any(|sent| after(&sent)) => (0, "after a REFER to this callee".to_owned()),
         () if both(&caller, &by) && both(&callee, &to) => (1, "by and to the same people".to_owned()),
         () if both(&caller, &to) && both(&callee, &by) => (2, "the other way round".to_owned()),
-        () if both(&callee, &by) => (3, "by whom this call was for".to_owned()),
-        () if both(&caller, &to) => (3, "to whom this call was from".to_owned()),
+        () if both(&callee, &by) => (3, "by the callee of this call".to_owned()),
+        () if both(&caller, &to) => (3, "to the caller of this call".to_owned()),
         () if both(&caller, &by) => (4, "by the same caller".to_owned()),
         () if both(&callee, &to) => (5, "to the same callee".to_owned()),
         () => return None,
