@@ -1,0 +1,148 @@
+//! A group with what is read beside it: what was decided of it, by which route, and what explains its failures.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use record::id::ScenarioId;
+use record::time::{HOUR, MINUTE, Timestamp};
+use rule::routes::{Route, Team};
+use rule::syntax::Rule;
+use rule::verdict::Outcome;
+use store::Store;
+use store::alert::{Group, Item, ItemState};
+
+use crate::Error;
+use crate::alert::{Decision, Look, Mind, Shares, because, decide, within};
+use crate::book::Book;
+
+/// Scenarios of a group that are looked at.
+const ITEMS: usize = 10_000;
+/// How long groups wait for whom all mails of an hour are made.
+const FULL: i64 = 5 * MINUTE;
+
+/// A group with what is read beside it.
+#[derive(Debug)]
+pub struct Looking {
+    pub group: Group,
+    pub items: Vec<Item>,
+    pub mind: Mind,
+    pub shares: Shares,
+    /// Failures that are reported, by scenario and rule: what they explain is not.
+    pub causes: BTreeSet<(ScenarioId, String)>,
+}
+
+impl Looking {
+    pub(super) async fn of(store: &Store, book: &Book, group: Group, now: Timestamp) -> Result<Self, Error> {
+        let items = store.alert_items(group.id, ITEMS).await?;
+        let mind = group.state.as_deref().map(Mind::read).unwrap_or_default();
+        let shares = shares(store, &group.key.rule, rule(book, &group.key.rule), &items, now).await?;
+        let unreported = items.iter().filter(|item| item.reported.is_none());
+        let mut named: BTreeMap<String, Vec<ScenarioId>> = BTreeMap::new();
+        for item in unreported {
+            for cause in because(item) {
+                named.entry(cause.to_owned()).or_default().push(item.scenario);
+            }
+        }
+        let mut causes = BTreeSet::new();
+        for (cause, of) in named {
+            let mut scenarios = store.reported_of(&cause, &of).await?;
+            scenarios.extend(to_be_reported(store, book, &cause, now).await?);
+            causes.extend(scenarios.into_iter().map(|of| (of, cause.clone())));
+        }
+        Ok(Self { group, items, mind, shares, causes })
+    }
+
+    pub fn decide(&self, book: &Book, now: Timestamp) -> Decision {
+        let Some((_, route)) = self.route(book) else {
+            // What fails from now on is in the group of another route.
+            return Decision { mail: None, mind: self.mind.clone(), due: None, closed: true };
+        };
+        decide(&Look {
+            group: &self.group,
+            items: &self.items,
+            mind: &self.mind,
+            rule: rule(book, &self.group.key.rule),
+            route,
+            shares: &self.shares,
+            causes: &self.causes,
+            now,
+        })
+    }
+
+    /// That by which it was grouped, and which of them it is by now. None: there is none like it any more.
+    pub(super) fn route<'b>(&self, book: &'b Book) -> Option<(usize, &'b Route)> {
+        book.routes.routes.iter().enumerate().find(|(_, route)| route.mark() == self.group.key.route)
+    }
+
+    /// Counted from 1, as in `routes.toml`.
+    pub(super) fn route_number(&self, book: &Book) -> usize {
+        self.route(book).map_or(0, |(nth, _)| nth) + 1
+    }
+
+    /// Nothing is told of it now.
+    pub fn later(&self, now: Timestamp) -> Decision {
+        let due = Some(Timestamp(now.0.saturating_add(FULL)));
+        Decision { mail: None, mind: self.mind.clone(), due, closed: false }
+    }
+
+    pub fn teams<'b>(&self, book: &'b Book) -> Vec<&'b Team> {
+        let names = self.route(book).map(|(_, route)| &route.to[..]).unwrap_or_default();
+        book.routes.teams.iter().filter(|team| names.contains(&team.name)).collect()
+    }
+}
+
+impl Mind {
+    fn read(bytes: &[u8]) -> Self {
+        // What cannot be read is begun anew: at worst a mail comes earlier.
+        let numbers =
+            |from: usize| bytes.get(from..from + 8).and_then(|eight| eight.try_into().ok()).map(i64::from_le_bytes);
+        Self {
+            interval: numbers(0).unwrap_or_default(),
+            severity: numbers(8).and_then(|severity| i16::try_from(severity).ok()).unwrap_or_default(),
+            rate: numbers(16).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn write(&self) -> Vec<u8> {
+        [self.interval, i64::from(self.severity), self.rate].map(i64::to_le_bytes).concat()
+    }
+}
+
+pub fn rule<'b>(book: &'b Book, id: &str) -> Option<&'b Rule> {
+    book.set.rules.iter().find(|rule| rule.id == id)
+}
+
+/// Instances of a rule in a span that ends with a minute: failed, and judged at all.
+async fn share(store: &Store, rule: &str, newest: Timestamp, span: i64) -> Result<(i64, i64), Error> {
+    let counts = store.rule_counts(Timestamp(newest.0.saturating_sub(span)), newest).await?;
+    let of = counts.get(rule).cloned().unwrap_or_default().0;
+    let n = |outcome: Outcome| of.get(&outcome).copied().unwrap_or_default();
+    let failed = n(Outcome::Failed);
+    Ok((failed, failed + n(Outcome::Late) + n(Outcome::Business) + n(Outcome::Ok)))
+}
+
+async fn shares(store: &Store, id: &str, rule: Option<&Rule>, items: &[Item], now: Timestamp) -> Result<Shares, Error> {
+    let newest = items.iter().map(|item| item.at).max().unwrap_or(now);
+    let mut spans = vec![HOUR];
+    if let Some(rule) = rule {
+        spans.extend(rule.mail_when.iter().chain(&rule.critical_when).map(|amount| amount.span));
+    }
+    let mut shares = Shares::new();
+    for span in spans {
+        shares.insert(span, share(store, id, newest, span).await?);
+    }
+    Ok(shares)
+}
+
+/// Scenarios of open groups whose failure of a rule is to be reported: there are enough of them.
+async fn to_be_reported(store: &Store, book: &Book, id: &str, now: Timestamp) -> Result<BTreeSet<ScenarioId>, Error> {
+    let Some(rule) = rule(book, id) else { return Ok(BTreeSet::new()) };
+    let mut of = BTreeSet::new();
+    for group in store.open_alerts(id).await? {
+        let items = store.alert_items(group.id, ITEMS).await?;
+        let shares = shares(store, id, Some(rule), &items, now).await?;
+        let enough = within(&items, &shares, &rule.mail_when, rule.min);
+        let is = |(item, enough): &(&Item, bool)| item.state == ItemState::Failed && *enough;
+        of.extend(items.iter().zip(enough).filter(is).map(|(item, _)| item.scenario));
+    }
+    Ok(of)
+}

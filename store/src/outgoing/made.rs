@@ -1,0 +1,144 @@
+//! Mails are made with the state of their group, in one transaction.
+
+use record::id::ScenarioId;
+use record::time::Timestamp;
+use sqlx::QueryBuilder;
+
+use super::{MailKind, MailState};
+use crate::backend::{with_pool, with_transaction};
+use crate::{Error, Store, statement};
+
+/// A mail as it is to be sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewMail {
+    pub kind: MailKind,
+    pub team: String,
+    /// With commas between them. Without any it is made to be looked at, and never sent.
+    pub recipients: String,
+    /// Unique; the same for each try.
+    pub message_id: String,
+    pub subject: String,
+    /// Its plain text, for whoever looks at it here.
+    pub plain: String,
+    pub mime: Vec<u8>,
+    /// The higher the sooner.
+    pub priority: i16,
+    pub expires: Timestamp,
+}
+
+/// What a look at a group came to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Reported {
+    pub group: i64,
+    /// As it was when it was looked at: what changed meanwhile is looked at again.
+    pub changed: Timestamp,
+    /// As it was taken: what another has taken since is for that one to report.
+    pub lease_until: Timestamp,
+    pub mails: Vec<NewMail>,
+    /// What these mails tell of: scenario, leg and which of the day, as of its items.
+    pub items: Vec<(ScenarioId, String, i32)>,
+    pub state: Vec<u8>,
+    /// When it is to be looked at again; none: only when it changes.
+    pub due: Option<Timestamp>,
+    pub closed: bool,
+}
+
+impl Store {
+    /// Keeps what a look at a group came to: its mails and its state, in one transaction. False: the group changed meanwhile, or
+    /// another looks at it by now, and nothing was kept.
+    pub async fn report(&self, reported: &Reported, state: MailState, now: Timestamp) -> Result<bool, Error> {
+        let mut tx = self.backend.begin().await?;
+        let Reported { group, changed, lease_until, mails, items, state: mind, due, closed } = reported;
+        let kept = with_transaction!(&mut tx, db => {
+            sqlx::query(
+                "update alert_group set lease_until = 0, due = $1, state = $2, mails = mails + $3,
+                     reported = case when $3 > 0 then $4 else reported end, closed = $5
+                 where id = $6 and changed = $7 and lease_until = $8 and closed is null",
+            )
+            .bind(due.filter(|_| !closed).map(|due| due.0))
+            .bind(&mind[..])
+            .bind(mails.len() as i64)
+            .bind(now.0)
+            .bind(closed.then_some(now.0))
+            .bind(group)
+            .bind(changed.0)
+            .bind(lease_until.0)
+            .execute(&mut *db)
+            .await?
+            .rows_affected()
+        });
+        if kept == 0 {
+            with_transaction!(&mut tx, db => {
+                sqlx::query("update alert_group set lease_until = 0 where id = $1 and lease_until = $2")
+                    .bind(group)
+                    .bind(lease_until.0)
+                    .execute(&mut *db)
+                    .await?;
+            });
+            tx.commit().await?;
+            return Ok(false);
+        }
+        with_transaction!(&mut tx, db => {
+            for mail in mails {
+                sqlx::query(
+                    "insert into mail_outbox (group_id, created, not_before, expires, attempts, kind, state, priority, team,
+                         recipients, message_id, subject, plain, mime)
+                     values ($1, $2, $2, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                )
+                .bind(group)
+                .bind(now.0)
+                .bind(mail.expires.0)
+                .bind(mail.kind as i16)
+                .bind(if mail.recipients.is_empty() { MailState::NotSent } else { state } as i16)
+                .bind(mail.priority)
+                .bind(&mail.team)
+                .bind(&mail.recipients)
+                .bind(&mail.message_id)
+                .bind(&mail.subject)
+                .bind(mail.plain.as_bytes())
+                .bind(&mail.mime)
+                .execute(&mut *db)
+                .await?;
+            }
+            for some in statement::chunks(items) {
+                let mut q = QueryBuilder::<Db>::new("update alert_item set reported = ");
+                q.push_bind(now.0).push(" from (");
+                q.push_values(some, |mut row, (scenario, leg, nth)| {
+                    row.push_bind(scenario.0).push_bind(leg).push_bind(*nth);
+                });
+                q.push(") as m where group_id = ").push_bind(group);
+                q.push(" and scenario_id = m.column1 and leg = m.column2 and nth = m.column3");
+                q.build().execute(&mut *db).await?;
+            }
+        });
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Mails that were made for a team, and for all, since a time; resent ones count once.
+    pub async fn mails_since(&self, team: &str, since: Timestamp) -> Result<(i64, i64), Error> {
+        let row: (i64, i64) = with_pool!(self.backend, pool => {
+            sqlx::query_as(
+                "select cast(coalesce(sum(case when team = $1 then 1 else 0 end), 0) as bigint), count(*)
+                 from mail_outbox where created >= $2",
+            )
+            .bind(team)
+            .bind(since.0)
+            .fetch_one(pool)
+            .await?
+        });
+        Ok(row)
+    }
+
+    /// Mails to a team since a time that told of many groups at once.
+    pub async fn storms_since(&self, team: &str, since: Timestamp) -> Result<i64, Error> {
+        Ok(with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select count(*) from mail_outbox where team = $1 and created >= $2 and kind = $3")
+                .bind(team)
+                .bind(since.0)
+                .bind(MailKind::Storm as i16)
+                .fetch_one(pool)
+                .await?
+        }))
+    }
+}
