@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use record::id::ScenarioId;
-use record::time::{HOUR, Timestamp};
+use record::time::{HOUR, MINUTE, Timestamp};
 use rule::logs::LogFault;
 use rule::routes::{Resolved, Route};
 use rule::syntax::{Amount, Much, Rule, Severity};
@@ -26,8 +26,19 @@ pub struct Mind {
     pub rate: i64,
 }
 
-/// Instances of a rule in spans that end with its newest failure: those that failed, and those in which a step was judged.
+/// Instances of a rule by the minute in which they began: those that failed, and those in which a step was judged.
 pub type Shares = BTreeMap<i64, (i64, i64)>;
+
+/// How many of those that began in a span that ends then failed, and how many were judged.
+pub fn share(shares: &Shares, ends: Timestamp, span: i64) -> (i64, i64) {
+    let [from, to] = minutes(ends, span);
+    shares.range(from..=to).fold((0, 0), |(failed, judged), (_, of)| (failed + of.0, judged + of.1))
+}
+
+/// The first and the last of a span.
+fn minutes(ends: Timestamp, span: i64) -> [i64; 2] {
+    [ends.0.saturating_sub(span), ends.0].map(|at| at.div_euclid(MINUTE))
+}
 
 /// A group with all that decides about it.
 #[derive(Clone, Copy, Debug)]
@@ -185,56 +196,88 @@ fn severity(look: &Look) -> Severity {
     if raised { Severity::Critical } else { base }
 }
 
-/// By item: whether it lies in a span in which there were enough.
+/// By item: whether it lies in a span in which there were enough. A span ends with one of the failures, and whatever is judged of
+/// later times does not change what came of it.
 pub fn within(items: &[Item], shares: &Shares, amounts: &[Amount], min: u32) -> Vec<bool> {
     let mut is = vec![false; items.len()];
-    let failed: Vec<usize> = (0..items.len()).filter(|at| items[*at].state == ItemState::Failed).collect();
+    let failed = || (0..items.len()).filter(|at| items[*at].state == ItemState::Failed);
     for amount in amounts {
-        let value = |at: usize| match &amount.per {
-            None => Some(String::new()),
-            Some(fact) => {
-                let name = fact.show();
-                let own = items[at].told.facts.iter().find(|(known, _)| *known == name);
-                own.map(|(_, value)| value.clone())
-            }
-        };
         match amount.much {
             Much::Count(many) => {
-                let mut by: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-                for &at in &failed {
-                    if let Some(value) = value(at) {
-                        by.entry(value).or_default().push(at);
-                    }
-                }
-                for mut alike in by.into_values() {
-                    alike.sort_by_key(|at| items[*at].at);
-                    let mut begin = 0;
-                    for end in 0..alike.len() {
-                        while items[alike[end]].at.micros_since(items[alike[begin]].at) > amount.span {
-                            begin += 1;
-                        }
-                        if end + 1 - begin >= many as usize {
-                            alike[begin..=end].iter().for_each(|at| is[*at] = true);
-                        }
-                    }
+                for alike in alike(items, failed(), amount) {
+                    let enough = |_: Timestamp, failed: usize| failed >= many as usize;
+                    mark(&mut is, alike, |at| items[at].at, amount.span, enough);
                 }
             }
             Much::Share(share) => {
-                let newest = failed.iter().map(|at| items[*at].at).max();
-                let (bad, all) = shares.get(&amount.span).copied().unwrap_or_default();
-                // Hundredths of a percent.
-                let enough =
-                    all >= i64::from(min) && bad.saturating_mul(10_000) >= all.saturating_mul(i64::from(share));
-                if let Some(newest) = newest.filter(|_| enough) {
-                    let of_span = failed.iter().filter(|at| newest.micros_since(items[**at].at) <= amount.span);
-                    of_span.for_each(|at| is[*at] = true);
-                }
+                let sums = sums(shares);
+                let enough = |ends: Timestamp, _: usize| {
+                    let (bad, all) = between(&sums, minutes(ends, amount.span));
+                    // Hundredths of a percent.
+                    all >= i64::from(min) && bad.saturating_mul(10_000) >= all.saturating_mul(i64::from(share))
+                };
+                // What is judged is counted by when it began.
+                mark(&mut is, failed().collect(), |at| items[at].told.told.began, amount.span, enough);
             }
             // Without a week of counts nothing is said.
             Much::BelowLastWeek(_) | Much::AboveLastWeek(_) => {}
         }
     }
     is
+}
+
+/// Failures that are counted together.
+fn alike(items: &[Item], failed: impl Iterator<Item = usize>, amount: &Amount) -> Vec<Vec<usize>> {
+    let Some(fact) = &amount.per else { return vec![failed.collect()] };
+    let name = fact.show();
+    let mut by: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for at in failed {
+        if let Some((_, value)) = items[at].told.facts.iter().find(|(known, _)| *known == name) {
+            by.entry(value).or_default().push(at);
+        }
+    }
+    by.into_values().collect()
+}
+
+/// Marks those that lie in spans in which there were enough: `enough` is asked with the end of each and how many of them it holds.
+fn mark(
+    is: &mut [bool],
+    mut of: Vec<usize>,
+    time: impl Fn(usize) -> Timestamp,
+    span: i64,
+    enough: impl Fn(Timestamp, usize) -> bool,
+) {
+    of.sort_by_key(|at| time(*at));
+    let (mut begin, mut marked) = (0, 0);
+    for end in 0..of.len() {
+        let ends = time(of[end]);
+        while ends.micros_since(time(of[begin])) > span {
+            begin += 1;
+        }
+        if enough(ends, end + 1 - begin) {
+            of[begin.max(marked)..=end].iter().for_each(|at| is[*at] = true);
+            marked = end + 1;
+        }
+    }
+}
+
+/// By minute, all up to its end.
+fn sums(shares: &Shares) -> Vec<(i64, (i64, i64))> {
+    let mut all = (0, 0);
+    let sum = |(minute, of): (&i64, &(i64, i64))| {
+        all = (all.0 + of.0, all.1 + of.1);
+        (*minute, all)
+    };
+    shares.iter().map(sum).collect()
+}
+
+fn between(sums: &[(i64, (i64, i64))], [from, to]: [i64; 2]) -> (i64, i64) {
+    let before = |minute: i64| match sums.partition_point(|(of, _)| *of < minute) {
+        0 => (0, 0),
+        nth => sums[nth - 1].1,
+    };
+    let (first, last) = (before(from), before(to + 1));
+    (last.0 - first.0, last.1 - first.1)
 }
 
 #[cfg(test)]

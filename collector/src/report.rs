@@ -26,7 +26,7 @@ use budget::is_over;
 use storm::storms;
 
 pub use budget::a_day;
-pub use look::{Looking, rule};
+pub use look::{Looking, counted, rule};
 
 /// How long a group is ours to report.
 const LEASE: i64 = 60 * SECOND;

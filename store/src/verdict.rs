@@ -414,6 +414,34 @@ impl Store {
         Ok(counts)
     }
 
+    /// By minute, what came of instances of a rule that began in a span of event time.
+    pub async fn counts_by_minute(
+        &self,
+        rule: &str,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<BTreeMap<i64, Counts>, Error> {
+        let minute = |at: Timestamp| at.0.div_euclid(MINUTE);
+        let rows: Vec<(i64, i16, i64)> = with_pool!(self.backend, pool => {
+            sqlx::query_as(
+                "select minute, outcome, count from rule_count
+                 where rule = $1 and minute >= $2 and minute <= $3",
+            )
+            .bind(rule)
+            .bind(minute(from))
+            .bind(minute(to))
+            .fetch_all(pool)
+            .await?
+        });
+        let mut counts: BTreeMap<i64, Counts> = BTreeMap::new();
+        for (minute, outcome, n) in rows {
+            if let Some(outcome) = Outcome::from_code(outcome).filter(|_| n > 0) {
+                counts.entry(minute).or_default().0.insert(outcome, n);
+            }
+        }
+        Ok(counts)
+    }
+
     /// Rules that could tell at least once.
     pub async fn rules_seen(&self) -> Result<BTreeSet<String>, Error> {
         let rows: Vec<String> = with_pool!(self.backend, pool => {

@@ -66,6 +66,13 @@ impl Story {
         self
     }
 
+    /// These many more that began at this second were judged, and so many of them failed.
+    fn count(&mut self, second: i64, failed: i64, judged: i64) -> &mut Self {
+        let of = self.shares.entry(at(second).0.div_euclid(MINUTE)).or_default();
+        *of = (of.0 + failed, of.1 + judged);
+        self
+    }
+
     fn become_of(&mut self, nth: usize, state: ItemState, second: i64) {
         (self.items[nth].state, self.items[nth].changed, self.group.changed) = (state, at(second), at(second));
     }
@@ -270,12 +277,42 @@ fn a_share_needs_enough_instances() {
     let mut story = Story::new("mail_when = \"3% in 10m\"\nmin = 50");
     story.fail(0, 2);
     for (failed, judged, is) in [(2, 49, false), (2, 50, true), (2, 66, true), (2, 67, false)] {
-        story.shares = Shares::from([(10 * MINUTE, (failed, judged))]);
+        story.shares = Shares::new();
+        story.count(0, failed, judged);
         assert_eq!(story.decide(30).mail.is_some(), is, "{failed} of {judged}");
     }
-    story.shares = Shares::from([(10 * MINUTE, (2, 50))]);
-    let mail = story.fail(650, 1).decide(650).mail.expect("enough");
+    story.shares = Shares::new();
+    story.count(0, 1, 60).count(660, 2, 50);
+    let mail = story.fail(660, 1).decide(660).mail.expect("enough");
     assert_eq!(mail.new, [2], "those of the span");
+}
+
+#[test]
+fn a_burst_of_a_share_is_mailed_however_well_it_goes_while_the_mail_waits() {
+    let mut story = Story::new("mail_when = \"5% in 10m\"\nmin = 50");
+    story.fail(0, 6).count(0, 6, 100);
+    // An hour of healthy traffic, with a failure now and then.
+    for minute in 1..60 {
+        story.count(minute * 60, i64::from(minute % 20 == 0), 500);
+        story.fail(minute * 60, usize::from(minute % 20 == 0));
+    }
+    let mail = story.decide(3600).mail.expect("it was met");
+    assert_eq!(mail.new, [0, 1, 2, 3, 4, 5], "with what met it");
+    assert_eq!(story.look(3600), "Warning: 6 new, 0 continuing, 0 resolved; again at 17940");
+    assert_eq!(story.fail(3660, 1).count(3660, 1, 500).look(3660), "again at 18060", "it is mailed once");
+    // Whoever is as bad again is mailed again.
+    let mail = story.fail(5400, 30).count(5400, 30, 500).decide(5400).mail.expect("met again");
+    assert_eq!(mail.new.len(), 30);
+    assert_eq!(mail.continuing, [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn a_share_is_one_of_those_that_began_together_however_long_each_took_to_fail() {
+    let mut story = Story::new("mail_when = \"5% in 10m\"\nmin = 50");
+    // They began together, and each is missed an hour later.
+    story.fail(3600, 6).count(0, 6, 100).count(3600, 0, 100);
+    story.items.iter_mut().for_each(|item| item.told.told.began = at(0));
+    assert_eq!(story.decide(3600).mail.expect("six of a hundred").new.len(), 6);
 }
 
 #[test]

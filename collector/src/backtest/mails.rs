@@ -11,7 +11,7 @@ use super::Counts;
 use super::known::{News, What};
 use crate::alert::{Decision, Draft, Mind, Shares, because, within};
 use crate::book::Book;
-use crate::report::{self, Looking, a_day};
+use crate::report::{self, Looking, a_day, counted};
 
 /// Items of a group that is looked at whenever it changes.
 const AT_ONCE: usize = 500;
@@ -125,18 +125,10 @@ impl Reporter<'_> {
     }
 
     fn shares(&self, look: &Looking, now: Timestamp) -> Shares {
-        let rule = self.rule(&look.group.key.rule);
-        let spans = rule.into_iter().flat_map(|rule| rule.mail_when.iter().chain(&rule.critical_when));
-        let newest = look.items.iter().map(|item| item.at).max().unwrap_or(now);
-        let of_rule = self.counts.get(&look.group.key.rule);
-        let share = |span: i64| {
-            let minute = |at: i64| at.div_euclid(MINUTE);
-            let minutes = minute(newest.0.saturating_sub(span))..=minute(newest.0);
-            let all = of_rule.into_iter().flat_map(|of| of.range(minutes.clone()));
-            let share = all.fold((0, 0), |(failed, judged), (_, of)| (failed + of.0, judged + of.1));
-            (span, share)
-        };
-        spans.map(|amount| amount.span).chain([HOUR]).map(share).collect()
+        let id = &look.group.key.rule;
+        let (from, to) = counted(self.rule(id), &look.items, now);
+        let [from, to] = [from, to].map(|at| at.0.div_euclid(MINUTE));
+        self.counts.get(id).into_iter().flat_map(|of| of.range(from..=to)).map(|(minute, of)| (*minute, *of)).collect()
     }
 
     /// Scenarios whose failure of a rule is reported, or is to be.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use record::id::ScenarioId;
-use record::time::{HOUR, MINUTE, Timestamp};
+use record::time::{DAY, HOUR, MINUTE, Timestamp};
 use rule::routes::{Route, Team};
-use rule::syntax::Rule;
+use rule::syntax::{Much, Rule};
 use rule::verdict::Outcome;
 use store::Store;
 use store::alert::{Group, Item, ItemState};
@@ -111,26 +111,26 @@ pub fn rule<'b>(book: &'b Book, id: &str) -> Option<&'b Rule> {
     book.set.rules.iter().find(|rule| rule.id == id)
 }
 
-/// Instances of a rule in a span that ends with a minute: failed, and judged at all.
-async fn share(store: &Store, rule: &str, newest: Timestamp, span: i64) -> Result<(i64, i64), Error> {
-    let counts = store.rule_counts(Timestamp(newest.0.saturating_sub(span)), newest).await?;
-    let of = counts.get(rule).cloned().unwrap_or_default().0;
-    let n = |outcome: Outcome| of.get(&outcome).copied().unwrap_or_default();
-    let failed = n(Outcome::Failed);
-    Ok((failed, failed + n(Outcome::Late) + n(Outcome::Business) + n(Outcome::Ok)))
+/// What was judged by a rule in the time in which these failed, and as long before as it looks back.
+async fn shares(store: &Store, id: &str, rule: Option<&Rule>, items: &[Item], now: Timestamp) -> Result<Shares, Error> {
+    let (from, to) = counted(rule, items, now);
+    let share = |(minute, of): (i64, store::verdict::Counts)| {
+        let n = |outcome: Outcome| of.0.get(&outcome).copied().unwrap_or_default();
+        let failed = n(Outcome::Failed);
+        (minute, (failed, failed + n(Outcome::Late) + n(Outcome::Business) + n(Outcome::Ok)))
+    };
+    Ok(store.counts_by_minute(id, from, to).await?.into_iter().map(share).collect())
 }
 
-async fn shares(store: &Store, id: &str, rule: Option<&Rule>, items: &[Item], now: Timestamp) -> Result<Shares, Error> {
+/// From when to when it matters what was judged by the rule of a group.
+pub fn counted(rule: Option<&Rule>, items: &[Item], now: Timestamp) -> (Timestamp, Timestamp) {
     let newest = items.iter().map(|item| item.at).max().unwrap_or(now);
-    let mut spans = vec![HOUR];
-    if let Some(rule) = rule {
-        spans.extend(rule.mail_when.iter().chain(&rule.critical_when).map(|amount| amount.span));
-    }
-    let mut shares = Shares::new();
-    for span in spans {
-        shares.insert(span, share(store, id, newest, span).await?);
-    }
-    Ok(shares)
+    let amounts = rule.into_iter().flat_map(|rule| rule.mail_when.iter().chain(&rule.critical_when));
+    let span = amounts.clone().map(|amount| amount.span).fold(HOUR, i64::max);
+    let share = amounts.clone().any(|amount| matches!(amount.much, Much::Share(_)));
+    let began = items.iter().map(|item| item.told.told.began).min().filter(|_| share).unwrap_or(newest);
+    let oldest = began.0.max(newest.0.saturating_sub(DAY)).min(newest.0);
+    (Timestamp(oldest.saturating_sub(span)), newest)
 }
 
 /// Scenarios of open groups whose failure of a rule is to be reported: there are enough of them.

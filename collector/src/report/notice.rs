@@ -11,7 +11,7 @@ use rule::wording::{missed, what};
 use store::alert::{Item, ItemState, OF_A_LOG};
 
 use super::{Looking, rule};
-use crate::alert::Draft;
+use crate::alert::{Draft, share};
 use crate::book::Book;
 use crate::mail::notice::{self, Common, Share, State};
 
@@ -30,7 +30,8 @@ impl Looking {
         let all = || listed().chain(draft.resolved.iter().map(|at| &items[*at]));
         let times = || all().map(|item| item.at);
         let step = all().find_map(|item| item.told.told.step.and_then(|step| item.told.told.steps.get(step)));
-        let (failed, judged) = self.shares.get(&HOUR).copied().unwrap_or_default();
+        let newest = items.iter().map(|item| item.at).max().unwrap_or(group.changed);
+        let (failed, judged) = share(&self.shares, newest, HOUR);
         let mut persons: Vec<_> = listed().filter_map(|item| item.told.callee.as_ref()).collect();
         persons.sort_unstable();
         persons.dedup();
