@@ -12,21 +12,21 @@ use std::time::Duration;
 use record::time::{SECOND, Timestamp};
 use store::Store;
 use store::health::Part;
-use store::outgoing::{MailState, NewMail, Reported};
+use store::outgoing::{MailState, NewMail};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::Error;
-use crate::alert::{Decision, Draft};
+use crate::alert::Decision;
 use crate::book::Book;
 use crate::ingest::now;
 use crate::mail::Settings;
 use crate::sources::Lookout;
 use budget::is_over;
-use storm::storms;
+use storm::{Waiting, storms};
 
 pub use budget::a_day;
-pub use look::{Looking, counted, rule};
+pub use look::{FULL, Looking, counted, rule, teams};
 
 /// How long a group is ours to report.
 const LEASE: i64 = 60 * SECOND;
@@ -40,6 +40,13 @@ const TOGETHER: usize = 100;
 pub struct Desk {
     pub settings: Settings,
     pub can_send: bool,
+}
+
+impl Desk {
+    /// Of mails as they are made.
+    fn state(&self) -> MailState {
+        if self.can_send { MailState::Queued } else { MailState::NotSent }
+    }
 }
 
 /// Runs until cancelled.
@@ -81,26 +88,26 @@ pub async fn step(
     let groups = store.due_alerts(now, LEASE, TOGETHER).await?;
     let count = groups.len();
     let book = book.borrow().clone();
-    let mut held = Vec::new();
+    let mut waiting = Vec::new();
     for group in groups {
         // As it is by now: a look at a group that has changed since it was taken is not kept, and failures may keep coming.
         let Some(group) = store.taken_alert(&group).await? else { continue };
         let look = Looking::of(store, &book, group, now).await?;
         let decision = look.decide(&book, now);
         let Some(draft) = &decision.mail else {
-            keep(store, desk, &look, decision, Vec::new(), now).await?;
+            keep(store, desk, &look, &decision, Vec::new(), now).await?;
             continue;
         };
         if is_over(store, &book, &look.teams(&book), draft.severity, now).await? {
-            held.push((look, decision));
+            waiting.push(Waiting::new(&book, look, &decision));
             continue;
         }
         let mails = look.mails(&book, desk, draft, now);
-        // What no mail tells of is told later.
+        // What cannot be mailed is reported later.
         let decision = if mails.is_empty() { look.later(now) } else { decision };
-        keep(store, desk, &look, decision, mails, now).await?;
+        keep(store, desk, &look, &decision, mails, now).await?;
     }
-    storms(store, &book, desk, held, now).await?;
+    storms(store, &book, desk, waiting, now).await?;
     Ok(count)
 }
 
@@ -108,21 +115,9 @@ async fn keep(
     store: &Store,
     desk: &Desk,
     look: &Looking,
-    decision: Decision,
+    decision: &Decision,
     mails: Vec<NewMail>,
     now: Timestamp,
 ) -> Result<bool, Error> {
-    let told = decision.mail.iter().flat_map(Draft::told).map(|at| &look.items[at]);
-    let reported = Reported {
-        group: look.group.id,
-        changed: look.group.changed,
-        lease_until: look.group.lease_until,
-        items: told.map(|item| (item.scenario, item.leg.clone(), item.nth)).collect(),
-        mails,
-        state: decision.mind.write(),
-        due: decision.due,
-        closed: decision.closed,
-    };
-    let state = if desk.can_send { MailState::Queued } else { MailState::NotSent };
-    Ok(store.report(&reported, state, now).await?)
+    Ok(store.report(&look.reported(decision, mails), desk.state(), now).await?)
 }

@@ -406,14 +406,15 @@ create table rule_count (
 ) without rowid;
 create index rule_count_minute on rule_count (minute);
 
--- Scenarios of one failure that are reported together. due: when it is looked at again; state: what was reported last; mails: how many.
--- Of one key one group is open.
+-- Scenarios of one failure that are reported together. due: when it is looked at again; state: what was reported last; mails: how many;
+-- held: since when no mail is left for it. Of one key one group is open.
 create table alert_group (
     id integer not null primary key autoincrement,
     opened bigint not null,
     changed bigint not null,
     closed bigint,
     due bigint,
+    held bigint,
     lease_until bigint not null default 0,
     items bigint not null,
     mails bigint not null,
@@ -430,8 +431,9 @@ create unique index alert_group_open on alert_group (hash) where closed is null;
 create index alert_group_hash on alert_group (hash, id);
 create index alert_group_due on alert_group (due) where due is not null;
 create index alert_group_changed on alert_group (changed);
+create index alert_group_held on alert_group (route, held) where held is not null;
 
--- at: the event time of the failure; seen: when it was judged; reported: when it was mailed. times: how often the same people met it.
+-- at: the event time of the failure; seen: when it was judged; reported: when it was mailed.
 create table alert_item (
     group_id bigint not null,
     scenario_id bigint not null,
@@ -479,6 +481,13 @@ create unique index mail_outbox_message on mail_outbox (message_id);
 create index mail_outbox_due on mail_outbox (state, not_before);
 create index mail_outbox_group on mail_outbox (group_id);
 create index mail_outbox_created on mail_outbox (created);
+
+-- Mails that tell of many groups at once, and these groups; other mails name their group themselves.
+create table mail_group (
+    group_id bigint not null,
+    mail_id bigint not null,
+    primary key (group_id, mail_id)
+) without rowid;
 
 -- Each try to send one.
 create table mail_attempt (

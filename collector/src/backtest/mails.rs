@@ -11,7 +11,7 @@ use super::Counts;
 use super::known::{News, What};
 use crate::alert::{Decision, Draft, Mind, Shares, because, within};
 use crate::book::Book;
-use crate::report::{self, Looking, a_day, counted};
+use crate::report::{self, FULL, Looking, a_day, counted};
 
 /// Items of a group that is looked at whenever it changes.
 const AT_ONCE: usize = 500;
@@ -70,6 +70,8 @@ struct Open {
     /// Scenarios and legs of its items, and which of a day they are.
     known: HashSet<(ScenarioId, String, i32)>,
     due: Option<Timestamp>,
+    /// Since when no mail is left for it.
+    held: Option<Timestamp>,
 }
 
 impl Reporter<'_> {
@@ -169,23 +171,58 @@ impl Reporter<'_> {
         for (at, teams, decision) in held {
             by_teams.entry(teams).or_default().push((at, decision));
         }
-        for (teams, held) in by_teams {
-            let drafts = || held.iter().filter_map(|(at, decision)| Some((*at, decision.mail.as_ref()?)));
-            let severity = drafts().map(|(_, draft)| draft.severity).max().unwrap_or(Severity::Warning);
-            let had_one = self.since(now, HOUR).any(|mail| mail.is_storm() && teams.contains(&mail.team));
-            let of_all = self.since(now, DAY).count() as i64;
-            let may = !had_one && (severity == Severity::Critical || of_all < a_day(self.book, severity));
-            let new = drafts().flat_map(|(at, draft)| self.groups[at].look.scenarios(&draft.new));
-            let about = About::Storm { groups: held.len(), new: new.collect() };
-            let mut mails = if may { teams.len() } else { 0 };
-            let team = |team: String| Sent { at: now, team, about: about.clone() };
-            self.mails.extend(teams.into_iter().filter(|_| may).map(team));
+        for (teams, mut held) in by_teams {
+            let until = self.until(&teams, &held, now);
+            if now < until {
+                for (at, _) in held {
+                    self.groups[at].hold(until, now);
+                }
+                continue;
+            }
+            for at in self.waiting(&teams) {
+                if held.iter().any(|(known, _)| *known == at) {
+                    continue;
+                }
+                self.read(at, now);
+                let decision = self.groups[at].look.decide(self.book, now);
+                if decision.mail.is_some() {
+                    held.push((at, decision));
+                } else {
+                    self.groups[at].keep(decision, 0, now);
+                }
+            }
+            let drafts = held.iter().filter_map(|(at, decision)| Some((*at, decision.mail.as_ref()?)));
+            let new = drafts.flat_map(|(at, draft)| self.groups[at].look.scenarios(&draft.new)).collect();
+            let about = About::Storm { groups: held.len(), new };
+            let mails = teams.len();
+            self.mails.extend(teams.into_iter().map(|team| Sent { at: now, team, about: about.clone() }));
             for (at, decision) in held {
-                let later = self.groups[at].look.later(now);
-                let decision = if may { decision } else { later };
-                self.groups[at].keep(decision, std::mem::take(&mut mails), now);
+                self.groups[at].keep(decision, mails, now);
             }
         }
+    }
+
+    /// When a mail may stand for groups of these teams: others follow, as after a first failure.
+    fn until(&self, teams: &[String], held: &[(usize, Decision)], now: Timestamp) -> Timestamp {
+        let drafts = held.iter().filter_map(|(_, decision)| decision.mail.as_ref());
+        let severity = drafts.map(|draft| draft.severity).max().unwrap_or(Severity::Warning);
+        let had_one = self.since(now, HOUR).any(|mail| mail.is_storm() && teams.contains(&mail.team));
+        let of_all = self.since(now, DAY).count() as i64;
+        if had_one || (severity != Severity::Critical && of_all >= a_day(self.book, severity)) {
+            return Timestamp(now.0.saturating_add(FULL));
+        }
+        let since = self.waiting(teams).into_iter().filter_map(|at| self.groups[at].held).min().unwrap_or(now);
+        let wait = held.iter().filter_map(|(at, _)| self.groups[*at].look.wait(self.book)).max().unwrap_or_default();
+        Timestamp(since.0.saturating_add(wait))
+    }
+
+    /// Groups that wait for these teams.
+    fn waiting(&self, teams: &[String]) -> Vec<usize> {
+        let of = |at: &usize| {
+            let Open { look, held, .. } = &self.groups[*at];
+            held.is_some() && look.teams(self.book).iter().map(|team| &team.name).eq(teams)
+        };
+        (0..self.groups.len()).filter(of).collect()
     }
 }
 
@@ -230,7 +267,7 @@ impl Open {
         let items = vec![item(scenario, alarm, now)];
         let look =
             Looking { group, items, mind: Mind::default(), shares: Shares::default(), causes: BTreeSet::default() };
-        Self { look, known, due }
+        Self { look, known, due, held: None }
     }
 
     fn add(&mut self, scenario: ScenarioId, alarm: Alarm, now: Timestamp) {
@@ -272,6 +309,13 @@ impl Open {
         }
         *mind = decision.mind;
         self.due = decision.due.filter(|_| !decision.closed);
+        self.held = None;
+    }
+
+    /// No mail is left for it.
+    fn hold(&mut self, until: Timestamp, now: Timestamp) {
+        self.due = Some(until);
+        self.held = self.held.or(Some(now));
     }
 }
 

@@ -9,15 +9,16 @@ use rule::syntax::{Much, Rule};
 use rule::verdict::Outcome;
 use store::Store;
 use store::alert::{Group, Item, ItemState};
+use store::outgoing::{NewMail, Reported};
 
 use crate::Error;
-use crate::alert::{Decision, Look, Mind, Shares, because, decide, within};
+use crate::alert::{Decision, Draft, Look, Mind, Shares, because, decide, within};
 use crate::book::Book;
 
 /// Scenarios of a group that are looked at.
 const ITEMS: usize = 10_000;
 /// How long groups wait for whom all mails of an hour are made.
-const FULL: i64 = 5 * MINUTE;
+pub const FULL: i64 = 5 * MINUTE;
 
 /// A group with what is read beside it.
 #[derive(Debug)]
@@ -78,16 +79,40 @@ impl Looking {
         self.route(book).map_or(0, |(nth, _)| nth) + 1
     }
 
-    /// Nothing is told of it now.
+    /// Nothing is mailed of it now.
     pub fn later(&self, now: Timestamp) -> Decision {
         let due = Some(Timestamp(now.0.saturating_add(FULL)));
         Decision { mail: None, mind: self.mind.clone(), due, closed: false }
     }
 
     pub fn teams<'b>(&self, book: &'b Book) -> Vec<&'b Team> {
-        let names = self.route(book).map(|(_, route)| &route.to[..]).unwrap_or_default();
-        book.routes.teams.iter().filter(|team| names.contains(&team.name)).collect()
+        self.route(book).map(|(_, route)| teams(book, route)).unwrap_or_default()
     }
+
+    /// How long a first mail waits for others, by its route.
+    pub fn wait(&self, book: &Book) -> Option<i64> {
+        self.route(book).map(|(_, route)| route.grouping.group_wait)
+    }
+
+    /// What the look came to, as it is kept with the mails that tell of it.
+    pub(super) fn reported(&self, decision: &Decision, mails: Vec<NewMail>) -> Reported {
+        let items = decision.mail.iter().flat_map(Draft::told).map(|at| &self.items[at]);
+        Reported {
+            group: self.group.id,
+            changed: self.group.changed,
+            lease_until: self.group.lease_until,
+            items: items.map(|item| (item.scenario, item.leg.clone(), item.nth)).collect(),
+            mails,
+            state: decision.mind.write(),
+            due: decision.due,
+            closed: decision.closed,
+        }
+    }
+}
+
+/// In the order of `routes.toml`.
+pub fn teams<'b>(book: &'b Book, route: &Route) -> Vec<&'b Team> {
+    book.routes.teams.iter().filter(|team| route.to.contains(&team.name)).collect()
 }
 
 impl Mind {
@@ -102,7 +127,7 @@ impl Mind {
         }
     }
 
-    pub(super) fn write(&self) -> Vec<u8> {
+    fn write(&self) -> Vec<u8> {
         [self.interval, i64::from(self.severity), self.rate].map(i64::to_le_bytes).concat()
     }
 }

@@ -220,11 +220,57 @@ async fn a_storm_leads_to_all_alerts_and_names_the_routes_by_which_they_come() {
     };
     office.fail(0, 6, by_turns).await;
     office.look(30).await;
+    office.look(60).await;
     let storm = office.mails().await.pop().expect("a mail");
     assert_eq!(storm.kind, MailKind::Storm);
     let (_, text, _) = office.door.store.mail(storm.id).await.expect("read").expect("it is there");
     assert!(text.contains("\nGroups       http://localhost:8480/alerts\n"), "{text}");
     assert!(text.contains("You get this by routes 1 and 2 of routes.toml (team voice)."), "{text}");
+}
+
+#[tokio::test]
+async fn a_storm_tells_of_all_that_wait_however_many_rounds_that_took_and_each_of_them_shows_it() {
+    let mut office = Office::open("per_hour = 2").await;
+    let failing = |from: usize| {
+        move |nth| judged(vec![alarm("bye-propagates", &format!("f{}", from + nth), Severity::Warning, 0, None)])
+    };
+    // More than one round looks at.
+    office.fail(0, 130, failing(0)).await;
+    office.fail(20, 7, failing(130)).await;
+    for second in [30, 31, 50, 59] {
+        office.look(second).await;
+    }
+    assert_eq!(office.mails().await.len(), 2, "others may follow");
+    for second in [60, 61, 90, 400] {
+        office.look(second).await;
+    }
+    let mails = office.mails().await;
+    assert_eq!(mails.iter().filter(|mail| mail.kind == MailKind::Storm).count(), 1);
+    assert_eq!(mails.len(), 3);
+    let store = &office.door.store;
+    let (_, text, _) = store.mail(mails[2].id).await.expect("read").expect("it is there");
+    assert!(text.contains("135 scenarios in 135 groups"), "{text}");
+    for group in store.alert_groups(1000).await.expect("groups") {
+        assert_eq!((group.mails, group.reported.is_some()), (1, true), "{group:?}");
+        let of_group = store.mails(Some(group.id), 10).await.expect("mails");
+        assert_eq!(of_group.len(), 1);
+        assert_eq!(of_group[0].kind == MailKind::Storm, of_group[0].id == mails[2].id);
+        assert!(store.alert_items(group.id, 10).await.expect("items").iter().all(|item| item.reported.is_some()));
+    }
+    // What fails after it waits for the next one.
+    office.fail(500, 9, failing(0)).await;
+    for second in (800..3600).step_by(100) {
+        office.look(second).await;
+    }
+    assert_eq!(office.mails().await.len(), 3);
+    for second in (3600..4100).step_by(20) {
+        office.look(second).await;
+    }
+    let mails = office.mails().await;
+    let kinds: Vec<MailKind> = mails[3..].iter().map(|mail| mail.kind).collect();
+    assert_eq!(kinds, [MailKind::Update, MailKind::Update, MailKind::Storm]);
+    let (_, text, _) = office.door.store.mail(mails[5].id).await.expect("read").expect("it is there");
+    assert!(text.contains("7 scenarios in 7 groups"), "{text}");
 }
 
 #[tokio::test]

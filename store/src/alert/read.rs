@@ -90,6 +90,12 @@ impl ItemRow {
     }
 }
 
+fn groups(rows: Vec<GroupRow>) -> Vec<Group> {
+    let mut groups: Vec<Group> = rows.into_iter().map(GroupRow::group).collect();
+    groups.sort_by_key(|group| group.id);
+    groups
+}
+
 impl Store {
     /// Takes groups that are to be looked at, the longest due first.
     pub async fn due_alerts(&self, now: Timestamp, lease_micros: i64, most: usize) -> Result<Vec<Group>, Error> {
@@ -113,9 +119,50 @@ impl Store {
             q.build_query_as().fetch_all(&mut *db).await?
         });
         tx.commit().await?;
-        let mut groups: Vec<Group> = rows.into_iter().map(GroupRow::group).collect();
-        groups.sort_by_key(|group| group.id);
-        Ok(groups)
+        Ok(groups(rows))
+    }
+
+    /// Takes groups of some routes for which no mail was left, whenever they are due.
+    pub async fn held_alerts(
+        &self,
+        routes: &[i32],
+        now: Timestamp,
+        lease_micros: i64,
+        most: usize,
+    ) -> Result<Vec<Group>, Error> {
+        let mut tx = self.backend.begin().await?;
+        let skip_locked = tx.skip_locked();
+        let mut rows: Vec<GroupRow> = Vec::new();
+        for list in statement::lists(routes) {
+            let some: Vec<GroupRow> = with_transaction!(&mut tx, db => {
+                let mut q = QueryBuilder::<Db>::new("update alert_group set lease_until = ");
+                q.push_bind(now.0.saturating_add(lease_micros));
+                q.push(" where id in (select id from alert_group where held is not null and closed is null");
+                q.push(" and lease_until < ").push_bind(now.0).push(" and route in ");
+                push_list!(q, list);
+                q.push(" order by held limit ").push_bind(most.saturating_sub(rows.len()) as i64);
+                q.push(skip_locked).push(") returning ").push(GROUP);
+                q.build_query_as().fetch_all(&mut *db).await?
+            });
+            rows.extend(some);
+        }
+        tx.commit().await?;
+        Ok(groups(rows))
+    }
+
+    /// Since when a group of these routes waits, as no mail is left for it.
+    pub async fn held_since(&self, routes: &[i32]) -> Result<Option<Timestamp>, Error> {
+        let mut since: Option<i64> = None;
+        for list in statement::lists(routes) {
+            let held: Option<i64> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new("select min(held) from alert_group where held is not null and closed is null");
+                q.push(" and route in ");
+                push_list!(q, list);
+                q.build_query_scalar().fetch_one(pool).await?
+            });
+            since = since.into_iter().chain(held).min();
+        }
+        Ok(since.map(Timestamp))
     }
 
     /// Open groups of a rule.

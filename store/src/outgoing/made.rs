@@ -1,12 +1,19 @@
 //! Mails are made with the state of their group, in one transaction.
 
+use std::collections::BTreeMap;
+
 use record::id::ScenarioId;
-use record::time::Timestamp;
+use record::time::{SECOND, Timestamp};
 use sqlx::QueryBuilder;
 
 use super::{MailKind, MailState};
-use crate::backend::{with_pool, with_transaction};
-use crate::{Error, Store, statement};
+use crate::alert::Group;
+use crate::backend::{Transaction, with_pool, with_transaction};
+use crate::statement::{self, push_list};
+use crate::{Error, Store};
+
+/// So soon a group is looked at again that has changed meanwhile.
+const SOON: i64 = 2 * SECOND;
 
 /// A mail as it is to be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,10 +55,10 @@ impl Store {
     /// another looks at it by now, and nothing was kept.
     pub async fn report(&self, reported: &Reported, state: MailState, now: Timestamp) -> Result<bool, Error> {
         let mut tx = self.backend.begin().await?;
-        let Reported { group, changed, lease_until, mails, items, state: mind, due, closed } = reported;
+        let Reported { group, changed, lease_until, mails, state: mind, due, closed, .. } = reported;
         let kept = with_transaction!(&mut tx, db => {
             sqlx::query(
-                "update alert_group set lease_until = 0, due = $1, state = $2, mails = mails + $3,
+                "update alert_group set lease_until = 0, held = null, due = $1, state = $2, mails = mails + $3,
                      reported = case when $3 > 0 then $4 else reported end, closed = $5
                  where id = $6 and changed = $7 and lease_until = $8 and closed is null",
             )
@@ -68,51 +75,102 @@ impl Store {
             .rows_affected()
         });
         if kept == 0 {
-            with_transaction!(&mut tx, db => {
-                sqlx::query("update alert_group set lease_until = 0 where id = $1 and lease_until = $2")
-                    .bind(group)
-                    .bind(lease_until.0)
-                    .execute(&mut *db)
-                    .await?;
-            });
+            release(&mut tx, *group, *lease_until).await?;
             tx.commit().await?;
             return Ok(false);
         }
-        with_transaction!(&mut tx, db => {
-            for mail in mails {
-                sqlx::query(
-                    "insert into mail_outbox (group_id, created, not_before, expires, attempts, kind, state, priority, team,
-                         recipients, message_id, subject, plain, mime)
-                     values ($1, $2, $2, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-                )
-                .bind(group)
-                .bind(now.0)
-                .bind(mail.expires.0)
-                .bind(mail.kind as i16)
-                .bind(if mail.recipients.is_empty() { MailState::NotSent } else { state } as i16)
-                .bind(mail.priority)
-                .bind(&mail.team)
-                .bind(&mail.recipients)
-                .bind(&mail.message_id)
-                .bind(&mail.subject)
-                .bind(mail.plain.as_bytes())
-                .bind(&mail.mime)
-                .execute(&mut *db)
-                .await?;
-            }
-            for some in statement::chunks(items) {
-                let mut q = QueryBuilder::<Db>::new("update alert_item set reported = ");
-                q.push_bind(now.0).push(" from (");
-                q.push_values(some, |mut row, (scenario, leg, nth)| {
-                    row.push_bind(scenario.0).push_bind(leg).push_bind(*nth);
-                });
-                q.push(") as m where group_id = ").push_bind(group);
-                q.push(" and scenario_id = m.column1 and leg = m.column2 and nth = m.column3");
-                q.build().execute(&mut *db).await?;
-            }
-        });
+        for mail in mails {
+            make(&mut tx, mail, Some(*group), state, now).await?;
+        }
+        mark(&mut tx, reported, now).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// The same of many groups of which the same mails tell, to a team each. What came to a group since it was looked at is looked at
+    /// again. False: another looks at one of them by now, and nothing was kept.
+    pub async fn report_together(
+        &self,
+        of: &[Reported],
+        mails: &[NewMail],
+        state: MailState,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let mut tx = self.backend.begin().await?;
+        let for_update = tx.for_update();
+        let ids: Vec<i64> = of.iter().map(|reported| reported.group).collect();
+        let mut taken: BTreeMap<i64, i64> = BTreeMap::new();
+        for list in statement::lists(&ids) {
+            // In the order in which failures are added to them.
+            let rows: Vec<(i64, i64)> = with_transaction!(&mut tx, db => {
+                let mut q = QueryBuilder::<Db>::new("select id, lease_until from alert_group where closed is null and id in ");
+                push_list!(q, list);
+                q.push(" order by hash").push(for_update).build_query_as().fetch_all(&mut *db).await?
+            });
+            taken.extend(rows);
+        }
+        if of.iter().any(|reported| taken.get(&reported.group) != Some(&reported.lease_until.0)) {
+            for reported in of {
+                release(&mut tx, reported.group, reported.lease_until).await?;
+            }
+            tx.commit().await?;
+            return Ok(false);
+        }
+        let mut made = Vec::new();
+        for mail in mails {
+            made.push(make(&mut tx, mail, None, state, now).await?);
+        }
+        let soon = Timestamp(now.0.saturating_add(SOON));
+        for reported in of {
+            let Reported { group, changed, state: mind, due, closed, .. } = reported;
+            with_transaction!(&mut tx, db => {
+                sqlx::query(
+                    "update alert_group set lease_until = 0, held = null, state = $1, mails = mails + $2, reported = $3,
+                         due = case when changed = $4 then $5 else $6 end, closed = case when changed = $4 then $7 else null end
+                     where id = $8",
+                )
+                .bind(&mind[..])
+                .bind(mails.len() as i64)
+                .bind(now.0)
+                .bind(changed.0)
+                .bind(due.filter(|_| !closed).map(|due| due.0))
+                .bind(soon.0)
+                .bind(closed.then_some(now.0))
+                .bind(group)
+                .execute(&mut *db)
+                .await?;
+                for mail in &made {
+                    sqlx::query("insert into mail_group (group_id, mail_id) values ($1, $2)")
+                        .bind(group)
+                        .bind(mail)
+                        .execute(&mut *db)
+                        .await?;
+                }
+            });
+            mark(&mut tx, reported, now).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// No mail is left for a group: it is looked at again then, or soon if it changed since it was looked at.
+    pub async fn hold(&self, group: &Group, until: Timestamp, now: Timestamp) -> Result<(), Error> {
+        let mut tx = self.backend.begin().await?;
+        with_transaction!(&mut tx, db => {
+            sqlx::query(
+                "update alert_group set lease_until = 0, held = coalesce(held, $1), due = case when changed = $2 then $3 else $4 end
+                 where id = $5 and lease_until = $6 and closed is null",
+            )
+            .bind(now.0)
+            .bind(group.changed.0)
+            .bind(until.0)
+            .bind(now.0.saturating_add(SOON).min(until.0))
+            .bind(group.id)
+            .bind(group.lease_until.0)
+            .execute(&mut *db)
+            .await?;
+        });
+        tx.commit().await
     }
 
     /// Mails that were made for a team, and for all, since a time; resent ones count once.
@@ -141,4 +199,64 @@ impl Store {
                 .await?
         }))
     }
+}
+
+/// Whoever took it looks at it no more.
+async fn release(tx: &mut Transaction, group: i64, lease_until: Timestamp) -> Result<(), Error> {
+    with_transaction!(&mut *tx, db => {
+        sqlx::query("update alert_group set lease_until = 0 where id = $1 and lease_until = $2")
+            .bind(group)
+            .bind(lease_until.0)
+            .execute(&mut *db)
+            .await?;
+    });
+    Ok(())
+}
+
+/// Gives the number of the mail.
+async fn make(
+    tx: &mut Transaction,
+    mail: &NewMail,
+    group: Option<i64>,
+    state: MailState,
+    now: Timestamp,
+) -> Result<i64, Error> {
+    Ok(with_transaction!(&mut *tx, db => {
+        sqlx::query_scalar(
+            "insert into mail_outbox (group_id, created, not_before, expires, attempts, kind, state, priority, team,
+                 recipients, message_id, subject, plain, mime)
+             values ($1, $2, $2, $3, 0, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning id",
+        )
+        .bind(group)
+        .bind(now.0)
+        .bind(mail.expires.0)
+        .bind(mail.kind as i16)
+        .bind(if mail.recipients.is_empty() { MailState::NotSent } else { state } as i16)
+        .bind(mail.priority)
+        .bind(&mail.team)
+        .bind(&mail.recipients)
+        .bind(&mail.message_id)
+        .bind(&mail.subject)
+        .bind(mail.plain.as_bytes())
+        .bind(&mail.mime)
+        .fetch_one(&mut *db)
+        .await?
+    }))
+}
+
+/// What mails tell of is reported, as it was when it was looked at: what has changed since is later than that.
+async fn mark(tx: &mut Transaction, reported: &Reported, now: Timestamp) -> Result<(), Error> {
+    for some in statement::chunks(&reported.items) {
+        with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new("update alert_item set reported = ");
+            q.push_bind(now.0).push(" from (");
+            q.push_values(some, |mut row, (scenario, leg, nth)| {
+                row.push_bind(scenario.0).push_bind(leg).push_bind(*nth);
+            });
+            q.push(") as m where group_id = ").push_bind(reported.group);
+            q.push(" and scenario_id = m.column1 and leg = m.column2 and nth = m.column3");
+            q.build().execute(&mut *db).await?;
+        });
+    }
+    Ok(())
 }

@@ -91,13 +91,14 @@ impl MailRow {
 }
 
 impl Store {
-    /// Mails, the newest first; of one group where one is named.
+    /// Mails, the newest first; where a group is named, those that tell of it.
     pub async fn mails(&self, group: Option<i64>, most: usize) -> Result<Vec<Mail>, Error> {
         let rows: Vec<MailRow> = with_pool!(self.backend, pool => {
             let mut q = QueryBuilder::<Db>::new("select ");
             q.push(MAIL).push(" from mail_outbox");
             if let Some(group) = group {
-                q.push(" where group_id = ").push_bind(group);
+                q.push(" where id in (select id from mail_outbox where group_id = ").push_bind(group);
+                q.push(" union select mail_id from mail_group where group_id = ").push_bind(group).push(")");
             }
             q.push(" order by id desc limit ").push_bind(most as i64);
             q.build_query_as().fetch_all(pool).await?

@@ -196,6 +196,49 @@ store_test! {
         assert_eq!(taken(&store, 93).await.id, group.id);
     }
 
+    async fn groups_of_which_one_mail_tells_show_it_each_and_what_came_meanwhile_is_looked_at_again(store) {
+        calls(&store, &["a", "b"]).await;
+        let two = Judged { alarms: vec![alarm("no-ack", News::Fresh), alarm("no-bye", News::Fresh)], ..failed(News::Fresh) };
+        judge(&store, 0, &two).await;
+        let taken = store.due_alerts(later(30), LEASE, 10).await.unwrap();
+        for group in &taken {
+            store.hold(group, later(90), later(30)).await.unwrap();
+        }
+        assert_eq!(store.due_alerts(later(89), LEASE, 10).await.unwrap(), []);
+        assert_eq!(store.held_since(&[7]).await.unwrap(), None, "of another route");
+        assert_eq!(store.held_since(&[7, 0]).await.unwrap(), Some(later(30)));
+        let held = store.held_alerts(&[0], later(60), LEASE, 10).await.unwrap();
+        assert_eq!(held.iter().map(|group| group.id).collect::<Vec<_>>(), [taken[0].id, taken[1].id]);
+        assert_eq!(store.held_alerts(&[0], later(60), LEASE, 10).await.unwrap(), [], "they are taken");
+        let mut looks = Vec::new();
+        for group in &held {
+            looks.push(look(&store, group, Vec::new()).await);
+        }
+        // One of a call is not missing after all.
+        let one = Judged { alarms: vec![alarm("no-ack", News::Fresh)], ..failed(News::Fresh) };
+        judge(&store, 61, &one).await;
+        let mails = ["1", "2"].map(|id| mail(id, MailKind::Storm));
+        let stale = [looks[0].clone(), Reported { lease_until: later(1), ..looks[1].clone() }];
+        assert!(!store.report_together(&stale, &mails, MailState::Queued, later(60)).await.unwrap());
+        assert_eq!(store.mails(None, 10).await.unwrap(), [], "another has one of them");
+        // Who cannot keep what it found lets go of the group.
+        let again = store.held_alerts(&[0], later(62), LEASE, 10).await.unwrap();
+        assert_eq!(again.iter().map(|group| group.id).collect::<Vec<_>>(), [held[0].id]);
+        looks[0].lease_until = again[0].lease_until;
+        assert!(store.report_together(&looks, &mails, MailState::Queued, later(60)).await.unwrap());
+        for (group, items) in groups(&store).await {
+            assert_eq!((group.mails, group.reported), (2, Some(later(60))));
+            let mails = store.mails(Some(group.id), 10).await.unwrap();
+            assert_eq!(mails.iter().map(|mail| mail.message_id.as_str()).collect::<Vec<_>>(), ["2", "1"]);
+            let is_news = |item: &Item| item.reported.is_none_or(|at| item.changed > at);
+            let news = items.iter().filter(|item| is_news(item)).count();
+            assert_eq!(news, if group.key.failure == "no-bye" { 2 } else { 0 });
+        }
+        assert_eq!(store.held_since(&[0]).await.unwrap(), None);
+        let due = store.due_alerts(later(65), LEASE, 10).await.unwrap();
+        assert_eq!(due.iter().map(|group| group.key.failure.as_str()).collect::<Vec<_>>(), ["no-bye"], "it has changed");
+    }
+
     async fn what_is_judged_otherwise_is_written_counted_and_reported_otherwise(store) {
         calls(&store, &["a"]).await;
         let id = judge(&store, 0, &judged(Outcome::Failed, "no-ack")).await[0];
