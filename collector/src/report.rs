@@ -12,7 +12,7 @@ use std::time::Duration;
 use record::time::{SECOND, Timestamp};
 use store::Store;
 use store::health::Part;
-use store::outgoing::{MailState, NewMail};
+use store::outgoing::{Kept, MailState};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +22,7 @@ use crate::book::Book;
 use crate::ingest::now;
 use crate::mail::Settings;
 use crate::sources::Lookout;
-use budget::is_over;
+use budget::{is_over, room};
 use storm::{Waiting, storms};
 
 pub use budget::a_day;
@@ -95,7 +95,7 @@ pub async fn step(
         let look = Looking::of(store, &book, group, now).await?;
         let decision = look.decide(&book, now);
         let Some(draft) = &decision.mail else {
-            keep(store, desk, &look, &decision, Vec::new(), now).await?;
+            keep(store, desk, &look, &decision, now).await?;
             continue;
         };
         if is_over(store, &book, &look.teams(&book), draft.severity, now).await? {
@@ -103,21 +103,23 @@ pub async fn step(
             continue;
         }
         let mails = look.mails(&book, desk, draft, now);
-        // What cannot be mailed is reported later.
-        let decision = if mails.is_empty() { look.later(now) } else { decision };
-        keep(store, desk, &look, &decision, mails, now).await?;
+        if mails.is_empty() {
+            // What cannot be mailed is reported later.
+            keep(store, desk, &look, &look.later(now), now).await?;
+            continue;
+        }
+        let reported = look.reported(&decision, mails);
+        if store.report_within(&reported, room(&book, draft.severity), desk.state(), now).await? == Kept::Full {
+            // Another collector has made the last of them.
+            waiting.push(Waiting::new(&book, look, &decision));
+        }
     }
     storms(store, &book, desk, waiting, now).await?;
     Ok(count)
 }
 
-async fn keep(
-    store: &Store,
-    desk: &Desk,
-    look: &Looking,
-    decision: &Decision,
-    mails: Vec<NewMail>,
-    now: Timestamp,
-) -> Result<bool, Error> {
-    Ok(store.report(&look.reported(decision, mails), desk.state(), now).await?)
+/// What a look came to that makes no mail.
+async fn keep(store: &Store, desk: &Desk, look: &Looking, decision: &Decision, now: Timestamp) -> Result<(), Error> {
+    store.report(&look.reported(decision, Vec::new()), desk.state(), now).await?;
+    Ok(())
 }

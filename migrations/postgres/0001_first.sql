@@ -496,3 +496,12 @@ create table mail_hold (
     why text not null,
     primary key (account)
 );
+
+-- Whose turn it is to send by an account, and until when. The row without an account has whoever makes mails wait for another who
+-- does, so that nobody makes more than there may be.
+create table mail_turn (
+    until bigint not null,
+    owner text collate "C" not null,
+    account text collate "C" not null,
+    primary key (account)
+);

@@ -509,3 +509,12 @@ create table mail_hold (
     why text not null,
     primary key (account)
 ) without rowid;
+
+-- Whose turn it is to send by an account, and until when. The row without an account has whoever makes mails wait for another who
+-- does, so that nobody makes more than there may be.
+create table mail_turn (
+    until bigint not null,
+    owner text not null,
+    account text not null,
+    primary key (account)
+) without rowid;

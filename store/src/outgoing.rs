@@ -8,7 +8,7 @@ mod send;
 use record::time::Timestamp;
 
 pub use account::Hold;
-pub use made::{NewMail, Reported};
+pub use made::{Kept, NewMail, Reported, Room};
 pub use read::{Attempt, Undelivered};
 pub use send::{Sender, Tried};
 

@@ -4,6 +4,7 @@ use record::time::{DAY, HOUR, Timestamp};
 use rule::routes::Team;
 use rule::syntax::Severity;
 use store::Store;
+use store::outgoing::Room;
 
 use crate::Error;
 use crate::book::Book;
@@ -40,7 +41,18 @@ pub(super) async fn may_storm(
         }
     }
     let (_, of_all) = store.mails_since("", Timestamp(now.0.saturating_sub(DAY))).await?;
-    Ok(severity == Severity::Critical || of_all < a_day(book, severity))
+    Ok(of_all < room_of_storm(book, severity).of_all)
+}
+
+/// Mails of this severity that there may be.
+pub(super) fn room(book: &Book, severity: Severity) -> Room {
+    Room { of_team: i64::from(book.routes.budget.per_hour), of_all: a_day(book, severity) }
+}
+
+/// One that tells of something critical is made in any case.
+pub(super) fn room_of_storm(book: &Book, severity: Severity) -> Room {
+    let of_all = if severity == Severity::Critical { i64::MAX } else { a_day(book, severity) };
+    Room { of_all, ..room(book, severity) }
 }
 
 /// Mails of a day, without what is kept for those that are worse.

@@ -7,9 +7,9 @@ use rule::routes::Route;
 use rule::syntax::Severity;
 use store::Store;
 use store::alert::Group;
-use store::outgoing::{MailKind, NewMail, Reported};
+use store::outgoing::{Kept, MailKind, NewMail, Reported};
 
-use super::budget::may_storm;
+use super::budget::{may_storm, room_of_storm};
 use super::mails::{mask, new_mail};
 use super::{Desk, FULL, LEASE, Looking, TOGETHER, keep, rule, teams};
 use crate::Error;
@@ -77,9 +77,9 @@ pub(super) async fn storms(
         if now >= until {
             others(store, book, desk, &names, &mut waiting, now).await?;
             let mails = mails(store, book, desk, &names, &waiting, now).await?;
-            if !mails.is_empty() {
-                let of: Vec<Reported> = waiting.into_iter().map(|one| one.reported).collect();
-                store.report_together(&of, &mails, desk.state(), now).await?;
+            let of: Vec<Reported> = waiting.iter().map(|one| one.reported.clone()).collect();
+            let room = room_of_storm(book, severity);
+            if !mails.is_empty() && store.report_together(&of, &mails, room, desk.state(), now).await? != Kept::Full {
                 continue;
             }
         }
@@ -116,7 +116,7 @@ async fn others(
                 items += one.reported.items.len();
                 waiting.push(one);
             } else {
-                keep(store, desk, &look, &decision, Vec::new(), now).await?;
+                keep(store, desk, &look, &decision, now).await?;
             }
         }
     }

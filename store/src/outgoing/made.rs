@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use record::id::ScenarioId;
-use record::time::{SECOND, Timestamp};
+use record::time::{DAY, HOUR, SECOND, Timestamp};
 use sqlx::QueryBuilder;
 
 use super::{MailKind, MailState};
@@ -50,10 +50,50 @@ pub struct Reported {
     pub closed: bool,
 }
 
+/// How many mails there may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Room {
+    /// To a team within an hour.
+    pub of_team: i64,
+    /// To all within a day.
+    pub of_all: i64,
+}
+
+/// What became of what a look came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kept {
+    Yes,
+    /// Something changed meanwhile, or another looks at it by now, and nothing was kept.
+    Changed,
+    /// There are as many mails as there may be, and nothing was kept.
+    Full,
+}
+
 impl Store {
     /// Keeps what a look at a group came to: its mails and its state, in one transaction. False: the group changed meanwhile, or
     /// another looks at it by now, and nothing was kept.
     pub async fn report(&self, reported: &Reported, state: MailState, now: Timestamp) -> Result<bool, Error> {
+        Ok(self.keep_look(reported, None, state, now).await? == Kept::Yes)
+    }
+
+    /// The same, unless there are as many mails as there may be by now: whoever else makes some waits until these are made.
+    pub async fn report_within(
+        &self,
+        reported: &Reported,
+        room: Room,
+        state: MailState,
+        now: Timestamp,
+    ) -> Result<Kept, Error> {
+        self.keep_look(reported, Some(room), state, now).await
+    }
+
+    async fn keep_look(
+        &self,
+        reported: &Reported,
+        room: Option<Room>,
+        state: MailState,
+        now: Timestamp,
+    ) -> Result<Kept, Error> {
         let mut tx = self.backend.begin().await?;
         let Reported { group, changed, lease_until, mails, state: mind, due, closed, .. } = reported;
         let kept = with_transaction!(&mut tx, db => {
@@ -77,25 +117,39 @@ impl Store {
         if kept == 0 {
             release(&mut tx, *group, *lease_until).await?;
             tx.commit().await?;
-            return Ok(false);
+            return Ok(Kept::Changed);
+        }
+        if let Some(room) = room.filter(|_| !mails.is_empty()) {
+            one_after_the_other(&mut tx).await?;
+            for mail in mails {
+                let (of_team, _) = made_since(&mut tx, &mail.team, hour_before(now), None).await?;
+                if of_team >= room.of_team {
+                    return Ok(Kept::Full);
+                }
+            }
+            let (_, of_all) = made_since(&mut tx, "", day_before(now), None).await?;
+            if of_all.saturating_add(mails.len() as i64) > room.of_all {
+                return Ok(Kept::Full);
+            }
         }
         for mail in mails {
             make(&mut tx, mail, Some(*group), state, now).await?;
         }
         mark(&mut tx, reported, now).await?;
         tx.commit().await?;
-        Ok(true)
+        Ok(Kept::Yes)
     }
 
     /// The same of many groups of which the same mails tell, to a team each. What came to a group since it was looked at is looked at
-    /// again. False: another looks at one of them by now, and nothing was kept.
+    /// again. Such mails are one an hour to each team, and leave what is kept for others of those of a day (`room`).
     pub async fn report_together(
         &self,
         of: &[Reported],
         mails: &[NewMail],
+        room: Room,
         state: MailState,
         now: Timestamp,
-    ) -> Result<bool, Error> {
+    ) -> Result<Kept, Error> {
         let mut tx = self.backend.begin().await?;
         let for_update = tx.for_update();
         let ids: Vec<i64> = of.iter().map(|reported| reported.group).collect();
@@ -114,7 +168,18 @@ impl Store {
                 release(&mut tx, reported.group, reported.lease_until).await?;
             }
             tx.commit().await?;
-            return Ok(false);
+            return Ok(Kept::Changed);
+        }
+        one_after_the_other(&mut tx).await?;
+        for mail in mails {
+            let (of_team, _) = made_since(&mut tx, &mail.team, hour_before(now), Some(MailKind::Storm)).await?;
+            if of_team > 0 {
+                return Ok(Kept::Full);
+            }
+        }
+        let (_, of_all) = made_since(&mut tx, "", day_before(now), None).await?;
+        if of_all >= room.of_all {
+            return Ok(Kept::Full);
         }
         let mut made = Vec::new();
         for mail in mails {
@@ -150,7 +215,7 @@ impl Store {
             mark(&mut tx, reported, now).await?;
         }
         tx.commit().await?;
-        Ok(true)
+        Ok(Kept::Yes)
     }
 
     /// No mail is left for a group: it is looked at again then, or soon if it changed since it was looked at.
@@ -175,30 +240,53 @@ impl Store {
 
     /// Mails that were made for a team, and for all, since a time; resent ones count once.
     pub async fn mails_since(&self, team: &str, since: Timestamp) -> Result<(i64, i64), Error> {
-        let row: (i64, i64) = with_pool!(self.backend, pool => {
-            sqlx::query_as(
-                "select cast(coalesce(sum(case when team = $1 then 1 else 0 end), 0) as bigint), count(*)
-                 from mail_outbox where created >= $2",
-            )
-            .bind(team)
-            .bind(since.0)
-            .fetch_one(pool)
-            .await?
-        });
-        Ok(row)
+        Ok(with_pool!(self.backend, pool => {
+            sqlx::query_as(MADE).bind(team).bind(since.0).bind(None::<i16>).fetch_one(pool).await?
+        }))
     }
 
     /// Mails to a team since a time that told of many groups at once.
     pub async fn storms_since(&self, team: &str, since: Timestamp) -> Result<i64, Error> {
-        Ok(with_pool!(self.backend, pool => {
-            sqlx::query_scalar("select count(*) from mail_outbox where team = $1 and created >= $2 and kind = $3")
-                .bind(team)
-                .bind(since.0)
-                .bind(MailKind::Storm as i16)
-                .fetch_one(pool)
-                .await?
-        }))
+        let (of_team, _): (i64, i64) = with_pool!(self.backend, pool => {
+            sqlx::query_as(MADE).bind(team).bind(since.0).bind(Some(MailKind::Storm as i16)).fetch_one(pool).await?
+        });
+        Ok(of_team)
     }
+}
+
+/// Mails of a team, and of all, since a time; of one kind where one is named.
+const MADE: &str = "select cast(coalesce(sum(case when team = $1 then 1 else 0 end), 0) as bigint), count(*)
+     from mail_outbox where created >= $2 and (kind = $3 or $3 is null)";
+
+fn hour_before(now: Timestamp) -> Timestamp {
+    Timestamp(now.0.saturating_sub(HOUR))
+}
+
+fn day_before(now: Timestamp) -> Timestamp {
+    Timestamp(now.0.saturating_sub(DAY))
+}
+
+async fn made_since(
+    tx: &mut Transaction,
+    team: &str,
+    since: Timestamp,
+    kind: Option<MailKind>,
+) -> Result<(i64, i64), Error> {
+    Ok(with_transaction!(&mut *tx, db => {
+        sqlx::query_as(MADE).bind(team).bind(since.0).bind(kind.map(|kind| kind as i16)).fetch_one(&mut *db).await?
+    }))
+}
+
+/// Whoever makes mails waits for those who do: else two would count the same mails, and make one too many.
+async fn one_after_the_other(tx: &mut Transaction) -> Result<(), Error> {
+    with_transaction!(&mut *tx, db => {
+        sqlx::query(
+            "insert into mail_turn (until, owner, account) values (0, '', '') on conflict (account) do update set until = 0",
+        )
+        .execute(&mut *db)
+        .await?;
+    });
+    Ok(())
 }
 
 /// Whoever took it looks at it no more.

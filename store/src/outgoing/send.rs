@@ -1,12 +1,15 @@
 //! Mails are taken to be sent, and what came of each try is kept.
 
-use record::time::Timestamp;
+use record::time::{SECOND, Timestamp};
 use sqlx::QueryBuilder;
 
 use super::read::{MAIL, MailRow};
 use super::{Mail, MailState, joined};
-use crate::backend::{with_pool, with_transaction};
+use crate::backend::{Transaction, with_pool, with_transaction};
 use crate::{Error, Store};
+
+/// So long after a try an account stays with whoever made it.
+const GOES_ON: i64 = 10 * SECOND;
 
 /// What came of a try.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -34,7 +37,8 @@ pub struct Sender<'a> {
 }
 
 impl Store {
-    /// Takes the mail that is to be sent next, unless its account must wait. One at a time: a server dislikes many log-ins.
+    /// Takes the mail that is to be sent next, unless its account must wait, or another sends by it. One at a time: a server
+    /// dislikes many log-ins.
     pub async fn next_mail(
         &self,
         owner: &str,
@@ -45,11 +49,13 @@ impl Store {
         let waits: Option<i64> = with_pool!(self.backend, pool => {
             sqlx::query_scalar(
                 "select id from mail_outbox where state = $1 and not_before <= $2 and lease_until < $2
-                     and not exists (select 1 from mail_hold where account = $3 and until > $2) limit 1",
+                     and not exists (select 1 from mail_hold where account = $3 and until > $2)
+                     and not exists (select 1 from mail_turn where account = $3 and owner <> $4 and until >= $2) limit 1",
             )
             .bind(MailState::Queued as i16)
             .bind(now.0)
             .bind(account)
+            .bind(owner)
             .fetch_optional(pool)
             .await?
         });
@@ -57,10 +63,14 @@ impl Store {
             return Ok(None);
         }
         let mut tx = self.backend.begin().await?;
+        let until = Timestamp(now.0.saturating_add(lease_micros));
+        if !turn(&mut tx, owner, account, until, now).await? {
+            return Ok(None);
+        }
         let skip_locked = tx.skip_locked();
         let row: Option<MailRow> = with_transaction!(&mut tx, db => {
             let mut q = QueryBuilder::<Db>::new("update mail_outbox set lease_until = ");
-            q.push_bind(now.0.saturating_add(lease_micros)).push(", lease_owner = ").push_bind(owner);
+            q.push_bind(until.0).push(", lease_owner = ").push_bind(owner);
             q.push(", attempts = attempts + 1 where id in (select id from mail_outbox where state = ");
             q.push_bind(MailState::Queued as i16).push(" and not_before <= ").push_bind(now.0);
             q.push(" and lease_until < ").push_bind(now.0).push(" order by priority desc, created, id limit 1");
@@ -109,6 +119,13 @@ impl Store {
             .bind(joined(&tried.refused))
             .execute(&mut *db)
             .await?;
+            // Whoever sent goes on, by the same connection, and another waits a little longer than it takes to do so.
+            sqlx::query("update mail_turn set until = $1 where account = $2 and owner = $3")
+                .bind(now.0.saturating_add(GOES_ON))
+                .bind(by.account)
+                .bind(by.owner)
+                .execute(&mut *db)
+                .await?;
             // Another sender knows better what the account must do by now.
             match tried.hold.filter(|_| kept > 0) {
                 Some((until, wait)) => {
@@ -190,4 +207,29 @@ impl Store {
         tx.commit().await?;
         Ok(queued > 0)
     }
+}
+
+/// Takes or keeps the turn to send by an account. False: it is another's.
+async fn turn(
+    tx: &mut Transaction,
+    owner: &str,
+    account: &str,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    let taken = with_transaction!(&mut *tx, db => {
+        sqlx::query(
+            "insert into mail_turn (until, owner, account) values ($1, $2, $3)
+             on conflict (account) do update set until = excluded.until, owner = excluded.owner
+             where mail_turn.owner = excluded.owner or mail_turn.until < $4",
+        )
+        .bind(until.0)
+        .bind(owner)
+        .bind(account)
+        .bind(now.0)
+        .execute(&mut *db)
+        .await?
+        .rows_affected()
+    });
+    Ok(taken > 0)
 }

@@ -13,7 +13,7 @@ use super::store_test;
 use crate::Store;
 use crate::alert::{Alarm, Group, GroupKey, Instance, Item, ItemState, ItemTold, News};
 use crate::backend::with_pool;
-use crate::outgoing::{MailKind, MailState, NewMail, Reported};
+use crate::outgoing::{Kept, MailKind, MailState, NewMail, Reported, Room};
 use crate::settle::{Due, Settled};
 use crate::verdict::Judged;
 
@@ -168,6 +168,12 @@ pub(super) async fn look(store: &Store, group: &Group, mails: Vec<NewMail>) -> R
     }
 }
 
+/// What was looked at in the 60th second is kept, with mails that tell of all of it.
+async fn together(store: &Store, looks: &[Reported], mails: &[NewMail]) -> Kept {
+    let room = Room { of_team: 0, of_all: 1 };
+    store.report_together(looks, mails, room, MailState::Queued, later(60)).await.unwrap()
+}
+
 /// The group that is due at this second.
 pub(super) async fn taken(store: &Store, at: i64) -> Group {
     let mut due = store.due_alerts(later(at), LEASE, 10).await.unwrap();
@@ -219,13 +225,13 @@ store_test! {
         judge(&store, 61, &one).await;
         let mails = ["1", "2"].map(|id| mail(id, MailKind::Storm));
         let stale = [looks[0].clone(), Reported { lease_until: later(1), ..looks[1].clone() }];
-        assert!(!store.report_together(&stale, &mails, MailState::Queued, later(60)).await.unwrap());
+        assert_eq!(together(&store, &stale, &mails).await, Kept::Changed);
         assert_eq!(store.mails(None, 10).await.unwrap(), [], "another has one of them");
         // Who cannot keep what it found lets go of the group.
         let again = store.held_alerts(&[0], later(62), LEASE, 10).await.unwrap();
         assert_eq!(again.iter().map(|group| group.id).collect::<Vec<_>>(), [held[0].id]);
         looks[0].lease_until = again[0].lease_until;
-        assert!(store.report_together(&looks, &mails, MailState::Queued, later(60)).await.unwrap());
+        assert_eq!(together(&store, &looks, &mails).await, Kept::Yes);
         for (group, items) in groups(&store).await {
             assert_eq!((group.mails, group.reported), (2, Some(later(60))));
             let mails = store.mails(Some(group.id), 10).await.unwrap();

@@ -3,11 +3,13 @@
 use record::time::{SECOND, Timestamp};
 use rule::verdict::Outcome;
 
-use super::alert::{judge, judged, later, look, mail, taken};
+use super::alert::{alarm, judge, judged, later, look, mail, taken};
 use super::fixture::{File, correlate, says};
 use super::store_test;
 use crate::Store;
-use crate::outgoing::{Mail, MailKind, MailState, NewMail, Sender, Tried, Undelivered};
+use crate::alert::News;
+use crate::outgoing::{Kept, Mail, MailKind, MailState, NewMail, Room, Sender, Tried, Undelivered};
+use crate::verdict::Judged;
 
 const LEASE: i64 = 120 * SECOND;
 const ACCOUNT: &str = "siptrail@smtp.example.com:587";
@@ -86,6 +88,54 @@ store_test! {
         taken.sort_unstable();
         taken.dedup();
         assert_eq!(taken.len(), 20);
+    }
+
+    async fn by_one_account_one_sender_sends_at_a_time_and_another_goes_on_once_it_rests(store) {
+        made(&store, (0..4).map(|n| mail(&n.to_string(), MailKind::Firing)).collect(), MailState::Queued).await;
+        let (first, _) = next(&store, "one", 31).await.unwrap();
+        assert_eq!(next(&store, "two", 32).await, None);
+        let other = store.next_mail("two", "another@smtp.example.com:587", later(32), LEASE).await.unwrap();
+        assert!(other.is_some(), "by another account it may");
+        assert!(store.tried(&first, by("one"), &sent(), later(40)).await.unwrap());
+        assert_eq!(next(&store, "two", 50).await, None, "the first one is still connected");
+        let (second, _) = next(&store, "one", 50).await.unwrap();
+        assert!(store.tried(&second, by("one"), &sent(), later(51)).await.unwrap());
+        assert!(next(&store, "two", 62).await.is_some());
+        assert_eq!(next(&store, "one", 63).await, None);
+    }
+
+    async fn however_many_make_mails_there_are_never_more_than_there_may_be(store) {
+        File::new(1).log(&store, [says("a", 0, "INVITE")]).await;
+        correlate(&store, 100).await;
+        let names = ["f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7"];
+        let alarms = names.map(|failure| alarm(failure, News::Fresh)).into();
+        judge(&store, 0, &Judged { alarms, ..judged(Outcome::Failed, "f0") }).await;
+        let groups = store.due_alerts(later(30), LEASE, 10).await.unwrap();
+        assert_eq!(groups.len(), names.len());
+        let mut work = Vec::new();
+        for (group, name) in groups.iter().zip(names) {
+            let reported = look(&store, group, vec![mail(name, MailKind::Firing)]).await;
+            let store = store.clone();
+            work.push(tokio::spawn(async move {
+                let room = Room { of_team: 3, of_all: 100 };
+                store.report_within(&reported, room, MailState::Queued, later(30)).await.unwrap()
+            }));
+        }
+        let mut kept = Vec::new();
+        for one in work {
+            kept.push(one.await.unwrap());
+        }
+        let of = |what| kept.iter().filter(|kept| **kept == what).count();
+        assert_eq!((of(Kept::Yes), of(Kept::Full)), (3, 5));
+        assert_eq!(store.mails_since("on-call", later(30)).await.unwrap(), (3, 3));
+        // An hour later there is room for a team again, and none is left of the day.
+        let full = kept.iter().position(|kept| *kept == Kept::Full).unwrap();
+        let reported = look(&store, &groups[full], vec![mail("later", MailKind::Firing)]).await;
+        let report = async |of_all| {
+            let room = Room { of_team: 3, of_all };
+            store.report_within(&reported, room, MailState::Queued, later(3631)).await.unwrap()
+        };
+        assert_eq!((report(3).await, report(4).await, report(4).await), (Kept::Full, Kept::Yes, Kept::Changed));
     }
 
     async fn a_mail_is_sent_again_when_it_may_be_and_no_sooner(store) {
