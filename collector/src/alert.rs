@@ -8,7 +8,7 @@ use rule::logs::LogFault;
 use rule::routes::{Resolved, Route};
 use rule::syntax::{Amount, Much, Rule, Severity};
 use serde::{Deserialize, Serialize};
-use store::alert::{Group, Item, ItemState, OF_A_LOG};
+use store::alert::{Glance, Group, Item, ItemState, OF_A_LOG};
 
 /// While a group keeps changing its mails come less and less often, but never more rarely than this.
 const LONGEST: i64 = HOUR;
@@ -107,7 +107,7 @@ pub fn decide(look: &Look) -> Decision {
     let close = || Decision { mail: None, mind: mind.clone(), due: None, closed: true };
     let all_over = items.iter().all(|item| item.state != ItemState::Failed);
     // The first mail waits for others.
-    let opens = Timestamp(group.opened.0.saturating_add(grouping.group_wait));
+    let opens = opens(group, route);
     if group.mails == 0 && now < opens {
         return wait(opens);
     }
@@ -119,23 +119,18 @@ pub fn decide(look: &Look) -> Decision {
         let over = now >= quiet || (group.mails == 0 && all_over);
         return if over { close() } else { wait(quiet) };
     }
-    let interval = mind.interval.max(grouping.group_interval);
-    let since = now.micros_since(group.reported.unwrap_or(group.opened)).max(1);
-    let rate = i64::try_from(fresh.len()).unwrap_or(i64::MAX).saturating_mul(HOUR) / since;
-    let next = group.reported.map_or(opens, |at| Timestamp(at.0.saturating_add(interval)));
+    let (since, rate) = rate(group, fresh.len() as i64, now);
+    let next = next(group, mind, route);
     if now < next {
-        let is_known = |failure: &Option<String>| {
-            items.iter().any(|item| item.reported.is_some() && item.told.told.failure == *failure)
-        };
-        let new_class = fresh.iter().any(|at| !is_known(&items[*at].told.told.failure));
-        let hosts: BTreeSet<&str> = items.iter().filter(|item| item.reported.is_some()).filter_map(host_of).collect();
-        let new_host = fresh.iter().filter_map(|at| host_of(&items[*at])).any(|host| !hosts.contains(host));
+        let hosts: BTreeSet<&str> =
+            items.iter().filter(|item| item.reported.is_some()).filter_map(|item| item.told.host()).collect();
+        let new_host = fresh.iter().filter_map(|at| items[*at].told.host()).any(|host| !hosts.contains(host));
         let many = fresh.len() as i64 >= RISE;
         let rose = many && rate >= mind.rate.saturating_mul(RISE);
         let raised = severity as i16 > mind.severity;
-        let soon = group.reported.map_or(next, |at| Timestamp(at.0.saturating_add(grouping.group_wait))).min(next);
+        let soon = soon(group, next, route);
         match () {
-            () if group.mails > 0 && (raised || new_class) => {}
+            () if group.mails > 0 && raised => {}
             () if group.mails > 0 && (rose || new_host) && now >= soon => {}
             () if group.mails > 0 && (many || new_host) && now < soon => return wait(soon),
             () => return wait(next),
@@ -145,8 +140,8 @@ pub fn decide(look: &Look) -> Decision {
     // Twice as long after each, unless it was quiet meanwhile.
     let grown = match group.reported {
         None => grouping.group_interval,
-        Some(_) if since > interval.saturating_mul(2) => grouping.group_interval,
-        Some(_) => interval.saturating_mul(2).min(LONGEST.max(grouping.group_interval)),
+        Some(_) if since > interval(mind, route).saturating_mul(2) => grouping.group_interval,
+        Some(_) => interval(mind, route).saturating_mul(2).min(LONGEST.max(grouping.group_interval)),
     };
     let closed = resolved_all && all_over;
     Decision {
@@ -155,6 +150,59 @@ pub fn decide(look: &Look) -> Decision {
         due: (!closed).then_some(quiet),
         closed,
     }
+}
+
+/// Until when a group rests, if that is known without its items: whatever they are, no mail of it is made before.
+pub fn rests(
+    group: &Group,
+    mind: &Mind,
+    rule: Option<&Rule>,
+    route: &Route,
+    glance: &Glance,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    if group.mails == 0 {
+        return Some(opens(group, route)).filter(|opens| now < *opens);
+    }
+    let next = next(group, mind, route);
+    let severity = rule.map_or(group.severity, |rule| rule.severity.max(group.severity)) as i16;
+    let counts = rule.is_some_and(|rule| !rule.critical_when.is_empty()) && mind.severity < Severity::Critical as i16;
+    if now >= next || severity > mind.severity || counts {
+        return None;
+    }
+    let soon = soon(group, next, route);
+    let (_, rate) = rate(group, glance.unreported, now);
+    let rose = glance.unreported >= RISE && rate >= mind.rate.saturating_mul(RISE);
+    match () {
+        () if now < soon => Some(soon),
+        () if rose || glance.new_host => None,
+        () => Some(next),
+    }
+}
+
+/// When the first mail may be made.
+fn opens(group: &Group, route: &Route) -> Timestamp {
+    Timestamp(group.opened.0.saturating_add(route.grouping.group_wait))
+}
+
+fn interval(mind: &Mind, route: &Route) -> i64 {
+    mind.interval.max(route.grouping.group_interval)
+}
+
+/// When the next mail may be made, whatever it says.
+fn next(group: &Group, mind: &Mind, route: &Route) -> Timestamp {
+    group.reported.map_or(opens(group, route), |at| Timestamp(at.0.saturating_add(interval(mind, route))))
+}
+
+/// When one may be made that says that it got worse.
+fn soon(group: &Group, next: Timestamp, route: &Route) -> Timestamp {
+    group.reported.map_or(next, |at| Timestamp(at.0.saturating_add(route.grouping.group_wait))).min(next)
+}
+
+/// How long ago the last mail was made, and how often in an hour it failed since then.
+fn rate(group: &Group, fresh: i64, now: Timestamp) -> (i64, i64) {
+    let since = now.micros_since(group.reported.unwrap_or(group.opened)).max(1);
+    (since, fresh.saturating_mul(HOUR) / since)
 }
 
 /// It is wrong until it is well again, however long that takes.
@@ -174,11 +222,6 @@ fn reportable(look: &Look) -> Vec<usize> {
     let fresh = (0..items.len()).filter(open).filter(|at| items[*at].reported.is_none() && enough[*at]);
     let hidden = |item: &Item| because(item).any(|cause| look.causes.contains(&(item.scenario, cause.to_owned())));
     fresh.filter(|at| !hidden(&items[*at])).collect()
-}
-
-/// Whose log shows how it began.
-fn host_of(item: &Item) -> Option<&str> {
-    item.told.facts.iter().find(|(name, _)| name == "host").map(|(_, host)| host.as_str())
 }
 
 /// Rules whose failures in the same scenario explain this one.

@@ -26,6 +26,7 @@ use budget::{is_over, room};
 use storm::{Waiting, storms};
 
 pub use budget::a_day;
+use look::Causes;
 pub use look::{FULL, Looking, counted, rule, teams};
 
 /// How long a group is ours to report.
@@ -88,11 +89,16 @@ pub async fn step(
     let groups = store.due_alerts(now, LEASE, TOGETHER).await?;
     let count = groups.len();
     let book = book.borrow().clone();
-    let mut waiting = Vec::new();
+    let (mut waiting, mut causes) = (Vec::new(), Causes::new());
     for group in groups {
         // As it is by now: a look at a group that has changed since it was taken is not kept, and failures may keep coming.
         let Some(group) = store.taken_alert(&group).await? else { continue };
-        let look = Looking::of(store, &book, group, now).await?;
+        let look = Looking::new(group);
+        if let Some(until) = look.rests(store, &book, now).await? {
+            keep(store, desk, &look, &look.until(until), now).await?;
+            continue;
+        }
+        let look = look.read(store, &book, &mut causes, now).await?;
         let decision = look.decide(&book, now);
         let Some(draft) = &decision.mail else {
             keep(store, desk, &look, &decision, now).await?;
@@ -114,7 +120,7 @@ pub async fn step(
             waiting.push(Waiting::new(&book, look, &decision));
         }
     }
-    storms(store, &book, desk, waiting, now).await?;
+    storms(store, &book, desk, waiting, &mut causes, now).await?;
     Ok(count)
 }
 

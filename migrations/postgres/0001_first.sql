@@ -419,7 +419,8 @@ create index alert_group_due on alert_group (due) where due is not null;
 create index alert_group_changed on alert_group (changed);
 create index alert_group_held on alert_group (route, held) where held is not null;
 
--- at: the event time of the failure; seen: when it was judged; reported: when it was mailed.
+-- at: the event time of the failure; seen: when it was judged; reported: when it was mailed; host: whose log shows how it
+-- began.
 create table alert_item (
     group_id bigint not null,
     scenario_id bigint not null,
@@ -430,10 +431,14 @@ create table alert_item (
     nth integer not null,
     state smallint not null,
     leg text collate "C" not null,
+    host text collate "C" not null,
     told bytea not null,
     primary key (group_id, scenario_id, leg, nth)
 );
 create index alert_item_scenario on alert_item (scenario_id);
+create index alert_item_at on alert_item (group_id, at);
+-- How many of a group are not reported, and on which hosts: no item is read for that.
+create index alert_item_host on alert_item (group_id, host, reported, state);
 -- What is wrong with logs: they are no scenario.
 create index alert_item_log on alert_item (seen) where scenario_id = 0 and state = 0;
 

@@ -61,6 +61,20 @@ pub struct ItemTold {
     pub facts: Vec<(String, String)>,
 }
 
+impl ItemTold {
+    /// Whose log shows how it began.
+    pub fn host(&self) -> Option<&str> {
+        self.facts.iter().find(|(name, _)| name == "host").map(|(_, host)| host.as_str())
+    }
+}
+
+/// How many of a group fail and are not reported, and whether one of them is of a host of which nothing was reported.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Glance {
+    pub unreported: i64,
+    pub new_host: bool,
+}
+
 /// One instance of a rule in a scenario.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Instance {

@@ -8,11 +8,11 @@ use rule::routes::{Route, Team};
 use rule::syntax::{Much, Rule};
 use rule::verdict::Outcome;
 use store::Store;
-use store::alert::{Group, Item, ItemState};
+use store::alert::{Glance, Group, Item, ItemState};
 use store::outgoing::{NewMail, Reported};
 
 use crate::Error;
-use crate::alert::{Decision, Draft, Look, Mind, Shares, because, decide, within};
+use crate::alert::{Decision, Draft, Look, Mind, Shares, because, decide, rests, within};
 use crate::book::Book;
 
 /// Scenarios of a group that are looked at.
@@ -31,25 +31,55 @@ pub struct Looking {
     pub causes: BTreeSet<(ScenarioId, String)>,
 }
 
+/// Of rules that explain others: the scenarios whose failure is to be reported, as they were found in this round.
+pub(super) type Causes = BTreeMap<String, BTreeSet<ScenarioId>>;
+
 impl Looking {
-    pub(super) async fn of(store: &Store, book: &Book, group: Group, now: Timestamp) -> Result<Self, Error> {
-        let items = store.alert_items(group.id, ITEMS).await?;
+    /// Without anything beside it.
+    pub(super) fn new(group: Group) -> Self {
         let mind = group.state.as_deref().map(Mind::read).unwrap_or_default();
-        let shares = shares(store, &group.key.rule, rule(book, &group.key.rule), &items, now).await?;
-        let unreported = items.iter().filter(|item| item.reported.is_none());
-        let mut named: BTreeMap<String, Vec<ScenarioId>> = BTreeMap::new();
-        for item in unreported {
+        Self { group, items: Vec::new(), mind, shares: Shares::new(), causes: BTreeSet::new() }
+    }
+
+    /// Until when it rests, if that is known without its items.
+    pub(super) async fn rests(&self, store: &Store, book: &Book, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+        let Some((_, route)) = self.route(book) else { return Ok(None) };
+        let glance = if self.group.mails > 0 { store.glance(self.group.id).await? } else { Glance::default() };
+        Ok(rests(&self.group, &self.mind, rule(book, &self.group.key.rule), route, &glance, now))
+    }
+
+    /// Reads what is beside it.
+    pub(super) async fn read(
+        mut self,
+        store: &Store,
+        book: &Book,
+        known: &mut Causes,
+        now: Timestamp,
+    ) -> Result<Self, Error> {
+        let id = &self.group.key.rule;
+        self.items = store.alert_items(self.group.id, ITEMS).await?;
+        self.shares = shares(store, id, rule(book, id), &self.items, now).await?;
+        let mut named: BTreeMap<&str, Vec<ScenarioId>> = BTreeMap::new();
+        for item in self.items.iter().filter(|item| item.reported.is_none()) {
             for cause in because(item) {
-                named.entry(cause.to_owned()).or_default().push(item.scenario);
+                named.entry(cause).or_default().push(item.scenario);
             }
         }
-        let mut causes = BTreeSet::new();
         for (cause, of) in named {
-            let mut scenarios = store.reported_of(&cause, &of).await?;
-            scenarios.extend(to_be_reported(store, book, &cause, now).await?);
-            causes.extend(scenarios.into_iter().map(|of| (of, cause.clone())));
+            let mut scenarios = store.reported_of(cause, &of).await?;
+            match rule(book, cause) {
+                Some(rule) if rule.mail_when.is_empty() => scenarios.extend(store.failing_of(cause, &of).await?),
+                Some(rule) => {
+                    if !known.contains_key(cause) {
+                        known.insert(cause.to_owned(), to_be_reported(store, rule, now).await?);
+                    }
+                    scenarios.extend(of.into_iter().filter(|of| known[cause].contains(of)));
+                }
+                None => {}
+            }
+            self.causes.extend(scenarios.into_iter().map(|of| (of, cause.to_owned())));
         }
-        Ok(Self { group, items, mind, shares, causes })
+        Ok(self)
     }
 
     pub fn decide(&self, book: &Book, now: Timestamp) -> Decision {
@@ -81,8 +111,12 @@ impl Looking {
 
     /// Nothing is mailed of it now.
     pub fn later(&self, now: Timestamp) -> Decision {
-        let due = Some(Timestamp(now.0.saturating_add(FULL)));
-        Decision { mail: None, mind: self.mind.clone(), due, closed: false }
+        self.until(Timestamp(now.0.saturating_add(FULL)))
+    }
+
+    /// Nor before then.
+    pub(super) fn until(&self, until: Timestamp) -> Decision {
+        Decision { mail: None, mind: self.mind.clone(), due: Some(until), closed: false }
     }
 
     pub fn teams<'b>(&self, book: &'b Book) -> Vec<&'b Team> {
@@ -159,12 +193,11 @@ pub fn counted(rule: Option<&Rule>, items: &[Item], now: Timestamp) -> (Timestam
 }
 
 /// Scenarios of open groups whose failure of a rule is to be reported: there are enough of them.
-async fn to_be_reported(store: &Store, book: &Book, id: &str, now: Timestamp) -> Result<BTreeSet<ScenarioId>, Error> {
-    let Some(rule) = rule(book, id) else { return Ok(BTreeSet::new()) };
+async fn to_be_reported(store: &Store, rule: &Rule, now: Timestamp) -> Result<BTreeSet<ScenarioId>, Error> {
     let mut of = BTreeSet::new();
-    for group in store.open_alerts(id).await? {
+    for group in store.open_alerts(&rule.id).await? {
         let items = store.alert_items(group.id, ITEMS).await?;
-        let shares = shares(store, id, Some(rule), &items, now).await?;
+        let shares = shares(store, &rule.id, Some(rule), &items, now).await?;
         let enough = within(&items, &shares, &rule.mail_when, rule.min);
         let is = |(item, enough): &(&Item, bool)| item.state == ItemState::Failed && *enough;
         of.extend(items.iter().zip(enough).filter(is).map(|(item, _)| item.scenario));

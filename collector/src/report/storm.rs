@@ -10,6 +10,7 @@ use store::alert::Group;
 use store::outgoing::{Kept, MailKind, NewMail, Reported};
 
 use super::budget::{may_storm, room_of_storm};
+use super::look::Causes;
 use super::mails::{mask, new_mail};
 use super::{Desk, FULL, LEASE, Looking, TOGETHER, keep, rule, teams};
 use crate::Error;
@@ -58,6 +59,7 @@ pub(super) async fn storms(
     book: &Book,
     desk: &Desk,
     waiting: Vec<Waiting>,
+    causes: &mut Causes,
     now: Timestamp,
 ) -> Result<(), Error> {
     let mut by_teams: BTreeMap<Vec<String>, Vec<Waiting>> = BTreeMap::new();
@@ -75,7 +77,7 @@ pub(super) async fn storms(
             Timestamp(now.0.saturating_add(FULL))
         };
         if now >= until {
-            others(store, book, desk, &names, &mut waiting, now).await?;
+            others(store, book, desk, &names, &mut waiting, causes, now).await?;
             let mails = mails(store, book, desk, &names, &waiting, now).await?;
             let of: Vec<Reported> = waiting.iter().map(|one| one.reported.clone()).collect();
             let room = room_of_storm(book, severity);
@@ -98,6 +100,7 @@ async fn others(
     desk: &Desk,
     names: &[String],
     waiting: &mut Vec<Waiting>,
+    causes: &mut Causes,
     now: Timestamp,
 ) -> Result<(), Error> {
     let marks = marks(book, names);
@@ -109,7 +112,7 @@ async fn others(
         }
         for group in groups {
             let Some(group) = store.taken_alert(&group).await? else { continue };
-            let look = Looking::of(store, book, group, now).await?;
+            let look = Looking::new(group).read(store, book, causes, now).await?;
             let decision = look.decide(book, now);
             if decision.mail.is_some() {
                 let one = Waiting::new(book, look, &decision);

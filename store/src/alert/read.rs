@@ -7,7 +7,7 @@ use record::time::Timestamp;
 use rule::syntax::Severity;
 use sqlx::QueryBuilder;
 
-use super::{Group, GroupKey, Item, ItemState};
+use super::{Glance, Group, GroupKey, Item, ItemState};
 use crate::backend::{with_pool, with_transaction};
 use crate::statement::{self, push_list};
 use crate::{Error, Store, blob};
@@ -200,6 +200,41 @@ impl Store {
             q.build_query_as().fetch_optional(pool).await?
         });
         Ok(row.map(GroupRow::group))
+    }
+
+    /// What is new of a group; none of its items is read.
+    pub async fn glance(&self, group: i64) -> Result<Glance, Error> {
+        let rows: Vec<(String, i64, i64)> = with_pool!(self.backend, pool => {
+            sqlx::query_as(
+                "select host, cast(sum(case when reported is null and state = $2 then 1 else 0 end) as bigint),
+                     cast(sum(case when reported is null then 0 else 1 end) as bigint)
+                 from alert_item where group_id = $1 group by host",
+            )
+            .bind(group)
+            .bind(ItemState::Failed.code())
+            .fetch_all(pool)
+            .await?
+        });
+        let is_new =
+            |(host, unreported, reported): &(String, i64, i64)| !host.is_empty() && *unreported > 0 && *reported == 0;
+        Ok(Glance { unreported: rows.iter().map(|row| row.1).sum(), new_host: rows.iter().any(is_new) })
+    }
+
+    /// Of these scenarios those whose failure of a rule is in an open group.
+    pub async fn failing_of(&self, rule: &str, of: &[ScenarioId]) -> Result<BTreeSet<ScenarioId>, Error> {
+        let ids: Vec<i64> = of.iter().map(|id| id.0).collect();
+        let mut failing = BTreeSet::new();
+        for list in statement::lists(&ids) {
+            let rows: Vec<i64> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new("select i.scenario_id from alert_item i join alert_group g on g.id = i.group_id");
+                q.push(" where g.closed is null and g.rule = ").push_bind(rule);
+                q.push(" and i.state = ").push_bind(ItemState::Failed.code()).push(" and i.scenario_id in ");
+                push_list!(q, list);
+                q.build_query_scalar().fetch_all(pool).await?
+            });
+            failing.extend(rows.into_iter().map(ScenarioId));
+        }
+        Ok(failing)
     }
 
     /// The scenarios of a group, the newest first.

@@ -59,8 +59,15 @@ impl Known {
     }
 }
 
-/// So soon at the earliest a group is looked at for what is new of it: each look reads all of it.
+/// So soon at the earliest a group is looked at for what is new of it.
 const SOON: i64 = 2 * SECOND;
+
+/// And a second later for each 500 that it has, up to ten: a look that does not know without its items what to do reads them.
+macro_rules! of_many {
+    () => {
+        "case when alert_group.items < 5000 then alert_group.items else 5000 end / 500 * 1000000"
+    };
+}
 
 /// Which item: its group, scenario, leg and which of the day.
 pub(super) type Place<'a> = (i64, i64, &'a str, i32);
@@ -168,8 +175,15 @@ pub(super) async fn change(
     for list in statement::lists(&groups.into_iter().collect::<Vec<_>>()) {
         with_transaction!(&mut *tx, db => {
             let mut q = QueryBuilder::<Db>::new("update alert_group set changed = case when changed < ");
-            q.push_bind(now.0).push(" then ").push_bind(now.0).push(" else changed + 1 end, due = case when due < ");
-            q.push_bind(soon).push(" then due else ").push_bind(soon).push(" end");
+            q.push_bind(now.0).push(" then ").push_bind(now.0).push(" else changed + 1 end, due = ");
+            let soon = |q: &mut QueryBuilder<Db>| {
+                q.push_bind(soon).push(concat!(" + ", of_many!()));
+            };
+            q.push("case when due < ");
+            soon(&mut q);
+            q.push(" then due else ");
+            soon(&mut q);
+            q.push(" end");
             q.push(" where closed is null and id in ");
             push_list!(q, list);
             q.build().execute(&mut *db).await?;
@@ -214,11 +228,11 @@ pub(super) async fn tell_nobody(tx: &mut Transaction, items: &[Place<'_>]) -> Re
 async fn say(tx: &mut Transaction, said: &[(i64, i64, &Alarm)]) -> Result<(), Error> {
     for some in statement::chunks(said) {
         with_transaction!(&mut *tx, db => {
-            let mut q = QueryBuilder::<Db>::new("update alert_item set told = m.column5 from (");
+            let mut q = QueryBuilder::<Db>::new("update alert_item set told = m.column5, host = m.column6 from (");
             q.push_values(some, |mut row, (group, scenario, alarm)| {
                 let told = &alarm.item.told;
                 row.push_bind(*group).push_bind(*scenario).push_bind(&told.leg).push_bind(told.nth.unwrap_or_default());
-                row.push_bind(blob::write(&alarm.item));
+                row.push_bind(blob::write(&alarm.item)).push_bind(alarm.item.host().unwrap_or_default());
             });
             q.push(
                 ") as m where group_id = m.column1 and scenario_id = m.column2 and leg = m.column3 and nth = m.column4
@@ -294,17 +308,21 @@ pub(super) async fn open(
         rows.entry((*id, told.leg.as_str(), told.nth.unwrap_or_default())).or_insert(alarm);
     }
     let group: i64 = with_transaction!(&mut *tx, db => {
-        sqlx::query_scalar(
+        sqlx::query_scalar(concat!(
             "insert into alert_group (opened, changed, due, items, mails, severity, route, hash, env, rule, failure)
              values ($1, $1, $2, $3, 0, $4, $5, $6, $7, $8, $9)
              on conflict (hash) where closed is null do update set
                  changed = case when alert_group.changed < excluded.changed then excluded.changed
                                 else alert_group.changed + 1 end,
-                 due = case when alert_group.due < $10 then alert_group.due else $10 end, items = alert_group.items + excluded.items,
+                 due = case when alert_group.due < $10 + ",
+            of_many!(),
+            " then alert_group.due else $10 + ",
+            of_many!(),
+            " end, items = alert_group.items + excluded.items,
                  severity = case when excluded.severity > alert_group.severity then excluded.severity
                                  else alert_group.severity end
-             returning id",
-        )
+             returning id"
+        ))
         .bind(now.0)
         .bind(now.0.saturating_add(wait))
         .bind(rows.len() as i64)
@@ -322,16 +340,17 @@ pub(super) async fn open(
     for some in statement::chunks(&rows) {
         with_transaction!(&mut *tx, db => {
             let mut q = QueryBuilder::<Db>::new(
-                "insert into alert_item (group_id, scenario_id, at, seen, changed, state, leg, nth, told) ",
+                "insert into alert_item (group_id, scenario_id, at, seen, changed, state, leg, nth, host, told) ",
             );
             q.push_values(some, |mut row, ((id, leg, nth), alarm, told)| {
                 row.push_bind(group).push_bind(*id).push_bind(alarm.at.0).push_bind(now.0).push_bind(now.0);
-                row.push_bind(ItemState::Failed.code()).push_bind(*leg).push_bind(*nth).push_bind(told);
+                row.push_bind(ItemState::Failed.code()).push_bind(*leg).push_bind(*nth);
+                row.push_bind(alarm.item.host().unwrap_or_default()).push_bind(told);
             });
             // What is not well again after all, or was not heard of for a while.
             q.push(
                 " on conflict (group_id, scenario_id, leg, nth) do update set state = excluded.state,
-                     changed = excluded.changed, seen = excluded.seen, told = excluded.told, reported = null
+                     changed = excluded.changed, seen = excluded.seen, host = excluded.host, told = excluded.told, reported = null
                  where alert_item.state <> excluded.state",
             );
             q.build().execute(&mut *db).await?;

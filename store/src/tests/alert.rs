@@ -1,6 +1,6 @@
 //! What rules say of a call is written as it is settled, and its failures are in the group of their key with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use record::id::{MessageId, ScenarioId};
 use record::time::{MINUTE, SECOND, Timestamp};
@@ -11,7 +11,7 @@ use rule::verdict::Outcome;
 use super::fixture::{File, NOON, correlate, says};
 use super::store_test;
 use crate::Store;
-use crate::alert::{Alarm, Group, GroupKey, Instance, Item, ItemState, ItemTold, News};
+use crate::alert::{Alarm, Glance, Group, GroupKey, Instance, Item, ItemState, ItemTold, News};
 use crate::backend::with_pool;
 use crate::outgoing::{Kept, MailKind, MailState, NewMail, Reported, Room};
 use crate::settle::{Due, Settled};
@@ -243,6 +243,41 @@ store_test! {
         assert_eq!(store.held_since(&[0]).await.unwrap(), None);
         let due = store.due_alerts(later(65), LEASE, 10).await.unwrap();
         assert_eq!(due.iter().map(|group| group.key.failure.as_str()).collect::<Vec<_>>(), ["no-bye"], "it has changed");
+    }
+
+    async fn how_many_of_a_group_are_new_and_whether_on_another_host_is_known_without_them(store) {
+        calls(&store, &["a", "b"]).await;
+        let on = |leg: &str, host: &str| {
+            let mut alarm = alarm("no-ack", News::Fresh);
+            alarm.item.told.leg = leg.into();
+            alarm.item.facts.push(("host".into(), host.into()));
+            alarm
+        };
+        let mut alarms = vec![on("B1", "sbc-1"), on("B2", "sbc-1")];
+        judge(&store, 0, &Judged { alarms: alarms.clone(), ..failed(News::Fresh) }).await;
+        let group = taken(&store, 30).await;
+        let glance = async || store.glance(group.id).await.unwrap();
+        assert_eq!(glance().await, Glance { unreported: 4, new_host: true });
+        let reported = look(&store, &group, vec![mail("1", MailKind::Firing)]).await;
+        assert!(store.report(&reported, MailState::Queued, later(30)).await.unwrap());
+        assert_eq!(glance().await, Glance::default());
+        alarms.push(on("B3", "sbc-1"));
+        judge(&store, 40, &Judged { alarms: alarms.clone(), ..failed(News::Fresh) }).await;
+        assert_eq!(glance().await, Glance { unreported: 2, new_host: false });
+        alarms.push(on("B4", "sbc-2"));
+        judge(&store, 41, &Judged { alarms: alarms.clone(), ..failed(News::Fresh) }).await;
+        assert_eq!(glance().await, Glance { unreported: 4, new_host: true });
+        // Where it began is known better by now.
+        alarms[3] = on("B4", "sbc-1");
+        judge(&store, 42, &Judged { alarms, ..failed(News::Fresh) }).await;
+        assert_eq!(glance().await, Glance { unreported: 4, new_host: false });
+        let ids: Vec<ScenarioId> = store.alert_items(group.id, 10).await.unwrap().iter().map(|item| item.scenario).collect();
+        let all: BTreeSet<ScenarioId> = ids.iter().copied().collect();
+        assert_eq!(store.failing_of("answered", &ids).await.unwrap(), all);
+        assert_eq!(store.failing_of("another", &ids).await.unwrap(), BTreeSet::new());
+        assert_eq!(store.failing_of("answered", &ids[..1]).await.unwrap(), BTreeSet::from([ids[0]]));
+        judge(&store, 43, &judged(Outcome::Ok, "")).await;
+        assert_eq!((glance().await, store.failing_of("answered", &ids).await.unwrap().len()), (Glance::default(), 0));
     }
 
     async fn what_is_judged_otherwise_is_written_counted_and_reported_otherwise(store) {
