@@ -77,8 +77,8 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Items that it tells of for the first time, or whose new state it tells.
-    pub fn told(&self) -> impl Iterator<Item = usize> + '_ {
+    /// Items that it reports for the first time, or whose new state it reports.
+    pub fn reported(&self) -> impl Iterator<Item = usize> + '_ {
         self.new.iter().chain(&self.resolved).copied()
     }
 }
@@ -91,14 +91,14 @@ pub fn decide(look: &Look) -> Decision {
         Resolved::Never => Vec::new(),
         Resolved::IfListed => {
             let over = |item: &Item| {
-                let told = item.reported.is_some_and(|at| item.changed > at);
-                item.state != ItemState::Failed && told
+                let is_news = item.reported.is_some_and(|at| item.changed > at);
+                item.state != ItemState::Failed && is_news
             };
             (0..items.len()).filter(|at| over(&items[*at])).collect()
         }
     };
-    let told = |item: &Item| item.state == ItemState::Failed && item.reported.is_some();
-    let continuing: Vec<usize> = (0..items.len()).filter(|at| told(&items[*at])).collect();
+    let goes_on = |item: &Item| item.state == ItemState::Failed && item.reported.is_some();
+    let continuing: Vec<usize> = (0..items.len()).filter(|at| goes_on(&items[*at])).collect();
     let severity = severity(look);
     // What the rule counts together stays together.
     let spans = look.rule.iter().flat_map(|rule| &rule.mail_when).map(|amount| amount.span);
@@ -211,7 +211,7 @@ fn lasts(item: &Item) -> bool {
     item.state == ItemState::Failed && fault.is_some_and(LogFault::lasts)
 }
 
-/// Failures that nobody was told of, as far as there are enough of them.
+/// Failures that are not reported, as far as there are enough of them.
 fn reportable(look: &Look) -> Vec<usize> {
     let Look { items, rule, .. } = *look;
     let open = |at: &usize| items[*at].state == ItemState::Failed;

@@ -226,7 +226,7 @@ fn what_is_wrong_with_routes_is_said() {
       expected: digest
     "#);
     insta::assert_snapshot!(faults(""), @"
-    routes.toml:1:1: there is no route, so nobody is told
+    routes.toml:1:1: there is no route, so nobody is mailed
       expected: [[route]]
     ");
 }

@@ -122,7 +122,7 @@ impl Story {
             _ => "waits".to_owned(),
         };
         let Some(draft) = decision.mail else { return next };
-        for nth in draft.told() {
+        for nth in draft.reported() {
             self.items[nth].reported = Some(at(second));
         }
         (self.group.mails, self.group.reported) = (self.group.mails + 1, Some(at(second)));

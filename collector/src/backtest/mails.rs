@@ -300,7 +300,7 @@ impl Open {
     /// `mails`: so many were made for it.
     fn keep(&mut self, decision: Decision, mails: usize, now: Timestamp) {
         let Looking { group, items, mind, .. } = &mut self.look;
-        for at in decision.mail.iter().flat_map(Draft::told) {
+        for at in decision.mail.iter().flat_map(Draft::reported) {
             items[at].reported = Some(now);
         }
         group.mails += mails as i64;

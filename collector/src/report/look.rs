@@ -130,7 +130,7 @@ impl Looking {
 
     /// What the look came to, as it is kept with the mails that tell of it.
     pub(super) fn reported(&self, decision: &Decision, mails: Vec<NewMail>) -> Reported {
-        let items = decision.mail.iter().flat_map(Draft::told).map(|at| &self.items[at]);
+        let items = decision.mail.iter().flat_map(Draft::reported).map(|at| &self.items[at]);
         Reported {
             group: self.group.id,
             changed: self.group.changed,

@@ -22,7 +22,7 @@ const OTHERS: i64 = 6 * HOUR;
 impl Looking {
     /// One mail for each team.
     pub(super) fn mails(&self, book: &Book, desk: &Desk, draft: &Draft, now: Timestamp) -> Vec<NewMail> {
-        let about = About::Group(Box::new(self.told(book, draft)));
+        let about = About::Group(Box::new(self.notice(book, draft)));
         let kind = match (draft.first, draft.resolved_all) {
             (_, true) => MailKind::Resolved,
             (true, _) => MailKind::Firing,

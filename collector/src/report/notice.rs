@@ -1,4 +1,4 @@
-//! What a mail tells of a group: its lines, and what its failures have in common.
+//! What a mail says of a group: its lines, and what its failures have in common.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -16,8 +16,8 @@ use crate::book::Book;
 use crate::mail::notice::{self, Common, Share, State};
 
 impl Looking {
-    /// What a mail tells of it.
-    pub fn told(&self, book: &Book, draft: &Draft) -> notice::Group {
+    /// What a mail says of it.
+    pub fn notice(&self, book: &Book, draft: &Draft) -> notice::Group {
         let Self { group, items, .. } = self;
         let rule = rule(book, &group.key.rule);
         let of_logs = LogFault::of(&group.key.rule).filter(|_| rule.is_none());

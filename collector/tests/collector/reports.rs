@@ -359,7 +359,7 @@ async fn what_came_late_and_what_did_not_fail_after_all_are_told_apart() {
     let resolved = vec![0, 1];
     let (new, continuing) = (Vec::new(), Vec::new());
     let draft = Draft { first: false, resolved_all: true, severity: Severity::Critical, new, continuing, resolved };
-    let told = look.told(&office.book.borrow().clone(), &draft);
+    let told = look.notice(&office.book.borrow().clone(), &draft);
     let of = |items: &[Item]| items.iter().map(|item| ScenarioId(item.scenario)).collect::<Vec<_>>();
     assert_eq!((of(&told.gone), of(&told.resolved)), (vec![gone], vec![late]));
     assert_eq!(told.gone[0].unseen, "did not fail, as is known now");

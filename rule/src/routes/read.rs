@@ -45,7 +45,7 @@ fn read(root: &Table<'_>, rules: &BTreeSet<String>) -> Routes {
     }
     let tables = few(root.tables("route"));
     if tables.is_empty() {
-        root.complain(Wrong::new(0..0, "there is no route, so nobody is told").expecting(["[[route]]"]));
+        root.complain(Wrong::new(0..0, "there is no route, so nobody is mailed").expecting(["[[route]]"]));
     }
     let routes: Vec<Route> = tables.iter().map(|table| route(table, &defaults, &teams, rules)).collect();
     for (at, (route, table)) in routes.iter().zip(&tables).enumerate() {

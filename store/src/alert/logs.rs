@@ -117,7 +117,7 @@ impl Store {
         places.sort_unstable();
         for of_group in places.chunk_by(|one, other| one.0 == other.0) {
             write::change(&mut tx, of_group, ItemState::Gone, now).await?;
-            write::tell_nobody(&mut tx, of_group).await?;
+            write::count_as_reported(&mut tx, of_group).await?;
         }
         tx.commit().await
     }

@@ -120,7 +120,7 @@ pub(crate) async fn write(tx: &mut Transaction, of: &[Failures<'_>], now: Timest
                     None => continue,
                 },
                 Some(News::Explained) if known.reported.is_none() => ItemState::Gone,
-                // Whoever was not told of it in time is not told now; in a closed group, a new one tells of it.
+                // What was not reported in time is not reported now; what was in a closed group is reported in a new one.
                 Some(News::Old) if known.reported.is_none() && !known.is_failed() => continue,
                 Some(_) if !known.is_open() => continue,
                 Some(_) => ItemState::Failed,
@@ -210,7 +210,7 @@ pub(super) async fn change(
 }
 
 /// How these are now counts as reported.
-pub(super) async fn tell_nobody(tx: &mut Transaction, items: &[Place<'_>]) -> Result<(), Error> {
+pub(super) async fn count_as_reported(tx: &mut Transaction, items: &[Place<'_>]) -> Result<(), Error> {
     for some in statement::chunks(items) {
         with_transaction!(&mut *tx, db => {
             let mut q = QueryBuilder::<Db>::new("update alert_item set reported = changed from (");

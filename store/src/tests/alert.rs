@@ -309,7 +309,7 @@ store_test! {
         judge(&store, 34, &judged(Outcome::Unknown, "no-ack")).await;
         judge(&store, 35, &judged(Outcome::Ok, "")).await;
         assert_eq!(item().await.state, ItemState::Gone);
-        // It failed after all, and nobody was told meanwhile that it did not.
+        // It failed after all, and no mail has said meanwhile that it did not.
         judge(&store, 36, &judged(Outcome::Failed, "no-ack")).await;
         assert_eq!((item().await.state, item().await.reported), (ItemState::Failed, Some(later(30))));
     }
@@ -475,7 +475,7 @@ store_test! {
         calls(&store, &["a"]).await;
         judge(&store, 0, &failed(News::Fresh)).await;
         judge(&store, 1, &failed(News::Explained)).await;
-        assert_eq!(states(&store).await, [[ItemState::Gone]], "nobody was told of it");
+        assert_eq!(states(&store).await, [[ItemState::Gone]], "it was not reported");
         judge(&store, 2, &failed(News::Fresh)).await;
         let group = taken(&store, 30).await;
         let reported = look(&store, &group, vec![mail("1", MailKind::Firing)]).await;
