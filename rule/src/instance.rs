@@ -241,7 +241,9 @@ impl Party {
         match self {
             Self::Node(node, trunk) => {
                 let own = trunk.is_none_or(|trunk| ground.trunk[row.leg] == trunk);
-                own && (if sent { row.from } else { row.to }) == *node
+                // What its own log does not hold has not come to it.
+                let shown = ground.log(*node).is_none_or(|log| ground.is_in(at, log));
+                own && (if sent { row.from } else { row.to }) == *node && shown
             }
             Self::Caller(caller, one) => {
                 if said.kind != Kind::Sip || !is_of_try(ground, at, *caller, *one) {

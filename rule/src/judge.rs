@@ -14,7 +14,7 @@ use crate::expected::expected;
 use crate::ground::Ground;
 use crate::instance::{Instance, Of};
 use crate::matching::Reach;
-use crate::syntax::{Defaults, End, Ending, OnSilence, Per, Rule};
+use crate::syntax::{Defaults, End, Ending, OnSilence, Per, Rule, Step};
 use crate::verdict::{Outcome, State, Verdict, Why};
 use step::Looked;
 
@@ -199,6 +199,12 @@ impl Judging<'_, '_> {
         let waits: Vec<&Looked> = steps.iter().filter(|looked| looked.progress.state == State::Open).collect();
         let dues = waits.iter().filter_map(|looked| looked.progress.due).chain(blind_until.filter(|_| blind.is_some()));
         let next = dues.min();
+        // What was due before the ending counts, and may still come.
+        let is_asked =
+            |(looked, step): (&Looked, &Step)| looked.progress.state == State::Open && step.failure.is_some();
+        if over.is_some() && steps.iter().zip(&self.rule.steps).any(is_asked) {
+            return Sum { outcome: Outcome::Open, next, waits_for: self.behind(&waits), ..Sum::default() };
+        }
         let without_end = over.is_none() && !self.rule.ends.is_empty() && !self.ends_blind();
         let open_due = waits.iter().any(|looked| looked.progress.due.is_some()) || blind.is_some();
         if over.is_none() && (!waits.is_empty() || without_end || blind.is_some()) {

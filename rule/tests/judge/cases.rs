@@ -7,7 +7,8 @@ use rule::evidence::Binding;
 use rule::holds::AllHolds;
 
 use super::case::case;
-use super::world::{bound, holds, learn, read, told, verdicts};
+use super::flows::{bound, learn};
+use super::world::{holds, read, told, verdicts};
 
 pub fn names(folder: &str) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cases").join(folder);

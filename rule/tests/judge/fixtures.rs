@@ -1,76 +1,17 @@
 //! Flows as the RFCs draw them, each judged whole and without any one of its messages.
 
 mod forks;
-pub mod plain;
-pub mod pushes;
+mod plain;
+mod pushes;
 mod requests;
-pub mod script;
 mod transfers;
 
-use std::sync::LazyLock;
-
 use message::logged::Message;
-use rule::evidence::{Binding, Read};
-use rule::holds::AllHolds;
 use rule::syntax::Step;
 use rule::verdict::Outcome;
 
-use self::script::Script;
-use super::world::{bound, learn, read, shipped_rules, told, verdicts};
-
-/// A flow with its name, and what registered before it.
-pub struct Fixture {
-    pub name: &'static str,
-    pub messages: Vec<Message>,
-    /// User, token and what it calls itself.
-    pub phones: Vec<(&'static str, &'static str)>,
-}
-
-impl Fixture {
-    pub fn new(name: &'static str, write: impl FnOnce(&mut Script)) -> Self {
-        let mut script = Script::default();
-        write(&mut script);
-        Self { name, messages: script.messages(), phones: Vec::new() }
-    }
-
-    /// A phone that had registered an hour before, with a token.
-    fn with_phone(mut self, host: &'static str, token: &'static str) -> Self {
-        self.phones.push((host, token));
-        self
-    }
-
-    pub fn bindings(&self) -> Vec<Binding> {
-        let phone = |(host, token): &(&str, &str)| {
-            let contact = ("bob".to_owned(), (*host).to_owned(), Some(5060));
-            Binding { contact, log: log_named("core"), ..bound(&self.messages, "bob", token, "App/7.4.1 (iOS)") }
-        };
-        self.phones.iter().map(phone).collect()
-    }
-}
-
-fn log_named(name: &str) -> message::flow::Log {
-    message::flow::Log { agent: format!("{name}-host"), source: name.to_owned() }
-}
-
-/// What the logs hold, as calls that went well show.
-pub fn holds() -> &'static AllHolds {
-    static HOLDS: LazyLock<AllHolds> = LazyLock::new(|| {
-        let mut holds = AllHolds::new();
-        for fixture in plain::well().iter().chain(&forks::well()).chain(&pushes::well()).chain(&requests::well()) {
-            learn(&mut holds, &fixture.messages);
-        }
-        holds
-    });
-    &HOLDS
-}
-
-/// Read long beyond the end, in the logs of the whole flow.
-pub fn read_all(messages: &[Message]) -> Read {
-    let mut read = read(messages);
-    let last = *read.to.values().next().unwrap();
-    read.to.insert(log_named("core"), last);
-    read
-}
+use super::flows::{Fixture, holds, read_all, script};
+use super::world::{shipped_rules, told, verdicts};
 
 fn label(step: &Step, at: usize) -> String {
     step.label.clone().unwrap_or_else(|| at.to_string())

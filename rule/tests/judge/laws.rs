@@ -128,3 +128,33 @@ fn what_is_provisional_fails_ends_and_forbids_nothing() {
         assert!(verdicts.is_empty(), "{name}: {told}");
     });
 }
+
+/// Of a log of which nothing is read yet it is not known that it belongs to a call.
+#[test]
+fn a_log_that_is_late_as_a_whole_raises_no_false_alarm() {
+    each_case(|name, messages| {
+        let whole = read(messages);
+        let (_, last) = judged(name, messages, &whole);
+        let stands = |failed: &Verdict| {
+            // Which step it was that failed may be seen only then.
+            let broken = |verdict: &Verdict| matches!(verdict.outcome, Outcome::Failed | Outcome::Late);
+            last.iter().any(|verdict| broken(verdict) && verdict.rule == failed.rule)
+        };
+        let first = messages.iter().map(|message| message.time).min().unwrap();
+        for late in messages.iter().map(log_of).collect::<BTreeSet<_>>() {
+            let rest: Vec<Message> = messages.iter().filter(|message| log_of(message) != late).cloned().collect();
+            if rest.is_empty() {
+                continue;
+            }
+            let mut read = whole.clone();
+            read.to.insert(late.clone(), Timestamp(first.0 - SECOND));
+            let (told, verdicts) = judged(name, &rest, &read);
+            let absent = verdicts.iter().filter(|verdict| {
+                let missed = |step: usize| verdict.steps[step].state == rule::verdict::State::Missed(None);
+                verdict.outcome == Outcome::Failed && verdict.step.is_some_and(missed)
+            });
+            let wrong: Vec<&Verdict> = absent.filter(|verdict| !stands(verdict)).collect();
+            assert!(wrong.is_empty(), "{name} without {late:?}:\n{told}");
+        }
+    });
+}

@@ -3,10 +3,14 @@
 // Helpers outside of test functions are test code too.
 #![allow(clippy::unwrap_used)]
 
+mod arrivals;
 #[path = "../../../message/tests/flow/case.rs"]
 mod case;
 mod cases;
 mod fixtures;
+#[path = "../flows.rs"]
+mod flows;
+mod guide;
 mod laws;
 mod load;
 mod marked;

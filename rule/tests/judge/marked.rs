@@ -7,7 +7,7 @@ use rule::holds::AllHolds;
 
 use super::case::case;
 use super::cases::{known, names};
-use super::fixtures::{self, Fixture, pushes};
+use super::flows::{self, Fixture, pushes};
 use super::naive::{Sentence, Told, judge};
 use super::world::{class, read, shipped_rules};
 
@@ -45,8 +45,8 @@ fn all() -> Vec<Judged> {
     let written = [straight(), pushes::without_invite(), told_by_tags()].into_iter().map(|fixture| Judged {
         name: fixture.name.to_owned(),
         bindings: fixture.bindings(),
-        holds: fixtures::holds().clone(),
-        read: fixtures::read_all(&fixture.messages),
+        holds: flows::holds().clone(),
+        read: flows::read_all(&fixture.messages),
         messages: fixture.messages,
     });
     cases.chain(written).collect()

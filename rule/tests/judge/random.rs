@@ -12,10 +12,11 @@ use record::time::{HOUR, SECOND, Timestamp};
 use rule::evidence::{Binding, Read};
 use rule::holds::AllHolds;
 
+use super::flows::learn;
 use super::random_call::{Plan, lines, plan};
 use super::story::story;
 use super::two_judges::difference;
-use super::world::{learn, log_of};
+use super::world::log_of;
 
 /// Numbers that look random and are the same in every run.
 pub struct Dice(u64);
@@ -49,12 +50,12 @@ struct Trial {
 }
 
 /// As many as are asked for; some in every run.
-fn count(some: u64) -> u64 {
+pub fn count(some: u64) -> u64 {
     std::env::var("SIPTRAIL_JUDGEMENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(some)
 }
 
 /// What logs hold whose servers log what they answer, and those whose servers do not.
-fn known(silent: bool) -> AllHolds {
+pub fn known(silent: bool) -> AllHolds {
     static KNOWN: LazyLock<[AllHolds; 2]> = LazyLock::new(|| {
         [false, true].map(|silent| {
             let mut runner = TestRunner::deterministic();
@@ -72,7 +73,7 @@ fn known(silent: bool) -> AllHolds {
 }
 
 /// Servers that want to see what follows.
-fn with_routes(lines: &str, dice: &mut Dice) -> String {
+pub fn with_routes(lines: &str, dice: &mut Dice) -> String {
     let (edge, core) = (!dice.one_in(3), !dice.one_in(3));
     let mut text = String::new();
     for line in lines.lines() {
@@ -89,7 +90,7 @@ fn with_routes(lines: &str, dice: &mut Dice) -> String {
 }
 
 /// Another caller's call, some time later.
-fn other_call(plan: &Plan, dice: &mut Dice) -> String {
+pub fn other_call(plan: &Plan, dice: &mut Dice) -> String {
     let later = dice.below(40_000) as i64;
     let moved =
         lines(plan).replace("call-", "other-").replace("via=v", "via=w").replace(",v", ",w").replace("alice", "carol");
@@ -169,6 +170,17 @@ fn trial(plan: &Plan, other: Option<&Plan>, seed: u64) -> Trial {
             read.silent.insert(log);
         }
     }
+    let log = log_of(messages.iter().rfind(|message| message.place.source != "edge").unwrap());
+    let bindings = bindings(plan, first, &log, &mut dice);
+    // In any order of arrival.
+    for last in (1..messages.len()).rev() {
+        messages.swap(last, dice.below(last + 1));
+    }
+    Trial { text, messages, bindings, holds, read }
+}
+
+/// Some of the devices had registered an hour before.
+pub fn bindings(plan: &Plan, first: Timestamp, log: &Log, dice: &mut Dice) -> Vec<Binding> {
     let mut bindings = Vec::new();
     for device in 0..plan.devices.len() {
         if dice.one_in(2) {
@@ -181,14 +193,10 @@ fn trial(plan: &Plan, other: Option<&Plan>, seed: u64) -> Trial {
             token: (!dice.one_in(4)).then(|| format!("token-{device}")),
             user_agent: (!dice.one_in(4)).then(|| "App/7.4.1 (iOS)".to_owned()),
             time: Timestamp(first.0 - HOUR - device as i64 * SECOND),
-            log: log_of(messages.iter().rfind(|message| message.place.source != "edge").unwrap()),
+            log: log.clone(),
         });
     }
-    // In any order of arrival.
-    for last in (1..messages.len()).rev() {
-        messages.swap(last, dice.below(last + 1));
-    }
-    Trial { text, messages, bindings, holds, read }
+    bindings
 }
 
 #[test]

@@ -8,7 +8,9 @@ use rule::holds::AllHolds;
 use rule::verdict::Outcome;
 
 use super::case::records;
-use super::world::{learn, read, told, verdicts};
+use super::flows::learn;
+use super::random::{Dice, count};
+use super::world::{read, told, verdicts};
 
 /// All messages, by the call that they name.
 pub fn calls(logs: &[&str]) -> BTreeMap<String, Vec<Message>> {
@@ -129,4 +131,88 @@ fn one_record_less_of_a_forking_proxy_fails_what_it_showed() {
     kamailio INVITE:  ×51
     kamailio PUSH:  ×3
     ");
+}
+
+#[test]
+fn one_record_less_of_two_servers_fails_what_it_showed() {
+    insta::assert_snapshot!(without_one(&["two-servers/core.log", "two-servers/edge.log"]), @"
+    core 180 INVITE:  ×36
+    core 200 BYE:  ×6
+    core 200 BYE: bye-propagates bye-unanswered ×6
+    core 200 CANCEL:  ×12
+    core 200 INVITE:  ×12
+    core 487 INVITE: loser-released still-ringing ×12
+    core ACK:  ×6
+    core ACK: answered-no-ack no-ack ×6
+    core BYE:  ×6
+    core BYE: bye-propagates bye-not-passed-on ×6
+    core GET:  ×8
+    core INVITE:  ×26
+    core PUSH:  ×2
+    edge 100 INVITE:  ×6
+    edge 180 INVITE:  ×36
+    edge 200 BYE:  ×12
+    edge 200 INVITE:  ×6
+    edge 200 INVITE: answer-reaches-caller answer-lost ×6
+    edge 480 INVITE:  ×2
+    edge 480 INVITE: call-completes no-response ×2
+    edge ACK:  ×14
+    edge BYE:  ×12
+    edge INVITE:  ×16
+    ");
+}
+
+/// What an application logged has no whole call in it: nothing fails, and nobody can tell of most.
+#[test]
+fn nothing_fails_in_the_log_of_an_application() {
+    let logs = ["app.2026-11-23.0.log", "app.2026-11-23.1.log", "app.2026-11-23.2.log", "app.log"];
+    let logs = logs.map(|log| format!("logback/{log}"));
+    let calls = calls(&logs.each_ref().map(String::as_str));
+    let holds = known(&calls);
+    let mut outcomes: BTreeMap<String, usize> = BTreeMap::new();
+    for messages in calls.values() {
+        for verdict in verdicts(messages, &[], &holds, &read(messages)).1 {
+            *outcomes.entry(format!("{} {}", verdict.rule, verdict.outcome.name())).or_default() += 1;
+        }
+    }
+    insta::assert_snapshot!(format!("{} calls, {outcomes:#?}", calls.len()), @r#"
+    240 calls, {
+        "call-completes unknown": 240,
+        "rest-answers unknown": 158,
+    }
+    "#);
+}
+
+/// What is known of the logs is learned without that record, too, and all other calls are judged by it.
+#[test]
+fn without_a_record_no_other_call_fails() {
+    let mut told = String::new();
+    for logs in [&["kamailio.log"][..], &["two-servers/core.log", "two-servers/edge.log"]] {
+        let all = calls(logs);
+        let mut dice = Dice::new(logs.len() as u64);
+        let (mut fails, few) = (0, count(40));
+        for _ in 0..few {
+            let (name, messages) = all.iter().nth(dice.below(all.len())).unwrap();
+            let left_out = messages[dice.below(messages.len())].id;
+            let mut calls = all.clone();
+            calls.get_mut(name).unwrap().retain(|message| message.id != left_out);
+            calls.retain(|_, messages| !messages.is_empty());
+            let holds = known(&calls);
+            let failed = |messages: &[Message]| {
+                let (_, verdicts) = verdicts(messages, &[], &holds, &read(messages));
+                verdicts.iter().any(|verdict| verdict.outcome == Outcome::Failed)
+            };
+            let failed: Vec<&String> =
+                calls.iter().filter(|(_, messages)| failed(messages)).map(|(name, _)| name).collect();
+            assert!(failed.iter().all(|of| *of == name), "without {left_out} of {name}: {failed:?}");
+            fails += failed.len();
+        }
+        told += &format!("{}: {fails} of {few} records\n", logs.join(", "));
+    }
+    if std::env::var_os("SIPTRAIL_JUDGEMENTS").is_none() {
+        insta::assert_snapshot!(told, @"
+        kamailio.log: 7 of 40 records
+        two-servers/core.log, two-servers/edge.log: 2 of 40 records
+        ");
+    }
 }

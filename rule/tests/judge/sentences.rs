@@ -5,9 +5,9 @@ use message::logged::Message;
 use rule::evidence::{Evidence, Read};
 use rule::judge;
 
-use super::fixtures::plain::{connects, hangs_up, invite};
-use super::fixtures::script::Script;
-use super::fixtures::{holds, read_all};
+use super::flows::plain::{connects, hangs_up, invite};
+use super::flows::script::Script;
+use super::flows::{holds, read_all};
 use super::load::rule;
 use super::naive;
 use super::world::{class, read, shipped_rules, told};
@@ -241,4 +241,48 @@ fn a_challenge_that_was_met_counts_only_where_it_is_written_out() {
     check_attempt(r#"steps = ["no 4xx INVITE to caller within 1s else x"]"#, &messages, "r A: ok [+]");
     check_attempt(r#"steps = ["no challenge INVITE to caller within 1s else x"]"#, &messages, "r A: ok [+]");
     check_attempt(r#"steps = ["no 401|407 INVITE to caller within 1s else x"]"#, &messages, "r A: failed x [!]");
+}
+
+/// Nothing came in time of what a log that is read on may yet show, though another log shows the end.
+#[test]
+fn what_was_due_before_the_ending_is_waited_for() {
+    let way = ["alice", "edge", "core", "bob1"];
+    let mut script = Script::default();
+    let sent = invite(&mut script, 0, &way, CALL);
+    script.answer(200, 180, &sent, "tag=b");
+    connects(&mut script, 4_000, &sent, &way, CALL);
+    hangs_up(&mut script, 30_000, &way);
+    let mut messages = script.messages();
+    let first = messages.iter().map(|message| message.time).min().unwrap();
+    // The edge's log is read to its first line.
+    messages.retain(|message| message.place.source != "edge" || message.time == first);
+    let mut read = read_all(&messages);
+    let text = format!("{ATTEMPT}steps = [\"1xx INVITE to caller within 2s else x\"]\nend = [\"BYE\"]");
+    assert_eq!(said(&text, &messages, &read), "r A: failed x [!]");
+    for (log, to) in &mut read.to {
+        *to = if log.source == "edge" { first } else { *to };
+    }
+    assert_eq!(said(&text, &messages, &read), "r A: open [?]");
+}
+
+#[test]
+fn what_the_log_of_a_server_does_not_hold_has_not_come_to_it() {
+    let way = ["alice", "edge", "core", "bob1"];
+    let mut script = Script::default();
+    let sent = invite(&mut script, 0, &way, CALL);
+    script.answer(200, 180, &sent, "tag=b");
+    let mut messages = script.messages();
+    let (_, defaults) = shipped_rules();
+    let step = format!("id = \"r\"\n{ATTEMPT}steps = [\"INVITE to '10.0.0.2' within 2s else lost\"]");
+    let rules = [rule(&step, defaults)];
+    let said = |messages: &[Message]| {
+        let (flow, read) = (flow(messages), read_all(messages));
+        let class = class(messages);
+        let evidence = Evidence { flow: &flow, messages, class, bindings: &[], holds: holds(), read: &read };
+        told(&flow, &judge(&rules, defaults, &evidence))
+    };
+    assert_eq!(said(&messages), "r A: ok [+]\n");
+    let arrived = |message: &Message| message.place.source == "core" && message.source == "sip:10.0.0.1:5060";
+    messages.retain(|message| !arrived(message));
+    assert_eq!(said(&messages), "r A: failed lost [!]\n");
 }

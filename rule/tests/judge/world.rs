@@ -6,14 +6,15 @@ use std::sync::LazyLock;
 use message::event::{CallClass, class_of};
 use message::flow::{Flow, Log, flow};
 use message::logged::Message;
-use record::time::{DAY, HOUR, Timestamp};
+use record::time::{DAY, Timestamp};
 use rule::evidence::{Binding, Evidence, Read};
-use rule::holds::{AllHolds, seen};
+use rule::holds::AllHolds;
 use rule::judge;
 use rule::syntax::{Defaults, Rule};
 use rule::verdict::{State, Verdict};
 
 use super::case::case;
+use super::flows::learn;
 use super::load::shipped;
 
 /// Calls that went well, by which it is learned what logs hold.
@@ -31,12 +32,6 @@ pub fn holds() -> AllHolds {
     HOLDS.clone()
 }
 
-pub fn learn(holds: &mut AllHolds, messages: &[Message]) {
-    for ((log, sort), count) in seen(&flow(messages), messages) {
-        holds.entry(log).or_default().see(0, &sort, count);
-    }
-}
-
 /// Everything is read long beyond the last message.
 pub fn read(messages: &[Message]) -> Read {
     let last = messages.iter().map(|message| message.time).max().unwrap();
@@ -50,20 +45,6 @@ pub fn log_of(message: &Message) -> Log {
 
 pub fn class(messages: &[Message]) -> CallClass {
     messages.iter().map(|message| class_of(&message.facts)).min().unwrap()
-}
-
-/// A device that registered an hour before.
-pub fn bound(messages: &[Message], user: &str, token: &str, user_agent: &str) -> Binding {
-    let first = messages.iter().map(|message| message.time).min().unwrap();
-    Binding {
-        user: user.to_owned(),
-        contact: (user.to_owned(), "203.0.113.22".to_owned(), Some(5060)),
-        instance: None,
-        token: Some(token.to_owned()),
-        user_agent: Some(user_agent.to_owned()),
-        time: Timestamp(first.0 - HOUR),
-        log: Log { agent: "core".into(), source: "core".into() },
-    }
 }
 
 pub fn shipped_rules() -> &'static (Vec<Rule>, Defaults) {

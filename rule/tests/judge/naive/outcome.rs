@@ -44,6 +44,8 @@ impl Case<'_> {
         if first.is_some_and(|first| self.is_dropped(rule, instance, judged, first)) {
             return None;
         }
+        // What was due before the ending, and may still come.
+        let open = judged.iter().zip(&rule.steps).any(|(one, step)| one.state == State::Open && step.failure.is_some());
         let failed = |due: i64, class: Option<String>, step: Option<usize>| {
             let until = rule.retry_within.map(|within| due + within);
             if self.is_retried(rule, start, due) {
@@ -63,6 +65,7 @@ impl Case<'_> {
         } else {
             match &end {
                 Some((row, Ending::Failed(class))) => failed(self.rows[*row].time, Some(class.clone()), None),
+                Some(_) if open && silent.is_none() => (Outcome::Open, None, None),
                 // Who was refused in the end was not served late.
                 Some((_, Ending::Business(class))) if late.is_some() && silent.is_none() => {
                     (Outcome::Business, class.clone(), None)

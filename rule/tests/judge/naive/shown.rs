@@ -36,8 +36,8 @@ impl Case<'_> {
                 _ if self.is_blind_by_tag(person, *from, term) => false,
                 "REGISTER" if term.codes.is_none() => self.would_register(instance, person),
                 PUSH if term.codes.is_none() => self.anybody_knows(Kind::Push, method, &[What::Request]),
-                "INVITE" if term.codes.is_none() && person.leg.is_some_and(|leg| flow.legs[leg].hops.is_empty()) => {
-                    self.would_invite(person)
+                "INVITE" if person.leg.is_some_and(|leg| flow.legs[leg].hops.is_empty()) => {
+                    self.way_of_register_would_show(person, &classes)
                 }
                 "INVITE" | "CANCEL" => self.hop_would_show(person, method, &classes),
                 "ACK" => self.would_acknowledge(instance, counts_from, person, *from),
@@ -206,16 +206,19 @@ impl Case<'_> {
         logs.next().is_some() || self.bindings(leg).next().is_some()
     }
 
-    /// The way of its device's last REGISTER, reversed: the last node on it that logs.
-    fn would_invite(&self, person: &Person) -> bool {
+    /// The way of its device's last REGISTER, reversed: the last node on it that logs. An answer comes back over it.
+    fn way_of_register_would_show(&self, person: &Person, classes: &[What]) -> bool {
         let of_leg = |at: &usize| Some(self.rows[*at].leg) == person.leg && self.rows[*at].is("REGISTER");
         let register = (0..self.rows.len()).rfind(|at| of_leg(at) && self.rows[*at].request);
         let Some(register) = register.filter(|_| self.knows(Sentence::WayOfRegister)) else { return false };
-        let log = self.log(self.rows[register].from).or_else(|| self.log(self.rows[register].to));
-        log.is_some_and(|log| {
-            let ways = [Way::PassedOn, Way::Own];
-            ways.iter().any(|way| self.knows_sort(log, *way, Kind::Sip, "INVITE", &[What::Request]))
-        })
+        let (device, server) = (self.log(self.rows[register].from), self.log(self.rows[register].to));
+        let ways: &[Way] = match (device, classes.contains(&What::Request)) {
+            (_, true) => &[Way::PassedOn, Way::Own],
+            (Some(_), false) => &[Way::Own],
+            (None, false) => &[Way::In],
+        };
+        let knows = |log: &Log| ways.iter().any(|way| self.knows_sort(log, *way, Kind::Sip, "INVITE", classes));
+        device.or(server).is_some_and(knows)
     }
 }
 
