@@ -20,6 +20,7 @@ use message::kind::Kind;
 use record::id::ScenarioId;
 use record::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 use rule::verdict::Outcome;
+use store::scenario::ScenarioRow;
 use store::search::Filter;
 
 use self::form::Form;
@@ -63,6 +64,10 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
                     return Ok(go(&to, fragment));
                 }
                 Look::Found(mut found) => {
+                    if found.rows.is_empty() {
+                        // Whatever comes later is new, and nothing is looked through again for it.
+                        found.top = newest(&site).await?;
+                    }
                     if found.rows.is_empty() && found.next.is_none() && before.is_none() {
                         let filter = Filter { classes: look::classes(&form.q, filter.classes), ..filter };
                         if let Some(filter) = look::narrowed(&form.q, filter) {
@@ -106,7 +111,7 @@ async fn newer(State(site): State<Site>, frame: Frame) -> Result<Response, Error
     };
     let filter = form.filter(frame.zone, site.now()).map_err(|faults| Error::BadRequest(faults[0].text.clone()))?;
     let filter = Filter { classes: look::classes(&form.q, filter.classes), since: Some(top), ..filter };
-    let number = match look::narrowed(&form.q, filter) {
+    let number = match look::narrowed(&form.q, filter).filter(is_hinted) {
         Some(filter) => site.store.search(&filter, None, PAGE).await?.rows.len(),
         None => 0,
     };
@@ -114,6 +119,17 @@ async fn newer(State(site): State<Site>, frame: Frame) -> Result<Response, Error
     let href = frame.to_with(path, &form.params());
     let hint = Hint { number, more: number == PAGE, href, poll: poll(&frame, since) };
     Ok(Page(hint).into_response())
+}
+
+/// What is new is looked for every two seconds: not among the texts of messages, which no index has.
+fn is_hinted(filter: &Filter) -> bool {
+    filter.text.is_none()
+}
+
+/// The newest scenario of all.
+async fn newest(site: &Site) -> Result<Option<(Timestamp, ScenarioId)>, Error> {
+    let any = Filter { classes: CallClass::ALL.to_vec(), ..Filter::default() };
+    Ok(site.store.search(&any, None, 1).await?.rows.first().map(ScenarioRow::place))
 }
 
 /// The address of the hint for a list whose first row is `since`.
@@ -223,6 +239,8 @@ struct List {
 impl Results {
     fn new(frame: &Frame, form: &Form, now: Timestamp, found: Found, list: List) -> Self {
         let List { first_page, faults, order } = list;
+        let asked = Filter { text: value::given(&form.text), ..Filter::default() };
+        let hinted = look::narrowed(&form.q, asked).as_ref().is_some_and(is_hinted);
         let link = |params: Params| frame.to_with("/search", &params);
         let params = form.params();
         let older = found.next.map(|(first, place)| cursor::write(first, place));
@@ -261,8 +279,7 @@ impl Results {
             tried: tried(&found.tried),
             near: found.near.iter().map(near).collect(),
             all_classes: unasked.then(|| link(in_all_classes(&params))),
-            hint: (first_page && look::narrowed(&form.q, Filter::default()).is_some())
-                .then(|| Hint::of(found.top, frame)),
+            hint: (first_page && hinted).then(|| Hint::of(found.top, frame)),
             zone: frame.zone.name(),
             rows: Row::list(&found.rows, order, frame, now),
             faults,

@@ -386,6 +386,13 @@ async fn a_hint_counts_up_to_a_page_and_is_gone_once_it_is_followed() {
     assert_eq!(texts(&hint, "#newer"), ["50+ new scenarios: show"]);
     let poll = polled(&site, &attributes(&hint, "#newer a", "href")[0]).await.unwrap();
     assert_eq!(texts(&site.page(&poll).await, "#newer"), [""], "all of them are seen");
+    // Where nothing was found, only what comes later is looked at; and no text is looked for every two seconds.
+    let poll = polled(&site, "/search?caller=nobody").await.unwrap();
+    assert!(poll.contains("since=") && !poll.contains("since=&"), "{poll}");
+    let call = call(BEGUN + 1_000 * SECOND, 200, "nobody", "bob", 200, 5);
+    site.ingest.add(&call).await;
+    assert_eq!(texts(&site.page(&poll).await, "#newer"), ["1 new scenario: show"]);
+    assert_eq!(polled(&site, "/search?text=z9hG4bK").await, None);
     // What is new is not counted where it would not stand in the list: a log line is one moment.
     let line = "/search?q=[2026-09-14+12:00:00.000][INVITE][udp:192.0.2.9:5060][udp:192.0.2.20:5060]";
     assert_eq!(polled(&site, line).await, None);
