@@ -274,6 +274,39 @@ async fn a_storm_tells_of_all_that_wait_however_many_rounds_that_took_and_each_o
 }
 
 #[tokio::test]
+async fn a_burst_of_a_share_is_mailed_though_it_went_well_again_before_anybody_looked() {
+    let counted = |minute: i64, outcome, many| {
+        let minute = at(0).0.div_euclid(MINUTE) + minute;
+        BTreeMap::from([(("rest-answers".to_owned(), minute, outcome), many)])
+    };
+    let well = |minute, many| {
+        move |_| Judged {
+            counts: counted(minute, Outcome::Ok, many),
+            worst: Some((Outcome::Ok, None, "rest-answers".to_owned())),
+            ..Judged::default()
+        }
+    };
+    let failing = |minute: i64| {
+        move |_| {
+            let mut alarm = alarm("rest-answers", "server", Severity::Warning, minute * 60, None);
+            alarm.item.told.began = at(minute * 60);
+            Judged { counts: counted(minute, Outcome::Failed, 1), ..judged(vec![alarm]) }
+        }
+    };
+    let mut office = Office::open("").await;
+    // 4 of 100, then one of 5,000.
+    office.fail(0, 1, well(0, 96)).await;
+    office.fail(0, 4, failing(0)).await;
+    office.fail(180, 1, well(3, 5_000)).await;
+    office.fail(240, 1, failing(4)).await;
+    office.look(300).await;
+    let mails = office.mails().await;
+    assert_eq!(mails.len(), 1);
+    let (_, text, _) = office.door.store.mail(mails[0].id).await.expect("read").expect("it is there");
+    assert!(text.starts_with("4 scenarios did not end as expected: 4 new."), "{text}");
+}
+
+#[tokio::test]
 async fn a_cause_below_its_threshold_hides_nothing_and_one_above_it_is_mailed_alone() {
     let both = |_| {
         judged(vec![
