@@ -1,6 +1,8 @@
 //! What logs hold, learned from calls that are over, and from registrations and requests that had time to be answered.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use message::event::CallClass;
@@ -40,6 +42,15 @@ impl News {
     }
 }
 
+/// What of a scenario is counted.
+#[derive(Debug)]
+struct Counted {
+    /// Up to which time.
+    until: Timestamp,
+    /// Of a call, by their hash, the logs that had come by then: one that is read later shows what it holds, too.
+    logs: Vec<u64>,
+}
+
 /// What all logs are known to hold, here and now.
 #[derive(Debug, Default)]
 pub struct Holding {
@@ -47,8 +58,7 @@ pub struct Holding {
     /// Not shared yet.
     fresh: AllHolds,
     news: BTreeMap<Log, News>,
-    /// Up to which time scenarios are counted.
-    counted: HashMap<ScenarioId, Timestamp>,
+    counted: HashMap<ScenarioId, Counted>,
     shared: Option<Instant>,
 }
 
@@ -65,13 +75,23 @@ impl Holding {
         if self.counted.len() > CALLS {
             self.counted.clear();
         }
-        let counted = self.counted.get(&due.id).copied().unwrap_or(begins).max(begins);
-        if counted >= ends {
+        let is_call = due.class == CallClass::Call;
+        let counted = self.counted.get(&due.id);
+        let from = counted.filter(|_| !is_call).map_or(begins, |counted| counted.until.max(begins));
+        if from >= ends {
             return;
         }
-        self.counted.insert(due.id, ends);
+        let logs = if is_call { logs_of(messages) } else { Vec::new() };
+        let before = counted.map(|counted| counted.logs.clone()).unwrap_or_default();
+        if is_call && logs.iter().all(|log| before.contains(log)) {
+            return;
+        }
+        self.counted.insert(due.id, Counted { until: ends, logs });
         let Some(day) = messages.iter().map(|message| message.time.day().0).max() else { return };
-        for ((log, sort), count) in seen_within(flow, messages, counted..ends) {
+        for ((log, sort), count) in seen_within(flow, messages, from..ends) {
+            if before.contains(&hash_of(&log.agent, &log.source)) {
+                continue;
+            }
             let known = self.known.entry(log.clone()).or_default();
             let knew = known.knows(&sort);
             known.see(day, &sort, count);
@@ -139,6 +159,22 @@ impl Holding {
     fn rests(&self) -> bool {
         self.shared.is_some_and(|at| at.elapsed() < SHARE)
     }
+}
+
+/// Hashes of the logs that hold something of a call.
+fn logs_of(messages: &[Message]) -> Vec<u64> {
+    // Messages of one log stand beside each other more often than not.
+    let by_log = messages.chunk_by(|one, other| Arc::ptr_eq(&one.place, &other.place));
+    let mut logs: Vec<u64> = by_log.map(|some| hash_of(&some[0].place.agent, &some[0].place.source)).collect();
+    logs.sort_unstable();
+    logs.dedup();
+    logs
+}
+
+fn hash_of(agent: &str, source: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (agent, source).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Every caller was refused, or hung up or was hung up on.

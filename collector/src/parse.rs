@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::TimeZone;
 use chrono_tz::Tz;
 use message::event::CallEvent;
 use message::facts::{self, Settings};
@@ -10,7 +11,7 @@ use record::format::{Format, Header, Line};
 use record::id::{MessageId, StreamId};
 use record::parts::{self, Protocol};
 use record::span::{Flags, SpanKind};
-use record::time::Timestamp;
+use record::time::{MINUTE, SECOND, Timestamp};
 use record::wire::{Refused, StreamMeta, WireSpan};
 use store::append::{FragmentRow, GapRow, Item, MessageRow, Packed};
 
@@ -40,6 +41,8 @@ pub struct Parser<'a> {
     pub stream: StreamId,
     /// The collector's clock.
     pub received: Timestamp,
+    /// The agent's clock when it looked.
+    read_at: Timestamp,
     /// What the header of the latest record said, else when the agent looked: what has no header happened about then.
     about: (Timestamp, Flags),
 }
@@ -52,6 +55,9 @@ struct Envelope {
     destination: String,
 }
 
+/// Who logs and who reads have one clock, and a log that is followed is not read much later than it is written.
+const AHEAD: i64 = 5 * SECOND;
+const BEHIND: i64 = 10 * MINUTE;
 /// What is said of the end of a record is said of its last message.
 const OF_THE_END: Flags = Flags::LENGTH_MISMATCH.union(Flags::CUT_BY_ROTATION).union(Flags::UNFINISHED);
 /// Of a message without a header line nobody knows who sent it.
@@ -65,7 +71,7 @@ impl<'a> Parser<'a> {
         received: Timestamp,
         read_at: Timestamp,
     ) -> Self {
-        Self { settings, reading, stream, received, about: (read_at, Flags::RECEIVED_TIME) }
+        Self { settings, reading, stream, received, read_at, about: (read_at, Flags::RECEIVED_TIME) }
     }
 
     /// A committed span as it is stored. Refused: a record whose first line is no header.
@@ -121,7 +127,8 @@ impl<'a> Parser<'a> {
         let Line::Header(header) = self.reading.format.read(line, self.reading.zone) else {
             return Err(refused("the first line is no header of this format"));
         };
-        let Header { time, ambiguous_time, .. } = header;
+        let Header { ambiguous_time, .. } = header;
+        let time = if ambiguous_time { self.of_two(header.time) } else { header.time };
         let (method, source, destination) = (text(header.method), text(header.source), text(header.destination));
         let rules = &self.settings.kind;
         let (kind, guessed) =
@@ -148,6 +155,16 @@ impl<'a> Parser<'a> {
             before.iter_mut().chain([&mut first]).for_each(|row| row.flags.remove(OF_THE_END));
         }
         Ok((first, others))
+    }
+
+    /// Of a time that occurs twice, given as the earlier one: the later one, if that is when the agent read it. A log that is
+    /// followed is read within seconds.
+    fn of_two(&self, earlier: Timestamp) -> Timestamp {
+        let zone = self.reading.zone;
+        let local = earlier.to_utc().with_timezone(&zone).naive_local();
+        let later = zone.from_local_datetime(&local).latest().map(|later| Timestamp(later.timestamp_micros()));
+        let is_read_then = |later: &Timestamp| (-AHEAD..=BEHIND).contains(&self.read_at.micros_since(*later));
+        later.filter(is_read_then).unwrap_or(earlier)
     }
 
     /// Whole SIP messages within bytes that have no header: they are found by what they say, and by nothing else.

@@ -40,7 +40,7 @@ impl Fixture {
     }
 
     /// A phone that had registered an hour before, with a token.
-    fn with_phone(mut self, host: &'static str, token: &'static str) -> Self {
+    pub fn with_phone(mut self, host: &'static str, token: &'static str) -> Self {
         self.phones.push((host, token));
         self
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use chrono::{DateTime, TimeZone, Utc};
+use chrono::{DateTime, Offset, TimeZone, Utc};
 use record::time::{SECOND, Timestamp};
 
 use super::clean::{clean, label, masked, masked_within};
@@ -315,7 +315,10 @@ fn window(begins: Timestamp, ends: Timestamp, zone: chrono_tz::Tz) -> String {
     }
     let local = (begins.with_timezone(&zone), ends.with_timezone(&zone));
     let same_day = local.0.date_naive() == begins.date_naive() && local.1.date_naive() == ends.date_naive();
-    let local = if same_day && begins.date_naive() == ends.date_naive() {
+    // Between them clocks are set: without offsets the one could look like the other.
+    let local = if local.0.offset().fix() != local.1.offset().fix() {
+        format!("{} - {}", local.0.format("%H:%M %:z"), local.1.format("%H:%M %:z"))
+    } else if same_day && begins.date_naive() == ends.date_naive() {
         format!("{}-{}", local.0.format("%H:%M"), local.1.format("%H:%M"))
     } else {
         span(local.0, local.1, "%H:%M")

@@ -30,7 +30,7 @@ fn item(scenario: i64, second: i64) -> Item {
     }
 }
 
-fn group() -> Group {
+pub fn group() -> Group {
     let late = Item {
         caller: "+4930777207".into(),
         device: String::new(),
@@ -66,7 +66,7 @@ fn group() -> Group {
     }
 }
 
-fn notice(group: Group) -> Notice {
+pub fn notice(group: Group) -> Notice {
     Notice {
         reader: Reader {
             team: "oncall-voice".into(),

@@ -25,12 +25,12 @@ use tokio::sync::watch;
 use crate::door::{Door, stream};
 
 /// A second after noon of the day after.
-fn at(second: i64) -> Timestamp {
+pub fn at(second: i64) -> Timestamp {
     Timestamp((1_795_435_200 + 86_400 + second) * SECOND)
 }
 
 /// A collector's database, and what reports of it.
-struct Office {
+pub struct Office {
     door: Door,
     logged: String,
     calls: usize,
@@ -48,13 +48,18 @@ fn book(routes: &str) -> watch::Receiver<std::sync::Arc<Book>> {
 
 impl Office {
     async fn open(budget: &str) -> Self {
-        let book = book(&format!("[budget]\n{budget}\n{}", routes("voice")));
+        Self::by(&format!("[budget]\n{budget}\n{}", routes("voice"))).await
+    }
+
+    /// With these routes.
+    pub async fn by(routes: &str) -> Self {
+        let book = book(routes);
         let desk = Desk { settings: Settings::nowhere("http://localhost:8480"), can_send: true };
         Self { door: Door::open().await, logged: String::new(), calls: 0, book, desk }
     }
 
     /// So many calls more that failed at this second, as they are judged then.
-    async fn fail(&mut self, second: i64, many: usize, judged: impl Fn(usize) -> Judged) {
+    pub async fn fail(&mut self, second: i64, many: usize, judged: impl Fn(usize) -> Judged) {
         let store = self.door.store.clone();
         for chunk in 0..many.div_ceil(1000) {
             let mut log = String::new();
@@ -73,7 +78,7 @@ impl Office {
         while correlate::step(&store, "one").await.expect("correlated") > 0 {}
         let mut nth = 0;
         loop {
-            let due = store.due("one", at(1_000_000), 60 * SECOND, 200).await.expect("due");
+            let due = store.due("one", at(1_000_000_000), 60 * SECOND, 200).await.expect("due");
             if due.is_empty() {
                 break;
             }
@@ -90,12 +95,12 @@ impl Office {
         assert_eq!(nth, many);
     }
 
-    async fn look(&self, second: i64) {
+    pub async fn look(&self, second: i64) {
         while report::step(&self.door.store, &self.book, &self.desk, at(second)).await.expect("a look") > 0 {}
     }
 
     /// What was mailed, the first first.
-    async fn mails(&self) -> Vec<Mail> {
+    pub async fn mails(&self) -> Vec<Mail> {
         let mut mails = self.door.store.mails(None, 10_000).await.expect("mails");
         mails.reverse();
         mails
@@ -138,7 +143,7 @@ fn routes(team: &str) -> String {
     format!("[[team]]\nname = \"{team}\"\nto = [\"{team}@example.com\"]\n[[route]]\nmatch = {{}}\nto = [\"{team}\"]\n")
 }
 
-fn alarm(rule: &str, failure: &str, severity: Severity, second: i64, because: Option<&str>) -> Alarm {
+pub fn alarm(rule: &str, failure: &str, severity: Severity, second: i64, because: Option<&str>) -> Alarm {
     let mut hash = [0; 8];
     format!("{failure:>8}").bytes().rev().take(8).enumerate().for_each(|(at, byte)| hash[at] = byte);
     let facts = because.map(|cause| ("because".to_owned(), cause.to_owned())).into_iter().collect();
@@ -152,7 +157,7 @@ fn alarm(rule: &str, failure: &str, severity: Severity, second: i64, because: Op
     }
 }
 
-fn judged(alarms: Vec<Alarm>) -> Judged {
+pub fn judged(alarms: Vec<Alarm>) -> Judged {
     let told: Vec<Told> = alarms.iter().map(|alarm| alarm.item.told.clone()).collect();
     let count = |told: &Told| ((told.rule.clone(), at(0).0.div_euclid(MINUTE), Outcome::Failed), 1);
     let counts: BTreeMap<_, _> = told.iter().map(count).collect();

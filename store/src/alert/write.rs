@@ -103,6 +103,7 @@ pub(crate) async fn write(tx: &mut Transaction, of: &[Failures<'_>], now: Timest
         let mut before = known.remove(&id.0).unwrap_or_default();
         // What is judged for good stays as it is.
         before.retain(|known| begins.is_none_or(|begins| known.nth >= begins));
+        rename(tx, &mut before, alarms).await?;
         for alarm in *alarms {
             let of_group = work.entry(alarm.group.hash.to_vec()).or_default();
             if before.iter().any(|known| known.is_of(alarm) && known.is_failed()) {
@@ -138,6 +139,52 @@ pub(crate) async fn write(tx: &mut Transaction, of: &[Failures<'_>], now: Timest
         say(tx, &said).await?;
         if let Some((_, first)) = fresh.first() {
             open(tx, &first.group, &fresh, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A leg may have another name once more is read of its call, or once that is one with another. What the same message began is
+/// the same failure; and where one of a kind is gone and one is new, it is that one.
+async fn rename(tx: &mut Transaction, before: &mut [Known], alarms: &[Alarm]) -> Result<(), Error> {
+    for alarm in alarms {
+        let told = &alarm.item.told;
+        if before.is_empty() || before.iter().any(|known| known.is_of(alarm)) {
+            continue;
+        }
+        let of_group = |other: &&Alarm| other.group.hash == alarm.group.hash;
+        let is_left = |known: &Known| known.hash == alarm.group.hash && !alarms.iter().any(|other| known.is_of(other));
+        let new = alarms.iter().filter(of_group).filter(|other| !before.iter().any(|known| known.is_of(other))).count();
+        let gone = before.iter().filter(|known| is_left(known) && known.is_failed() && known.is_open()).count();
+        let begun_by_it = |known: &Known| {
+            let item = blob::read::<ItemTold>(&known.told, "what an alert says of a scenario");
+            item.is_ok_and(|item| (&item.told.rule, item.told.start) == (&told.rule, told.start))
+        };
+        let is_same = |known: &&mut Known| {
+            is_left(known)
+                && known.nth == told.nth.unwrap_or_default()
+                && (begun_by_it(known) || (new, gone) == (1, 1) && known.is_failed() && known.is_open())
+        };
+        for known in before.iter_mut().filter(is_same) {
+            with_transaction!(&mut *tx, db => {
+                // Who looks at the group meanwhile looks again.
+                sqlx::query("update alert_group set changed = changed + 1 where id = $1 and closed is null")
+                    .bind(known.group_id)
+                    .execute(&mut *db)
+                    .await?;
+                sqlx::query(
+                    "update alert_item set leg = $1, told = $2 where group_id = $3 and scenario_id = $4 and leg = $5 and nth = $6",
+                )
+                .bind(&told.leg)
+                .bind(blob::write(&alarm.item))
+                .bind(known.group_id)
+                .bind(known.scenario_id)
+                .bind(&known.leg)
+                .bind(known.nth)
+                .execute(&mut *db)
+                .await?;
+            });
+            known.leg.clone_from(&told.leg);
         }
     }
     Ok(())
