@@ -10,6 +10,8 @@ mod player;
 mod register;
 mod script;
 mod story;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 

@@ -25,15 +25,20 @@ impl Logs {
     }
 
     fn write(&mut self, line: &Line, start: Timestamp) -> anyhow::Result<()> {
-        let at = start.0 + line.at;
-        let time = format!("{}.{:06}", at.div_euclid(1_000_000), at.rem_euclid(1_000_000));
-        let Line { what, source, destination, text, .. } = line;
-        let record = format!("[{time}][{what}][{source}][{destination}]\n{text}\n");
+        let record = record(line, start);
         for (_, file) in self.0.iter_mut().filter(|(log, _)| *log == line.log) {
             file.write_all(record.as_bytes()).with_context(|| format!("cannot write {}", line.log.file()))?;
         }
         Ok(())
     }
+}
+
+/// A line as it is logged in a round that begins then.
+pub fn record(line: &Line, start: Timestamp) -> String {
+    let at = start.0 + line.at;
+    let time = format!("{}.{:06}", at.div_euclid(1_000_000), at.rem_euclid(1_000_000));
+    let Line { what, source, destination, text, .. } = line;
+    format!("[{time}][{what}][{source}][{destination}]\n{text}\n")
 }
 
 /// When the first line of a round was logged, if it is played so many times as fast: the last one is logged now.
