@@ -47,6 +47,7 @@ pub(crate) fn read_key(text: &str) -> Option<[u8; 8]> {
 }
 
 async fn list(State(site): State<Site>, frame: Frame) -> Result<Response, Error> {
+    let frame = frame.without_filters();
     let (groups, book, stuck) = tokio::try_join!(
         async { Ok::<_, Error>(site.store.alert_groups(MOST + 1).await?) },
         async { Ok(site.store.rulebook().await?) },
@@ -60,11 +61,13 @@ async fn list(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         .take(MOST)
         .map(|group| Row::new(group, book.as_ref(), &frame, now))
         .partition(|row| row.closed.is_some());
-    let page = List { sending: Sending::of(book.as_ref()), stuck, open, closed, more, frame };
+    let wrong = frame.to_with("/search", &Params::default().with("outcome", "failed,late,unknown"));
+    let page = List { sending: Sending::of(book.as_ref()), stuck, open, closed, more, wrong, frame };
     Ok(Page(page).into_response())
 }
 
 async fn one(State(site): State<Site>, Path(key): Path<String>, frame: Frame) -> Result<Response, Error> {
+    let frame = frame.without_filters();
     let none = || Error::not_found(format!("There is no alert {}.", shortened(&key, 40)), key.clone());
     let group = site.store.alert_group(read_key(&key).ok_or_else(none)?).await?.ok_or_else(none)?;
     let (items, mails, book) = tokio::try_join!(
@@ -111,6 +114,8 @@ struct List {
     open: Vec<Row>,
     closed: Vec<Row>,
     more: bool,
+    /// The search for whatever did not go as expected.
+    wrong: String,
 }
 
 #[derive(Template)]

@@ -17,7 +17,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::params::Params;
+use crate::params::{Params, quoted};
 use crate::problem::{Problem, Refused};
 use crate::reading::Reading;
 use crate::sending::Stuck;
@@ -85,7 +85,7 @@ async fn ready(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<St
     let of_server = match params.get("of") {
         None => false,
         Some("server") => true,
-        Some(other) => return Err(Error::BadRequest(format!("of is server or left out, not \"{other}\""))),
+        Some(other) => return Err(Error::BadRequest(format!("of is server or left out, not {}", quoted(other)))),
     };
     site.store.ping().await.map_err(|error| Error::NotReady(error.to_string()))?;
     let faults = site.store.health().faults();
@@ -108,10 +108,10 @@ fn params(query: Option<&str>, known: &[&[&str]]) -> Result<Params, Error> {
     let mut names = params.pairs().iter().map(|(name, _)| name.as_str());
     if let Some(name) = names.clone().find(|name| !known.iter().any(|known| known.contains(name))) {
         let known = known.concat().join(", ");
-        return Err(Error::BadRequest(format!("unknown parameter \"{name}\"; known are {known}")));
+        return Err(Error::BadRequest(format!("unknown parameter {}; known are {known}", quoted(name))));
     }
     if let Some((name, (one, other))) = names.find_map(|name| Some((name, params.twice(name)?))) {
-        return Err(Error::BadRequest(format!("{name} is given as \"{one}\" and as \"{other}\"")));
+        return Err(Error::BadRequest(format!("{name} is given as {} and as {}", quoted(one), quoted(other))));
     }
     Ok(params)
 }
@@ -119,18 +119,20 @@ fn params(query: Option<&str>, known: &[&[&str]]) -> Result<Params, Error> {
 fn limit(params: &Params) -> Result<Option<usize>, Error> {
     let Some(text) = params.get("limit") else { return Ok(None) };
     let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-    limit.map(Some).ok_or_else(|| Error::BadRequest(format!("limit is a number from 1 to {MOST}, not \"{text}\"")))
+    limit
+        .map(Some)
+        .ok_or_else(|| Error::BadRequest(format!("limit is a number from 1 to {MOST}, not {}", quoted(text))))
 }
 
 fn zone(params: &Params) -> Result<crate::zone::Zone, Error> {
     let name = params.get("zone").unwrap_or("UTC");
-    crate::zone::Zone::parse(name).ok_or_else(|| Error::BadRequest(format!("unknown zone \"{name}\"")))
+    crate::zone::Zone::parse(name).ok_or_else(|| Error::BadRequest(format!("unknown zone {}", quoted(name))))
 }
 
 /// Where the page before ended.
 fn after<T>(params: &Params, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, Error> {
     let Some(text) = params.get("after") else { return Ok(None) };
-    read(text).map(Some).ok_or_else(|| Error::BadRequest(format!("\"{text}\" is not the `next` of an answer")))
+    read(text).map(Some).ok_or_else(|| Error::BadRequest(format!("{} is not the `next` of an answer", quoted(text))))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::Site;
 use crate::page::{Frame, Page, wants_fragment};
+use crate::params::quoted;
 use crate::problem::{Code, Problem};
 use crate::stranger::Stranger;
 
@@ -37,7 +38,7 @@ impl Error {
     }
 
     pub fn unknown_zone(name: &str) -> Self {
-        Self::BadRequest(format!("unknown zone \"{name}\": give an IANA name such as Europe/Berlin, or UTC"))
+        Self::BadRequest(format!("unknown zone {}: give an IANA name such as Europe/Berlin, or UTC", quoted(name)))
     }
 }
 

@@ -61,6 +61,7 @@ pub(crate) fn routes() -> Router<Site> {
 }
 
 async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error> {
+    let frame = frame.without_filters();
     let newest = Filter::default();
     let now = site.now();
     let ongoing = Filter {

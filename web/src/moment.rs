@@ -3,6 +3,7 @@
 use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Weekday};
 use record::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
 
+use crate::params::quoted;
 use crate::zone::{Bound, Zone};
 
 /// A time that was typed, as it is understood.
@@ -247,11 +248,11 @@ fn date_of(words: &[&str], today: NaiveDate) -> Option<NaiveDate> {
 }
 
 fn no_time(text: &str) -> String {
-    format!("\"{text}\" is no time: write 14:05, -1h, yesterday 20:30, 28.11. 20:33 or 2026-09-14 12:00:01")
+    format!("{} is no time: write 14:05, -1h, yesterday 20:30, 28.11. 20:33 or 2026-09-14 12:00:01", quoted(text))
 }
 
 fn no_clock(word: &str) -> String {
-    format!("\"{word}\" is no time of day: write 14:05 or 14:05:01")
+    format!("{} is no time of day: write 14:05 or 14:05:01", quoted(word))
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub(crate) fn routes() -> Router<Site> {
 }
 
 async fn list(State(site): State<Site>, frame: Frame) -> Result<Response, Error> {
+    let frame = frame.without_filters();
     let now = site.now();
     let (mails, (counts, oldest), holds, book) = tokio::try_join!(
         site.store.mails(None, MOST + 1),
@@ -61,6 +62,7 @@ async fn list(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
 }
 
 async fn one(State(site): State<Site>, Path(id): Path<String>, frame: Frame) -> Result<Response, Error> {
+    let frame = frame.without_filters();
     let none = || nowhere(&id);
     let number: i64 = id.parse().map_err(|_| none())?;
     let (mail, plain, _) = site.store.mail(number).await?.ok_or_else(none)?;

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::choice::Choices;
 use crate::clients;
-use crate::params::{Params, encode};
+use crate::params::{Params, encode, quoted};
 use crate::zone::Zone;
 use crate::{Error, Site};
 
@@ -31,6 +31,8 @@ impl<T: Template> IntoResponse for Page<T> {
 /// Bytes of a page: ten times what two thousand rows take. What is drawn is bounded part by part; this holds whatever was
 /// forgotten there.
 const MOST: usize = 16 << 20;
+/// Sentences on what is wrong with an address.
+const MISREAD: usize = 4;
 
 /// A template as text, with an end.
 pub(crate) fn render(template: &impl Template) -> Result<String, Error> {
@@ -79,6 +81,8 @@ pub struct Frame {
     /// What stands in the search box of the header.
     pub find: String,
     pub version: String,
+    /// What the address names and this page does not know, in words.
+    pub misread: Vec<String>,
     /// Alerts that are open.
     pub open_alerts: i64,
     /// Makes this browser known, where it is not yet.
@@ -117,6 +121,7 @@ impl Frame {
             query: String::new(),
             find: String::new(),
             version: site.settings.version.clone(),
+            misread: Vec::new(),
             open_alerts: 0,
             new_browser: None,
         }
@@ -134,9 +139,28 @@ impl Frame {
             params,
             query: parts.uri.query().unwrap_or("").to_owned(),
             version: site.settings.version.clone(),
+            misread: Vec::new(),
             open_alerts: 0,
             new_browser: clients::cookie_for(&parts.headers),
         }
+    }
+
+    /// Of a page that has no filters and knows nothing but its zone: a link to it that was mistyped shows more than it was to show.
+    #[must_use]
+    pub(crate) fn without_filters(mut self) -> Self {
+        let mut names: Vec<&str> = self.params.pairs().iter().map(|(name, _)| name.as_str()).collect();
+        names.retain(|name| *name != "zone");
+        names.sort_unstable();
+        names.dedup();
+        self.misread = names
+            .into_iter()
+            .take(MISREAD)
+            .map(|name| format!("This page has no parameter {}.", quoted(name)))
+            .collect();
+        if let Some((one, other)) = self.params.twice("zone") {
+            self.misread.push(format!("Times are in one zone, not in {} and in {}.", quoted(one), quoted(other)));
+        }
+        self
     }
 
     /// Where this page is: printed, since paper has no address bar.

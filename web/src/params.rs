@@ -92,6 +92,13 @@ pub fn encode(text: &str) -> percent_encoding::PercentEncode<'_> {
     utf8_percent_encode(text, PLAIN)
 }
 
+/// A value in a sentence about it: whoever sent it knows the rest.
+pub fn quoted(text: &str) -> String {
+    const LETTERS: usize = 40;
+    let dots = if text.chars().nth(LETTERS).is_some() { "…" } else { "" };
+    format!("\"{}{dots}\"", text.chars().take(LETTERS).collect::<String>())
+}
+
 /// A NUL is read as it is stored, since PostgreSQL has none in text: as a replacement character.
 fn decode(text: &str) -> String {
     let spaced = text.replace('+', " ");
@@ -111,6 +118,13 @@ mod tests {
         assert_eq!(params.get("empty"), None);
         assert_eq!(params.with("q", "x").to_string(), "?empty=&q=x");
         assert_eq!(Params::default().to_string(), "");
+    }
+
+    #[test]
+    fn a_value_is_told_with_forty_letters() {
+        assert_eq!(quoted("ä<b>"), "\"ä<b>\"");
+        assert_eq!(quoted(&"ä".repeat(40)), format!("\"{}\"", "ä".repeat(40)));
+        assert_eq!(quoted(&"ä".repeat(9_000)), format!("\"{}…\"", "ä".repeat(40)));
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub(crate) fn routes() -> Router<Site> {
 }
 
 async fn rules(State(site): State<Site>, frame: Frame) -> Result<Response, Error> {
+    let frame = frame.without_filters();
     let now = site.now();
     let since = Timestamp(now.0 - DAY);
     let (book, counts, seen) =

@@ -30,7 +30,7 @@ use self::order::Order;
 use self::row::Row;
 use self::value::Fault;
 use crate::page::{Fragment, Frame, Page};
-use crate::params::Params;
+use crate::params::{Params, quoted};
 use crate::{Error, Site, moment, words};
 
 /// Scenarios a page.
@@ -42,7 +42,7 @@ pub(crate) fn routes() -> Router<Site> {
 
 async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): Fragment) -> Result<Response, Error> {
     let (form, now) = (Form::read(&frame.params), site.now());
-    let misread = misread::misread(&frame.params);
+    let mut misread = misread::misread(&frame.params, frame.zone);
     if let Some(settled) = form.settled(frame.zone, now).filter(|_| misread.is_empty()) {
         return Ok(Redirect::to(&frame.to_with("/search", &settled.params())).into_response());
     }
@@ -53,7 +53,7 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
     };
     let order = Order::of(&form.sort);
     let (found, faults) = match form.filter(frame.zone, now) {
-        _ if !misread.is_empty() => (Found::default(), misread),
+        Ok(_) if !misread.is_empty() => (Found::default(), misread),
         Ok(filter) => {
             let only = frame.params.get("as");
             match look::look(&site, &form.q, frame.zone, filter.clone(), before, only, order).await? {
@@ -78,7 +78,10 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
                 }
             }
         }
-        Err(faults) => (Found::default(), faults),
+        Err(faults) => {
+            misread.extend(faults);
+            (Found::default(), misread)
+        }
     };
     let said = faults.iter().map(|fault| fault.text.clone()).collect();
     let list = List { first_page: before.is_none() && faults.is_empty(), faults: said, order };
@@ -104,12 +107,16 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
 /// How many scenarios are newer than the first row of a list: a quiet hint, polled.
 async fn newer(State(site): State<Site>, frame: Frame) -> Result<Response, Error> {
     let form = Form::read(&frame.params);
+    let misread = misread::misread(&frame.params, frame.zone);
+    if !misread.is_empty() {
+        return Err(refused(&misread));
+    }
     let since = frame.params.get("since").unwrap_or("");
     let top = match since {
         "" => (Timestamp(i64::MIN), ScenarioId(0)),
         text => cursor::read::<ScenarioId>(text).ok_or_else(|| bad_cursor(text))?,
     };
-    let filter = form.filter(frame.zone, site.now()).map_err(|faults| Error::BadRequest(faults[0].text.clone()))?;
+    let filter = form.filter(frame.zone, site.now()).map_err(|faults| refused(&faults))?;
     let filter = Filter { classes: look::classes(&form.q, filter.classes), since: Some(top), ..filter };
     let number = match look::narrowed(&form.q, filter).filter(is_hinted) {
         Some(filter) => site.store.search(&filter, None, PAGE).await?.rows.len(),
@@ -139,8 +146,12 @@ fn poll(frame: &Frame, since: &str) -> String {
     frame.to_with("/search/new", &params)
 }
 
+fn refused(faults: &[Fault]) -> Error {
+    Error::BadRequest(faults.iter().map(|fault| fault.text.as_str()).collect::<Vec<_>>().join("; "))
+}
+
 fn bad_cursor(text: &str) -> Error {
-    Error::BadRequest(format!("\"{text}\" is no place in this list; start at its first page"))
+    Error::BadRequest(format!("{} is no place in this list; start at its first page", quoted(text)))
 }
 
 /// htmx follows a redirect within its request; `HX-Location` makes it go to the page.

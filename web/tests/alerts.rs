@@ -279,6 +279,22 @@ async fn a_mail_is_sent_again_by_a_form_of_ours_only() {
     assert_eq!(site.get(&format!("/outbox/{id}/resend")).await.status, StatusCode::METHOD_NOT_ALLOWED);
 }
 
+/// They have no filters: whoever mistyped one is told, and is shown all there is.
+#[tokio::test]
+async fn a_page_without_filters_says_which_parameter_it_does_not_know() {
+    let (site, id) = failing(None, MailState::NotSent).await;
+    for path in ["/", "/alerts", "/rules", "/outbox", &format!("/outbox/{id}"), &format!("/a/{KEY}")] {
+        assert!(texts(&site.page(&format!("{path}?zone=Europe/Berlin")).await, ".notice").is_empty(), "{path}");
+        let page = site.page(&format!("{path}?rule=no-ack&rule=x&%3Cb%3E=1")).await;
+        let said = ["This page has no parameter \"<b>\".", "This page has no parameter \"rule\"."];
+        assert_eq!(texts(&page, ".notice"), said, "{path}");
+    }
+    let zoned = site.page("/alerts?zone=Europe/Berlin").await;
+    for href in attributes(&zoned, "main a", "href") {
+        assert!(href.matches('?').count() < 2, "{href}");
+    }
+}
+
 #[tokio::test]
 async fn an_empty_page_of_each_says_why_and_shows_a_way_out() {
     let site = Site::new().await;

@@ -354,12 +354,29 @@ async fn an_address_that_names_no_filter_is_not_answered_with_everything() {
         // It is said before the address is written anew with the time as it is understood.
         ("from=-1h&stauts=486", "there is no filter \"stauts\"; \"status\" may be meant"),
         ("kind=FAX", "\"FAX\" is no kind: SIP, REST, PUSH or MEDIA"),
+        (
+            "q=%2B15550142&as=usr",
+            "\"+15550142\" is read as user or as Call-ID or as id that joins calls or as text in messages, not as \"usr\"",
+        ),
     ] {
         let page = site.page(&format!("/search?{query}")).await;
         assert_eq!(texts(&page, ".none li"), [said], "{query}");
         assert_eq!(texts(&page, ".sc").len(), 0, "{query}");
         assert_eq!(attributes(&page, ".none .acts a", "href"), ["/search"], "{query}");
     }
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_with_a_search_is_told_at_once() {
+    let site = filled(2).await;
+    let page = site.page("/search?stauts=486&kind=FAX&from=noon").await;
+    let faults = texts(&page, ".none li");
+    assert_eq!(faults.len(), 3, "{faults:?}");
+    assert!(faults[0].contains("stauts") && faults[1].contains("noon") && faults[2].contains("FAX"), "{faults:?}");
+    assert_eq!(texts(&page, "#w-from").len(), 1);
+    let hint = site.get("/search/new?calller=alice&since=1.00000001&kind=FAX").await;
+    assert_eq!(hint.status, StatusCode::BAD_REQUEST);
+    assert!(hint.text().contains("calller"), "{}", hint.text());
 }
 
 #[tokio::test]

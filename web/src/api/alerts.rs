@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 use super::scenarios::text;
 use super::verdicts::{SeverityName, VerdictJson};
 use crate::alerts::{key_of, read_key};
+use crate::params::quoted;
 use crate::problem::{Problem, Refused};
 use crate::{Error, Site};
 
@@ -127,7 +128,7 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
     )
 )]
 async fn one(State(site): State<Site>, Path(key): Path<String>) -> Result<Json<AlertWithScenarios>, Error> {
-    let none = || Error::not_found(format!("there is no alert \"{key}\""), key.clone());
+    let none = || Error::not_found(format!("there is no alert {}", quoted(&key)), key.clone());
     let hash = read_key(&key).ok_or_else(none)?;
     let group = site.store.alert_group(hash).await?.ok_or_else(none)?;
     let items = site.store.alert_items(group.id, MOST).await?;

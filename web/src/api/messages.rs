@@ -22,7 +22,7 @@ use utoipa_axum::routes;
 
 use super::names::KindOf;
 use crate::moment;
-use crate::params::Params;
+use crate::params::{Params, quoted};
 use crate::problem::{Problem, Refused};
 use crate::search::cursor;
 use crate::search::value::{given, kind, statuses};
@@ -180,13 +180,15 @@ impl MessageQuery {
         };
         let scenario = match self.scenario.as_str() {
             "" => None,
-            text => Some(text.parse().map_err(|error| Error::BadRequest(format!("scenario \"{text}\": {error}")))?),
+            text => {
+                Some(text.parse().map_err(|error| Error::BadRequest(format!("scenario {}: {error}", quoted(text))))?)
+            }
         };
         let provisional = match self.provisional.as_str() {
             "" => None,
             "true" => Some(true),
             "false" => Some(false),
-            text => return Err(Error::BadRequest(format!("provisional is true or false, not \"{text}\""))),
+            text => return Err(Error::BadRequest(format!("provisional is true or false, not {}", quoted(text)))),
         };
         let mut faults = Vec::new();
         let filter = MessageFilter {
@@ -234,7 +236,7 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery, headers: Head
         None => headers.get_all(ACCEPT).iter().any(|value| value.to_str().is_ok_and(|text| text.contains(NDJSON))),
         Some("ndjson") => true,
         Some("json") => false,
-        Some(other) => return Err(Error::BadRequest(format!("format is json or ndjson, not \"{other}\""))),
+        Some(other) => return Err(Error::BadRequest(format!("format is json or ndjson, not {}", quoted(other)))),
     };
     if by_line {
         return Ok(lines(site.store, filter, after, limit.unwrap_or(usize::MAX)));
@@ -295,7 +297,7 @@ async fn written(store: &Store, messages: &[Message]) -> Result<Vec<MessageJson>
     )
 )]
 async fn one(State(site): State<Site>, Path(id): Path<String>) -> Result<Json<MessageJson>, Error> {
-    let none = || Error::not_found(format!("there is no message \"{id}\""), id.clone());
+    let none = || Error::not_found(format!("there is no message {}", quoted(&id)), id.clone());
     let key = id.parse().map_err(|_| none())?;
     let (message, scenario) = site.store.message(key).await?.ok_or_else(none)?;
     Ok(Json(MessageJson::new(&message, scenario)))

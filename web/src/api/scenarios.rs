@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 
 use super::names::{Class, OutcomeOf};
 use super::picture::ScenarioPicture;
+use crate::params::quoted;
 use crate::picture::Picture;
 use crate::problem::{Problem, Refused};
 use crate::scenario::Judgement;
@@ -204,7 +205,7 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
     )
 )]
 async fn one(State(site): State<Site>, Path(id): Path<String>) -> Result<Response, Error> {
-    let none = || Error::not_found(format!("there is no scenario \"{id}\""), id.clone());
+    let none = || Error::not_found(format!("there is no scenario {}", quoted(&id)), id.clone());
     let key = id.parse().map_err(|_| none())?;
     match site.pictures.of(&site.store, &Subject::Scenario(key)).await? {
         Found::Here(picture) => drawn(&site, picture).await,

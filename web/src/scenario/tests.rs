@@ -69,6 +69,7 @@ fn frame() -> Frame {
         query: String::new(),
         find: String::new(),
         version: "0".into(),
+        misread: Vec::new(),
         open_alerts: 0,
         new_browser: None,
     }

@@ -6,7 +6,7 @@ use store::search::Filter;
 
 use super::value::{Fault, class_words, classes, flag, given, kind, outcome_words, outcomes, statuses};
 use crate::moment;
-use crate::params::Params;
+use crate::params::{Params, quoted};
 use crate::zone::{Bound, Zone};
 
 /// Minutes before and after a time around which is looked, where nothing else is said.
@@ -225,7 +225,7 @@ impl Form {
         let around = time("around", &self.around, Bound::From);
         let within = self.minutes();
         if within.is_none() {
-            let text = format!("\"{}\" is no number of minutes from 1 to 1440", self.within);
+            let text = format!("{} is no number of minutes from 1 to 1440", quoted(&self.within));
             faults.push(Fault { field: "within", text });
         }
         if let (Some(start), Some(end)) = (from, to)

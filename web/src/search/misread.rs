@@ -2,33 +2,47 @@
 
 use super::form::Form;
 use super::order::Order;
+use super::read::{Reading, readings};
 use super::value::Fault;
-use crate::params::Params;
+use crate::params::{Params, quoted};
+use crate::zone::Zone;
 
 /// What else stands in these addresses: the zone, the place in the list, how a text is read, and of whom the hint asks.
 const BESIDE: [&str; 5] = ["zone", "after", "as", "since", "at"];
 /// A link that is wholly mistaken is not answered with a page of faults.
 const MOST: usize = 5;
 
-pub fn misread(params: &Params) -> Vec<Fault> {
+pub fn misread(params: &Params, zone: Zone) -> Vec<Fault> {
     let known = || Form::NAMES.into_iter().chain(BESIDE);
     let fault = |field, text| Some(Fault { field, text });
     let strange = params.pairs().iter().filter(|(name, _)| !known().any(|known| known == name)).map(|(name, _)| {
         // Any letter is near to any other.
         let meant = rule::near::nearest(name, known()).filter(|_| name.len() > 2);
         let meant = meant.map_or_else(String::new, |meant| format!("; \"{meant}\" may be meant"));
-        fault("", format!("there is no filter \"{}\"{meant}", name.chars().take(40).collect::<String>()))
+        fault("", format!("there is no filter {}{meant}", quoted(name)))
     });
     let twice = known().map(|name| match params.twice(name) {
-        Some((one, other)) => fault(name, format!("{name} is given as \"{one}\" and as \"{other}\"")),
+        Some((one, other)) => fault(name, format!("{name} is given as {} and as {}", quoted(one), quoted(other))),
         None => None,
     });
     let order = params.get("sort").filter(|name| !Order::ALL.iter().any(|order| order.name() == *name));
     let order = order.map(|name| {
         let orders = Order::ALL.map(Order::name).into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>();
-        Fault { field: "sort", text: format!("sort is {}, or left out, not \"{name}\"", orders.join(" or ")) }
+        Fault { field: "sort", text: format!("sort is {}, or left out, not {}", orders.join(" or "), quoted(name)) }
     });
-    strange.chain(twice).flatten().chain(order).take(MOST).collect()
+    strange.chain(twice).flatten().chain(order).chain(unread(params, zone)).take(MOST).collect()
+}
+
+/// A reading that the text in the box does not have: without it, the text itself would be left out.
+fn unread(params: &Params, zone: Zone) -> Option<Fault> {
+    let (name, text) = params.get("as").zip(params.get("q"))?;
+    let readings = readings(text, zone);
+    if readings.iter().any(|reading| reading.name() == name) {
+        return None;
+    }
+    let names: Vec<&str> = readings.iter().map(Reading::name).collect();
+    let text = format!("{} is read as {}, not as {}", quoted(text), names.join(" or as "), quoted(name));
+    Some(Fault { field: "as", text })
 }
 
 #[cfg(test)]
@@ -36,7 +50,7 @@ mod tests {
     use super::*;
 
     fn texts(query: &str) -> Vec<String> {
-        misread(&Params::parse(query)).into_iter().map(|fault| fault.text).collect()
+        misread(&Params::parse(query), Zone::UTC).into_iter().map(|fault| fault.text).collect()
     }
 
     #[test]
@@ -48,12 +62,18 @@ mod tests {
         assert_eq!(texts("caller=alice&caller=bob"), ["caller is given as \"alice\" and as \"bob\""]);
         assert_eq!(texts("sort=length"), ["sort is talk or result, or left out, not \"length\""]);
         assert_eq!(texts(&"strange=1&".repeat(50)).len(), MOST);
+        let long = "x".repeat(9_000);
+        assert!(texts(&format!("{long}=1&q={long}&q={long}y&sort={long}")).concat().len() < 500);
+        assert_eq!(
+            texts("q=alice&as=usr"),
+            ["\"alice\" is read as user or as Call-ID or as text in messages, not as \"usr\""]
+        );
     }
 
     #[test]
     fn what_a_form_sends_is_no_fault() {
         let query = "q=&caller=alice&caller=alice&callee=&class=call&class=other&outcome=failed&outcome=late&sort=talk&zone=UTC";
         assert_eq!(texts(query), Vec::<String>::new());
-        assert_eq!(texts("since=1.00000001&at=home&after=1.00000001&as=user"), Vec::<String>::new());
+        assert_eq!(texts("since=1.00000001&at=home&after=1.00000001&as=user&q=alice"), Vec::<String>::new());
     }
 }

@@ -4,6 +4,7 @@ use message::event::CallClass;
 use message::kind::Kind;
 use rule::verdict::Outcome;
 
+use crate::params::quoted;
 use crate::words;
 
 /// A field that cannot be read, and what it takes.
@@ -39,7 +40,7 @@ pub(crate) fn given(text: &str) -> Option<String> {
 
 pub(crate) fn flag(field: &'static str, text: &str, faults: &mut Vec<Fault>) -> bool {
     if !matches!(text, "" | "true" | "false") {
-        faults.push(Fault { field, text: format!("{field} is true or left out, not \"{text}\"") });
+        faults.push(Fault { field, text: format!("{field} is true or left out, not {}", quoted(text)) });
     }
     text == "true"
 }
@@ -50,7 +51,7 @@ pub(crate) fn classes(names: &str, faults: &mut Vec<Fault>) -> Vec<CallClass> {
         match CallClass::ALL.into_iter().find(|class| class.name() == name) {
             Some(class) if classes.contains(&class) => {}
             Some(class) => classes.push(class),
-            None => faults.push(Fault { field: "class", text: format!("there is no class \"{name}\"") }),
+            None => faults.push(Fault { field: "class", text: format!("there is no class {}", quoted(name)) }),
         }
     }
     classes
@@ -64,7 +65,7 @@ pub(crate) fn outcomes(names: &str, faults: &mut Vec<Fault>) -> Vec<Outcome> {
             Some(outcome) => outcomes.push(outcome),
             None => {
                 let known = Outcome::ALL.map(Outcome::name).join(", ");
-                faults.push(Fault { field: "outcome", text: format!("there is no outcome \"{name}\": {known}") });
+                faults.push(Fault { field: "outcome", text: format!("there is no outcome {}: {known}", quoted(name)) });
             }
         }
     }
@@ -74,7 +75,7 @@ pub(crate) fn outcomes(names: &str, faults: &mut Vec<Fault>) -> Vec<Outcome> {
 pub(crate) fn kind(text: &str, faults: &mut Vec<Fault>) -> Option<Kind> {
     let kind = text.parse().ok();
     if kind.is_none() && !text.is_empty() {
-        faults.push(Fault { field: "kind", text: format!("\"{text}\" is no kind: SIP, REST, PUSH or MEDIA") });
+        faults.push(Fault { field: "kind", text: format!("{} is no kind: SIP, REST, PUSH or MEDIA", quoted(text)) });
     }
     kind
 }
@@ -90,7 +91,7 @@ pub(crate) fn statuses(field: &'static str, text: &str, faults: &mut Vec<Fault>)
         },
     };
     if range.is_none() && !text.is_empty() {
-        faults.push(Fault { field, text: format!("\"{text}\" is no status: write 486, 4xx or 400-499") });
+        faults.push(Fault { field, text: format!("{} is no status: write 486, 4xx or 400-499", quoted(text)) });
     }
     range
 }

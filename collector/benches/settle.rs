@@ -1,0 +1,140 @@
+//! What settling costs beside storing and joining: `cargo bench -p collector -- [CALLS] [postgres]`, 5,000 calls of 13 messages
+//! by default; on SQLite, or on the PostgreSQL of `scripts/postgres start`.
+//!
+//! CPU time of this process, so that other work on the machine counts little; what PostgreSQL itself uses is not counted.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "its figures are what a bench is for")]
+
+#[allow(dead_code, reason = "shared with the tests")]
+#[path = "../tests/collector/door.rs"]
+mod door;
+#[path = "../../tests/support/made.rs"]
+mod made;
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use collector::book::Shelf;
+use collector::settle::{self, Known};
+use collector::{Config, Ingest, correlate};
+use made::End;
+use record::time::{DAY, MINUTE, Timestamp};
+use record::wire::{Heartbeat, SourceReport};
+use rustix::time::{ClockId, clock_gettime};
+use store::{Location, Store};
+
+/// How often all is settled again: so many runs, and of these the median.
+const AGAIN: usize = 5;
+const MESSAGES: usize = 13;
+/// Of so many calls one is never acknowledged.
+const BROKEN: usize = 100;
+/// Calls that come in one batch.
+const TOGETHER: usize = 100;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let calls = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(5_000);
+    let dir = tempfile::tempdir().unwrap();
+    let location = if arguments.iter().any(|argument| argument == "postgres") {
+        Location::postgres(&schema()).unwrap()
+    } else {
+        Location::Directory(dir.path().into())
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(run(&location, calls));
+}
+
+/// The address of an empty schema.
+fn schema() -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/postgres");
+    let url = String::from_utf8(Command::new(script).arg("url").output().unwrap().stdout).unwrap();
+    let (url, name) = (url.trim(), format!("bench_settle_{}", std::process::id()));
+    let made = Command::new("psql").args([url, "-qc", &format!("create schema {name}")]).status().unwrap();
+    assert!(made.success(), "no schema at {url}: run scripts/postgres start");
+    format!("{url}{}options[search_path]={name}", if url.contains('?') { '&' } else { '?' })
+}
+
+async fn run(location: &Location, calls: usize) {
+    let store = Store::open(location).await.unwrap();
+    let book = Shelf::open(&Config::default()).unwrap().book();
+    let mut known = Known::default();
+    let began = collector::ingest::now();
+    // Who settles is there when they come.
+    settle::step(&store, "bench", &book, &mut known, began).await.unwrap();
+    let messages = ingest(&store, calls, began).await;
+    let per = |micros: f64| micros / messages as f64;
+    let spent_before = spent();
+    while correlate::step(&store, "bench").await.unwrap() > 0 {}
+    println!("{calls} calls of {messages} messages");
+    println!("joined           {:6.2} us a message", per(spent() - spent_before));
+    let mut now = Timestamp(began.0 + DAY / 2);
+    hear(&store, now).await;
+    let mut settle = async |what: &str| {
+        let (before, mut settled) = (spent(), 0);
+        loop {
+            match settle::step(&store, "bench", &book, &mut known, now).await.unwrap() {
+                0 => break,
+                some => settled += some,
+            }
+        }
+        let spent = per(spent() - before);
+        println!("{what:16} {spent:6.2} us a message, {settled} calls");
+        now = Timestamp(now.0 + 10 * MINUTE);
+        store.judge_again(Timestamp(0), now).await.unwrap();
+        now = Timestamp(now.0 + 10 * MINUTE);
+        spent
+    };
+    settle("settled").await;
+    let mut again = Vec::new();
+    for _ in 0..AGAIN {
+        again.push(settle("settled again").await);
+    }
+    again.sort_by(f64::total_cmp);
+    println!("median           {:6.2} us a message", again[AGAIN / 2]);
+}
+
+/// Stores calls that began within a minute; gives their messages.
+async fn ingest(store: &Store, calls: usize, began: Timestamp) -> usize {
+    let ingest = Ingest::new(store.clone(), &Config::default());
+    let (mut base, mut messages, before) = (0, 0, spent());
+    for some in (0..calls).collect::<Vec<_>>().chunks(TOGETHER) {
+        let mut records = Vec::new();
+        for nth in some {
+            let end = if nth % BROKEN == 0 { End::NoAck } else { End::Well };
+            let begins = began.0 + MINUTE * *nth as i64 / calls as i64;
+            made::call(&mut records, begins, &format!("{began}-{nth}"), end);
+        }
+        messages += records.len();
+        let log = made::log(records);
+        let append = door::batch(vec![door::stream(1, base, &log)]);
+        ingest.append(Arc::new(append)).await.unwrap();
+        base += log.len() as u64;
+    }
+    println!("stored           {:6.2} us a message, framing included", (spent() - before) / messages as f64);
+    debug_assert!(messages <= calls * MESSAGES);
+    messages
+}
+
+/// All that is logged so far is read.
+async fn hear(store: &Store, now: Timestamp) {
+    let report =
+        SourceReport { name: door::meta().source, read_to: Some(Timestamp(now.0 + DAY)), ..SourceReport::default() };
+    let heartbeat = Heartbeat {
+        version: 1,
+        agent: "agent-1".into(),
+        program: "0.1.0".into(),
+        host: "host-1".into(),
+        clock: now,
+        sources: vec![report],
+        unread: Vec::new(),
+        more_unread: 0,
+        stops: false,
+    };
+    store.hear(&heartbeat, now).await.unwrap();
+}
+
+/// Microseconds of CPU that this process took so far.
+fn spent() -> f64 {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    now.tv_sec as f64 * 1e6 + now.tv_nsec as f64 / 1e3
+}
