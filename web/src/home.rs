@@ -262,7 +262,7 @@ impl Judged {
             let Failure { rule, class, scenario, due, .. } = &way.newest;
             let entry = self.book.as_ref().and_then(|book| book.rules.iter().find(|entry| entry.id == *rule));
             let says = entry.and_then(|entry| entry.says.get(class)).cloned();
-            let hash = way.fragment.iter().map(|fragment| format!("#{fragment}")).collect::<String>();
+            let hash = way.fragment.as_ref().map_or(String::new(), |fragment| format!("#{fragment}"));
             Failing {
                 number: words::count(way.scenarios),
                 says: says.unwrap_or_else(|| class.clone()),
