@@ -139,8 +139,10 @@ impl Played {
             counts.extend(of.0.into_iter().map(|(outcome, count)| ((rule.clone(), outcome.name()), count)));
         }
         counts.retain(|_, count| *count != 0);
-        let failed = store.failed(ever.0, ever.1, 1_000).await.expect("read");
-        let mut failed: Vec<String> = failed.into_iter().map(|(_, told)| told.fragment()).collect();
+        let mut failed = Vec::new();
+        for failure in store.failed(ever.0, ever.1, 1_000).await.expect("read") {
+            failed.push(store.told(&failure).await.expect("read").expect("it is there").fragment());
+        }
         failed.sort();
         let mut alerts = Vec::new();
         for group in store.alert_groups(100).await.expect("read") {

@@ -123,7 +123,7 @@ fn mail(book: &Book, alarm: Alarm, now: Timestamp) -> String {
         domain: "siptrail.example.com".into(),
         env: "prod".into(),
         made: now,
-        about: About::Group(Box::new(look.told(book, &draft))),
+        about: About::Group(Box::new(look.notice(book, &draft))),
     };
     let mail = render(&notice);
     format!("Subject: {}\n\n{}", mail.subject, mail.text)
@@ -221,7 +221,7 @@ fn each_failure_of_the_shipped_rules_has_a_mail_that_says_what_was_expected_and_
 
     NEW
       1  018f3c7a  22:13:55Z  alice -> bob
-         B1: answered after 0.04 s, nothing until 22:13:55Z
+         B1: final answer to BYE after 0.04 s, nothing until 22:13:55Z
          https://siptrail.example.com/s/018f3c7a#bye-propagates.told.B1
     --- 3.1 answered, over one proxy, without 200 BYE alice>core
     Subject: [siptrail prod] WARNING bye-unanswered: BYE was never answered
@@ -234,7 +234,7 @@ fn each_failure_of_the_shipped_rules_has_a_mail_that_says_what_was_expected_and_
 
     NEW
       1  018f3c7a  22:14:22Z  alice -> bob
-         B1: answered after 0.04 s, nothing until 22:14:22Z
+         B1: final answer to BYE after 0.04 s, nothing until 22:14:22Z
          https://siptrail.example.com/s/018f3c7a#bye-propagates.closed.B1
     --- refused by 488
     Subject: [siptrail prod] WARNING client: request was not accepted
@@ -247,7 +247,7 @@ fn each_failure_of_the_shipped_rules_has_a_mail_that_says_what_was_expected_and_
 
     NEW
       1  018f3c7a  22:13:20Z  alice -> bob
-         A: final after 0.30 s, 488 Said
+         A: final answer to INVITE after 0.30 s, 488 Said
          https://siptrail.example.com/s/018f3c7a#call-completes.end.A
     --- refused by 403
     Subject: [siptrail prod] WARNING forbidden: request was forbidden
@@ -260,7 +260,7 @@ fn each_failure_of_the_shipped_rules_has_a_mail_that_says_what_was_expected_and_
 
     NEW
       1  018f3c7a  22:13:20Z  alice -> bob
-         A: final after 0.30 s, 403 Said
+         A: final answer to INVITE after 0.30 s, 403 Said
          https://siptrail.example.com/s/018f3c7a#call-completes.end.A
     --- 3.8 no answer, the caller gives up, without 487 INVITE edge>alice
     Subject: [siptrail prod] WARNING no-final: INVITE got no final answer
@@ -273,7 +273,7 @@ fn each_failure_of_the_shipped_rules_has_a_mail_that_says_what_was_expected_and_
 
     NEW
       1  018f3c7a  22:16:40Z  alice -> bob
-         A: ring after 0.20 s, nothing until 22:16:40Z
+         A: ringing to INVITE after 0.20 s, nothing until 22:16:40Z
          https://siptrail.example.com/s/018f3c7a#call-completes.final.A
     --- an INVITE without any answer
     Subject: [siptrail prod] WARNING no-response: INVITE got no answer at all
@@ -299,7 +299,7 @@ fn each_failure_of_the_shipped_rules_has_a_mail_that_says_what_was_expected_and_
 
     NEW
       1  018f3c7a  22:13:20Z  alice -> bob
-         A: final after 0.30 s, 503 Said
+         A: final answer to INVITE after 0.30 s, 503 Said
          https://siptrail.example.com/s/018f3c7a#call-completes.end.A
     --- 3.10 the device does not respond
     Subject: [siptrail prod] WARNING timeout: request timed out
@@ -312,7 +312,7 @@ fn each_failure_of_the_shipped_rules_has_a_mail_that_says_what_was_expected_and_
 
     NEW
       1  018f3c7a  22:13:52Z  alice -> bob
-         A: final after 32.00 s, 408 Said
+         A: final answer to INVITE after 32.00 s, 408 Said
          https://siptrail.example.com/s/018f3c7a#call-completes.end.A
     --- a phone that sleeps is called without a push
     Subject: [siptrail prod] WARNING push-missing: INVITE went to a sleeping mobile without a PUSH
@@ -338,7 +338,7 @@ fn each_failure_of_the_shipped_rules_has_a_mail_that_says_what_was_expected_and_
 
     NEW
       1  018f3c7a  22:13:33Z  alice -> bob
-         B1: answer after 5.00 s, nothing until 22:13:33Z
+         B1: 2xx to INVITE after 5.00 s, nothing until 22:13:33Z
          https://siptrail.example.com/s/018f3c7a#loser-released.released.B1
     --- wakes, and gets no INVITE
     Subject: [siptrail prod] CRITICAL invite-not-sent: device registered but got no INVITE
@@ -351,7 +351,7 @@ fn each_failure_of_the_shipped_rules_has_a_mail_that_says_what_was_expected_and_
 
     NEW
       1  018f3c7a  22:13:25Z  alice -> bob
-         B1 ios 7.4.1: bound after 3.00 s, nothing until 22:13:25Z
+         B1 ios 7.4.1: 2xx to REGISTER after 3.00 s, nothing until 22:13:25Z
          https://siptrail.example.com/s/018f3c7a#push-wakes-device.invite.B1
     --- gets the INVITE, and does not ring
     Subject: [siptrail prod] CRITICAL no-ring: device got the INVITE but did not ring
@@ -365,7 +365,7 @@ fn each_failure_of_the_shipped_rules_has_a_mail_that_says_what_was_expected_and_
 
     NEW
       1  018f3c7a  22:13:28Z  alice -> bob
-         B1 ios 7.4.1: invite after 3.02 s, nothing until 22:13:28Z
+         B1 ios 7.4.1: INVITE after 3.02 s, nothing until 22:13:28Z
          https://siptrail.example.com/s/018f3c7a#push-wakes-device.ringing.B1
     --- never wakes
     Subject: [siptrail prod] CRITICAL push-no-wake: device did not wake after PUSH
@@ -378,7 +378,7 @@ fn each_failure_of_the_shipped_rules_has_a_mail_that_says_what_was_expected_and_
 
     NEW
       1  018f3c7a  22:13:30Z  alice -> bob
-         B1 ios 7.4.1: accepted after 0.00 s, nothing until 22:13:30Z
+         B1 ios 7.4.1: 2xx to PUSH at once, nothing until 22:13:30Z
          https://siptrail.example.com/s/018f3c7a#push-wakes-device.wake.B1
     --- the gateway refuses
     Subject: [siptrail prod] CRITICAL push-rejected: push gateway did not accept the push
@@ -404,7 +404,7 @@ fn each_failure_of_the_shipped_rules_has_a_mail_that_says_what_was_expected_and_
 
     NEW
       1  018f3c7a  22:13:25Z  alice -> bob
-         B1 ios 7.4.1: wake after 2.99 s, nothing until 22:13:25Z
+         B1 ios 7.4.1: REGISTER after 2.99 s, nothing until 22:13:25Z
          https://siptrail.example.com/s/018f3c7a#push-wakes-device.bound.B1
     --- challenged again and again
     Subject: [siptrail prod] WARNING auth-loop: device is challenged again and again
@@ -417,8 +417,8 @@ fn each_failure_of_the_shipped_rules_has_a_mail_that_says_what_was_expected_and_
 
     NEW
       1  018f3c7a  22:13:22Z  bob -> bob
-         A: final after 3.02 s, 3rd 401|407 REGISTER to device within 32 s of start
-         came
+         A: final answer to REGISTER after 3.02 s, 3rd 401|407 REGISTER to device
+         within 32 s of start came
          https://siptrail.example.com/s/018f3c7a#registration.2.A
     --- forbidden
     Subject: [siptrail prod] WARNING forbidden: request was forbidden
@@ -431,7 +431,7 @@ fn each_failure_of_the_shipped_rules_has_a_mail_that_says_what_was_expected_and_
 
     NEW
       1  018f3c7a  22:13:20Z  bob -> bob
-         A: final after 0.02 s, 403 Said
+         A: final answer to REGISTER after 0.02 s, 403 Said
          https://siptrail.example.com/s/018f3c7a#registration.end.A
     --- no answer
     Subject: [siptrail prod] WARNING register-timeout: REGISTER got no answer
@@ -470,7 +470,7 @@ fn each_failure_of_the_shipped_rules_has_a_mail_that_says_what_was_expected_and_
 
     NEW
       1  018f3c7a  22:13:20Z  alice -> bob
-         A: answer after 0.10 s, 500 Said
+         A: final answer to GET or POST after 0.10 s, 500 Said
          https://siptrail.example.com/s/018f3c7a#rest-answers.end.A
     --- two answer, the second is hung up, without BYE core>bob2
     Subject: [siptrail prod] WARNING second-answer-kept: two devices stayed connected to one call
