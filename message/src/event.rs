@@ -10,6 +10,7 @@ use crate::keys::Key;
 use crate::kind::Kind;
 use crate::said::Said;
 use crate::sip::Uri;
+use crate::user::normal;
 use record::id::{CallKey, MessageId, Offset, StreamId, first_16};
 use record::time::{Day, Timestamp};
 
@@ -100,6 +101,9 @@ pub struct CallEvent {
     pub said: Said,
     pub from: Option<String>,
     pub to: Option<String>,
+    /// Of a request: who sends it as the network says, where From names somebody else.
+    #[serde(default)]
+    pub identity: Option<String>,
     /// Request-URI user of a request.
     pub target: Option<String>,
     /// Top Via branch, or empty.
@@ -108,6 +112,9 @@ pub struct CallEvent {
     pub source: String,
     pub destination: String,
     pub keys: Vec<Key>,
+    /// `cid` of Referred-By: a key where it is the Call-ID of a call.
+    #[serde(default)]
+    pub cid: Option<String>,
     /// REST and push that hold one half of an exchange: by what its answer is known, alike for request and answer. The id
     /// that both carry, hashed with who asked and who was asked.
     #[serde(default)]
@@ -190,12 +197,14 @@ impl CallEvent {
                 Some(sip) => sip.to.as_ref().and_then(|to| person(&to.uri)),
                 None => facts.push.as_ref().and_then(|push| push.user.as_deref()).map(shown),
             },
+            identity: sip.filter(|_| !facts.response).and_then(identity),
             target: sip.and_then(|sip| sip.request_uri.as_ref()).and_then(user),
             branch: sip.and_then(|sip| sip.vias.first()).map_or_else(String::new, |via| shown(&via.branch)),
             to_tag: sip.is_some_and(has_to_tag),
             source: source.replace('\0', "\u{fffd}"),
             destination: destination.replace('\0', "\u{fffd}"),
             keys: own.into_iter().chain(carried).collect(),
+            cid: sip.and_then(|sip| sip.referred_cid.as_deref()).map(shown),
             exchange,
             nameless: facts.call_id.is_none() && facts.keys.is_empty(),
             hop: invite.filter(|sip| !facts.response && !has_to_tag(sip)).map(Hop::of),
@@ -290,6 +299,13 @@ fn person(uri: &Uri) -> Option<String> {
     user(uri).or_else(|| Some(shown(&uri.host)).filter(|host| !host.is_empty()))
 }
 
+fn identity(sip: &SipFacts) -> Option<String> {
+    let from = sip.from.as_ref().and_then(|from| user(&from.uri));
+    let identity = sip.identity.as_ref().and_then(user)?;
+    let is_other = from.is_none_or(|from| normal(&from) != normal(&identity));
+    is_other.then_some(identity)
+}
+
 fn user(uri: &Uri) -> Option<String> {
     let user = percent_decode_str(&uri.user).decode_utf8_lossy();
     Some(shown(&user)).filter(|user| !user.is_empty())
@@ -380,6 +396,25 @@ mod tests {
             None,
             "within a dialog"
         );
+    }
+
+    #[test]
+    fn who_calls_is_also_whom_the_network_names() {
+        let told = |start: &str, headers: &str| {
+            event(&sip(&format!(
+                "{start}\nFrom: <sip:anonymous@anonymous.invalid>;tag=1\nCSeq: 1 INVITE\n{headers}\n\n"
+            )))
+            .identity
+        };
+        let invite = |headers: &str| told("INVITE sip:b SIP/2.0", headers);
+        let asserted = "P-Asserted-Identity: \"Alice\" <sip:+8210@ims.example>, <tel:+8210>";
+        assert_eq!(invite(asserted).as_deref(), Some("+8210"));
+        assert_eq!(invite("P-Asserted-Identity: tel:+8210").as_deref(), Some("+8210"));
+        assert_eq!(invite("Remote-Party-ID: <sip:alice@a>;party=calling;privacy=full").as_deref(), Some("alice"));
+        let all = "P-Preferred-Identity: <sip:me@a>\nRemote-Party-ID: <sip:we@a>\nP-Asserted-Identity: <sip:she@a>";
+        assert_eq!(invite(all).as_deref(), Some("she"));
+        assert_eq!(invite("P-Asserted-Identity: <sip:Anonymous@a>"), None, "From says so already");
+        assert_eq!(told("SIP/2.0 200 OK", asserted), None, "that is who answers");
     }
 
     #[test]

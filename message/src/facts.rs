@@ -57,6 +57,10 @@ pub struct SipFacts {
     pub replaces: Option<sip::DialogId>,
     /// Where the receiver of this REFER is to call (RFC 3515).
     pub refer_to: Option<sip::NameAddr>,
+    /// What `cid` of Referred-By names: a part of a body, as a rule (RFC 3892).
+    pub referred_cid: Option<String>,
+    /// Who calls, as the network says: P-Asserted-Identity, else Remote-Party-ID, else P-Preferred-Identity.
+    pub identity: Option<sip::Uri>,
     /// Whom a call was forwarded to: the user of the last History-Info entry, where there are more (RFC 7044).
     pub forwarded_to: Option<String>,
     /// Users whose calls were forwarded (RFC 5806).

@@ -194,7 +194,7 @@ impl<'s> Found<'s> {
         }
     }
 
-    /// Not its `cid`: that names a body part (RFC 3892).
+    /// Not its `cid`: that names a body part (RFC 3892), and a call only where there is one of that Call-ID.
     fn referred_by(&mut self, value: &str) {
         for name in ["call-id", "callid"] {
             if let Some(call_id) = sip::parameter(value, name) {

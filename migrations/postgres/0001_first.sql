@@ -154,10 +154,12 @@ create table call_part (
     call bytea not null,
     from_user text collate "C",
     to_user text collate "C",
+    identity text collate "C",
     primary key (call, day, stream_id)
 ) partition by range (day);
 create index call_part_from on call_part (from_user, first);
 create index call_part_to on call_part (to_user, first);
+create index call_part_identity on call_part (identity, first) where identity is not null;
 create index call_part_first on call_part (first);
 
 -- Bytes nobody could read. lost is null where the number is not known; hash where it was rejected.

@@ -153,10 +153,12 @@ create table call_part (
     call blob not null,
     from_user text,
     to_user text,
+    identity text,
     primary key (call, day, stream_id)
 );
 create index call_part_from on call_part (from_user, first);
 create index call_part_to on call_part (to_user, first);
+create index call_part_identity on call_part (identity, first) where identity is not null;
 create index call_part_first on call_part (first);
 -- For retention.
 create index call_part_day on call_part (day);

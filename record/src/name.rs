@@ -61,6 +61,7 @@ names! {
     RetryAfter "Retry-After",
     AssertedIdentity "P-Asserted-Identity",
     PreferredIdentity "P-Preferred-Identity",
+    RemotePartyId "Remote-Party-ID",
     Privacy "Privacy",
     Diversion "Diversion",
     HistoryInfo "History-Info",

@@ -1,6 +1,7 @@
 //! Correlation as a consumer of the outbox with its own offset: keys become scenarios.
 //!
 //! `outbox` reads what waits, `doubt` decides what its messages did not, `exchange` finds the request of an answer that names no call,
+//! `referred` the call that a body part may be named after,
 //! `components` unites its calls over their keys
 //! (pure), `union` applies that to what is known, and `pieces`, `keys` and `rows` help it to; `remake` makes a summary anew.
 
@@ -10,6 +11,7 @@ mod exchange;
 mod keys;
 mod outbox;
 mod pieces;
+mod referred;
 mod remake;
 mod rows;
 mod union;
@@ -80,6 +82,7 @@ impl Store {
     pub async fn correlate(&self, owner: &str, now: Timestamp, mut rows: Vec<OutboxRow>) -> Result<Correlated, Error> {
         let doubts = doubt::settle(self, &mut rows).await?;
         let exchanges = exchange::pair(self, &mut rows).await?;
+        referred::join(self, &mut rows).await?;
         // Asked outside of the transaction: what wants them from now on finds them stored.
         let wanting = self.wanting(rows.iter().flat_map(|row| &row.events)).await?;
         let components = components(rows.iter().flat_map(|row| &row.events));

@@ -164,7 +164,7 @@ impl Store {
             // Where it stands in the list must not depend on how much of it was read.
             if let Some(call) = scenario_of(group.call, &of) {
                 let events = of.iter().map(Message::event);
-                let people = events.flat_map(|event| [event.from, event.to, event.target]).flatten();
+                let people = events.flat_map(|event| [event.from, event.to, event.target, event.identity]).flatten();
                 shown.push((ScenarioRow { first: group.first, ..call.row }, people.collect()));
             }
         }

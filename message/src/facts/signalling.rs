@@ -44,6 +44,8 @@ struct Reading<'a, 's> {
     keys: Found<'s>,
     /// Headers seen that have one value, a bit each.
     seen: u8,
+    /// Which header the identity is of: the least counts.
+    identity: u8,
     cseq_method: Option<Cow<'a, str>>,
     content_type: Option<Cow<'a, str>>,
     content_length: Option<usize>,
@@ -57,6 +59,7 @@ impl<'a, 's> Reading<'a, 's> {
             sip: SipFacts::default(),
             keys: Found::new(settings),
             seen: 0,
+            identity: u8::MAX,
             cseq_method: None,
             content_type: None,
             content_length: None,
@@ -119,6 +122,12 @@ impl<'a, 's> Reading<'a, 's> {
             Some(Name::UserAgent) if self.sip.user_agent.is_none() => self.sip.user_agent = Some(value().into_owned()),
             Some(Name::Server) if self.server.is_none() => self.server = Some(value().into_owned()),
             Some(Name::Reason) if self.sip.reasons.len() < MOST_REASONS => self.sip.reasons.push(value().into_owned()),
+            Some(Name::ReferredBy) if self.sip.referred_cid.is_none() => {
+                self.sip.referred_cid = sip::parameter(&value(), "cid").map(Cow::into_owned);
+            }
+            Some(Name::AssertedIdentity) => self.identity(&value(), 0),
+            Some(Name::RemotePartyId) => self.identity(&value(), 1),
+            Some(Name::PreferredIdentity) => self.identity(&value(), 2),
             Some(Name::HistoryInfo) => self.history(&value()),
             Some(Name::Diversion) => {
                 let mut from = Vec::new();
@@ -186,6 +195,15 @@ impl<'a, 's> Reading<'a, 's> {
         facts.sip = Some(Box::new(self.sip));
         facts.faults = self.faults.into_list();
         facts
+    }
+
+    /// The first of a header. One that cannot be read is nobody's fault here.
+    fn identity(&mut self, value: &str, rank: u8) {
+        let mut all = Vec::new();
+        addresses(value, &mut all, &mut Faults::default());
+        if let Some(first) = all.into_iter().next().filter(|_| rank < self.identity) {
+            (self.identity, self.sip.identity) = (rank, Some(first.uri));
+        }
     }
 
     /// True the first time; a second value of a single-valued header is told, the first counts.

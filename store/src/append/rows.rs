@@ -65,23 +65,26 @@ pub(super) async fn messages(
 pub(super) async fn call_parts(tx: &mut Transaction, stream: i64, parts: &[CallPart]) -> Result<(), Error> {
     for parts in statement::chunks(parts) {
         with_transaction!(tx, db => {
-            let mut q = QueryBuilder::<Db>::new("insert into call_part (call, stream_id, day, first, from_user, to_user) ");
+            let mut q = QueryBuilder::<Db>::new("insert into call_part (call, stream_id, day, first, from_user, to_user, identity) ");
             q.push_values(parts, |mut to, part| {
                 to.push_bind(part.call.0.as_slice())
                     .push_bind(stream)
                     .push_bind(part.day.0)
                     .push_bind(part.first.0)
                     .push_bind(part.from.as_deref())
-                    .push_bind(part.to.as_deref());
+                    .push_bind(part.to.as_deref())
+                    .push_bind(part.identity.as_deref());
             });
             q.push(
                 " on conflict (call, day, stream_id) do update set
                     first = case when excluded.first < call_part.first then excluded.first else call_part.first end,
                     from_user = coalesce(call_part.from_user, excluded.from_user),
-                    to_user = coalesce(call_part.to_user, excluded.to_user)
+                    to_user = coalesce(call_part.to_user, excluded.to_user),
+                    identity = coalesce(call_part.identity, excluded.identity)
                   where excluded.first < call_part.first
                      or (call_part.from_user is null and excluded.from_user is not null)
-                     or (call_part.to_user is null and excluded.to_user is not null)",
+                     or (call_part.to_user is null and excluded.to_user is not null)
+                     or (call_part.identity is null and excluded.identity is not null)",
             );
             q.build().execute(db).await?;
         });

@@ -29,12 +29,14 @@ pub(crate) struct CallPart {
     pub first: Timestamp,
     pub from: Option<String>,
     pub to: Option<String>,
+    /// Who sends its requests, as the network says.
+    pub identity: Option<String>,
 }
 
 impl CallPart {
-    /// Those of both users that are numbers, from the last digit to the first.
+    /// Those of its users that are numbers, from the last digit to the first.
     pub fn numbers(&self) -> impl Iterator<Item = String> {
-        [&self.from, &self.to].into_iter().flatten().filter_map(|user| user::backwards(user))
+        [&self.from, &self.to, &self.identity].into_iter().flatten().filter_map(|user| user::backwards(user))
     }
 }
 
@@ -61,7 +63,7 @@ impl Sums {
 impl CallPart {
     /// To be filled by `add`.
     fn of(row: &PackedMessage) -> Self {
-        Self { call: row.call, day: row.day, first: row.time, from: None, to: None }
+        Self { call: row.call, day: row.day, first: row.time, from: None, to: None, identity: None }
     }
 
     fn add(&mut self, row: &PackedMessage, event: &CallEvent) {
@@ -71,6 +73,9 @@ impl CallPart {
         }
         if self.to.is_none() {
             self.to = event.to.as_deref().or(event.target.as_deref()).map(key);
+        }
+        if self.identity.is_none() {
+            self.identity = event.identity.as_deref().map(key);
         }
     }
 }

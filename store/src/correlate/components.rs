@@ -180,6 +180,7 @@ mod tests {
             said: Said::default(),
             from: None,
             to: None,
+            identity: None,
             target: None,
             branch: String::new(),
             to_tag: false,
@@ -190,6 +191,7 @@ mod tests {
             } else {
                 Key::own(call_id).into_iter().chain(keys.iter().map(|value| Key::new("call", *value))).collect()
             },
+            cid: None,
             hop: None,
             answered_by: None,
         }

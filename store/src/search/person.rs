@@ -48,7 +48,7 @@ struct Counted {
     above: usize,
 }
 
-const SIDES: [&str; 2] = ["from_user", "to_user"];
+const SIDES: [&str; 3] = ["from_user", "to_user", "identity"];
 
 /// ` and …`: calls of a side that begin from a time on, and before another.
 macro_rules! push_side {
@@ -90,7 +90,9 @@ impl Store {
             if all > COUNTED {
                 return Ok(Known::Many);
             }
-            counted.push(Counted { side, all: all as usize, above: 0 });
+            if all > 0 {
+                counted.push(Counted { side, all: all as usize, above: 0 });
+            }
         }
         if let Some((at, _)) = before {
             for of in counted.iter_mut().filter(|of| of.all > 0) {
@@ -202,29 +204,29 @@ impl Store {
         self.begun_of_calls(&calls.into_iter().collect::<Vec<_>>(), filter).await
     }
 
-    /// Those of the scenarios that have a call with such a user on either side.
+    /// Those of the scenarios that have a call with such a user, as From, To or the network name them.
     pub(super) async fn with_person(
         &self,
         sought: &Sought,
         rows: &[ScenarioRow],
     ) -> Result<HashSet<ScenarioId>, Error> {
-        type Users = (i64, Option<String>, Option<String>);
+        type Users = (i64, Option<String>, Option<String>, Option<String>);
         let ids: Vec<i64> = rows.iter().filter_map(|row| row.subject.scenario()).map(|id| id.0).collect();
         let stored = Sought { begins: sought.begins.iter().map(|begin| searched(begin)).collect(), ..sought.clone() };
         let mut with: HashMap<i64, bool> = HashMap::new();
         for list in statement::lists(&ids) {
             let found: Vec<Users> = with_pool!(self.backend, pool => {
                 let mut q = QueryBuilder::<Db>::new(
-                    "select c.scenario_id, p.from_user, p.to_user from scenario_call c
+                    "select c.scenario_id, p.from_user, p.to_user, p.identity from scenario_call c
                      join call_part p on p.call = c.call and p.day = c.day and p.stream_id = c.stream_id
                      where c.scenario_id in ",
                 );
                 push_list!(q, list);
                 q.build_query_as().fetch_all(pool).await?
             });
-            for (id, from, to) in found {
+            for (id, from, to, identity) in found {
                 let is = with.entry(id).or_default();
-                *is = *is || [from, to].into_iter().flatten().any(|user| is_one(&stored, &user));
+                *is = *is || [from, to, identity].into_iter().flatten().any(|user| is_one(&stored, &user));
             }
         }
         Ok(with.into_iter().filter(|(_, is)| *is).map(|(id, _)| ScenarioId(id)).collect())

@@ -170,6 +170,19 @@ store_test! {
         assert_eq!((scenario.row.messages, scenario.row.version), (3, 2));
     }
 
+    async fn what_referred_by_names_joins_only_a_call_that_is_known(store) {
+        let referred = |call, cid| Says { cid: Some(cid), ..says(call, 5, "INVITE") };
+        let mut file = File::new(1);
+        file.log(&store, [says("first-call", 0, "INVITE"), referred("one", "part-1@a"), referred("two", "part-1@a")]).await;
+        correlate(&store, 100).await;
+        file.log(&store, [referred("three", "first-call")]).await;
+        correlate(&store, 100).await;
+        file.log(&store, [says("another-call", 0, "INVITE"), referred("four", "another-call")]).await;
+        correlate(&store, 100).await;
+        let expected = [vec!["another-call", "four"], vec!["first-call", "three"], vec!["one"], vec!["two"]];
+        assert_eq!(scenarios(&store).await, expected);
+    }
+
     async fn of_two_scenarios_that_turn_out_to_be_one_the_older_stays(store) {
         let merged = one_by_one(&store, vec![
             says("call-a", 0, "INVITE"),

@@ -85,6 +85,11 @@ pub(crate) struct Says {
     pub to: Option<&'static str>,
     pub keys: Vec<Key>,
     pub to_tag: bool,
+    /// The tag of From.
+    pub from_tag: Option<&'static str>,
+    pub identity: Option<&'static str>,
+    /// `cid` of Referred-By.
+    pub cid: Option<&'static str>,
     /// The id by which an answer of REST finds its request.
     pub exchange: Option<u8>,
 }
@@ -102,6 +107,9 @@ pub(crate) fn says(call: &'static str, at: i64, method: &'static str) -> Says {
         to: Some("bob"),
         keys: Vec::new(),
         to_tag: false,
+        from_tag: None,
+        identity: None,
+        cid: None,
         exchange: None,
     }
 }
@@ -143,6 +151,17 @@ impl Says {
 
     pub fn tagged(mut self) -> Self {
         self.to_tag = true;
+        self
+    }
+
+    /// As the network says.
+    pub fn identity(mut self, user: &'static str) -> Self {
+        self.identity = Some(user);
+        self
+    }
+
+    pub fn by_tag(mut self, tag: &'static str) -> Self {
+        self.from_tag = Some(tag);
         self
     }
 
@@ -243,7 +262,10 @@ impl File {
         } else {
             String::new()
         };
-        let raw = format!("{header}{first}\r\n{tagged}Call-ID: {}\r\n\r\n\n", says.call);
+        let from = says.from_tag.map_or_else(String::new, |tag| format!("From: <sip:alice@example.com>;tag={tag}\r\n"));
+        let identity =
+            says.identity.map_or_else(String::new, |user| format!("P-Asserted-Identity: <sip:{user}@example.com>\r\n"));
+        let raw = format!("{header}{first}\r\n{from}{identity}{tagged}Call-ID: {}\r\n\r\n\n", says.call);
         let call = CallKey::of(says.call.as_bytes());
         let day = time.clamped(NOON).day();
         let stream = self.stream;
@@ -282,6 +304,7 @@ impl File {
                 said: Said::of(says.kind, &says.logged(), says.status),
                 from: says.from.map(Into::into),
                 to: says.to.map(Into::into),
+                identity: says.identity.map(Into::into),
                 target: None,
                 branch: String::new(),
                 to_tag: says.to_tag,
@@ -292,6 +315,7 @@ impl File {
                 } else {
                     Key::own(says.call).into_iter().chain(says.keys.clone()).collect()
                 },
+                cid: says.cid.map(Into::into),
                 hop: None,
                 answered_by: None,
             },

@@ -93,6 +93,26 @@ store_test! {
         check(Filter { classes: vec![CallClass::Registration], method: some("REGISTER"), ..any() }, &["register"]).await;
     }
 
+    async fn a_caller_who_hides_is_found_as_the_network_names_her(store) {
+        let hidden = says("hidden", 0, "INVITE").people("anonymous", "bob").identity("+82105550123");
+        let answer = says("hidden", 1, "INVITE").people("anonymous", "bob").status(180);
+        File::new(1).log(&store, [hidden, answer, says("other", 2, "INVITE")]).await;
+        let waiting = File::new(2);
+        let later = says("waiting", 3, "INVITE").people("anonymous", "bob").identity("+82105550199");
+        waiting.tail(&store, vec![waiting.message(0, &later)]).await;
+        correlate(&store, 100).await;
+        let person = |person: &str| Filter { person: Some(person.into()), ..Filter::default() };
+        let seconds = async |filter: Filter| {
+            let rows = store.search(&filter, None, 10).await.unwrap().rows;
+            rows.iter().map(|row| row.first.micros_since(NOON) / SECOND).collect::<Vec<_>>()
+        };
+        for (number, expect) in [("+8210555", vec![3, 0]), ("50123", vec![0]), ("82105550199", vec![3])] {
+            assert_eq!(seconds(person(number)).await, expect, "{number}");
+        }
+        // Beside others that leave few.
+        assert_eq!(seconds(Filter { call_id: Some("hidden".into()), ..person("+82105550123") }).await, [0]);
+    }
+
     async fn a_text_is_found_in_any_message_and_a_call_by_what_it_does(store) {
         filled(&store).await;
         let any = || Filter { classes: CallClass::ALL.to_vec(), ..Filter::default() };

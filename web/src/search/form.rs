@@ -28,7 +28,8 @@ pub struct Form {
     /// Beginning of the user that is called.
     #[param(required = false)]
     pub callee: String,
-    /// Beginning of a user on either side of any call of the scenario.
+    /// Beginning of a user on either side of any call of the scenario, or of whom P-Asserted-Identity, Remote-Party-ID or
+    /// P-Preferred-Identity of a request names; of a number also its end, from five digits on.
     #[param(required = false)]
     pub person: String,
     /// The exact Call-ID of any call of the scenario.
