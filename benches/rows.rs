@@ -189,6 +189,7 @@ fn row(stream: i64, start: u64, number: usize, sample: &str) -> MessageRow {
             target: None,
             branch: format!("z9hG4bK{number:x}"),
             to_tag: false,
+            tags: Vec::new(),
             source,
             destination,
             keys,

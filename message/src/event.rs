@@ -109,6 +109,10 @@ pub struct CallEvent {
     /// Top Via branch, or empty.
     pub branch: String,
     pub to_tag: bool,
+    /// Of SUBSCRIBE and NOTIFY, and of an INVITE that opens a dialog: the tags of From and To, by which it is known what made
+    /// a dialog.
+    #[serde(default)]
+    pub tags: Vec<String>,
     pub source: String,
     pub destination: String,
     pub keys: Vec<Key>,
@@ -178,6 +182,7 @@ impl CallEvent {
         let carried = if class.is_daily() { Vec::new() } else { facts.keys.clone() };
         let sip = facts.sip.as_deref();
         let invite = sip.filter(|_| facts.kind == Kind::Sip && facts.method == "INVITE");
+        let opens = invite.filter(|sip| !facts.response && !has_to_tag(sip));
         let answer = invite.filter(|_| facts.response && facts.status.is_some_and(|status| status / 100 == 2));
         let mut event = Self {
             stream: message.stream,
@@ -201,13 +206,14 @@ impl CallEvent {
             target: sip.and_then(|sip| sip.request_uri.as_ref()).and_then(user),
             branch: sip.and_then(|sip| sip.vias.first()).map_or_else(String::new, |via| shown(&via.branch)),
             to_tag: sip.is_some_and(has_to_tag),
+            tags: sip.filter(|_| is_of_subscription(&facts.method)).or(opens).map_or_else(Vec::new, tags),
             source: source.replace('\0', "\u{fffd}"),
             destination: destination.replace('\0', "\u{fffd}"),
             keys: own.into_iter().chain(carried).collect(),
             cid: sip.and_then(|sip| sip.referred_cid.as_deref()).map(shown),
             exchange,
             nameless: facts.call_id.is_none() && facts.keys.is_empty(),
-            hop: invite.filter(|sip| !facts.response && !has_to_tag(sip)).map(Hop::of),
+            hop: opens.map(Hop::of),
             answered_by: answer.and_then(|sip| sip.contacts.first()).and_then(|contact| user(&contact.uri)),
         };
         if event.class.is_daily() && !event.is_in_doubt() {
@@ -216,11 +222,12 @@ impl CallEvent {
         event
     }
 
-    /// It is filed by day, and may be of a call all the same: a response to OPTIONS or NOTIFY does not say whether its
-    /// request was inside a dialog, as a UAS adds a To-tag to any. It is, where its Call-ID is that of a call.
+    /// It is filed by day, and may be of a call all the same: SUBSCRIBE and NOTIFY inside a dialog do not say what made that,
+    /// and a response to OPTIONS does not say whether its request was inside one, as a UAS adds a To-tag to any. It is, where
+    /// its Call-ID is that of a call.
     pub fn is_in_doubt(&self) -> bool {
-        let asked = matches!(self.method.as_str(), "OPTIONS" | "NOTIFY");
-        asked && self.class.is_daily() && self.response && self.to_tag
+        let asked = is_of_subscription(&self.method) || self.method == "OPTIONS" && self.response;
+        asked && self.class.is_daily() && self.to_tag
     }
 
     /// An answer that says nothing of its call but by the request that it answers.
@@ -257,7 +264,7 @@ fn exchange_of(source: &str, destination: &str, facts: &Facts) -> Vec<ExchangeKe
 ///
 /// By the dialog where there is one, else by the method. A response does not say all that its request said: one to OPTIONS
 /// counts as a keepalive though its request may have had a To-tag, one to NOTIFY as a subscription though its event may have
-/// been `refer` (`CallEvent::is_in_doubt`).
+/// been `refer`; nor does a SUBSCRIBE or NOTIFY inside a dialog say what made that (`CallEvent::is_in_doubt`).
 pub fn class_of(facts: &Facts) -> CallClass {
     let Some(sip) = facts.sip.as_deref().filter(|_| facts.kind == Kind::Sip) else {
         return if facts.call_id.is_some() { CallClass::Call } else { CallClass::Other };
@@ -283,6 +290,14 @@ fn reports_a_transfer(sip: &SipFacts) -> bool {
 
 fn has_to_tag(sip: &SipFacts) -> bool {
     sip.to.as_ref().is_some_and(|to| to.tag().is_some())
+}
+
+fn is_of_subscription(method: &str) -> bool {
+    matches!(method, "SUBSCRIBE" | "NOTIFY")
+}
+
+fn tags(sip: &SipFacts) -> Vec<String> {
+    [&sip.from, &sip.to].into_iter().flatten().filter_map(|side| side.tag()).map(shown).collect()
 }
 
 /// What names the call of a message; its hash is the call's key. It may be of any length.
@@ -424,23 +439,35 @@ mod tests {
     }
 
     #[test]
-    fn a_response_to_options_or_notify_may_be_of_a_call_and_names_it() {
+    fn what_may_be_of_a_call_names_it() {
         let own = [Key::new("call", "call-17@a")];
-        for (method, to, doubt) in [
-            ("OPTIONS", "<sip:a>;tag=1", true),
-            ("NOTIFY", "<sip:a>;tag=1", true),
-            ("OPTIONS", "<sip:a>", false),
-            ("SUBSCRIBE", "<sip:a>;tag=1", false),
-            ("REGISTER", "<sip:a>;tag=1", false),
+        for (start, method, to, doubt) in [
+            ("SIP/2.0 200 OK", "OPTIONS", "<sip:a>;tag=1", true),
+            ("SIP/2.0 200 OK", "NOTIFY", "<sip:a>;tag=1", true),
+            ("SIP/2.0 200 OK", "SUBSCRIBE", "<sip:a>;tag=1", true),
+            ("NOTIFY sip:a SIP/2.0", "NOTIFY", "<sip:a>;tag=1", true),
+            ("SUBSCRIBE sip:a SIP/2.0", "SUBSCRIBE", "<sip:a>;tag=1", true),
+            ("SUBSCRIBE sip:a SIP/2.0", "SUBSCRIBE", "<sip:a>", false),
+            ("SIP/2.0 200 OK", "OPTIONS", "<sip:a>", false),
+            ("SIP/2.0 200 OK", "REGISTER", "<sip:a>;tag=1", false),
         ] {
-            let text = format!("SIP/2.0 200 OK\nTo: {to}\nCSeq: 1 {method}\nCall-ID: call-17@a\nX-CID: other-1@a\n\n");
+            let text = format!("{start}\nTo: {to}\nCSeq: 1 {method}\nCall-ID: call-17@a\nX-CID: other-1@a\n\n");
             let event = event(&sip(&text));
             assert_eq!(
                 (event.is_in_doubt(), event.keys.as_slice()),
                 (doubt, if doubt { &own[..] } else { &[] }),
-                "{method}"
+                "{start} {method}"
             );
         }
+    }
+
+    #[test]
+    fn what_makes_a_dialog_and_what_may_be_of_it_are_known_by_tags() {
+        let told = |start: &str, to: &str| {
+            event(&sip(&format!("{start} sip:a SIP/2.0\nFrom: <sip:a>;tag=f\nTo: <sip:b>{to}\n\n"))).tags.join(" ")
+        };
+        assert_eq!([told("SUBSCRIBE", ""), told("SUBSCRIBE", ";tag=t"), told("NOTIFY", ";tag=t")], ["f", "f t", "f t"]);
+        assert_eq!([told("INVITE", ""), told("INVITE", ";tag=t"), told("BYE", ";tag=t")], ["f", "", ""]);
     }
 
     #[test]

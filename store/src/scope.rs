@@ -31,10 +31,11 @@ macro_rules! push_matching {
 
 pub(crate) use push_matching;
 
-/// A provisional answer that may be of a call is shown with it: nobody has looked for its request yet. `of` is the table.
+/// A provisional message that may be of a call is shown with it: nobody has looked for what made its dialog yet. `of` is the
+/// table.
 pub(crate) fn doubtful(of: &str) -> String {
     let (keepalive, subscription) = (CallClass::Keepalive.code(), CallClass::Subscription.code());
-    format!("({of}class in ({keepalive}, {subscription}) and {of}status > 0)")
+    format!("({of}class = {subscription} or {of}class = {keepalive} and {of}status > 0)")
 }
 
 /// The codes of classes that are filed by day, for a list in SQL.

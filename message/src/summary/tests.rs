@@ -30,6 +30,7 @@ fn event(at: i64, method: &str, status: Option<u16>) -> CallEvent {
         target: None,
         branch: format!("z9hG4bK{at}"),
         to_tag: false,
+        tags: Vec::new(),
         source: "sip:10.0.0.1:5060;transport=tcp".into(),
         destination: "sip:10.0.0.2:5060".into(),
         keys: Vec::new(),

@@ -184,6 +184,7 @@ mod tests {
             target: None,
             branch: String::new(),
             to_tag: false,
+            tags: Vec::new(),
             source: String::new(),
             destination: String::new(),
             keys: if class.is_daily() {

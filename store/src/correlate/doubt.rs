@@ -1,5 +1,5 @@
-//! Answers that may be of a call or stand for themselves: they go where their request went, also where their call is known only
-//! after them.
+//! Messages that may be of a call or stand for themselves: answers go where their request went, and what is sent inside a dialog
+//! goes where that was made, also where their call is known only after them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,12 +20,12 @@ use crate::{Error, Store, statement};
 
 /// Requests that are looked for in the store, for the answers of one round.
 const LOOK_UPS: usize = 100;
-/// Answers that are looked at again in one round, now that there is a call of their Call-ID.
+/// Messages that are looked at again in one round, now that there is a call of their Call-ID.
 const EARLIER: usize = 1_000;
-/// A scenario of a day that holds more is not counted anew for a few answers.
+/// A scenario of a day that holds more is not counted anew for a few messages.
 const MOST: u64 = 1_000;
 
-/// What was decided of such answers.
+/// What was decided of such messages.
 #[derive(Default)]
 pub(super) struct Decided {
     /// Rows that are of a call though their messages alone do not say so: stream, offset, day.
@@ -34,24 +34,29 @@ pub(super) struct Decided {
     pub left: BTreeMap<i64, Left>,
 }
 
-/// A scenario as it was when its answers were looked at, and as it is without those that leave it.
+/// A scenario as it was when its messages were looked at, and as it is without those that leave it.
 pub(super) struct Left {
     pub seen: Summary,
     pub rest: Summary,
 }
 
-/// Whose request is known to be of which class: by call, branch and method.
-type Requests = BTreeMap<(CallKey, String, String), CallClass>;
+/// OPTIONS of these rows, and their class: by call and branch.
+type Requests = BTreeMap<(CallKey, String), CallClass>;
 
-/// Files such answers with their requests: those of these rows, and those of before whose call these rows bring; these are
-/// added to the rows.
+/// Files such messages with their requests and dialogs: those of these rows, and those of before whose call these rows bring;
+/// these are added to the rows.
 pub(super) async fn settle(store: &Store, rows: &mut [OutboxRow]) -> Result<Decided, Error> {
-    let mut asking = Asking { store, requests: requests(rows), asked: 0 };
+    let mut asking = Asking { store, requests: requests(rows), made: Made::default(), asked: 0 };
+    events(rows).for_each(|event| asking.made.see(event));
     let mut decided = Decided::default();
     let doubtful: BTreeSet<CallKey> =
         events(rows).filter(|event| event.is_in_doubt()).map(|event| event.call).collect();
     // In most rounds none is.
     let calls = if doubtful.is_empty() { BTreeSet::new() } else { known_as_calls(store, rows, &doubtful).await? };
+    let in_dialogs = events(rows).filter(|event| event.is_in_doubt() && event.method != "OPTIONS");
+    let in_dialogs: BTreeSet<CallKey> =
+        in_dialogs.map(|event| event.call).filter(|call| calls.contains(call)).collect();
+    asking.read_dialogs(&in_dialogs.into_iter().collect::<Vec<_>>()).await?;
     for event in rows.iter_mut().flat_map(|row| &mut row.events) {
         if event.is_in_doubt() && calls.contains(&event.call) && asking.is_of_call(event).await? {
             event.class = CallClass::Call;
@@ -67,20 +72,70 @@ pub(super) async fn settle(store: &Store, rows: &mut [OutboxRow]) -> Result<Deci
 }
 
 fn requests(rows: &[OutboxRow]) -> Requests {
-    let asked = events(rows).filter(|event| !event.response && matches!(event.method.as_str(), "OPTIONS" | "NOTIFY"));
-    asked.map(|event| ((event.call, event.branch.clone(), event.method.clone()), event.class)).collect()
+    let asked = events(rows).filter(|event| !event.response && event.method == "OPTIONS");
+    asked.map(|event| ((event.call, event.branch.clone()), event.class)).collect()
+}
+
+/// What made dialogs: the From-tags of SUBSCRIBEs and INVITEs without a To-tag, by call.
+#[derive(Default)]
+struct Made {
+    subscriptions: BTreeMap<CallKey, BTreeSet<String>>,
+    calls: BTreeMap<CallKey, BTreeSet<String>>,
+}
+
+impl Made {
+    fn see(&mut self, event: &CallEvent) {
+        let made = match event.method.as_str() {
+            _ if event.response || event.to_tag => return,
+            "SUBSCRIBE" => &mut self.subscriptions,
+            "INVITE" => &mut self.calls,
+            _ => return,
+        };
+        made.entry(event.call).or_default().extend(event.tags.first().cloned());
+    }
+
+    /// Not of a subscription that is known; and of a call that is, unless nothing says what made that.
+    fn is_of_call(&self, event: &CallEvent) -> bool {
+        let carries = |tags: &BTreeSet<String>| event.tags.iter().any(|tag| tags.contains(tag));
+        let subscribed = self.subscriptions.get(&event.call).is_some_and(carries);
+        !subscribed && self.calls.get(&event.call).is_none_or(|tags| tags.is_empty() || carries(tags))
+    }
 }
 
 struct Asking<'a> {
     store: &'a Store,
     requests: Requests,
+    made: Made,
     asked: usize,
 }
 
 impl Asking<'_> {
+    /// What made the dialogs of these calls, as far as it was stored before.
+    async fn read_dialogs(&mut self, calls: &[CallKey]) -> Result<(), Error> {
+        if calls.is_empty() {
+            return Ok(());
+        }
+        for (class, method) in [(CallClass::Subscription, "SUBSCRIBE"), (CallClass::Call, "INVITE")] {
+            let scope = Scope {
+                calls: Some(calls.to_vec()),
+                method: Some(method.to_owned()),
+                status: Some((0, 0)),
+                class: Some(class),
+                ..Scope::default()
+            };
+            let read = self.store.rows_of(&scope, None, Most::rows(EARLIER)).await?;
+            let messages = self.store.messages_of(read.rows).await?.rows;
+            messages.iter().map(Message::event).for_each(|event| self.made.see(&event));
+        }
+        Ok(())
+    }
+
     /// What is in doubt is of a call, where there is one of its Call-ID.
     async fn is_of_call(&mut self, event: &CallEvent) -> Result<bool, Error> {
-        let class = match self.requests.get(&(event.call, event.branch.clone(), event.method.clone())) {
+        if event.method != "OPTIONS" {
+            return Ok(self.made.is_of_call(event));
+        }
+        let class = match self.requests.get(&(event.call, event.branch.clone())) {
             Some(class) => Some(*class),
             None if self.asked < LOOK_UPS => {
                 self.asked += 1;
@@ -93,7 +148,7 @@ impl Asking<'_> {
     }
 }
 
-/// Answers that were filed by day before there was a call of their Call-ID.
+/// Messages that were filed by day before there was a call of their Call-ID.
 async fn earlier(
     store: &Store,
     rows: &[OutboxRow],
@@ -119,10 +174,12 @@ async fn earlier(
     if filed.is_empty() {
         return Ok(Vec::new());
     }
+    let of_day = filed.keys().filter(|(.., class)| *class == subscription).map(|(call, ..)| *call);
+    asking.read_dialogs(&of_day.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()).await?;
     let mut scenarios: BTreeMap<i64, Option<Summary>> = BTreeMap::new();
     let mut leaving: BTreeMap<i64, BTreeSet<MessageId>> = BTreeMap::new();
     let mut moved = Vec::new();
-    for message in answers(store, &filed).await? {
+    for message in doubtful(store, &filed).await? {
         let mut event = message.event();
         let of = filed.get(&(event.call, event.stream.0, event.class.code()));
         let mut scenario = None;
@@ -153,8 +210,8 @@ async fn earlier(
     Ok(moved)
 }
 
-/// Answers of these calls, by day, that are joined.
-async fn answers(store: &Store, filed: &BTreeMap<(CallKey, i64, i16), Vec<i64>>) -> Result<Vec<Message>, Error> {
+/// Messages of these calls, by day, that are joined: of keepalives the answers.
+async fn doubtful(store: &Store, filed: &BTreeMap<(CallKey, i64, i16), Vec<i64>>) -> Result<Vec<Message>, Error> {
     let mut found = Vec::new();
     let offsets = remake::joined(store, filed.keys().map(|(_, stream, _)| *stream)).await?;
     for class in [CallClass::Keepalive, CallClass::Subscription] {
@@ -166,7 +223,7 @@ async fn answers(store: &Store, filed: &BTreeMap<(CallKey, i64, i16), Vec<i64>>)
         let scope = Scope {
             calls: Some(calls.into_iter().collect()),
             streams: keys().map(|(_, stream, _)| *stream).collect::<BTreeSet<_>>().into_iter().collect(),
-            status: Some((100, 699)),
+            status: Some((100, 699)).filter(|_| class == CallClass::Keepalive),
             class: Some(class),
             ..Scope::default()
         };
@@ -177,7 +234,7 @@ async fn answers(store: &Store, filed: &BTreeMap<(CallKey, i64, i16), Vec<i64>>)
     Ok(found)
 }
 
-/// Those of these Call-IDs that are known as calls: no other answer is of one.
+/// Those of these Call-IDs that are known as calls: nothing else is of one.
 async fn known_as_calls(
     store: &Store,
     rows: &[OutboxRow],

@@ -429,6 +429,45 @@ store_test! {
         assert_eq!(store.search(&pings, None, 10).await.unwrap().rows.iter().map(|row| row.messages).collect::<Vec<_>>(), [1]);
     }
 
+    // Keys that are pressed during a call; and a phone that subscribes under the Call-ID of its next call.
+    async fn what_is_subscribed_inside_a_call_is_of_the_call_in_any_order(store) {
+        let subscription = |call, at, method| says(call, at, method).class(CallClass::Subscription);
+        let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+        for (nth, order) in orders.into_iter().enumerate() {
+            let name = |what: &str| -> &'static str { format!("{what}-{nth}").leak() };
+            let (keys, presence) = (name("call-with-keys"), name("call-with-presence"));
+            let inside = |at, method| subscription(keys, at, method).by_tag("f").tagged();
+            let outside = |at, method| subscription(presence, at, method).by_tag("p").tagged();
+            let subscribes = Says { to_tag: false, ..outside(0, "SUBSCRIBE") };
+            let mut file = File::new(100 + nth as i64);
+            let batches = [
+                vec![says(keys, 0, "INVITE").by_tag("f"), says(presence, 5, "INVITE").by_tag("c")],
+                vec![inside(1, "SUBSCRIBE"), inside(3, "NOTIFY"), subscribes, outside(2, "NOTIFY")],
+                vec![inside(2, "SUBSCRIBE").status(200), inside(4, "NOTIFY").status(200), outside(3, "NOTIFY").status(200)],
+            ];
+            for at in order {
+                file.log(&store, batches[at].clone()).await;
+                correlate(&store, 100).await;
+            }
+        }
+        let all = Filter { classes: CallClass::ALL.to_vec(), ..Filter::default() };
+        let rows = store.search(&all, None, 100).await.unwrap().rows;
+        assert_eq!(store.totals().await.unwrap().scenarios, rows.len() as i64);
+        let mut told = Vec::new();
+        for row in rows {
+            let scenario = here(&store, row.subject.scenario().unwrap()).await;
+            let messages = store.scenario_messages(&scenario, None, 100).await.unwrap().rows;
+            assert_eq!(messages.len() as i64, row.messages, "list and page count alike");
+            told.push((scenario.calls[0].call_id.clone(), row.class.name(), messages.len()));
+        }
+        told.sort();
+        let expected: Vec<_> = (0..orders.len())
+            .map(|nth| (format!("call-with-keys-{nth}"), "call", 5))
+            .chain((0..orders.len()).flat_map(|nth| [("call", 1), ("subscription", 3)].map(|(class, count)| (format!("call-with-presence-{nth}"), class, count))))
+            .collect();
+        assert_eq!(told, expected);
+    }
+
     async fn a_version_changes_with_each_batch_and_with_provisional_rows_of_its_own_calls(store) {
         let mut file = File::new(1);
         let version = async || {

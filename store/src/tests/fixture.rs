@@ -308,6 +308,7 @@ impl File {
                 target: None,
                 branch: String::new(),
                 to_tag: says.to_tag,
+                tags: says.from_tag.into_iter().chain(says.to_tag.then_some("b")).map(Into::into).collect(),
                 source,
                 destination,
                 keys: if says.class.is_daily() && !says.to_tag {
