@@ -232,7 +232,7 @@ impl CallEvent {
 
     /// An answer that says nothing of its call but by the request that it answers.
     pub fn is_bare_answer(&self) -> bool {
-        self.response && self.nameless && !self.exchange.is_empty()
+        self.response && self.nameless && self.kind != Kind::Sip
     }
 
     pub fn message(&self) -> MessageId {

@@ -73,6 +73,8 @@ pub struct Row {
     pub pair: Option<usize>,
     /// Of a request without an answer: one that could be its own, and could be another's, went by. Nobody can tell.
     pub unclear: bool,
+    /// Of REST and push with a pair: nothing but the order says that the two belong together.
+    pub likely: bool,
     /// Its hop, if it is an INVITE that opens a dialog, an answer to one, its CANCEL, or the ACK to a refusal.
     pub hop: Option<usize>,
     /// Its dialog, in the course.
@@ -168,6 +170,7 @@ fn draw(messages: &[Message], clocks: &Clocks, resolver: Resolver) -> Flow {
             transaction: transactions.of(transaction),
             pair: pairs.of[index],
             unclear: pairs.of[index].is_none() && pairs.sure[index] == pair::Certainty::CannotTell,
+            likely: pairs.of[index].is_some() && pairs.sure[index] == pair::Certainty::Likely,
             hop: tree.of.get(&scene.transaction[message]).copied(),
             dialog: dialogs[index],
             on_first_hop: ends_of_way[index].0,

@@ -265,7 +265,7 @@ create table day_mark (
 -- What correlation makes of calls: scenarios, the keys that join them, and the calls they own.
 
 -- caller_key, callee_key: in their normal form, for searches. class, status and what the list shows are written by the correlator; due and lease are for whoever settles it; outcome, failure and rule are the worst that a rule says of it, judged: how many instances of rules came to
--- what. kept_from: what came before has been deleted, and the rest is no longer reckoned. judged_from: of what is filed by day, the logged time before which all is judged for good. said: kinds, methods and statuses of its messages, as bits.
+-- what. told: 1 where the list shows what was worked out of a call, not what its summary says. kept_from: what came before has been deleted, and the rest is no longer reckoned. judged_from: of what is filed by day, the logged time before which all is judged for good. said: kinds, methods and statuses of its messages, as bits.
 create table scenario (
     id integer not null primary key autoincrement,
     first bigint not null,
@@ -321,9 +321,14 @@ create index scenario_outcome on scenario (outcome, first) where merged_into is 
 create index scenario_merged on scenario (merged_into) where merged_into is not null;
 
 -- What requests of REST and push are known by to their answers, and answers whose request is not known yet: hash of the id
--- that both carry and of both hosts; response: 1 of answers, and 2 of the one row that is locked by whoever stores some; call_id: the name of its call; kind: REST or push, of an answer that of its request. last is for retention.
+-- that both carry and of both hosts; response: 1 of answers, and 2 of the one row that is locked by whoever stores some; call_id: the
+-- name of its call; kind: REST or push, of an answer that of its request; ts: logged time; other: when it was answered first, and in
+-- which log; of an answer, when it was asked for. last is for retention.
 create table exchange (
     last bigint not null,
+    ts bigint not null,
+    other bigint,
+    other_stream bigint,
     response smallint not null,
     kind smallint not null,
     hash blob not null,

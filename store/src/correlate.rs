@@ -7,7 +7,7 @@
 
 mod components;
 mod doubt;
-mod exchange;
+pub(crate) mod exchange;
 mod keys;
 mod outbox;
 mod pieces;

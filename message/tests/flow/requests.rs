@@ -41,6 +41,25 @@ fn a_response_that_names_nothing_answers_the_only_request_that_is_open() {
     );
 }
 
+#[test]
+fn what_only_the_order_says_is_likely() {
+    let likely = |lines: &str| flow(&story(lines)).rows.iter().map(|row| row.likely).collect::<Vec<_>>();
+    let asked = |first: &str, second: &str| {
+        format!(
+            "0 core core>https://api.example.com/a GET{first}
+             1 core core>https://api.example.com/b GET{second}
+             2 core https://api.example.com>core HTTP body=HTTP/1.1_200_OK{first}"
+        )
+    };
+    let (id, other) = (" | X-Request-ID: r-1", " | X-Request-ID: r-2");
+    assert_eq!(likely(&asked(id, other)), [false; 3], "an id says whose answer it is");
+    assert_eq!(likely(&asked(id, id)), [true, false, true], "two are open that carry it");
+    assert_eq!(likely(&asked("", other)), [false; 3], "nobody can tell");
+    let alone = "0 core core>https://api.example.com/a GET
+                 1 core https://api.example.com>core HTTP body=HTTP/1.1_200_OK";
+    assert_eq!(likely(alone), [true; 2], "one is open");
+}
+
 /// Without an id nobody can tell after so long what an answer is of.
 #[test]
 fn an_answer_that_comes_late_is_that_of_the_request_whose_id_it_carries() {

@@ -152,6 +152,52 @@ store_test! {
         assert_eq!(scenarios(&store).await, [vec!["answer-1", "call-a"], vec!["call-b"]]);
     }
 
+    async fn an_id_that_is_used_again_is_of_the_request_that_is_open_then(store) {
+        let all = [
+            says("call-a", 0, "GET").exchange(1),
+            says("answer-1", 1, "").status(200).exchange(1),
+            says("call-b", 10, "GET").exchange(1),
+            says("answer-2", 11, "").status(200).exchange(1),
+            says("call-c", 9000, "GET").exchange(1),
+            says("answer-3", 9001, "").status(200).exchange(1),
+        ];
+        one_by_one(&store, all.to_vec()).await;
+        let whole = [vec!["answer-1", "call-a"], vec!["answer-2", "call-b"], vec!["answer-3", "call-c"]];
+        assert_eq!(scenarios(&store).await, whole, "one by one");
+        let renamed = |says: Says| -> Says { Says { call: format!("x-{}", says.call).leak(), ..says.exchange(2) } };
+        File::new(2).log(&store, all.into_iter().map(renamed)).await;
+        correlate(&store, 100).await;
+        let calls = scenarios(&store).await;
+        let at_once: Vec<Vec<String>> = whole.iter().map(|calls| calls.iter().map(|call| format!("x-{call}")).collect()).collect();
+        assert_eq!(calls[3..], at_once, "all at once");
+    }
+
+    async fn an_answer_without_an_id_is_of_the_only_call_that_asks_between_its_hosts(store) {
+        let asks = |call, at| says(call, at, "GET").kind(Kind::Rest);
+        one_by_one(&store, vec![
+            asks("call-a", 0),
+            says("answer-1", 1, "").status(200).nameless(),
+            asks("call-b", 2),
+            asks("call-c", 3),
+            // Of two nobody can tell.
+            says("answer-2", 4, "").status(200).nameless(),
+            // That names its call, and so one is left that is open.
+            says("call-c", 5, "").kind(Kind::Rest).status(200),
+            says("answer-3", 6, "").status(200).nameless(),
+        ]).await;
+        let expected = [vec!["answer-1", "call-a"], vec!["answer-2"], vec!["answer-3", "call-b"], vec!["call-c"]];
+        assert_eq!(scenarios(&store).await, expected);
+    }
+
+    async fn an_answer_that_came_before_its_request_unites_no_calls(store) {
+        one_by_one(&store, vec![
+            says("answer-1", 2, "").status(200).exchange(1),
+            says("call-a", 1, "GET").exchange(1),
+            says("call-b", 60, "GET").exchange(1),
+        ]).await;
+        assert_eq!(scenarios(&store).await, [vec!["answer-1", "call-a"], vec!["call-b"]]);
+    }
+
     async fn calls_that_share_a_key_are_one_scenario_in_one_batch_or_in_several(store) {
         let mut file = File::new(1);
         file.log(&store, [says("call-a", 0, "INVITE"), says("call-b", 1, "INVITE").key("call", "call-a"), says("call-c", 2, "INVITE")]).await;

@@ -85,6 +85,8 @@ pub(crate) struct Says {
     pub to: Option<&'static str>,
     pub keys: Vec<Key>,
     pub to_tag: bool,
+    /// An answer of REST without anything that says whose it is.
+    pub nameless: bool,
     /// The tag of From.
     pub from_tag: Option<&'static str>,
     pub identity: Option<&'static str>,
@@ -107,6 +109,7 @@ pub(crate) fn says(call: &'static str, at: i64, method: &'static str) -> Says {
         to: Some("bob"),
         keys: Vec::new(),
         to_tag: false,
+        nameless: false,
         from_tag: None,
         identity: None,
         cid: None,
@@ -157,6 +160,12 @@ impl Says {
     /// As the network says.
     pub fn identity(mut self, user: &'static str) -> Self {
         self.identity = Some(user);
+        self
+    }
+
+    /// Without an id, from whom was asked.
+    pub fn nameless(mut self) -> Self {
+        (self.kind, self.class, self.nameless) = (Kind::Rest, CallClass::Other, true);
         self
     }
 
@@ -250,7 +259,9 @@ impl File {
 
     pub fn message(&self, start: u64, says: &Says) -> MessageRow {
         let time = Timestamp(NOON.0 + says.at * SECOND);
-        let (source, destination) = ("sip:192.0.2.1:5060".to_string(), "sip:192.0.2.2:5060".to_string());
+        let ends = ["sip:192.0.2.1:5060", "sip:192.0.2.2:5060"].map(String::from);
+        let answers = says.kind == Kind::Rest && says.status.is_some() && says.exchange.is_none();
+        let [source, destination] = if answers { [ends[1].clone(), ends[0].clone()] } else { ends };
         let header = format!("[{time}][{}][{source}][{destination}]\n", says.method);
         // What is said to have a To-tag has one, and an answer to such is one.
         let (first, to) = match says.status.filter(|_| says.to_tag) {
@@ -289,7 +300,7 @@ impl File {
             raw: Packed::of(raw.as_bytes()),
             event: CallEvent {
                 exchange: says.exchange.map(|id| [id; 16]).into_iter().collect(),
-                nameless: says.exchange.is_some() && says.status.is_some(),
+                nameless: says.nameless || says.exchange.is_some() && says.status.is_some(),
                 stream,
                 offset: Offset(start),
                 call,

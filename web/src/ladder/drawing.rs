@@ -267,6 +267,12 @@ impl<'a> Drawing<'a> {
         if row.pair.is_none() && row.half == Half::Whole && is_answer(message, row.half) {
             say("request not logged".into(), Sign::None);
         }
+        if row.likely && is_answer(message, row.half) {
+            say("likely its answer: only the order says so".into(), Sign::None);
+        }
+        if row.unclear {
+            say("an answer came that may be its own, or another's".into(), Sign::None);
+        }
         if let Some(node) = shifted(row, self.flow).filter(|node| self.repaired.get(node) == Some(&entry.row)) {
             let node = &self.flow.nodes[node];
             let side = if node.clock_shift > 0 { "behind" } else { "ahead" };

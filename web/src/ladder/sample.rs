@@ -121,6 +121,7 @@ impl Sample {
             transaction,
             pair: request,
             unclear: false,
+            likely: false,
             hop: None,
             dialog: None,
             on_first_hop: true,
