@@ -14,8 +14,9 @@ pub struct Gist {
     pub begun: Option<Timestamp>,
     /// The caller's 2xx.
     pub answered: Option<Timestamp>,
-    /// Where the last dialog that served the caller ended.
+    /// Where the last dialog that served the caller ended, and when that BYE was answered.
     pub ended: Option<Timestamp>,
+    pub closed: Option<Timestamp>,
     /// Microseconds between these two.
     pub talked: Option<i64>,
     /// The person who answered, else the machine.
@@ -25,6 +26,8 @@ pub struct Gist {
     pub devices: usize,
     /// What went wrong, as far as all logs had been read.
     pub problems: usize,
+    /// What the caller got in earlier attempts.
+    pub tried: Vec<u16>,
 }
 
 impl Gist {
@@ -33,12 +36,14 @@ impl Gist {
         let caller = flow.course.first()?;
         let last = caller.last();
         let got = caller.result();
-        let (ended, talked) = match caller.connected {
-            Some((answered, End::Bye { time, .. } | End::Transferred { time, .. })) => {
-                (Some(time), Some(time.micros_since(answered)))
+        let (ended, talked, bye) = match caller.connected {
+            Some((answered, End::Bye { time, row, .. } | End::Transferred { time, row, .. })) => {
+                (Some(time), Some(time.micros_since(answered)), flow.rows.get(row))
             }
-            _ => (None, None),
+            _ => (None, None, None),
         };
+        let closed = bye.and_then(|bye| flow.rows.get(bye.pair?));
+        let earlier = caller.tries.split_last().map_or(&[][..], |(_, earlier)| earlier);
         let winner = caller.winner.as_ref();
         let node = winner.and_then(|winner| winner.node).map(|node| &flow.nodes[node]);
         let target = winner.and_then(|winner| winner.leg).map(|leg| flow.legs[leg].target.as_str());
@@ -56,11 +61,13 @@ impl Gist {
             begun: last.and_then(|last| last.begun),
             answered: got.filter(|got| got.status < 300).map(|got| got.time),
             ended,
+            closed: closed.map(|answer| answer.time),
             talked,
             answered_by: answered_by.or_else(|| target.map(str::to_owned)),
             legs: flow.legs.len(),
             devices: flow.legs.iter().filter(|leg| leg.parent.is_some()).count(),
             problems: flow.course.problems_at(read_to).count(),
+            tried: earlier.iter().filter_map(|tried| Some(tried.result.as_ref()?.status)).collect(),
         })
     }
 }

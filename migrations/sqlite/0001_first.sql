@@ -296,6 +296,7 @@ create table scenario (
     media bigint not null,
     said bigint not null,
     class smallint not null,
+    told smallint not null default 0,
     status smallint,
     outcome smallint,
     lease_owner text,
@@ -319,6 +320,15 @@ create index scenario_status on scenario (status, first) where merged_into is nu
 -- What failed: `outcome` as rules say.
 create index scenario_outcome on scenario (outcome, first) where merged_into is null and outcome is not null and outcome <> 5;
 create index scenario_merged on scenario (merged_into) where merged_into is not null;
+
+-- What the caller of a scenario got in attempts before the last one; first: that of the scenario.
+create table scenario_try (
+    scenario_id bigint not null,
+    first bigint not null,
+    status smallint not null,
+    primary key (scenario_id, status)
+) without rowid;
+create index scenario_try_status on scenario_try (status, first);
 
 -- What requests of REST and push are known by to their answers, and answers whose request is not known yet: hash of the id
 -- that both carry and of both hosts; response: 1 of answers, and 2 of the one row that is locked by whoever stores some; call_id: the

@@ -281,6 +281,7 @@ impl ScenarioRow {
             rang: other.rang,
             answered: other.answered,
             ending: other.ending,
+            ended: other.ended,
             talked: other.talked,
             answered_by: other.answered_by.clone(),
             legs: other.legs,
@@ -297,7 +298,7 @@ impl ScenarioRow {
     pub fn take(&mut self, gist: &Gist) {
         let number = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
         (self.status, self.rang, self.answered) = (gist.status, gist.rang, gist.answered);
-        (self.begun, self.ending, self.talked) = (gist.begun, gist.ended, gist.talked);
+        (self.begun, self.ending, self.ended, self.talked) = (gist.begun, gist.ended, gist.closed, gist.talked);
         self.answered_by = gist.answered_by.as_deref().map(append::searched);
         (self.legs, self.devices) = (number(gist.legs), number(gist.devices));
         self.problems = Some(number(gist.problems));

@@ -199,7 +199,7 @@ pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary, 
             });
             q.push(
                 " on conflict (id) do update set first = excluded.first, last = excluded.last,
-                    version = scenario.version + 1, ended = excluded.ended, calls = excluded.calls,
+                    version = scenario.version + 1, calls = excluded.calls,
                     messages = excluded.messages, nodes = excluded.nodes,
                     sip = excluded.sip, rest = excluded.rest, push = excluded.push, media = excluded.media,
                     class = excluded.class, said = excluded.said, caller = excluded.caller,
@@ -207,9 +207,9 @@ pub(super) async fn scenarios(tx: &mut Transaction, scenarios: &[(i64, Summary, 
                     summary = excluded.summary,",
             );
             // What was worked out stands until that is done again.
-            for column in ["status", "rang", "answered", "ending", "answered_by", "legs", "devices"] {
+            for column in ["status", "rang", "answered", "ending", "ended", "answered_by", "legs", "devices"] {
                 q.push(format_args!(
-                    " {column} = case when scenario.settled is null then excluded.{column} else scenario.{column} end,"
+                    " {column} = case when scenario.told = 0 then excluded.{column} else scenario.{column} end,"
                 ));
             }
             // What comes from before what is judged for good has the whole day judged again.
@@ -231,7 +231,7 @@ pub(super) async fn delete(tx: &mut Transaction, scenarios: &[i64]) -> Result<()
     verdict::forget(tx, scenarios).await?;
     for list in statement::lists(scenarios) {
         with_transaction!(tx, db => {
-            for (table, id) in [("scenario_call", "scenario_id"), ("scenario", "id")] {
+            for (table, id) in [("scenario_call", "scenario_id"), ("scenario_try", "scenario_id"), ("scenario", "id")] {
                 let mut q = QueryBuilder::<Db>::new(format!("delete from {table} where {id} in "));
                 push_list!(q, &list);
                 q.build().execute(&mut *db).await?;

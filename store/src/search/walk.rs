@@ -20,6 +20,8 @@ const READS: usize = 1_500;
 /// Messages that these have: looked at in one go, and for one page. A registration of a day may have thousands.
 const MESSAGES_AT_ONCE: i64 = 5_000;
 const MESSAGES: i64 = 20_000;
+/// Scenarios of callers who tried again that are looked at for one page.
+const TRIED: i64 = 1_024;
 
 /// ` or id in (…))`: closes a condition that these scenarios meet by a provisional row.
 macro_rules! push_or {
@@ -57,6 +59,8 @@ enum Of {
 struct Asked<'a> {
     filter: &'a Filter,
     touched: Touched,
+    /// Those that ended as is asked for in an earlier attempt.
+    tried: Vec<i64>,
     person: Option<Sought>,
     text: Option<Text>,
 }
@@ -85,10 +89,12 @@ impl Store {
         before: Option<Place>,
         limit: usize,
     ) -> Result<Vec<Part>, Error> {
-        let touched = self.touched(filter).await?;
+        let mut touched = self.touched(filter).await?;
+        let tried = self.tried_before(filter, before).await?;
+        touched.status.extend(&tried);
         let Candidates { places, end, person } = self.candidates(filter, &touched, before, limit).await?;
         let text = filter.text.as_deref().map(Text::of);
-        let asked = Asked { filter, touched, person, text };
+        let asked = Asked { filter, touched, tried, person, text };
         if let Some(places) = places {
             let source = Source::Among { places, at: 0, end };
             return Ok(vec![self.walk(source, &asked, limit).await?]);
@@ -104,6 +110,23 @@ impl Store {
             parts.push(self.walk(source, &asked, limit).await?);
         }
         Ok(parts)
+    }
+
+    /// Scenarios whose caller got such an answer in an attempt before the last one: the newest.
+    async fn tried_before(&self, filter: &Filter, before: Option<Place>) -> Result<Vec<i64>, Error> {
+        let Some((least, most)) = filter.final_status else { return Ok(Vec::new()) };
+        Ok(with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select distinct first, scenario_id from scenario_try where status between ");
+            q.push_bind(i32::from(least)).push(" and ").push_bind(i32::from(most));
+            for (sign, bound) in [("<=", before), (">=", filter.since)] {
+                if let Some((first, _)) = bound {
+                    q.push(format_args!(" and first {sign} ")).push_bind(first.0);
+                }
+            }
+            q.push(" order by first desc limit ").push_bind(TRIED);
+            let found: Vec<(i64, i64)> = q.build_query_as().fetch_all(pool).await?;
+            found.into_iter().map(|(_, id)| id).collect()
+        }))
     }
 
     async fn walk(&self, mut source: Source, asked: &Asked<'_>, limit: usize) -> Result<Part, Error> {
@@ -125,7 +148,9 @@ impl Store {
             }
             if filter.final_status.is_some() {
                 self.add_early(&mut rows).await?;
-                rows.retain(|row| filter.ends_as(row));
+                let ended_before =
+                    |row: &ScenarioRow| row.subject.scenario().is_some_and(|id| asked.tried.contains(&id.0));
+                rows.retain(|row| filter.ends_as(row) || ended_before(row));
             }
             rows.retain(|row| filter.is_as(row));
             if let Some(text) = text {

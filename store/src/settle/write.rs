@@ -34,6 +34,7 @@ impl Store {
             kept.iter().filter_map(|settled| Some((settled.due.id, settled.judged.as_ref()?))).collect();
         verdict::write(&mut tx, &judged, &mut standing, now).await?;
         keep(&mut tx, &kept, &standing).await?;
+        tries(&mut tx, &kept).await?;
         leave(&mut tx, owner, &changed).await?;
         tx.commit().await?;
         Ok(kept.len() as u64)
@@ -92,14 +93,15 @@ async fn keep(tx: &mut Transaction, kept: &[&Settled], standing: &BTreeMap<i64, 
             let mut q = QueryBuilder::<Db>::new(STANDING);
             q.push(
                 ", status = w.column10, begun = w.column11, rang = w.column12, answered = w.column13, ending = w.column14,
-                 talked = w.column15, answered_by = w.column16, legs = w.column17, devices = w.column18 from (",
+                 talked = w.column15, answered_by = w.column16, legs = w.column17, devices = w.column18,
+                 ended = w.column19, told = 1 from (",
             );
             q.push_values(some, |mut row, (of, standing, gist)| {
                 push_standing!(row, of, standing);
                 row.push_bind(status(gist)).push_bind(at(gist.begun)).push_bind(at(gist.rang));
                 row.push_bind(at(gist.answered)).push_bind(at(gist.ended)).push_bind(gist.talked);
                 row.push_bind(gist.answered_by.as_deref().map(append::searched));
-                row.push_bind(number(gist.legs)).push_bind(number(gist.devices));
+                row.push_bind(number(gist.legs)).push_bind(number(gist.devices)).push_bind(at(gist.closed));
             });
             q.push(") as w where id = w.column1").build().execute(&mut *db).await?;
         });
@@ -107,8 +109,36 @@ async fn keep(tx: &mut Transaction, kept: &[&Settled], standing: &BTreeMap<i64, 
     for some in statement::chunks(&others) {
         with_transaction!(&mut *tx, db => {
             let mut q = QueryBuilder::<Db>::new(STANDING);
-            q.push(" from (").push_values(some, |mut row, (of, standing)| push_standing!(row, of, standing));
+            q.push(", told = 0 from (").push_values(some, |mut row, (of, standing)| push_standing!(row, of, standing));
             q.push(") as w where id = w.column1").build().execute(&mut *db).await?;
+        });
+    }
+    Ok(())
+}
+
+/// What callers got in earlier attempts, in place of what was known of that.
+async fn tries(tx: &mut Transaction, kept: &[&Settled]) -> Result<(), Error> {
+    let invited: Vec<(i64, &Gist)> = kept.iter().filter_map(|of| Some((of.due.id.0, of.gist.as_ref()?))).collect();
+    for list in statement::lists(&invited.iter().map(|(id, _)| *id).collect::<Vec<_>>()) {
+        with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new("delete from scenario_try where scenario_id in ");
+            push_list!(q, list);
+            q.build().execute(&mut *db).await?;
+        });
+    }
+    let status = |status: &u16| i16::try_from(*status).unwrap_or(i16::MAX);
+    let tried: Vec<(i64, i16)> =
+        invited.iter().flat_map(|(id, gist)| gist.tried.iter().map(|of| (*id, status(of)))).collect();
+    for some in statement::chunks(&tried) {
+        with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new(
+                "insert into scenario_try (scenario_id, first, status) select s.id, s.first, w.column2 from (",
+            );
+            q.push_values(some, |mut row, (id, status)| {
+                row.push_bind(*id).push_bind(*status);
+            });
+            q.push(") as w join scenario s on s.id = w.column1 where 1 = 1 on conflict do nothing");
+            q.build().execute(&mut *db).await?;
         });
     }
     Ok(())

@@ -36,11 +36,13 @@ fn gist() -> Gist {
         begun: Some(NOON),
         answered: None,
         ended: None,
+        closed: None,
         talked: None,
         answered_by: Some("carol".into()),
         legs: 3,
         devices: 2,
         problems: 2,
+        tried: Vec::new(),
     }
 }
 
@@ -84,6 +86,62 @@ store_test! {
         assert_eq!((row.status, row.answered_by.as_deref(), row.problems), (Some(500), Some("carol"), Some(2)));
         assert_eq!((row.legs, row.devices, row.version), (3, 2, 1));
         assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap(), []);
+    }
+
+    // A second 2xx that was hung up at once is no end of the call.
+    async fn a_call_goes_on_and_ends_as_it_was_settled(store) {
+        let byes = vec![says("a", 3, "BYE"), says("a", 4, "BYE").status(200)];
+        let (mut file, id) = call(&store, byes).await;
+        let going = Filter { ongoing: true, ..Filter::default() };
+        let found = async || store.search(&going, None, 10).await.unwrap().rows;
+        assert_eq!(only(&store).await.row.ended, Some(Timestamp(NOON.0 + 4 * SECOND)));
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        let open = Gist { status: Some(200), ..gist() };
+        let rest_until = Timestamp(0);
+        let settle = async |due: Due, gist: &Gist| {
+            let settled = Settled { gist: Some(gist.clone()), rest_until, ..settled(due) };
+            assert_eq!(store.settle("one", &[settled], NOON).await.unwrap(), 1);
+        };
+        settle(due[0], &open).await;
+        let told = async || found().await.iter().map(|row| (row.ending, row.ended)).collect::<Vec<_>>();
+        assert_eq!(told().await, [(None, None)]);
+        // What is settled stands until it is settled again.
+        file.log(&store, [says("a", 60, "BYE"), says("a", 61, "BYE").status(200)]).await;
+        correlate(&store, 100).await;
+        assert_eq!(told().await, [(None, None)]);
+        let due = store.due("one", later(200), LEASE, 10).await.unwrap();
+        assert_eq!(due, [of(id, 2, false)]);
+        let at = |second: i64| Some(Timestamp(NOON.0 + second * SECOND));
+        settle(due[0], &Gist { ended: at(60), closed: at(61), ..open }).await;
+        let row = only(&store).await.row;
+        assert_eq!((found().await.len(), row.ending, row.ended), (0, at(60), at(61)));
+    }
+
+    async fn a_scenario_without_an_invite_is_listed_as_its_messages_say_also_once_it_is_settled(store) {
+        let mut file = File::new(1);
+        file.log(&store, [says("m", 0, "MESSAGE").class(CallClass::Message)]).await;
+        correlate(&store, 100).await;
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        store.settle("one", &[Settled { gist: None, problems: 0, ..settled(due[0]) }], NOON).await.unwrap();
+        file.log(&store, [says("m", 9, "MESSAGE").class(CallClass::Message).status(486)]).await;
+        correlate(&store, 100).await;
+        assert_eq!(only(&store).await.row.status, Some(486));
+    }
+
+    async fn a_call_is_found_by_what_its_caller_got_in_any_attempt(store) {
+        call(&store, Vec::new()).await;
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        let tried = |tried: &[u16]| Settled { gist: Some(Gist { tried: tried.to_vec(), ..gist() }), ..settled(due[0]) };
+        store.settle("one", &[tried(&[486, 404, 486])], NOON).await.unwrap();
+        let found = async |least: u16, most: u16| {
+            let rows = async |filter| store.search(&filter, None, 10).await.unwrap().rows.len();
+            let filter = Filter { final_status: Some((least, most)), ..Filter::default() };
+            let from = Filter { from: Some(NOON), ..filter.clone() };
+            assert_eq!(rows(filter.clone()).await, rows(from).await);
+            rows(filter).await
+        };
+        assert_eq!([found(500, 500).await, found(486, 486).await, found(400, 410).await, found(100, 699).await], [1; 4]);
+        assert_eq!([found(487, 487).await, found(200, 299).await], [0; 2]);
     }
 
     async fn a_scenario_is_found_by_what_rules_say_of_it(store) {

@@ -57,7 +57,8 @@ pub struct Form {
     /// Holds a message with this status: `486`, `4xx` or `400-499`.
     #[param(required = false)]
     pub status: String,
-    /// The final status of the scenario: `486`, `4xx` or `400-499`.
+    /// What the caller got, in any attempt: `486`, `4xx` or `400-499`. Of a caller who tried again under one Call-ID `status`
+    /// is that of the last attempt.
     #[param(required = false, rename = "final")]
     pub outcome: String,
     /// Outcome of its worst verdict, with commas: failed, late, unknown (nobody can tell), open, business, ok.
