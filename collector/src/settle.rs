@@ -36,8 +36,8 @@ const LOOK: Duration = Duration::from_millis(250);
 /// After an error, and then doubling.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LAST_RETRY: Duration = Duration::from_secs(10);
-/// A call is worked out again only when twenty times as long has passed as that takes: one call never takes more than a
-/// twentieth of a processor.
+/// A call is read and worked out again only when twenty times as long has passed as that takes: one call never takes more than
+/// a twentieth of a processor.
 const SHARE: i64 = 20;
 /// After a deadline, until logs are read beyond it; and how often is looked where one is not read: soon, and after a minute.
 const READ_ON: i64 = 2 * SECOND;
@@ -126,13 +126,15 @@ async fn round(
 ) -> Result<(), Error> {
     // Asked before their messages: what is read meanwhile counts only the next time.
     let agents = store.agents().await?;
+    let began = Instant::now();
     let messages = store.due_messages(due).await?;
     let (calls, clocks) = with_what_is_beside(store, messages).await?;
+    let reading = began.elapsed();
     known.holding.share(store).await?;
     let mut holding = std::mem::take(&mut known.holding);
     let settling = tokio::task::spawn_blocking(move || {
         let read = judging::read_of(&agents, book.set.defaults.source.silent_after, now);
-        let beside = Beside { book: &book, clocks: &clocks, read: &read, now };
+        let beside = Beside { book: &book, clocks: &clocks, read: &read, reading, now };
         let settled = settle_all(&calls, &beside, &mut holding);
         (settled, calls, holding)
     });
@@ -185,6 +187,8 @@ struct Beside<'a> {
     book: &'a Book,
     clocks: &'a BTreeMap<i64, Clocks>,
     read: &'a Read,
+    /// How long it took to read all of them.
+    reading: Duration,
     now: Timestamp,
 }
 
@@ -210,6 +214,7 @@ fn settle_all(calls: &[Call], beside: &Beside, holding: &mut Holding) -> (Vec<Se
         });
         drawn.push(one);
     }
+    let all: usize = calls.iter().map(|call| call.messages.len()).sum();
     let mut settled = Vec::with_capacity(calls.len());
     for (call, drawn) in calls.iter().zip(&drawn) {
         let mut one = Settled { due: call.due, gist: None, problems: 0, next: None, rest_until: now, judged: None };
@@ -222,14 +227,26 @@ fn settle_all(calls: &[Call], beside: &Beside, holding: &mut Holding) -> (Vec<Se
                 let Call { messages, bindings, .. } = call;
                 let case = Case { class, from, read_to, flow, messages, bindings, holds, read: &read, now };
                 one = settle(call, &case, beside.book);
-                let took = i64::try_from((*took + began.elapsed()).as_micros()).unwrap_or(i64::MAX);
-                one.rest_until = Timestamp(now.0.saturating_add(took.saturating_mul(SHARE).max(SECOND)));
+                let read = share(beside.reading, messages.len(), all);
+                one.rest_until = rest_until(now, read + *took + began.elapsed());
             });
         }
         settled.push(one);
     }
     let measured = drawn.into_iter().map(|drawn| drawn.map(|(flow, _)| flow.measured).unwrap_or_default());
     (settled, measured.collect())
+}
+
+/// What of a time that was spent on all messages was spent on these.
+fn share(time: Duration, messages: usize, all: usize) -> Duration {
+    let nanos = time.as_nanos() * messages as u128 / all.max(1) as u128;
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// When a call that took so long may be looked at again.
+fn rest_until(now: Timestamp, took: Duration) -> Timestamp {
+    let took = i64::try_from(took.as_micros()).unwrap_or(i64::MAX);
+    Timestamp(now.0.saturating_add(took.saturating_mul(SHARE).max(SECOND)))
 }
 
 fn settle(call: &Call, case: &Case, book: &Book) -> Settled {
@@ -312,4 +329,18 @@ fn wait(of: Due, due: Timestamp, now: Timestamp) -> Option<Timestamp> {
         _ => return None,
     };
     Some(Timestamp(now.0.saturating_add(wait)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reading_a_busy_call_counts_for_how_long_it_rests() {
+        let (now, second) = (Timestamp(0), Duration::from_secs(1));
+        assert_eq!(rest_until(now, Duration::ZERO), Timestamp(SECOND));
+        let busy = share(second, 9_000, 10_000);
+        assert_eq!((busy, share(second, 0, 0)), (Duration::from_millis(900), Duration::ZERO));
+        assert_eq!(rest_until(now, busy + Duration::from_millis(100)), Timestamp(20 * SECOND));
+    }
 }

@@ -27,7 +27,7 @@ use crate::{Error, Store};
 /// Messages that are read for one round of settling, unless one call alone has more.
 pub(crate) const READ: i64 = 20_000;
 /// A call of more is never settled: its list entry is that of its summary.
-pub(crate) const MOST: i64 = 50_000;
+pub const MOST: i64 = 50_000;
 /// Classes of scenarios that are always settled.
 const SETTLED: [CallClass; 4] = [CallClass::Call, CallClass::Registration, CallClass::Message, CallClass::Other];
 /// So many at most are thought to be left of a day of which some is judged for good.
@@ -99,6 +99,18 @@ pub struct Settled {
     pub judged: Option<Judged>,
 }
 
+/// Scenarios that should have been settled by now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Late {
+    /// No more than [`COUNTED`] are counted.
+    pub scenarios: i64,
+    /// When the first of them was due.
+    pub since: Timestamp,
+}
+
+/// Late scenarios that are counted.
+pub const COUNTED: i64 = 10_000;
+
 #[derive(sqlx::FromRow)]
 struct Taken {
     id: i64,
@@ -130,6 +142,21 @@ impl Store {
     pub fn settle_classes(&self, classes: &BTreeSet<CallClass>) {
         let more = classes.iter().fold(0, |more, class| more | bit(*class));
         self.settled.more.store(more, Ordering::Relaxed);
+    }
+
+    /// How far settling is behind: what was due before a time and is not settled yet.
+    pub async fn late(&self, before: Timestamp) -> Result<Option<Late>, Error> {
+        let (scenarios, since): (i64, Option<i64>) = with_pool!(self.backend, pool => {
+            sqlx::query_as(
+                "select count(*), min(due) from (
+                     select due from scenario where due < $1 and merged_into is null order by due limit $2) late",
+            )
+            .bind(before.0)
+            .bind(COUNTED)
+            .fetch_one(pool)
+            .await?
+        });
+        Ok(since.map(|since| Late { scenarios, since: Timestamp(since) }))
     }
 
     /// Takes calls that are due, the longest due first: at most `most`, and fewer where they are large.

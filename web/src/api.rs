@@ -21,7 +21,7 @@ use crate::params::{Params, quoted};
 use crate::problem::{Problem, Refused};
 use crate::reading::Reading;
 use crate::sending::Stuck;
-use crate::{Error, Settings, Site};
+use crate::{Error, Settings, Site, settling};
 
 /// Rows of a list where no `limit` is given, and the most that may be asked for.
 const LIMIT: usize = 100;
@@ -65,7 +65,7 @@ async fn alive() -> &'static str {
 }
 
 /// The database answers, what arrives is stored and joined, every agent is heard, and what agents should read they can
-/// read. What else fails is named beside `ready`. For balancers, `of=server` leaves the agents out: no request is answered
+/// read. What else fails is named beside `ready`, and how far the working out of scenarios is behind. For balancers, `of=server` leaves the agents out: no request is answered
 /// better elsewhere because a log cannot be read.
 #[utoipa::path(
     get,
@@ -90,8 +90,10 @@ async fn ready(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<St
     site.store.ping().await.map_err(|error| Error::NotReady(error.to_string()))?;
     let faults = site.store.health().faults();
     let own = faults.iter().map(|fault| format!("{} since {}: {}", fault.part.fails(), fault.since, fault.why));
-    let (reading, stuck) = tokio::try_join!(Reading::of(&site), Stuck::of(&site, crate::zone::Zone::UTC))?;
+    let (reading, stuck, late) =
+        tokio::try_join!(Reading::of(&site), Stuck::of(&site, crate::zone::Zone::UTC), settling::late(&site))?;
     let stuck = stuck.into_iter().map(|stuck| format!("{} {}", stuck.what, stuck.why));
+    let stuck = stuck.chain(late.map(|late| format!("of what happened in scenarios, {late}")));
     let troubles = if of_server { Vec::new() } else { agents::troubles(&reading) };
     let fails = !troubles.is_empty() || faults.iter().any(|fault| fault.part.is_vital());
     let said = own.chain(stuck).chain(troubles).collect::<Vec<_>>().join("; ");

@@ -33,7 +33,7 @@ use crate::search::order::Order;
 use crate::search::row::Row;
 use crate::search::{Hint, in_all_classes};
 use crate::sending::Stuck;
-use crate::{Error, Site, alerts, rules, words};
+use crate::{Error, Site, alerts, rules, settling, words};
 
 /// Newest scenarios shown.
 const NEWEST: usize = 12;
@@ -70,8 +70,9 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         from: Some(Timestamp(now.0 - LATELY)),
         ..Filter::default()
     };
-    let (totals, sources, misread, newest, ongoing, reading, stuck) = tokio::try_join!(
+    let (totals, late, sources, misread, newest, ongoing, reading, stuck) = tokio::try_join!(
         async { Ok::<_, Error>(site.store.totals().await?) },
+        settling::late(&site),
         async { Ok(site.store.sources(SOURCES + 1).await?) },
         async { Ok(site.store.misread().await?) },
         async { Ok(site.store.search(&newest, None, NEWEST).await?) },
@@ -103,7 +104,7 @@ async fn home(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
         until: until.map(|at| frame.zone.full(Timestamp(at.0 - at.0.rem_euclid(SECOND)))),
         waits: judged.waits(),
         faults: faults.iter().map(|fault| Faulty::new(fault, &frame)).collect(),
-        numbers: numbers(&totals, reading.stalled().is_some(), !troubles.is_empty(), sound),
+        numbers: numbers(&totals, late, reading.stalled().is_some(), !troubles.is_empty(), sound),
         more_troubles: (troubles.len() > UNREAD).then(|| words::count(troubles.len() - UNREAD)),
         troubles: troubles.into_iter().take(UNREAD).collect(),
         stuck,
@@ -334,7 +335,13 @@ fn waiting(batches: i64) -> String {
     format!("{} {}", words::count(batches), if batches == 1 { "batch" } else { "batches" })
 }
 
-fn numbers(totals: &Totals, stalled: bool, troubled: bool, sound: bool) -> Vec<(String, &'static str, String)> {
+fn numbers(
+    totals: &Totals,
+    late: Option<String>,
+    stalled: bool,
+    troubled: bool,
+    sound: bool,
+) -> Vec<(String, &'static str, String)> {
     let behind = u64::try_from(totals.lag).unwrap_or(0);
     let read = match behind {
         _ if stalled => "what came since then is not stored".into(),
@@ -345,7 +352,7 @@ fn numbers(totals: &Totals, stalled: bool, troubled: bool, sound: bool) -> Vec<(
     };
     let named = |n: i64, one: &'static str, many: &'static str| if n == 1 { one } else { many };
     vec![
-        (words::count(totals.scenarios), named(totals.scenarios, "scenario", "scenarios"), String::new()),
+        (words::count(totals.scenarios), named(totals.scenarios, "scenario", "scenarios"), late.unwrap_or_default()),
         (words::count(totals.records), named(totals.records, "message", "messages"), String::new()),
         (words::size(u64::try_from(totals.size - totals.lag).unwrap_or(0)), "of logs", read),
         (words::count(totals.streams), named(totals.streams, "file", "files"), String::new()),

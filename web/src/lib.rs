@@ -31,6 +31,7 @@ pub mod scenario;
 pub mod search;
 pub mod security;
 mod sending;
+mod settling;
 pub mod state;
 mod stranger;
 pub mod subject;

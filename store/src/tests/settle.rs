@@ -144,6 +144,19 @@ store_test! {
         assert_eq!([found(487, 487).await, found(200, 299).await], [0; 2]);
     }
 
+    async fn how_far_settling_is_behind_is_known(store) {
+        let mut file = File::new(1);
+        file.log(&store, [says("a", 0, "INVITE")]).await;
+        correlate(&store, 100).await;
+        assert_eq!(store.late(NOON).await.unwrap(), None);
+        let late = store.late(later(0)).await.unwrap().unwrap();
+        assert_eq!(late.scenarios, 1);
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        assert_eq!(store.late(later(0)).await.unwrap(), Some(late), "it is being settled");
+        store.settle("one", &[settled(due[0])], NOON).await.unwrap();
+        assert_eq!(store.late(later(0)).await.unwrap(), None);
+    }
+
     async fn a_scenario_is_found_by_what_rules_say_of_it(store) {
         let (_, id) = call(&store, Vec::new()).await;
         let due = store.due("one", later(0), LEASE, 10).await.unwrap();

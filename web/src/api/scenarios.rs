@@ -22,7 +22,7 @@ use crate::problem::{Problem, Refused};
 use crate::scenario::Judgement;
 use crate::search::cursor;
 use crate::search::form::Form;
-use crate::{Error, Site, subject};
+use crate::{Error, Site, settling, subject};
 
 pub(super) fn routes() -> OpenApiRouter<Site> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(one)).routes(routes!(call))
@@ -65,6 +65,8 @@ pub(super) struct ScenarioJson {
     talked: Option<i64>,
     /// What went wrong; null until that is worked out, some seconds after the last message.
     problems: Option<i64>,
+    /// Why nothing of it is worked out, as a sentence: it holds too many messages. Null of all others.
+    unsettled: Option<String>,
     /// Outcome of the worst verdict; null until it is judged, and if no rule is about it.
     #[schema(value_type = Option<OutcomeOf>)]
     outcome: Option<&'static str>,
@@ -118,6 +120,7 @@ impl ScenarioJson {
             begun: text(row.begun),
             talked: row.talked,
             problems: row.problems,
+            unsettled: settling::never(row),
             outcome: row.outcome.map(rule::verdict::Outcome::name),
             failure: row.failure.clone(),
             rule: row.rule.clone(),

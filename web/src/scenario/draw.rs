@@ -29,8 +29,8 @@ use crate::ladder::words::{Clock, duration, shortened};
 use crate::ladder::{Ladder, Line, PAGE, layout};
 use crate::page::{Frame, render};
 use crate::picture::Picture;
-use crate::subject;
 use crate::words::{count, counted, is_lately};
+use crate::{settling, subject};
 
 /// Names that are listed where one is wrong, and letters of each.
 const MOST_NAMED: usize = 12;
@@ -343,7 +343,8 @@ fn notices(asked: &Asked, ladder: &Ladder) -> Vec<String> {
         format!("{messages} of it cannot be read and are not shown: their rows in the database are damaged, as the log says.")
     });
     let address = misread.iter().cloned().chain(missing).chain(unknown).chain(beyond);
-    address.chain(asked.evidence.warns()).chain(damaged).chain(cut).collect()
+    let never = settling::never(&picture.scenario.row);
+    address.chain(asked.evidence.warns()).chain(damaged).chain(cut).chain(never).collect()
 }
 
 /// What every row's link keeps; the page follows from the message.

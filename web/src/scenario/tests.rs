@@ -545,6 +545,22 @@ fn a_table_has_every_word_of_the_picture_and_keeps_the_view() {
 }
 
 #[test]
+fn a_call_that_is_too_large_to_be_worked_out_says_so() {
+    let s = forked_call();
+    let told = |messages: i64| {
+        let mut large = picture(&s);
+        large.scenario.row.messages = messages;
+        let asked = Asked { picture: Arc::new(large), ..asked(&s, "") };
+        texts(&Html::parse_document(&draw::table(&asked).unwrap()), ".notice:not([hidden])")
+    };
+    assert_eq!(told(50_000), [""; 0]);
+    assert_eq!(
+        told(50_001),
+        ["It holds more than 50,000 messages: what happened in it is no longer worked out, and no rule judges it."]
+    );
+}
+
+#[test]
 fn every_page_of_many_rows_leads_to_the_next() {
     let mut s = Sample::of(&["sbc-1", "proxy-1"]);
     s.leg("A");
