@@ -1,10 +1,13 @@
 //! What happened in a scenario, for programs: the same value that the page is drawn from.
 
-use message::flow::{By, Caller, Course, End, Flow, Problem, Trouble, Try};
+use message::flow::{By, Caller, Course, End, Flow, Problem, Row, Trouble, Try};
+use message::kind::Kind;
+use message::logged::Message;
 use record::time::Timestamp;
 use serde::Serialize;
 
 use super::scenarios::text;
+use crate::ladder::entry::{is_answer, status};
 use crate::ladder::words::shortened;
 
 /// Letters of a reason phrase, which may be a million.
@@ -18,7 +21,10 @@ const MOST: usize = 1_000;
 pub(super) struct CourseJson {
     /// Calls of a caller, each with a result of its own: A, C, D, … Empty where nobody was invited.
     callers: Vec<CallerJson>,
+    /// Dialogs in the order in which they were made.
     dialogs: Vec<DialogJson>,
+    /// Requests of REST and push with their answers, in the order of their rows.
+    exchanges: Vec<ExchangeJson>,
     /// What went wrong, as far as the logs are read.
     problems: Vec<ProblemJson>,
     /// A registration that takes itself back.
@@ -31,15 +37,18 @@ pub(super) struct CourseJson {
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 #[schema(as = Caller)]
 struct CallerJson {
+    /// The leg of the caller's side.
     leg: usize,
     /// Attempts: INVITEs one after another under one Call-ID, of which the last counts.
     tries: Vec<TryJson>,
+    /// Who answered; null where the caller got no 2xx in the last attempt.
     winner: Option<WinnerJson>,
     /// From the caller's 2xx on.
     #[schema(format = DateTime)]
     connected: Option<String>,
     /// Microseconds from the caller's 2xx to the end of the last dialog that served the caller.
     lasted: Option<i64>,
+    /// Null where the caller was never connected.
     end: Option<EndName>,
     /// The node that sent the BYE; none where no hop of it shows that, as of one that a proxy passed on.
     ended_by: Option<usize>,
@@ -52,9 +61,11 @@ struct CallerJson {
 #[serde(rename_all = "snake_case")]
 #[schema(as = End)]
 enum EndName {
+    /// A BYE ended the last dialog that served the caller.
     Bye,
     /// The caller handed the other side over and left.
     Transferred,
+    /// No BYE is logged, and the session has not expired.
     GoingOn,
     /// Its time is over, and no BYE is logged.
     NotLogged,
@@ -63,6 +74,7 @@ enum EndName {
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 #[schema(as = Try)]
 struct TryJson {
+    /// When the caller sent the INVITE; null where that is not logged.
     #[schema(format = DateTime)]
     begun: Option<String>,
     /// The first 180 at the caller.
@@ -83,6 +95,7 @@ struct TryJson {
     /// The caller's CANCEL.
     #[schema(format = DateTime)]
     cancelled: Option<String>,
+    /// What the caller got; null where no final answer is logged, and none can be inferred.
     result: Option<ResultJson>,
 }
 
@@ -91,9 +104,11 @@ struct TryJson {
 #[schema(as = Result)]
 struct ResultJson {
     status: u16,
+    /// The reason phrase, as logged.
     reason: String,
     #[schema(format = DateTime)]
     time: String,
+    /// The row that shows it; of an inferred one, that of the leg it would be chosen from.
     row: usize,
     /// No log shows it on the caller's hops: a proxy would have chosen it from its legs (RFC 3261, 16.7).
     inferred: bool,
@@ -104,6 +119,7 @@ struct ResultJson {
 struct WinnerJson {
     /// None: a back-to-back agent answered by itself.
     leg: Option<usize>,
+    /// The node that answered: a device, or the agent.
     node: Option<usize>,
     /// The leg the caller was connected to after an agent had answered.
     talked_to: Option<usize>,
@@ -115,25 +131,59 @@ struct WinnerJson {
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 #[schema(as = Dialog)]
 struct DialogJson {
+    /// The leg that its To-tag is of.
     leg: Option<usize>,
     call_id: String,
+    /// The tag of who called.
     from_tag: String,
+    /// The tag of who was called.
     to_tag: String,
+    /// The first 2xx to INVITE that is logged of it.
     #[schema(format = DateTime)]
     answered: Option<String>,
+    /// Its first BYE.
     #[schema(format = DateTime)]
     ended: Option<String>,
-    /// As of a caller.
+    /// As of a caller: the node that sent the BYE.
     ended_by: Option<usize>,
+    /// As of a caller: who hung up where no node is known.
     ended_by_user: Option<String>,
+}
+
+/// A request of REST or push, and its answer.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Exchange)]
+struct ExchangeJson {
+    /// The row of the request; null where only its answer is logged.
+    request: Option<usize>,
+    /// The row of the answer; null where none is logged.
+    answer: Option<usize>,
+    /// The status of the answer; null where none came.
+    status: Option<u16>,
+    pairing: PairingName,
+}
+
+/// How sure it is which request an answer is of.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Pairing)]
+enum PairingName {
+    /// One record holds both, or an id says so; or there is nothing to pair it with.
+    Sure,
+    /// Nothing but the order says that the two belong together.
+    Likely,
+    /// An answer went by that may be its own, and may be another's.
+    CannotTell,
 }
 
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 #[schema(as = CourseProblem)]
 struct ProblemJson {
     what: TroubleName,
+    /// The row where it shows.
     row: usize,
     leg: usize,
+    /// The time of that row.
     #[schema(format = DateTime)]
     time: String,
     /// Of what was refused.
@@ -146,22 +196,31 @@ struct ProblemJson {
 #[serde(rename_all = "snake_case")]
 #[schema(as = Trouble)]
 enum TroubleName {
+    /// A request has no final answer, or an INVITE none at all.
     Unanswered,
+    /// A 2xx to INVITE has no ACK.
     NoAck,
+    /// A final answer of 400 or more to REST, push, a request within a call, or the caller's own INVITE.
     Refused,
+    /// A device rang on after it was cancelled, or after somebody answered.
     StillRinging,
+    /// A leg was answered, and its caller never got that.
     AnswerLost,
+    /// A record was cut, mixed or damaged.
     Damaged,
 }
 
 impl CourseJson {
-    pub(super) fn new(flow: &Flow, read_to: Timestamp) -> Self {
+    pub(super) fn new(flow: &Flow, messages: &[Message], read_to: Timestamp) -> Self {
         let course = &flow.course;
         let problems: Vec<_> = course.problems_at(read_to).map(problem).collect();
-        let more = [course.callers.len(), course.dialogs.len(), problems.len()].iter().any(|count| *count > MOST);
+        let exchanges = exchanges(flow, messages);
+        let counts = [course.callers.len(), course.dialogs.len(), exchanges.len(), problems.len()];
+        let more = counts.iter().any(|count| *count > MOST);
         Self {
             callers: course.callers.iter().take(MOST).map(|of| caller(course, of, read_to)).collect(),
             dialogs: course.dialogs.iter().take(MOST).map(|of| dialog(course, of)).collect(),
+            exchanges: exchanges.into_iter().take(MOST).collect(),
             problems: problems.into_iter().take(MOST).collect(),
             deregisters: course.deregisters,
             more,
@@ -237,6 +296,29 @@ fn dialog(course: &Course, of: &message::flow::Dialog) -> DialogJson {
         ended_by: of.ended.and_then(|bye| node(bye.by)),
         ended_by_user: of.ended.and_then(|bye| user(course, bye.by)),
     }
+}
+
+fn exchanges(flow: &Flow, messages: &[Message]) -> Vec<ExchangeJson> {
+    let told = |(at, row): (usize, &Row)| {
+        let answers = is_answer(&messages[row.message], row.half);
+        // An answer stands with its request.
+        if !matches!(row.kind, Kind::Rest | Kind::Push) || answers && row.pair.is_some() {
+            return None;
+        }
+        let answer = if answers { Some(at) } else { row.pair };
+        let of = answer.map(|answer| &flow.rows[answer]);
+        Some(ExchangeJson {
+            request: (!answers).then_some(at),
+            answer,
+            status: of.and_then(|of| status(&messages[of.message], of.half)),
+            pairing: match (row.likely, row.unclear) {
+                (true, _) => PairingName::Likely,
+                (_, true) => PairingName::CannotTell,
+                _ => PairingName::Sure,
+            },
+        })
+    };
+    flow.rows.iter().enumerate().filter_map(told).collect()
 }
 
 fn problem(of: &Problem) -> ProblemJson {

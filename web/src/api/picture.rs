@@ -22,11 +22,17 @@ const LONGEST: usize = 200;
 /// A scenario with its picture. Numbers in `from`, `to`, `leg` and `node` count the lists beside them from 0.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 pub(super) struct ScenarioPicture {
+    /// As the list shows it.
     scenario: ScenarioJson,
+    /// Its Call-IDs.
     calls: Vec<CallJson>,
+    /// The caller's side, and every device or target that was invited or pushed to: A, B1, B2, … Further callers are C, D, …
     legs: Vec<LegJson>,
+    /// Machines and devices: the columns of the ladder, from left to right.
     nodes: Vec<NodeJson>,
+    /// Messages in displayed order.
     rows: Vec<RowJson>,
+    /// What happened.
     course: CourseJson,
     /// Instances of rules that failed, were late, or of which nobody can tell: at most 1,000.
     verdicts: Vec<VerdictJson>,
@@ -41,7 +47,9 @@ pub(super) struct CallJson {
     call_id: String,
     #[schema(value_type = Class)]
     class: &'static str,
+    /// Files that hold messages of it.
     streams: Vec<String>,
+    /// By which key it came to this scenario; null of the one that it began with.
     joined_by: Option<JoinJson>,
 }
 
@@ -50,6 +58,7 @@ pub(super) struct CallJson {
 pub(super) struct JoinJson {
     /// Such as `call`, `session` or `charging`.
     space: String,
+    /// What both calls name.
     value: String,
     /// False: calls that have nothing to do with each other may carry the same value.
     sure: bool,
@@ -60,13 +69,19 @@ pub(super) struct JoinJson {
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 #[schema(as = Leg)]
 pub(super) struct LegJson {
+    /// A, B1, B2, …
     tag: String,
+    /// The leg it was forked from, or was made for; null of a caller's side.
     parent: Option<usize>,
     call_id: String,
+    /// Whom it was sent to: a device, or the target of its INVITE or push.
     target: String,
+    /// The node at its far end.
     node: Option<usize>,
+    /// What its User-Agent or its push says it runs on.
     platform: Option<String>,
     user_agent: Option<String>,
+    /// Its push, and whether it registered after that.
     push: PushName,
     /// What the push gateway refused with.
     push_status: Option<u16>,
@@ -79,13 +94,18 @@ pub(super) struct LegJson {
     /// last attempt in which this leg was invited.
     #[schema(format = DateTime)]
     asked: Option<String>,
+    /// Its first INVITE or push.
     #[schema(format = DateTime)]
     begun: Option<String>,
+    /// Its first 180, else its first 183.
     #[schema(format = DateTime)]
     rang: Option<String>,
+    /// Its own final answer to INVITE.
     status: Option<u16>,
+    /// When that came.
     #[schema(format = DateTime)]
     ended: Option<String>,
+    /// What became of it, as its device itself says.
     outcome: OutcomeName,
 }
 
@@ -98,9 +118,13 @@ enum PushName {
     NotLogged,
     /// Its registration was seen, and holds no token.
     NotNeeded,
+    /// No answer to it is logged.
     Sent,
+    /// The push gateway took it, and no more is known.
     Accepted,
+    /// The push gateway refused it: `push_status`.
     Refused,
+    /// The device registered or responded: `woke_after`.
     Woke,
     /// Until the call was decided it neither registered nor responded.
     NeverWoke,
@@ -113,32 +137,47 @@ enum PushName {
 #[serde(rename_all = "snake_case")]
 #[schema(as = Outcome)]
 enum OutcomeName {
+    /// Its 2xx led to the caller's.
     Answered,
+    /// A further 2xx, and then a BYE at once.
     AnsweredTooHungUp,
     /// It got a 2xx, and the caller never did.
     AnswerLost,
     /// A back-to-back agent had answered the caller before.
     ConnectedAfter,
+    /// 487 after another leg answered.
     Released,
+    /// 487 after a CANCEL that says so, where that answer is not logged.
     AnsweredElsewhere,
+    /// 487 after the caller's CANCEL.
     Cancelled,
     /// It was cancelled though nobody answered, refused for all, or gave up.
     RangOut,
     /// Another leg refused for all.
     ReleasedByRefusal,
+    /// Another user took the call over with Replaces while it rang.
     PickedUp,
+    /// Its own final answer of 400 or more: `status`.
     Refused,
+    /// Its own 3xx: `status`.
     Redirected,
+    /// It rang on after it was cancelled, or after somebody answered.
     StillRinging,
+    /// It rang, and neither CANCEL nor final answer is logged.
     RangEndNotLogged,
     /// It answered the CANCEL, and never the INVITE.
     CancelledWithoutEnd,
+    /// It answered neither the CANCEL nor the INVITE.
     CancelUnanswered,
+    /// Only 100.
     NoResponse,
+    /// 408, or nothing at all.
     Unreachable,
     /// Pushed only.
     NotInvited,
+    /// It may still answer.
     Open,
+    /// No log shows it.
     Unknown,
 }
 
@@ -175,8 +214,11 @@ impl From<Outcome> for OutcomeName {
 #[serde(rename_all = "snake_case")]
 #[schema(as = NodeKind)]
 enum NodeName {
+    /// A machine that writes a log, or passes requests on.
     Server,
+    /// Of a person.
     Device,
+    /// A peer of which no more is known.
     External,
 }
 
@@ -185,12 +227,27 @@ enum NodeName {
 #[schema(as = Node)]
 pub(super) struct NodeJson {
     name: String,
+    /// Its address, or its platform.
     detail: String,
     kind: NodeName,
+    /// To whom a device belongs.
     person: Option<String>,
+    /// False: it was addressed, and never sent anything.
     spoke: bool,
+    /// The log that it writes; null: none of it is read.
+    log: Option<LogJson>,
     /// Microseconds by which its displayed times were shifted.
     clock_shift: i64,
+}
+
+/// A log that is read.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Log)]
+struct LogJson {
+    /// The agent that reads it.
+    agent: String,
+    /// Its name there.
+    source: String,
 }
 
 /// A row of the ladder: a message with all that is folded into it.
@@ -202,14 +259,21 @@ pub(super) struct RowJson {
     /// As displayed: as logged, or repaired.
     #[schema(format = DateTime)]
     time: String,
+    /// The clock of its log is off: the time is not the one that was logged.
     repaired: bool,
     #[schema(value_type = KindOf)]
     kind: &'static str,
+    /// Of a request; of a SIP response that of its CSeq.
     method: String,
+    /// Of a response.
     status: Option<u16>,
+    /// The node that sent it.
     from: usize,
+    /// The node that it was sent to.
     to: usize,
     leg: usize,
+    /// Of a response the row of its request, of a request that of its final response, else its first.
+    pair: Option<usize>,
     /// Rows of one transaction share a number.
     transaction: usize,
     /// Messages that are other logs of the same sending.
@@ -220,7 +284,9 @@ pub(super) struct RowJson {
     repeat_sightings: Vec<String>,
     /// Microseconds that the clock of its log was set back just before it.
     set_back: Option<i64>,
+    /// Such as "CANCEL crossed 200".
     remark: Option<String>,
+    /// The rest of it is not read yet.
     provisional: bool,
     /// A registration of a device that was pushed to: shown here, and a message of its own scenario.
     borrowed: bool,
@@ -247,7 +313,7 @@ impl ScenarioPicture {
             legs: legs(flow),
             nodes: nodes(flow),
             rows: rows(flow, messages, row.class),
-            course: CourseJson::new(flow, read_to),
+            course: CourseJson::new(flow, messages, read_to),
             verdicts: judgement.told.iter().map(VerdictJson::new).collect(),
             whole: *whole,
         }
@@ -317,6 +383,7 @@ fn nodes(flow: &Flow) -> Vec<NodeJson> {
         },
         person: node.person.clone(),
         spoke: node.spoke,
+        log: node.log.as_ref().map(|log| LogJson { agent: log.agent.clone(), source: log.source.clone() }),
         clock_shift: node.clock_shift,
     };
     flow.nodes.iter().map(node).collect()
@@ -341,6 +408,7 @@ fn rows(flow: &Flow, messages: &[Message], class: CallClass) -> Vec<RowJson> {
             from: row.from,
             to: row.to,
             leg: row.leg,
+            pair: row.pair,
             transaction: row.transaction,
             sightings: ids(&row.sightings),
             repeats: ids(&row.repeats),

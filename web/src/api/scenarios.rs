@@ -39,31 +39,39 @@ pub(super) struct ScenarioJson {
     call_id: Option<String>,
     #[schema(value_type = Class)]
     class: &'static str,
+    /// Of its first message, as logged: its place in the list.
     #[schema(format = DateTime)]
     first: String,
+    /// Of its last message, as logged.
     #[schema(format = DateTime)]
     last: String,
+    /// Who called: the user of From, else its host.
     caller: Option<String>,
+    /// Whom the caller asked for: the user of To, else its host.
     callee: Option<String>,
+    /// The person who answered the caller, else the machine.
     answered_by: Option<String>,
+    /// The first 180 at the caller, in the attempt that counts.
     #[schema(format = DateTime)]
     rang: Option<String>,
+    /// The caller's 2xx.
     #[schema(format = DateTime)]
     answered: Option<String>,
-    /// The first BYE.
+    /// The BYE that ended the last dialog that served the caller. Until that is worked out: the first BYE.
     #[schema(format = DateTime)]
     ending: Option<String>,
-    /// The first answer to a BYE.
+    /// When that BYE was answered.
     #[schema(format = DateTime)]
     ended: Option<String>,
-    /// Final status.
+    /// What the caller got: the final answer in the last attempt. Earlier attempts are in `course` of the scenario, and
+    /// `final` finds them, too. Of a scenario that is no call: the final status of what opened it.
     status: Option<u16>,
     /// When the caller sent the INVITE that counts, by repaired clocks; null until that is worked out.
     #[schema(format = DateTime)]
     begun: Option<String>,
     /// Microseconds from the caller's answer to the end of the last dialog that served the caller.
     talked: Option<i64>,
-    /// What went wrong; null until that is worked out, some seconds after the last message.
+    /// How many things went wrong; null until that is worked out, some seconds after the last message.
     problems: Option<i64>,
     /// Why nothing of it is worked out, as a sentence: it holds too many messages. Null of all others.
     unsettled: Option<String>,
@@ -74,10 +82,14 @@ pub(super) struct ScenarioJson {
     failure: Option<String>,
     /// The rule of the worst verdict.
     rule: Option<String>,
+    /// Call-IDs.
     calls: i64,
+    /// The caller's side, and every device or target that was invited or pushed to.
     legs: i64,
     messages: i64,
+    /// Addresses that its messages went between.
     nodes: i64,
+    /// Devices and targets that were invited or pushed to.
     devices: i64,
     kinds: KindsJson,
     /// The rest of one of its messages is not read yet.
