@@ -67,8 +67,8 @@ const STORIES: &[(&str, &[&str])] = &[
 ];
 
 /// What list and API say alike of a call.
-const FIELDS: [&str; 10] =
-    ["status", "begun", "rang", "answered", "ending", "talked", "answered_by", "legs", "devices", "problems"];
+const FIELDS: [&str; 11] =
+    ["status", "begun", "rang", "answered", "ending", "ended", "talked", "answered_by", "legs", "devices", "problems"];
 
 fn logs() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/calls");
@@ -218,6 +218,114 @@ async fn a_registration_that_is_read_long_after_its_call_says_that_the_phone_wok
 /// One log of the cases that stand alone.
 fn one_log(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/calls-one-log").join(format!("{name}.log"))
+}
+
+/// What list, page and API say of the calls of all logs that stand alone.
+const ALONE: &str = "66-reason-two-headers@a: -, -, 0 problems: alice to bob : not answered, cancelled by alice\n\
+C49Ring@192.0.2.10: carol, -, 0 problems: alice to bob : picked up by carol, no BYE logged\n\
+badline: -, -, 0 problems: alice to bob : no final answer logged\n\
+c39@a: -, -, 1 problems: alice to bob : refused 486 Busy Here\n\
+c45@a: 192.0.2.1, 9.0 s, 0 problems: alice to bob : answered by 192.0.2.1, ended by alice\n\
+c46@a: 192.0.2.1, 30.0 s, 0 problems: alice to bob : answered by 192.0.2.1, ended by alice\n\
+c50@a: -, -, 0 problems: alice to bob : not answered, cancelled by alice\n\
+c60@a: -, -, 1 problems: alice to bob : refused 486 Busy Here\n\
+c61@a: 192.0.2.1, 4.0 s, 0 problems: alice to bob : answered by 192.0.2.1, ended by 192.0.2.10\n\
+c71a@x: agent1, 592.1 s, 0 problems: alice to bob : answered by agent1, ended by alice\n\
+chn05@x: callee5, 6.0 s, 0 problems: five to callee5 : answered by callee5, ended by five\n\
+cseqbig: -, -, 0 problems: alice to bob : no final answer logged\n\
+cseqnomethod: -, -, 0 problems: alice to bob : no final answer logged\n\
+cseqother: -, -, 0 problems: alice to bob : no final answer logged\n\
+from-at: -, -, 0 problems: alice to bob : no final answer logged\n\
+from-brackets: -, -, 0 problems: alice to bob : no final answer logged\n\
+from-colon: -, -, 0 problems: alice to bob : no final answer logged\n\
+from-comma: -, -, 0 problems: alice to bob : no final answer logged\n\
+from-email: -, -, 0 problems: alice to bob : no final answer logged\n\
+from-escaped: -, -, 0 problems: alice to bob : no final answer logged\n\
+from-lt2: -, -, 0 problems: alice to bob : no final answer logged\n\
+from-paren: -, -, 0 problems: alice to bob : no final answer logged\n\
+from-pct: -, -, 0 problems: alice to bob : no final answer logged\n\
+from-semi: -, -, 0 problems: alice;x=1 to bob : no final answer logged\n\
+from-slash: -, -, 0 problems: alice to bob : no final answer logged\n\
+from-tel: -, -, 0 problems: +49-30-1234 to bob : no final answer logged\n\
+from-unterminated: -, -, 0 problems: alice to bob : no final answer logged\n\
+from-utf8: -, -, 0 problems: alice to bob : no final answer logged\n\
+legA-1@10.0.0.2: 10.0.0.1, 7.0 s, 0 problems: alice to bob : answered by 10.0.0.1, ended by alice\n\
+legB-1@10.0.0.1: bob, 7.0 s, 0 problems: alice to bob : answered by bob, ended by 10.0.0.1\n\
+noanswer: -, -, 1 problems: alice to bob : not answered by anybody, INVITE sent 7 times\n\
+nocl: 10.0.0.1, 2.0 s, 0 problems: alice to bob : answered by 10.0.0.1, ended by alice\n\
+responly: -, -, 1 problems: alice to bob : refused 486 Busy Here\n\
+same-options: 10.0.0.1, 2.0 s, 0 problems: alice to bob : answered by 10.0.0.1, ended by alice\n\
+same-register: 10.0.0.1, 2.0 s, 0 problems: alice to bob : answered by 10.0.0.1, ended by alice\n\
+same-subscribe: 10.0.0.1, 2.0 s, 0 problems: alice to bob : answered by 10.0.0.1, ended by alice\n\
+step@x: 192.0.2.20, -, 0 problems: stepper to clock : answered by 192.0.2.20, no BYE logged\n\
+unk@x: -, -, 0 problems: unk to dunno : rang, no final answer logged";
+
+/// Of a call: its Call-ID, what its caller got, who answered, how long they talked, who ended it, and how many problems it has.
+/// All three say the same.
+async fn told(api: &Api, listed: &Value) -> Result<String, String> {
+    let id = Api::id(listed);
+    let picture = api.get(&format!("/api/v1/scenarios/{id}")).await?;
+    if let Some(field) = FIELDS.iter().find(|field| listed[**field] != picture["scenario"][**field]) {
+        return Err(format!("{field} of {listed}: {picture}"));
+    }
+    let course = &picture["course"];
+    let caller = &course["callers"][0];
+    let result = caller["tries"].as_array().and_then(|tries| tries.last()?["result"]["status"].as_u64());
+    let lasted = caller["lasted"].as_i64();
+    let problems = course["problems"].as_array().map(|problems| problems.len() as u64);
+    let of_course = (result, lasted, problems);
+    let of_list = (listed["status"].as_u64(), listed["talked"].as_i64(), listed["problems"].as_u64());
+    if caller.is_object() && of_course != of_list {
+        return Err(format!("{of_list:?} in the list, {of_course:?} in {course}"));
+    }
+    let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let node = |node: &Value| node.as_u64().map(|node| word(&picture["nodes"][node as usize]["name"]));
+    let ended_by = node(&caller["ended_by"]).or_else(|| caller["ended_by_user"].as_str().map(str::to_owned));
+    let peer = picture["nodes"][caller["winner"]["node"].as_u64().unwrap_or_default() as usize]["kind"] == "external";
+    let answered_by =
+        node(&caller["winner"]["node"]).map(|node| if peer { word(&listed["answered_by"]) } else { node });
+    let page = api.page(&format!("/s/{id}")).await?;
+    let head = text(page.split("<h1").nth(1).and_then(|rest| rest.split("</h1>").next()).unwrap_or_default());
+    for (what, who) in [("answered by", &answered_by), ("ended by", &ended_by)] {
+        let says = |who: &&String| [what, "picked up by"].iter().any(|by| head.contains(&format!("{by} {who}")));
+        if let Some(who) = who.as_ref().filter(|who| !says(who)) {
+            return Err(format!("{what} {who} in {course}, and not in {head}"));
+        }
+    }
+    let says = head.split_once('>').map_or(&*head, |(_, says)| says).trim();
+    let call = word(&picture["legs"][0]["call_id"]);
+    let talked = lasted.map_or("-".to_owned(), |micros| format!("{:.1} s", micros as f64 / 1e6));
+    Ok(format!("{call}: {}, {talked}, {} problems: {says}", word(&listed["answered_by"]), problems.unwrap_or_default()))
+}
+
+#[tokio::test]
+async fn of_every_log_that_stands_alone_list_page_and_api_say_the_same() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/calls-one-log");
+    let files = std::fs::read_dir(folder).expect("the cases").filter_map(|entry| Some(entry.ok()?.path()));
+    // That one has a Call-ID of another one.
+    let alone = |path: &PathBuf| path.extension().is_some_and(|end| end == "log") && !path.ends_with("robust.log");
+    let mut logs: Vec<PathBuf> = files.filter(alone).collect();
+    logs.sort();
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &logs.iter().map(PathBuf::as_path).collect::<Vec<_>>());
+    let api = siptrail.api().await;
+    let said = eventually("list, page and API agree", || async {
+        let mut said = Vec::new();
+        for listed in api.settled(ALONE.lines().count()).await {
+            said.push(told(&api, &listed).await?);
+        }
+        said.sort();
+        let said = said.join("\n");
+        if said == ALONE { Ok(said) } else { Err(said) }
+    })
+    .await;
+    assert_eq!(said, ALONE);
+    // Both attempts are found by what they came to.
+    for status in [200, 486] {
+        let calls = api.scenarios(&format!("&final={status}&call_id=c60@a")).await.expect("calls");
+        assert_eq!(calls.len(), 1, "{status}");
+    }
+    assert_eq!(siptrail.stop().await, Some(0));
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use crate::scene::Scene;
 use crate::scene::base::Bases;
 use crate::scene::logger::Loggers;
 use crate::scene::same::Sameness;
+use crate::sip::{Faults, Uri};
 use crate::tree::Tree;
 use crate::{exchange, order};
 use record::time::Timestamp;
@@ -192,6 +193,13 @@ fn draw(messages: &[Message], clocks: &Clocks, resolver: Resolver) -> Flow {
 const LONGEST: usize = 200;
 
 impl Flow {
+    /// The person that a leg was sent to: of a caller's side whom the caller asked for.
+    pub fn reached(&self, leg: usize) -> Option<String> {
+        let leg = self.legs.get(leg)?;
+        let target = leg.parent.map(|_| Uri::read(&leg.target, &mut Faults::default()).user);
+        target.filter(|user| !user.is_empty()).map(|user| shown(&user)).or_else(|| self.callee.clone())
+    }
+
     /// Names stand in every row and are for people: what is longer than any name is cut.
     fn shorten(&mut self) {
         let Self { nodes, legs, rows, caller, callee, course, .. } = self;

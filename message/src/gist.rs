@@ -50,8 +50,8 @@ impl Gist {
         let answered_by = node.map(|node| match (&node.person, node.kind) {
             (Some(person), NodeKind::Device) => person.clone(),
             // Behind a peer of which no more is known is whoever was asked for.
-            (None, NodeKind::External) if winner.is_some_and(|winner| winner.leg.is_some()) => {
-                flow.callee.clone().unwrap_or_else(|| node.name.clone())
+            (None, NodeKind::External) => {
+                winner.and_then(|winner| flow.reached(winner.leg?)).unwrap_or_else(|| node.name.clone())
             }
             _ => node.name.clone(),
         });

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use insta::assert_snapshot;
 use message::flow::{Node, NodeKind, flow};
+use message::gist::Gist;
 use message::learned::Learned;
 use message::logged::{Message, Place};
 use message::machine::Learner;
+use record::time::Timestamp;
 
 use super::case::case;
 use super::cases::told;
@@ -92,6 +94,12 @@ fn a_queue_that_connects_two_agents() {
     B1: sip:agent1@example.com Answered, rang 10 ms, 200 2010 ms, 6 rows
     B2: sip:agent2@example.com ConnectedAfter(32050000), rang 10 ms, 200 2010 ms, 6 rows
     ");
+}
+
+#[test]
+fn an_agent_behind_a_peer_is_named_as_the_one_who_answered() {
+    let gist = Gist::of(&flow(&case("71-b2bua-second-agent")), Timestamp(i64::MAX)).unwrap();
+    assert_eq!(gist.answered_by.as_deref(), Some("agent1"), "and not whom the caller asked for");
 }
 
 #[test]

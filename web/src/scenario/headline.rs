@@ -1,7 +1,7 @@
 //! What came of a scenario, as its course says it: in words for the page's head, never a verdict.
 
 use message::event::CallClass;
-use message::flow::{By, Caller, End, Flow, Got, Half, Outcome as Ended, Row, Trouble, Try, Winner};
+use message::flow::{By, Caller, End, Flow, Got, Half, NodeKind, Outcome as Ended, Row, Trouble, Try, Winner};
 use message::kind::Kind;
 use message::logged::Message;
 use record::time::Timestamp;
@@ -236,9 +236,11 @@ impl Head<'_> {
         }
     }
 
-    /// The device or machine that answered.
+    /// The device or machine that answered; behind a peer of which no more is known, the person.
     fn winner(&self, winner: &Winner) -> Option<String> {
-        let by = winner.node.map(|node| self.node(node).to_owned());
+        let is_peer = |node: &usize| self.flow.nodes[*node].kind == NodeKind::External;
+        let person = winner.node.filter(is_peer).and_then(|_| self.flow.reached(winner.leg?));
+        let by = person.or_else(|| winner.node.map(|node| self.node(node).to_owned()));
         by.or_else(|| winner.leg.map(|leg| self.flow.legs[leg].target.clone()))
     }
 
