@@ -146,6 +146,13 @@ async fn what_did_not_end_as_expected_is_mailed_once_and_nothing_else_is_on_sqli
 }
 
 #[tokio::test]
+async fn a_collector_that_is_killed_amid_its_mails_loses_and_repeats_none_on_sqlite() {
+    let exim = Exim::start().await;
+    let data = tempfile::tempdir().expect("a directory");
+    failures_are_mailed(&format!("data = \"{}\"", data.path().display()), &exim, &[1, 3]).await;
+}
+
+#[tokio::test]
 async fn a_collector_that_is_killed_amid_its_mails_loses_and_repeats_none_on_postgresql() {
     let (exim, database) = (Exim::start().await, Database::make("alerts").await);
     let data = tempfile::tempdir().expect("a directory");

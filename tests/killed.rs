@@ -202,3 +202,68 @@ async fn killed_before_the_server_has_said_that_it_took_a_mail_another_sends_it_
     killed_after_data(&server, &sites, running, false).await;
     database.drop().await;
 }
+
+/// Kills the collector once a failure is judged and stands in its group, and before any mail is made of it; then once the mail
+/// is made, and before it is sent.
+async fn killed_between_verdict_and_mail(database: &str) {
+    let exim = Exim::start().await;
+    let mail = with_least(&exim.toml(&exim.trusted()));
+    let site = Oncall::make(&mail, database, "[defaults]\ngroup_wait = \"10s\"\ngroup_interval = \"10s\"\n");
+    let (mut collector, agent) = (site.start("collector"), site.start("agent"));
+    let mut api = collector.api().await;
+    std::fs::write(site.logs().join("burst.log"), burst("between", WELL, BROKEN)).expect("written");
+    let mails = async |api: &Api| -> Result<(usize, u64), String> {
+        let alerts = api.get("/api/v1/alerts").await?;
+        let groups = alerts["alerts"].as_array().cloned().unwrap_or_default();
+        Ok((groups.len(), groups.iter().filter_map(|group| group["mails"].as_u64()).sum()))
+    };
+    let (groups, made) = eventually("a failure stands in its group", || async {
+        let far = mails(&api).await?;
+        if far.0 > 0 { Ok(far) } else { Err("none yet".to_owned()) }
+    })
+    .await;
+    assert_eq!((groups, made), (1, 0), "it is killed before a mail is made");
+    collector.kill_9();
+    assert_eq!(exim.delivered("oncall", 0).await.len(), 0);
+    collector = site.start("collector");
+    api = collector.api().await;
+    eventually("the mail is made", || async {
+        match mails(&api).await? {
+            (1, 1..) => Ok(()),
+            far => Err(format!("{far:?}")),
+        }
+    })
+    .await;
+    collector.kill_9();
+    collector = site.start("collector");
+    let delivered = exim.delivered("oncall", 1).await;
+    let id = |mail: &String| said(mail, "Message-ID:").concat();
+    // What was on its way is sent once more after its lease; more would be seen as other mails of the group.
+    let mut listed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    eventually("each failure is in a mail", || async {
+        let mails = exim.delivered("oncall", delivered.len()).await;
+        let listed: BTreeSet<String> = mails.iter().flat_map(|mail| new(mail)).collect();
+        if listed.len() == BROKEN { Ok(()) } else { Err(format!("{} of {BROKEN}", listed.len())) }
+    })
+    .await;
+    for mail in exim.delivered("oncall", 1).await {
+        for scenario in new(&mail) {
+            listed.entry(scenario).or_default().insert(id(&mail));
+        }
+    }
+    assert!(listed.values().all(|ids| ids.len() == 1), "one Message-ID: {listed:?}");
+    assert_eq!((agent.stop().await, collector.stop().await), (Some(0), Some(0)));
+}
+
+#[tokio::test]
+async fn killed_between_verdict_and_mail_no_failure_is_without_its_mail_on_sqlite() {
+    let data = tempfile::tempdir().expect("a directory");
+    killed_between_verdict_and_mail(&format!("data = \"{}\"", data.path().display())).await;
+}
+
+#[tokio::test]
+async fn killed_between_verdict_and_mail_no_failure_is_without_its_mail_on_postgresql() {
+    let (database, dir) = (Database::make("between").await, tempfile::tempdir().expect("a directory"));
+    killed_between_verdict_and_mail(&one_database(dir.path(), &database)).await;
+    database.drop().await;
+}

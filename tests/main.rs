@@ -22,6 +22,7 @@ mod live;
 mod loggers;
 mod mail;
 mod oncall;
+mod outbox;
 mod reading;
 mod silent;
 mod storm;

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{eventually, free_port, installed, program};
 
-/// A server that does one thing wrong (`smtp.py`). Ended when dropped.
+/// A server that does one thing wrong (`smtp.py`); `FAULT:2` does it twice, and is well then. Ended when dropped.
 pub struct Faulty {
     child: Child,
     pub port: u16,

@@ -1,4 +1,4 @@
-"""A mail server that does one thing wrong: python3 smtp.py FAULT DIR. Prints its port, then what it is asked."""
+"""A mail server that does one thing wrong: python3 smtp.py FAULT[:TIMES] DIR. Prints its port, then what it is asked."""
 
 import asyncio
 import itertools
@@ -8,7 +8,8 @@ import sys
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
-fault, place = sys.argv[1], pathlib.Path(sys.argv[2])
+fault, _, times = sys.argv[1].partition(":")
+left, place = int(times or 1_000_000), pathlib.Path(sys.argv[2])
 logging.disable()
 numbers = itertools.count(1)
 refusals = {
@@ -29,6 +30,13 @@ def say(*words):
     print(*words, flush=True)
 
 
+def goes_wrong():
+    """So often as it was asked to."""
+    global left
+    left -= 1
+    return left >= 0
+
+
 def login(server, session, envelope, mechanism, data):
     return AuthResult(success=True)
 
@@ -36,7 +44,7 @@ def login(server, session, envelope, mechanism, data):
 class Handler:
     async def handle_MAIL(self, server, session, envelope, address, options):
         say("MAIL", address)
-        if where == "MAIL":
+        if where == "MAIL" and goes_wrong():
             return refusal
         envelope.mail_from = address
         return "250 2.1.0 OK"
@@ -44,11 +52,11 @@ class Handler:
     async def handle_RCPT(self, server, session, envelope, address, options):
         say("RCPT", address)
         everybody = fault in ("no-recipient", "slow-recipients")
-        if everybody:
+        if everybody and goes_wrong():
             return refusal
         if fault == "one-bad" and address.startswith("gone@"):
             return refusals["no-recipient"][1]
-        if fault == "one-slow" and address.startswith("busy@"):
+        if fault == "one-slow" and address.startswith("busy@") and goes_wrong():
             return refusals["slow-recipients"][1]
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 OK"
@@ -59,12 +67,12 @@ class Handler:
         (place / f"{number}.eml").write_bytes(envelope.original_content)
         say("CONTENT", ",".join(envelope.rcpt_tos))
         say("FROM", session.host_name)
-        if fault == "dropped-after-data":
+        if fault == "dropped-after-data" and goes_wrong():
             server.transport.abort()
             return "250 nobody reads this"
-        if fault == "silent-after-data" or (fault == "silent-after-first" and first):
+        if (fault == "silent-after-data" and goes_wrong()) or (fault == "silent-after-first" and first):
             await asyncio.sleep(600)
-        if where == "content":
+        if where == "content" and goes_wrong():
             if fault == "daily-limit":
                 await server.push(refusal)
                 server.transport.close()
@@ -75,12 +83,12 @@ class Handler:
 class Server(SMTP):
     async def smtp_AUTH(self, arg):
         say("AUTH", arg.split()[0])
-        if where == "AUTH":
+        if where == "AUTH" and goes_wrong():
             return await self.push(refusal)
         return await super().smtp_AUTH(arg)
 
     async def smtp_DATA(self, arg):
-        if where == "DATA":
+        if where == "DATA" and goes_wrong():
             await self.push(refusal)
             return self.transport.close()
         return await super().smtp_DATA(arg)
@@ -92,7 +100,7 @@ class Silent(asyncio.Protocol):
 
 def connection():
     say("CONNECTED")
-    if fault == "silent":
+    if fault == "silent" and goes_wrong():
         return Silent()
     return Server(Handler(), hostname="localhost", auth_require_tls=False, authenticator=login)
 
