@@ -76,9 +76,36 @@ impl Store {
         let mut room = MOST_BYTES;
         Ok(rows.into_iter().map(|row| row.read(&mut room)).collect())
     }
+
+    /// Agents by id, after this one, at most `limit`, and whether others follow. A page ends where what they say of themselves
+    /// takes too much memory.
+    pub async fn agents_after(&self, after: Option<&str>, limit: usize) -> Result<(Vec<Agent>, bool), Error> {
+        let mut rows: Vec<Row> = with_pool!(self.backend, pool => {
+            sqlx::query_as(
+                "select id, heard, clock_offset, heartbeat from agent where id > $1 order by id limit $2",
+            )
+            .bind(after.unwrap_or(""))
+            .bind(limit as i64 + 1)
+            .fetch_all(pool)
+            .await?
+        });
+        let (all, mut taken) = (rows.len(), 0);
+        let mut fits = |row: &Row| {
+            taken += row.len();
+            taken <= MOST_BYTES
+        };
+        let fit = rows.iter().take(limit).take_while(|row| fits(row)).count().max(1);
+        rows.truncate(fit);
+        let (more, mut room) = (rows.len() < all, usize::MAX);
+        Ok((rows.into_iter().map(|row| row.read(&mut room)).collect(), more))
+    }
 }
 
 impl Row {
+    fn len(&self) -> usize {
+        self.heartbeat.as_deref().map_or(0, compress::unpacked_len)
+    }
+
     fn read(self, room: &mut usize) -> Agent {
         let fits = |bytes: &Vec<u8>| {
             let len = compress::unpacked_len(bytes);

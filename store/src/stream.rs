@@ -34,6 +34,7 @@ pub struct StreamRow {
     pub tail: i64,
     /// Those of them that are not read to their end.
     pub provisional: i64,
+    /// Its oldest ones; `counters` has how many there are.
     pub gaps: Vec<Gap>,
 }
 
@@ -64,8 +65,10 @@ pub struct Totals {
     pub waiting: i64,
 }
 
-/// Gaps that one page of streams shows at most, the oldest of each stream first.
-const GAPS: i64 = 10_000;
+/// Gaps that one page of streams shows at most, each stream as many as any other: its oldest.
+const GAPS: usize = 10_000;
+/// Streams whose gaps are asked for at once.
+const ASKED: usize = 100;
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -120,17 +123,8 @@ impl Store {
             .await?
         });
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
-        let found: Vec<GapColumns> = with_pool!(self.backend, pool => {
-            sqlx::query_as(
-                "select stream_id, off, len, lost, cause, noticed from gap where stream_id >= $1 and stream_id <= $2
-                 order by stream_id, off, cause limit $3",
-            )
-            .bind(first.stream_id)
-            .bind(last.stream_id)
-            .bind(GAPS)
-            .fetch_all(pool)
-            .await?
-        });
+        let with_gaps: Vec<i64> = rows.iter().filter(|row| row.gaps > 0).map(|row| row.stream_id).collect();
+        let found = self.oldest_gaps(&with_gaps, GAPS / rows.len().min(GAPS)).await?;
         let tails: Vec<(i64, i64, i64)> = with_pool!(self.backend, pool => {
             let mut q = QueryBuilder::<Db>::new("select stream_id, max(ts), cast(sum(case when flags & ");
             q.push(Flags::UNFINISHED.bits()).push(" <> 0 then 1 else 0 end) as bigint) from provisional where stream_id >= ");
@@ -152,6 +146,24 @@ impl Store {
                 row.read(gaps, tail, misses)
             })
             .collect())
+    }
+
+    /// So many of each stream: a few that have thousands leave room for the others.
+    async fn oldest_gaps(&self, streams: &[i64], each: usize) -> Result<Vec<GapColumns>, Error> {
+        let mut found = Vec::new();
+        for streams in streams.chunks(ASKED) {
+            let some: Vec<GapColumns> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new("");
+                for (nth, stream) in streams.iter().enumerate() {
+                    q.push(if nth == 0 { "" } else { " union all " });
+                    q.push("select * from (select stream_id, off, len, lost, cause, noticed from gap where stream_id = ");
+                    q.push_bind(*stream).push(" order by off, cause limit ").push_bind(each as i64).push(") as some_gaps");
+                }
+                q.push(" order by stream_id, off, cause").build_query_as().fetch_all(pool).await?
+            });
+            found.extend(some);
+        }
+        Ok(found)
     }
 
     pub async fn totals(&self) -> Result<Totals, Error> {

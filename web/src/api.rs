@@ -13,6 +13,8 @@ mod verdicts;
 use axum::extract::{RawQuery, State};
 use axum::routing::get;
 use axum::{Json, Router};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -129,6 +131,15 @@ fn limit(params: &Params) -> Result<Option<usize>, Error> {
 fn zone(params: &Params) -> Result<crate::zone::Zone, Error> {
     let name = params.get("zone").unwrap_or("UTC");
     crate::zone::Zone::parse(name).ok_or_else(|| Error::BadRequest(format!("unknown zone {}", quoted(name))))
+}
+
+/// A text in a cursor: it may hold anything, and a cursor goes into an address as it is.
+fn packed(text: &str) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(text)
+}
+
+fn unpacked(text: &str) -> Option<String> {
+    String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(text).ok()?).ok()
 }
 
 /// Where the page before ended.

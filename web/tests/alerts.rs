@@ -3,7 +3,7 @@
 use axum::http::{Request, StatusCode};
 use record::time::{HOUR, MINUTE, Timestamp};
 use scraper::Html;
-use store::outgoing::{MailState, Sender, Tried};
+use store::outgoing::{MailState, Reported, Sender, Tried};
 
 use crate::fixture::call;
 use crate::judged::{KEY, judge, mail, rulebook, silent};
@@ -293,6 +293,70 @@ async fn a_page_without_filters_says_which_parameter_it_does_not_know() {
     for href in attributes(&zoned, "main a", "href") {
         assert!(href.matches('?').count() < 2, "{href}");
     }
+}
+
+async fn all(site: &Site, path: &str, list: &str) -> Vec<serde_json::Value> {
+    let (mut all, mut after) = (Vec::new(), String::new());
+    loop {
+        let page = site.json(&format!("{path}?limit=2{after}")).await;
+        all.extend(page[list].as_array().unwrap().iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={next}"),
+            None => return all,
+        }
+    }
+}
+
+async fn close(site: &Site, nth: usize) {
+    let group = site.store.alert_groups_after(None, 10).await.unwrap().remove(nth);
+    let reported = Reported {
+        group: group.id,
+        changed: group.changed,
+        lease_until: group.lease_until,
+        mails: Vec::new(),
+        items: Vec::new(),
+        state: Vec::new(),
+        due: None,
+        closed: true,
+    };
+    assert!(site.store.report(&reported, MailState::NotSent, now()).await.unwrap());
+}
+
+#[tokio::test]
+async fn lists_of_alerts_and_of_their_scenarios_go_on_to_their_end() {
+    let site = Site::new().await;
+    for number in 1..=6 {
+        let mut alarm = silent("agent", now());
+        alarm.group.hash = [number; 8];
+        site.store.report_logs(&[alarm], &[], now()).await.unwrap();
+    }
+    close(&site, 1).await;
+    let keys: Vec<_> = all(&site, "/api/v1/alerts", "alerts").await.iter().map(|one| one["key"].clone()).collect();
+    let key = |number: u8| format!("{number:02x}").repeat(8);
+    assert_eq!(keys, [6, 4, 3, 2, 1, 5].map(key), "open ones first, the newest of each first");
+    // One that closes while its reader is on the way comes later, and is not left out.
+    let first = site.json("/api/v1/alerts?limit=2").await;
+    close(&site, 2).await;
+    let rest = site.json(&format!("/api/v1/alerts?after={}", first["next"].as_str().unwrap())).await;
+    let rest: Vec<_> = rest["alerts"].as_array().unwrap().iter().map(|one| one["key"].clone()).collect();
+    assert_eq!(rest, [2, 1, 5, 3].map(key));
+
+    let logs: Vec<_> = (0..7).map(|nth| format!("sbc {nth} &=\u{fc}.%")).collect();
+    let alarms: Vec<_> = logs.iter().map(|log| silent(log, now())).collect();
+    site.store.report_logs(&alarms, &[], now()).await.unwrap();
+    let path = format!("/api/v1/alerts/{}", key(9));
+    let mut listed: Vec<_> = all(&site, &path, "scenarios").await.iter().map(|one| one["log"].clone()).collect();
+    listed.sort_by_key(ToString::to_string);
+    assert_eq!(listed, logs);
+    // A list that was begun is that of its alert, though another one of the same key is open by now.
+    let next = site.json(&format!("{path}?limit=5")).await["next"].as_str().unwrap().to_owned();
+    close(&site, 0).await;
+    site.store.report_logs(&[silent("another", now())], &[], now()).await.unwrap();
+    let rest = site.json(&format!("{path}?after={next}")).await;
+    assert_eq!((rest["scenarios"].as_array().unwrap().len(), rest["alert"]["closed"].is_null()), (2, false));
+    assert_eq!(site.json(&path).await["scenarios"].as_array().unwrap().len(), 1);
+    assert_eq!(site.get(&format!("/api/v1/alerts/{}?after={next}", key(1))).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(site.get(&format!("{path}?after=x")).await.status, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

@@ -144,6 +144,8 @@ async fn what_is_served_is_what_the_document_says() {
         ("/api/v1/messages", "/api/v1/messages?limit=24".into()),
         ("/api/v1/messages/{id}", format!("/api/v1/messages/{}", stored[0])),
         ("/api/v1/streams", "/api/v1/streams".into()),
+        ("/api/v1/agents", "/api/v1/agents".into()),
+        ("/api/v1/alerts", "/api/v1/alerts".into()),
     ] {
         let schema = &document["paths"][template]["get"]["responses"]["200"]["content"]["application/json"]["schema"];
         fits(&document, schema, &site.json(&path).await, template);
@@ -302,6 +304,14 @@ async fn a_scenario_has_calls_legs_nodes_and_rows() {
     }
     assert_eq!(site.get("/api/v1/scenarios/ffffffff").await.status, StatusCode::NOT_FOUND);
     assert_eq!(site.get("/api/v1/scenarios/x").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn pages_of_agents_hold_each_once() {
+    let site = filled(1).await;
+    assert_eq!(ids(&pages(&site, "/api/v1/agents?limit=1", "agents").await), ["proxy-1", "sbc-1"]);
+    let streams = site.json("/api/v1/streams").await;
+    assert_eq!((&streams["streams"][0]["gap_count"], &streams["streams"][0]["gaps_unlisted"]), (&0.into(), &0.into()));
 }
 
 #[tokio::test]

@@ -271,6 +271,62 @@ impl Store {
         Ok(groups)
     }
 
+    /// Groups for programs: open ones first, and the newest of each first. Neither changes but once, so pages of it miss none:
+    /// one that closes meanwhile comes again. `after` is the last of the page before, and whether that was open.
+    pub async fn alert_groups_after(&self, after: Option<(bool, i64)>, most: usize) -> Result<Vec<Group>, Error> {
+        let most = (most as i64).min(MOST + 1);
+        let (was_open, after) = after.unwrap_or((true, i64::MAX));
+        // Open ones are few, and have an index of their own.
+        let unindexed = self.backend.unindexed();
+        let open = format!("closed is null and {unindexed}id < ");
+        let parts = [(open.as_str(), unindexed, after), ("closed is not null and id < ", "", i64::MAX)];
+        let parts = if was_open { &parts[..] } else { &[("closed is not null and id < ", "", after)][..] };
+        let mut groups: Vec<Group> = Vec::new();
+        for (which, unindexed, before) in parts {
+            let rows: Vec<GroupRow> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new("select ");
+                q.push(GROUP).push(" from alert_group where ").push(which).push_bind(*before);
+                q.push(" order by ").push(unindexed).push("id desc limit ").push_bind(most - groups.len() as i64);
+                q.build_query_as().fetch_all(pool).await?
+            });
+            groups.extend(rows.into_iter().map(GroupRow::group));
+        }
+        Ok(groups)
+    }
+
+    /// The scenarios of a group, those with the highest ids first: ids count up, so these are the newest. `after` is the last of
+    /// the page before.
+    pub async fn alert_items_after(
+        &self,
+        group: i64,
+        after: Option<(ScenarioId, &str, i32)>,
+        most: usize,
+    ) -> Result<Vec<Item>, Error> {
+        let rows: Vec<ItemRow> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new(
+                "select scenario_id, leg, nth, at, seen, changed, reported, state, told from alert_item where group_id = ",
+            );
+            q.push_bind(group);
+            if let Some((scenario, leg, nth)) = after {
+                q.push(" and (scenario_id, leg, nth) < (").push_bind(scenario.0).push(", ").push_bind(leg);
+                q.push(", ").push_bind(nth).push(")");
+            }
+            q.push(" order by scenario_id desc, leg desc, nth desc limit ").push_bind(most as i64);
+            q.build_query_as().fetch_all(pool).await?
+        });
+        rows.into_iter().map(ItemRow::item).collect()
+    }
+
+    /// A group by its id.
+    pub async fn alert_group_of(&self, id: i64) -> Result<Option<Group>, Error> {
+        let row: Option<GroupRow> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select ");
+            q.push(GROUP).push(" from alert_group where id = ").push_bind(id);
+            q.build_query_as().fetch_optional(pool).await?
+        });
+        Ok(row.map(GroupRow::group))
+    }
+
     /// How many groups are open, counted up to a thousand.
     pub async fn count_open_alerts(&self) -> Result<i64, Error> {
         Ok(with_pool!(self.backend, pool => {

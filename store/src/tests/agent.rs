@@ -48,6 +48,24 @@ store_test! {
         assert!(store.health().faults().iter().all(|fault| fault.part != Part::Hearing));
     }
 
+    async fn agents_are_paged_by_id_whenever_each_was_heard(store) {
+        for (nth, id) in ["d", "a", "c", "b", "e"].into_iter().enumerate() {
+            store.hear(&heartbeat(id, Vec::new()), Timestamp(NOON.0 + nth as i64 * SECOND)).await.unwrap();
+        }
+        let (mut ids, mut after) = (Vec::new(), None);
+        loop {
+            let (page, more) = store.agents_after(after.as_deref(), 2).await.unwrap();
+            ids.extend(page.into_iter().map(|agent| agent.id));
+            // The last one is heard anew: it stays where it is.
+            store.hear(&heartbeat("e", Vec::new()), Timestamp(NOON.0 + ids.len() as i64 * 60 * SECOND)).await.unwrap();
+            after = ids.last().cloned();
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(ids, ["a", "b", "c", "d", "e"]);
+    }
+
     async fn an_agent_that_sent_bytes_and_said_nothing_was_not_heard(store) {
         store.append(vec![File::new(1).batch(0, vec![noise(0, 5)])]).await.unwrap();
         let said = store.agents().await.unwrap();

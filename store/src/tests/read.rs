@@ -119,6 +119,19 @@ store_test! {
         assert!(owners.iter().all(|(_, scenario)| scenario.0 == 1));
     }
 
+    async fn a_stream_with_thousands_of_gaps_hides_those_of_no_other(store) {
+        for number in 1..=3 {
+            let file = File::new(number);
+            let gaps = if number == 1 { 6_000 } else { 2 };
+            store.append(vec![file.batch(0, (0..gaps).map(|at| gap(at, 1)).collect())]).await.unwrap();
+        }
+        let rows = store.streams(None, 10).await.unwrap();
+        let listed: Vec<_> = rows.iter().map(|row| (row.gaps.len(), row.counters.gaps)).collect();
+        assert_eq!(listed, [(3_333, 6_000), (2, 2), (2, 2)]);
+        assert!(rows.iter().all(|row| row.gaps[0].start.0 == 0 && row.gaps[1].start.0 == 1), "the oldest");
+        assert_eq!(store.streams(None, 1).await.unwrap()[0].gaps.len(), 6_000);
+    }
+
     async fn streams_are_paged_with_their_gaps(store) {
         for number in 1..=5 {
             let file = File::new(number);

@@ -95,9 +95,10 @@ pub(super) struct UnreadJson {
 }
 
 #[derive(Serialize, utoipa::ToSchema, Debug)]
-pub(super) struct AgentList {
-    /// Those that reported last come first; at most 1,000.
+pub(super) struct AgentPage {
     agents: Vec<AgentJson>,
+    /// Pass it as `after` for the next page; null at the end.
+    next: Option<String>,
 }
 
 impl AgentJson {
@@ -156,16 +157,24 @@ impl UnreadJson {
     path = "/api/v1/agents",
     operation_id = "list_agents",
     tag = "streams",
+    params(
+        ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u64>, Query, description = "1 to 1000; 100 unless given. A page of large reports holds fewer: `next` says where it goes on"),
+    ),
     responses(
         Refused,
-        (status = 200, description = "agents, those that reported last first", body = AgentList),
-        (status = 400, description = "a parameter is not known", body = Problem, content_type = "application/problem+json")
+        (status = 200, description = "agents by id", body = AgentPage),
+        (status = 400, description = "a parameter cannot be read", body = Problem, content_type = "application/problem+json")
     )
 )]
-async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Json<AgentList>, Error> {
-    super::params(query.as_deref(), &[])?;
+async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Json<AgentPage>, Error> {
+    let params = super::params(query.as_deref(), &[&["after", "limit"]])?;
+    let limit = super::limit(&params)?.unwrap_or(super::LIMIT);
+    let after = super::after(&params, super::unpacked)?;
+    let (agents, more) = site.store.agents_after(after.as_deref(), limit).await?;
     let reading = Reading::of(&site).await?;
-    Ok(Json(AgentList { agents: reading.agents().iter().map(|agent| AgentJson::new(agent, &reading)).collect() }))
+    let next = agents.last().filter(|_| more).map(|last| super::packed(&last.id));
+    Ok(Json(AgentPage { agents: agents.iter().map(|agent| AgentJson::new(agent, &reading)).collect(), next }))
 }
 
 /// Troubles that `/readyz` names; more are counted.

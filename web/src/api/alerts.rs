@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, RawQuery, State};
+use record::id::ScenarioId;
 use serde::Serialize;
 use store::alert::{Group, Item, ItemState, OF_A_LOG};
 use utoipa_axum::router::OpenApiRouter;
@@ -13,9 +14,6 @@ use crate::alerts::{key_of, read_key};
 use crate::params::quoted;
 use crate::problem::{Problem, Refused};
 use crate::{Error, Site};
-
-/// Scenarios of one group.
-const MOST: usize = 1_000;
 
 pub(super) fn routes() -> OpenApiRouter<Site> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(one))
@@ -49,17 +47,21 @@ struct AlertJson {
     reported: Option<String>,
 }
 
-/// Alerts, open ones first, then by their last change.
+/// Alerts, open ones first, and of each part those that were opened last.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
-struct Alerts {
+struct AlertPage {
     alerts: Vec<AlertJson>,
+    /// Pass it as `after` for the next page; null at the end.
+    next: Option<String>,
 }
 
-/// An alert with its scenarios, the newest first: at most 1,000.
+/// An alert with its scenarios, the newest first.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 struct AlertWithScenarios {
     alert: AlertJson,
     scenarios: Vec<AlertScenario>,
+    /// Pass it as `after` for more scenarios of the same alert; null at the end.
+    next: Option<String>,
 }
 
 /// One scenario, and one leg of it, in an alert; or an agent or log.
@@ -100,18 +102,61 @@ enum AlertState {
     path = "/api/v1/alerts",
     operation_id = "list_alerts",
     tag = "alerts",
-    params(("limit" = Option<u64>, Query, description = "1 to 1000; 100 unless given")),
+    params(
+        ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u64>, Query, description = "1 to 1000; 100 unless given"),
+    ),
     responses(
         Refused,
-        (status = 200, description = "alerts", body = Alerts),
+        (status = 200, description = "alerts", body = AlertPage),
         (status = 400, description = "a parameter cannot be read", body = Problem, content_type = "application/problem+json")
     )
 )]
-async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Json<Alerts>, Error> {
-    let params = super::params(query.as_deref(), &[&["limit"]])?;
+async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Json<AlertPage>, Error> {
+    let params = super::params(query.as_deref(), &[&["after", "limit"]])?;
     let limit = super::limit(&params)?.unwrap_or(super::LIMIT);
-    let groups = site.store.alert_groups(limit).await?;
-    Ok(Json(Alerts { alerts: groups.iter().map(AlertJson::new).collect() }))
+    let after = super::after(&params, read_place)?;
+    let mut groups = site.store.alert_groups_after(after, limit + 1).await?;
+    let more = groups.len() > limit;
+    groups.truncate(limit);
+    let next = groups.last().filter(|_| more).map(place);
+    Ok(Json(AlertPage { alerts: groups.iter().map(AlertJson::new).collect(), next }))
+}
+
+/// `open.2a`
+fn place(group: &Group) -> String {
+    format!("{}.{:x}", if group.closed.is_none() { "open" } else { "closed" }, group.id)
+}
+
+fn read_place(text: &str) -> Option<(bool, i64)> {
+    let (open, id) = text.split_once('.')?;
+    let is_open = match open {
+        "open" => true,
+        "closed" => false,
+        _ => return None,
+    };
+    Some((is_open, i64::from_str_radix(id, 16).ok()?))
+}
+
+/// The last item of a page, with its group: while it is read, that may be closed, and another one of its key be opened.
+struct ItemPlace {
+    group: i64,
+    scenario: ScenarioId,
+    leg: String,
+    nth: i32,
+}
+
+impl ItemPlace {
+    fn of(group: &Group, item: &Item) -> String {
+        format!("{:x}.{}.{}.{}", group.id, item.scenario, item.nth, super::packed(&item.leg))
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(4, '.');
+        let group = i64::from_str_radix(parts.next()?, 16).ok()?;
+        let (scenario, nth) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        Some(Self { group, scenario, nth, leg: super::unpacked(parts.next()?)? })
+    }
 }
 
 /// One alert with its scenarios: the open one of this key, else the last.
@@ -120,20 +165,39 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
     path = "/api/v1/alerts/{key}",
     operation_id = "get_alert",
     tag = "alerts",
-    params(("key" = String, Path, description = "16 hex digits")),
+    params(
+        ("key" = String, Path, description = "16 hex digits"),
+        ("after" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u64>, Query, description = "Scenarios: 1 to 1000; 100 unless given"),
+    ),
     responses(
         Refused,
         (status = 200, description = "the alert", body = AlertWithScenarios),
         (status = 404, description = "there is none", body = Problem, content_type = "application/problem+json")
     )
 )]
-async fn one(State(site): State<Site>, Path(key): Path<String>) -> Result<Json<AlertWithScenarios>, Error> {
+async fn one(
+    State(site): State<Site>,
+    Path(key): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<AlertWithScenarios>, Error> {
+    let params = super::params(query.as_deref(), &[&["after", "limit"]])?;
+    let limit = super::limit(&params)?.unwrap_or(super::LIMIT);
+    let after = super::after(&params, ItemPlace::read)?;
     let none = || Error::not_found(format!("there is no alert {}", quoted(&key)), key.clone());
     let hash = read_key(&key).ok_or_else(none)?;
-    let group = site.store.alert_group(hash).await?.ok_or_else(none)?;
-    let items = site.store.alert_items(group.id, MOST).await?;
+    let group = match &after {
+        None => site.store.alert_group(hash).await?,
+        Some(after) => site.store.alert_group_of(after.group).await?.filter(|group| group.key.hash == hash),
+    };
+    let group = group.ok_or_else(none)?;
+    let after = after.as_ref().map(|after| (after.scenario, after.leg.as_str(), after.nth));
+    let mut items = site.store.alert_items_after(group.id, after, limit + 1).await?;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = items.last().filter(|_| more).map(|last| ItemPlace::of(&group, last));
     let scenarios = items.iter().map(AlertScenario::new).collect();
-    Ok(Json(AlertWithScenarios { alert: AlertJson::new(&group), scenarios }))
+    Ok(Json(AlertWithScenarios { alert: AlertJson::new(&group), scenarios, next }))
 }
 
 impl AlertJson {

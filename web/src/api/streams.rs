@@ -53,7 +53,12 @@ pub(super) struct StreamJson {
     provisional: i64,
     /// No more bytes will come.
     closed: bool,
+    /// All of them; those that are not listed are in `gaps_unlisted`.
+    gap_count: u64,
+    /// The oldest ones: a page lists up to 10,000, shared by its streams, so `limit=1` lists the most of one.
     gaps: Vec<GapJson>,
+    /// How many later ones are not listed; 0: all are.
+    gaps_unlisted: u64,
 }
 
 /// Bytes that nobody could read.
@@ -120,7 +125,9 @@ impl StreamJson {
             near_misses_by_reason: row.near_misses.iter().map(NearMissJson::new).collect(),
             provisional: row.provisional,
             closed: row.closed,
+            gap_count: counters.gaps,
             gaps: row.gaps.iter().map(GapJson::new).collect(),
+            gaps_unlisted: counters.gaps.saturating_sub(row.gaps.len() as u64),
         }
     }
 }
