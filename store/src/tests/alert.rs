@@ -327,6 +327,37 @@ store_test! {
         assert_eq!((items[0].state, items[0].reported), (ItemState::Failed, None));
     }
 
+    async fn a_failure_whose_leg_gets_another_name_is_the_same_failure(store) {
+        calls(&store, &["a"]).await;
+        judge(&store, 0, &judged(Outcome::Failed, "no-ack")).await;
+        let group = taken(&store, 30).await;
+        let reported = look(&store, &group, vec![mail("1", MailKind::Firing)]).await;
+        let named = |leg: &str| {
+            let mut named = judged(Outcome::Failed, "no-ack");
+            named.told[0].leg = leg.to_owned();
+            named.alarms[0].item.told.leg = leg.to_owned();
+            named
+        };
+        // While somebody looks at the group: what was seen of it by the old name is not kept.
+        judge(&store, 30, &named("C1")).await;
+        assert!(!store.report(&reported, MailState::Queued, later(30)).await.unwrap());
+        let group = taken(&store, 95).await;
+        let reported = look(&store, &group, vec![mail("1", MailKind::Firing)]).await;
+        assert!(store.report(&reported, MailState::Queued, later(95)).await.unwrap());
+        judge(&store, 100, &named("D1")).await;
+        let (_, items) = groups(&store).await.remove(0);
+        assert_eq!(items.len(), 1, "{items:?}");
+        let Item { leg, told, state, reported, .. } = &items[0];
+        assert_eq!((leg.as_str(), told.told.leg.as_str()), ("D1", "D1"));
+        assert_eq!((*state, *reported), (ItemState::Failed, Some(later(95))));
+        // Another that fails beside it is another.
+        let mut both = named("D1");
+        both.alarms.extend(named("D2").alarms);
+        judge(&store, 101, &both).await;
+        let (_, items) = groups(&store).await.remove(0);
+        assert_eq!(items.iter().filter(|item| item.reported.is_none()).map(|item| item.leg.as_str()).collect::<Vec<_>>(), ["D2"]);
+    }
+
     async fn another_failure_of_the_same_rule_takes_the_place_of_the_first(store) {
         calls(&store, &["a"]).await;
         let id = judge(&store, 0, &judged(Outcome::Failed, "no-ack")).await[0];
