@@ -112,7 +112,7 @@ bitflags! {
         const ORPHAN_FRAGMENT = 1 << 4;
         /// The file ended inside this record and no continuation was found in time.
         const CUT_BY_ROTATION = 1 << 5;
-        /// The header's local time occurs twice; the earlier reading was taken.
+        /// The header's local time occurs twice; which of the two was taken is a guess.
         const AMBIGUOUS_TIME = 1 << 6;
         /// No rule decided the kind; REST was assumed.
         const KIND_GUESSED = 1 << 7;
