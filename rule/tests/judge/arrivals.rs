@@ -237,11 +237,14 @@ fn two_judges_agree_while_logs_are_read_and_calls_become_one() {
             reading.on(dice);
             let (messages, read) = reading.seen(dice);
             let of = |other: bool| -> Vec<Message> {
-                let is = |message: &&Message| {
+                let own = |message: &&Message| {
                     let call = message.facts.call_id.as_deref();
-                    call.is_none_or(|call| message.is_registration() || call.starts_with("other-") == other)
+                    !message.is_registration() && call.is_none_or(|call| call.starts_with("other-") == other)
                 };
-                messages.iter().filter(is).cloned().collect()
+                let logs: BTreeSet<Log> = messages.iter().filter(own).map(log_of).collect();
+                // It shows registrations, and waits for nobody's log for their sake.
+                let shown = |message: &&Message| message.is_registration() && logs.contains(&log_of(message));
+                messages.iter().filter(|message| own(message) || shown(message)).cloned().collect()
             };
             let parts = if dice.one_in(2) { [false, true].map(of).to_vec() } else { vec![messages] };
             for part in parts.iter().filter(|part| !part.is_empty()) {
