@@ -33,8 +33,14 @@ fn sender(version: u16, agent: &str) -> Result<(), Error> {
     if version != VERSION {
         return wrong(&format!("version {version}, this collector speaks {VERSION}"));
     }
-    if agent.is_empty() || agent.len() > MAX_AGENT || agent.chars().any(char::is_control) {
-        return wrong("agent id must be 1 to 128 characters without control characters");
+    self::agent(agent)
+}
+
+/// An id that an agent may have.
+pub fn agent(id: &str) -> Result<(), Error> {
+    if id.is_empty() || id.len() > MAX_AGENT || id.chars().any(char::is_control) {
+        let what = "agent id must be 1 to 128 characters without control characters";
+        return Err(Error::NotUnderstood(what.to_owned()));
     }
     Ok(())
 }

@@ -96,6 +96,7 @@ impl Ingest {
     }
 
     pub async fn positions(&self, agent: &str, asked: Asked, limit: usize) -> Result<Positions, Error> {
+        check::agent(agent)?;
         Ok(self.store.positions(agent, asked, limit).await?)
     }
 

@@ -69,7 +69,7 @@ async fn a_stream_of_another_agent_is_refused_whoever_asks_first() {
 #[tokio::test]
 async fn who_does_not_say_which_agent_it_is_is_told_so() {
     let door = Door::open().await;
-    for query in ["", "?after=1", "?agent=agent-1&after=nonsense"] {
+    for query in ["", "?after=1", "?agent=agent-1&after=nonsense", "?agent=", "?agent=%00", "?agent=a%0Ab"] {
         let head = format!("GET /api/v1/positions{query} HTTP/1.1");
         assert_eq!(door.ask(&head, b"").await.0, StatusCode::BAD_REQUEST, "{query}");
     }
