@@ -195,8 +195,16 @@ async fn reply(response: Response, asked: &Append) -> Reply {
     }
 }
 
+/// What a collector says in problem details (RFC 9457): the sentence in them.
+#[derive(serde::Deserialize)]
+struct Problem {
+    detail: String,
+}
+
 /// The status with what the answer says, as far as it is a short text; whoever wrote it may be a stranger.
 fn refusal(status: u16, body: &[u8]) -> String {
+    let problem = serde_json::from_slice::<Problem>(body).ok();
+    let body = problem.as_ref().map_or(body, |problem| problem.detail.as_bytes());
     let text = String::from_utf8_lossy(&body[..body.len().min(TEXT_MAX)]);
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -237,6 +245,9 @@ mod tests {
             refusal(400, b"version 9 is\nnot understood\x1b[31m\n"),
             "the collector answered 400: version 9 is not understood [31m"
         );
+        let problem =
+            br#"{"type":"about:blank","status":421,"code":"unknown_host","detail":"not to \u0022that\u0022 name"}"#;
+        assert_eq!(refusal(421, problem), "the collector answered 421: not to \"that\" name");
         assert_eq!(refusal(404, b""), "the collector answered 404");
         let long = refusal(500, "x".repeat(9000).as_bytes());
         assert!(long.len() < 350 && long.ends_with('…'), "{long}");

@@ -65,28 +65,47 @@ fn described() -> OpenApiRouter<Door> {
     OpenApiRouter::new().routes(routes!(append)).routes(routes!(heartbeat)).routes(routes!(positions))
 }
 
-/// Whatever a door refuses, it says in a sentence of plain text.
+/// What the rest of the API answers with where something is wrong. A door says it in a sentence of plain text; whoever serves it
+/// beside that API makes this of it.
+#[derive(utoipa::ToSchema)]
+#[allow(dead_code, reason = "it stands in the document alone")]
+struct Problem {
+    /// A sentence or two.
+    detail: String,
+}
+
+/// Whatever a door refuses.
 #[derive(utoipa::IntoResponses)]
 #[allow(dead_code, reason = "it stands in the document alone")]
 enum Refusals {
-    /// it is not understood: hold everything; or, as an answer like that of 200, a span or the format of one stream is refused
-    #[response(status = 400, content_type = "text/plain")]
-    NotUnderstood(String),
-    /// the body did not arrive within a minute, or nothing of it for 15 s: send it again
-    #[response(status = 408, content_type = "text/plain")]
-    Late(String),
-    /// too large: halve it
-    #[response(status = 413, content_type = "text/plain")]
-    TooLarge(String),
-    /// the server does not answer to the host name of the request
-    #[response(status = 421, content_type = "text/plain")]
-    UnknownHost(String),
-    /// damaged on its way: send it again; of one stream as an answer like that of 200
-    #[response(status = 422, content_type = "text/plain")]
-    Damaged(String),
-    /// busy, or the database does not answer: again after `Retry-After`
-    #[response(status = 503, content_type = "text/plain")]
-    Unavailable(String),
+    /// `bad_request`: it is not understood, hold everything; or, as an answer like that of 200, a span or the format of one stream is
+    /// refused
+    #[response(status = 400, content_type = "application/problem+json")]
+    NotUnderstood(#[to_schema] Problem),
+    /// `other_site`: a page of another site asked
+    #[response(status = 403, content_type = "application/problem+json")]
+    OtherSite(#[to_schema] Problem),
+    /// `method_not_allowed`: `Allow` says which methods there are
+    #[response(status = 405, content_type = "application/problem+json")]
+    Method(#[to_schema] Problem),
+    /// `timed_out`: the body did not arrive within a minute, or nothing of it for 15 s: send it again
+    #[response(status = 408, content_type = "application/problem+json")]
+    Late(#[to_schema] Problem),
+    /// `too_large`: halve it
+    #[response(status = 413, content_type = "application/problem+json")]
+    TooLarge(#[to_schema] Problem),
+    /// `unknown_host`: the server does not answer to the host name of the request
+    #[response(status = 421, content_type = "application/problem+json")]
+    UnknownHost(#[to_schema] Problem),
+    /// `damaged`: damaged on its way, send it again; of one stream as an answer like that of 200
+    #[response(status = 422, content_type = "application/problem+json")]
+    Damaged(#[to_schema] Problem),
+    /// `fault`: a fault of Siptrail
+    #[response(status = 500, content_type = "application/problem+json")]
+    Fault(#[to_schema] Problem),
+    /// `busy` or `database_down`: again after `Retry-After`
+    #[response(status = 503, content_type = "application/problem+json")]
+    Unavailable(#[to_schema] Problem),
 }
 
 /// Stores what an agent has read, once. The body is MessagePack, `Content-Encoding: zstd` or none: at most 8 MiB, and 32 MiB
@@ -357,5 +376,25 @@ impl IntoResponse for Refusal {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// A change of this text is a change of a promise: it needs a line in the changelog.
+    #[test]
+    fn the_document_of_the_doors_is_the_one_that_was_promised() {
+        let document = super::described().into_openapi();
+        let document = serde_json::json!({"paths": document.paths, "components": document.components});
+        let document = serde_json::to_string_pretty(&document).unwrap() + "\n";
+        let promised = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+        if std::env::var_os("SIPTRAIL_BLESS").is_some() {
+            std::fs::write(promised, document).unwrap();
+        } else {
+            assert!(
+                document == std::fs::read_to_string(promised).unwrap(),
+                "the API of agents changed: SIPTRAIL_BLESS=1 writes collector/openapi.json again"
+            );
+        }
     }
 }

@@ -61,7 +61,7 @@ fn described() -> OpenApiRouter<Site> {
 struct Document;
 
 /// The process answers.
-#[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "health", responses((status = 200, description = "ok", body = String)))]
+#[utoipa::path(get, path = "/healthz", operation_id = "healthz", tag = "health", responses(Refused, (status = 200, description = "ok", body = String)))]
 async fn alive() -> &'static str {
     "ok\n"
 }
@@ -112,7 +112,8 @@ fn params(query: Option<&str>, known: &[&[&str]]) -> Result<Params, Error> {
     let mut names = params.pairs().iter().map(|(name, _)| name.as_str());
     if let Some(name) = names.clone().find(|name| !known.iter().any(|known| known.contains(name))) {
         let known = known.concat().join(", ");
-        return Err(Error::BadRequest(format!("unknown parameter {}; known are {known}", quoted(name))));
+        let known = if known.is_empty() { "there are none here".to_owned() } else { format!("known are {known}") };
+        return Err(Error::BadRequest(format!("unknown parameter {}; {known}", quoted(name))));
     }
     if let Some((name, (one, other))) = names.find_map(|name| Some((name, params.twice(name)?))) {
         return Err(Error::BadRequest(format!("{name} is given as {} and as {}", quoted(one), quoted(other))));

@@ -1,6 +1,7 @@
 //! What went wrong, shown to a reader as a page, to htmx as a fragment, and given to a program as JSON.
 
 use askama::Template;
+use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, request::Parts};
@@ -13,6 +14,9 @@ use crate::params::quoted;
 use crate::problem::{Code, Problem};
 use crate::stranger::Stranger;
 
+/// Bytes of a sentence.
+const LONGEST: usize = 64 << 10;
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// `what` is a sentence; `find` goes into the search box.
@@ -22,6 +26,9 @@ pub enum Error {
     BadRequest(String),
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// A page of ours may ask for it, and nobody else.
+    #[error("{0}")]
+    Forbidden(String),
     #[error("{0}")]
     NotReady(String),
     #[error("too much is being drawn")]
@@ -61,6 +68,7 @@ impl IntoResponse for Error {
         let (status, says) = match self {
             Self::NotFound { what, find } => (StatusCode::NOT_FOUND, Says { find, ..Says::new(Code::NotFound, what) }),
             Self::BadRequest(text) => (StatusCode::BAD_REQUEST, Says::new(Code::BadParameter, text)),
+            Self::Forbidden(text) => (StatusCode::FORBIDDEN, Says::new(Code::OtherSite, text)),
             Self::NotReady(cause) => {
                 tracing::warn!(why = cause, "/readyz answered that Siptrail is not ready");
                 (StatusCode::SERVICE_UNAVAILABLE, Says::new(Code::NotReady, cause))
@@ -72,8 +80,7 @@ impl IntoResponse for Error {
             }
             Self::TooLarge => {
                 tracing::warn!("a page was not drawn: it would be larger than any page");
-                let text =
-                    "This page would be too large to be shown. Filters make it smaller, and the API has all of it.";
+                let text = "It would be too large to be shown. Filters make it smaller.";
                 (StatusCode::INTERNAL_SERVER_ERROR, Says::new(Code::TooLarge, text))
             }
             cause @ (Self::Store(_) | Self::Template(_)) => {
@@ -109,7 +116,7 @@ pub(crate) async fn pages(State(site): State<Site>, request: Request, next: Next
     if !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
-    let id = seen.extensions.get::<RequestId>().map_or(String::new(), |id| id.0.clone());
+    let id = number(&seen);
     let stranger = response.extensions().get::<Stranger>();
     let stranger = stranger.map(|stranger| Says::new(Code::of(status), stranger.text()));
     let says = response.extensions().get::<Says>().cloned().or(stranger);
@@ -124,10 +131,39 @@ pub(crate) async fn pages(State(site): State<Site>, request: Request, next: Next
     drawn
 }
 
+/// Puts what the doors of agents say in plain text, or do not say at all, as programs get it from the rest of the API. What
+/// became of each stream is an answer of its own, and stays as it is.
+pub(crate) async fn problems(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let id = number(&parts);
+    let response = next.run(Request::from_parts(parts, body)).await;
+    let status = response.status();
+    let is_text = |kind: &HeaderValue| kind.as_bytes().starts_with(b"text/plain");
+    let is_problem = status.is_client_error() || status.is_server_error();
+    if !is_problem || !response.headers().get(CONTENT_TYPE).is_none_or(is_text) {
+        return response;
+    }
+    let kept = kept(response.headers());
+    // A door that has no room says that it may have some at once; one whose database is down, that it may take a while.
+    let busy = status == StatusCode::SERVICE_UNAVAILABLE && kept.get(RETRY_AFTER).is_some_and(|after| after == "1");
+    let code = if busy { Code::Busy } else { Code::of(status) };
+    let said = to_bytes(response.into_body(), LONGEST).await.unwrap_or_default();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let text = if said.is_empty() { words(status).to_owned() } else { said };
+    let mut problem = Problem::new(status, code, text, id).into_response();
+    *problem.status_mut() = status;
+    problem.headers_mut().extend(kept);
+    problem
+}
+
+fn number(parts: &Parts) -> String {
+    parts.extensions.get::<RequestId>().map_or(String::new(), |id| id.0.clone())
+}
+
 fn draw(site: &Site, seen: &Parts, status: StatusCode, says: Says, id: String) -> Response {
     let path = seen.uri.path();
     let request_id = if status.is_server_error() { id.clone() } else { String::new() };
-    if path.starts_with("/api/") || path == "/readyz" {
+    if path.starts_with("/api/") || matches!(path, "/readyz" | "/healthz") {
         return Problem::new(status, says.code, says.text, id).into_response();
     }
     if wants_fragment(seen) {

@@ -5,8 +5,8 @@
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use axum::http::header::ORIGIN;
-use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use record::time::{HOUR, Timestamp};
@@ -91,7 +91,7 @@ async fn resend(State(site): State<Site>, Path(id): Path<String>, headers: Heade
     if !headers.contains_key("sec-fetch-site") && !headers.contains_key(ORIGIN) {
         let text =
             "A mail is sent again by the button on its page only: this request does not say where it comes from.";
-        return Ok((StatusCode::FORBIDDEN, text).into_response());
+        return Err(Error::Forbidden(text.to_owned()));
     }
     let none = || nowhere(&id);
     let number: i64 = id.parse().map_err(|_| none())?;

@@ -36,13 +36,15 @@ pub(crate) enum Code {
     MethodNotAllowed,
     /// The server does not answer to the host name of the request.
     UnknownHost,
-    /// A page of another site asked.
+    /// A page of another site asked, or it is not said which page did.
     OtherSite,
     /// The request, or what it asks for, is too large.
     TooLarge,
-    /// It took longer than 30 s.
+    /// It took longer than 30 s, or a body did not arrive in time.
     TimedOut,
-    /// Too much is being drawn at once: try again in a moment.
+    /// A body was damaged on its way: send it again.
+    Damaged,
+    /// Too much is being drawn, or is on its way into the database: try again in a moment.
     Busy,
     /// The database does not answer. Nothing is lost.
     DatabaseDown,
@@ -64,6 +66,7 @@ impl Code {
             StatusCode::FORBIDDEN => Self::OtherSite,
             StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG => Self::TooLarge,
             StatusCode::REQUEST_TIMEOUT | StatusCode::GATEWAY_TIMEOUT => Self::TimedOut,
+            StatusCode::UNPROCESSABLE_ENTITY => Self::Damaged,
             StatusCode::SERVICE_UNAVAILABLE => Self::DatabaseDown,
             status if status.is_server_error() => Self::Fault,
             _ => Self::BadRequest,
@@ -93,10 +96,13 @@ pub(crate) enum Refused {
     /// `other_site`: a page of another site asked
     #[response(status = 403, content_type = "application/problem+json")]
     OtherSite(#[to_schema] Problem),
+    /// `method_not_allowed`: `Allow` says which methods there are
+    #[response(status = 405, content_type = "application/problem+json")]
+    Method(#[to_schema] Problem),
     /// `unknown_host`: the server does not answer to the host name of the request
     #[response(status = 421, content_type = "application/problem+json")]
     UnknownHost(#[to_schema] Problem),
-    /// `fault`: a fault of Siptrail
+    /// `fault`: a fault of Siptrail; `too_large`: the answer would be larger than any
     #[response(status = 500, content_type = "application/problem+json")]
     Fault(#[to_schema] Problem),
     /// `database_down` or `busy`: `Retry-After` says when to try again

@@ -52,12 +52,13 @@ pub(crate) fn guard(routes: Router<Site>, site: &Site) -> Router<Site> {
         .layer(middleware::from_fn(number))
 }
 
-/// Puts around other routes on the same address, such as the doors of agents, what must hold for all of them. Their answers,
-/// limits and words are their own.
+/// Puts around other routes on the same address, such as the doors of agents, what must hold for all of them. Their answers
+/// and limits are their own, and what they refuse is said as the API says it.
 pub fn guard_others(routes: Router, settings: &Settings) -> Router {
     routes
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(Arc::new(settings.clone()), known))
+        .layer(middleware::from_fn(error::problems))
         .layer(middleware::map_response(headers))
         .layer(middleware::from_fn(number))
 }
@@ -115,6 +116,48 @@ fn panicked(cause: Box<dyn Any + Send + 'static>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn what_a_door_refuses_is_told_as_the_api_tells_it() {
+        use axum::routing::{get, post};
+        let large = post(async || (StatusCode::PAYLOAD_TOO_LARGE, "more than \"8\" bytes"));
+        let busy = get(async || (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], "too much"));
+        let own = get(async || (StatusCode::CONFLICT, [(header::CONTENT_TYPE, "application/x")], "bytes"));
+        let broken = get(async || -> &'static str { panic!("secret") });
+        let doors =
+            Router::new().route("/large", large).route("/busy", busy).route("/own", own).route("/broken", broken);
+        let doors = guard_others(doors, &Settings::loopback("test"));
+        let ask = async |method: &str, path: &str, host: &str| {
+            let request = Request::builder().method(method).uri(path).header("host", host);
+            let request = request.body(axum::body::Body::empty()).unwrap();
+            let response = tower::ServiceExt::oneshot(doors.clone(), request).await.unwrap();
+            let (head, body) = response.into_parts();
+            (head, axum::body::to_bytes(body, 1 << 20).await.unwrap())
+        };
+        for (method, path, host, status, code, detail) in [
+            ("POST", "/large", "localhost", 413, "too_large", "more than \"8\" bytes"),
+            ("GET", "/large", "localhost", 405, "method_not_allowed", "This address cannot be used in this way."),
+            ("GET", "/busy", "localhost", 503, "busy", "too much"),
+            (
+                "GET",
+                "/broken",
+                "localhost",
+                500,
+                "fault",
+                "The cause stands in the log of Siptrail, under the number below.",
+            ),
+            ("GET", "/busy", "example.com", 421, "unknown_host", crate::stranger::Stranger::Host.text()),
+        ] {
+            let (head, body) = ask(method, path, host).await;
+            let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(head.headers[header::CONTENT_TYPE], "application/problem+json", "{path}");
+            assert_eq!((head.status.as_u16(), &problem["status"]), (status, &status.into()), "{path}");
+            assert_eq!((&problem["code"], &problem["detail"]), (&code.into(), &detail.into()), "{path}");
+            assert_eq!(problem["request_id"], head.headers[&REQUEST_ID].to_str().unwrap(), "{path}");
+        }
+        assert_eq!(ask("GET", "/busy", "localhost").await.0.headers[header::RETRY_AFTER], "1");
+        assert_eq!(ask("GET", "/own", "localhost").await.1, "bytes");
+    }
 
     #[tokio::test]
     async fn a_panic_is_a_page_with_a_number_and_without_its_words() {

@@ -266,7 +266,9 @@ async fn a_mail_is_sent_again_by_a_form_of_ours_only() {
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         site.ask(request)
     };
-    assert_eq!(post(&[]).await.status, StatusCode::FORBIDDEN);
+    let unasked = post(&[]).await;
+    assert_eq!(unasked.status, StatusCode::FORBIDDEN);
+    assert!(unasked.text().contains("does not say where it comes from"), "{}", unasked.text());
     assert_eq!(post(&[("origin", "http://example.com")]).await.status, StatusCode::FORBIDDEN);
     assert_eq!(post(&[("sec-fetch-site", "cross-site")]).await.status, StatusCode::FORBIDDEN);
     let state = || async { site.store.mail(id).await.unwrap().unwrap().0.state };

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::fixture::{ALICE, API, PROXY, Record, SBC, Sip, call, forked, other, sip};
 use crate::pages::BEGUN;
-use crate::site::Site;
+use crate::site::{Answer, Site};
 
 async fn filled(calls: u32) -> Site {
     let mut site = Site::new().await;
@@ -174,14 +174,15 @@ async fn the_document_says_how_requests_are_refused_and_which_values_there_are()
     let document = Site::new().await.json("/api/openapi.json").await;
     for (path, operations) in document["paths"].as_object().unwrap() {
         let responses = operations["get"]["responses"].as_object().unwrap();
-        for status in ["403", "421", "500", "503", "504"].into_iter().filter(|_| path != "/healthz") {
+        let takes = path.contains('{') || operations["get"]["parameters"].is_array();
+        for status in ["400", "403", "405", "421", "500", "503", "504"].into_iter().skip(usize::from(!takes)) {
             assert!(responses.contains_key(status), "{path} does not say {status}");
         }
     }
     let names = |schema: &str| document["components"]["schemas"][schema]["enum"].as_array().map_or(0, Vec::len);
     let enums =
         ["Class", "Kind", "Cause", "Reason", "Push", "Outcome", "End", "Trouble", "NodeKind", "Presence", "Code"];
-    assert_eq!(enums.map(names), [7, 4, 8, 13, 8, 21, 4, 6, 3, 5, 12]);
+    assert_eq!(enums.map(names), [7, 4, 8, 13, 8, 21, 4, 6, 3, 5, 13]);
 }
 
 fn fits(document: &Value, schema: &Value, value: &Value, at: &str) {
@@ -349,6 +350,43 @@ async fn a_parameter_that_cannot_be_read_is_refused_in_words() {
         assert_eq!(error["request_id"], answer.header("x-request-id"));
         assert_eq!((error["code"].as_str(), error["status"].as_u64()), (Some("bad_parameter"), Some(400)));
     }
+}
+
+/// Each of them, whatever else it is: its status, its code, and that it is a problem.
+#[tokio::test]
+async fn a_request_that_cannot_be_answered_is_a_problem_with_a_code() {
+    let site = filled(1).await;
+    let scenario = site.json("/api/v1/scenarios").await["scenarios"][0]["id"].as_str().unwrap().to_owned();
+    for (path, code) in [
+        ("/api/v1/scenarios/%ff".to_owned(), "bad_request"),
+        ("/api/v1/messages/%ff".into(), "bad_request"),
+        ("/api/v1/alerts/%ff".into(), "bad_request"),
+        (format!("/api/v1/scenarios/{scenario}?zone=UTC"), "bad_parameter"),
+        ("/api/v1/messages/05e1c2a97f3b4d10-70120?x=1".into(), "bad_parameter"),
+        ("/api/v1/calls/a@b?x=1".into(), "bad_parameter"),
+        ("/api/v1/alerts/7f3a91c20b44e1d2?x=1".into(), "bad_parameter"),
+    ] {
+        refused(&site.get(&path).await, StatusCode::BAD_REQUEST, code, &path);
+    }
+    for path in ["/healthz", "/readyz", "/api/v1/scenarios"] {
+        let post = site.ask(Request::post(path).header("host", "localhost")).await;
+        refused(&post, StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", path);
+        let stranger = site.ask(Request::get(path).header("host", "example.com")).await;
+        refused(&stranger, StatusCode::MISDIRECTED_REQUEST, "unknown_host", path);
+        let other =
+            site.ask(Request::get(path).header("host", "localhost").header("sec-fetch-site", "cross-site")).await;
+        refused(&other, StatusCode::FORBIDDEN, "other_site", path);
+    }
+}
+
+fn refused(answer: &Answer, status: StatusCode, code: &str, at: &str) {
+    assert_eq!((answer.status, answer.header("content-type")), (status, "application/problem+json"), "{at}");
+    let problem: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!(
+        (problem["code"].as_str(), problem["status"].as_u64()),
+        (Some(code), Some(status.as_u16().into())),
+        "{at}"
+    );
 }
 
 #[tokio::test]

@@ -173,6 +173,7 @@ impl ItemPlace {
     responses(
         Refused,
         (status = 200, description = "the alert", body = AlertWithScenarios),
+        (status = 400, description = "a parameter is not known, or the address is not UTF-8", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "there is none", body = Problem, content_type = "application/problem+json")
     )
 )]

@@ -293,10 +293,16 @@ async fn written(store: &Store, messages: &[Message]) -> Result<Vec<MessageJson>
     responses(
         Refused,
         (status = 200, description = "the message", body = MessageJson),
+        (status = 400, description = "a parameter is not known, or the address is not UTF-8", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "there is none", body = Problem, content_type = "application/problem+json")
     )
 )]
-async fn one(State(site): State<Site>, Path(id): Path<String>) -> Result<Json<MessageJson>, Error> {
+async fn one(
+    State(site): State<Site>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<MessageJson>, Error> {
+    super::params(query.as_deref(), &[])?;
     let none = || Error::not_found(format!("there is no message {}", quoted(&id)), id.clone());
     let key = id.parse().map_err(|_| none())?;
     let (message, scenario) = site.store.message(key).await?.ok_or_else(none)?;

@@ -216,10 +216,12 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery) -> Result<Jso
         Refused,
         (status = 200, description = "the scenario", body = ScenarioPicture),
         (status = 308, description = "it was joined into the one in `Location`"),
+        (status = 400, description = "a parameter is not known, or the address is not UTF-8", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "there is none", body = Problem, content_type = "application/problem+json")
     )
 )]
-async fn one(State(site): State<Site>, Path(id): Path<String>) -> Result<Response, Error> {
+async fn one(State(site): State<Site>, Path(id): Path<String>, RawQuery(query): RawQuery) -> Result<Response, Error> {
+    super::params(query.as_deref(), &[])?;
     let none = || Error::not_found(format!("there is no scenario {}", quoted(&id)), id.clone());
     let key = id.parse().map_err(|_| none())?;
     match site.pictures.of(&site.store, &Subject::Scenario(key)).await? {
@@ -240,10 +242,12 @@ async fn one(State(site): State<Site>, Path(id): Path<String>) -> Result<Respons
         Refused,
         (status = 200, description = "the call", body = ScenarioPicture),
         (status = 307, description = "its scenario is the one in `Location`"),
+        (status = 400, description = "a parameter is not known, or the address is not UTF-8", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "there is none", body = Problem, content_type = "application/problem+json")
     )
 )]
 async fn call(State(site): State<Site>, uri: Uri) -> Result<Response, Error> {
+    super::params(uri.query(), &[])?;
     let text = subject::given(&uri, "/api/v1/calls/");
     let key = subject::key_of(&site.store, &text).await?;
     match site.pictures.of(&site.store, &Subject::Call(key, String::new())).await? {
@@ -257,8 +261,8 @@ async fn call(State(site): State<Site>, uri: Uri) -> Result<Response, Error> {
 async fn drawn(site: &Site, picture: Arc<Picture>) -> Result<Response, Error> {
     let read_to = crate::scenario::read_to(site, &picture).await?;
     let judgement = Judgement::of(&site.store, &picture.scenario.row.subject).await?;
-    let draw =
-        move || serde_json::to_vec(&ScenarioPicture::new(&picture, &judgement, read_to)).map_err(|_| Error::TooLarge);
+    let written = move || serde_json::to_vec(&ScenarioPicture::new(&picture, &judgement, read_to));
+    let draw = move || written().map_err(|error| store::Error::Damaged(error.to_string()).into());
     let json = site.pictures.draw(draw).await?;
     Ok(([(CONTENT_TYPE, "application/json")], json).into_response())
 }
