@@ -4,7 +4,6 @@ mod agents;
 mod alerts;
 mod course;
 mod messages;
-mod names;
 mod picture;
 mod scenarios;
 mod streams;
@@ -19,6 +18,7 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::names::ReadyOf;
 use crate::params::{Params, quoted};
 use crate::problem::{Problem, Refused};
 use crate::reading::Reading;
@@ -74,7 +74,7 @@ async fn alive() -> &'static str {
     path = "/readyz",
     operation_id = "readyz",
     tag = "health",
-    params(("of" = Option<String>, Query, description = "`server`: agents are left out")),
+    params(("of" = inline(Option<ReadyOf>), Query, description = "`server`: agents are left out")),
     responses(
         Refused,
         (status = 200, description = "ready", body = String),

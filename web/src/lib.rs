@@ -19,6 +19,7 @@ pub mod home;
 pub mod ladder;
 pub mod live;
 pub mod moment;
+mod names;
 pub mod outbox;
 pub mod page;
 pub mod params;

@@ -185,6 +185,33 @@ async fn the_document_says_how_requests_are_refused_and_which_values_there_are()
     assert_eq!(enums.map(names), [7, 4, 8, 13, 8, 21, 4, 6, 3, 5, 13]);
 }
 
+#[tokio::test]
+async fn a_parameter_with_few_values_names_them() {
+    let document = Site::new().await.json("/api/openapi.json").await;
+    let schema = |path: &str, name: &str| {
+        let parameters = document["paths"][path]["get"]["parameters"].as_array().unwrap();
+        parameters.iter().find(|parameter| parameter["name"] == name).unwrap()["schema"].clone()
+    };
+    let number = |schema: &Value| schema["enum"].as_array().map_or(0, Vec::len);
+    for (path, name, values) in [
+        ("/api/v1/scenarios", "kind", 4),
+        ("/api/v1/messages", "kind", 4),
+        ("/api/v1/messages", "format", 2),
+        ("/readyz", "of", 1),
+    ] {
+        let schema = schema(path, name);
+        let either = schema["oneOf"].as_array().map_or(0, |either| either.iter().map(number).sum());
+        assert_eq!(number(&schema) + either, values, "{path} {name}: {schema}");
+    }
+    for (name, values) in [("class", 7), ("outcome", 6)] {
+        let schema = schema("/api/v1/scenarios", name);
+        assert_eq!((schema["type"].as_str(), number(&schema["items"])), (Some("array"), values), "{name}: {schema}");
+    }
+    assert_eq!(schema("/api/v1/messages", "provisional")["type"], "boolean");
+    let names = |schema: &str| document["components"]["schemas"][schema]["enum"].as_array().map_or(0, Vec::len);
+    assert_eq!(["Flag", "UnreadReason"].map(names), [10, 5]);
+}
+
 fn fits(document: &Value, schema: &Value, value: &Value, at: &str) {
     if let Some(name) = schema["$ref"].as_str() {
         let schema = document.pointer(name.trim_start_matches('#')).unwrap_or_else(|| panic!("{name} at {at}"));

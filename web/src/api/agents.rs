@@ -87,11 +87,36 @@ pub(super) struct UnreadJson {
     path: String,
     /// So many others of its directory are not read for the same reason; these are not listed.
     others: u64,
-    /// `missing` (it does not exist yet), `no_file` (a pattern or directory without a file), `unreadable`, or `unfit` (it
-    /// is compressed, or no plain file).
-    reason: String,
+    reason: UnreadReason,
     /// What is wrong with it: the second half of a sentence that begins with the path.
     what: String,
+}
+
+/// Why a place or file is not read.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[serde(rename_all = "snake_case")]
+enum UnreadReason {
+    /// It does not exist yet.
+    Missing,
+    /// A pattern or directory without a file.
+    NoFile,
+    Unreadable,
+    /// It is compressed, or no plain file.
+    Unfit,
+    /// Of an agent that knows more reasons: `what` says it.
+    Other,
+}
+
+impl UnreadReason {
+    fn of(reason: &str) -> Self {
+        match reason {
+            "missing" => Self::Missing,
+            "no_file" => Self::NoFile,
+            "unreadable" => Self::Unreadable,
+            "unfit" => Self::Unfit,
+            _ => Self::Other,
+        }
+    }
 }
 
 #[derive(Serialize, utoipa::ToSchema, Debug)]
@@ -145,7 +170,7 @@ impl UnreadJson {
         Self {
             path: unread.path.clone(),
             others: unread.others,
-            reason: unread.reason.clone(),
+            reason: UnreadReason::of(&unread.reason),
             what: unread.what.clone(),
         }
     }

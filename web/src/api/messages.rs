@@ -20,8 +20,8 @@ use store::search::MessageFilter;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::names::KindOf;
 use crate::moment;
+use crate::names::{FlagOf, FormatOf, KindOf};
 use crate::params::{Params, quoted};
 use crate::problem::{Problem, Refused};
 use crate::search::cursor;
@@ -71,6 +71,7 @@ pub(super) struct MessageJson {
     header: String,
     /// The rest of it is not read yet. A record that is whole and waits for one before it is not provisional.
     provisional: bool,
+    #[schema(value_type = Vec<FlagOf>)]
     flags: Vec<String>,
     /// The message alone, where it is UTF-8. One of more than 4 MiB is left out here and in `body_base64`: `/m/ID.txt` has it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,8 +142,8 @@ struct MessageQuery {
     /// Logged before; a minute or a day given alone is included.
     #[param(required = false)]
     to: String,
-    /// SIP, REST, PUSH or MEDIA.
-    #[param(required = false)]
+    /// Of this kind.
+    #[param(required = false, inline, value_type = KindOf)]
     kind: String,
     /// As logged.
     #[param(required = false)]
@@ -150,8 +151,8 @@ struct MessageQuery {
     /// `486`, `4xx` or `400-499`.
     #[param(required = false)]
     status: String,
-    /// `true` or `false`.
-    #[param(required = false)]
+    /// `true`: those that are not read to their end; `false`: all others.
+    #[param(required = false, value_type = bool)]
     provisional: String,
 }
 
@@ -219,7 +220,7 @@ impl MessageQuery {
         ("zone" = Option<String>, Query, description = "Zone of `from` and `to` without an offset; UTC unless given"),
         ("after" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u64>, Query, description = "1 to 1000; 100 unless given. A page of large messages holds fewer: `next` says where it goes on"),
-        ("format" = Option<String>, Query, description = "`json` or `ndjson`; else `Accept` decides"),
+        ("format" = inline(Option<FormatOf>), Query, description = "`json` or `ndjson`; else `Accept` decides"),
     ),
     responses(
         Refused,

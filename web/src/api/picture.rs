@@ -9,10 +9,10 @@ use serde::Serialize;
 use store::scenario::ScenarioCall;
 
 use super::course::CourseJson;
-use super::names::{Class, KindOf};
 use super::scenarios::{ScenarioJson, text};
 use super::verdicts::VerdictJson;
 use crate::ladder::words::shortened;
+use crate::names::{Class, KindOf};
 use crate::picture::Picture;
 use crate::scenario::Judgement;
 

@@ -14,8 +14,8 @@ use store::scenario::{Found, ScenarioRow, Subject};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::names::{Class, OutcomeOf};
 use super::picture::ScenarioPicture;
+use crate::names::{Class, OutcomeOf};
 use crate::params::quoted;
 use crate::picture::Picture;
 use crate::problem::{Problem, Refused};

@@ -8,7 +8,7 @@ use store::stream::{Gap, StreamRow};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::names::{CauseOf, ReasonOf};
+use crate::names::{CauseOf, ReasonOf};
 use crate::problem::{Problem, Refused};
 use crate::{Error, Site};
 

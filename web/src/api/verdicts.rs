@@ -4,8 +4,8 @@ use rule::syntax::Severity;
 use rule::told::{Seen, Step, Told};
 use serde::Serialize;
 
-use super::names::OutcomeOf;
 use super::scenarios::text;
+use crate::names::OutcomeOf;
 
 /// One instance of a rule.
 #[derive(Serialize, utoipa::ToSchema, Debug)]

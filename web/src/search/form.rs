@@ -6,6 +6,7 @@ use store::search::Filter;
 
 use super::value::{Fault, class_words, classes, flag, given, kind, outcome_words, outcomes, statuses};
 use crate::moment;
+use crate::names::{Class, KindOf, OutcomeOf};
 use crate::params::{Params, quoted};
 use crate::zone::{Bound, Zone};
 
@@ -48,8 +49,8 @@ pub struct Form {
     /// Minutes before and after it: 1 to 1440, 5 unless given.
     #[param(required = false)]
     pub within: String,
-    /// Holds a message of this kind: SIP, REST, PUSH or MEDIA.
-    #[param(required = false)]
+    /// Holds a message of this kind.
+    #[param(required = false, inline, value_type = KindOf)]
     pub kind: String,
     /// Holds a message with this method, as logged.
     #[param(required = false)]
@@ -61,8 +62,8 @@ pub struct Form {
     /// is that of the last attempt.
     #[param(required = false, rename = "final")]
     pub outcome: String,
-    /// Outcome of its worst verdict, with commas: failed, late, unknown (nobody can tell), open, business, ok.
-    #[param(required = false, rename = "outcome")]
+    /// Its worst verdict has one of these outcomes: several times, or with commas. `unknown`: nobody can tell.
+    #[param(required = false, rename = "outcome", inline, value_type = Vec<OutcomeOf>)]
     pub judged: String,
     /// The failure class of its worst verdict, such as no-ack.
     #[param(required = false)]
@@ -71,18 +72,17 @@ pub struct Form {
     #[param(required = false)]
     pub rule: String,
     /// `true`: something went wrong in it, whatever rules say.
-    #[param(required = false)]
+    #[param(required = false, value_type = bool)]
     pub problems: String,
     /// `true`: nobody refused or ended it, as far as is logged.
-    #[param(required = false)]
+    #[param(required = false, value_type = bool)]
     pub ongoing: String,
     /// Holds a message with this text, in whatever case: a branch, a User-Agent, an address, a push token. No index has it:
     /// newest first, messages are read until a page is full or 10,000 were read; `searched_to` says how far.
     #[param(required = false)]
     pub text: String,
-    /// Classes, with commas: call, registration, keepalive, subscription, publication, message, other. None: call and
-    /// message.
-    #[param(required = false)]
+    /// Of one of these classes: several times, or with commas. None: call and message.
+    #[param(required = false, inline, value_type = Vec<Class>)]
     pub class: String,
 }
 
