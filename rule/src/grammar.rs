@@ -167,7 +167,7 @@ impl<'a> Sentence<'a> {
         match failure {
             Some(failure) => Ok((rest, Some(failure))),
             None if rest.trim_start().is_empty() => {
-                Err(self.miss(rest, "say what it is when this step is missed: `else` and a failure class", []))
+                Err(self.miss(rest, "say what it is when this step is missed: `else` and the name of a failure", []))
             }
             None => Err(self.unknown(rest)),
         }
@@ -181,7 +181,7 @@ impl<'a> Sentence<'a> {
         let (rest, business) = opt(self.keyword("business")).parse(input)?;
         if business.is_some() {
             let named = !rest.trim_start().is_empty();
-            self.could_be(rest, "a class");
+            self.could_be(rest, "a name");
             let (rest, class) = cond(named, |input| self.class(input)).parse(rest)?;
             return Ok((rest, Ending::Business(class)));
         }
@@ -193,9 +193,9 @@ impl<'a> Sentence<'a> {
         match lexeme(input) {
             Ok((rest, word)) if is_name(word) => Ok((rest, word.to_owned())),
             Ok((_, word)) => {
-                Err(Miss::hard(word, format!("`{word}` is no class: a lower-case word with dashes")).into())
+                Err(Miss::hard(word, format!("`{word}` is no name: a lower-case word with dashes")).into())
             }
-            Err(_) => Err(self.miss(input, "the class is missing", ["a lower-case word with dashes"])),
+            Err(_) => Err(self.miss(input, "the name is missing", ["a lower-case word with dashes"])),
         }
     }
 

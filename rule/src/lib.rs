@@ -5,7 +5,7 @@
 //! - `near`, `duration`, `words`: the word that was meant; times as they are written; the words of the language
 //! - `fault`: what is wrong in a file, with its place
 //! - `grammar`, `print`: the sentences of a rule, from text to values and back
-//! - `outcome`, `version`: which failure classes an ending can have; what a version is the hash of
+//! - `outcome`, `version`: which failures an ending can have; what a version is the hash of
 //! - `document`, `defaults`, `written`, `logs`, `set`, `classes`: TOML with places; what all rules share; one rule or
 //!   watch; what may be wrong with a log itself; all files; in which classes of scenarios these have anything to judge
 //! - `routes`: who is mailed about which failures, and when

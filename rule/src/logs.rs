@@ -32,7 +32,7 @@ impl LogFault {
         Self::ALL.into_iter().find(|fault| fault.id() == id)
     }
 
-    /// The failure class.
+    /// The failure.
     pub fn failure(self) -> &'static str {
         match self {
             Self::Silent => "silent",
@@ -51,7 +51,7 @@ impl LogFault {
         }
     }
 
-    /// The sentence of the failure class.
+    /// The sentence of the failure.
     pub fn says(self) -> &'static str {
         match self {
             Self::Silent => "an agent does not report, so its logs cannot be judged",

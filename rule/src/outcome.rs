@@ -1,4 +1,4 @@
-//! Which failure classes an ending can have.
+//! Which failures an ending can have.
 
 use std::collections::BTreeSet;
 

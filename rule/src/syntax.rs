@@ -27,7 +27,7 @@ pub struct Rule {
     pub retry_within: Option<i64>,
     /// Rules whose failures in the same scenario this one explains.
     pub explains: Vec<String>,
-    /// By failure class: one sentence, for the subject of a mail.
+    /// By failure: one sentence, for the subject of a mail.
     pub says: BTreeMap<String, String>,
     pub times: Times,
     /// Hash of its text and of what it uses.
@@ -80,7 +80,7 @@ pub struct Step {
     pub forbidden: bool,
     pub pattern: Pattern,
     pub timing: Option<Timing>,
-    /// The failure class if it is missed; none: the step is optional.
+    /// The failure if it is missed; none: the step is optional.
     pub failure: Option<String>,
 }
 
@@ -235,7 +235,7 @@ pub enum Ending {
     Ok,
     /// Normal life that is no success, with its class if one is named.
     Business(Option<String>),
-    /// With the failure class.
+    /// With the failure.
     Failed(String),
 }
 
@@ -281,7 +281,7 @@ pub struct Defaults {
     pub codes: CodeNames,
     /// Names for devices by their facts.
     pub who: BTreeMap<String, Vec<Fact>>,
-    /// By failure class.
+    /// By failure.
     pub says: BTreeMap<String, String>,
     pub source: SourceAlerts,
 }

@@ -18,7 +18,7 @@ pub struct Told {
     pub version: u64,
     pub severity: Severity,
     pub outcome: Outcome,
-    /// The failure class; of business its class.
+    /// Which failure it is; of business its name.
     pub failure: Option<String>,
     /// The step that names it; none: the ending did.
     pub step: Option<usize>,

@@ -17,7 +17,7 @@ pub struct Verdict {
     /// The leg that it is about.
     pub leg: usize,
     pub outcome: Outcome,
-    /// The failure class; of `Business` its class.
+    /// Which failure it is; of `Business` its name.
     pub class: Option<String>,
     /// The step that failed, was late, or cannot be told.
     pub step: Option<usize>,

@@ -129,7 +129,7 @@ fn name_in<T: PartialEq + Copy>(all: &[(&'static str, T)], wanted: T) -> &'stati
     all.iter().find(|(_, value)| *value == wanted).map_or("", |(name, _)| name)
 }
 
-/// Ids, labels, names and failure classes: lower-case words with dashes.
+/// Ids, labels, names and failures: lower-case words with dashes.
 pub fn is_name(text: &str) -> bool {
     let word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     text.len() <= 64 && text.starts_with(|c: char| c.is_ascii_lowercase()) && text.split('-').all(word)

@@ -117,7 +117,7 @@ fn rule_of(table: &Table<'_>, defaults: &Defaults, id: Option<&Quoted<'_>>, expl
     }
     let whole = steps.iter().all(Option::is_some) && ends.iter().all(Option::is_some);
     for (key, _) in own.iter().filter(|(key, _)| whole && produced.iter().all(|(class, _)| class != key.text)) {
-        let wrong = Wrong::new(key.at.clone(), format!("nothing in this rule fails with the class `{}`", key.text));
+        let wrong = Wrong::new(key.at.clone(), format!("no failure in this rule is called `{}`", key.text));
         table.complain(wrong.meaning(key.text, produced.iter().map(|(class, _)| class.as_str())));
     }
     let mut rule = Rule {

@@ -240,7 +240,7 @@ fn what_is_wrong_with_a_key_is_said() {
                                                       ^^^^^^
       expected: no-akc = "what is wrong"
       did you mean `no-ack`?
-    90.toml:11:1: nothing in this rule fails with the class `no-ack`
+    90.toml:11:1: no failure in this rule is called `no-ack`
       no-ack = "200 OK was never acknowledged"
       ^^^^^^
       did you mean `no-akc`?

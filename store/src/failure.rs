@@ -13,7 +13,8 @@ use crate::{Error, Store, blob};
 pub struct Failure {
     pub scenario: ScenarioId,
     pub rule: String,
-    pub class: String,
+    /// Which one, such as `no-ack`.
+    pub failure: String,
     pub nth: i32,
     pub due: Timestamp,
 }
@@ -34,8 +35,13 @@ impl Store {
             .fetch_all(pool)
             .await?
         });
-        let read =
-            |(id, rule, class, nth, due)| Failure { scenario: ScenarioId(id), rule, class, nth, due: Timestamp(due) };
+        let read = |(id, rule, failure, nth, due)| Failure {
+            scenario: ScenarioId(id),
+            rule,
+            failure,
+            nth,
+            due: Timestamp(due),
+        };
         Ok(rows.into_iter().map(read).collect())
     }
 

@@ -45,7 +45,7 @@ pub struct Entry {
     /// Rules whose failures in the same scenario this one's failure explains.
     #[serde(default)]
     pub explains: Vec<String>,
-    /// By failure class: its sentence.
+    /// By failure: its sentence.
     pub says: BTreeMap<String, String>,
 }
 

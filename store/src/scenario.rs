@@ -47,7 +47,7 @@ pub struct ScenarioRow {
     pub talked: Option<i64>,
     /// What went wrong; none until it is worked out.
     pub problems: Option<i64>,
-    /// The worst that any rule says, with its failure class and rule; none until it is judged.
+    /// The worst that any rule says, with its failure and rule; none until it is judged.
     pub outcome: Option<Outcome>,
     pub failure: Option<String>,
     pub rule: Option<String>,

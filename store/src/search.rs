@@ -55,7 +55,7 @@ pub struct Filter {
     pub final_status: Option<(u16, u16)>,
     /// The worst that any rule says is one of these. None given, but a class or a rule: what failed, was late, or cannot be told.
     pub outcomes: Vec<Outcome>,
-    /// The failure class of the worst.
+    /// The failure of the worst.
     pub failure: Option<String>,
     /// The rule that says the worst.
     pub rule: Option<String>,

@@ -16,7 +16,7 @@ use crate::{Error, Store, blob};
 /// What rules say of one scenario.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Judged {
-    /// The worst that any rule says, with its failure class and rule.
+    /// The worst that any rule says, with its failure and rule.
     pub worst: Option<(Outcome, Option<String>, String)>,
     /// Instances that failed, were late, or of which nobody can tell.
     pub told: Vec<Told>,
@@ -370,7 +370,7 @@ impl Store {
         rows.iter().map(|bytes| blob::read(bytes, "what a rule says of a scenario")).collect()
     }
 
-    /// The worst that any rule says of a scenario, with its failure class and rule; none until it is judged.
+    /// The worst that any rule says of a scenario, with its failure and rule; none until it is judged.
     pub async fn worst(&self, id: ScenarioId) -> Result<Option<(Outcome, Option<String>, String)>, Error> {
         let row: Option<(Option<i16>, Option<String>, Option<String>)> = with_pool!(self.backend, pool => {
             sqlx::query_as("select outcome, failure, rule from scenario where id = $1")

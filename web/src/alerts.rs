@@ -147,7 +147,7 @@ pub(crate) struct Row {
     pub tone: &'static str,
     pub rule: String,
     pub failure: String,
-    /// The sentence of its failure class.
+    /// The sentence of its failure.
     pub says: String,
     pub title: String,
     pub env: String,

@@ -150,7 +150,7 @@ struct Home {
     stuck: Vec<Stuck>,
     /// The end of the hour in which that failed, where it is not now.
     until: Option<String>,
-    /// What failed in the last hour, by rule and class.
+    /// What failed in the last hour, by rule and failure.
     failing: Vec<Failing>,
     /// Scenarios whose further failures one of these explains.
     explained: Option<String>,
@@ -215,7 +215,7 @@ fn ongoing_since(since: Timestamp, frame: &Frame) -> Params {
 /// What rules said lately.
 struct Judged {
     failed: Vec<Failure>,
-    /// By rule and failure class, the most scenarios first.
+    /// By rule and failure, the most scenarios first.
     ways: Vec<Way>,
     /// Scenarios that failed otherwise, too, which one of these explains.
     explained: usize,
@@ -260,15 +260,15 @@ impl Judged {
 
     fn failing(&self, since: Timestamp, frame: &Frame) -> Vec<Failing> {
         let failing = |way: &Way| {
-            let Failure { rule, class, scenario, due, .. } = &way.newest;
+            let Failure { rule, failure, scenario, due, .. } = &way.newest;
             let entry = self.book.as_ref().and_then(|book| book.rules.iter().find(|entry| entry.id == *rule));
-            let says = entry.and_then(|entry| entry.says.get(class)).cloned();
+            let says = entry.and_then(|entry| entry.says.get(failure)).cloned();
             let hash = way.fragment.as_ref().map_or(String::new(), |fragment| format!("#{fragment}"));
             Failing {
                 number: words::count(way.scenarios),
-                says: says.unwrap_or_else(|| class.clone()),
+                says: says.unwrap_or_else(|| failure.clone()),
                 rule: rule.clone(),
-                class: class.clone(),
+                failure: failure.clone(),
                 href: rules::listed(rule, Outcome::Failed, since, frame),
                 newest: format!("{}{hash}", frame.to(&format!("/s/{scenario}"))),
                 at: frame.zone.second(*due),
@@ -294,7 +294,7 @@ fn ways(failed: &[Failure], book: Option<&Rulebook>) -> (Vec<Way>, usize) {
     let (explained, told): (Vec<&Failure>, Vec<&Failure>) = failed.iter().partition(is_explained);
     let mut by: BTreeMap<(&str, &str), Vec<&Failure>> = BTreeMap::new();
     for failure in told {
-        by.entry((&failure.rule, &failure.class)).or_default().push(failure);
+        by.entry((&failure.rule, &failure.failure)).or_default().push(failure);
     }
     let scenarios = |of: &[&Failure]| of.iter().map(|failure| failure.scenario).collect::<BTreeSet<_>>().len();
     // The newest are first.
@@ -310,7 +310,7 @@ struct Failing {
     number: String,
     says: String,
     rule: String,
-    class: String,
+    failure: String,
     href: String,
     /// The row of the newest one, and when it was due.
     newest: String,

@@ -80,7 +80,7 @@ struct Rule {
     seen: bool,
     /// Word, class of `app.css`, number, and where they are listed.
     counts: Vec<(&'static str, &'static str, String, String)>,
-    /// Failure class, and its sentence.
+    /// Failure, and its sentence.
     says: BTreeMap<String, String>,
 }
 

@@ -49,7 +49,7 @@ pub enum About {
     Storm(Storm),
 }
 
-/// One group of failures that are alike: the same rule and class.
+/// One group of failures that are alike: the same rule and failure.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Group {
     pub state: State,

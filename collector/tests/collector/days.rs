@@ -139,7 +139,7 @@ impl World {
         let mut failed = Vec::new();
         for failure in store.failed(from, to, 1_000).await.expect("read") {
             let told = store.told(&failure).await.expect("read").expect("it is there");
-            failed.push((failure.class, told.began));
+            failed.push((failure.failure, told.began));
         }
         failed.sort_by_key(|(_, began)| *began);
         let mut items = BTreeSet::new();

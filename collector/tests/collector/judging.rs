@@ -114,7 +114,7 @@ impl Judging {
         let mut fragments = Vec::new();
         for failure in failed {
             let told = self.door.store.told(&failure).await.expect("read").expect("it is there");
-            assert_eq!((told.outcome, told.failure.as_deref()), (Outcome::Failed, Some(&*failure.class)));
+            assert_eq!((told.outcome, told.failure.as_deref()), (Outcome::Failed, Some(&*failure.failure)));
             fragments.push(told.fragment());
         }
         fragments

@@ -147,7 +147,7 @@ fn what_is_wrong_with_a_step_is_said_with_its_place() {
     ];
     insta::assert_snapshot!(faults(&texts, |text| read_step(text).err()), @r#"
     ACK
-       ^ say what it is when this step is missed: `else` and a failure class; expected a path, from, to, with, or, within, before, optional, else
+       ^ say what it is when this step is missed: `else` and the name of a failure; expected a path, from, to, with, or, within, before, optional, else
 
     ^ a message is missing here; expected a method such as INVITE, a status such as 2xx and a method
     wake:
@@ -213,13 +213,13 @@ fn what_is_wrong_with_a_step_is_said_with_its_place() {
     INVITE before bound else x
            ^^^^^^^^^^^^ a step cannot come before itself
     INVITE within 2s
-                    ^ say what it is when this step is missed: `else` and a failure class; expected before, of, optional, else
+                    ^ say what it is when this step is missed: `else` and the name of a failure; expected before, of, optional, else
     INVITE within 2s esle x
                      ^^^^ `esle` is not understood here; expected before, of, optional, else; meant else
     INVITE else Late_one
-                ^^^^^^^^ `Late_one` is no class: a lower-case word with dashes
+                ^^^^^^^^ `Late_one` is no name: a lower-case word with dashes
     INVITE else
-               ^ the class is missing; expected a lower-case word with dashes
+               ^ the name is missing; expected a lower-case word with dashes
     INVITE else x y
                   ^ `y` is not understood here
     no INVITE optional
@@ -242,7 +242,7 @@ fn what_is_wrong_with_other_sentences_is_said_with_its_place() {
     BYE as okay
            ^^^^ `okay` is not understood here; expected ok, business, failed
     BYE as failed
-                 ^ the class is missing; expected a lower-case word with dashes
+                 ^ the name is missing; expected a lower-case word with dashes
     BYE as busines
            ^^^^^^^ `busines` is not understood here; expected ok, business, failed; meant business
     BYE before start

@@ -27,7 +27,7 @@ struct AlertJson {
     #[schema(example = "7f3a91c20b44e1d2")]
     key: String,
     rule: String,
-    /// The failure class.
+    /// Which failure it is, such as `no-ack`.
     failure: String,
     env: String,
     severity: SeverityName,

@@ -78,7 +78,7 @@ pub(super) struct ScenarioJson {
     /// Outcome of the worst verdict; null until it is judged, and if no rule is about it.
     #[schema(value_type = Option<OutcomeOf>)]
     outcome: Option<&'static str>,
-    /// The failure class of the worst verdict.
+    /// The failure of the worst verdict.
     failure: Option<String>,
     /// The rule of the worst verdict.
     rule: Option<String>,

@@ -18,7 +18,7 @@ pub(super) struct VerdictJson {
     severity: SeverityName,
     #[schema(value_type = OutcomeOf)]
     outcome: &'static str,
-    /// The failure class.
+    /// Which failure it is, such as `no-ack`.
     failure: Option<String>,
     /// The step that decided it, counted from 0; null if the ending did.
     step: Option<usize>,

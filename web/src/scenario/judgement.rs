@@ -22,11 +22,11 @@ const LONGEST: usize = 240;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Judgement {
-    /// The worst that any rule says, with its failure class and rule.
+    /// The worst that any rule says, with its failure and rule.
     pub worst: Option<(Outcome, Option<String>, String)>,
     /// Instances that failed, were late, or of which nobody can tell.
     pub told: Vec<Told>,
-    /// By rule and failure class: its sentence.
+    /// By rule and failure: its sentence.
     says: BTreeMap<(String, String), String>,
 }
 

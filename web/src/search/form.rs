@@ -65,7 +65,7 @@ pub struct Form {
     /// Its worst verdict has one of these outcomes: several times, or with commas. `unknown`: nobody can tell.
     #[param(required = false, rename = "outcome", inline, value_type = Vec<OutcomeOf>)]
     pub judged: String,
-    /// The failure class of its worst verdict, such as no-ack.
+    /// The failure of its worst verdict, such as no-ack.
     #[param(required = false)]
     pub failure: String,
     /// The rule of its worst verdict. Without `outcome`: one that failed, was late, or of which nobody can tell.
@@ -302,7 +302,6 @@ pub(crate) fn named(field: &str) -> &str {
     match field {
         "call_id" => "Call-ID",
         "final" => "final status",
-        "failure" => "failure class",
         other => other,
     }
 }

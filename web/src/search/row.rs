@@ -38,7 +38,7 @@ pub struct Row {
     pub remark: String,
     /// How long they talked; of what is no call, how long it went on. Nothing where one message is all there is.
     pub lasted: String,
-    /// What rules say, where it did not go well: the word, its class of `app.css`, failure class and rule.
+    /// What rules say, where it did not go well: the word, its class of `app.css`, failure and rule.
     pub judged: Option<Judged>,
     /// `2 problems`
     pub problems: String,
