@@ -505,7 +505,7 @@ async fn the_demo_breaks_what_it_says_and_nothing_else() {
     assert_eq!(scenarios.len(), broken);
     let mut breaks: BTreeMap<String, usize> = BTreeMap::new();
     for failure in failed {
-        *breaks.entry(format!("{} {}", failure.rule, failure.class)).or_default() += 1;
+        *breaks.entry(format!("{} {}", failure.rule, failure.failure)).or_default() += 1;
     }
     let expected = [
         ("answer-reaches-caller answer-lost", 1),
