@@ -22,6 +22,8 @@ pub struct Record {
     pub method: String,
     pub from: String,
     pub to: String,
+    /// Its header line, where it is not written as all others are.
+    pub line: Option<String>,
     pub body: Vec<u8>,
     /// Read to its middle only.
     pub provisional: bool,
@@ -121,7 +123,8 @@ pub fn stream_of(host: &str) -> StreamId {
 
 fn row(stream: StreamId, start: Offset, record: &Record) -> MessageRow {
     let time = Timestamp(record.at);
-    let line = format!("[{time}][{}][{}][{}]\n", record.method, record.from, record.to);
+    let written = || format!("[{time}][{}][{}][{}]", record.method, record.from, record.to);
+    let line = format!("{}\n", record.line.clone().unwrap_or_else(written));
     let mut raw = line.clone().into_bytes();
     raw.extend_from_slice(&record.body);
     raw.push(b'\n');
@@ -254,12 +257,14 @@ impl Sip {
 pub fn sip(at: i64, host: &'static str, from: &str, to: &str, start: &str, message: &Sip) -> Record {
     let method = start.split(' ').next().unwrap_or("").to_owned();
     let (from, to) = (from.into(), to.into());
-    Record { at, host, kind: Kind::Sip, method, from, to, body: message.text(start), provisional: false, waits: false }
+    let body = message.text(start);
+    Record { at, host, kind: Kind::Sip, method, from, to, line: None, body, provisional: false, waits: false }
 }
 
 pub fn other(at: i64, host: &'static str, kind: Kind, method: &str, (from, to): (&str, &str), body: &str) -> Record {
     let (method, from, to) = (method.into(), from.into(), to.into());
-    Record { at, host, kind, method, from, to, body: body.as_bytes().to_vec(), provisional: false, waits: false }
+    let body = body.as_bytes().to_vec();
+    Record { at, host, kind, method, from, to, line: None, body, provisional: false, waits: false }
 }
 
 pub const ALICE: &str = "sip:198.51.100.24:51714;transport=tls";

@@ -13,3 +13,4 @@ mod live;
 mod pages;
 mod search;
 mod site;
+mod typed;

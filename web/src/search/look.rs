@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use message::event::CallClass;
 use message::logged::Message;
+use record::format::{Format, Line};
 use record::id::{MessageId, ScenarioId};
 use record::time::{MINUTE, Timestamp};
 use store::scenario::{Found as Here, ScenarioRow, Subject};
@@ -47,8 +48,8 @@ pub struct Found {
     pub others: Vec<(&'static str, &'static str, String)>,
 }
 
-/// A moment may hold many messages; more scenarios than this are not told apart.
-const MOMENT: usize = 100;
+/// A moment may hold many messages; more than this are not told apart.
+const MOMENT: usize = 1_000;
 
 pub async fn look(
     site: &Site,
@@ -118,7 +119,7 @@ fn with(reading: &Reading, filter: &Filter) -> Option<Filter> {
             let beside = |sign: i64| Timestamp(at.0.saturating_add(sign * WITHIN * MINUTE));
             Some(Filter { from: filter.from.max(Some(beside(-1))), to: Some(beside(1)), ..filter.clone() })
         }
-        Reading::Scenario(_) | Reading::Message(_) | Reading::Moment(_) | Reading::Key(_) => None,
+        Reading::Scenario(_) | Reading::Message(_) | Reading::Moment(..) | Reading::Key(_) => None,
     }
 }
 
@@ -143,7 +144,7 @@ async fn one(
             Some((message, None)) => opened(&subject::call_of(&message), *id),
             None => Look::Found(Found::default()),
         }),
-        Reading::Moment(time) => at(site, *time).await,
+        Reading::Moment(time, line) => at(site, *time, line).await,
         Reading::Key(value) => joined_by(site, value).await,
         Reading::CallId(_) | Reading::User(_) | Reading::Text(..) | Reading::Time(_) => {
             Ok(Look::Found(Found::default()))
@@ -167,21 +168,32 @@ async fn joined_by(site: &Site, value: &str) -> Result<Look, Error> {
     Ok(Look::Found(Found { rows, ..Found::default() }))
 }
 
-/// The scenarios, and the calls without one, whose messages were logged at exactly this time.
-async fn at(site: &Site, time: Timestamp) -> Result<Look, Error> {
+/// The message whose header line this is; where several calls have it, these; where none has, those that logged something at
+/// exactly this time.
+async fn at(site: &Site, time: Timestamp, line: &str) -> Result<Look, Error> {
     let filter =
         MessageFilter { from: Some(time), to: Some(Timestamp(time.0.saturating_add(1))), ..MessageFilter::default() };
-    let page = site.store.messages(&filter, None, MOMENT).await?;
-    let (messages, more) = (page.rows, page.next.is_some());
+    let (mut messages, mut after) = (Vec::new(), None);
+    loop {
+        let page = site.store.messages(&filter, after, MOMENT - messages.len()).await?;
+        messages.extend(page.rows);
+        match page.next {
+            Some(next) if messages.len() < MOMENT => after = Some(next),
+            _ => break,
+        }
+    }
+    let (messages, is_own) = of_line(messages, line);
     let owners: HashMap<MessageId, ScenarioId> = site.store.scenarios_of(&messages).await?.into_iter().collect();
     let subject = |message: &Message| match owners.get(&message.id) {
         Some(id) => Subject::Scenario(*id),
         None => subject::call_of(message),
     };
-    if let ([message], false) = (messages.as_slice(), more) {
-        return Ok(opened(&subject(message), message.id));
-    }
     let subjects: HashSet<Subject> = messages.iter().map(subject).collect();
+    match messages.as_slice() {
+        [only] => return Ok(opened(&subject(only), only.id)),
+        [first, ..] if is_own && subjects.len() == 1 => return Ok(opened(&subject(first), first.id)),
+        _ => {}
+    }
     let mut rows = Vec::new();
     for subject in subjects.into_iter().take(PAGE) {
         let found = match subject {
@@ -194,6 +206,23 @@ async fn at(site: &Site, time: Timestamp) -> Result<Look, Error> {
     }
     rows.sort_unstable_by_key(|row| std::cmp::Reverse(row.place()));
     Ok(Look::Found(Found { rows, ..Found::default() }))
+}
+
+/// Those with this header line, else those with its method and addresses; else all, and false.
+fn of_line(messages: Vec<Message>, line: &str) -> (Vec<Message>, bool) {
+    let pasted = line.trim();
+    let written = |message: &Message| message.header().trim_ascii() == pasted.as_bytes();
+    let format = Format::siptrail();
+    let Line::Header(header) = format.read(pasted.as_bytes(), Zone::UTC.tz()) else { return (messages, false) };
+    let alike = |message: &Message| {
+        let fields = [&message.method, &message.source, &message.destination].map(String::as_bytes);
+        fields == [header.method, header.source, header.destination]
+    };
+    let exact = messages.iter().any(written);
+    if !exact && !messages.iter().any(alike) {
+        return (messages, false);
+    }
+    (messages.into_iter().filter(|message| if exact { written(message) } else { alike(message) }).collect(), true)
 }
 
 fn opened(subject: &Subject, message: MessageId) -> Look {
@@ -232,7 +261,7 @@ fn others(readings: &[Reading], used: usize) -> Vec<(&'static str, &'static str,
         Reading::Scenario(id) => Some((reading.name(), "q", format!("/s/{id}"))),
         Reading::Text(name, text) => Some((*name, "text", text.clone())),
         Reading::Time(text) => Some((reading.name(), "around", text.clone())),
-        Reading::Message(_) | Reading::Moment(_) | Reading::Key(_) => None,
+        Reading::Message(_) | Reading::Moment(..) | Reading::Key(_) => None,
     });
     fields.collect()
 }

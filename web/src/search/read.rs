@@ -18,8 +18,8 @@ pub enum Reading {
     CallId(String),
     /// A user or a number, as it stands in an address.
     User(String),
-    /// A log line with our header: the moment it names.
-    Moment(Timestamp),
+    /// A log line with our header: the moment it names, and the line.
+    Moment(Timestamp, String),
     /// What may join calls: a session id, the id of another system.
     Key(String),
     /// A time, in seconds or milliseconds since 1970.
@@ -36,7 +36,7 @@ impl Reading {
             Reading::Message(_) => "message id",
             Reading::CallId(_) => "Call-ID",
             Reading::User(_) => "user",
-            Reading::Moment(_) => "log line",
+            Reading::Moment(..) => "log line",
             Reading::Key(_) => "id that joins calls",
             Reading::Time(_) => "time",
             Reading::Text(name, _) => name,
@@ -63,9 +63,9 @@ pub fn readings(text: &str, zone: Zone) -> Vec<Reading> {
     if text.is_empty() {
         return found;
     }
-    if let Some(line) = log_line(text, zone) {
+    if let Some((time, line)) = log_line(text, zone) {
         found.extend(call_id_header(text).map(Reading::CallId));
-        found.push(Reading::Moment(line));
+        found.push(Reading::Moment(time, line.to_owned()));
         return found;
     }
     if let Some(call_id) = call_id_header(text) {
@@ -206,14 +206,14 @@ fn call_id_header(text: &str) -> Option<String> {
     })
 }
 
-/// The time of the first line with our header.
-fn log_line(text: &str, zone: Zone) -> Option<Timestamp> {
+/// The first line with our header, and its time.
+fn log_line(text: &str, zone: Zone) -> Option<(Timestamp, &str)> {
     if !text.contains('[') {
         return None;
     }
     let format = Format::siptrail();
     text.lines().take(50).find_map(|line| match format.read(line.as_bytes(), zone.tz()) {
-        Line::Header(header) => Some(header.time),
+        Line::Header(header) => Some((header.time, line)),
         _ => None,
     })
 }

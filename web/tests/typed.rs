@@ -1,0 +1,74 @@
+//! What people paste and type into the box, as they have it.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use axum::http::StatusCode;
+use message::kind::{Kind, is_sip_method, status_code};
+use record::format::{Format, Line};
+
+use crate::fixture::Record;
+use crate::site::{Answer, Site};
+
+/// What the box answers, once the time in it is written as it is understood.
+async fn typed(site: &Site, text: &str) -> Answer {
+    let answer = site.get(&format!("/search?q={}", web::params::encode(text))).await;
+    if answer.header("location").starts_with("/search?") { site.get(answer.header("location")).await } else { answer }
+}
+
+/// A log as it is framed: header lines, and what stands below each.
+fn records_of(host: String, log: &str) -> Vec<Record> {
+    let (format, host): (_, &'static str) = (Format::siptrail(), host.leak());
+    let mut records: Vec<Record> = Vec::new();
+    for line in log.split_inclusive('\n') {
+        let bare = line.trim_end();
+        match format.read(bare.as_bytes(), chrono_tz::Tz::UTC) {
+            Line::Header(header) => {
+                let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+                let method = text(header.method);
+                let kind = match method.as_str() {
+                    "PUSH" => Kind::Push,
+                    method if is_sip_method(method) || status_code(method).is_some() => Kind::Sip,
+                    _ => Kind::Rest,
+                };
+                let (at, from, to) = (header.time.0, text(header.source), text(header.destination));
+                let (line, body) = (Some(bare.to_owned()), Vec::new());
+                records.push(Record { at, host, kind, method, from, to, line, body, provisional: false, waits: false });
+            }
+            _ => records.iter_mut().last().unwrap().body.extend_from_slice(line.as_bytes()),
+        }
+    }
+    records
+}
+
+#[tokio::test]
+async fn every_header_line_of_the_cases_leads_to_its_own_message() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/cases/calls");
+    let mut records = Vec::new();
+    let mut directories: Vec<_> = std::fs::read_dir(cases).unwrap().map(|entry| entry.unwrap().path()).collect();
+    directories.sort();
+    for directory in directories.iter().filter(|path| path.is_dir()) {
+        let mut files: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        for file in files.iter().filter(|path| path.extension().is_some_and(|end| end == "log")) {
+            let host = format!("{}/{}", directory.file_name().unwrap().display(), file.file_stem().unwrap().display());
+            records.extend(records_of(host, &String::from_utf8_lossy(&std::fs::read(file).unwrap())));
+        }
+    }
+    let mut site = Site::new().await;
+    let ids = site.ingest.add(&records).await;
+    let mut own: HashMap<&str, Vec<String>> = HashMap::new();
+    for (record, id) in records.iter().zip(&ids) {
+        own.entry(record.line.as_deref().unwrap()).or_default().push(format!("#m{id}"));
+    }
+    assert!(own.len() > 800, "{}", own.len());
+    let mut astray = Vec::new();
+    for (line, ids) in &own {
+        let answer = typed(&site, line).await;
+        let to = answer.header("location");
+        // A line that stands in two calls leads to both.
+        let is_own = ids.iter().any(|id| to.ends_with(id)) || ids.len() > 1 && answer.status == StatusCode::OK;
+        astray.extend((!is_own).then(|| format!("{line} leads to {to:?}")));
+    }
+    assert!(astray.is_empty(), "{} of {} go astray: {:#?}", astray.len(), own.len(), &astray[..astray.len().min(5)]);
+}
