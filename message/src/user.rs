@@ -6,6 +6,8 @@ use percent_encoding::percent_decode_str;
 const LONGEST: usize = 256;
 /// Digits that are enough to look for the end of a number.
 const END: usize = 5;
+/// And where it is said to be an end.
+const MARKED_END: usize = 4;
 /// A number that begins with 00 is an international one from this length on; a shorter one is an extension.
 const INTERNATIONAL: usize = 7;
 
@@ -44,9 +46,15 @@ pub struct Sought {
 }
 
 impl Sought {
-    /// The beginning of a name or number, or at least five digits of the end of a number.
+    /// The beginning of a name or number, or at least five digits of the end of a number. `…1234` and `...1234` are the end of
+    /// a number and nothing else; `*1234` may be its beginning, too, and a code that is dialled.
     pub fn of(text: &str) -> Self {
         let name = text.trim().to_lowercase();
+        let marked = ["…", "...", "*"].into_iter().find_map(|mark| digits(name.strip_prefix(mark)?));
+        if let Some(Digits { digits, .. }) = marked.filter(|end| end.digits.len() >= MARKED_END) {
+            let ends = vec![digits.chars().rev().collect()];
+            return Self { begins: if name.starts_with('*') { vec![digits, name] } else { Vec::new() }, ends };
+        }
         let Some(Digits { digits, plus }) = digits(text) else {
             return Self { begins: vec![name], ends: Vec::new() };
         };
@@ -142,6 +150,13 @@ mod tests {
         for typed in ["1234", "2345", "+30", "0030", "112345", "bob"] {
             assert!(!Sought::of(typed).is(number), "{typed}");
         }
+        for typed in ["…2345", "...2345", "*2345", "… 12-345", "*4930"] {
+            assert!(Sought::of(typed).is(number), "{typed}");
+        }
+        for typed in ["…345", "…4930", "*345", "...", "*bob"] {
+            assert!(!Sought::of(typed).is(number), "{typed}");
+        }
+        assert!(Sought::of("*1234").is("*1234") && Sought::of("*67").is("*67"));
         assert!(Sought::of("00").is("0012") && Sought::of("0012").is("0012"));
         assert!(Sought::of("AL").is("alice") && Sought::of("1.202.555").is("1.202.555.0142"));
         for typed in ["192", "192.", "192.0", "192.0.2", "192.0.2.1"] {

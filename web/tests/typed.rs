@@ -6,9 +6,22 @@ use std::path::Path;
 use axum::http::StatusCode;
 use message::kind::{Kind, is_sip_method, status_code};
 use record::format::{Format, Line};
+use record::time::SECOND;
 
-use crate::fixture::Record;
-use crate::site::{Answer, Site};
+use crate::fixture::{Record, call};
+use crate::pages::BEGUN;
+use crate::site::{Answer, Site, texts};
+
+async fn filled(calls: u32) -> Site {
+    let mut site = Site::new().await;
+    let mut records = Vec::new();
+    for number in 0..calls {
+        let (caller, callee) = [("alice", "bob"), ("carol", "dave"), ("+12025550142", "alice")][number as usize % 3];
+        records.extend(call(BEGUN + i64::from(number) * SECOND, number, caller, callee, 200, 10));
+    }
+    site.ingest.add(&records).await;
+    site
+}
 
 /// What the box answers, once the time in it is written as it is understood.
 async fn typed(site: &Site, text: &str) -> Answer {
@@ -71,4 +84,15 @@ async fn every_header_line_of_the_cases_leads_to_its_own_message() {
         astray.extend((!is_own).then(|| format!("{line} leads to {to:?}")));
     }
     assert!(astray.is_empty(), "{} of {} go astray: {:#?}", astray.len(), own.len(), &astray[..astray.len().min(5)]);
+}
+
+#[tokio::test]
+async fn a_number_is_found_by_its_last_digits_beside_a_time() {
+    let site = filled(6).await;
+    for text in ["0142 14.9.2026 12:00", "…50142 14.9.2026 12:00", "...50142", "*50142", "… 501 42", "…0142"] {
+        let page = typed(&site, text).await;
+        assert_eq!(texts(&page.html(), ".sc .who"), ["+12025550142 to alice"; 2], "{text}");
+    }
+    assert_eq!(texts(&typed(&site, "0142").await.html(), ".sc").len(), 0, "four digits alone may be any extension");
+    assert_eq!(texts(&typed(&site, "1202 14.9.2026 12:00").await.html(), ".sc").len(), 2, "or the beginning");
 }

@@ -112,7 +112,7 @@ pub(crate) fn narrowed(text: &str, filter: Filter) -> Option<Filter> {
 fn with(reading: &Reading, filter: &Filter) -> Option<Filter> {
     match reading {
         Reading::CallId(call_id) => Some(Filter { call_id: Some(call_id.clone()), ..filter.clone() }),
-        Reading::User(user) => Some(Filter { person: Some(user.clone()), ..filter.clone() }),
+        Reading::User(user) => Some(Filter { person: Some(person(user, filter)), ..filter.clone() }),
         Reading::Text(_, text) => Some(Filter { text: Some(text.clone()), ..filter.clone() }),
         Reading::Time(text) => {
             let at = moment::read(text, Zone::UTC, Timestamp(0), Bound::From).ok()?.at;
@@ -121,6 +121,13 @@ fn with(reading: &Reading, filter: &Filter) -> Option<Filter> {
         }
         Reading::Scenario(_) | Reading::Message(_) | Reading::Moment(..) | Reading::Key(_) => None,
     }
+}
+
+/// Four digits alone would be the end of too many numbers; of a time, few.
+fn person(user: &str, filter: &Filter) -> String {
+    let is_end = user.len() == 4 && user.bytes().all(|byte| byte.is_ascii_digit());
+    let is_timed = filter.from.is_some() || filter.to.is_some();
+    if is_end && is_timed { format!("*{user}") } else { user.to_owned() }
 }
 
 async fn one(

@@ -105,6 +105,7 @@ fn without(filter: &Filter, name: &str) -> Option<Filter> {
 
 /// Shorter ends of a number, shorter beginnings of a name; the longest first.
 fn shorter(text: &str) -> Vec<String> {
+    let text = text.trim_start_matches(['…', '.', '*']);
     let digits: Vec<char> = text.chars().filter(char::is_ascii_digit).collect();
     if digits.len() > 5 && !text.contains(char::is_alphabetic) {
         let ends = [7, 6, 5].into_iter().filter(|end| *end < digits.len());

@@ -77,6 +77,9 @@ pub fn readings(text: &str, zone: Zone) -> Vec<Reading> {
     if let Ok(id) = text.parse() {
         return vec![Reading::Message(id)];
     }
+    if let Some(end) = end_of_number(text) {
+        return vec![Reading::User(end)];
+    }
     if let Some(user) = uri_user(text) {
         let stands = text.trim_start_matches(|c: char| !c.is_ascii_alphanumeric()).to_owned();
         return vec![Reading::User(user), Reading::Text(TEXT, stands)];
@@ -149,6 +152,14 @@ fn number(text: &str) -> Option<String> {
     let digits = plain.strip_prefix('+').unwrap_or(&plain);
     let is_number = (2..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     (is_number && text.starts_with(['+', '(', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])).then_some(plain)
+}
+
+/// `…50142`, `...50142`, `*50142`: a number by its last digits.
+fn end_of_number(text: &str) -> Option<String> {
+    let marks = [("…", "…"), ("...", "…"), ("*", "*")];
+    let (mark, rest) = marks.into_iter().find_map(|(written, mark)| Some((mark, text.strip_prefix(written)?)))?;
+    let digits = number(rest.trim_start())?;
+    (digits.len() >= 4 && !digits.starts_with('+')).then(|| format!("{mark}{digits}"))
 }
 
 /// The user of `sip:`, `sips:` or `tel:`, bare or within `<>`.
@@ -263,6 +274,14 @@ mod tests {
         check("/m/05e1c2a97f3b4d10-70120.txt", std::slice::from_ref(&id));
         check("https://example.com/s/018f3c7a#m05e1c2a97f3b4d10-70120r", std::slice::from_ref(&id));
         check("/s/018f3c7a?m=05e1c2a97f3b4d10-70120#x", &[id]);
+    }
+
+    #[test]
+    fn the_end_of_a_number_is_marked_as_one() {
+        check("…50142", &[user("…50142")]);
+        check("... 501 42", &[user("…50142")]);
+        check("*50142", &[user("*50142")]);
+        check("*67", &[user("*67"), call_id("*67")]);
     }
 
     #[test]
