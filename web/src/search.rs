@@ -69,9 +69,9 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
                         found.top = newest(&site).await?;
                     }
                     if found.rows.is_empty() && found.next.is_none() && before.is_none() {
-                        let filter = Filter { classes: look::classes(&form.q, filter.classes), ..filter };
-                        if let Some(filter) = look::narrowed(&form.q, filter) {
-                            found.near = nearest::nearest(&site, &form, &filter).await?;
+                        let classes = look::classes(&form.q, filter.classes.clone());
+                        if let Some(narrowed) = look::narrowed(&form.q, Filter { classes, ..filter.clone() }) {
+                            found.near = nearest::nearest(&site, &form, &filter, &narrowed).await?;
                         }
                     }
                     (found, Vec::new())
@@ -213,8 +213,8 @@ struct Results {
     clear: Option<String>,
     /// As what the text was looked for in vain.
     tried: String,
-    /// Searches that find something: how many, what is different, when the newest began, and the link.
-    near: Vec<(String, String, String, String)>,
+    /// Searches that find something, or may: how many, what is different, when the newest began, and the link.
+    near: Vec<(String, String, Option<String>, String)>,
     /// The same in every class, where some are left out unasked.
     all_classes: Option<String>,
     hint: Option<Hint>,
@@ -259,8 +259,8 @@ impl Results {
             found.others.iter().map(|(name, field, value)| (*name, link(params.without("q").with(field, value))));
         let unasked = form.class.is_empty() && form.q.is_empty() && form.call_id.is_empty();
         let near = |Near { what, number, newest, params }: &Near| {
-            let newest = Timestamp(newest.0 - newest.0.rem_euclid(SECOND));
-            (number.clone(), what.clone(), moment::said(newest, frame.zone, now), link(params.clone()))
+            let newest = newest.map(|at| moment::said(Timestamp(at.0 - at.0.rem_euclid(SECOND)), frame.zone, now));
+            (number.clone(), what.clone(), newest, link(params.clone()))
         };
         Self {
             read_as: found.read_as,

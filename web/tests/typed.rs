@@ -10,7 +10,7 @@ use record::time::SECOND;
 
 use crate::fixture::{Record, call};
 use crate::pages::BEGUN;
-use crate::site::{Answer, Site, texts};
+use crate::site::{Answer, Site, attributes, texts};
 
 async fn filled(calls: u32) -> Site {
     let mut site = Site::new().await;
@@ -95,4 +95,27 @@ async fn a_number_is_found_by_its_last_digits_beside_a_time() {
     }
     assert_eq!(texts(&typed(&site, "0142").await.html(), ".sc").len(), 0, "four digits alone may be any extension");
     assert_eq!(texts(&typed(&site, "1202 14.9.2026 12:00").await.html(), ".sc").len(), 2, "or the beginning");
+}
+
+#[tokio::test]
+async fn an_empty_list_offers_a_text_at_any_other_time_and_what_else_there_was() {
+    let site = filled(6).await;
+    let near = |page: &scraper::Html| {
+        texts(page, ".near li").into_iter().zip(attributes(page, ".near a", "href")).collect::<Vec<_>>()
+    };
+    let offered = near(&site.page("/search?q=z9hG4bK00000002@192.0.2.10&around=2026-09-14T10:00").await);
+    assert_eq!(
+        offered,
+        [("search at any other time".to_owned(), "/search?q=z9hG4bK00000002@192.0.2.10".to_owned())],
+        "nothing else was going on then"
+    );
+    let offered = near(&site.page("/search?q=z9hG4bKnothing&around=2026-09-14T12:00").await);
+    assert_eq!(offered[0].0, "6 scenarios without z9hG4bKnothing, the newest 2026-09-14 12:00:05 UTC");
+    assert_eq!(offered[0].1, "/search?around=2026-09-14T12:00");
+    assert_eq!(offered[1].0, "search at any other time");
+    let offered = near(&site.page("/search?text=nothing&callee=bob").await);
+    assert_eq!(offered[0].0, "2 scenarios without text nothing, the newest 2026-09-14 12:00:03 UTC");
+    let offered = near(&site.page("/search?q=erin&callee=bob").await);
+    assert_eq!(offered[0].0, "2 scenarios without erin, the newest 2026-09-14 12:00:03 UTC");
+    assert_eq!(offered[0].1, "/search?callee=bob");
 }

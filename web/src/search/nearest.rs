@@ -7,11 +7,14 @@ use store::search::Filter;
 
 use super::form::{Form, named};
 use super::{PAGE, in_all_classes};
+use crate::ladder::words::shortened;
 use crate::params::Params;
 use crate::{Error, Site, words};
 
 /// Filters that are left out in turn, and shorter texts that are tried.
 const FILTERS: usize = 5;
+/// Letters of what is left out, as an offer says it.
+const LONGEST: usize = 40;
 const SHORTER: usize = 4;
 
 /// A search that finds something, and what it finds.
@@ -19,37 +22,43 @@ const SHORTER: usize = 4;
 pub struct Near {
     /// `without callee bob`
     pub what: String,
-    /// `12 scenarios`
+    /// `12 scenarios`; `search` where nobody counted them.
     pub number: String,
     /// When the newest of them began.
-    pub newest: Timestamp,
+    pub newest: Option<Timestamp>,
     pub params: Params,
 }
 
-/// The narrowest first. `filter` is what found nothing, and `form` says it. Where messages are read for a text nothing else is
-/// tried: that takes long enough.
-pub async fn nearest(site: &Site, form: &Form, filter: &Filter) -> Result<Vec<Near>, Error> {
+/// The narrowest first. `filter` is what found nothing, `form` says it, and `base` is it without what is in the box. No message
+/// is read for a text here: that takes long enough.
+pub async fn nearest(site: &Site, form: &Form, base: &Filter, filter: &Filter) -> Result<Vec<Near>, Error> {
     let mut near = Vec::new();
+    let params = form.params();
+    let is_timed = filter.from.is_some() || filter.to.is_some();
+    let untimed =
+        || ["from", "to", "around", "within"].iter().fold(params.clone(), |params, name| params.without(name));
     if filter.text.is_some() {
+        for name in ["q", "text"] {
+            let Some(wider) = without(filter, base, form, name).filter(|wider| wider.text.is_none()) else { continue };
+            near.extend(found(site, left_out(form, name), &wider, params.without(name)).await?);
+        }
+        let what = "at any other time".to_owned();
+        near.extend(is_timed.then(|| Near { what, number: "search".into(), newest: None, params: untimed() }));
         return Ok(near);
     }
-    let params = form.params();
     if filter.classes.is_empty() && filter.call_id.is_none() {
         let all = Filter { classes: CallClass::ALL.to_vec(), ..filter.clone() };
         near.extend(found(site, "among registrations and all others".into(), &all, in_all_classes(&params)).await?);
     }
-    if filter.from.is_some() || filter.to.is_some() {
+    if is_timed {
         let any_time = Filter { from: None, to: None, ..filter.clone() };
-        let without =
-            ["from", "to", "around", "within"].iter().fold(params.clone(), |params, name| params.without(name));
-        near.extend(found(site, "at any other time".into(), &any_time, without).await?);
+        near.extend(found(site, "at any other time".into(), &any_time, untimed()).await?);
     }
     let mut tried = 0;
     for name in Form::NAMES.into_iter().filter(|name| !form.text(name).is_empty()) {
-        let Some(wider) = without(filter, name).filter(|_| tried < FILTERS) else { continue };
+        let Some(wider) = without(filter, base, form, name).filter(|_| tried < FILTERS) else { continue };
         tried += 1;
-        let what = format!("without {} {}", named(name), form.text(name));
-        near.extend(found(site, what, &wider, params.without(name)).await?);
+        near.extend(found(site, left_out(form, name), &wider, params.without(name)).await?);
     }
     for (name, text) in [("person", &filter.person), ("caller", &filter.caller), ("callee", &filter.callee)] {
         let Some(text) = text.as_deref().filter(|_| near.is_empty()) else { continue };
@@ -77,13 +86,21 @@ async fn found(site: &Site, what: String, filter: &Filter, params: Params) -> Re
     let Some(newest) = page.rows.iter().map(ScenarioRow::place).max() else { return Ok(None) };
     let more = if page.next.is_some() { "more than " } else { "" };
     let number = format!("{more}{}", words::counted(page.rows.len(), "scenario"));
-    Ok(Some(Near { what, number, newest: newest.0, params }))
+    Ok(Some(Near { what, number, newest: Some(newest.0), params }))
+}
+
+/// `without callee bob`
+fn left_out(form: &Form, name: &str) -> String {
+    let value = shortened(form.text(name), LONGEST);
+    if name == "q" { format!("without {value}") } else { format!("without {} {value}", named(name)) }
 }
 
 /// None: it is no filter that could be left out alone.
-fn without(filter: &Filter, name: &str) -> Option<Filter> {
+fn without(filter: &Filter, base: &Filter, form: &Form, name: &str) -> Option<Filter> {
     let mut wider = filter.clone();
     match name {
+        "q" if !form.q.is_empty() => wider = base.clone(),
+        "text" if !form.text.is_empty() => wider.text = None,
         "caller" => wider.caller = None,
         "callee" => wider.callee = None,
         "person" => wider.person = None,
@@ -131,8 +148,13 @@ mod tests {
     #[test]
     fn what_is_left_out_must_leave_something_to_look_for() {
         let filter = Filter { callee: Some("bob".into()), final_status: Some((486, 486)), ..Filter::default() };
-        assert_eq!(without(&filter, "final").unwrap().final_status, None);
-        assert_eq!(without(&filter, "kind"), None, "it was not set");
-        assert_eq!(without(&Filter { final_status: None, ..filter }, "callee"), None, "that is all there is");
+        let base = Filter { final_status: Some((486, 486)), ..Filter::default() };
+        let form = Form { q: "bob".into(), ..Form::default() };
+        let without = |filter: &Filter, base: &Filter, name| without(filter, base, &form, name);
+        assert_eq!(without(&filter, &base, "final").unwrap().final_status, None);
+        assert_eq!(without(&filter, &base, "kind"), None, "it was not set");
+        assert_eq!(without(&filter, &base, "q"), Some(base.clone()), "what is in the box is a filter");
+        assert_eq!(without(&filter, &Filter::default(), "q"), None, "nothing else is asked for");
+        assert_eq!(without(&Filter { final_status: None, ..filter }, &base, "callee"), None, "that is all there is");
     }
 }
