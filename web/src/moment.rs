@@ -40,14 +40,23 @@ pub fn is_one(text: &str, zone: Zone, now: Timestamp) -> bool {
     (clear || date) && read(text, zone, now, Bound::From).is_ok()
 }
 
+/// What looks like a date, though it may be none: `11/10`, `11/10/2026`, `31-2-2026`, `31.2.`, `31.2.2026`.
+pub fn is_like_a_date(word: &str) -> bool {
+    let two = |part: &str| matches!(part.len(), 1 | 2) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let year = |part: &str| part.len() == 4 && part.bytes().all(|byte| byte.is_ascii_digit());
+    let Some(sign) = word.chars().find(|c| matches!(c, '/' | '-' | '.')) else { return false };
+    match word.split(sign).collect::<Vec<_>>()[..] {
+        [one, other] => sign == '/' && two(one) && two(other),
+        [one, other, ""] => sign == '.' && two(one) && two(other),
+        [first, one, other] if year(first) => two(one) && two(other),
+        [one, other, last] => two(one) && two(other) && (year(last) || sign == '/' && two(last)),
+        _ => false,
+    }
+}
+
 /// `today 14:05 UTC`, `2026-11-28 20:33:01 UTC`: as exact as it is.
 pub fn said(at: Timestamp, zone: Zone, now: Timestamp) -> String {
-    let (local, today) = (zone.local(at), zone.local(now).date_naive());
-    let day = match local.date_naive() {
-        day if day == today => "today".to_owned(),
-        day if day.succ_opt() == Some(today) => "yesterday".to_owned(),
-        _ => zone.date(at),
-    };
+    let (local, day) = (zone.local(at), said_day(at, zone, now));
     let clock = match at.0.rem_euclid(MINUTE) {
         0 => local.format("%H:%M").to_string(),
         rest if rest % SECOND == 0 => zone.second(at),
@@ -55,6 +64,16 @@ pub fn said(at: Timestamp, zone: Zone, now: Timestamp) -> String {
         _ => zone.micro(at),
     };
     format!("{day} {clock} {}", zone.label(at))
+}
+
+/// `today`, `yesterday`, `2026-11-28`
+pub fn said_day(at: Timestamp, zone: Zone, now: Timestamp) -> String {
+    let today = zone.local(now).date_naive();
+    match zone.local(at).date_naive() {
+        day if day == today => "today".to_owned(),
+        day if day.succ_opt() == Some(today) => "yesterday".to_owned(),
+        _ => zone.date(at),
+    }
 }
 
 /// Seconds, milliseconds or microseconds since 1970, of the years 2001 to 2286.
@@ -123,10 +142,11 @@ struct Clock {
 impl Words {
     fn read(text: &str, zone: Zone, now: Timestamp) -> Result<Self, String> {
         let today = zone.local(now).date_naive();
-        let (mut words, mut date) = (Self::default(), Vec::new());
+        let (mut words, mut date, mut weekday) = (Self::default(), Vec::new(), false);
         let lower = text.to_lowercase();
         for word in lower.split([' ', ',', '\t']).filter(|word| !matches!(*word, "" | "at" | "around" | "on")) {
             let said = if let Some(day) = day_of(word, today) {
+                weekday = !matches!(word, "today" | "yesterday");
                 words.day.replace(day).is_some()
             } else if word.contains(':') || matches!(word, "am" | "pm") || is_hour(word) {
                 let before = words.clock;
@@ -142,19 +162,20 @@ impl Words {
         }
         if !date.is_empty() {
             let named = date_of(&date, today).ok_or_else(|| match date.as_slice() {
-                [one] if one.contains('/') => {
+                [one] if is_ambiguous(one) => {
                     format!(
                         "\"{one}\" may have its day or its month first: write 28.11. or {}",
                         today.format("%Y-%m-%d")
                     )
                 }
-                [one] if one.contains('.') && one.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') => {
-                    format!("there is no {one}")
-                }
+                [one] if is_like_a_date(one) => format!("there is no {one}"),
                 _ => no_time(text),
             })?;
-            if words.day.replace(named).is_some() {
-                return Err(no_time(text));
+            match words.day.replace(named) {
+                Some(day) if weekday && day.weekday() == named.weekday() => {}
+                Some(_) if weekday => return Err(named.format("%Y-%m-%d is a %A").to_string()),
+                Some(_) => return Err(no_time(text)),
+                None => {}
             }
         }
         Ok(words)
@@ -218,33 +239,49 @@ fn clock(word: &str, before: Option<Clock>) -> Option<Clock> {
     Some(Clock { time, ..clock })
 }
 
-/// `28.11.`, `28.11.2026`, `28 nov`, `nov 28 2026`; without a year the last one that has been.
+/// `28.11.`, `28.11.2026`, `28 nov`, `nov 28 2026`, `28/11/2026`; without a year the last one that has been.
 fn date_of(words: &[&str], today: NaiveDate) -> Option<NaiveDate> {
-    let parts: Vec<&str> = match words {
-        [one] if one.contains('.') => one.split('.').filter(|part| !part.is_empty()).collect(),
-        [one] => return NaiveDate::parse_from_str(one, "%Y-%m-%d").ok(),
-        some => some.to_vec(),
-    };
     let number = |text: &str| text.trim_end_matches(['.', ',']).parse::<u32>().ok();
     let named = |text: &str| text.parse::<chrono::Month>().ok().map(|month| month.number_from_month());
-    let (day, month) = match parts.as_slice() {
-        [day, month, ..] if words.len() == 1 => (number(day)?, number(month)?),
-        [day, month, ..] if named(month).is_some() => (number(day)?, named(month)?),
-        [month, day, ..] => (number(day)?, named(month)?),
+    let parts: Vec<&str> = match words {
+        [one] if one.contains('.') => one.split('.').filter(|part| !part.is_empty()).collect(),
+        [one] => one.split(['/', '-']).collect(),
+        some => some.to_vec(),
+    };
+    let dotted = matches!(words, [one] if one.contains('.'));
+    let (day, month, year) = match parts.as_slice() {
+        [day, month, year @ ..] if dotted => (number(day)?, number(month)?, year),
+        _ if words.len() == 1 && !is_like_a_date(words[0]) => return None,
+        [year, month, day] if words.len() == 1 && year.len() == 4 => (number(day)?, number(month)?, &parts[..1]),
+        [_, _, ..] if words.len() == 1 && is_ambiguous(words[0]) => return None,
+        // What cannot be a month is the day.
+        [one, other, year @ ..] if words.len() == 1 => match (number(one)?, number(other)?) {
+            (day @ 13.., month) | (month, day) => (day, month, year),
+        },
+        [day, month, year @ ..] if named(month).is_some() => (number(day)?, named(month)?, year),
+        [month, day, year @ ..] => (number(day)?, named(month)?, year),
         _ => return None,
     };
-    match parts.as_slice() {
-        [_, _] => {
+    match year {
+        [] => {
             let latest = today.checked_add_signed(TimeDelta::days(1))?;
             let years = (0..8).map(|back| today.year() - back);
             years.filter_map(|year| NaiveDate::from_ymd_opt(year, month, day)).find(|date| *date <= latest)
         }
-        [_, _, year] => {
+        [year] => {
             let year = number(year).filter(|year| *year < 10_000)? as i32;
             NaiveDate::from_ymd_opt(if year < 100 { 2_000 + year } else { year }, month, day)
         }
         _ => None,
     }
+}
+
+/// `11/10`, `11/10/2026`: its day or its month may come first.
+fn is_ambiguous(word: &str) -> bool {
+    let parts: Vec<&str> = word.split(['/', '-']).collect();
+    let may_be_month = |part: &str| part.parse::<u32>().is_ok_and(|number| (1..=12).contains(&number));
+    let both = may_be_month(parts[0]) && parts.get(1).is_some_and(|other| may_be_month(other) && *other != parts[0]);
+    both && parts[0].len() < 3 && is_like_a_date(word)
 }
 
 fn no_time(text: &str) -> String {
@@ -299,6 +336,14 @@ mod tests {
             ("28 Nov at 20:33", "2026-11-28T20:33:00.000000Z"),
             ("Nov 28 2025", "2025-11-28T00:00:00.000000Z"),
             ("friday 8:00", "2026-11-27T08:00:00.000000Z"),
+            ("23/11/2026 09:56", "2026-11-23T09:56:00.000000Z"),
+            ("11/23/2026 9:56 am", "2026-11-23T09:56:00.000000Z"),
+            ("23-11-2026", "2026-11-23T00:00:00.000000Z"),
+            ("2026/11/23 09:56", "2026-11-23T09:56:00.000000Z"),
+            ("28/11", "2026-11-28T00:00:00.000000Z"),
+            ("5/5/26", "2026-05-05T00:00:00.000000Z"),
+            ("Mon Nov 23 09:56:40 2026", "2026-11-23T09:56:40.000000Z"),
+            ("Mon, 23 Nov 2026 09:56:40", "2026-11-23T09:56:40.000000Z"),
             ("1795435201", "2026-11-23T12:00:01.000000Z"),
             ("1795435201.5", "2026-11-23T12:00:01.500000Z"),
             ("1795435201250", "2026-11-23T12:00:01.250000Z"),
@@ -322,13 +367,30 @@ mod tests {
         let fault = |text: &str| read(text, Zone::UTC, now(), Bound::From).unwrap_err();
         assert_eq!(fault("25:00"), "\"25:00\" is no time of day: write 14:05 or 14:05:01");
         assert_eq!(fault("31.2. 12:00"), "there is no 31.2.");
-        assert_eq!(fault("11/28"), "\"11/28\" may have its day or its month first: write 28.11. or 2026-11-30");
+        for date in ["11/10", "11/10/2026", "11-10-2026"] {
+            let says = format!("\"{date}\" may have its day or its month first: write 28.11. or 2026-11-30");
+            assert_eq!(fault(date), says);
+        }
+        assert_eq!(fault("31/2/2026 12:00"), "there is no 31/2/2026");
+        assert_eq!(fault("Tue Nov 23 09:56:40 2026"), "2026-11-23 is a Monday");
         for text in
             ["", "soon", "-", "-1", "-1y", "5", "14:05 15:05", "today yesterday", "13:05pm", "170000000", "a b c d"]
         {
             assert!(!fault(text).is_empty(), "{text}");
         }
         assert!(fault("soon").starts_with("\"soon\" is no time: write 14:05, -1h"));
+    }
+
+    #[test]
+    fn what_looks_like_a_date_is_no_number_and_no_version() {
+        for word in ["5/6", "11/10/2026", "11/10/26", "31.2.", "31.2.2026", "2026-31-02", "1-2-2026", "2026/1/2"] {
+            assert!(is_like_a_date(word), "{word}");
+        }
+        for word in
+            ["bob", "1.2", "7.4.1", "192.0.2.1", "1-2", "030/12345", "0202/555/0142", "1-2-3", "/", "//", "5", ""]
+        {
+            assert!(!is_like_a_date(word), "{word}");
+        }
     }
 
     #[test]

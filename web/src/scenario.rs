@@ -44,8 +44,10 @@ pub(crate) use self::evidence::Evidence;
 pub(crate) use self::judgement::Judgement;
 use crate::ladder::view::View;
 use crate::page::Frame;
+use crate::params::Params;
 use crate::picture::Picture;
 use crate::reading::Reading;
+use crate::search::form::Form;
 use crate::zone::Zone;
 use crate::{Error, Site, subject};
 
@@ -184,6 +186,9 @@ async fn answer(
         Found::Nowhere => return Err(nowhere(if is_call { "call" } else { "scenario" }, id)),
     };
     let (view, misread) = View::read(&query);
+    let looked = Form::read(&Params::parse(&query)).looked(view.zone, site.now());
+    let looked = looked.map(|times| format!("This is the only one that was found. Time of the search: {times}."));
+    let misread = looked.into_iter().chain(misread).collect();
     let evidence = evidence::of(&site.store, &*Reading::of(&site).await?, &picture, view.zone).await?;
     let view = View { read_to: evidence.read_to(), ..view };
     let judgement = Judgement::of(&site.store, &picture.scenario.row.subject).await?;

@@ -63,6 +63,11 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
                     let to = format!("{}{hash}{anchor}", frame.to_with(path, &query));
                     return Ok(go(&to, fragment));
                 }
+                Look::Only(path, query) => {
+                    let times = form.times().params();
+                    let query = query.pairs().iter().chain(times.pairs()).cloned().collect();
+                    return Ok(go(&frame.to_with(&path, &query), fragment));
+                }
                 Look::Found(mut found) => {
                     if found.rows.is_empty() {
                         // Whatever comes later is new, and nothing is looked through again for it.

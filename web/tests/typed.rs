@@ -119,3 +119,36 @@ async fn an_empty_list_offers_a_text_at_any_other_time_and_what_else_there_was()
     assert_eq!(offered[0].0, "2 scenarios without erin, the newest 2026-09-14 12:00:03 UTC");
     assert_eq!(offered[0].1, "/search?callee=bob");
 }
+
+#[tokio::test]
+async fn a_call_that_is_opened_at_once_says_which_time_was_taken() {
+    let site = filled(3).await;
+    let answer = typed(&site, "bob 14.9.2026 12:00").await;
+    let to = answer.header("location").to_owned();
+    assert!(to.starts_with("/s/") && to.ends_with("?around=2026-09-14T12:00:00"), "{to}");
+    let notice = async |to: &str| texts(&site.page(to).await, ".notice:not(#astray)");
+    assert_eq!(
+        notice(&to).await,
+        ["This is the only one that was found. Time of the search: around 2026-09-14 12:00 UTC \u{b1} 5 min."]
+    );
+    let answer = site.get("/search?q=bob&from=2026-09-14&to=2026-09-14&zone=Europe/Berlin").await;
+    assert_eq!(
+        notice(answer.header("location")).await,
+        ["This is the only one that was found. Time of the search: all of 2026-09-14 (+02:00 Europe/Berlin)."]
+    );
+    assert!(!typed(&site, "bob").await.header("location").contains('?'), "no time was taken");
+}
+
+#[tokio::test]
+async fn a_date_that_says_two_things_is_a_fault_in_words_and_not_a_text() {
+    let site = filled(3).await;
+    let faults = async |text: &str| texts(&typed(&site, text).await.html(), ".none li");
+    let says = faults("bob 11/10/2026 09:56").await.remove(0);
+    assert!(says.starts_with("\"11/10/2026\" may have its day or its month first: write 28.11. or "), "{says}");
+    assert_eq!(faults("31.2. 12:00").await, ["there is no 31.2."]);
+    assert_eq!(faults("Tue Sep 14 12:00:00 2026").await, ["2026-09-14 is a Monday"]);
+    for text in ["bob 14/9/2026 12:00", "bob 9/14/2026 12:00", "bob Mon Sep 14 12:00:00 2026"] {
+        let to = site.get(&format!("/search?q={}", web::params::encode(text))).await;
+        assert_eq!(to.header("location"), "/search?q=bob&around=2026-09-14T12:00:00", "{text}");
+    }
+}

@@ -167,6 +167,8 @@ impl View {
                 },
                 // Of a live view: what its reader has.
                 "since" => {}
+                // When the search that led here looked.
+                "from" | "to" | "around" | "within" => {}
                 other => {
                     let sentence = format!("This page has no parameter \"{}\".", cut(&decoded(other)));
                     if faults.len() < FAULTS {

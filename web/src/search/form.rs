@@ -177,22 +177,33 @@ impl Form {
             around: field(&self.around),
             ..self.clone()
         };
-        let untimed = self.from.is_empty() && self.to.is_empty() && self.around.is_empty();
-        if let Some((rest, time)) = timed(&self.q, zone, now).filter(|_| untimed) {
+        if let Ok(Some((rest, time))) = self.timed(zone, now) {
             let day = written(time, Bound::From);
             rest.clone_into(&mut form.q);
             match time {
                 _ if time.starts_with('-') => form.from = day,
-                _ if day.len() == "2026-09-14".len() => (form.from, form.to) = (day.clone(), day),
+                _ if is_day(&day) => (form.from, form.to) = (day.clone(), day),
                 _ => form.around = field(time),
             }
         }
         (form != *self).then_some(form)
     }
 
+    /// What of the box is looked for, and a time after it, unless a field says one. What looks like a date there and is none, or
+    /// may be two, is no text that anybody looks for.
+    fn timed(&self, zone: Zone, now: Timestamp) -> Result<Option<(&str, &str)>, String> {
+        if !(self.from.is_empty() && self.to.is_empty() && self.around.is_empty()) {
+            return Ok(None);
+        }
+        let Some((rest, time)) = timed(&self.q, zone, now) else { return Ok(None) };
+        let Some(date) = like_a_date(rest) else { return Ok(Some((rest, time))) };
+        moment::read(&format!("{date} {time}"), zone, now, Bound::From).map(|_| Some((rest, time)))
+    }
+
     pub fn filter(&self, zone: Zone, now: Timestamp) -> Result<Filter, Vec<Fault>> {
         let mut faults = Vec::new();
         let (from, to) = self.range(zone, now, &mut faults);
+        faults.extend(self.timed(zone, now).err().map(|text| Fault { field: "q", text }));
         let filter = Filter {
             classes: classes(&self.class, &mut faults),
             caller: given(&self.caller),
@@ -247,8 +258,27 @@ impl Form {
 
     /// How a field with a time is understood; none where it is empty or cannot be read.
     pub fn understood(&self, field: &str, zone: Zone, now: Timestamp) -> Option<String> {
-        let read = moment::read(self.text(field), zone, now, Bound::From).ok()?;
-        Some(moment::said(read.at, zone, now))
+        let text = self.text(field);
+        let read = moment::read(text, zone, now, Bound::From).ok()?;
+        Some(match field {
+            "to" if is_day(text) => format!("the end of {}", day(read.at, zone, now)),
+            _ => moment::said(read.at, zone, now),
+        })
+    }
+
+    /// The times that a search looked at, in words; none where it names none.
+    pub fn looked(&self, zone: Zone, now: Timestamp) -> Option<String> {
+        let times = self.times();
+        let mut faults = Vec::new();
+        times.range(zone, now, &mut faults);
+        let said: Vec<String> = times.chips(zone, now).into_iter().map(|(text, _)| text).collect();
+        (faults.is_empty() && !said.is_empty()).then(|| said.join(", "))
+    }
+
+    /// What it says of times, and nothing else.
+    pub fn times(&self) -> Self {
+        let Self { from, to, around, within, .. } = self.clone();
+        Self { from, to, around, within, ..Self::default() }
     }
 
     pub fn has_class(&self, class: CallClass) -> bool {
@@ -258,6 +288,7 @@ impl Form {
     /// What is asked for beside the box, in words, each with the link that drops it.
     pub fn chips(&self, zone: Zone, now: Timestamp) -> Vec<(String, Params)> {
         let params = self.params();
+        let one_day = self.from == self.to && is_day(&self.from);
         let chip = |(field, value): &(String, String)| {
             let value = match field.as_str() {
                 "class" => class_words(value),
@@ -266,6 +297,10 @@ impl Form {
                 _ => value.clone(),
             };
             match field.as_str() {
+                "from" if one_day => {
+                    let at = zone.read(&self.from, Bound::From).unwrap_or(now);
+                    (format!("all of {}", day(at, zone, now)), params.without("from").without("to"))
+                }
                 "around" => {
                     let minutes = self.minutes().unwrap_or(WITHIN);
                     (format!("around {value} \u{b1} {minutes} min"), params.without("around").without("within"))
@@ -275,7 +310,7 @@ impl Form {
                 field => (format!("{} {value}", named(field)), params.without(field)),
             }
         };
-        let beside = |field: &str| !matches!(field, "q" | "sort" | "within");
+        let beside = |field: &str| !(matches!(field, "q" | "sort" | "within") || one_day && field == "to");
         params.pairs().iter().filter(|(field, _)| beside(field)).map(chip).collect()
     }
 }
@@ -284,6 +319,32 @@ impl Form {
 fn is_local(text: &str) -> bool {
     let known = |form| chrono::NaiveDateTime::parse_from_str(text, form).is_ok();
     known("%Y-%m-%dT%H:%M") || known("%Y-%m-%dT%H:%M:%S")
+}
+
+/// `2026-09-14`: all of that day.
+fn is_day(text: &str) -> bool {
+    text.len() == "2026-09-14".len() && Zone::UTC.read(text, Bound::From).is_some()
+}
+
+/// `yesterday (UTC)`
+fn day(at: Timestamp, zone: Zone, now: Timestamp) -> String {
+    format!("{} ({})", moment::said_day(at, zone, now), zone.label(at))
+}
+
+/// What looks like a date at the end of a text: `31.2.`, `june 31`, or a weekday that belongs to the date behind it.
+fn like_a_date(text: &str) -> Option<&str> {
+    let last_of = |text: &str| text.rsplit(char::is_whitespace).next().map_or(0, str::len);
+    let last = text.len() - last_of(text);
+    let is_weekday = |word: &str| word.trim_end_matches(',').parse::<chrono::Weekday>().is_ok();
+    if moment::is_like_a_date(&text[last..]) || is_weekday(&text[last..]) {
+        return Some(&text[last..]);
+    }
+    let before = text[..last].trim_end();
+    let two = before.len() - last_of(before);
+    let is_number = |word: &str| matches!(word.len(), 1 | 2) && word.bytes().all(|byte| byte.is_ascii_digit());
+    let is_month = |word: &str| word.parse::<chrono::Month>().is_ok();
+    let (one, other) = text[two..].split_once(char::is_whitespace)?;
+    (is_number(one) && is_month(other.trim()) || is_month(one) && is_number(other.trim())).then(|| &text[two..])
 }
 
 /// What is looked for, and a time after it.
@@ -362,6 +423,12 @@ mod tests {
         let typed = |q: &str| Form { q: q.into(), ..Form::default() }.settled(Zone::UTC, NOW).unwrap();
         let (day, since) = (typed("bob yesterday"), typed("-1h"));
         assert_eq!((&*day.q, &*day.from, &*day.to), ("bob", "2026-11-22", "2026-11-22"));
+        let chips = |form: &Form| form.chips(Zone::UTC, NOW).into_iter().map(|(text, _)| text).collect::<Vec<_>>();
+        assert_eq!(chips(&day), ["all of yesterday (UTC)"]);
+        assert_eq!(day.chips(Zone::UTC, NOW)[0].1, Form { q: "bob".into(), ..Form::default() }.params());
+        assert_eq!(chips(&typed("today")), ["all of today (UTC)"]);
+        let until = Form { to: "2026-11-22".into(), ..Form::default() };
+        assert_eq!(chips(&until), ["to the end of yesterday (UTC)"]);
         assert_eq!((&*since.from, &*since.to, &*since.around), ("2026-11-23T11:00:00", "", ""));
         let both = Form { q: "bob 11:05".into(), from: "2026-11-22".into(), ..Form::default() };
         assert_eq!(both.settled(Zone::UTC, NOW), None, "a time was given already");
@@ -374,6 +441,23 @@ mod tests {
         assert_eq!(filter.to, Some(Timestamp(NOW.0 - 40 * MINUTE)));
         assert_eq!(around.chips(Zone::UTC, NOW)[1].0, "around today 11:05 UTC \u{b1} 15 min");
         assert_eq!(Form { within: "0".into(), ..around }.filter(Zone::UTC, NOW).unwrap_err()[0].field, "within");
+    }
+
+    #[test]
+    fn a_date_in_the_box_that_is_none_is_a_fault_and_no_text() {
+        let fault = |q: &str| {
+            let form = Form { q: q.into(), ..Form::default() };
+            assert_eq!(form.settled(Zone::UTC, NOW), None, "{q}");
+            form.filter(Zone::UTC, NOW).unwrap_err().remove(0)
+        };
+        assert_eq!(fault("bob 31.2. 12:00").text, "there is no 31.2.");
+        assert!(fault("11/10/2026 09:56").text.starts_with("\"11/10/2026\" may have its day or its month first"));
+        assert!(fault("bob june 31 12:00").text.starts_with("\"june 31 12:00\" is no time"));
+        assert_eq!(fault("bob Tue, 23 Nov 2026 09:56").text, "2026-11-23 is a Monday");
+        assert_eq!(fault("bob june 31 12:00").field, "q");
+        for q in ["may 12:00", "Linphone 7.4.1 12:00", "192.0.2.1 12:00", "31.2.", "11/10/2026"] {
+            assert!(Form { q: q.into(), ..Form::default() }.filter(Zone::UTC, NOW).is_ok(), "{q}");
+        }
     }
 
     #[test]

@@ -23,8 +23,10 @@ use crate::{Error, Site, subject};
 /// What came of it.
 #[derive(Debug)]
 pub enum Look {
-    /// Exactly one: its path (perhaps with a fragment) and query.
+    /// One thing that was named: its path (perhaps with a fragment) and query.
     Go(String, Params),
+    /// The only one in a list: its path and query.
+    Only(String, Params),
     Found(Found),
 }
 
@@ -73,7 +75,7 @@ pub async fn look(
         tried.push(reading.name());
         let found = match one(site, reading, &filter, before, order).await? {
             Look::Go(path, query) if before.is_none() => return Ok(Look::Go(path, query)),
-            Look::Go(..) => continue,
+            Look::Go(..) | Look::Only(..) => continue,
             Look::Found(found) => found,
         };
         let empty = found.rows.is_empty();
@@ -89,7 +91,7 @@ pub async fn look(
         [only] if before.is_none() && last.next.is_none() => {
             let text = readings.iter().find(|reading| Some(reading.name()) == last.read_as).and_then(Reading::text);
             let query = text.map_or(Params::default(), |text| Params::default().with("find", text));
-            Ok(Look::Go(subject::path(&only.subject), query))
+            Ok(Look::Only(subject::path(&only.subject), query))
         }
         _ => Ok(Look::Found(Found { tried, ..last })),
     }
