@@ -14,12 +14,19 @@ pub struct Moment {
     pub written: String,
 }
 
+/// No time is longer.
+const LONGEST: usize = 100;
+
 /// What somebody typed as a time, or what is wrong with it.
 ///
 /// A time of day is the last one that has been, and the end of a range may be later today. A date without a year is the
 /// last one that has been.
 pub fn read(text: &str, zone: Zone, now: Timestamp, bound: Bound) -> Result<Moment, String> {
     let text = text.trim();
+    let text = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    if text.len() > LONGEST {
+        return Err(no_time(&format!("{}…", &text[..text.floor_char_boundary(LONGEST)])));
+    }
     if let Some(at) = zone.read(text, bound) {
         return Ok(Moment { at, written: text.to_owned() });
     }
@@ -27,17 +34,78 @@ pub fn read(text: &str, zone: Zone, now: Timestamp, bound: Bound) -> Result<Mome
     if let Some(at) = since_1970(text).or_else(|| ago(text, now)) {
         return Ok(exact(at));
     }
+    match placed(text) {
+        Some((rest, Place::Zone(there))) if there == zone => return read(rest, zone, now, bound),
+        Some((rest, Place::Zone(there))) => return read(rest, there, now, bound).map(|moment| exact(moment.at)),
+        Some((rest, Place::Offset(ahead))) => {
+            let there = read(rest, Zone::UTC, Timestamp(now.0.saturating_add(ahead)), bound)?;
+            return Ok(exact(Timestamp(there.at.0.saturating_sub(ahead))));
+        }
+        None => {}
+    }
     let words = Words::read(text, zone, now)?;
     words.moment(zone, now, bound).ok_or_else(|| no_time(text))
 }
 
-/// A text that says a time and nothing else that somebody may look for: it has a clock in it, names a day, or says how long
-/// ago.
+/// A text that says a time and nothing else that somebody may look for: it has a clock in it, names a day, says how long ago,
+/// or counts since 1970.
 pub fn is_one(text: &str, zone: Zone, now: Timestamp) -> bool {
     let named = |word: &str| day_of(&word.to_lowercase(), zone.local(now).date_naive()).is_some();
     let clear = text.contains(':') || text.split_whitespace().any(named) || ago(text, now).is_some();
+    let clear = clear || is_epoch(text, now);
     let date = text.len() == 10 && text.as_bytes()[4] == b'-' && zone.read(text, Bound::From).is_some();
     (clear || date) && read(text, zone, now, Bound::From).is_ok()
+}
+
+/// Seconds, milliseconds or microseconds since 1970 of the last ten years, or of the next: what is further ahead is a number
+/// that somebody dials.
+pub fn is_epoch(text: &str, now: Timestamp) -> bool {
+    since_1970(text).is_some_and(|at| (-3_660 * DAY..366 * DAY).contains(&at.micros_since(now)))
+}
+
+/// Where a time is the time of day.
+enum Place {
+    Zone(Zone),
+    /// Microseconds ahead of UTC.
+    Offset(i64),
+}
+
+/// A time, and the zone or the offset behind it: `UTC`, `Z`, `+02:00`, `Europe/Berlin`, `+02:00 Europe/Berlin`.
+fn placed(text: &str) -> Option<(&str, Place)> {
+    if let Some((rest, last)) = text.rsplit_once(char::is_whitespace) {
+        let zone = || zone_named(last).map(Place::Zone);
+        if let Some(place) = offset(last).map(Place::Offset).or_else(zone) {
+            return Some((rest, place));
+        }
+    }
+    let (rest, last) = text.split_at(text.rfind(['+', '-', 'Z', 'z'])?);
+    let is_clock = rest.contains(':') && rest.ends_with(|c: char| c.is_ascii_digit());
+    Some((rest, Place::Offset(offset(last).filter(|_| is_clock)?)))
+}
+
+/// `Z`, `+02:00`, `-0330`
+fn offset(text: &str) -> Option<i64> {
+    if text.eq_ignore_ascii_case("z") {
+        return Some(0);
+    }
+    let (sign, rest) = match text.strip_prefix('+') {
+        Some(rest) => (1, rest),
+        None => (-1, text.strip_prefix('-')?),
+    };
+    let digits = rest.replacen(':', "", 1);
+    let whole = digits.len() == 4
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && rest.find(':').is_none_or(|at| at == 2);
+    let (hours, minutes): (i64, i64) =
+        whole.then(|| Some((digits[..2].parse().ok()?, digits[2..].parse().ok()?)))??;
+    (hours <= 14 && minutes < 60).then_some(sign * (hours * HOUR + minutes * MINUTE))
+}
+
+/// `utc`, `Europe/Berlin`, `CET`: a word of small letters is a name that somebody may look for.
+fn zone_named(word: &str) -> Option<Zone> {
+    let utc = ["utc", "gmt"].iter().any(|name| word.eq_ignore_ascii_case(name));
+    let short = matches!(word.len(), 3..=5) && word.bytes().all(|byte| byte.is_ascii_uppercase());
+    if utc { Some(Zone::UTC) } else { Zone::parse(word).filter(|_| short || word.contains('/')) }
 }
 
 /// What looks like a date, though it may be none: `11/10`, `11/10/2026`, `31-2-2026`, `31.2.`, `31.2.2026`.
@@ -222,7 +290,7 @@ fn is_hour(word: &str) -> bool {
 
 /// `14:05`, `14:05:01.102`, `2:05pm`, `2pm`; `pm` after another one.
 fn clock(word: &str, before: Option<Clock>) -> Option<Clock> {
-    let word = word.strip_suffix(['z', 'h']).unwrap_or(word);
+    let word = word.strip_suffix('h').unwrap_or(word);
     let half = [("am", 0), ("pm", 12)].into_iter().find_map(|(half, hours)| Some((word.strip_suffix(half)?, hours)));
     let (word, later) = half.map_or((word, None), |(word, hours)| (word, Some(hours)));
     let clock = if word.is_empty() {
@@ -349,6 +417,17 @@ mod tests {
             ("1795435201250", "2026-11-23T12:00:01.250000Z"),
             ("2026-09-14 12:00", "2026-09-14T12:00:00.000000Z"),
             ("2026-09-14T12:00:01+02:00", "2026-09-14T10:00:01.000000Z"),
+            ("2026-11-23 09:56:40 UTC", "2026-11-23T09:56:40.000000Z"),
+            ("[2026-11-23 09:56:40.123Z]", "2026-11-23T09:56:40.123000Z"),
+            ("2026-11-23 09:56:40.123Z", "2026-11-23T09:56:40.123000Z"),
+            ("2026-11-23 10:56:40+01:00", "2026-11-23T09:56:40.000000Z"),
+            ("2026-11-23 10:56:40 +01:00 Europe/Berlin", "2026-11-23T09:56:40.000000Z"),
+            ("yesterday 20:30 Europe/Berlin", "2026-11-29T19:30:00.000000Z"),
+            ("today 10:05 CET", "2026-11-30T09:05:00.000000Z"),
+            ("12:05 +0100", "2026-11-30T11:05:00.000000Z"),
+            ("Mon, 23 Nov 2026 09:56:40 GMT", "2026-11-23T09:56:40.000000Z"),
+            ("1795463759.183319", "2026-11-23T19:55:59.183319Z"),
+            ("1795463759183319", "2026-11-23T19:55:59.183319Z"),
         ] {
             check(text, Bound::From, expect);
         }
@@ -404,19 +483,34 @@ mod tests {
 
     #[test]
     fn a_time_in_the_box_is_told_from_what_somebody_looks_for() {
-        for text in ["14:05", "yesterday", "-1h", "28.11. 20:33", "2026-11-28", "2026-11-28T20:33:00Z", "5 min ago"] {
+        for text in ["14:05", "yesterday", "-1h", "28.11. 20:33", "2026-11-28", "2026-11-28T20:33:00Z", "5 min ago"]
+            .into_iter()
+            .chain(["1795435201", "1795435201.5", "14:05 UTC", "yesterday UTC", "28 Nov 20:33 -05:00"])
+        {
             assert!(is_one(text, Zone::UTC, now()), "{text}");
         }
-        for text in
-            ["28.11.", "1795435201", "+49 30 12345", "2001:db8::1", "192.0.2.1:5060", "sip:bob", "bob", "-5", "1-2"]
-        {
+        for text in [
+            "28.11.",
+            "2025550142",
+            "1234567890",
+            "UTC",
+            "bob UTC",
+            "Cuba",
+            "+49 30 12345",
+            "2001:db8::1",
+            "192.0.2.1:5060",
+            "sip:bob",
+            "bob",
+            "-5",
+            "1-2",
+        ] {
             assert!(!is_one(text, Zone::UTC, now()), "{text}");
         }
     }
 
     proptest! {
         #[test]
-        fn any_text_is_read_without_a_panic(text in "\\PC{0,20}|[-0-9.:/ amphdsw]{0,20}|(today|nov|mon|-)[ 0-9:.]{0,12}") {
+        fn any_text_is_read_without_a_panic(text in "\\PC{0,20}|[-+0-9.:/ amphdswzZUTC]{0,20}|(today|nov|mon|-)[ 0-9:.]{0,12}") {
             for zone in [Zone::UTC, Zone::parse("Pacific/Kiritimati").unwrap()] {
                 for bound in [Bound::From, Bound::To] {
                     if let Ok(moment) = read(&text, zone, now(), bound) {

@@ -75,7 +75,7 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
                     }
                     if found.rows.is_empty() && found.next.is_none() && before.is_none() {
                         let classes = look::classes(&form.q, filter.classes.clone());
-                        if let Some(narrowed) = look::narrowed(&form.q, Filter { classes, ..filter.clone() }) {
+                        if let Some(narrowed) = look::narrowed(&form.q, Filter { classes, ..filter.clone() }, now) {
                             found.near = nearest::nearest(&site, &form, &filter, &narrowed).await?;
                         }
                     }
@@ -123,7 +123,7 @@ async fn newer(State(site): State<Site>, frame: Frame) -> Result<Response, Error
     };
     let filter = form.filter(frame.zone, site.now()).map_err(|faults| refused(&faults))?;
     let filter = Filter { classes: look::classes(&form.q, filter.classes), since: Some(top), ..filter };
-    let number = match look::narrowed(&form.q, filter).filter(is_hinted) {
+    let number = match look::narrowed(&form.q, filter, site.now()).filter(is_hinted) {
         Some(filter) => site.store.search(&filter, None, PAGE).await?.rows.len(),
         None => 0,
     };
@@ -256,13 +256,18 @@ impl Results {
     fn new(frame: &Frame, form: &Form, now: Timestamp, found: Found, list: List) -> Self {
         let List { first_page, faults, order } = list;
         let asked = Filter { text: value::given(&form.text), ..Filter::default() };
-        let hinted = look::narrowed(&form.q, asked).as_ref().is_some_and(is_hinted);
+        let hinted = look::narrowed(&form.q, asked, now).as_ref().is_some_and(is_hinted);
         let link = |params: Params| frame.to_with("/search", &params);
         let params = form.params();
         let older = found.next.map(|(first, place)| cursor::write(first, place));
         let others =
             found.others.iter().map(|(name, field, value)| (*name, link(params.without("q").with(field, value))));
         let unasked = form.class.is_empty() && form.q.is_empty() && form.call_id.is_empty();
+        let mut chips = form.chips(frame.zone, now);
+        if found.read_as == Some(read::TIME) {
+            let around = Form { around: form.q.clone(), ..Form::default() }.chips(frame.zone, now);
+            chips.splice(0..0, around.into_iter().map(|(text, _)| (text, params.without("q"))));
+        }
         let near = |Near { what, number, newest, params }: &Near| {
             let newest = newest.map(|at| moment::said(Timestamp(at.0 - at.0.rem_euclid(SECOND)), frame.zone, now));
             (number.clone(), what.clone(), newest, link(params.clone()))
@@ -270,7 +275,7 @@ impl Results {
         Self {
             read_as: found.read_as,
             others: others.collect(),
-            chips: form.chips(frame.zone, now).into_iter().map(|(text, params)| (text, link(params))).collect(),
+            chips: chips.into_iter().map(|(text, params)| (text, link(params))).collect(),
             sorts: Order::ALL
                 .map(|to| {
                     let params =

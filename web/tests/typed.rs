@@ -152,3 +152,36 @@ async fn a_date_that_says_two_things_is_a_fault_in_words_and_not_a_text() {
         assert_eq!(to.header("location"), "/search?q=bob&around=2026-09-14T12:00:00", "{text}");
     }
 }
+
+#[tokio::test]
+async fn seconds_since_1970_are_a_time_first_and_may_be_a_number() {
+    let site = filled(3).await;
+    for text in ["1789387200", "1789387200.183319", "1789387200183", "1789387200183319"] {
+        let page = typed(&site, text).await.html();
+        assert!(texts(&page, ".how p")[0].starts_with("Read as time; also try as user"), "{text}");
+        assert!(texts(&page, ".how .chip bdi")[0].starts_with("around 2026-09-14 12:00"), "{text}");
+        assert_eq!(attributes(&page, ".how .chip.on", "href"), ["/search"], "{text}");
+        assert_eq!(texts(&page, ".sc").len(), 3, "{text}");
+    }
+    let one = typed(&site, "bob 1789387200.5").await;
+    assert!(one.header("location").ends_with("?around=2026-09-14T12:00:00.500"), "{}", one.header("location"));
+    // Ten digits of a time that is years ahead are dialled.
+    let tried = texts(&typed(&site, "2035550142").await.html(), ".none p").remove(0);
+    assert!(tried.starts_with("No scenario matches. It was looked for as user, as scenario id"), "{tried}");
+}
+
+#[tokio::test]
+async fn a_time_is_read_as_pages_and_logs_print_it() {
+    let site = filled(3).await;
+    for text in [
+        "2026-09-14 12:00:00 UTC",
+        "2026-09-14 14:00:00 +02:00 Europe/Berlin",
+        "[2026-09-14 12:00:00.000Z]",
+        "2026-09-14 14:00:00+02:00",
+    ] {
+        let to = site.get(&format!("/search?q={}", web::params::encode(text))).await;
+        assert_eq!(to.header("location"), "/search?around=2026-09-14T12:00:00", "{text}");
+        let field = site.get(&format!("/search?from={}", web::params::encode(text))).await;
+        assert!(!field.text().contains("is no time"), "{text}");
+    }
+}

@@ -4,6 +4,7 @@ use message::event::CallClass;
 use record::time::{MINUTE, Timestamp};
 use store::search::Filter;
 
+use super::read::number;
 use super::value::{Fault, class_words, classes, flag, given, kind, outcome_words, outcomes, statuses};
 use crate::moment;
 use crate::names::{Class, KindOf, OutcomeOf};
@@ -180,9 +181,11 @@ impl Form {
         if let Ok(Some((rest, time))) = self.timed(zone, now) {
             let day = written(time, Bound::From);
             rest.clone_into(&mut form.q);
+            let until = written(time, Bound::To);
             match time {
                 _ if time.starts_with('-') => form.from = day,
-                _ if is_day(&day) => (form.from, form.to) = (day.clone(), day),
+                // A day of another zone has other ends.
+                _ if is_day(&day) || until != day && !time.contains(':') => (form.from, form.to) = (day, until),
                 _ => form.around = field(time),
             }
         }
@@ -350,12 +353,16 @@ fn like_a_date(text: &str) -> Option<&str> {
 /// What is looked for, and a time after it.
 fn timed(text: &str, zone: Zone, now: Timestamp) -> Option<(&str, &str)> {
     let text = text.trim();
+    let text = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     if text.len() > 200 || text.contains(['[', '<', '\n']) {
         return None;
     }
     let ends = text.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(at, _)| at);
     let cuts = std::iter::once(0).chain(ends);
-    cuts.map(|at| (text[..at].trim_end(), text[at..].trim_start())).find(|(_, time)| moment::is_one(time, zone, now))
+    // What counts since 1970 may be a number, or the last group of one: the box reads it as both.
+    let may_be_dialled = |time: &str| moment::is_epoch(time, now) && number(text).is_some();
+    let is_time = |time: &str| moment::is_one(time, zone, now) && !may_be_dialled(time);
+    cuts.map(|at| (text[..at].trim_end(), text[at..].trim_start())).find(|(_, time)| is_time(time))
 }
 
 /// What a filter is called on pages.
@@ -432,7 +439,12 @@ mod tests {
         assert_eq!((&*since.from, &*since.to, &*since.around), ("2026-11-23T11:00:00", "", ""));
         let both = Form { q: "bob 11:05".into(), from: "2026-11-22".into(), ..Form::default() };
         assert_eq!(both.settled(Zone::UTC, NOW), None, "a time was given already");
-        for q in ["bob", "192.0.2.1:5060", "Call-ID: x@y", "+1 202 555 0142", ""] {
+        assert_eq!(settled("bob 1795435201.5"), at("bob", "2026-11-23T12:00:01.500"));
+        assert_eq!(settled("bob 2026-11-23 11:05:00 UTC"), at("bob", "2026-11-23T11:05:00"));
+        assert_eq!(settled("[2026-11-23 11:05:00.250Z]"), at("", "2026-11-23T11:05:00.250"));
+        let abroad = typed("bob yesterday Asia/Tokyo");
+        assert_eq!((&*abroad.from, &*abroad.to), ("2026-11-21T15:00:00", "2026-11-22T15:00:00"));
+        for q in ["bob", "192.0.2.1:5060", "Call-ID: x@y", "+1 202 555 0142", "+49 1795435201", "1795435201", ""] {
             assert_eq!(settled(q), None, "{q}");
         }
         let around = Form { around: "11:05".into(), within: "15".into(), from: "11:00".into(), ..Form::default() };

@@ -64,7 +64,7 @@ pub async fn look(
 ) -> Result<Look, Error> {
     // A later page goes on with what the one before showed.
     let chosen = |reading: &Reading| only.is_none_or(|only| reading.name() == only);
-    let readings: Vec<Reading> = readings(text, zone).into_iter().filter(chosen).collect();
+    let readings: Vec<Reading> = readings(text, zone, site.now()).into_iter().filter(chosen).collect();
     if readings.is_empty() {
         return Ok(Look::Found(list(site, &filter, before, order).await?));
     }
@@ -89,8 +89,13 @@ pub async fn look(
     }
     match last.rows.as_slice() {
         [only] if before.is_none() && last.next.is_none() => {
-            let text = readings.iter().find(|reading| Some(reading.name()) == last.read_as).and_then(Reading::text);
-            let query = text.map_or(Params::default(), |text| Params::default().with("find", text));
+            let query = match readings.iter().find(|reading| Some(reading.name()) == last.read_as) {
+                Some(Reading::Time(text)) => Params::default().with("around", text),
+                reading => match reading.and_then(Reading::text) {
+                    Some(text) => Params::default().with("find", text),
+                    None => Params::default(),
+                },
+            };
             Ok(Look::Only(subject::path(&only.subject), query))
         }
         _ => Ok(Look::Found(Found { tried, ..last })),
@@ -103,8 +108,8 @@ pub(crate) fn classes(text: &str, chosen: Vec<CallClass>) -> Vec<CallClass> {
 }
 
 /// A filter narrowed by the likeliest reading of a text. None: what it names is one thing, to which nothing is added.
-pub(crate) fn narrowed(text: &str, filter: Filter) -> Option<Filter> {
-    let readings = readings(text, Zone::UTC);
+pub(crate) fn narrowed(text: &str, filter: Filter, now: Timestamp) -> Option<Filter> {
+    let readings = readings(text, Zone::UTC, now);
     if readings.is_empty() {
         return Some(filter);
     }

@@ -8,6 +8,7 @@ use record::format::{Format, Line};
 use record::id::{MessageId, ScenarioId};
 use record::time::Timestamp;
 
+use crate::moment;
 use crate::zone::Zone;
 
 /// One way to read a text.
@@ -22,7 +23,7 @@ pub enum Reading {
     Moment(Timestamp, String),
     /// What may join calls: a session id, the id of another system.
     Key(String),
-    /// A time, in seconds or milliseconds since 1970.
+    /// A time, in seconds, milliseconds or microseconds since 1970.
     Time(String),
     /// What stands in messages, and what it looks like.
     Text(&'static str, String),
@@ -38,7 +39,7 @@ impl Reading {
             Reading::User(_) => "user",
             Reading::Moment(..) => "log line",
             Reading::Key(_) => "id that joins calls",
-            Reading::Time(_) => "time",
+            Reading::Time(_) => TIME,
             Reading::Text(name, _) => name,
         }
     }
@@ -56,7 +57,7 @@ impl Reading {
 const LONGEST: usize = 64 << 10;
 
 /// All readings; none for a blank text. A log line without an offset is read in `zone`.
-pub fn readings(text: &str, zone: Zone) -> Vec<Reading> {
+pub fn readings(text: &str, zone: Zone, now: Timestamp) -> Vec<Reading> {
     let text = text.trim();
     let text = &text[..text.floor_char_boundary(LONGEST)];
     let mut found = Vec::new();
@@ -91,10 +92,14 @@ pub fn readings(text: &str, zone: Zone) -> Vec<Reading> {
         found.extend((name == ADDRESS && !text.contains([']', ' '])).then_some(Reading::User(text)));
         return found;
     }
+    if moment::is_epoch(text, now) {
+        found.push(Reading::Time(text.to_owned()));
+    }
     word(text, &mut found);
     found
 }
 
+pub(super) const TIME: &str = "time";
 /// As text that messages hold.
 const TEXT: &str = "text in messages";
 const ADDRESS: &str = "IP address";
@@ -130,7 +135,6 @@ fn word(text: &str, found: &mut Vec<Reading>) {
             found.push(Reading::User(number.clone()));
             found.extend(scenario);
             found.push(Reading::CallId(text.into()));
-            found.extend((number == text && matches!(text.len(), 10 | 13)).then_some(Reading::Time(number)));
         }
         (scenario, None) => {
             found.extend(scenario);
@@ -147,7 +151,7 @@ fn word(text: &str, found: &mut Vec<Reading>) {
 }
 
 /// Digits with an optional plus, without what people put between them (RFC 3966, 3).
-fn number(text: &str) -> Option<String> {
+pub(super) fn number(text: &str) -> Option<String> {
     let plain: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '.' | '(' | ')' | '/' | '\u{a0}')).collect();
     let digits = plain.strip_prefix('+').unwrap_or(&plain);
     let is_number = (2..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
@@ -236,9 +240,12 @@ mod tests {
 
     use super::*;
 
+    /// 2026-11-23 12:00:00 UTC.
+    const NOW: Timestamp = Timestamp(1_795_435_200_000_000);
+
     /// The readings but that of a key and of a text, which any word may be.
     fn check(text: &str, expect: &[Reading]) {
-        let mut found = readings(text, Zone::UTC);
+        let mut found = readings(text, Zone::UTC, NOW);
         found.retain(|reading| !matches!(reading, Reading::Key(_) | Reading::Text(TEXT, _)));
         assert_eq!(found, expect, "{text}");
     }
@@ -302,7 +309,7 @@ mod tests {
         check("z9hG4bK-77ef", &[text("branch", "z9hG4bK-77ef")]);
         check(":5061", &[text("port", ":5061")]);
         check("port 5061", &[text("port", ":5061")]);
-        let last = |text: &str| readings(text, Zone::UTC).split_off(2);
+        let last = |text: &str| readings(text, Zone::UTC, NOW).split_off(2);
         let key = Reading::Key("1f0c8a52-0d3c".into());
         assert_eq!(last("1f0c8a52-0d3c"), [key, text(TEXT, "1f0c8a52-0d3c")]);
         assert_eq!(
@@ -312,11 +319,15 @@ mod tests {
         check(
             "1795435200",
             &[
+                Reading::Time("1795435200".into()),
                 user("1795435200"),
                 Reading::Scenario(ScenarioId(0x17_9543_5200)),
                 call_id("1795435200"),
-                Reading::Time("1795435200".into()),
             ],
+        );
+        check(
+            "2025550142",
+            &[user("2025550142"), Reading::Scenario(ScenarioId(0x20_2555_0142)), call_id("2025550142")],
         );
     }
 
@@ -332,9 +343,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_paste_is_read_without_a_panic(text in "\\PC{0,80}", tail in "[\\[\\]<>:/?#@m\\-\n]{0,20}") {
-            readings(&text, Zone::UTC);
-            readings(&format!("{tail}{text}"), Zone::UTC);
-            readings(&format!("http://{text}{tail}"), Zone::UTC);
+            readings(&text, Zone::UTC, NOW);
+            readings(&format!("{tail}{text}"), Zone::UTC, NOW);
+            readings(&format!("http://{text}{tail}"), Zone::UTC, NOW);
         }
     }
 }
