@@ -68,6 +68,14 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
                     let query = query.pairs().iter().chain(times.pairs()).cloned().collect();
                     return Ok(go(&frame.to_with(&path, &query), fragment));
                 }
+                // A filter of the form can say it.
+                Look::Found(Found { rows, read_as: Some(name @ (read::RULE | read::FAILURE)), .. })
+                    if !rows.is_empty() =>
+                {
+                    let field = if name == read::RULE { "rule" } else { "failure" };
+                    let params = form.params().without("q").with(field, form.q.trim());
+                    return Ok(Redirect::to(&frame.to_with("/search", &params)).into_response());
+                }
                 Look::Found(mut found) => {
                     if found.rows.is_empty() {
                         // Whatever comes later is new, and nothing is looked through again for it.

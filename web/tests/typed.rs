@@ -8,7 +8,8 @@ use message::kind::{Kind, is_sip_method, status_code};
 use record::format::{Format, Line};
 use record::time::SECOND;
 
-use crate::fixture::{Record, call};
+use crate::fixture::{ALICE, BOB_DESK, PROXY, Record, SBC, Sip, call, sip};
+use crate::judged::{KEY, judge, rulebook};
 use crate::pages::BEGUN;
 use crate::site::{Answer, Site, attributes, texts};
 
@@ -184,4 +185,37 @@ async fn a_time_is_read_as_pages_and_logs_print_it() {
         let field = site.get(&format!("/search?from={}", web::params::encode(text))).await;
         assert!(!field.text().contains("is no time"), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_device_a_rule_and_an_alert_are_found_as_people_have_them() {
+    let mut site = filled(6).await;
+    let with = |agent: &str, number: u32| {
+        let message = Sip {
+            more: format!("User-Agent: {agent}\r\n"),
+            ..Sip::new(&format!("ua{number}@192.0.2.10"), "bob", "eve")
+        };
+        let at = BEGUN + i64::from(100 + number) * SECOND;
+        [
+            sip(at, "sbc-1", ALICE, SBC, "INVITE", &message),
+            sip(at + 40, "proxy-1", BOB_DESK, PROXY, "486 Busy Here", &message),
+        ]
+    };
+    site.ingest.add(&[with("Yealink SIP-T46S 66.85", 1), with("Linphone/4.2", 2)].concat()).await;
+    let device = typed(&site, "bob Yealink").await;
+    assert!(device.header("location").ends_with("?find=Yealink"), "{}", device.header("location"));
+    let both = texts(&typed(&site, "alice bob").await.html(), ".how p");
+    assert_eq!(both[0], "Read as user and text; also try as user, as Call-ID, as text in messages");
+
+    site.store.keep_rulebook(&rulebook(None), record::time::Timestamp(BEGUN)).await.unwrap();
+    judge(&site.store, 2, record::time::Timestamp(BEGUN)).await;
+    for (text, to) in [("answered-no-ack", "/search?rule=answered-no-ack"), ("no-ack", "/search?failure=no-ack")] {
+        let answer = site.get(&format!("/search?q={text}")).await;
+        assert_eq!(answer.header("location"), to);
+        assert_eq!(texts(&site.page(to).await, ".sc").len(), 2);
+    }
+    for text in [KEY.to_owned(), format!("/a/{KEY}"), format!("https://siptrail.example.com/a/{KEY}?zone=UTC")] {
+        assert_eq!(typed(&site, &text).await.header("location"), format!("/a/{KEY}"));
+    }
+    assert_eq!(typed(&site, "/a/0000000000000000").await.status, StatusCode::OK);
 }

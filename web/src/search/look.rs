@@ -18,7 +18,7 @@ use super::read::{Reading, readings};
 use crate::moment;
 use crate::params::Params;
 use crate::zone::{Bound, Zone};
-use crate::{Error, Site, subject};
+use crate::{Error, Site, alerts, subject};
 
 /// What came of it.
 #[derive(Debug)]
@@ -121,12 +121,17 @@ fn with(reading: &Reading, filter: &Filter) -> Option<Filter> {
         Reading::CallId(call_id) => Some(Filter { call_id: Some(call_id.clone()), ..filter.clone() }),
         Reading::User(user) => Some(Filter { person: Some(person(user, filter)), ..filter.clone() }),
         Reading::Text(_, text) => Some(Filter { text: Some(text.clone()), ..filter.clone() }),
+        Reading::Device(user, text) => {
+            Some(Filter { person: Some(user.clone()), text: Some(text.clone()), ..filter.clone() })
+        }
+        Reading::Rule(id) => Some(Filter { rule: Some(id.clone()), ..filter.clone() }),
+        Reading::Failure(class) => Some(Filter { failure: Some(class.clone()), ..filter.clone() }),
         Reading::Time(text) => {
             let at = moment::read(text, Zone::UTC, Timestamp(0), Bound::From).ok()?.at;
             let beside = |sign: i64| Timestamp(at.0.saturating_add(sign * WITHIN * MINUTE));
             Some(Filter { from: filter.from.max(Some(beside(-1))), to: Some(beside(1)), ..filter.clone() })
         }
-        Reading::Scenario(_) | Reading::Message(_) | Reading::Moment(..) | Reading::Key(_) => None,
+        Reading::Scenario(_) | Reading::Message(_) | Reading::Moment(..) | Reading::Key(_) | Reading::Alert(_) => None,
     }
 }
 
@@ -160,9 +165,12 @@ async fn one(
         }),
         Reading::Moment(time, line) => at(site, *time, line).await,
         Reading::Key(value) => joined_by(site, value).await,
-        Reading::CallId(_) | Reading::User(_) | Reading::Text(..) | Reading::Time(_) => {
-            Ok(Look::Found(Found::default()))
-        }
+        Reading::Alert(key) => Ok(match site.store.alert_group(*key).await? {
+            Some(_) => Look::Go(format!("/a/{}", alerts::key_of(key)), Params::default()),
+            None => Look::Found(Found::default()),
+        }),
+        // Filters, all of them.
+        _ => Ok(Look::Found(Found::default())),
     }
 }
 
@@ -275,7 +283,9 @@ fn others(readings: &[Reading], used: usize) -> Vec<(&'static str, &'static str,
         Reading::Scenario(id) => Some((reading.name(), "q", format!("/s/{id}"))),
         Reading::Text(name, text) => Some((*name, "text", text.clone())),
         Reading::Time(text) => Some((reading.name(), "around", text.clone())),
-        Reading::Message(_) | Reading::Moment(..) | Reading::Key(_) => None,
+        Reading::Rule(id) => Some((reading.name(), "rule", id.clone())),
+        Reading::Failure(class) => Some((reading.name(), "failure", class.clone())),
+        Reading::Message(_) | Reading::Moment(..) | Reading::Key(_) | Reading::Device(..) | Reading::Alert(_) => None,
     });
     fields.collect()
 }

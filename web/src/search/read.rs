@@ -8,8 +8,8 @@ use record::format::{Format, Line};
 use record::id::{MessageId, ScenarioId};
 use record::time::Timestamp;
 
-use crate::moment;
 use crate::zone::Zone;
+use crate::{alerts, moment};
 
 /// One way to read a text.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,6 +25,12 @@ pub enum Reading {
     Key(String),
     /// A time, in seconds, milliseconds or microseconds since 1970.
     Time(String),
+    /// A user, and what stands in messages beside it: a device as pages name it, or another user.
+    Device(String, String),
+    Rule(String),
+    Failure(String),
+    /// The key of an alert.
+    Alert([u8; 8]),
     /// What stands in messages, and what it looks like.
     Text(&'static str, String),
 }
@@ -40,6 +46,10 @@ impl Reading {
             Reading::Moment(..) => "log line",
             Reading::Key(_) => "id that joins calls",
             Reading::Time(_) => TIME,
+            Reading::Device(..) => "user and text",
+            Reading::Rule(_) => RULE,
+            Reading::Failure(_) => FAILURE,
+            Reading::Alert(_) => "alert",
             Reading::Text(name, _) => name,
         }
     }
@@ -47,7 +57,7 @@ impl Reading {
     /// What messages are to hold.
     pub fn text(&self) -> Option<&str> {
         match self {
-            Reading::Text(_, text) => Some(text),
+            Reading::Text(_, text) | Reading::Device(_, text) => Some(text),
             _ => None,
         }
     }
@@ -99,6 +109,8 @@ pub fn readings(text: &str, zone: Zone, now: Timestamp) -> Vec<Reading> {
     found
 }
 
+pub(super) const RULE: &str = "rule";
+pub(super) const FAILURE: &str = "failure class";
 pub(super) const TIME: &str = "time";
 /// As text that messages hold.
 const TEXT: &str = "text in messages";
@@ -126,6 +138,10 @@ fn stands_in_messages(text: &str) -> Option<&'static str> {
 
 /// A bare word: id, Call-ID, user or number; else a text.
 fn word(text: &str, found: &mut Vec<Reading>) {
+    found.extend(alerts::read_key(text).map(Reading::Alert));
+    if let Some((user, beside)) = text.split_once(char::is_whitespace).filter(|_| number(text).is_none()) {
+        found.push(Reading::Device(user.into(), beside.trim_start().into()));
+    }
     let scenario = text.parse().ok().map(Reading::Scenario);
     let number = number(text);
     let plain = percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -144,10 +160,22 @@ fn word(text: &str, found: &mut Vec<Reading>) {
             let call_id = Reading::CallId(text.into());
             found.extend(if callish { [call_id, user] } else { [user, call_id] });
             found.retain(|reading| *reading != Reading::User(String::new()));
+            if is_class(text) {
+                found.extend([Reading::Rule(text.into()), Reading::Failure(text.into())]);
+            }
         }
     }
     found.extend(Key::of("any", text).map(|_| Reading::Key(text.into())));
     found.push(Reading::Text(TEXT, number.unwrap_or_else(|| text.into())));
+}
+
+/// `push-no-wake`: what may name a rule or a failure class.
+fn is_class(text: &str) -> bool {
+    let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    text.len() <= 64
+        && text.contains('-')
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(known)
 }
 
 /// Digits with an optional plus, without what people put between them (RFC 3966, 3).
@@ -183,7 +211,7 @@ fn uri_user(text: &str) -> Option<String> {
     (!user.is_empty()).then_some(user)
 }
 
-/// `/s/ID`, `/s/ID?m=MESSAGE`, `/calls/CALL-ID`, `/m/ID.txt`, with or without a host before it.
+/// `/s/ID`, `/s/ID?m=MESSAGE`, `/calls/CALL-ID`, `/m/ID.txt`, `/a/KEY`, with or without a host before it.
 fn our_address(text: &str) -> Option<Reading> {
     let path = match text.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") => {
@@ -196,6 +224,9 @@ fn our_address(text: &str) -> Option<Reading> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     if let Some(id) = path.strip_prefix("/m/") {
         return id.strip_suffix(".txt").unwrap_or(id).parse().ok().map(Reading::Message);
+    }
+    if let Some(key) = path.strip_prefix("/a/") {
+        return alerts::read_key(key).map(Reading::Alert);
     }
     if let Some(call) = path.strip_prefix("/calls/") {
         let opened = query.split('&').find_map(|pair| pair.strip_prefix("m=")).or_else(|| anchor.strip_prefix('m'));
@@ -309,13 +340,13 @@ mod tests {
         check("z9hG4bK-77ef", &[text("branch", "z9hG4bK-77ef")]);
         check(":5061", &[text("port", ":5061")]);
         check("port 5061", &[text("port", ":5061")]);
-        let last = |text: &str| readings(text, Zone::UTC, NOW).split_off(2);
-        let key = Reading::Key("1f0c8a52-0d3c".into());
-        assert_eq!(last("1f0c8a52-0d3c"), [key, text(TEXT, "1f0c8a52-0d3c")]);
-        assert_eq!(
-            last("Linphone/4.2 (iPhone)"),
-            [Reading::Key("Linphone/4.2 (iPhone)".into()), text(TEXT, "Linphone/4.2 (iPhone)")]
-        );
+        let last = |text: &str| {
+            let mut all = readings(text, Zone::UTC, NOW);
+            all.split_off(all.len() - 2)
+        };
+        for word in ["1f0c8a52-0d3c", "Linphone/4.2 (iPhone)"] {
+            assert_eq!(last(word), [Reading::Key(word.into()), text(TEXT, word)]);
+        }
         check(
             "1795435200",
             &[
@@ -329,6 +360,18 @@ mod tests {
             "2025550142",
             &[user("2025550142"), Reading::Scenario(ScenarioId(0x20_2555_0142)), call_id("2025550142")],
         );
+    }
+
+    #[test]
+    fn a_device_a_rule_and_an_alert_are_read_as_pages_and_mails_name_them() {
+        let device = Reading::Device("bob".into(), "Yealink SIP-T46S".into());
+        check("bob  Yealink SIP-T46S", &[device, user("bob  Yealink SIP-T46S"), call_id("bob  Yealink SIP-T46S")]);
+        let class = "push-no-wake";
+        let named = [Reading::Rule(class.into()), Reading::Failure(class.into())];
+        check(class, &[user(class), call_id(class), named[0].clone(), named[1].clone()]);
+        let alert = Reading::Alert([0x7f, 0x3a, 0x91, 0xc2, 0x0b, 0x44, 0xe1, 0xd2]);
+        check("https://siptrail.example.com/a/7f3a91c20b44e1d2?zone=UTC", std::slice::from_ref(&alert));
+        assert_eq!(readings("7f3a91c20b44e1d2", Zone::UTC, NOW)[0], alert);
     }
 
     #[test]
