@@ -200,7 +200,7 @@ fn counts(flow: &Flow, messages: &[Message], view: &View, all: &[Entry], why: &[
                 None => counts.hidden.push((reason, 1)),
             }
         }
-        counts.hits += usize::from(why.but_for(FIND) && is_hit(entry, messages, view));
+        counts.hits += usize::from(why.but_for(FIND) && is_hit(entry, flow, messages, view));
         if why.but_for(LEG)
             && let Some(leg) = counts.legs.get_mut(row.leg)
         {

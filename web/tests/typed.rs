@@ -8,7 +8,7 @@ use message::kind::{Kind, is_sip_method, status_code};
 use record::format::{Format, Line};
 use record::time::SECOND;
 
-use crate::fixture::{ALICE, BOB_DESK, PROXY, Record, SBC, Sip, call, sip};
+use crate::fixture::{ALICE, BOB_DESK, PROXY, Record, SBC, Sip, call, forked, sip};
 use crate::judged::{KEY, judge, rulebook};
 use crate::pages::BEGUN;
 use crate::site::{Answer, Site, attributes, texts};
@@ -218,4 +218,17 @@ async fn a_device_a_rule_and_an_alert_are_found_as_people_have_them() {
         assert_eq!(typed(&site, &text).await.header("location"), format!("/a/{KEY}"));
     }
     assert_eq!(typed(&site, "/a/0000000000000000").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_only_a_folded_log_holds_is_found_in_its_row() {
+    let mut site = Site::new().await;
+    // The proxy logs the INVITE of the SBC 4 ms after it.
+    site.ingest.add(&forked(BEGUN)).await;
+    let id = site.json("/api/v1/scenarios").await["scenarios"][0]["id"].as_str().unwrap().to_owned();
+    let page = site.page(&format!("/s/{id}?find=12:00:00.012")).await;
+    assert_eq!(texts(&page, "#flow .hit").len(), 1);
+    assert_eq!(texts(&page, ".hits"), ["1 row holds it n"]);
+    let page = site.page(&format!("/s/{id}?find=12:00:00.012&only=found")).await;
+    assert_eq!(texts(&page, "#flow a.m").len(), 1);
 }

@@ -97,7 +97,7 @@ impl<'a> Drawing<'a> {
             label,
             remark,
             provisional: message.provisional,
-            hit: is_hit(entry, self.messages, self.view),
+            hit: is_hit(entry, self.flow, self.messages, self.view),
             problem: entry.problem,
             mark: if is_open { Mark::Open } else { self.mark(entry) },
             said: None,

@@ -115,14 +115,16 @@ pub fn hidden(entry: &Entry, flow: &Flow, messages: &[Message], view: &View) -> 
         view.nodes.is_empty() || [row.from, row.to].iter().any(|node| view.nodes.contains(&flow.nodes[*node].name)),
         !view.problems || entry.problem,
         !view.hide.iter().any(|hide| is_hidden_as(*hide, row, message, flow)),
-        !view.found || view.find.is_empty() || find::holds(message, &view.find),
+        !view.found || view.find.is_empty() || is_hit(entry, flow, messages, view),
     ];
     Hidden(tests.iter().enumerate().map(|(bit, passed)| u8::from(!passed) << bit).sum())
 }
 
-/// It holds the text that is looked for.
-pub fn is_hit(entry: &Entry, messages: &[Message], view: &View) -> bool {
-    !view.find.is_empty() && find::holds(&messages[entry.message], &view.find)
+/// It holds the text that is looked for, itself or in what is folded into it.
+pub fn is_hit(entry: &Entry, flow: &Flow, messages: &[Message], view: &View) -> bool {
+    let holds = |message: usize| find::holds(&messages[message], &view.find);
+    let folded = || view.fold && folded(&flow.rows[entry.row]).any(holds);
+    !view.find.is_empty() && (holds(entry.message) || folded())
 }
 
 /// This entry shows the message, itself or folded.
