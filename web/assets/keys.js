@@ -114,7 +114,10 @@ for (const type of ["htmx:afterSwap", "siptrail:rows"]) addEventListener(type, r
 rove();
 
 // A first deep link lands some pixels off where rows below the fold have no size yet.
-const name = decodeURIComponent(location.hash.slice(1));
+let name = location.hash.slice(1);
+try {
+  name = decodeURIComponent(name);
+} catch {}
 const named = () => document.getElementById(name);
 addEventListener("load", () => named()?.scrollIntoView({ block: "nearest" }));
 const astray = one("#astray");

@@ -3,9 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 
+use message::keys::Key;
 use message::kind::Kind;
 use message::logged::Message;
 use message::sip::{Fault, NameAddr, Uri};
+use percent_encoding::percent_decode_str;
 
 use super::faults::{field_of, words};
 use super::header::{Header, group, headers};
@@ -152,7 +154,8 @@ fn field(name: &str, text: &str, look: Look, room: &mut Room) -> Option<Field> {
     Some(Field { name: name.to_owned(), value, href: String::new(), faults: Vec::new() })
 }
 
-/// What of a header field people look for: a Call-ID, the user of an address, a branch, a program, an IP address.
+/// What of a header field people look for: a Call-ID, the user of an address, a branch, a program, an IP address, what joins
+/// calls.
 fn sought(header: &Header, message: &Message, bytes: &[u8]) -> Option<String> {
     let sip = message.facts.sip.as_ref()?;
     let value = || String::from_utf8_lossy(&bytes[header.value.clone()]).into_owned();
@@ -170,8 +173,18 @@ fn sought(header: &Header, message: &Message, bytes: &[u8]) -> Option<String> {
             let uri = value.split_once('<').map_or(value.as_str(), |(_, rest)| rest);
             user(&NameAddr { uri: Uri::parse(uri.split(['>', ',']).next()?.trim()), ..NameAddr::default() })
         }
-        _ => None,
+        "replaces" | "join" | "target-dialog" => value().split(';').next().map(|id| id.trim().to_owned()),
+        // Version, trace, parent.
+        "traceparent" => value().split('-').nth(1).map(str::to_owned),
+        _ => key(&value(), &message.facts.keys),
     }
+    .filter(|text| !text.is_empty())
+}
+
+/// What of this value joins the call with others.
+fn key(value: &str, keys: &[Key]) -> Option<String> {
+    let plain = percent_decode_str(value).decode_utf8_lossy().to_ascii_lowercase();
+    keys.iter().map(|key| &key.value).find(|key| plain.contains(&key.to_ascii_lowercase())).cloned()
 }
 
 /// The IP address of the first URI, with its port.
@@ -326,6 +339,18 @@ fn ends_with(value: &[u8], end: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_joins_calls_is_looked_for_in_whatever_header_it_stands() {
+        let keys = [Key::new("call", "a-leg@example.com"), Key::new("session", "ab30317f1a784dc48ff824d0d3715d86")];
+        for (value, found) in [
+            ("<a-leg%40example.com>", Some("a-leg@example.com")),
+            ("AB30317F1A784DC48FF824D0D3715D86;remote=0", Some("ab30317f1a784dc48ff824d0d3715d86")),
+            ("70", None),
+        ] {
+            assert_eq!(key(value, &keys).as_deref(), found, "{value}");
+        }
+    }
 
     #[test]
     fn an_ip_address_is_looked_for_wherever_it_stands() {
