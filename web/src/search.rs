@@ -42,7 +42,7 @@ pub(crate) fn routes() -> Router<Site> {
 
 async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): Fragment) -> Result<Response, Error> {
     let (form, now) = (Form::read(&frame.params), site.now());
-    let mut misread = misread::misread(&frame.params, frame.zone);
+    let mut misread = misread::misread(&frame.params, frame.zone, now);
     if let Some(settled) = form.settled(frame.zone, now).filter(|_| misread.is_empty()) {
         return Ok(Redirect::to(&frame.to_with("/search", &settled.params())).into_response());
     }
@@ -120,7 +120,7 @@ async fn search(State(site): State<Site>, mut frame: Frame, Fragment(fragment): 
 /// How many scenarios are newer than the first row of a list: a quiet hint, polled.
 async fn newer(State(site): State<Site>, frame: Frame) -> Result<Response, Error> {
     let form = Form::read(&frame.params);
-    let misread = misread::misread(&frame.params, frame.zone);
+    let misread = misread::misread(&frame.params, frame.zone, site.now());
     if !misread.is_empty() {
         return Err(refused(&misread));
     }

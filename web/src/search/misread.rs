@@ -1,5 +1,7 @@
 //! Names in the address of a search that filter nothing, and fields that are filled twice: left out, they would find too much.
 
+use record::time::Timestamp;
+
 use super::form::Form;
 use super::order::Order;
 use super::read::{Reading, readings};
@@ -12,7 +14,7 @@ const BESIDE: [&str; 5] = ["zone", "after", "as", "since", "at"];
 /// A link that is wholly mistaken is not answered with a page of faults.
 const MOST: usize = 5;
 
-pub fn misread(params: &Params, zone: Zone) -> Vec<Fault> {
+pub fn misread(params: &Params, zone: Zone, now: Timestamp) -> Vec<Fault> {
     let known = || Form::NAMES.into_iter().chain(BESIDE);
     let fault = |field, text| Some(Fault { field, text });
     let strange = params.pairs().iter().filter(|(name, _)| !known().any(|known| known == name)).map(|(name, _)| {
@@ -30,13 +32,13 @@ pub fn misread(params: &Params, zone: Zone) -> Vec<Fault> {
         let orders = Order::ALL.map(Order::name).into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>();
         Fault { field: "sort", text: format!("sort is {}, or left out, not {}", orders.join(" or "), quoted(name)) }
     });
-    strange.chain(twice).flatten().chain(order).chain(unread(params, zone)).take(MOST).collect()
+    strange.chain(twice).flatten().chain(order).chain(unread(params, zone, now)).take(MOST).collect()
 }
 
 /// A reading that the text in the box does not have: without it, the text itself would be left out.
-fn unread(params: &Params, zone: Zone) -> Option<Fault> {
+fn unread(params: &Params, zone: Zone, now: Timestamp) -> Option<Fault> {
     let (name, text) = params.get("as").zip(params.get("q"))?;
-    let readings = readings(text, zone);
+    let readings = readings(text, zone, now);
     if readings.iter().any(|reading| reading.name() == name) {
         return None;
     }
@@ -50,7 +52,7 @@ mod tests {
     use super::*;
 
     fn texts(query: &str) -> Vec<String> {
-        misread(&Params::parse(query), Zone::UTC).into_iter().map(|fault| fault.text).collect()
+        misread(&Params::parse(query), Zone::UTC, Timestamp(0)).into_iter().map(|fault| fault.text).collect()
     }
 
     #[test]
