@@ -104,6 +104,7 @@ impl Store {
                     doubt::file(&mut tx, &doubts).await?;
                     exchange::keep(&mut tx, &exchanges, now).await?;
                     tx.commit().await?;
+                    exchanges.remember(self);
                     return Ok(correlated);
                 }
                 // Another collector has just merged what this one was about to add to.

@@ -80,9 +80,10 @@ async fn a_header_that_holds_anothers_call_id_joins() {
         check("{}", &invite(ONE, ""), &invite(OTHER, header), true).await;
     }
     check("{}", &invite(ONE, "X-CID: scenario-77"), &invite(OTHER, "X-CID: scenario-77"), true).await;
-    // It names a body part, not a call.
-    let part = "Referred-By: <sip:bob@example.com>;cid=\"a-leg-100@example.com\"";
-    check("{}", &invite(ONE, ""), &invite(OTHER, part), false).await;
+    // It names a part of a body, and a call only where one of this Call-ID is known.
+    let cid = |name: &str| invite(OTHER, &format!("Referred-By: <sip:bob@example.com>;cid=\"{name}\""));
+    assert_eq!(scenarios("{}", &[&invite(ONE, ""), &cid(ONE)]).await.len(), 1);
+    assert_eq!(scenarios("{}", &[&invite(ONE, ""), &cid("part-1@example.com")]).await.len(), 2);
     check("{}", &invite(ONE, ""), &invite(OTHER, ""), false).await;
 }
 

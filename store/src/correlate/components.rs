@@ -73,6 +73,11 @@ pub(super) fn components<'a>(events: impl IntoIterator<Item = &'a CallEvent>) ->
 /// Keys with their hashes, which are made once.
 type Hashed = Vec<(Key, [u8; 16])>;
 
+/// The key of a call whose name joins no others.
+pub(super) fn own_of(call: CallKey) -> Key {
+    Key::new("own", call.to_string())
+}
+
 /// The call's own key first, then what it carries. A daily class is its Call-ID and day, and carries nothing.
 fn hashed(event: &CallEvent) -> Hashed {
     let with_hash = |key: Key| {
@@ -85,7 +90,7 @@ fn hashed(event: &CallEvent) -> Hashed {
     }
     let own = Key::own(&event.call_id).filter(|own| event.keys.first() == Some(own));
     // A Call-ID that says too little to join others still names its own call.
-    let own = own.unwrap_or_else(|| Key::new("own", event.call.to_string()));
+    let own = own.unwrap_or_else(|| own_of(event.call));
     let carried: Vec<Key> = event.keys.iter().filter(|key| **key != own).cloned().collect();
     std::iter::once(own).chain(carried).map(with_hash).collect()
 }

@@ -17,6 +17,7 @@ use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::OutboxRow;
+use super::components::own_of;
 use crate::backend::{Transaction, with_pool, with_transaction};
 use crate::statement::push_list;
 use crate::text::{big, capped};
@@ -33,6 +34,8 @@ pub(super) struct Exchanges {
     kept: BTreeMap<(ExchangeKey, bool, String), Kept>,
     /// What was looked for, and how many requests and answers were found.
     looked: BTreeMap<ExchangeKey, i64>,
+    /// Requests by who asks whom, as they are once all this is joined.
+    lately: Requests,
     /// Rows of answers to pushes that do not say so themselves.
     pushed: BTreeSet<MessageId>,
     /// How many of these were counted as REST before, by the call of their request.
@@ -88,9 +91,7 @@ pub(super) async fn pair(store: &Store, rows: &mut [OutboxRow]) -> Result<Exchan
     for (answer, name) in answers {
         exchanges.answer(rows, (&mut known.requests, &mut known.lately), &answer, name);
     }
-    for (between, asked) in known.lately {
-        store.asked.keep(between, asked);
-    }
+    exchanges.lately = known.lately;
     for (key, requests) in known.requests {
         // Of several of one call the last counts.
         let mut requests: Vec<Asked> = requests.into_iter().filter(|one| one.changed).collect();
@@ -117,6 +118,13 @@ fn is_half(event: &CallEvent) -> bool {
 }
 
 impl Exchanges {
+    /// Once it is joined: what is read again knows nothing of the time before.
+    pub fn remember(self, store: &Store) {
+        for (between, asked) in self.lately {
+            store.asked.keep(between, asked);
+        }
+    }
+
     /// What is known of it, it says to its request, and that to it.
     fn answer(
         &mut self,
@@ -169,7 +177,7 @@ impl Exchanges {
         match name {
             Name::Event(row, place) => {
                 let event = &mut rows[row].events[place];
-                event.keys.extend(Key::own(&request.call_id));
+                event.keys.push(request.key.clone());
                 self.is_of(event, request.kind);
             }
             Name::Known(name, kind) => {
@@ -241,7 +249,8 @@ impl Known {
         let (at, call_id) = (Timestamp(row.ts), row.call_id);
         let other = row.other.zip(row.other_stream).map(|(at, stream)| (Timestamp(at), StreamId(stream)));
         if row.response == 0 {
-            let asked = Asked { call_id, kind, at, answered: other, event: None, changed: false };
+            let key = Key::own(&call_id).unwrap_or_else(|| own_of(CallKey::of(call_id.as_bytes())));
+            let asked = Asked { call_id, key, kind, at, answered: other, event: None, changed: false };
             self.requests.entry(hash).or_default().push(asked);
         } else if other.is_none() {
             let log = call_id.parse::<MessageId>().map_or(StreamId(0), |id| id.stream);
@@ -262,7 +271,7 @@ pub(super) async fn came_meanwhile(tx: &mut Transaction, exchanges: &Exchanges, 
     with_transaction!(&mut *tx, db => {
         sqlx::query(
             "insert into exchange (last, ts, response, kind, hash, call_id) values ($1, $1, $2, 0, $3, '')
-             on conflict (hash, response, call_id) do update set last = excluded.last",
+             on conflict (hash, response, call_id) do update set ts = excluded.ts",
         )
         .bind(now.0)
         .bind(TURN)

@@ -103,9 +103,11 @@ pub(super) async fn merge(tx: &mut Transaction, gone: &[(i64, i64)]) -> Result<(
             q.push(") as m on c.scenario_id = m.column1 where 1 = 1 on conflict do nothing");
             q.build().execute(&mut *db).await?;
 
-            let mut q = QueryBuilder::<Db>::new("delete from scenario_call where scenario_id in ");
-            push_list!(q, from);
-            q.build().execute(db).await?;
+            for table in ["scenario_call", "scenario_try"] {
+                let mut q = QueryBuilder::<Db>::new(format!("delete from {table} where scenario_id in "));
+                push_list!(q, &from);
+                q.build().execute(&mut *db).await?;
+            }
         });
     }
     point(tx, gone).await?;

@@ -10,7 +10,7 @@ use proptest::test_runner::{Config, TestRunner};
 use record::id::{MessageId, Offset, ScenarioId};
 use record::time::{SECOND, Timestamp};
 
-use super::fixture::{File, NOON, Says, correlate, says, scenarios};
+use super::fixture::{File, NOON, OWNER, Says, correlate, says, scenarios};
 use super::store_test;
 use crate::Store;
 use crate::backend::with_transaction;
@@ -141,6 +141,15 @@ store_test! {
         let refused = |kind| Filter { kind: Some(kind), status: Some((410, 410)), ..Filter::default() };
         assert_eq!(store.search(&refused(Kind::Push), None, 10).await.unwrap().rows.len(), 4);
         assert_eq!(store.search(&refused(Kind::Rest), None, 10).await.unwrap().rows.len(), 0);
+    }
+
+    async fn an_answer_without_an_id_is_paired_again_if_nothing_was_applied(store) {
+        let mut file = File::new(1);
+        file.log(&store, [says("call-a", 1, "GET").kind(Kind::Rest), says("answer", 2, "").status(200).nameless()]).await;
+        let rows = store.outbox(OWNER, NOON, SECOND, 10).await.unwrap();
+        assert!(!store.correlate("somebody else", NOON, rows.clone()).await.unwrap().applied);
+        assert!(store.correlate(OWNER, NOON, rows).await.unwrap().applied);
+        assert_eq!(scenarios(&store).await, [vec!["answer", "call-a"]]);
     }
 
     async fn an_answer_whose_id_two_calls_carry_does_not_unite_them(store) {

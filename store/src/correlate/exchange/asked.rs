@@ -10,6 +10,8 @@ use message::kind::Kind;
 use record::id::StreamId;
 use record::time::{HOUR, SECOND, Timestamp};
 
+use crate::correlate::components::own_of;
+
 /// What was not answered for so long is answered by this only if nothing else is.
 const OPEN: i64 = 30 * SECOND;
 /// Clocks of two machines are apart by less, as a rule; so are two logs of one answer.
@@ -23,8 +25,9 @@ const PAIRS: usize = 1_024;
 /// A request as its answers look for it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Asked {
-    /// The name of its call.
+    /// The name of its call, and the key that leads to it.
     pub call_id: String,
+    pub key: Key,
     pub kind: Kind,
     pub at: Timestamp,
     /// When its first answer came, and in which log.
@@ -37,8 +40,10 @@ pub(super) struct Asked {
 
 impl Asked {
     pub fn of(event: &CallEvent, place: (usize, usize)) -> Self {
+        let named = Key::own(&event.call_id).filter(|own| event.keys.first() == Some(own));
         Self {
             call_id: event.call_id.clone(),
+            key: named.unwrap_or_else(|| own_of(event.call)),
             kind: event.kind,
             at: event.time,
             answered: None,
@@ -124,6 +129,9 @@ impl Lately {
     }
 
     pub(super) fn keep(&self, between: ExchangeKey, mut asked: Vec<Asked>) {
+        // Those that are open are wanted most.
+        let newest = asked.iter().map(|one| one.at).max().unwrap_or_default();
+        asked.retain(|one| one.answered.is_none_or(|(then, _)| newest.micros_since(then) <= APART));
         asked.drain(..asked.len().saturating_sub(MOST));
         for one in &mut asked {
             one.event = None;
@@ -138,6 +146,8 @@ impl Lately {
 
 #[cfg(test)]
 mod tests {
+    use record::id::CallKey;
+
     use super::*;
 
     /// Requests by the second, and when each was answered in log 1.
@@ -145,6 +155,7 @@ mod tests {
         let answered = |at: i64| (Timestamp(at * SECOND), StreamId(1));
         let one = |(at, then): &(i64, Option<i64>)| Asked {
             call_id: format!("call-{at}"),
+            key: own_of(CallKey([0; 16])),
             kind: Kind::Rest,
             at: Timestamp(at * SECOND),
             answered: then.map(answered),
