@@ -202,7 +202,13 @@ impl Judging<'_, '_> {
         // What was due before the ending counts, and may still come.
         let is_asked =
             |(looked, step): (&Looked, &Step)| looked.progress.state == State::Open && step.failure.is_some();
+        let given_up = Timestamp(self.ground.time(self.instance.start).0.saturating_add(self.rule.times.give_up));
         if over.is_some() && steps.iter().zip(&self.rule.steps).any(is_asked) {
+            // Its log is read no further, and nobody reports that any more.
+            let next = next.or(Some(given_up));
+            if next == Some(given_up) && self.is_read_beyond(given_up, self.logs) {
+                return unknown(Why::GivenUp, None);
+            }
             return Sum { outcome: Outcome::Open, next, waits_for: self.behind(&waits), ..Sum::default() };
         }
         let without_end = over.is_none() && !self.rule.ends.is_empty() && !self.ends_blind();
@@ -211,8 +217,6 @@ impl Judging<'_, '_> {
             let rests = self.rests();
             let read = |due: Timestamp| self.is_read_beyond(due, self.logs);
             if open_due || rests.is_none_or(|rests| !read(rests)) {
-                let given_up =
-                    Timestamp(self.ground.time(self.instance.start).0.saturating_add(self.rule.times.give_up));
                 if read(given_up) {
                     return unknown(Why::GivenUp, None);
                 }

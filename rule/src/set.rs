@@ -133,6 +133,29 @@ fn explained(rules: &[Written<'_, Rule>]) {
         let wrong = Wrong::new(name.part(0..name.text.len()), format!("there is no rule `{}`", name.text));
         name.complain_of(wrong.meaning(name.text, ids.iter().map(String::as_str)));
     }
+    let explained: BTreeMap<&str, Vec<&str>> = rules
+        .iter()
+        .filter_map(|rule| Some((rule.id.as_ref()?.text, rule.explains.iter().map(|name| name.text).collect())))
+        .collect();
+    for rule in rules {
+        let Some(own) = &rule.id else { continue };
+        for name in &rule.explains {
+            let (mut met, mut left) = (BTreeSet::new(), vec![name.text]);
+            while let Some(next) = left.pop() {
+                if met.insert(next) {
+                    left.extend(explained.get(next).into_iter().flatten());
+                }
+            }
+            if met.contains(own.text) {
+                let wrong = if name.text == own.text {
+                    "a rule does not explain its own failure".to_owned()
+                } else {
+                    format!("`{}` explains `{}`, too: each would hide the other", name.text, own.text)
+                };
+                name.complain(wrong, []);
+            }
+        }
+    }
 }
 
 fn built_in_ids() -> impl Iterator<Item = String> {

@@ -36,6 +36,18 @@ no-ack = "200 OK was never acknowledged"
 "#;
 
 #[test]
+fn rules_that_would_hide_each_other_are_refused() {
+    let rule = |id: &str, explains: &str| {
+        RIGHT.replace("x-ack", id).replace("[rule.says]", &format!("explains = [\"{explains}\"]\n[rule.says]"))
+    };
+    let circle = faults("own.toml", &(rule("x-one", "x-two") + &rule("x-two", "x-one")));
+    assert!(circle.contains("`x-two` explains `x-one`, too: each would hide the other"), "{circle}");
+    assert!(faults("own.toml", &rule("x-one", "x-one")).contains("a rule does not explain its own failure"));
+    own("own.toml", &(rule("x-one", "x-two") + RIGHT.replace("x-ack", "x-two").as_str()))
+        .expect("one explains the other");
+}
+
+#[test]
 fn every_shipped_rule_is_read() {
     let set = RuleSet::load(&[]).unwrap_or_else(|faults| panic!("{faults:#?}"));
     let ids: Vec<_> = set.rules.iter().map(|rule| rule.id.as_str()).collect();

@@ -41,7 +41,7 @@ pub(super) async fn may_storm(
         }
     }
     let (_, of_all) = store.mails_since("", Timestamp(now.0.saturating_sub(DAY))).await?;
-    Ok(of_all < room_of_storm(book, severity).of_all)
+    Ok(of_all.saturating_add(names.len() as i64) <= room_of_storm(book, severity).of_all)
 }
 
 /// Mails of this severity that there may be.

@@ -165,7 +165,12 @@ async fn rename(tx: &mut Transaction, before: &mut [Known], alarms: &[Alarm]) ->
                 && known.nth == told.nth.unwrap_or_default()
                 && (begun_by_it(known) || (new, gone) == (1, 1) && known.is_failed() && known.is_open())
         };
-        for known in before.iter_mut().filter(is_same) {
+        // Of a group one item at most takes the name: begun by the same message is surer than the only one that is gone.
+        let mut groups: BTreeSet<i64> =
+            before.iter().filter(|known| known.is_of(alarm)).map(|known| known.group_id).collect();
+        let mut same: Vec<&mut Known> = before.iter_mut().filter(is_same).collect();
+        same.sort_by_key(|known| !begun_by_it(known));
+        for known in same.into_iter().filter(|known| groups.insert(known.group_id)) {
             with_transaction!(&mut *tx, db => {
                 // Who looks at the group meanwhile looks again.
                 sqlx::query("update alert_group set changed = changed + 1 where id = $1 and closed is null")
@@ -173,7 +178,8 @@ async fn rename(tx: &mut Transaction, before: &mut [Known], alarms: &[Alarm]) ->
                     .execute(&mut *db)
                     .await?;
                 sqlx::query(
-                    "update alert_item set leg = $1, told = $2 where group_id = $3 and scenario_id = $4 and leg = $5 and nth = $6",
+                    "update alert_item set leg = $1, told = $2, host = $7
+                     where group_id = $3 and scenario_id = $4 and leg = $5 and nth = $6",
                 )
                 .bind(&told.leg)
                 .bind(blob::write(&alarm.item))
@@ -181,6 +187,7 @@ async fn rename(tx: &mut Transaction, before: &mut [Known], alarms: &[Alarm]) ->
                 .bind(known.scenario_id)
                 .bind(&known.leg)
                 .bind(known.nth)
+                .bind(alarm.item.host().unwrap_or_default())
                 .execute(&mut *db)
                 .await?;
             });

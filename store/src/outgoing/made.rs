@@ -178,7 +178,7 @@ impl Store {
             }
         }
         let (_, of_all) = made_since(&mut tx, "", day_before(now), None).await?;
-        if of_all >= room.of_all {
+        if of_all.saturating_add(mails.len() as i64) > room.of_all {
             return Ok(Kept::Full);
         }
         let mut made = Vec::new();

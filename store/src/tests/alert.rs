@@ -170,7 +170,7 @@ pub(super) async fn look(store: &Store, group: &Group, mails: Vec<NewMail>) -> R
 
 /// What was looked at in the 60th second is kept, with mails that tell of all of it.
 async fn together(store: &Store, looks: &[Reported], mails: &[NewMail]) -> Kept {
-    let room = Room { of_team: 0, of_all: 1 };
+    let room = Room { of_team: 0, of_all: 2 };
     store.report_together(looks, mails, room, MailState::Queued, later(60)).await.unwrap()
 }
 
