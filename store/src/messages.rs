@@ -122,7 +122,7 @@ impl Store {
             looked += calls;
             // Where so many messages come before that, it is enough for one page.
             let soon = self.backend.after_messages(from, MESSAGES).await?;
-            let end = match soon.filter(|soon| *soon > from && end.is_none_or(|end| *soon < end)) {
+            let end = match soon.filter(|soon| soon.0 > from.0 + 1 && end.is_none_or(|end| *soon < end)) {
                 Some(soon) => {
                     looked = LOOKS;
                     Some(soon)

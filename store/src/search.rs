@@ -275,11 +275,12 @@ impl Filter {
             && self.is_judged(row)
     }
 
-    /// None given: what people call calls, but a Call-ID finds whatever has it.
+    /// None given: what people call calls, but a Call-ID, a rule or a failure finds whatever has it.
     fn listed_classes(&self) -> Vec<CallClass> {
         if !self.classes.is_empty() {
             return self.classes.clone();
         }
-        if self.call_id.is_some() { CallClass::ALL.to_vec() } else { vec![CallClass::Call, CallClass::Message] }
+        let finds_all = self.call_id.is_some() || self.rule.is_some() || self.failure.is_some();
+        if finds_all { CallClass::ALL.to_vec() } else { vec![CallClass::Call, CallClass::Message] }
     }
 }

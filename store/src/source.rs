@@ -113,11 +113,9 @@ impl Store {
             let key = row.key();
             let skipped = skipped.get(&key).copied().unwrap_or_default();
             let lost = count(row.gaps).saturating_sub(skipped);
-            let newest = match newest.remove(&key) {
-                Some(gaps) => gaps,
-                None if lost > 0 => self.gaps_of(&key).await?,
-                None => Vec::new(),
-            };
+            let some = newest.remove(&key).unwrap_or_default();
+            let is_all = some.len() as u64 >= lost.min(GAPS as u64);
+            let newest = if is_all { some } else { self.gaps_of(&key).await? };
             found.push(row.read(shown.get(&key), skipped, lost, newest));
         }
         Ok(found)
@@ -158,7 +156,7 @@ impl Store {
         let rows: Vec<Found> = with_pool!(self.backend, pool => {
             sqlx::query_as(
                 "select s.agent, s.source, g.stream_id, g.off, g.len, g.lost, g.cause, g.noticed
-                 from (select * from gap where cause <> $1 order by noticed desc, off desc limit $2) g
+                 from (select stream_id, off, len, lost, cause, noticed from gap where cause <> $1 order by noticed desc, off desc limit $2) g
                  cross join stream s where s.stream_id = g.stream_id order by g.noticed desc, g.off desc",
             )
             .bind(Cause::StartAtEnd.code())
@@ -176,7 +174,7 @@ impl Store {
         Ok(newest)
     }
 
-    /// The newest ones of a source that has none of these.
+    /// The newest ones of a source, of which these are not enough.
     async fn gaps_of(&self, (agent, source): &Key) -> Result<Vec<Gap>, Error> {
         // By its streams: those of others may be many.
         let unindexed = self.backend.unindexed();

@@ -175,6 +175,20 @@ impl Browser {
         self.find(&format!("{css}:focus")).await;
     }
 
+    /// Path and query of the page, as far as is known before.
+    pub async fn begins_at(&self, wanted: &str) {
+        eventually(&format!("the page begins with {wanted}"), || async {
+            let url = self.driver.current_url().await.map_err(|e| e.to_string())?.to_string();
+            let path = url.splitn(4, '/').nth(3);
+            if path.zip(wanted.get(1..)).is_some_and(|(path, wanted)| path.starts_with(wanted)) {
+                Ok(())
+            } else {
+                Err(url)
+            }
+        })
+        .await;
+    }
+
     /// Path, query and fragment of the page.
     pub async fn is_at(&self, wanted: &str) {
         eventually(&format!("the page is {wanted}"), || async {

@@ -37,6 +37,8 @@ pub fn read(text: &str, zone: Zone, now: Timestamp, bound: Bound) -> Result<Mome
     match placed(text) {
         Some((rest, Place::Zone(there))) if there == zone => return read(rest, zone, now, bound),
         Some((rest, Place::Zone(there))) => return read(rest, there, now, bound).map(|moment| exact(moment.at)),
+        // It has a zone of its own.
+        Some((rest, Place::Offset(_))) if since_1970(rest).is_some() => return read(rest, zone, now, bound),
         Some((rest, Place::Offset(ahead))) => {
             let there = read(rest, Zone::UTC, Timestamp(now.0.saturating_add(ahead)), bound)?;
             return Ok(exact(Timestamp(there.at.0.saturating_sub(ahead))));
@@ -318,6 +320,7 @@ fn date_of(words: &[&str], today: NaiveDate) -> Option<NaiveDate> {
     };
     let dotted = matches!(words, [one] if one.contains('.'));
     let (day, month, year) = match parts.as_slice() {
+        [year, month, day] if dotted && year.len() == 4 => (number(day)?, number(month)?, &parts[..1]),
         [day, month, year @ ..] if dotted => (number(day)?, number(month)?, year),
         _ if words.len() == 1 && !is_like_a_date(words[0]) => return None,
         [year, month, day] if words.len() == 1 && year.len() == 4 => (number(day)?, number(month)?, &parts[..1]),

@@ -270,7 +270,8 @@ impl Results {
         let older = found.next.map(|(first, place)| cursor::write(first, place));
         let others =
             found.others.iter().map(|(name, field, value)| (*name, link(params.without("q").with(field, value))));
-        let unasked = form.class.is_empty() && form.q.is_empty() && form.call_id.is_empty();
+        let finds_all = [&form.q, &form.call_id, &form.rule, &form.failure].iter().any(|text| !text.is_empty());
+        let unasked = form.class.is_empty() && !finds_all;
         let mut chips = form.chips(frame.zone, now);
         if found.read_as == Some(read::TIME) {
             let around = Form { around: form.q.clone(), ..Form::default() }.chips(frame.zone, now);

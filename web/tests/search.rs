@@ -6,6 +6,7 @@ use record::time::{MINUTE, SECOND, Timestamp};
 use store::settle::Settled;
 
 use crate::fixture::{call, registration};
+use crate::judged::judge;
 use crate::pages::BEGUN;
 use crate::site::{Site, attributes, texts};
 
@@ -413,6 +414,15 @@ async fn a_hint_counts_up_to_a_page_and_is_gone_once_it_is_followed() {
     // What is new is not counted where it would not stand in the list: a log line is one moment.
     let line = "/search?q=[2026-09-14+12:00:00.000][INVITE][udp:192.0.2.9:5060][udp:192.0.2.20:5060]";
     assert_eq!(polled(&site, line).await, None);
+}
+
+/// A phone that could not register is no call: what failed is listed whatever it is.
+#[tokio::test]
+async fn what_failed_is_found_in_every_class() {
+    let site = filled(2).await;
+    judge(&site.store, 3, Timestamp(BEGUN)).await;
+    let found = async |query: &str| texts(&site.page(&format!("/search?{query}")).await, ".sc").len();
+    assert_eq!((found("failure=no-ack").await, found("failure=no-ack&class=call,message").await), (3, 2));
 }
 
 #[tokio::test]

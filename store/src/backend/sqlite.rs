@@ -173,7 +173,6 @@ fn own(directory: &Path) -> Result<(), Error> {
 const MARKED: i64 = 256;
 const MARK: usize = 1024;
 
-/// Messages get ascending ids, and nobody else writes: so the last of them has the highest id there is.
 /// Each mark is for some hundreds.
 pub(super) async fn after_messages(at: &Sqlite, from: Timestamp, messages: i64) -> Result<Option<Timestamp>, Error> {
     let begins: Option<i64> =
@@ -185,6 +184,7 @@ pub(super) async fn after_messages(at: &Sqlite, from: Timestamp, messages: i64) 
     Ok(begins.map(Timestamp))
 }
 
+/// Messages get ascending ids, and nobody else writes: so the last of them has the highest id there is.
 pub(super) async fn mark(tx: &mut SqliteConnection, stored: &[(Day, Timestamp)]) -> Result<(), Error> {
     if stored.is_empty() {
         return Ok(());

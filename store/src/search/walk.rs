@@ -116,11 +116,22 @@ impl Store {
     async fn tried_before(&self, filter: &Filter, before: Option<Place>) -> Result<Vec<i64>, Error> {
         let Some((least, most)) = filter.final_status else { return Ok(Vec::new()) };
         Ok(with_pool!(self.backend, pool => {
-            let mut q = QueryBuilder::<Db>::new("select distinct first, scenario_id from scenario_try where status between ");
-            q.push_bind(i32::from(least)).push(" and ").push_bind(i32::from(most));
-            for (sign, bound) in [("<=", before), (">=", filter.since)] {
-                if let Some((first, _)) = bound {
-                    q.push(format_args!(" and first {sign} ")).push_bind(first.0);
+            // Of one status the index has them in this order.
+            let mut q = if least == most {
+                let mut q = QueryBuilder::<Db>::new("select first, scenario_id from scenario_try where status = ");
+                q.push_bind(i32::from(least));
+                q
+            } else {
+                let mut q = QueryBuilder::<Db>::new("select distinct first, scenario_id from scenario_try where status between ");
+                q.push_bind(i32::from(least)).push(" and ").push_bind(i32::from(most));
+                q
+            };
+            let began = |bound: Option<Place>| bound.map(|(first, _)| first.0);
+            let from = filter.from.map(|from| from.0.saturating_sub(LONGEST));
+            let bounds = [("<=", began(before)), ("<", filter.to.map(|to| to.0)), (">=", began(filter.since)), (">=", from)];
+            for (sign, bound) in bounds {
+                if let Some(bound) = bound {
+                    q.push(format_args!(" and first {sign} ")).push_bind(bound);
                 }
             }
             q.push(" order by first desc limit ").push_bind(TRIED);

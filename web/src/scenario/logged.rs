@@ -22,7 +22,10 @@ const ODD: [(Flags, &str); 10] = [
     (Flags::OVERSIZE, "longer than the record limit, kept in full"),
     (Flags::ORPHAN_FRAGMENT, "bytes whose header line is not known"),
     (Flags::CUT_BY_ROTATION, "cut off: its file ended inside it"),
-    (Flags::AMBIGUOUS_TIME, "its local time came twice that day; the earlier one is taken"),
+    (
+        Flags::AMBIGUOUS_TIME,
+        "its local time came twice that day: which one it is was decided by when the line was read",
+    ),
     (Flags::KIND_GUESSED, "taken for REST, as nothing says what it is"),
     (Flags::RECEIVED_TIME, "its time is when it was received"),
     (Flags::UNFINISHED, "not read to its end yet"),

@@ -72,11 +72,15 @@ const HOPS: usize = 16;
 fn refuser(row: usize, flow: &Flow, messages: &[Message]) -> usize {
     let said = |at: usize| {
         let facts = &messages[flow.rows[at].message].facts;
-        (facts.status, &facts.method, facts.response)
+        (facts.status, &facts.method, facts.response, messages[flow.rows[at].message].call)
     };
     let mut first = row;
+    let asked = |at: usize| flow.rows[at].pair.unwrap_or(0);
     for _ in 0..HOPS {
-        let heard = |at: &usize| flow.rows[*at].to == flow.rows[first].from && said(*at) == said(first) && said(*at).2;
+        // What it heard after it was asked: an answer of before was to another request.
+        let heard = |at: &usize| {
+            *at > asked(first) && flow.rows[*at].to == flow.rows[first].from && said(*at) == said(first) && said(*at).2
+        };
         match (0..first).rev().find(heard) {
             Some(before) => first = before,
             None => break,

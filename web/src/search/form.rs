@@ -1,7 +1,7 @@
 //! The search form: what was typed, as a filter, as a link, and as fields again.
 
 use message::event::CallClass;
-use record::time::{MINUTE, Timestamp};
+use record::time::{HOUR, MINUTE, Timestamp};
 use store::search::Filter;
 
 use super::read::number;
@@ -82,7 +82,7 @@ pub struct Form {
     /// newest first, messages are read until a page is full or 10,000 were read; `searched_to` says how far.
     #[param(required = false)]
     pub text: String,
-    /// Of one of these classes: several times, or with commas. None: call and message.
+    /// Of one of these classes: several times, or with commas. None: call and message, and all with `call_id`, `rule` or `failure`.
     #[param(required = false, inline, value_type = Vec<Class>)]
     pub class: String,
 }
@@ -185,7 +185,7 @@ impl Form {
             match time {
                 _ if time.starts_with('-') => form.from = day,
                 // A day of another zone has other ends.
-                _ if is_day(&day) || until != day && !time.contains(':') => (form.from, form.to) = (day, until),
+                _ if is_day(&day) || lasts_a_day(time, zone, now) => (form.from, form.to) = (day, until),
                 _ => form.around = field(time),
             }
         }
@@ -322,6 +322,12 @@ impl Form {
 fn is_local(text: &str) -> bool {
     let known = |form| chrono::NaiveDateTime::parse_from_str(text, form).is_ok();
     known("%Y-%m-%dT%H:%M") || known("%Y-%m-%dT%H:%M:%S")
+}
+
+/// Its beginning and its end are more than an hour apart: it is a day, perhaps of another zone.
+fn lasts_a_day(time: &str, zone: Zone, now: Timestamp) -> bool {
+    let at = |bound| moment::read(time, zone, now, bound).map(|moment| moment.at);
+    at(Bound::From).and_then(|from| Ok(at(Bound::To)?.micros_since(from) > HOUR)).unwrap_or(false)
 }
 
 /// `2026-09-14`: all of that day.

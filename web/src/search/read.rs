@@ -110,7 +110,7 @@ pub fn readings(text: &str, zone: Zone, now: Timestamp) -> Vec<Reading> {
 }
 
 pub(super) const RULE: &str = "rule";
-pub(super) const FAILURE: &str = "failure class";
+pub(super) const FAILURE: &str = "failure";
 pub(super) const TIME: &str = "time";
 /// As text that messages hold.
 const TEXT: &str = "text in messages";
@@ -139,7 +139,10 @@ fn stands_in_messages(text: &str) -> Option<&'static str> {
 /// A bare word: id, Call-ID, user or number; else a text.
 fn word(text: &str, found: &mut Vec<Reading>) {
     found.extend(alerts::read_key(text).map(Reading::Alert));
-    if let Some((user, beside)) = text.split_once(char::is_whitespace).filter(|_| number(text).is_none()) {
+    // `486 Busy Here` is an answer, and no device.
+    let is_status = |word: &str| word.len() == 3 && matches!(word.as_bytes(), [b'1'..=b'6', b'0'..=b'9', b'0'..=b'9']);
+    let two = text.split_once(char::is_whitespace).filter(|(user, _)| number(text).is_none() && !is_status(user));
+    if let Some((user, beside)) = two {
         found.push(Reading::Device(user.into(), beside.trim_start().into()));
     }
     let scenario = text.parse().ok().map(Reading::Scenario);
@@ -169,7 +172,7 @@ fn word(text: &str, found: &mut Vec<Reading>) {
     found.push(Reading::Text(TEXT, number.unwrap_or_else(|| text.into())));
 }
 
-/// `push-no-wake`: what may name a rule or a failure class.
+/// `push-no-wake`: what may name a rule or a failure.
 fn is_class(text: &str) -> bool {
     let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     text.len() <= 64
