@@ -195,12 +195,13 @@ impl Unmet {
     /// Classes of its link.
     pub fn classes(&self) -> String {
         let state = match self.state {
-            State::Missing => "miss",
-            State::Late => "late due",
+            State::Missing => "wrong miss",
+            State::Late => "wrong late due",
+            // Nobody can tell whether that is a problem, so the key for problems passes it over.
             State::CannotTell => "cannot",
         };
         let reversed = if self.lanes.is_some_and(|(from, to)| to < from) { " rev" } else { "" };
-        format!("m wrong {state}{reversed} leg{}", self.colour)
+        format!("m {state}{reversed} leg{}", self.colour)
     }
 
     /// Where arrow and label lie; from edge to edge where it is not known who would have sent it.
