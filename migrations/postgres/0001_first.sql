@@ -396,7 +396,7 @@ create table verdict (
     told bytea not null,
     primary key (scenario_id, rule, nth)
 );
-create index verdict_due on verdict (due);
+create index verdict_due on verdict (due, outcome, failure);
 
 -- How many instances of a rule came to what, by the minute of event time in which they began.
 create table rule_count (

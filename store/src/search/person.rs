@@ -22,7 +22,7 @@ const COUNTED: i64 = 10_000;
 /// So many at first, twice as many each time that is not enough, and in all; and at most, with those.
 const FIRST: usize = 250;
 const CALLS: usize = 1_000;
-const MOST_CALLS: usize = 1_500;
+const MOST_CALLS: usize = 3_000;
 /// Whole numbers that one end may stand for.
 const NUMBERS: usize = 500;
 
