@@ -281,7 +281,7 @@ async fn a_mail_is_sent_again_by_a_form_of_ours_only() {
     assert_eq!(site.get(&format!("/outbox/{id}/resend")).await.status, StatusCode::METHOD_NOT_ALLOWED);
 }
 
-/// They have no filters: whoever mistyped one is told, and is shown all there is.
+/// They have no filters: whoever mistyped one sees a notice, and all there is.
 #[tokio::test]
 async fn a_page_without_filters_says_which_parameter_it_does_not_know() {
     let (site, id) = failing(None, MailState::NotSent).await;

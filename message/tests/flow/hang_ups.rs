@@ -7,7 +7,7 @@ use super::story::story;
 
 const HOUR: i64 = 3600;
 
-/// What is told of the call's end.
+/// What is said of the call's end.
 fn end(lines: &str) -> String {
     let messages = story(lines);
     let told = tell(&flow(&messages), &messages);
