@@ -85,7 +85,15 @@ fn settled(due: Due) -> Settled {
         devices: 1,
         ..Gist::default()
     };
-    Settled { due, gist: Some(gist), problems: 0, next: None, rest_until: Timestamp(0), judged: Some(judged(nth)) }
+    Settled {
+        due,
+        gist: Some(gist),
+        left: None,
+        problems: 0,
+        next: None,
+        rest_until: Timestamp(0),
+        judged: Some(judged(nth)),
+    }
 }
 
 fn judged(nth: i64) -> Judged {

@@ -217,7 +217,8 @@ fn settle_all(calls: &[Call], beside: &Beside, holding: &mut Holding) -> (Vec<Se
     let all: usize = calls.iter().map(|call| call.messages.len()).sum();
     let mut settled = Vec::with_capacity(calls.len());
     for (call, drawn) in calls.iter().zip(&drawn) {
-        let mut one = Settled { due: call.due, gist: None, problems: 0, next: None, rest_until: now, judged: None };
+        let mut one =
+            Settled { due: call.due, gist: None, left: None, problems: 0, next: None, rest_until: now, judged: None };
         if let Some((flow, took)) = drawn {
             alone(call, &mut || {
                 let began = Instant::now();
@@ -265,7 +266,9 @@ fn settle(call: &Call, case: &Case, book: &Book) -> Settled {
     let course = flow.course.next_due(read_to).filter(|_| !due.class.is_daily());
     let course = course.map(|due| Timestamp(due.0.saturating_add(READ_ON)));
     let next = course.into_iter().chain(more).min();
-    Settled { due, gist, problems, next: next.and_then(|at| wait(due, at, now)), rest_until: now, judged: Some(judged) }
+    let left = flow.rows.last().filter(|_| flow.course.deregisters).map(|row| row.time);
+    let next = next.and_then(|at| wait(due, at, now));
+    Settled { due, gist, left, problems, next, rest_until: now, judged: Some(judged) }
 }
 
 impl Call {

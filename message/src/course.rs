@@ -9,12 +9,14 @@ mod dialog;
 mod forwarded;
 mod known;
 mod problem;
+mod transfer;
 mod winner;
 
 pub use caller::{Caller, Got, Try};
 pub use dialog::{By, Bye, Dialog, End};
 use known::Known;
 pub use problem::{Problem, Trouble};
+pub use transfer::Transfer;
 pub use winner::Winner;
 
 use crate::fold::Fold;
@@ -32,6 +34,8 @@ pub struct Course {
     /// Calls of a caller, each with a result of its own: A, C, D, … Empty where nobody was invited.
     pub callers: Vec<Caller>,
     pub dialogs: Vec<Dialog>,
+    /// Who was given somebody else to talk to, as it happened.
+    pub transfers: Vec<Transfer>,
     /// It is a registration that takes itself back (RFC 3261, 10.2.2).
     pub deregisters: bool,
     /// What went wrong, or will have once nothing more can come of it, as it happened.
@@ -99,7 +103,8 @@ pub(crate) fn course(ground: &Ground, legs: &mut [Leg]) -> (Course, Vec<Option<u
     blind::mark(ground, legs);
     let problems = problem::problems(ground, &known, &dialogs, &callers, legs);
     let of_row = dialogs.of_rows(ground);
-    (Course { callers, dialogs: dialogs.told(), deregisters: deregisters(ground), problems }, of_row)
+    let transfers = transfer::transfers(ground, &dialogs, &of_row);
+    (Course { callers, transfers, dialogs: dialogs.told(), deregisters: deregisters(ground), problems }, of_row)
 }
 
 /// The last REGISTER with a Contact keeps none.

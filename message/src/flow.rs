@@ -1,6 +1,6 @@
 //! The flow of one scenario: messages folded and ordered, with their nodes and legs. Pages and judge read this value.
 
-pub use crate::course::{By, Bye, Caller, Course, Dialog, End, Got, Problem, Trouble, Try, Winner};
+pub use crate::course::{By, Bye, Caller, Course, Dialog, End, Got, Problem, Transfer, Trouble, Try, Winner};
 pub use crate::exchange::Half;
 pub use crate::legs::{Branch, Fork, Leg, Outcome, PushState};
 pub use crate::node::{Log, Node, NodeKind};
@@ -22,6 +22,7 @@ use crate::scene::logger::Loggers;
 use crate::scene::same::Sameness;
 use crate::sip::{Faults, Uri};
 use crate::tree::Tree;
+use crate::user::is_same;
 use crate::{exchange, order};
 use record::time::Timestamp;
 
@@ -200,6 +201,25 @@ impl Flow {
         target.filter(|user| !user.is_empty()).map(|user| shown(&user)).or_else(|| self.callee.clone())
     }
 
+    /// Transfers by the first caller, or of them to somebody else, as they happened.
+    pub fn transfers(&self) -> impl Iterator<Item = &Transfer> {
+        let first = self.course.first().map(|caller| caller.leg);
+        let is_theirs = |user: &str| self.caller.as_deref().is_some_and(|caller| is_same(caller, user));
+        let all = self.course.transfers.iter().filter(move |_| first.is_some());
+        all.filter(move |of| Some(self.trunk(of.leg)) == first || is_theirs(&of.by) || is_theirs(&of.whom))
+    }
+
+    /// The caller's side that a leg was forked from.
+    fn trunk(&self, mut leg: usize) -> usize {
+        for _ in 0..self.legs.len() {
+            match self.legs.get(leg).and_then(|leg| leg.parent) {
+                Some(parent) => leg = parent,
+                None => break,
+            }
+        }
+        leg
+    }
+
     /// Names stand in every row and are for people: what is longer than any name is cut.
     fn shorten(&mut self) {
         let Self { nodes, legs, rows, caller, callee, course, .. } = self;
@@ -211,7 +231,8 @@ impl Flow {
             .iter_mut()
             .flat_map(|leg| [&mut leg.target].into_iter().chain(&mut leg.platform).chain(&mut leg.user_agent));
         let remarks = rows.iter_mut().filter_map(|row| row.remark.as_mut());
-        for text in nodes.chain(legs).chain(remarks).chain(caller).chain(callee).chain(forwarded) {
+        let transfers = course.transfers.iter_mut().flat_map(|of| [&mut of.by, &mut of.whom, &mut of.to]);
+        for text in nodes.chain(legs).chain(remarks).chain(caller).chain(callee).chain(forwarded).chain(transfers) {
             if let Some((end, _)) = text.char_indices().nth(LONGEST) {
                 text.truncate(end);
                 text.push('…');

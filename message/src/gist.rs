@@ -21,6 +21,8 @@ pub struct Gist {
     pub talked: Option<i64>,
     /// The person who answered, else the machine.
     pub answered_by: Option<String>,
+    /// Whom a transfer connected last to the caller, or to who had answered.
+    pub transferred_to: Option<String>,
     pub legs: usize,
     /// Devices and targets that were invited or pushed to.
     pub devices: usize,
@@ -64,6 +66,7 @@ impl Gist {
             closed: closed.map(|answer| answer.time),
             talked,
             answered_by: answered_by.or_else(|| target.map(str::to_owned)),
+            transferred_to: flow.transfers().last().map(|of| of.to.clone()),
             legs: flow.legs.len(),
             devices: flow.legs.iter().filter(|leg| leg.parent.is_some()).count(),
             problems: flow.course.problems_at(read_to).count(),

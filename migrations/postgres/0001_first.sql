@@ -288,6 +288,7 @@ create table scenario (
     caller_key text collate "C",
     callee_key text collate "C",
     answered_by text collate "C",
+    transferred_to text collate "C",
     failure text collate "C",
     rule text collate "C",
     judged bytea,

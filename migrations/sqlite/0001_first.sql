@@ -305,6 +305,7 @@ create table scenario (
     caller_key text,
     callee_key text,
     answered_by text,
+    transferred_to text,
     failure text,
     rule text,
     judged blob,

@@ -36,6 +36,8 @@ pub struct ScenarioRow {
     pub caller: Option<String>,
     pub callee: Option<String>,
     pub answered_by: Option<String>,
+    /// Whom a transfer connected last to the caller, or to who had answered; none until it is worked out.
+    pub transferred_to: Option<String>,
     pub rang: Option<Timestamp>,
     pub answered: Option<Timestamp>,
     pub ending: Option<Timestamp>,
@@ -101,7 +103,8 @@ pub enum Found<T> {
 
 /// Columns of a [`ScenarioColumns`].
 pub(crate) const COLUMNS: &str = "id, class, first, last, caller, callee, answered_by, rang, answered, ending, ended, status, \
-    calls, legs, messages, nodes, devices, sip, rest, push, media, version, merged_into, begun, talked, problems, outcome, failure, rule";
+    calls, legs, messages, nodes, devices, sip, rest, push, media, version, merged_into, begun, talked, problems, outcome, failure, rule, \
+    transferred_to";
 
 #[derive(Debug, sqlx::FromRow)]
 pub(crate) struct ScenarioColumns {
@@ -112,6 +115,7 @@ pub(crate) struct ScenarioColumns {
     caller: Option<String>,
     callee: Option<String>,
     answered_by: Option<String>,
+    transferred_to: Option<String>,
     rang: Option<i64>,
     answered: Option<i64>,
     ending: Option<i64>,
@@ -249,6 +253,7 @@ impl ScenarioRow {
             caller: summary.caller().map(append::searched),
             callee: summary.callee().map(append::searched),
             answered_by: summary.answered_by.as_deref().map(append::searched),
+            transferred_to: None,
             rang: summary.rang,
             answered: summary.answered,
             ending: summary.ending,
@@ -284,6 +289,7 @@ impl ScenarioRow {
             ended: other.ended,
             talked: other.talked,
             answered_by: other.answered_by.clone(),
+            transferred_to: other.transferred_to.clone(),
             legs: other.legs,
             devices: other.devices,
             problems: other.problems,
@@ -300,6 +306,7 @@ impl ScenarioRow {
         (self.status, self.rang, self.answered) = (gist.status, gist.rang, gist.answered);
         (self.begun, self.ending, self.ended, self.talked) = (gist.begun, gist.ended, gist.closed, gist.talked);
         self.answered_by = gist.answered_by.as_deref().map(append::searched);
+        self.transferred_to = gist.transferred_to.as_deref().map(append::searched);
         (self.legs, self.devices) = (number(gist.legs), number(gist.devices));
         self.problems = Some(number(gist.problems));
     }
@@ -315,6 +322,7 @@ impl ScenarioColumns {
             caller: self.caller,
             callee: self.callee,
             answered_by: self.answered_by,
+            transferred_to: self.transferred_to,
             rang: self.rang.map(Timestamp),
             answered: self.answered.map(Timestamp),
             ending: self.ending.map(Timestamp),

@@ -89,6 +89,8 @@ pub struct Settled {
     pub due: Due,
     /// None: nobody was invited.
     pub gist: Option<Gist>,
+    /// Of a registration: when it was taken back.
+    pub left: Option<Timestamp>,
     /// What went wrong, as far as its logs had been read.
     pub problems: usize,
     /// When it is to be looked at again, by the collector's clock.

@@ -303,6 +303,7 @@ mod tests {
             caller: None,
             callee: None,
             answered_by: None,
+            transferred_to: None,
             rang: None,
             answered: None,
             ending: None,

@@ -24,7 +24,9 @@ pub struct Came {
 impl Came {
     pub fn of(row: &ScenarioRow) -> Self {
         let status = row.status.or(row.answered.map(|_| 200).filter(|_| row.class == CallClass::Call));
-        Self { class: row.class, status, rang: row.rang.is_some(), leaves: false, lately: false }
+        let class = class_of(row);
+        let leaves = class == CallClass::Registration && row.ending.is_some();
+        Self { class, status, rang: row.rang.is_some(), leaves, lately: false }
     }
 
     pub fn at(row: &ScenarioRow, now: Timestamp) -> Self {
@@ -36,6 +38,11 @@ impl Came {
         let open = self.class == CallClass::Call && self.status.is_none() && self.lately;
         open.then_some(if self.rang { "ringing" } else { "no answer yet" })
     }
+}
+
+/// Of a call of which no SIP is logged nothing is known but its pushes or REST requests: it is none.
+pub fn class_of(row: &ScenarioRow) -> CallClass {
+    if row.class == CallClass::Call && row.kinds[0] == 0 { CallClass::Other } else { row.class }
 }
 
 /// What was logged last is so recent that more may come: a call may still ring.

@@ -145,7 +145,15 @@ pub async fn judge(store: &Store, failed: usize, now: Timestamp) -> Vec<Scenario
         };
         let rest_until = Timestamp(0);
         let due = *due;
-        settled.push(Settled { due, gist: None, problems: 0, next: None, rest_until, judged: Some(judged) });
+        settled.push(Settled {
+            due,
+            gist: None,
+            left: None,
+            problems: 0,
+            next: None,
+            rest_until,
+            judged: Some(judged),
+        });
     }
     store.settle("judge", &settled, now).await.expect("settled");
     taken.iter().take(failed).map(|due| due.id).collect()

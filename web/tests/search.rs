@@ -2,10 +2,12 @@
 
 use axum::http::{Request, StatusCode};
 use message::gist::Gist;
+use message::kind::Kind;
+use record::id::ScenarioId;
 use record::time::{MINUTE, SECOND, Timestamp};
 use store::settle::Settled;
 
-use crate::fixture::{call, registration};
+use crate::fixture::{PUSH, call, other, registration};
 use crate::judged::judge;
 use crate::pages::BEGUN;
 use crate::site::{Site, attributes, texts};
@@ -294,6 +296,7 @@ async fn a_list_is_sorted_by_talk_time_or_result_within_the_newest() {
         .map(|(due, gist)| Settled {
             due,
             gist: Some(gist),
+            left: None,
             problems: 0,
             next: None,
             rest_until: Timestamp(0),
@@ -390,6 +393,53 @@ async fn newer_scenarios_are_hinted_at_and_not_pushed() {
     let hint = site.page(&poll).await;
     assert_eq!(texts(&hint, "#newer"), ["1 new scenario: show"]);
     assert_eq!(attributes(&hint, "#newer a", "href"), ["/search"]);
+}
+
+#[tokio::test]
+async fn a_call_of_the_very_time_of_the_newest_is_hinted_at_too() {
+    let mut site = Site::new().await;
+    site.ingest.add(&call(BEGUN, 1, "alice", "bob", 200, 5)).await;
+    let poll = attributes(&site.page("/search").await, "#newer", "hx-get").remove(0);
+    // The clock of the hosts stands still.
+    site.ingest.add(&call(BEGUN, 2, "carol", "dave", 200, 5)).await;
+    let hint = site.page(&poll).await;
+    assert_eq!(texts(&hint, "#newer"), ["1 new scenario: show"]);
+    let poll = attributes(&site.page(&attributes(&hint, "#newer a", "href")[0]).await, "#newer", "hx-get").remove(0);
+    assert_eq!(texts(&site.page(&poll).await, "#newer"), [""], "and seen once");
+}
+
+#[tokio::test]
+async fn what_is_not_worked_out_is_left_open_and_what_is_stands_in_the_list() {
+    let mut site = Site::new().await;
+    let mut records = call(BEGUN, 1, "alice", "bob", 200, 5);
+    records.extend(registration(BEGUN + SECOND, 2, "erin"));
+    let body = "{\"callId\":\"alone@192.0.2.10\"}";
+    records.push(other(BEGUN + 2 * SECOND, "push-1", Kind::Push, "PUSH", ("http://10.0.0.20", PUSH), body));
+    site.ingest.add(&records).await;
+    let list = "/search?class=call,registration,other&sort=";
+    let page = site.page(list).await;
+    let said = |page: &scraper::Html, select: &str| texts(page, &format!(".sc {select}"));
+    assert_eq!(said(&page, "[data-th=legs]"), ["1", "1", ""], "nobody knows yet who is a phone and who a server");
+    let who = said(&page, ".who");
+    assert!(who[0].starts_with("PUSH") && !who[0].contains("unknown"), "{who:?}");
+    assert_eq!(said(&page, ".out")[..2], ["no status", "registered"]);
+    let due = site.store.due("judge", Timestamp(i64::MAX / 2), MINUTE, 1_000).await.unwrap();
+    let settled: Vec<Settled> = due
+        .into_iter()
+        .map(|due| {
+            let is_call = due.id == ScenarioId(1);
+            let gist = Gist { status: Some(200), legs: 3, transferred_to: Some("carol".into()), ..Gist::default() };
+            let (gist, left) = (is_call.then_some(gist), (!is_call).then_some(Timestamp(BEGUN + SECOND)));
+            Settled { due, gist, left, problems: 0, next: None, rest_until: Timestamp(0), judged: None }
+        })
+        .collect();
+    site.store.settle("judge", &settled, Timestamp(BEGUN + MINUTE)).await.unwrap();
+    let page = site.page(list).await;
+    assert_eq!(said(&page, "[data-th=legs]").last().map(String::as_str), Some("3"));
+    assert_eq!(said(&page, ".out")[1..], ["deregistered", "answered"]);
+    assert!(said(&page, ".who")[2].contains("transferred to carol"), "{:?}", said(&page, ".who"));
+    let all = site.json("/api/v1/scenarios?class=call").await;
+    assert!(all["scenarios"].as_array().unwrap().iter().any(|one| one["transferred_to"] == "carol"), "{all}");
 }
 
 #[tokio::test]

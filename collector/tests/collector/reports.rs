@@ -87,7 +87,7 @@ impl Office {
                 .map(|due| {
                     nth += 1;
                     let judged = Some(judged(nth - 1));
-                    Settled { due, gist: None, problems: 0, next: None, rest_until: Timestamp(0), judged }
+                    Settled { due, gist: None, left: None, problems: 0, next: None, rest_until: Timestamp(0), judged }
                 })
                 .collect();
             store.settle("one", &settled, at(second)).await.expect("settled");

@@ -351,3 +351,16 @@ fn a_phone_that_wakes_on_the_second_push() {
     B1: bob Answered, rang 6833 ms, 200 9738 ms, woke 1742 ms, 14 rows
     ");
 }
+
+/// Who left, who stayed and who came.
+fn transfers(name: &str) -> Vec<String> {
+    let flow = flow(&case(name));
+    flow.transfers().map(|of| format!("{} -{}-> {}", of.whom, of.by, of.to)).collect()
+}
+
+#[test]
+fn a_transfer_is_told_once_with_who_left_and_who_came() {
+    assert_eq!(transfers("15-blind-transfer"), ["alice -bob-> carol"]);
+    assert_eq!(transfers("16-attended-transfer"), ["alice -bob-> carol"]);
+    assert_eq!(transfers("01-basic"), [""; 0]);
+}

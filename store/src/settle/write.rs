@@ -94,7 +94,7 @@ async fn keep(tx: &mut Transaction, kept: &[&Settled], standing: &BTreeMap<i64, 
             q.push(
                 ", status = w.column10, begun = w.column11, rang = w.column12, answered = w.column13, ending = w.column14,
                  talked = w.column15, answered_by = w.column16, legs = w.column17, devices = w.column18,
-                 ended = w.column19, told = 1 from (",
+                 ended = w.column19, transferred_to = w.column20, told = 1 from (",
             );
             q.push_values(some, |mut row, (of, standing, gist)| {
                 push_standing!(row, of, standing);
@@ -102,6 +102,7 @@ async fn keep(tx: &mut Transaction, kept: &[&Settled], standing: &BTreeMap<i64, 
                 row.push_bind(at(gist.answered)).push_bind(at(gist.ended)).push_bind(gist.talked);
                 row.push_bind(gist.answered_by.as_deref().map(append::searched));
                 row.push_bind(number(gist.legs)).push_bind(number(gist.devices)).push_bind(at(gist.closed));
+                row.push_bind(gist.transferred_to.as_deref().map(append::searched));
             });
             q.push(") as w where id = w.column1").build().execute(&mut *db).await?;
         });
@@ -109,7 +110,11 @@ async fn keep(tx: &mut Transaction, kept: &[&Settled], standing: &BTreeMap<i64, 
     for some in statement::chunks(&others) {
         with_transaction!(&mut *tx, db => {
             let mut q = QueryBuilder::<Db>::new(STANDING);
-            q.push(", told = 0 from (").push_values(some, |mut row, (of, standing)| push_standing!(row, of, standing));
+            q.push(", ending = coalesce(w.column10, ending), told = 0 from (");
+            q.push_values(some, |mut row, (of, standing)| {
+                push_standing!(row, of, standing);
+                row.push_bind(at(of.left));
+            });
             q.push(") as w where id = w.column1").build().execute(&mut *db).await?;
         });
     }

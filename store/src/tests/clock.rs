@@ -36,7 +36,7 @@ fn shifts(clocks: &Clocks, sources: &[&str]) -> Vec<Option<i64>> {
 }
 
 fn settled(due: Due) -> Settled {
-    Settled { due, gist: None::<Gist>, problems: 0, next: None, rest_until: Timestamp(0), judged: None }
+    Settled { due, gist: None::<Gist>, left: None, problems: 0, next: None, rest_until: Timestamp(0), judged: None }
 }
 
 store_test! {

@@ -39,6 +39,7 @@ fn gist() -> Gist {
         closed: None,
         talked: None,
         answered_by: Some("carol".into()),
+        transferred_to: Some("dave".into()),
         legs: 3,
         devices: 2,
         problems: 2,
@@ -52,7 +53,7 @@ fn of(id: ScenarioId, version: i64, again: bool) -> Due {
 }
 
 fn settled(due: Due) -> Settled {
-    Settled { due, gist: Some(gist()), problems: 2, next: None, rest_until: Timestamp(0), judged: None }
+    Settled { due, gist: Some(gist()), left: None, problems: 2, next: None, rest_until: Timestamp(0), judged: None }
 }
 
 async fn call(store: &Store, more: Vec<Says>) -> (File, ScenarioId) {

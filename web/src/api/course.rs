@@ -1,6 +1,6 @@
 //! What happened in a scenario, for programs: the same value that the page is drawn from.
 
-use message::flow::{By, Caller, Course, End, Flow, Problem, Row, Trouble, Try};
+use message::flow::{By, Caller, Course, End, Flow, Problem, Row, Transfer, Trouble, Try};
 use message::kind::Kind;
 use message::logged::Message;
 use record::time::Timestamp;
@@ -23,6 +23,8 @@ pub(super) struct CourseJson {
     callers: Vec<CallerJson>,
     /// Dialogs in the order in which they were made.
     dialogs: Vec<DialogJson>,
+    /// Who was given somebody else to talk to, as it happened.
+    transfers: Vec<TransferJson>,
     /// Requests of REST and push with their answers, in the order of their rows.
     exchanges: Vec<ExchangeJson>,
     /// What went wrong, as far as the logs are read.
@@ -150,6 +152,23 @@ struct DialogJson {
     ended_by_user: Option<String>,
 }
 
+/// One party of a call left, and another took its place. All three are users, as From, To and Refer-To name them.
+#[derive(Serialize, utoipa::ToSchema, Debug)]
+#[schema(as = Transfer)]
+struct TransferJson {
+    /// Who left.
+    by: String,
+    /// Who stayed.
+    whom: String,
+    /// Who came.
+    to: String,
+    /// No REFER asked for it: who came took the place by an INVITE that replaces a dialog.
+    taken: bool,
+    /// The leg and the row of the REFER or INVITE.
+    leg: usize,
+    row: usize,
+}
+
 /// A request of REST or push, and its answer.
 #[derive(Serialize, utoipa::ToSchema, Debug)]
 #[schema(as = Exchange)]
@@ -220,6 +239,7 @@ impl CourseJson {
         Self {
             callers: course.callers.iter().take(MOST).map(|of| caller(course, of, read_to)).collect(),
             dialogs: course.dialogs.iter().take(MOST).map(|of| dialog(course, of)).collect(),
+            transfers: course.transfers.iter().take(MOST).map(transfer).collect(),
             exchanges: exchanges.into_iter().take(MOST).collect(),
             problems: problems.into_iter().take(MOST).collect(),
             deregisters: course.deregisters,
@@ -296,6 +316,11 @@ fn dialog(course: &Course, of: &message::flow::Dialog) -> DialogJson {
         ended_by: of.ended.and_then(|bye| node(bye.by)),
         ended_by_user: of.ended.and_then(|bye| user(course, bye.by)),
     }
+}
+
+fn transfer(of: &Transfer) -> TransferJson {
+    let Transfer { by, whom, to, taken, leg, row } = of.clone();
+    TransferJson { by, whom, to, taken, leg, row }
 }
 
 fn exchanges(flow: &Flow, messages: &[Message]) -> Vec<ExchangeJson> {

@@ -51,13 +51,17 @@ pub(super) struct ScenarioJson {
     callee: Option<String>,
     /// The person who answered the caller, else the machine.
     answered_by: Option<String>,
+    /// Whom a transfer connected last to the caller, or to who had answered, as From, To or Refer-To name them. Null until that
+    /// is worked out, and of a call that nobody transferred.
+    transferred_to: Option<String>,
     /// The first 180 at the caller, in the attempt that counts.
     #[schema(format = DateTime)]
     rang: Option<String>,
     /// The caller's 2xx.
     #[schema(format = DateTime)]
     answered: Option<String>,
-    /// The BYE that ended the last dialog that served the caller. Until that is worked out: the first BYE.
+    /// The BYE that ended the last dialog that served the caller. Until that is worked out: the first BYE. Of a registration: when
+    /// it was taken back.
     #[schema(format = DateTime)]
     ending: Option<String>,
     /// When that BYE was answered.
@@ -124,6 +128,7 @@ impl ScenarioJson {
             caller: row.caller.clone(),
             callee: row.callee.clone(),
             answered_by: row.answered_by.clone(),
+            transferred_to: row.transferred_to.clone(),
             rang: text(row.rang),
             answered: text(row.answered),
             ending: text(row.ending),

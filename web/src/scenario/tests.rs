@@ -29,6 +29,7 @@ fn scenario(sample: &Sample) -> Scenario {
         caller: Some("alice".into()),
         callee: Some("bob".into()),
         answered_by: Some("bob".into()),
+        transferred_to: None,
         rang: Some(Timestamp(NOON + SECOND)),
         answered: Some(Timestamp(NOON + 14 * SECOND)),
         ending: Some(Timestamp(NOON + 46 * SECOND)),

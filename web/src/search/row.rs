@@ -28,6 +28,7 @@ pub struct Row {
     pub caller: Option<String>,
     pub callee: Option<String>,
     pub answered_by: Option<String>,
+    pub transferred_to: Option<String>,
     /// The method that makes it what it is, where it is no call.
     pub method: Option<&'static str>,
     /// The rest of a message of it is not there yet.
@@ -44,6 +45,7 @@ pub struct Row {
     pub problems: String,
     /// `3 devices`, where there are several.
     pub devices: String,
+    /// Nothing of a call that is not worked out yet.
     pub legs: String,
     pub messages: String,
     /// What they are, where no head of a column says it.
@@ -76,6 +78,7 @@ impl Row {
 
     fn new(row: &ScenarioRow, frame: &Frame, now: Timestamp) -> Self {
         let zone = frame.zone;
+        let open = words::class_of(row) == CallClass::Call && row.problems.is_none();
         let answered_by = row.answered_by.clone().filter(|by| Some(by) != row.callee.as_ref());
         Self {
             id: match &row.subject {
@@ -91,6 +94,7 @@ impl Row {
             caller: row.caller.clone(),
             callee: words::callee(row).cloned(),
             answered_by,
+            transferred_to: row.transferred_to.clone(),
             method: method(row),
             provisional: row.provisional,
             status: row.status,
@@ -102,12 +106,13 @@ impl Row {
                 Some(problems @ 1..) => words::counted(problems, "problem").replace(' ', "\u{a0}"),
                 _ => String::new(),
             },
-            devices: if row.devices > 1 {
+            // Until a call is worked out nobody knows who is a device and who a server.
+            devices: if row.devices > 1 && !open {
                 words::counted(row.devices, "device").replace(' ', "\u{a0}")
             } else {
                 String::new()
             },
-            legs: words::count(row.legs),
+            legs: if open { String::new() } else { words::count(row.legs) },
             messages: words::count(row.messages),
             unit: if row.messages == 1 { "message" } else { "messages" },
             nodes: words::count(row.nodes),
@@ -118,7 +123,7 @@ impl Row {
 
 fn method(row: &ScenarioRow) -> Option<&'static str> {
     let [sip, rest, push, _] = row.kinds.map(|number| number > 0);
-    match row.class {
+    match words::class_of(row) {
         CallClass::Call => None,
         CallClass::Registration => Some("REGISTER"),
         CallClass::Keepalive => Some("OPTIONS"),
