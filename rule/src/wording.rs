@@ -18,8 +18,9 @@ pub fn what(text: &str) -> String {
         else {
             return term.replace('|', " or ");
         };
-        let answer = answers(codes);
-        format!("{answer} to {}", method.replace('|', " or "))
+        let answer = named(codes);
+        let of = if answer.ends_with("refusal") { "of" } else { "to" };
+        format!("{answer} {of} {}", method.replace('|', " or "))
     });
     let mut seen = Vec::new();
     for term in terms {
@@ -30,8 +31,31 @@ pub fn what(text: &str) -> String {
     seen.join(" or ")
 }
 
+/// The answers that a step waits for: codes and methods, as in `180|2xx INVITE`. Nothing where it forbids, or waits for a request.
+pub fn answers(text: &str) -> Vec<(&str, Vec<&str>)> {
+    let words = expected(text);
+    let terms = words[..timing_at(words)].split(" or ");
+    let answer = |term: &'_ str| term.starts_with(|c: char| c.is_ascii_digit());
+    terms
+        .filter(|term| answer(term))
+        .filter_map(|term| {
+            let mut words = term.split(' ');
+            Some((words.next()?, words.next()?.split('|').collect()))
+        })
+        .collect()
+}
+
+/// Whether a status is one of `180|2xx|300-399`.
+pub fn holds(codes: &str, status: u16) -> bool {
+    codes.split('|').any(|code| {
+        let (least, most) = code.split_once('-').unwrap_or((code, code));
+        let bound = |code: &str, digit: &str| code.replace('x', digit).parse::<u16>().ok();
+        bound(least, "0").zip(bound(most, "9")).is_some_and(|(least, most)| (least..=most).contains(&status))
+    })
+}
+
 /// `1xx-6xx` is any answer, and `180|183|200-486|488-699` "ringing or final answer".
-fn answers(codes: &str) -> String {
+fn named(codes: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for code in codes.split('|') {
         let (least, most) = code.split_once('-').unwrap_or((code, code));
@@ -49,7 +73,8 @@ fn answers(codes: &str) -> String {
             words.push(word.to_owned());
         }
     }
-    words.join(" or ")
+    let words = words.join(" or ");
+    if words.ends_with("ringing") { words + " answer" } else { words }
 }
 
 /// `within 32 s of answer`
@@ -109,8 +134,21 @@ mod tests {
         assert_eq!(say("no BYE before answer else early-bye"), "BYE / before answer");
         let said = |codes: &str| what(&format!("{codes} INVITE from device within 8s else x"));
         assert_eq!(said("180|183|200-486|488-699"), "ringing or final answer to INVITE");
-        assert_eq!(said("3xx-6xx"), "refusal to INVITE");
+        assert_eq!(said("3xx-6xx"), "refusal of INVITE");
+        assert_eq!(said("180|183"), "ringing answer to INVITE");
         assert_eq!(said("486|600"), "486 or 600 to INVITE");
+    }
+
+    #[test]
+    fn the_answers_that_a_step_waits_for_are_read_from_its_text() {
+        let text = "ringing: 180|183|200-486|488-699 INVITE from device within 5s of invite else no-ring";
+        assert_eq!(answers(text), [("180|183|200-486|488-699", vec!["INVITE"])]);
+        let held = [180, 181, 200, 486, 487, 603].map(|status| holds("180|183|200-486|488-699", status));
+        assert_eq!(held, [true, false, true, true, false, true]);
+        assert!(holds("2xx-5xx", 599) && !holds("2xx", 410));
+        assert_eq!(answers("answer: 2xx-5xx GET|POST within 2s else x"), [("2xx-5xx", vec!["GET", "POST"])]);
+        assert_eq!(answers("ack: ACK to device within 32s of answer else no-ack"), []);
+        assert_eq!(answers("no 3rd 401|407 REGISTER to device within 32s else auth-loop"), []);
     }
 
     #[test]

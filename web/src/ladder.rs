@@ -9,6 +9,7 @@ pub mod drawing;
 pub mod entry;
 mod find;
 pub mod note;
+pub mod refusal;
 pub mod repeats;
 pub mod row;
 #[cfg(test)]
@@ -95,13 +96,15 @@ pub struct Counts {
 
 /// Lays out a flow, and what rules say of it, as the view asks for it. Linear in the number of messages.
 pub fn layout(flow: &Flow, messages: &[Message], told: &[Told], view: &View) -> Ladder {
-    let all = entries(flow, messages, view);
+    let mut all = entries(flow, messages, view);
+    let wrong = unmet::wrong(told, flow, messages);
+    all.iter_mut().for_each(|entry| entry.problem |= unmet::is_wrong(entry, &wrong, flow, messages, view.fold));
     let why: Vec<Hidden> = all.iter().map(|entry| hidden(entry, flow, messages, view)).collect();
     let mut counts = counts(flow, messages, view, &all, &why);
     let in_view: Vec<usize> = (0..all.len()).filter(|at| why[*at].in_view()).collect();
     let shown: Vec<Entry> = in_view.iter().map(|at| all[*at]).collect();
     let columns = columns::columns(flow, &shown, view);
-    let mut expected = expected(told, flow, &columns, view);
+    let mut expected = expected(told, (flow, messages), &columns, view);
     count_unmet(&mut counts, &expected, view);
     let mut unmet = std::mem::take(&mut expected.unmet).into_iter().filter(|unmet| unmet.is_in(view)).peekable();
 

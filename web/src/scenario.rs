@@ -19,6 +19,7 @@ mod logged;
 mod parsed;
 mod problems;
 mod related;
+mod said;
 mod sdp;
 mod text;
 mod tools;

@@ -46,7 +46,7 @@ async fn an_alert_says_what_fails_and_leads_to_each_row_where_it_did() {
         assert_eq!(fragment, "answered-no-ack.ack.B1");
         let page = site.page(path).await;
         assert_eq!(texts(&page, &format!("li[id='{fragment}'] .what b")), ["ACK"]);
-        assert_eq!(texts(&page, ".judged b"), ["failed"]);
+        assert_eq!(texts(&page, ".crumb .chip"), ["failed"]);
     }
     assert_eq!(
         texts(&one, "section[aria-labelledby='ih'] td[data-th='What'] bdi")[0],

@@ -86,7 +86,7 @@ async fn a_call_without_a_scenario_has_a_page_that_is_that_of_its_scenario_later
     assert!(early.0.0.contains(&format!("m{}", ids[0])), "{:?}", early.0.0);
     let page = site.page(PATH).await;
     assert_eq!(texts(&page, "h1"), ["alice to bob: answered by 10.0.0.10, ended by alice"]);
-    assert_eq!(texts(&page, ".crumb span:nth-child(3)"), ["no scenario yet"]);
+    assert_eq!(texts(&page, ".crumb span:nth-child(2)"), ["no scenario yet"]);
     assert_eq!(texts(&page, ".crumb .mono"), ["00000001@192.0.2.10"]);
     assert!(attributes(&page, "a.open", "href").is_empty() && !texts(&page, "#flow").concat().contains("provisional"));
     let table = site.page(&format!("{PATH}/table")).await;

@@ -103,6 +103,8 @@ pub struct Said {
 pub enum Came {
     Late,
     Forbidden,
+    /// Another answer than the one that a rule waited for.
+    Refused,
 }
 
 impl Row {
@@ -142,7 +144,7 @@ impl Row {
         }
         match self.said.as_ref().map(|said| said.state) {
             Some(Came::Late) => classes.push("late"),
-            Some(Came::Forbidden) => classes.push("unexp"),
+            Some(Came::Forbidden | Came::Refused) => classes.push("unexp"),
             None => {}
         }
         match self.mark {

@@ -505,3 +505,52 @@ fn rows_of_what_never_came_are_filtered_and_counted_as_the_others() {
     assert_eq!((counts.unmet, counts.problems), ((0, 2), 0));
     assert_eq!(ladder("").counts.problems, 1);
 }
+
+#[test]
+fn what_came_late_or_is_not_allowed_is_a_problem() {
+    let s = answered();
+    let step = "ack: ACK to device within 32s of answer else no-ack";
+    let rows = |told: &[Told]| {
+        let ladder = layout(&s.flow, &s.messages, told, &View::parse("only=problems"));
+        (ladder.rows().map(|row| row.label.strong.clone()).collect::<Vec<_>>(), ladder.counts.problems)
+    };
+    let of = |row: usize| Some(id_of(&s, row).message);
+    assert_eq!(rows(&[told(step, "no-ack", Seen::Late, of(2), 32_800)]), (vec!["ACK".to_owned()], 2));
+    let forbidden = told("no BYE before ack else early", "early", Seen::Forbidden, of(3), 40_000);
+    assert_eq!(rows(&[forbidden]), (vec!["BYE".to_owned()], 1));
+    assert_eq!(rows(&[]), (Vec::new(), 0));
+}
+
+#[test]
+fn a_step_that_got_another_answer_was_refused_and_nothing_is_awaited_after_it() {
+    let mut s = Sample::of(&["alice-ios of alice", "sbc-1", "proxy-1"]);
+    s.leg("A");
+    s.row(0, "A alice-ios > sbc-1 REGISTER");
+    s.row(50, "A sbc-1 > alice-ios 401 REGISTER Unauthorized");
+    let again = s.row(100, "A alice-ios > sbc-1 REGISTER");
+    let mut of = told(
+        "final: 2xx REGISTER to device within 2s else register-failed",
+        "register-failed",
+        Seen::Missed,
+        None,
+        2_000,
+    );
+    (of.steps[0].from, of.steps[0].to) = (Some("sbc-1".into()), Some("alice-ios".into()));
+    of.start = id_of(&s, 0).message;
+    let mut next =
+        told("next: INVITE to device within 2s of final else no-invite", "no-invite", Seen::Missed, None, 4_000);
+    of.steps.push(next.steps.remove(0));
+    let lines = |s: &Sample| {
+        let ladder = layout(&s.flow, &s.messages, std::slice::from_ref(&of), &View::default());
+        let said: Vec<String> = ladder.rows().filter_map(|row| Some(row.said.as_ref()?.short.clone())).collect();
+        let unmet = ladder.lines.iter().filter(|line| matches!(line, Line::Unmet(_))).count();
+        (said, unmet)
+    };
+    // A challenge that was met, and no answer after it.
+    assert_eq!(lines(&s), (Vec::new(), 2));
+    s.row(150, "A sbc-1 > alice-ios 403 REGISTER Forbidden");
+    assert_eq!(lines(&s), (vec!["403 Forbidden".to_owned()], 0));
+    s.flow.rows.truncate(again + 1);
+    s.row(150, "A sbc-1 > alice-ios 100 REGISTER Trying");
+    assert_eq!(lines(&s), (Vec::new(), 2));
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use message::flow::Flow;
+use message::flow::{Flow, Half};
 use message::kind::Kind;
 use message::logged::Message;
 use record::id::MessageId;
@@ -13,6 +13,7 @@ use rule::wording;
 
 use super::columns::{Columns, colour};
 use super::entry::{Entry, folded};
+use super::refusal::{Refusal, refusal, status_line};
 use super::row::{Came, Said, glyph};
 use super::view::View;
 use super::words::{Clock, duration, shortened};
@@ -62,13 +63,21 @@ pub struct Expected {
     pub said: HashMap<MessageId, Said>,
 }
 
-pub fn expected(told: &[Told], flow: &Flow, columns: &Columns, view: &View) -> Expected {
+pub fn expected(told: &[Told], (flow, messages): (&Flow, &[Message]), columns: &Columns, view: &View) -> Expected {
     let mut all = Expected::default();
     let mut used = HashSet::new();
     for told in told {
         for (at, step) in told.steps.iter().enumerate() {
             let id = told.fragment_of(Some(step));
             let names_it = told.step == Some(at);
+            if let Some(Refusal { row, .. }) = refusal(told, step, flow, messages) {
+                let short = status_line(row, flow, messages);
+                let says = format!("{}: {}", told.rule, wording::expected(&step.text));
+                let message = Some(messages[flow.rows[row].message].id);
+                all.say(message, unique(&mut used, id), Came::Refused, short, says);
+                // What was refused brings nothing of what would have followed.
+                break;
+            }
             let state = match step.seen {
                 Seen::Missed => State::Missing,
                 Seen::Late => State::Late,
@@ -92,11 +101,44 @@ pub fn expected(told: &[Told], flow: &Flow, columns: &Columns, view: &View) -> E
         if told.step.is_none() && told.outcome == Outcome::Failed {
             let class = told.failure.as_deref().unwrap_or("failed");
             let says = format!("{}: this end is a failure ({class})", told.rule);
-            all.say(told.ended, unique(&mut used, told.fragment()), Came::Forbidden, "failed".into(), says);
+            all.say(told.ended, unique(&mut used, told.fragment()), Came::Refused, "failed".into(), says);
         }
     }
     all.unmet.sort_by_key(|unmet| unmet.at);
     all
+}
+
+/// What came late, is not allowed, or was refused: problems, whatever else is said of them. With whether it is an answer.
+pub fn wrong(told: &[Told], flow: &Flow, messages: &[Message]) -> HashMap<MessageId, bool> {
+    let mut wrong = HashMap::new();
+    for told in told {
+        wrong
+            .extend(told.ended.filter(|_| told.step.is_none() && told.outcome == Outcome::Failed).map(|id| (id, true)));
+        for step in &told.steps {
+            if let Some(Refusal { row, .. }) = refusal(told, step, flow, messages) {
+                wrong.insert(messages[flow.rows[row].message].id, true);
+                break;
+            }
+            let came = step.message.filter(|_| matches!(step.seen, Seen::Late | Seen::Forbidden));
+            wrong.extend(came.map(|id| (id, false)));
+        }
+    }
+    wrong
+}
+
+/// One of these is drawn by this entry, itself or folded.
+pub fn is_wrong(
+    entry: &Entry,
+    wrong: &HashMap<MessageId, bool>,
+    flow: &Flow,
+    messages: &[Message],
+    fold: bool,
+) -> bool {
+    let row = &flow.rows[entry.row];
+    let is = |message: usize| {
+        wrong.get(&messages[message].id).is_some_and(|answers| !(*answers && row.half == Half::Request))
+    };
+    !wrong.is_empty() && (is(entry.message) || fold && folded(row).any(is))
 }
 
 impl Expected {
@@ -119,8 +161,11 @@ impl Expected {
         if self.said.is_empty() {
             return None;
         }
-        let own = self.said.remove(&messages[entry.message].id);
         let row = &flow.rows[entry.row];
+        let id = messages[entry.message].id;
+        // Of a record that holds both it is the answer that refuses.
+        let asks = |said: &Said| row.half == Half::Request && said.state == Came::Refused;
+        let own = if self.said.get(&id).is_some_and(asks) { None } else { self.said.remove(&id) };
         own.or_else(|| folded(row).filter(|_| fold).find_map(|at| self.said.remove(&messages[at].id)))
     }
 }

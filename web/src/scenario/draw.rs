@@ -68,6 +68,8 @@ struct ScenarioPage {
     version: i64,
     title: String,
     head: Headline,
+    /// Of the row that the first line is about.
+    says_href: String,
     /// `last message`, and when.
     last: String,
     ago: String,
@@ -186,14 +188,15 @@ fn template(asked: &Asked, ladder: Ladder, path: String, detail: Option<Detail>)
         query: link(&View { open: None, tab: Tab::Parsed, page: None, ..view.clone() }),
         live: link(&View { page: (ladder.pages > 1).then_some(ladder.page), ..view.clone() }),
         version: asked.judgement.mark(picture.shown),
-        verdict: verdict(&asked.judgement, &ladder, view),
+        verdict: verdict(&asked.judgement, (flow, messages), &ladder, view),
         title: title(&head),
+        says_href: row_href(head.row, flow, messages, view),
         last: Clock::of(scenario.row.last, view.zone).to_the_second(),
         ago: ago(scenario.row.last, *now),
         joined: joined(scenario, flow, messages, view),
         related: asked.related.clone(),
         tries: head.tries.iter().map(|tried| attempt(tried, flow, messages, view)).collect(),
-        problems: problems(flow, messages, view),
+        problems: problems(&asked.judgement.told, flow, messages, view),
         notices: notices(asked, &ladder),
         whose: whose(&head, flow),
         branches: branches(flow, messages, is_lately(scenario.row.last, *now), view),
@@ -263,7 +266,7 @@ pub fn table(asked: &Asked) -> Result<String, Error> {
         joins_later: scenario.row.subject.scenario().is_none(),
         query: link(view),
         title: title(&head),
-        verdict: verdict(&asked.judgement, &ladder, view),
+        verdict: verdict(&asked.judgement, (flow, messages), &ladder, view),
         zone: view.zone.label(scenario.row.first),
         notices: notices(asked, &ladder),
         tools: tools(flow, &ladder, view),
@@ -421,13 +424,18 @@ fn because(by: &Join, message: Option<&Message>) -> String {
     }
 }
 
-fn attempt(tried: &Tried, flow: &Flow, messages: &[Message], view: &View) -> Attempt {
-    let id = tried.row.map(|row| RowId::new(messages[flow.rows[row].message].id, flow.rows[row].half));
+/// To a row, which is opened; nothing where there is none.
+fn row_href(row: Option<usize>, flow: &Flow, messages: &[Message], view: &View) -> String {
+    let id = row.map(|row| RowId::new(messages[flow.rows[row].message].id, flow.rows[row].half));
     let href = |id| format!("{}#m{id}", link(&View { open: Some(id), page: None, ..view.clone() }));
+    id.map_or(String::new(), href)
+}
+
+fn attempt(tried: &Tried, flow: &Flow, messages: &[Message], view: &View) -> Attempt {
     Attempt {
         at: tried.at.map_or(String::new(), |at| Clock::of(at, view.zone).exact()),
         says: tried.says.clone(),
-        href: id.map_or(String::new(), href),
+        href: row_href(tried.row, flow, messages, view),
     }
 }
 

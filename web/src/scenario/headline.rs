@@ -1,7 +1,9 @@
 //! What came of a scenario, as its course says it: in words for the page's head, never a verdict.
 
 use message::event::CallClass;
-use message::flow::{By, Caller, End, Flow, Got, Half, NodeKind, Outcome as Ended, Row, Trouble, Try, Winner};
+use message::flow::{
+    By, Caller, End, Flow, Got, Half, NodeKind, Outcome as Ended, Row, Transfer, Trouble, Try, Winner,
+};
 use message::kind::Kind;
 use message::logged::Message;
 use record::time::Timestamp;
@@ -10,7 +12,8 @@ use store::scenario::{Scenario, ScenarioRow};
 
 use super::evidence::Evidence;
 use super::judgement::Judgement;
-use super::problems::request;
+use super::problems::{refused_at, request};
+use super::said::Said;
 use crate::ladder::entry::is_answer;
 use crate::ladder::words::{duration, shortened};
 use crate::words::{Came, Outcome, count};
@@ -32,6 +35,10 @@ pub struct Headline {
     pub forwarded: Vec<String>,
     /// `answered by bob-web, ended by alice`
     pub says: String,
+    /// The row that the first line is about: where a call was refused first, or answered.
+    pub row: Option<usize>,
+    /// What rules say, where nothing is wrong.
+    pub judged: Option<Fact>,
     pub facts: Vec<Fact>,
     /// Where the caller tried more than once: each attempt, in order.
     pub tries: Vec<Tried>,
@@ -65,17 +72,21 @@ pub fn headline(
 ) -> Headline {
     let row = &scenario.row;
     let came = came(row, flow, now);
-    let head = Head { row, flow, messages, read_to: evidence.read_to(), goes_on: came.goes_on() };
-    let caller = flow.course.first().filter(|_| row.class == CallClass::Call);
+    let said = Said { told: &judgement.told, flow, messages };
+    let head = Head { row, flow, messages, said, read_to: evidence.read_to(), goes_on: came.goes_on() };
+    let class = crate::words::class_of(row);
+    let caller = flow.course.first().filter(|_| class == CallClass::Call);
     Headline {
         state: crate::words::outcome(&came),
         says: caller.map_or_else(|| head.says(), |caller| head.says_of(caller)),
-        class: row.class.name(),
+        class: class.name(),
         caller: flow.caller.clone().or_else(|| row.caller.clone()),
         callee: flow.callee.clone().filter(|_| !row.class.is_daily()).or_else(|| crate::words::callee(row).cloned()),
         forwarded: caller.and_then(Caller::last).map_or(Vec::new(), |last| last.forwarded_to.clone()),
         tries: caller.map_or(Vec::new(), tries),
-        facts: head.facts(caller, evidence).into_iter().chain(judged(judgement)).collect(),
+        facts: head.facts(caller, evidence),
+        judged: judged(judgement),
+        row: caller.and_then(|caller| head.row_of(caller)),
     }
 }
 
@@ -84,14 +95,19 @@ fn judged(judgement: &Judgement) -> Option<Fact> {
     let (outcome, class, _) = judgement.worst.as_ref()?;
     let text = match (outcome, class) {
         (Verdict::Ok, _) => "as expected".to_owned(),
-        (Verdict::Business, Some(class)) => format!("an ordinary end, {class}"),
-        (Verdict::Business, None) => "an ordinary end".to_owned(),
-        (Verdict::Open, _) => "nothing missed so far".to_owned(),
+        (Verdict::Business, _) => "an ordinary end".to_owned(),
+        (Verdict::Open, _) => "open".to_owned(),
         _ => return None,
     };
     let good = *outcome == Verdict::Ok;
-    let title = if good { "Each step that rules wait for came in time" } else { "" };
-    Some(Fact { name: "Rules", text, good, title: title.to_owned() })
+    let title = match (outcome, class) {
+        (Verdict::Ok, _) => "Each step that rules wait for came in time".to_owned(),
+        (Verdict::Open, _) => "Nothing that rules wait for was missed so far".to_owned(),
+        (_, class) => {
+            class.as_ref().map_or(String::new(), |class| format!("Rules have it as {class}, which is no failure"))
+        }
+    };
+    Some(Fact { name: "Rules", text, good, title })
 }
 
 /// How it came out: as its course says, and without an INVITE as its row does.
@@ -119,12 +135,19 @@ struct Head<'a> {
     row: &'a ScenarioRow,
     flow: &'a Flow,
     messages: &'a [Message],
+    said: Said<'a>,
     read_to: Timestamp,
     /// What it does now, where its end may just not be there yet.
     goes_on: Option<&'static str>,
 }
 
 impl Head<'_> {
+    /// Where it was refused first, by whoever did; of all else, what the caller got.
+    fn row_of(&self, caller: &Caller) -> Option<usize> {
+        let got = caller.result()?;
+        Some(if got.status >= 300 { refused_at(got.row, self.flow, self.messages) } else { got.row })
+    }
+
     fn node(&self, node: usize) -> &str {
         self.flow.nodes.get(node).map_or("", |node| node.name.as_str())
     }
@@ -213,7 +236,17 @@ impl Head<'_> {
                 says += &format!(", then connected to {}", self.flow.legs[talked_to].target);
             }
         }
+        for Transfer { by, whom, to, taken, .. } in self.flow.transfers() {
+            let says_it = if *taken {
+                format!("{to} took the place of {by}")
+            } else {
+                format!("{by} transferred {whom} to {to}")
+            };
+            says += &format!(", {says_it}");
+        }
         says += &match caller.connected {
+            // It goes on without the caller.
+            Some((_, End::Transferred { .. })) if self.flow.transfers().next().is_some() => String::new(),
             Some((_, End::Bye { by, .. })) => match self.hung_up(by) {
                 Some(who) => format!(", ended by {who}"),
                 None => ", who hung up is not logged".into(),
@@ -247,7 +280,7 @@ impl Head<'_> {
     /// Of all that is no call.
     fn says(&self) -> String {
         let row = self.row;
-        match (row.class, row.status) {
+        match (crate::words::class_of(row), row.status) {
             (CallClass::Call, None) if row.rang.is_some() => "rang, no final answer logged".into(),
             (CallClass::Other, None) => "no call, no status".into(),
             (_, None) => "no final answer logged".into(),
@@ -281,19 +314,31 @@ impl Head<'_> {
             let answered = got.filter(|got| got.status < 300);
             let inferred = got.filter(|got| got.inferred);
             let says = "This is the answer that a proxy would have passed on to the caller, of those that it got from the phones";
-            let by = caller.winner.as_ref().filter(|_| answered.is_some());
-            add("Answered by", by.and_then(|winner| self.winner(winner)), "");
             add("Answered after", since(answered.map(|got| got.time)), "");
             add(
                 "Result",
                 inferred.map(|got: &Got| format!("probably {}, no log shows what the caller got", got.status)),
                 says,
             );
-            if let Some((answered, End::Bye { time, by, .. } | End::Transferred { time, by, .. })) = caller.connected {
+            if let Some((answered, End::Bye { time, .. } | End::Transferred { time, .. })) = caller.connected {
                 add("Lasted", Some(duration(time.micros_since(answered))), "From the caller's answer to the BYE");
-                let who = self.hung_up(by).unwrap_or_else(|| "not logged".into());
-                add("Ended by", Some(format!("{who}, BYE")), "");
             }
+            let left = matches!(caller.connected, Some((_, End::Transferred { .. })));
+            let went_on = self.flow.transfers().last().filter(|_| left);
+            add(
+                "Went on as",
+                went_on.map(|of| format!("{} and {}", of.whom, of.to)),
+                "Who was connected once the caller had left",
+            );
+            let refused = self.said.refusal().map(|row| {
+                let by = &self.flow.rows[refused_at(row, self.flow, self.messages)];
+                format!(
+                    "{}{}",
+                    self.node(by.from),
+                    since(Some(self.flow.rows[row].time)).map_or(String::new(), |after| format!(", after {after}"))
+                )
+            });
+            add("Refused by", refused, "");
             let cancelled = last.and_then(|last| last.cancelled).filter(|_| answered.is_none());
             add("Cancelled after", since(cancelled), "");
         }

@@ -3,15 +3,20 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use message::flow::Flow;
+use message::logged::Message;
 use rule::told::{Seen, Told};
 use rule::verdict::Outcome;
 use rule::wording::{expected, what, within};
 use store::Store;
 use store::scenario::Subject;
 
+use super::problems::{asked, refused_at};
+use super::said::Said;
 use super::tools::link;
 use crate::Error;
-use crate::ladder::view::View;
+use crate::ladder::refusal::status_line;
+use crate::ladder::view::{RowId, View};
 use crate::ladder::words::{Clock, duration, shortened};
 use crate::ladder::{Ladder, Line};
 use crate::words::{count, judged};
@@ -36,7 +41,7 @@ pub struct Verdict {
     /// `failed`, and a class of `app.css`.
     pub word: &'static str,
     pub tone: &'static str,
-    /// `a device answered, and the caller never got it`
+    /// `a device answered, and the caller never got it`; nothing where no sentence is made for it.
     pub says: String,
     pub failure: String,
     /// The first problem row.
@@ -53,6 +58,8 @@ pub struct Wrong {
     pub what: String,
     pub says: String,
     pub rule: String,
+    /// Where it is not that of the first line.
+    pub failure: String,
     pub when: String,
     pub href: String,
 }
@@ -103,21 +110,28 @@ impl Judgement {
     }
 }
 
-pub(super) fn verdict(judgement: &Judgement, ladder: &Ladder, view: &View) -> Option<Verdict> {
+pub(super) fn verdict(
+    judgement: &Judgement,
+    (flow, messages): (&Flow, &[Message]),
+    ladder: &Ladder,
+    view: &View,
+) -> Option<Verdict> {
+    let said = Said { told: &judgement.told, flow, messages };
     let first = judgement.first()?;
     let (outcome, failure, _) = judgement.worst.as_ref()?;
     let (word, tone) = judged(*outcome);
     let failure = failure.clone().or_else(|| first.failure.clone()).unwrap_or_default();
-    let sentence = judgement.says.get(&(first.rule.clone(), failure.clone())).cloned();
-    let says = match outcome {
-        Outcome::Failed => sentence.unwrap_or_else(|| format!("{}{}", line(first).0, line(first).1)),
-        Outcome::Late => format!("{}{}", line(first).0, line(first).1),
-        _ => first.why.clone().unwrap_or_else(|| "a log that would show it is silent".into()),
-    };
+    // Without a sentence of its own the line below says it all.
+    let sentence = judgement.says.get(&(first.rule.clone(), failure.clone())).filter(|_| *outcome == Outcome::Failed);
+    let says = sentence.cloned().unwrap_or_default();
     let mut told: Vec<&Told> = judgement.told.iter().collect();
     told.sort_by_key(|told| (told.outcome, !std::ptr::eq(*told, first)));
     let lines = told.iter().take(MOST).map(|told| {
-        let (what, says) = line(told);
+        let named = told.failure.as_ref().filter(|named| sentence.is_none() || **named != failure);
+        let (what, says) = match said.refused(told) {
+            Some(row) => refused(row, flow, messages),
+            None => line(told),
+        };
         let when = told.due.map_or(String::new(), |due| Clock::of(due, view.zone).to_the_second());
         let tone = judged(told.outcome).1;
         Wrong {
@@ -125,8 +139,9 @@ pub(super) fn verdict(judgement: &Judgement, ladder: &Ladder, view: &View) -> Op
             what,
             says: shortened(&says, LONGEST),
             rule: told.rule.clone(),
+            failure: named.cloned().unwrap_or_default(),
             when,
-            href: href(told, ladder, view),
+            href: href(told, said, ladder, view),
         }
     });
     let left = told.len().saturating_sub(MOST);
@@ -135,7 +150,7 @@ pub(super) fn verdict(judgement: &Judgement, ladder: &Ladder, view: &View) -> Op
         tone,
         says: shortened(&says, LONGEST),
         failure: failure.clone(),
-        href: href(first, ladder, view),
+        href: href(first, said, ladder, view),
         lines: lines.collect(),
         more: (left > 0).then(|| {
             let all = View { problems: true, page: None, open: None, ..view.show_all() };
@@ -145,7 +160,7 @@ pub(super) fn verdict(judgement: &Judgement, ladder: &Ladder, view: &View) -> Op
 }
 
 /// To its row: on this page, else on the page that shows all rows.
-fn href(told: &Told, ladder: &Ladder, view: &View) -> String {
+fn href(told: &Told, said: Said, ladder: &Ladder, view: &View) -> String {
     let fragment = told.fragment();
     let here = ladder.lines.iter().any(|line| match line {
         Line::Unmet(unmet) => unmet.id == fragment,
@@ -157,9 +172,19 @@ fn href(told: &Told, ladder: &Ladder, view: &View) -> String {
     }
     let message = told.step.and_then(|step| told.steps.get(step)).and_then(|step| step.message).or(told.ended);
     let message = message.unwrap_or(told.start);
-    let open = Some(crate::ladder::view::RowId { message, answer: false });
+    let refused = said.refused(told).map(|row| &said.flow.rows[row]);
+    let refused = refused.map(|row| RowId::new(said.messages[row.message].id, row.half));
+    let open = refused.or(Some(RowId { message, answer: false }));
     // A message that is named hides from no filter, and brings the page it is on.
     format!("{}#{fragment}", link(&View { open, page: None, ..view.show_all() }))
+}
+
+/// `PUSH`, ` was refused with 410 Unregistered by api.example.com`
+fn refused(row: usize, flow: &Flow, messages: &[Message]) -> (String, String) {
+    let by = &flow.nodes[flow.rows[refused_at(row, flow, messages)].from].name;
+    let status = status_line(row, flow, messages);
+    let word = if status.as_str() < "4" { "answered" } else { "refused" };
+    (asked(row, flow, messages), format!(" was {word} with {status} by {by}"))
 }
 
 /// `ACK`, ` never came from alice-ios to sbc-1 within 32 s of answer`

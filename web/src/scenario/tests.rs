@@ -163,18 +163,15 @@ fn id_of(sample: &Sample, row: usize) -> RowId {
 fn the_head_says_what_the_logs_show() {
     let page = page(&forked_call(), "");
     assert_eq!(texts(&page, "h1"), ["alice to bob: answered by bob-web, ended by bob-web"]);
-    assert_eq!(texts(&page, ".crumb .chip"), ["answered"]);
+    // What the first line says is said once.
+    assert_eq!(texts(&page, ".crumb .chip"), [""; 0]);
     assert_eq!(
         texts(&page, ".facts div"),
-        [
-            "Rang after162 ms",
-            "Answered bybob-web",
-            "Answered after12.9 s",
-            "Lasted32.0 s",
-            "Ended bybob-web, BYE",
-            "Evidence4 sources, no gap"
-        ]
+        ["Rang after162 ms", "Answered after12.9 s", "Lasted32.0 s", "Evidence4 sources, no gap"]
     );
+    let sample = forked_call();
+    let got = id_of(&sample, sample.flow.course.callers[0].result().unwrap().row);
+    assert_eq!(attrs(&page, "h1 a", "href"), [format!("?m={got}#m{got}")]);
     assert_eq!(texts(&page, "title"), ["alice to bob, answered · Siptrail"]);
 }
 
@@ -213,12 +210,12 @@ fn a_call_that_rings_is_ringing_and_an_hour_later_has_no_final_answer() {
     let says = |asked: &Asked| {
         let page = Html::parse_document(&draw::page(asked).unwrap());
         let device = texts(&page, ".branches .out")[0].clone();
-        [texts(&page, ".crumb .chip")[0].clone(), texts(&page, "h1")[0].clone(), device]
+        [texts(&page, "h1")[0].clone(), device]
     };
-    assert_eq!(says(&asked), ["ringing", "alice to bob: ringing", "ringing"]);
+    assert_eq!(says(&asked), ["alice to bob: ringing", "ringing"]);
     asked.now = Timestamp(asked.now.0 + 3_600_000_000);
     let text = "rang, no final answer logged";
-    assert_eq!(says(&asked), [text.to_owned(), format!("alice to bob: {text}"), "end not logged".to_owned()]);
+    assert_eq!(says(&asked), [format!("alice to bob: {text}"), "end not logged".to_owned()]);
 }
 
 #[test]
@@ -258,7 +255,77 @@ fn a_bye_of_which_nobody_knows_the_sender_is_nobodys() {
     *by = By::Side { dialog: 0, caller: true };
     let page = page(&s, "");
     assert_eq!(texts(&page, "h1"), ["alice to bob: answered by bob-web, who hung up is not logged"]);
-    assert!(texts(&page, ".facts div").iter().any(|text| text == "Ended bynot logged, BYE"));
+}
+
+#[test]
+fn a_transfer_names_who_left_and_who_talks_to_whom() {
+    use message::flow::{End, Transfer};
+    let mut s = forked_call();
+    s.flow.caller = Some("alice".into());
+    let transfer = |by: &str, whom: &str, to: &str, taken| {
+        let (by, whom, to) = (by.into(), whom.into(), to.into());
+        Transfer { by, whom, to, taken, leg: 0, row: 5 }
+    };
+    let says = |s: &Sample| {
+        let page = page(s, "");
+        (texts(&page, "h1").remove(0), texts(&page, ".facts div").into_iter().find(|text| text.starts_with("Went")))
+    };
+    s.flow.course.transfers = vec![transfer("bob", "alice", "carol", false)];
+    let (head, went_on) = says(&s);
+    assert_eq!(head, "alice to bob: answered by bob-web, bob transferred alice to carol, ended by bob-web");
+    assert_eq!(went_on, None, "the caller is still there");
+    let Some((_, end)) = &mut s.flow.course.callers[0].connected else { panic!("no BYE") };
+    let End::Bye { time, by, row } = *end else { panic!("no BYE") };
+    *end = End::Transferred { time, by, row };
+    s.flow.course.transfers = vec![transfer("alice", "bob", "carol", false)];
+    let (head, went_on) = says(&s);
+    assert_eq!(head, "alice to bob: answered by bob-web, alice transferred bob to carol");
+    assert_eq!(went_on.as_deref(), Some("Went on asbob and carol"));
+    s.flow.course.transfers = vec![transfer("alice", "bob", "carol", true)];
+    assert_eq!(says(&s).0, "alice to bob: answered by bob-web, carol took the place of alice");
+}
+
+#[test]
+fn a_problem_that_a_rule_tells_of_is_told_once_and_in_its_words() {
+    use crate::ladder::sample::told;
+    use message::flow::{Problem, Trouble};
+    use rule::told::Seen;
+    use rule::verdict::Outcome;
+    let mut s = forked_call();
+    // The push is refused, and the caller in the end.
+    let push = s.flow.rows.iter().position(|row| row.kind == message::kind::Kind::Push).unwrap();
+    let answer = s.row(1_900, "B1 push-gw > proxy-1 410 PUSH Unregistered");
+    (s.flow.rows[answer].transaction, s.flow.rows[answer].pair) = (s.flow.rows[push].transaction, Some(push));
+    let caller = &mut s.flow.course.callers[0];
+    (caller.winner, caller.connected) = (None, None);
+    let got = caller.tries[0].result.as_mut().unwrap();
+    (got.status, got.reason) = (480, "Temporarily Unavailable".into());
+    let (refused, time) = (got.row, got.time);
+    let problem = |row, leg, status| Problem { row, time, due: time, leg, what: Trouble::Refused(status) };
+    s.flow.course.problems = vec![problem(answer, 1, 410), problem(refused, 0, 480)];
+    let plain = page(&s, "");
+    assert_eq!(texts(&plain, "h1"), ["alice to bob: refused 480 Temporarily Unavailable"]);
+    assert_eq!(texts(&plain, ".told a"), ["push-gw refused PUSH with 410"], "the first line says what the caller got");
+    assert!(texts(&plain, ".facts div").contains(&"Refused bybob-web, after 12.9 s".to_owned()));
+    let mut of = told("accepted: 2xx PUSH within 3s else push-rejected", "push-rejected", Seen::Missed, None, 4_190);
+    (of.leg, of.rule, of.start) = ("B1".into(), "push-wakes-device".into(), s.messages[s.flow.rows[push].message].id);
+    (of.steps[0].name, of.steps[0].from, of.steps[0].to) =
+        ("accepted".into(), Some("push-gw".into()), Some("proxy-1".into()));
+    let judgement = Judgement::made((Outcome::Failed, "push-rejected", "push-wakes-device"), vec![of]);
+    let page = Html::parse_document(&draw::page(&Asked { judgement, ..asked(&s, "") }).unwrap());
+    sound(&page);
+    assert_eq!(texts(&page, ".crumb .chip"), ["failed"]);
+    assert_eq!(
+        texts(&page, ".told li"),
+        ["PUSH was refused with 410 Unregistered by push-gw push-wakes-device"],
+        "in the words of the rule"
+    );
+    // It leads to the answer, which is a problem, and nothing is said to be missing.
+    let (href, id) = (attrs(&page, ".told a", "href").remove(0), id_of(&s, answer));
+    assert_eq!(href, "#push-wakes-device.accepted.B1");
+    let row = page.select(&selector(&format!("li[id='m{id}'] a.wrong.unexp"))).next().expect("its row");
+    assert!(row.text().collect::<String>().contains("410 Unregistered"));
+    assert_eq!(page.select(&selector("a.miss")).count(), 0);
 }
 
 #[test]
@@ -612,7 +679,7 @@ fn the_head_says_what_failed_and_leads_to_its_row() {
         page
     };
     let failed = page(judgement.clone(), "");
-    assert_eq!(texts(&failed, ".judged"), ["failed: 200 OK was never acknowledged no-ack go to the row"]);
+    assert_eq!(texts(&failed, ".judged"), ["200 OK was never acknowledged no-ack"]);
     let lines = texts(&failed, ".told li");
     assert_eq!(lines, ["ACK never came from alice-ios to sbc-1 within 32 s of answer answered-no-ack"]);
     let row = failed.select(&selector("#flow li[id='answered-no-ack.ack.A'] a.miss.wrong")).next().expect("its row");
@@ -627,11 +694,15 @@ fn the_head_says_what_failed_and_leads_to_its_row() {
     assert!(ids[at - 1].starts_with("gap-") && ids[at + 1].starts_with('m'), "{ids:?}");
     // A filter that hides it: the way to it shows all.
     let hidden = page(judgement.clone(), "kind=PUSH");
-    let jump = hidden.select(&selector(".jump")).next().expect("a way").value().attr("href").unwrap();
+    let jump = hidden.select(&selector(".judged a")).next().expect("a way").value().attr("href").unwrap();
     assert!(jump.starts_with("?m=") && jump.ends_with("#answered-no-ack.ack.A"), "{jump}");
     let blind = Judgement::made((Outcome::Unknown, "no-ack", "answered-no-ack"), vec![told(Seen::CannotTell, 46_006)]);
     let blind = page(blind, "");
-    assert_eq!(texts(&blind, ".judged b"), ["cannot tell"]);
+    assert_eq!(texts(&blind, ".crumb .chip"), ["cannot tell"]);
+    assert_eq!(
+        texts(&blind, ".told li"),
+        ["ACK from alice-ios to sbc-1: sbc-1 is not known to log ACK answered-no-ack, no-ack"]
+    );
     assert_eq!(texts(&blind, "a.cannot .by > span"), ["sbc-1 is not known to log ACKanswered-no-ack, no-ack"]);
     // Without script, in the table, too.
     let table = draw::table(&Asked { judgement, ..asked(&sample, "") }).unwrap();

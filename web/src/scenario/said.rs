@@ -1,0 +1,94 @@
+//! What the head says already: a problem that a rule tells of is told in the rule's words, and once.
+
+use message::flow::{Flow, Problem, Trouble};
+use message::kind::Kind;
+use message::logged::Message;
+use rule::told::{Seen, Told};
+use rule::verdict::Outcome;
+use rule::wording;
+
+use crate::ladder::entry::status;
+use crate::ladder::refusal::{method, refusal, row_of};
+
+/// What rules tell of a call, beside its rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    pub told: &'a [Told],
+    pub flow: &'a Flow,
+    pub messages: &'a [Message],
+}
+
+impl Said<'_> {
+    /// A rule tells of this problem.
+    pub fn of(self, problem: &Problem) -> bool {
+        self.failed().any(|told| self.is_of(told, problem))
+    }
+
+    /// The row of the answer that the caller was refused with, where no rule tells of it.
+    pub fn refusal(self) -> Option<usize> {
+        let got =
+            self.flow.course.first()?.result().filter(|got| got.status >= 300 && got.status != 487 && !got.inferred)?;
+        let told = |told: &Told| self.refused(told).is_some_and(|row| self.is_one(row, got.row));
+        (!self.failed().any(told)).then_some(got.row)
+    }
+
+    fn failed(&self) -> impl Iterator<Item = &Told> {
+        self.told.iter().filter(|told| matches!(told.outcome, Outcome::Failed | Outcome::Late))
+    }
+
+    /// The row of the refusal that it tells of.
+    pub fn refused(&self, told: &Told) -> Option<usize> {
+        match told.step.and_then(|step| told.steps.get(step)) {
+            Some(step) => refusal(told, step, self.flow, self.messages).map(|of| of.row),
+            None => told.ended.filter(|_| told.outcome == Outcome::Failed).and_then(|id| {
+                let row = row_of(id, self.flow, self.messages)?;
+                let of = &self.flow.rows[row];
+                status(&self.messages[of.message], of.half).filter(|status| *status >= 300).map(|_| row)
+            }),
+        }
+    }
+
+    fn is_of(&self, told: &Told, problem: &Problem) -> bool {
+        if let Trouble::Refused(_) = problem.what {
+            return self.refused(told).is_some_and(|row| self.is_one(row, problem.row));
+        }
+        let Some(step) = told.step.and_then(|step| told.steps.get(step)).filter(|step| step.seen == Seen::Missed)
+        else {
+            return false;
+        };
+        let awaited = |wanted: &str| {
+            let answers = wording::answers(&step.text);
+            answers.iter().any(|(_, methods)| methods.contains(&wanted)) || wording::what(&step.text) == wanted
+        };
+        let method = match problem.what {
+            Trouble::Damaged | Trouble::Refused(_) => return false,
+            Trouble::NoAck { .. } => "ACK",
+            Trouble::Unanswered { .. } | Trouble::StillRinging | Trouble::AnswerLost => self.method(problem.row),
+        };
+        let of_leg = self.flow.legs.get(problem.leg).is_some_and(|leg| leg.tag == told.leg);
+        let start = row_of(told.start, self.flow, self.messages);
+        awaited(method) && (of_leg || start.is_some_and(|row| self.is_one(row, problem.row)))
+    }
+
+    fn method(&self, row: usize) -> &str {
+        method(row, self.flow, self.messages)
+    }
+
+    /// Both are of one request, on this hop or on another.
+    pub fn is_one(&self, one: usize, other: usize) -> bool {
+        let row = |at: usize| &self.flow.rows[at];
+        let sip = |at: usize| self.messages[row(at).message].facts.sip.as_ref().filter(|_| row(at).kind == Kind::Sip);
+        if self.method(one) != self.method(other) {
+            return false;
+        }
+        let passed_on = sip(one).zip(sip(other)).is_some_and(|(a, b)| {
+            let call = |at: usize| self.messages[row(at).message].call;
+            let tag =
+                |from: &Option<message::sip::NameAddr>| from.as_ref().and_then(|from| from.tag().map(str::to_owned));
+            call(one) == call(other) && a.cseq == b.cseq && tag(&a.from) == tag(&b.from)
+        });
+        // Legs of a fork are of one request, too; each is refused by somebody else.
+        let same_leg = row(one).leg == row(other).leg || self.method(one) != "INVITE";
+        row(one).transaction == row(other).transaction || passed_on && same_leg
+    }
+}
