@@ -180,6 +180,11 @@ async fn a_link_to_a_row_that_is_not_there_says_so() {
             browser.open(&api, &format!("{page}?kind=PUSH&hide=#m{}", rows[0])).await;
             let notice = browser.find("main .notice:not([hidden])").await.text().await.expect("text");
             assert!(notice.contains(&format!("m{} is not on this page", rows[0])), "{notice}");
+            // A link that was cut off names nothing, and breaks nothing.
+            browser.open(&api, "/").await;
+            browser.open(&api, &format!("{page}#m50%")).await;
+            let notice = browser.find("main .notice:not([hidden])").await.text().await.expect("text");
+            assert!(notice.contains("The row m50% is not on this page"), "{notice}");
             browser.open(&api, "/").await;
             browser.open(&api, &format!("{page}#m{}", rows[0])).await;
             browser.find("main").await;
@@ -216,15 +221,19 @@ async fn a_finger_hits_everything_on_a_phone_and_sees_no_keys() {
     let phone = json!({ "width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": true });
     browser.cdp("Emulation.setDeviceMetricsOverride", phone).await;
     browser.cdp("Emulation.setTouchEmulationEnabled", json!({ "enabled": true })).await;
-    for page in [path.clone(), format!("{path}?leg=B1&find=bob&m={open}"), format!("{path}?m={open}&tab=raw")] {
+    let call = [path.clone(), format!("{path}?leg=B1&find=bob&m={open}"), format!("{path}?m={open}&tab=raw")];
+    let pages = ["/", "/search", "/search?q=nobody", "/alerts", "/rules", "/outbox"].map(str::to_owned);
+    for page in call.into_iter().chain(pages) {
         browser.open(&api, &page).await;
-        browser.find("#flow ol").await;
+        browser.find(if page.starts_with(&path) { "#flow ol" } else { ".foot a" }).await;
         let keys =
             browser.run("return [...document.querySelectorAll('kbd')].filter((key) => key.offsetParent).length").await;
         assert_eq!(keys, 0, "{page}");
         let small: Value = browser
             .run(
-                "return [...document.querySelectorAll('main a, main button, main input, main summary')]
+                // What only a screen reader or a keyboard gets to is no target, and a box is hit by its label.
+                "return [...document.querySelectorAll('a, button, input, select, summary')]
+                    .filter((node) => !node.matches('.vh, .skip, label input'))
                     .map((node) => [node.getBoundingClientRect(), node])
                     .filter(([box]) => box.width && (box.height < 24 || box.width < 24))
                     .map(([box, node]) => `${node.outerHTML.slice(0, 90)} is ${box.width} x ${box.height}`)",
