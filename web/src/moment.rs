@@ -437,6 +437,37 @@ mod tests {
     }
 
     #[test]
+    fn an_offset_is_hours_and_minutes_behind_a_clock_and_nothing_else() {
+        for (text, expect) in [
+            ("10:05Z", "2026-11-30T10:05:00.000000Z"),
+            ("10:05 z", "2026-11-30T10:05:00.000000Z"),
+            ("2026-11-23 06:26:40-0330", "2026-11-23T09:56:40.000000Z"),
+            ("2026-11-23 23:56:40 +14:00", "2026-11-23T09:56:40.000000Z"),
+            // Nine hours ahead it is this time of today already.
+            ("20:05 +09:00", "2026-11-30T11:05:00.000000Z"),
+            // What counts since 1970 has no zone.
+            ("1795435201 +09:00", "2026-11-23T12:00:01.000000Z"),
+        ] {
+            check(text, Bound::From, expect);
+        }
+        for text in ["10:05 +15:00", "10:05 +01:60", "10:05 +1", "10:05 +1:000", "2026-11-23 +0100x", "10:05 +-100"] {
+            assert!(read(text, Zone::UTC, now(), Bound::From).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_with_its_year_first_may_have_dots() {
+        for (text, expect) in [
+            ("2026.11.23", "2026-11-23T00:00:00.000000Z"),
+            ("2026.11.23 09:56", "2026-11-23T09:56:00.000000Z"),
+            ("2026.1.2.", "2026-01-02T00:00:00.000000Z"),
+        ] {
+            check(text, Bound::From, expect);
+        }
+        assert_eq!(read("2026.13.1", Zone::UTC, now(), Bound::From).unwrap_err(), "there is no 2026.13.1");
+    }
+
+    #[test]
     fn the_end_of_a_range_may_be_later_today_and_holds_its_minute() {
         check("14:05", Bound::To, "2026-11-30T14:06:00.000000Z");
         check("14:05:00", Bound::To, "2026-11-30T14:05:00.000000Z");
