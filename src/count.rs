@@ -36,6 +36,8 @@ pub async fn last(told: &watch::Receiver<Progress>, store: &Store) {
 pub struct Count {
     /// The first count was said.
     begun: bool,
+    /// What a scenario is is said before the first that is counted.
+    explains: bool,
     /// Records that were acknowledged, and bytes that were shown after them, when it was said.
     of: (u64, u64),
     /// There is more to say, at this time.
@@ -62,6 +64,7 @@ impl Count {
 
     /// Says it, once the calls among what is stored are scenarios.
     pub async fn say(&mut self, store: &Store) {
+        self.explains = !self.begun;
         self.say_within(store, JOINED).await;
     }
 
@@ -73,6 +76,9 @@ impl Count {
         let next = tokio::time::Instant::now() + every.max(took * SHARE);
         self.not_before = Some(next);
         if let Some(counted) = &counted {
+            if self.explains && counted.totals.scenarios > 0 {
+                screen::say("a scenario is all that belongs together, such as a call with its legs and pushes");
+            }
             screen::count(&stored(counted.totals.records, counted.totals.scenarios));
             self.begun = true;
         }
