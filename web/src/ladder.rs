@@ -98,7 +98,9 @@ pub struct Counts {
 pub fn layout(flow: &Flow, messages: &[Message], told: &[Told], view: &View) -> Ladder {
     let mut all = entries(flow, messages, view);
     let wrong = unmet::wrong(told, flow, messages);
-    all.iter_mut().for_each(|entry| entry.problem |= unmet::is_wrong(entry, &wrong, flow, messages, view.fold));
+    for entry in &mut all {
+        entry.problem |= unmet::is_wrong(entry, &wrong, flow, messages, view.fold);
+    }
     let why: Vec<Hidden> = all.iter().map(|entry| hidden(entry, flow, messages, view)).collect();
     let mut counts = counts(flow, messages, view, &all, &why);
     let in_view: Vec<usize> = (0..all.len()).filter(|at| why[*at].in_view()).collect();

@@ -273,7 +273,7 @@ fn each_failure_of_the_shipped_rules_has_a_mail_that_says_what_was_expected_and_
 
     NEW
       1  018f3c7a  22:16:40Z  alice -> bob
-         A: ringing to INVITE after 0.20 s, nothing until 22:16:40Z
+         A: ringing answer to INVITE after 0.20 s, nothing until 22:16:40Z
          https://siptrail.example.com/s/018f3c7a#call-completes.final.A
     --- an INVITE without any answer
     Subject: [siptrail prod] WARNING no-response: INVITE got no answer at all

@@ -88,7 +88,7 @@ fn failed(news: News) -> Judged {
 
 fn settled(due: Due, judged: Judged, next: Timestamp) -> Settled {
     let rest_until = Timestamp(0);
-    Settled { due, gist: None, problems: 0, next: Some(next), rest_until, judged: Some(judged) }
+    Settled { due, gist: None, left: None, problems: 0, next: Some(next), rest_until, judged: Some(judged) }
 }
 
 /// Calls with these Call-IDs, by their scenarios.

@@ -64,7 +64,7 @@ async fn judge(store: &Store, due: Due, failed: &[i64], all: &[i64], next: i64) 
     }
     let window = Some(Window { from: due.from.unwrap(), next: at(next) });
     let judged = Some(Judged { worst, told, counts, alarms, window, ..Judged::default() });
-    let settled = Settled { due, gist: None, problems: 0, next: None, rest_until: Timestamp(0), judged };
+    let settled = Settled { due, gist: None, left: None, problems: 0, next: None, rest_until: Timestamp(0), judged };
     assert_eq!(store.settle("one", &[settled], NOON).await.unwrap(), 1);
     due.id
 }

@@ -86,6 +86,7 @@ store_test! {
         let row = &listed(&store, 500).await[0];
         assert_eq!((row.status, row.answered_by.as_deref(), row.problems), (Some(500), Some("carol"), Some(2)));
         assert_eq!((row.legs, row.devices, row.version), (3, 2, 1));
+        assert_eq!(row.transferred_to.as_deref(), Some("dave"));
         assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap(), []);
     }
 
@@ -116,6 +117,19 @@ store_test! {
         settle(due[0], &Gist { ended: at(60), closed: at(61), ..open }).await;
         let row = only(&store).await.row;
         assert_eq!((found().await.len(), row.ending, row.ended), (0, at(60), at(61)));
+    }
+
+    async fn a_registration_that_was_taken_back_ends_then_until_something_new_comes(store) {
+        let mut file = File::new(1);
+        file.log(&store, [says("r", 0, "REGISTER").class(CallClass::Registration)]).await;
+        correlate(&store, 100).await;
+        let left = Some(Timestamp(NOON.0 + SECOND));
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        store.settle("one", &[Settled { gist: None, left, ..settled(due[0]) }], NOON).await.unwrap();
+        assert_eq!(only(&store).await.row.ending, left);
+        file.log(&store, [says("r", 9, "REGISTER").class(CallClass::Registration)]).await;
+        correlate(&store, 100).await;
+        assert_eq!(only(&store).await.row.ending, None);
     }
 
     async fn a_scenario_without_an_invite_is_listed_as_its_messages_say_also_once_it_is_settled(store) {

@@ -130,7 +130,10 @@ pub(super) fn verdict(
         let named = told.failure.as_ref().filter(|named| sentence.is_none() || **named != failure);
         let (what, says) = match said.refused(told) {
             Some(row) => refused(row, flow, messages),
-            None => line(told),
+            None => {
+                let (what, says) = line(told);
+                (what, says + &said.again(told, view.read_to))
+            }
         };
         let when = told.due.map_or(String::new(), |due| Clock::of(due, view.zone).to_the_second());
         let tone = judged(told.outcome).1;

@@ -3,12 +3,15 @@
 use message::flow::{Flow, Problem, Trouble};
 use message::kind::Kind;
 use message::logged::Message;
+use record::time::Timestamp;
 use rule::told::{Seen, Told};
 use rule::verdict::Outcome;
 use rule::wording;
 
+use super::problems::asked;
 use crate::ladder::entry::status;
 use crate::ladder::refusal::{method, refusal, row_of};
+use crate::words::count;
 
 /// What rules tell of a call, beside its rows.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +33,19 @@ impl Said<'_> {
             self.flow.course.first()?.result().filter(|got| got.status >= 300 && got.status != 487 && !got.inferred)?;
         let told = |told: &Told| self.refused(told).is_some_and(|row| self.is_one(row, got.row));
         (!self.failed().any(told)).then_some(got.row)
+    }
+
+    /// `; BYE was sent 11 times`, of what a rule waited for an answer to.
+    pub fn again(self, told: &Told, read_to: Timestamp) -> String {
+        let mut problems = self.flow.course.problems_at(read_to).filter(|problem| self.is_of(told, problem));
+        let (what, sent) = match problems.next() {
+            Some(Problem { what: Trouble::NoAck { sent }, .. }) => ("the answer".to_owned(), *sent),
+            Some(Problem { what: Trouble::Unanswered { sent }, row, .. }) => {
+                (asked(*row, self.flow, self.messages), *sent)
+            }
+            _ => return String::new(),
+        };
+        if sent > 1 { format!("; {what} was sent {} times", count(sent)) } else { String::new() }
     }
 
     fn failed(&self) -> impl Iterator<Item = &Told> {

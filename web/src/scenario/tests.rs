@@ -682,6 +682,15 @@ fn the_head_says_what_failed_and_leads_to_its_row() {
     assert_eq!(texts(&failed, ".judged"), ["200 OK was never acknowledged no-ack"]);
     let lines = texts(&failed, ".told li");
     assert_eq!(lines, ["ACK never came from alice-ios to sbc-1 within 32 s of answer answered-no-ack"]);
+    let mut again = forked_call();
+    let answer = again.flow.course.callers[0].result().unwrap().row;
+    let (time, what) = (again.flow.rows[answer].time, message::flow::Trouble::NoAck { sent: 11 });
+    again.flow.course.problems = vec![message::flow::Problem { row: answer, time, due: time, leg: 0, what }];
+    let html = draw::page(&Asked { judgement: judgement.clone(), ..asked(&again, "") }).unwrap();
+    assert_eq!(
+        texts(&Html::parse_document(&html), ".told li"),
+        ["ACK never came from alice-ios to sbc-1 within 32 s of answer; the answer was sent 11 times answered-no-ack"]
+    );
     let row = failed.select(&selector("#flow li[id='answered-no-ack.ack.A'] a.miss.wrong")).next().expect("its row");
     let read = row.text().collect::<String>();
     assert_eq!(
