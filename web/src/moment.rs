@@ -1,7 +1,14 @@
 //! Times as people type them: `14:05`, `-1h`, `yesterday 20:30`, `28.11. 20:33`, seconds since 1970.
 
-use chrono::{Datelike, Days, NaiveDate, NaiveTime, TimeDelta, Weekday};
+mod date;
+mod place;
+mod words;
+
+use date::day_of;
+pub use date::is_like_a_date;
+use place::{Place, placed};
 use record::time::{DAY, HOUR, MINUTE, SECOND, Timestamp};
+use words::Words;
 
 use crate::params::quoted;
 use crate::zone::{Bound, Zone};
@@ -63,65 +70,6 @@ pub fn is_one(text: &str, zone: Zone, now: Timestamp) -> bool {
 /// that somebody dials.
 pub fn is_epoch(text: &str, now: Timestamp) -> bool {
     since_1970(text).is_some_and(|at| (-3_660 * DAY..366 * DAY).contains(&at.micros_since(now)))
-}
-
-/// Where a time is the time of day.
-enum Place {
-    Zone(Zone),
-    /// Microseconds ahead of UTC.
-    Offset(i64),
-}
-
-/// A time, and the zone or the offset behind it: `UTC`, `Z`, `+02:00`, `Europe/Berlin`, `+02:00 Europe/Berlin`.
-fn placed(text: &str) -> Option<(&str, Place)> {
-    if let Some((rest, last)) = text.rsplit_once(char::is_whitespace) {
-        let zone = || zone_named(last).map(Place::Zone);
-        if let Some(place) = offset(last).map(Place::Offset).or_else(zone) {
-            return Some((rest, place));
-        }
-    }
-    let (rest, last) = text.split_at(text.rfind(['+', '-', 'Z', 'z'])?);
-    let is_clock = rest.contains(':') && rest.ends_with(|c: char| c.is_ascii_digit());
-    Some((rest, Place::Offset(offset(last).filter(|_| is_clock)?)))
-}
-
-/// `Z`, `+02:00`, `-0330`
-fn offset(text: &str) -> Option<i64> {
-    if text.eq_ignore_ascii_case("z") {
-        return Some(0);
-    }
-    let (sign, rest) = match text.strip_prefix('+') {
-        Some(rest) => (1, rest),
-        None => (-1, text.strip_prefix('-')?),
-    };
-    let digits = rest.replacen(':', "", 1);
-    let whole = digits.len() == 4
-        && digits.bytes().all(|byte| byte.is_ascii_digit())
-        && rest.find(':').is_none_or(|at| at == 2);
-    let (hours, minutes): (i64, i64) =
-        whole.then(|| Some((digits[..2].parse().ok()?, digits[2..].parse().ok()?)))??;
-    (hours <= 14 && minutes < 60).then_some(sign * (hours * HOUR + minutes * MINUTE))
-}
-
-/// `utc`, `Europe/Berlin`, `CET`: a word of small letters is a name that somebody may look for.
-fn zone_named(word: &str) -> Option<Zone> {
-    let utc = ["utc", "gmt"].iter().any(|name| word.eq_ignore_ascii_case(name));
-    let short = matches!(word.len(), 3..=5) && word.bytes().all(|byte| byte.is_ascii_uppercase());
-    if utc { Some(Zone::UTC) } else { Zone::parse(word).filter(|_| short || word.contains('/')) }
-}
-
-/// What looks like a date, though it may be none: `11/10`, `11/10/2026`, `31-2-2026`, `31.2.`, `31.2.2026`.
-pub fn is_like_a_date(word: &str) -> bool {
-    let two = |part: &str| matches!(part.len(), 1 | 2) && part.bytes().all(|byte| byte.is_ascii_digit());
-    let year = |part: &str| part.len() == 4 && part.bytes().all(|byte| byte.is_ascii_digit());
-    let Some(sign) = word.chars().find(|c| matches!(c, '/' | '-' | '.')) else { return false };
-    match word.split(sign).collect::<Vec<_>>()[..] {
-        [one, other] => sign == '/' && two(one) && two(other),
-        [one, other, ""] => sign == '.' && two(one) && two(other),
-        [first, one, other] if year(first) => two(one) && two(other),
-        [one, other, last] => two(one) && two(other) && (year(last) || sign == '/' && two(last)),
-        _ => false,
-    }
 }
 
 /// `today 14:05 UTC`, `2026-11-28 20:33:01 UTC`: as exact as it is.
@@ -195,172 +143,8 @@ fn ago(text: &str, now: Timestamp) -> Option<Timestamp> {
     now.0.checked_sub(all).map(|at| Timestamp(at - at.rem_euclid(SECOND)))
 }
 
-/// The day and the time of day that words name.
-#[derive(Default)]
-struct Words {
-    day: Option<NaiveDate>,
-    clock: Option<Clock>,
-}
-
-#[derive(Clone, Copy)]
-struct Clock {
-    time: NaiveTime,
-    /// Down to the minute only.
-    minute: bool,
-}
-
-impl Words {
-    fn read(text: &str, zone: Zone, now: Timestamp) -> Result<Self, String> {
-        let today = zone.local(now).date_naive();
-        let (mut words, mut date, mut weekday) = (Self::default(), Vec::new(), false);
-        let lower = text.to_lowercase();
-        for word in lower.split([' ', ',', '\t']).filter(|word| !matches!(*word, "" | "at" | "around" | "on")) {
-            let said = if let Some(day) = day_of(word, today) {
-                weekday = !matches!(word, "today" | "yesterday");
-                words.day.replace(day).is_some()
-            } else if word.contains(':') || matches!(word, "am" | "pm") || is_hour(word) {
-                let before = words.clock;
-                words.clock = Some(clock(word, before).ok_or_else(|| no_clock(word))?);
-                before.is_some() && !matches!(word, "am" | "pm")
-            } else {
-                date.push(word);
-                false
-            };
-            if said {
-                return Err(no_time(text));
-            }
-        }
-        if !date.is_empty() {
-            let named = date_of(&date, today).ok_or_else(|| match date.as_slice() {
-                [one] if is_ambiguous(one) => {
-                    format!(
-                        "\"{one}\" may have its day or its month first: write 28.11. or {}",
-                        today.format("%Y-%m-%d")
-                    )
-                }
-                [one] if is_like_a_date(one) => format!("there is no {one}"),
-                _ => no_time(text),
-            })?;
-            match words.day.replace(named) {
-                Some(day) if weekday && day.weekday() == named.weekday() => {}
-                Some(_) if weekday => return Err(named.format("%Y-%m-%d is a %A").to_string()),
-                Some(_) => return Err(no_time(text)),
-                None => {}
-            }
-        }
-        Ok(words)
-    }
-
-    fn moment(self, zone: Zone, now: Timestamp, bound: Bound) -> Option<Moment> {
-        let Some(clock) = self.clock else {
-            let written = self.day?.format("%Y-%m-%d").to_string();
-            return Some(Moment { at: zone.read(&written, bound)?, written });
-        };
-        let on = |day: NaiveDate| {
-            let form = if clock.minute { "%Y-%m-%dT%H:%M" } else { "%Y-%m-%dT%H:%M:%S%.f" };
-            let written = day.and_time(clock.time).format(form).to_string();
-            Some(Moment { at: zone.read(&written, bound)?, written })
-        };
-        let Some(day) = self.day else {
-            let today = zone.local(now).date_naive();
-            let moment = on(today)?;
-            let yet_to_come = bound == Bound::From && moment.at.0 > now.0 + 5 * MINUTE;
-            return if yet_to_come { on(today.pred_opt()?) } else { Some(moment) };
-        };
-        on(day)
-    }
-}
-
-/// `today`, `yesterday`, `mon`, `monday`: the last one that has been.
-fn day_of(word: &str, today: NaiveDate) -> Option<NaiveDate> {
-    match word {
-        "today" => return Some(today),
-        "yesterday" => return today.pred_opt(),
-        _ if word.len() < 3 => return None,
-        _ => {}
-    }
-    let weekday: Weekday = word.parse().ok()?;
-    let back = (7 + today.weekday().num_days_from_monday() - weekday.num_days_from_monday()) % 7;
-    today.checked_sub_days(Days::new(back.into()))
-}
-
-/// `2pm`
-fn is_hour(word: &str) -> bool {
-    let hour = word.strip_suffix("am").or_else(|| word.strip_suffix("pm"));
-    hour.is_some_and(|hour| !hour.is_empty() && hour.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// `14:05`, `14:05:01.102`, `2:05pm`, `2pm`; `pm` after another one.
-fn clock(word: &str, before: Option<Clock>) -> Option<Clock> {
-    let word = word.strip_suffix('h').unwrap_or(word);
-    let half = [("am", 0), ("pm", 12)].into_iter().find_map(|(half, hours)| Some((word.strip_suffix(half)?, hours)));
-    let (word, later) = half.map_or((word, None), |(word, hours)| (word, Some(hours)));
-    let clock = if word.is_empty() {
-        before?
-    } else {
-        let written = if word.contains(':') { word.to_owned() } else { format!("{word}:00") };
-        let minute = NaiveTime::parse_from_str(&written, "%H:%M").ok();
-        let second = || NaiveTime::parse_from_str(&written, "%H:%M:%S%.f").ok();
-        Clock { time: minute.or_else(second)?, minute: minute.is_some() }
-    };
-    let Some(later) = later else { return Some(clock) };
-    let hour = chrono::Timelike::hour(&clock.time);
-    let time = chrono::Timelike::with_hour(&clock.time, hour % 12 + later).filter(|_| (1..=12).contains(&hour))?;
-    Some(Clock { time, ..clock })
-}
-
-/// `28.11.`, `28.11.2026`, `28 nov`, `nov 28 2026`, `28/11/2026`; without a year the last one that has been.
-fn date_of(words: &[&str], today: NaiveDate) -> Option<NaiveDate> {
-    let number = |text: &str| text.trim_end_matches(['.', ',']).parse::<u32>().ok();
-    let named = |text: &str| text.parse::<chrono::Month>().ok().map(|month| month.number_from_month());
-    let parts: Vec<&str> = match words {
-        [one] if one.contains('.') => one.split('.').filter(|part| !part.is_empty()).collect(),
-        [one] => one.split(['/', '-']).collect(),
-        some => some.to_vec(),
-    };
-    let dotted = matches!(words, [one] if one.contains('.'));
-    let (day, month, year) = match parts.as_slice() {
-        [year, month, day] if dotted && year.len() == 4 => (number(day)?, number(month)?, &parts[..1]),
-        [day, month, year @ ..] if dotted => (number(day)?, number(month)?, year),
-        _ if words.len() == 1 && !is_like_a_date(words[0]) => return None,
-        [year, month, day] if words.len() == 1 && year.len() == 4 => (number(day)?, number(month)?, &parts[..1]),
-        [_, _, ..] if words.len() == 1 && is_ambiguous(words[0]) => return None,
-        // What cannot be a month is the day.
-        [one, other, year @ ..] if words.len() == 1 => match (number(one)?, number(other)?) {
-            (day @ 13.., month) | (month, day) => (day, month, year),
-        },
-        [day, month, year @ ..] if named(month).is_some() => (number(day)?, named(month)?, year),
-        [month, day, year @ ..] => (number(day)?, named(month)?, year),
-        _ => return None,
-    };
-    match year {
-        [] => {
-            let latest = today.checked_add_signed(TimeDelta::days(1))?;
-            let years = (0..8).map(|back| today.year() - back);
-            years.filter_map(|year| NaiveDate::from_ymd_opt(year, month, day)).find(|date| *date <= latest)
-        }
-        [year] => {
-            let year = number(year).filter(|year| *year < 10_000)? as i32;
-            NaiveDate::from_ymd_opt(if year < 100 { 2_000 + year } else { year }, month, day)
-        }
-        _ => None,
-    }
-}
-
-/// `11/10`, `11/10/2026`: its day or its month may come first.
-fn is_ambiguous(word: &str) -> bool {
-    let parts: Vec<&str> = word.split(['/', '-']).collect();
-    let may_be_month = |part: &str| part.parse::<u32>().is_ok_and(|number| (1..=12).contains(&number));
-    let both = may_be_month(parts[0]) && parts.get(1).is_some_and(|other| may_be_month(other) && *other != parts[0]);
-    both && parts[0].len() < 3 && is_like_a_date(word)
-}
-
 fn no_time(text: &str) -> String {
     format!("{} is no time: write 14:05, -1h, yesterday 20:30, 28.11. 20:33 or 2026-09-14 12:00:01", quoted(text))
-}
-
-fn no_clock(word: &str) -> String {
-    format!("{} is no time of day: write 14:05 or 14:05:01", quoted(word))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod nearest;
 pub mod order;
 pub mod read;
 pub mod row;
+mod times;
 pub mod value;
 
 use askama::Template;
