@@ -1,7 +1,7 @@
 //! From what somebody has to the right call, in a real Chromium, on a wide screen and on a phone.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use thirtyfour::Key;
 
 use super::access::findings;
-use super::browser::LIST;
-use super::support::{Api, Browser, Siptrail};
+use super::browser::{LIST, READY};
+use super::support::{Api, Browser, Siptrail, eventually};
 
 const WIDTHS: [u64; 2] = [1400, 390];
 
@@ -224,5 +224,72 @@ async fn a_browser_remembers_the_zone_that_was_chosen() {
     browser.open(&api, "/search?zone=UTC").await;
     browser.find("#box").await;
     assert_eq!(browser.texts("#zones summary").await, ["UTC"]);
+    browser.quit().await;
+}
+
+/// Calls as people report them.
+async fn reported() -> (Siptrail, TempDir, Api) {
+    let dir = TempDir::new().expect("a directory");
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/calls");
+    let mut logs = Vec::new();
+    // Only of a log that holds many calls it is known what it never holds.
+    for case in std::fs::read_dir(cases).expect("the cases") {
+        let case = case.expect("a case").path();
+        let name = case.file_name().expect("a name").to_string_lossy().into_owned();
+        for log in std::fs::read_dir(&case).into_iter().flatten() {
+            let log = log.expect("a log").path();
+            let text = std::fs::read_to_string(&log).expect("text");
+
+            let file = log.file_name().expect("a name").to_string_lossy();
+            logs.push(dir.path().join(format!("{name}-{file}")));
+            std::fs::write(logs.last().expect("a log"), text).expect("written");
+        }
+    }
+    let paths: Vec<_> = logs.iter().map(PathBuf::as_path).collect();
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &paths);
+    let api = siptrail.api().await;
+    eventually("rules have judged them", || async {
+        let failed = api.get("/api/v1/scenarios?failure=push-no-wake").await?;
+        let refused = api.get("/api/v1/scenarios?failure=client").await?;
+        let there = [&failed, &refused].iter().all(|of| of["scenarios"].as_array().is_some_and(|all| !all.is_empty()));
+        if there { Ok(()) } else { Err(format!("{failed} {refused}")) }
+    })
+    .await;
+    (siptrail, dir, api)
+}
+
+/// The table of tasks of docs/web.md, key by key.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_task_of_the_manual_ends_where_it_says() {
+    let (_siptrail, _dir, api) = reported().await;
+    let browser = Browser::start().await;
+    for width in WIDTHS {
+        browser.size(width, 1200).await;
+        // "Bob says his phone did not ring at 10:03."
+        ask(&browser, &api, "bob 23.11.2026 10:03").await;
+        browser.find(&format!("#flow {READY}")).await;
+        let says = browser.texts(".judged").await.join("");
+        assert!(says.to_lowercase().contains("device did not wake after push"), "{says}");
+        browser.press("p").await;
+        browser.focused("[id='push-wakes-device.wake.B1'] a").await;
+        let row = browser.texts("[id='push-wakes-device.wake.B1']").await.join("");
+        assert!(row.contains("REGISTER") && row.contains("never seen"), "{row}");
+        // A ticket's Call-ID.
+        ask(&browser, &api, "d902afb6ef566edf@198.51.100.10").await;
+        browser.find(&format!("#flow {READY}")).await;
+        browser.press("p").await;
+        browser.focused("#flow a.wrong").await;
+        browser.press(Key::Enter).await;
+        browser.find("#flow a.pick").await;
+        let open = browser.texts("#flow a.pick .what").await.join("");
+        assert!(open.contains("401"), "{open}");
+        // A branch of a vendor's trace.
+        ask(&browser, &api, "z9hG4bK-15-blind-transfer-15-4-1 23.11.2026 10:45").await;
+        browser.find(&format!("#flow {READY}")).await;
+        browser.press("n").await;
+        browser.focused("#flow a.hit").await;
+        let hop = browser.texts("#flow a.hit .what").await.swap_remove(0);
+        assert!(hop.contains("REFER"), "{hop}");
+    }
     browser.quit().await;
 }
