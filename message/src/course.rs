@@ -99,9 +99,9 @@ pub(crate) fn course(ground: &Ground, legs: &mut [Leg]) -> (Course, Vec<Option<u
         winner::decide(ground, &known, &dialogs, legs, caller);
         dialog::measure(ground, &known, &dialogs, caller);
     }
-    device::outcomes(ground, &known, &dialogs, &callers, legs);
+    let outcomes = device::outcomes(ground, &known, &dialogs, &callers, legs);
     blind::mark(ground, legs);
-    let problems = problem::problems(ground, &known, &dialogs, &callers, legs);
+    let problems = problem::problems(ground, &known, &dialogs, &callers, (legs, &outcomes));
     let of_row = dialogs.of_rows(ground);
     let transfers = transfer::transfers(ground, &dialogs, &of_row);
     (Course { callers, transfers, dialogs: dialogs.told(), deregisters: deregisters(ground), problems }, of_row)

@@ -139,6 +139,16 @@ impl<'a> Tree<'a> {
         tree
     }
 
+    /// An attempt and what it was passed on as, hop by hop; of a fork the first branch.
+    pub fn way(&self, attempt: usize) -> impl Iterator<Item = usize> + '_ {
+        std::iter::successors(Some(attempt), |at| self.attempts[*at].children.first().copied())
+    }
+
+    /// Its first INVITE that is logged, on whichever hop.
+    pub fn opening(&self, attempt: usize) -> Option<usize> {
+        self.way(attempt).find_map(|at| self.attempts[at].fold)
+    }
+
     fn attempt(&mut self, message: usize, transaction: usize) -> usize {
         let call = self.call[message];
         let next = self.attempts.len();

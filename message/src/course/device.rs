@@ -2,34 +2,57 @@
 
 use super::dialog::Dialogs;
 use super::known::{Earliest, Known};
-use super::winner::{AT_ONCE, of_other_call};
+use super::winner::{self, AT_ONCE, of_other_call};
 use super::{Caller, Ground, Try, problem};
 use crate::legs::{Leg, Outcome, Response};
+use crate::number::ByNumber;
 use crate::sip::causes;
 use record::time::Timestamp;
 
 /// A device that rings this long after it was cancelled, or after an answer, has not heard of it.
 const STILL: i64 = 500_000;
 
-pub fn outcomes(ground: &Ground, known: &Known, dialogs: &Dialogs, callers: &[Caller], legs: &mut [Leg]) {
+/// What each device did in each try in which it was invited, by its leg and the number of the try.
+pub type Outcomes = ByNumber<(usize, usize), Outcome>;
+
+/// Of several tries, the last in which a device was invited says how its leg ended.
+pub fn outcomes(ground: &Ground, known: &Known, dialogs: &Dialogs, callers: &[Caller], legs: &mut [Leg]) -> Outcomes {
+    let mut all = Outcomes::default();
     for caller in callers {
         let below = known.below(caller.leg);
         let others = Others::of(ground, below, caller.tries.len());
+        let mut won = winner::earlier(ground, known, dialogs, caller);
+        won.push(caller.winner.as_ref().and_then(|winner| winner.leg));
         legs[caller.leg].outcome = of_caller(ground, caller);
         legs[caller.leg].rang = caller.last().and_then(|last| last.rang);
         legs[caller.leg].final_status = caller.result().map(|got| (got.status, got.time));
         for &leg in below {
-            let tried = ground.branching.legs[leg].tried;
-            legs[leg].outcome = match tried.and_then(|tried| caller.tries.get(tried).zip(others.get(tried))) {
-                Some((tried, others)) => of_device(ground, dialogs, caller, (tried, others), legs, leg),
-                None => Outcome::NotInvited,
-            };
+            legs[leg].outcome = Outcome::NotInvited;
+            for (number, attempts) in ground.branching.legs[leg].tries() {
+                let Some((tried, others)) = caller.tries.get(number).zip(others.get(number)) else { continue };
+                let is_last = number + 1 == caller.tries.len();
+                let asked = Asked { tried, others, attempts, won: won.get(number).copied().flatten(), is_last };
+                legs[leg].outcome = of_device(ground, dialogs, (caller, &asked), legs, leg);
+                all.insert((leg, number), legs[leg].outcome);
+            }
         }
         let picked_up = caller.winner.as_ref().and_then(|winner| winner.picked_up.zip(winner.leg));
         if let Some((leg, by)) = picked_up.filter(|(leg, by)| leg != by && *leg != caller.leg) {
             legs[leg].outcome = Outcome::PickedUp(by);
+            all.extend(ground.branching.legs[leg].tried.map(|number| ((leg, number), Outcome::PickedUp(by))));
         }
     }
+    all
+}
+
+/// What a device was asked in one try of its caller.
+struct Asked<'a> {
+    tried: &'a Try,
+    others: &'a Others,
+    attempts: &'a [usize],
+    /// The leg that answered it.
+    won: Option<usize>,
+    is_last: bool,
 }
 
 fn of_caller(ground: &Ground, caller: &Caller) -> Outcome {
@@ -66,25 +89,23 @@ struct Seen<'a> {
     cancel_answered: bool,
 }
 
-/// In the last try in which it was invited.
 fn of_device(
     ground: &Ground,
     dialogs: &Dialogs,
-    caller: &Caller,
-    (tried, others): (&Try, &Others),
+    (caller, asked): (&Caller, &Asked),
     legs: &[Leg],
     leg: usize,
 ) -> Outcome {
+    let Asked { tried, others, attempts, won, is_last } = *asked;
     // The only branch that can have answered, though its log holds no answers.
-    if caller.winner.as_ref().is_some_and(|winner| winner.leg == Some(leg)) {
+    if won == Some(leg) {
         return Outcome::Answered;
     }
-    let seen = seen(ground, leg);
+    let seen = seen(ground, leg, attempts);
     // Whoever calls again has ended what was before.
-    let is_last = caller.last().is_some_and(|last| last.attempts == tried.attempts);
     let call_over = tried.result.is_some() || !is_last;
     if let Some(last) = seen.last.filter(|last| last.status < 300) {
-        return answered(ground, dialogs, (caller, tried), legs, leg, last);
+        return answered(ground, dialogs, (caller, asked), legs, leg, last);
     }
     let said = seen.over.and_then(|(at, status)| Some((status?, at)));
     match seen.last.map(|last| (last.status, last.time)).or(said) {
@@ -115,16 +136,17 @@ fn of_device(
     }
 }
 
-fn seen<'a>(ground: &Ground<'_, 'a>, leg: usize) -> Seen<'a> {
+/// By the INVITEs of one try.
+fn seen<'a>(ground: &Ground<'_, 'a>, leg: usize, attempts: &[usize]) -> Seen<'a> {
     let branched = &ground.branching.legs[leg];
-    let (provisional, _) = ground.heard.of_leg(ground.branching, leg);
+    let (provisional, _) = ground.heard.of_attempts(branched, attempts);
     let ringing = provisional.clone().filter(|response| rings(response.status));
     // Who is asked anew rings for that, whatever became of the INVITE before.
-    let way = ground.heard.last_way(ground.tree, ground.branching, leg, &branched.last);
+    let way = ground.heard.last_way(ground.tree, ground.branching, leg, attempts);
     let (rings_last, _) = ground.heard.of_attempts(branched, &way);
     let cancels = || way.iter().flat_map(|attempt| &ground.heard.0[*attempt].cancels);
     Seen {
-        last: ground.heard.last(ground.tree, ground.branching, leg),
+        last: ground.heard.end(ground.tree, ground.branching, leg, attempts),
         rang: ringing.clone().next().is_some(),
         last_rang: rings_last.filter(|response| rings(response.status)).map(|response| response.time).max(),
         begun: way.iter().filter_map(|attempt| ground.heard.since(ground.tree, *attempt)).min(),
@@ -157,14 +179,12 @@ fn rings(status: u16) -> bool {
 fn answered(
     ground: &Ground,
     dialogs: &Dialogs,
-    (caller, tried): (&Caller, &Try),
+    (caller, Asked { tried, won, .. }): (&Caller, &Asked),
     legs: &[Leg],
     leg: usize,
     last: Response,
 ) -> Outcome {
-    let winner = caller.winner.as_ref();
-    let won = winner.and_then(|winner| winner.leg);
-    let up = won.into_iter().flat_map(|won| std::iter::successors(Some(won), |up| legs[*up].parent));
+    let up = won.iter().flat_map(|won| std::iter::successors(Some(*won), |up| legs[*up].parent));
     if up.into_iter().any(|up| up == leg) {
         return Outcome::Answered;
     }

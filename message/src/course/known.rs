@@ -51,7 +51,7 @@ impl Known {
             }
             known.roots.entry(attempt.call).or_default().push(index);
             known.all_roots.push(index);
-            let sip = attempt.fold.and_then(|fold| scene.sip(folds[fold].first.message));
+            let sip = tree.opening(index).and_then(|fold| scene.sip(folds[fold].first.message));
             if sip.is_some_and(|sip| sip.replaces.is_some()) {
                 known.replacing.push(index);
             }

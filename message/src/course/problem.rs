@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::device::Outcomes;
 use super::dialog::Dialogs;
 use super::known::Known;
 use super::{Caller, End, Ground};
@@ -63,12 +64,18 @@ pub enum Trouble {
     Damaged,
 }
 
-pub fn problems(ground: &Ground, known: &Known, dialogs: &Dialogs, callers: &[Caller], legs: &[Leg]) -> Vec<Problem> {
-    let mut found = Finder { ground, known, found: Vec::new() };
+pub fn problems(
+    ground: &Ground,
+    known: &Known,
+    dialogs: &Dialogs,
+    callers: &[Caller],
+    (legs, outcomes): (&[Leg], &Outcomes),
+) -> Vec<Problem> {
+    let mut found = Finder { ground, known, outcomes, found: Vec::new() };
     found.requests(callers, legs);
-    found.acks(dialogs, legs);
+    found.acks(dialogs);
     found.refused(callers);
-    found.legs(legs);
+    found.legs();
     found.damaged();
     let mut problems = found.found;
     problems.sort_by_key(|problem| (problem.time, problem.row));
@@ -78,6 +85,7 @@ pub fn problems(ground: &Ground, known: &Known, dialogs: &Dialogs, callers: &[Ca
 struct Finder<'g, 'a, 's> {
     ground: &'g Ground<'a, 's>,
     known: &'g Known,
+    outcomes: &'g Outcomes,
     found: Vec<Problem>,
 }
 
@@ -145,7 +153,7 @@ impl<'s> Finder<'_, '_, 's> {
                 (Verb::Invite, provisional) => {
                     let over = ends.get(&trunk(self.ground.of[row])).into_iter().flatten();
                     let over = over.map(|at| at.micros_since(first.time)).filter(|after| *after > 0).min();
-                    let rings_on = legs[self.ground.of[row]].outcome == Outcome::StillRinging && self.counts(row);
+                    let rings_on = self.outcome(self.ground.of[row], row) == Some(Outcome::StillRinging);
                     match (over, provisional) {
                         (Some(over), _) if !rings_on => over.saturating_add(UNANSWERED),
                         (None, None) => UNANSWERED,
@@ -163,11 +171,15 @@ impl<'s> Finder<'_, '_, 's> {
         }
     }
 
-    /// It is of the try of which the outcome of its leg is.
-    fn counts(&self, row: usize) -> bool {
-        let Ground { scene, folds, tree, tries, branching, of, .. } = self.ground;
-        let attempt = tree.of.get(&scene.transaction[folds[row].first.message]);
-        attempt.is_some_and(|attempt| branching.legs[of[row]].tried == Some(tries.of[*attempt]))
+    /// What the device of a leg did in the try that a row is of.
+    fn outcome(&self, leg: usize, row: usize) -> Option<Outcome> {
+        self.outcomes.get(&(leg, self.tried(row)?)).copied()
+    }
+
+    fn tried(&self, row: usize) -> Option<usize> {
+        let Ground { scene, folds, tree, tries, .. } = self.ground;
+        let attempt = tree.of.get(&scene.transaction[folds[row].first.message])?;
+        Some(tries.of[*attempt])
     }
 
     /// One of several branches: what is answered above may be another's answer.
@@ -217,7 +229,7 @@ impl<'s> Finder<'_, '_, 's> {
 
     /// A 2xx to INVITE whose ACK nobody logged, where it would be: in a log that holds one to another 2xx of the call, or, as
     /// it holds one to a refusal, in that of a machine which is on the way of this.
-    fn acks(&mut self, dialogs: &Dialogs, legs: &[Leg]) {
+    fn acks(&mut self, dialogs: &Dialogs) {
         let Ground { scene, folds, tree, .. } = self.ground;
         let mut acked: NumberSet<usize> = NumberSet::default();
         // A refusal is acknowledged hop by hop, in the transaction of its INVITE.
@@ -245,7 +257,8 @@ impl<'s> Finder<'_, '_, 's> {
                 continue;
             }
             let Some(dialog) = dialogs.of_fold(scene, tree.call[fold.first.message], fold) else { continue };
-            let lost = dialogs.get(dialog).leg.is_some_and(|leg| legs[leg].outcome == Outcome::AnswerLost);
+            let of_leg = dialogs.get(dialog).leg.and_then(|leg| self.outcome(leg, row));
+            let lost = of_leg == Some(Outcome::AnswerLost);
             if acked.contains(&dialog) || lost {
                 continue;
             }
@@ -289,10 +302,7 @@ impl<'s> Finder<'_, '_, 's> {
             self.note(Trouble::Refused(got.status), got.row);
         }
         let retried = retries(self.ground);
-        let mut passed_on: NumberSet<usize> = NumberSet::default();
-        for fold in folds.iter().filter(|fold| !fold.first.is_response(scene.messages)) {
-            passed_on.extend(scene.below[fold.first.message]);
-        }
+        let passed_on: NumberSet<usize> = folds.iter().filter_map(|fold| scene.below[fold.first.message]).collect();
         for (row, fold) in folds.iter().enumerate() {
             let (first, message) = (fold.first, fold.first.message);
             let Some(status) = first.status(scene.messages).filter(|status| *status >= 400) else { continue };
@@ -300,9 +310,12 @@ impl<'s> Finder<'_, '_, 's> {
                 self.note(Trouble::Refused(status), row);
                 continue;
             }
-            let Some(request) = pairs.of[row].map(|request| folds[request].first.message) else { continue };
+            let may_be = matches!(status, 401 | 407 | 422 | 423 | 491);
+            // Of a request that is not logged nobody knows whether it was within a dialog, or tried again.
+            let logged = pairs.of[row].map(|request| folds[request].first.message);
+            let Some(request) = logged.or(Some(message).filter(|_| !may_be)) else { continue };
             let sip = scene.sip(request);
-            let within = sip.is_some_and(|sip| to_tag(sip).is_some());
+            let within = logged.is_some() && sip.is_some_and(|sip| to_tag(sip).is_some());
             let alone = scene.verb[request] != Verb::Invite && scene.verb[request] != Verb::Cancel;
             let farthest = !passed_on.contains(&scene.transaction[request]);
             if !(within || alone) || !farthest || scene.verb[request] == Verb::Cancel {
@@ -314,23 +327,24 @@ impl<'s> Finder<'_, '_, 's> {
                 let own = sip.and_then(from_tag).unwrap_or_default() == *from;
                 *time >= first.time && (own && *cseq > number || status == 491)
             });
-            let may_be = matches!(status, 401 | 407 | 422 | 423 | 491);
             if !(may_be && again) {
                 self.note(Trouble::Refused(status), row);
             }
         }
     }
 
-    fn legs(&mut self, legs: &[Leg]) {
-        let mut shown: ByNumber<usize, (Trouble, usize)> = ByNumber::default();
+    /// In each try: who calls again has not mended what went wrong before.
+    fn legs(&mut self) {
+        let mut shown: ByNumber<(usize, usize), (Trouble, usize)> = ByNumber::default();
         let Ground { scene, folds, of, .. } = self.ground;
         for (row, fold) in folds.iter().enumerate() {
-            let status = scene.invite_status(fold.first).filter(|_| self.counts(row));
-            match (legs[of[row]].outcome, status) {
+            let Some((status, tried)) = scene.invite_status(fold.first).zip(self.tried(row)) else { continue };
+            let of_leg = (of[row], tried);
+            match (self.outcomes.get(&of_leg), status) {
                 // The last ring, and the first answer.
-                (Outcome::StillRinging, Some(180..=189)) => drop(shown.insert(of[row], (Trouble::StillRinging, row))),
-                (Outcome::AnswerLost, Some(200..=299)) => {
-                    shown.entry(of[row]).or_insert((Trouble::AnswerLost, row));
+                (Some(Outcome::StillRinging), 180..=189) => drop(shown.insert(of_leg, (Trouble::StillRinging, row))),
+                (Some(Outcome::AnswerLost), 200..=299) => {
+                    shown.entry(of_leg).or_insert((Trouble::AnswerLost, row));
                 }
                 _ => {}
             }

@@ -2,7 +2,7 @@
 
 use super::dialog::Dialogs;
 use super::known::Known;
-use super::{Caller, Got, Ground};
+use super::{Caller, Got, Ground, Try};
 use crate::legs::{Leg, Response};
 use crate::number::NumberSet;
 use record::time::{SECOND, Timestamp};
@@ -43,19 +43,12 @@ pub fn decide(ground: &Ground, known: &Known, dialogs: &Dialogs, legs: &[Leg], c
         return;
     }
     let Some(got) = caller.result().filter(|got| got.status < 300) else { return };
-    let answer = chosen(ground, dialogs, caller, got);
-    // Where the caller's own hop does not show it, it may be of the call that an agent made.
-    let call = ground.tree.call[ground.folds[answer.response.fold].first.message];
-    let by_tag = answer.response.tag.and_then(|tag| ground.tags.find(call, Some(tag)));
+    let Some((number, last)) = caller.tries.iter().enumerate().next_back() else { return };
+    let answer = chosen(ground, dialogs, last, got);
     // What was tried before says nothing of this answer.
-    let number = caller.tries.len().checked_sub(1);
     let below = known.below(caller.leg).iter().copied();
-    let below: Vec<usize> = below.filter(|leg| ground.branching.legs[*leg].tried == number).collect();
-    let own_target = by_tag.filter(|leg| *leg != caller.leg);
-    let leg = match own_target {
-        Some(leg) => Some(leg),
-        None => before(ground, dialogs, &below, answer.response.time),
-    };
+    let below: Vec<usize> = below.filter(|leg| ground.branching.legs[*leg].tried == Some(number)).collect();
+    let leg = led_to(ground, dialogs, caller.leg, (number, &below), &answer);
     // Of a proxy's branches the only one whose end is not logged.
     let leg = leg.or_else(|| {
         let mut open = below.iter().filter(|leg| legs[**leg].final_status.is_none());
@@ -63,13 +56,13 @@ pub fn decide(ground: &Ground, known: &Known, dialogs: &Dialogs, legs: &[Leg], c
     });
     let by_agent = leg.is_none() && !below.is_empty();
     let node = match leg {
-        Some(leg) => legs[leg].node.or_else(|| sender(ground, leg)),
+        Some(leg) => legs[leg].node.or_else(|| sender(ground, leg, number)),
         // Of one hop alone its far end.
         None => legs[caller.leg]
             .node
             .or(Some(ground.columns.of[ground.scene.ends(ground.folds[answer.response.fold].first).0])),
     };
-    let talked_to = by_agent.then(|| after(ground, &below, answer.response.time)).flatten();
+    let talked_to = by_agent.then(|| after(ground, (number, &below), answer.response.time)).flatten();
     let changed = answer.response.fold != got.row;
     let response = answer.response;
     let dialog = answer.dialog;
@@ -80,8 +73,40 @@ pub fn decide(ground: &Ground, known: &Known, dialogs: &Dialogs, legs: &[Leg], c
     }
 }
 
+/// By try but the last: the leg that answered it.
+pub fn earlier(ground: &Ground, known: &Known, dialogs: &Dialogs, caller: &Caller) -> Vec<Option<usize>> {
+    let mut below: Vec<Vec<usize>> = vec![Vec::new(); caller.tries.len().saturating_sub(1)];
+    if below.is_empty() {
+        return Vec::new();
+    }
+    for &leg in known.below(caller.leg) {
+        for (number, _) in ground.branching.legs[leg].tries() {
+            below.get_mut(number).into_iter().for_each(|below| below.push(leg));
+        }
+    }
+    let won = |(number, (tried, below)): (usize, (&Try, &Vec<usize>))| {
+        let got = tried.result.as_ref().filter(|got| got.status < 300)?;
+        led_to(ground, dialogs, caller.leg, (number, below), &chosen(ground, dialogs, tried, got))
+    };
+    caller.tries.iter().zip(&below).enumerate().map(won).collect()
+}
+
+/// The leg whose 2xx led to a caller's in one try, of those below that were invited in it.
+fn led_to(
+    ground: &Ground,
+    dialogs: &Dialogs,
+    caller: usize,
+    below: (usize, &[usize]),
+    answer: &Answer,
+) -> Option<usize> {
+    // Where the caller's own hop does not show it, it may be of the call that an agent made.
+    let call = ground.tree.call[ground.folds[answer.response.fold].first.message];
+    let by_tag = answer.response.tag.and_then(|tag| ground.tags.find(call, Some(tag)));
+    by_tag.filter(|leg| *leg != caller).or_else(|| before(ground, dialogs, below, answer.response.time))
+}
+
 /// Of several 2xx at the caller the first, unless it is hung up at once and another stays.
-fn chosen<'a>(ground: &Ground<'_, 'a>, dialogs: &Dialogs, caller: &Caller, got: &Got) -> Answer<'a> {
+fn chosen<'a>(ground: &Ground<'_, 'a>, dialogs: &Dialogs, tried: &Try, got: &Got) -> Answer<'a> {
     let first = |response: Response<'a>| {
         let fold = &ground.folds[response.fold];
         let call = ground.tree.call[fold.first.message];
@@ -89,7 +114,7 @@ fn chosen<'a>(ground: &Ground<'_, 'a>, dialogs: &Dialogs, caller: &Caller, got: 
     };
     // The hop on which the caller got it.
     let hop = ground.tree.of.get(&ground.scene.transaction[ground.folds[got.row].first.message]).copied();
-    let mut attempts: Vec<usize> = caller.last().map(|last| last.attempts.clone()).unwrap_or_default();
+    let mut attempts: Vec<usize> = tried.attempts.clone();
     if let Some(hop) = hop.filter(|hop| !attempts.contains(hop)) {
         // A proxy passes on the answers of all its branches.
         let above = ground.tree.attempts[hop].parent.filter(|_| got.inferred);
@@ -119,14 +144,15 @@ pub fn of_other_call(ground: &Ground, caller: usize, leg: usize) -> bool {
     ground.branching.legs[leg].attempts.iter().any(|attempt| ground.tree.attempts[*attempt].call != own)
 }
 
-fn answered<'a>(ground: &Ground<'_, 'a>, leg: usize) -> Option<Response<'a>> {
-    let (_, finals) = ground.heard.of_leg(ground.branching, leg);
+fn answered<'a>(ground: &Ground<'_, 'a>, leg: usize, number: usize) -> Option<Response<'a>> {
+    let branched = &ground.branching.legs[leg];
+    let (_, finals) = ground.heard.of_attempts(branched, branched.in_try(number));
     finals.filter(|last| last.status < 300).min_by_key(|last| last.time).copied()
 }
 
 /// The leg whose 2xx came last before the caller's and was not hung up at once.
-fn before(ground: &Ground, dialogs: &Dialogs, below: &[usize], time: Timestamp) -> Option<usize> {
-    let answers = below.iter().filter_map(|leg| Some((*leg, answered(ground, *leg)?)));
+fn before(ground: &Ground, dialogs: &Dialogs, (number, below): (usize, &[usize]), time: Timestamp) -> Option<usize> {
+    let answers = below.iter().filter_map(|leg| Some((*leg, answered(ground, *leg, number)?)));
     let earlier: Vec<(usize, Response)> = answers.filter(|(_, response)| response.time <= time).collect();
     let stays = |response: &Response| {
         let fold = &ground.folds[response.fold];
@@ -140,14 +166,14 @@ fn before(ground: &Ground, dialogs: &Dialogs, below: &[usize], time: Timestamp) 
 }
 
 /// The first leg that answered when an agent had done so already.
-fn after(ground: &Ground, below: &[usize], time: Timestamp) -> Option<usize> {
-    let answers = below.iter().filter_map(|leg| Some((answered(ground, *leg)?.time, *leg)));
+fn after(ground: &Ground, (number, below): (usize, &[usize]), time: Timestamp) -> Option<usize> {
+    let answers = below.iter().filter_map(|leg| Some((answered(ground, *leg, number)?.time, *leg)));
     answers.filter(|(at, _)| *at > time).min().map(|(_, leg)| leg)
 }
 
 /// Where the answer of a leg came from.
-fn sender(ground: &Ground, leg: usize) -> Option<usize> {
-    let response = answered(ground, leg)?;
+fn sender(ground: &Ground, leg: usize, number: usize) -> Option<usize> {
+    let response = answered(ground, leg, number)?;
     Some(ground.columns.of[ground.scene.ends(ground.folds[response.fold].first).0])
 }
 
@@ -155,17 +181,20 @@ fn sender(ground: &Ground, leg: usize) -> Option<usize> {
 fn picked_up(ground: &Ground, known: &Known, dialogs: &Dialogs, caller: &Caller) -> Option<(Got, Winner)> {
     let Ground { scene, folds, tree, .. } = ground;
     let call = ground.branching.legs[caller.leg].call;
-    let own = known.roots.get(&call)?.iter().find_map(|root| tree.attempts[*root].fold)?;
+    let own = known.roots.get(&call)?.iter().find_map(|root| tree.opening(*root))?;
     let own_id = scene.messages[folds[own].first.message].facts.call_id.as_deref()?;
     for &index in known.replacing.iter().take(MOST) {
         let attempt = &tree.attempts[index];
-        let Some(sip) = attempt.fold.and_then(|fold| scene.sip(folds[fold].first.message)) else { continue };
+        let Some(opening) = tree.opening(index).map(|fold| &folds[fold].first) else { continue };
+        let Some(sip) = scene.sip(opening.message) else { continue };
         let Some(id) = sip.replaces.as_ref().filter(|id| id.call_id == own_id && attempt.call != call) else {
             continue;
         };
-        let early =
-            caller.result().is_none_or(|got| got.status >= 300 || attempt.begun.is_some_and(|at| at < got.time));
-        let answer = ground.heard.0[index].finals.iter().find(|last| last.status < 300);
+        // Of an answered dialog it takes the place; the caller may not be known to have got that answer.
+        let up = dialogs.named(id).and_then(|dialog| dialogs.get(dialog).answered);
+        let got = caller.result().filter(|got| got.status < 300).map(|got| got.time);
+        let early = up.into_iter().chain(got).all(|answered| opening.time < answered);
+        let answer = tree.way(index).find_map(|at| ground.heard.0[at].finals.iter().find(|last| last.status < 300));
         let (Some(answer), true) = (answer, early) else { continue };
         let replaced = [&id.to_tag, &id.from_tag].into_iter().find_map(|tag| ground.tags.find(call, Some(tag)));
         let message = folds[answer.fold].first.message;

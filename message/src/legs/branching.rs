@@ -50,6 +50,8 @@ pub struct Branched {
     /// Those of the last try of its caller in which it was invited, and which try that is.
     pub last: Vec<usize>,
     pub tried: Option<usize>,
+    /// Those of each earlier try in which it was invited.
+    pub earlier: Vec<(usize, Vec<usize>)>,
     /// Of several dialogs on these attempts, the To-tags of those that are its own.
     pub tags: Option<Vec<String>>,
     /// Its attempts, and its rows unless there are several of its kind, are those of the leg above.
@@ -80,6 +82,23 @@ pub struct Ground<'a> {
     pub tries: &'a Tries,
     /// By device: when it was first pushed to.
     pub pushed: ByNumber<usize, Timestamp>,
+}
+
+impl Branched {
+    /// The tries of its caller in which it was invited, each with its attempts in it.
+    pub fn tries(&self) -> impl Iterator<Item = (usize, &[usize])> {
+        let earlier = self.earlier.iter().map(|(number, attempts)| (*number, attempts.as_slice()));
+        earlier.chain(self.tried.map(|number| (number, self.last.as_slice())))
+    }
+
+    /// Its attempts in one try.
+    pub fn in_try(&self, number: usize) -> &[usize] {
+        if self.tried == Some(number) {
+            return &self.last;
+        }
+        let earlier = self.earlier.binary_search_by_key(&number, |(own, _)| *own);
+        earlier.map_or(&[], |at| &self.earlier[at].1)
+    }
 }
 
 impl Branching {
@@ -114,9 +133,16 @@ impl Branching {
     fn last(&mut self, ground: &Ground) {
         let tries = &ground.tries.of;
         for leg in &mut self.legs {
-            let own = |attempt: &&usize| leg.tags.as_ref().is_none_or(|tags| ground.heard.0[**attempt].is_of(tags));
-            leg.tried = leg.attempts.iter().filter(own).map(|attempt| tries[*attempt]).max();
-            leg.last = leg.attempts.iter().copied().filter(|attempt| Some(tries[*attempt]) == leg.tried).collect();
+            let own = |attempt: &usize| leg.tags.as_ref().is_none_or(|tags| ground.heard.0[*attempt].is_of(tags));
+            let mut tried: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+            for &attempt in &leg.attempts {
+                tried.entry(tries[attempt]).or_default().push(attempt);
+            }
+            tried.retain(|_, attempts| attempts.iter().any(own));
+            if let Some((number, attempts)) = tried.pop_last() {
+                (leg.tried, leg.last) = (Some(number), attempts);
+            }
+            leg.earlier = tried.into_iter().collect();
         }
     }
 
@@ -130,6 +156,7 @@ impl Branching {
             attempts: Vec::new(),
             last: Vec::new(),
             tried: None,
+            earlier: Vec::new(),
             tags: None,
             is_shared: false,
             is_split: false,
@@ -302,6 +329,7 @@ impl Branching {
 
 fn target_of(ground: &Ground, attempt: usize) -> Target {
     let Attempt { uri, ends, .. } = &ground.tree.attempts[attempt];
+    let uri = uri.or(ground.identities.told[attempt]);
     let by_way_of = ends.filter(|_| !uri.is_some_and(Uri::is_contact)).map(|(_, to)| ground.bases.of[to]);
     (ground.identities.attempts[attempt], by_way_of)
 }

@@ -49,6 +49,8 @@ pub struct Identities<'a> {
     sets: Sets,
     /// By attempt.
     pub attempts: Vec<usize>,
+    /// By attempt: the Contact of what answered it.
+    pub told: Vec<Option<&'a Uri>>,
     /// By fold of a push.
     pub pushes: HashMap<usize, usize>,
     pub registrations: Vec<Registration<'a>>,
@@ -108,6 +110,7 @@ impl<'a> Identities<'a> {
             registration.device = known.sets.find(registration.device);
         }
         known.registrations = registered;
+        known.told = told;
         known
     }
 

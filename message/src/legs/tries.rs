@@ -30,8 +30,15 @@ impl Tries {
         let mut tries = Self { of: vec![0; tree.attempts.len()], ..Self::default() };
         let mut roots: Vec<usize> = order.iter().copied().filter(|at| tree.attempts[*at].parent.is_none()).collect();
         roots.sort_by_cached_key(|root| (heard.since(tree, *root), *root));
+        // The caller's own hop need not be logged, nor any request.
+        let first = |root: usize| {
+            let answers =
+                || heard.0[root].provisional.iter().chain(&heard.0[root].finals).map(|answer| answer.fold).min();
+            Some(&folds[tree.opening(root).or_else(answers)?].first)
+        };
+        let begun = |root: usize| first(root).map(|first| first.time);
         let sent = |root: usize| {
-            let sip = tree.attempts[root].fold.and_then(|fold| scene.sip(folds[fold].first.message))?;
+            let sip = scene.sip(first(root)?.message)?;
             Some((from_tag(sip), sip.cseq?))
         };
         for root in roots {
@@ -41,8 +48,11 @@ impl Tries {
                 let (before, own) = (sent(*before), sent(root));
                 before.zip(own).is_some_and(|(before, own)| before.0 == own.0 && before.1 >= own.1)
             };
-            let further = own.last().zip(tree.attempts[root].begun).is_some_and(|(before, begun)| {
-                is_further(before, begun, &over) && !before.iter().rev().take(BACK).any(again)
+            let further = own.last().zip(begun(root)).is_some_and(|(before, begun)| {
+                // What was sent anew was over by then.
+                let last = before.last().map(|last| sent(*last));
+                let open = before.iter().rev().take(BACK).copied().filter(|before| Some(sent(*before)) == last);
+                is_further(open, begun, &over) && !before.iter().rev().take(BACK).any(again)
             });
             match own.last_mut() {
                 Some(last) if !further => last.push(root),
@@ -55,7 +65,7 @@ impl Tries {
                 tries.of[attempt] = tries.of[above];
             }
         }
-        let begun = |roots: &Vec<usize>| roots.iter().filter_map(|root| tree.attempts[*root].begun).min();
+        let begun = |roots: &Vec<usize>| roots.iter().filter_map(|root| begun(*root)).min();
         tries.begun = tries.roots.iter().map(|(call, all)| (*call, all.iter().map(begun).collect())).collect();
         tries.over = over;
         tries
@@ -77,10 +87,10 @@ pub fn asks_again(status: u16) -> bool {
 }
 
 /// Sent after the tries before had ended, other than by a challenge or a redirection that was followed.
-fn is_further(before: &[usize], begun: Timestamp, over: &[Option<(Timestamp, u16)>]) -> bool {
+fn is_further(before: impl Iterator<Item = usize>, begun: Timestamp, over: &[Option<(Timestamp, u16)>]) -> bool {
     // Of many INVITEs at once the last say whether they were over.
-    let ended = |attempt: &usize| over[*attempt].filter(|(at, _)| *at <= begun).map(|(_, status)| status);
-    let mut ends = before.iter().rev().take(BACK).map(ended);
+    let ended = |attempt: usize| over[attempt].filter(|(at, _)| *at <= begun).map(|(_, status)| status);
+    let mut ends = before.map(ended);
     ends.next().flatten().is_some_and(|status| !asks_again(status)) && ends.all(|ended| ended.is_some())
 }
 

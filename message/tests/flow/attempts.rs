@@ -69,7 +69,62 @@ fn an_answer_that_was_lost_in_the_first_attempt_is_not_the_answer_to_the_second(
     ));
     assert_eq!(outcomes(&flow), [("A", Outcome::Refused(486)), ("B1", Outcome::Refused(486))]);
     assert_eq!(flow.legs[1].rang, None);
-    assert!(flow.course.problems.iter().all(|problem| problem.what != Trouble::AnswerLost));
+    let problems: Vec<_> = flow.course.problems.iter().map(|problem| (problem.what, problem.row)).collect();
+    assert_eq!(problems, [(Trouble::AnswerLost, 3), (Trouble::Refused(486), 8)], "what went wrong before is told");
+}
+
+/// The second attempt does not mend what went wrong in the first.
+#[test]
+fn a_phone_that_rang_on_after_the_first_attempt_did_so_whatever_it_does_in_the_second() {
+    let flow = flow(&story(
+        "0 core alice>core INVITE sip:bob@example.com via=a1
+         1 core core>bob1 INVITE sip:bob@192.0.2.21 via=c1,a1
+         50 core bob1>core 180 INVITE via=c1,a1 tag=b1
+         3000 core alice>core CANCEL sip:bob@example.com via=a1
+         3001 core core>alice 200 CANCEL via=a1
+         3002 core core>bob1 CANCEL sip:bob@192.0.2.21 via=c1
+         3003 core bob1>core 200 CANCEL via=c1
+         3011 core core>alice 487 INVITE via=a1 tag=p
+         7000 core bob1>core 180 INVITE via=c1,a1 tag=b1
+         9000 core alice>core INVITE sip:bob@example.com via=a2 cseq=2
+         9001 core core>bob1 INVITE sip:bob@192.0.2.21 via=c2,a2 cseq=2
+         9900 core bob1>core 200 INVITE via=c2,a2 tag=b2 cseq=2
+         9901 core core>alice 200 INVITE via=a2 tag=b2 cseq=2",
+    ));
+    assert_eq!(outcomes(&flow), [("A", Outcome::Answered), ("B1", Outcome::Answered)]);
+    let problems: Vec<_> = flow.course.problems.iter().map(|problem| problem.what).collect();
+    assert_eq!(problems, [Trouble::StillRinging]);
+}
+
+#[test]
+fn a_second_attempt_is_one_though_the_callers_own_hop_is_not_logged() {
+    let flow = flow(&story(&format!(
+        "{CANCELLED}9001 core core>bob1 INVITE sip:bob@192.0.2.21 via=c2,a2 cseq=2
+         9050 core bob1>core 180 INVITE via=c2,a2 tag=b2 cseq=2
+         9900 core bob1>core 486 INVITE via=c2,a2 tag=b2 cseq=2
+         9901 core core>alice 486 INVITE via=a2 tag=b2 cseq=2"
+    )));
+    let caller = flow.course.first().unwrap();
+    assert_eq!(caller.tries.iter().map(|tried| tried.result.as_ref().unwrap().status).collect::<Vec<_>>(), [487, 486]);
+    assert_eq!(at(&flow, caller.tries[1].rang), Some(9050));
+    assert_eq!(outcomes(&flow), [("A", Outcome::Refused(486)), ("B1", Outcome::Refused(486))]);
+}
+
+#[test]
+fn who_answered_the_first_attempt_answered_though_another_is_asked_in_the_second() {
+    let flow = flow(&story(
+        "0 core alice>core INVITE sip:bob@example.com via=a1
+         1 core core>bob1 INVITE sip:bob@192.0.2.21 via=c1,a1
+         900 core bob1>core 200 INVITE via=c1,a1 tag=b1
+         901 core core>alice 200 INVITE via=a1 tag=b1
+         60000 core alice>core BYE sip:bob@192.0.2.21 via=a3 tag=b1 cseq=2
+         90000 core alice>core INVITE sip:bob@example.com via=a2 cseq=3
+         90001 core core>bob2 INVITE sip:bob@192.0.2.22 via=c2,a2 cseq=3
+         90900 core bob2>core 486 INVITE via=c2,a2 tag=b2 cseq=3
+         90901 core core>alice 486 INVITE via=a2 tag=b2 cseq=3",
+    ));
+    let expect = [("A", Outcome::Refused(486)), ("B1", Outcome::Answered), ("B2", Outcome::Refused(486))];
+    assert_eq!(outcomes(&flow), expect);
 }
 
 /// The first attempt of an agent's call got a 2xx that the agent did not pass on.
