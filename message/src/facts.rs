@@ -70,6 +70,8 @@ pub struct SipFacts {
     /// Seconds after which the session ends unless it is refreshed (RFC 4028).
     pub session_expires: Option<u32>,
     pub content_type: Option<String>,
+    /// What this NOTIFY says of how a REFER goes on: the status of the answer to what it asked for (RFC 3515, 2.4.5).
+    pub fragment: Option<u16>,
     pub sdp: Option<sip::Sdp>,
     /// Local and remote UUID as written; the older form has only one (RFC 7989, 11).
     pub session_id: Option<(String, Option<String>)>,

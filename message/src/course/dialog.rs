@@ -38,6 +38,12 @@ pub struct Dialog {
 }
 
 impl Dialog {
+    /// A request in it that its caller sent, or the other side.
+    fn is_said(&self, sip: &SipFacts, by_caller: bool) -> bool {
+        let way = if by_caller { (&self.tags.0, &self.tags.1) } else { (&self.tags.1, &self.tags.0) };
+        (from_tag(sip), to_tag(sip)) == (Some(way.0.as_str()), Some(way.1.as_str()))
+    }
+
     /// Who called, or who was called, as From and To name them.
     pub fn user(&self, caller: bool) -> Option<String> {
         let user = if caller { &self.users.0 } else { &self.users.1 };
@@ -92,12 +98,13 @@ pub struct Dialogs<'a> {
     /// By call and the tag of who called.
     of_caller: HashMap<(usize, &'a str), Vec<usize>>,
     of_call_id: HashMap<&'a str, Vec<usize>>,
-    /// By the node that received it on any hop: when a BYE came, and its dialog.
+    /// By the node, other than a device, that received it on any hop: when a BYE came, and its dialog.
     byes: ByNumber<usize, Vec<(Timestamp, usize)>>,
     /// Those whose first BYE that is logged came through a proxy.
     by_proxy: NumberSet<usize>,
-    /// By Call-ID: rows of REFERs.
+    /// By Call-ID: rows of REFERs, and of NOTIFYs that say how one goes on.
     refers: HashMap<&'a str, Vec<usize>>,
+    notified: HashMap<&'a str, Vec<usize>>,
 }
 
 impl<'a> Dialogs<'a> {
@@ -111,6 +118,7 @@ impl<'a> Dialogs<'a> {
             byes: ByNumber::default(),
             by_proxy: NumberSet::default(),
             refers: HashMap::new(),
+            notified: HashMap::new(),
         };
         // By dialog: what its last 2xx answers.
         let mut refreshed: ByNumber<usize, (&str, Option<u32>)> = ByNumber::default();
@@ -123,6 +131,9 @@ impl<'a> Dialogs<'a> {
             let call_id = facts.call_id.as_deref().unwrap_or_default();
             if facts.method == "REFER" && !facts.response {
                 dialogs.refers.entry(call_id).or_default().push(index);
+            }
+            if facts.method == "NOTIFY" && sip.fragment.is_some() {
+                dialogs.notified.entry(call_id).or_default().push(index);
             }
             let answers = matches!(scene.invite_status(fold.first), Some(200..=299));
             let opens = matches!(scene.invite_status(fold.first), Some(101..=198 | 200..=299));
@@ -172,7 +183,10 @@ impl<'a> Dialogs<'a> {
                     };
                     dialog.ended = Some(Bye { time: fold.first.time, row: index, by });
                 }
-                dialogs.byes.entry(to).or_default().push((fold.first.time, number));
+                // A phone that is hung up, and hangs up another, passes nothing on.
+                if ground.columns.nodes[to].kind != NodeKind::Device {
+                    dialogs.byes.entry(to).or_default().push((fold.first.time, number));
+                }
             }
         }
         dialogs
@@ -283,21 +297,23 @@ fn going_on(session: Option<u32>, since: Timestamp) -> End {
 fn successor(ground: &Ground, known: &Known, dialogs: &Dialogs, dialog: usize, call: usize) -> Option<usize> {
     let Ground { scene, folds, tree, .. } = ground;
     let old = dialogs.get(dialog);
-    let refer = referred(ground, dialogs, old, false);
+    let refers = referred(ground, dialogs, old, false);
     // Without a REFER only what says so can take its place.
-    let candidates = match &refer {
+    let candidates = match refers.first() {
         Some(refer) => {
             let from = known.all_roots.partition_point(|root| ground.heard.since(tree, *root) < Some(refer.time));
             &known.all_roots[from..]
         }
         None => &known.replacing,
     };
-    for attempt in candidates.iter().chain(&known.replacing).take(MOST).map(|attempt| &tree.attempts[*attempt]) {
-        let Some(sip) = attempt.fold.and_then(|fold| scene.sip(folds[fold].first.message)) else { continue };
+    for &root in candidates.iter().chain(&known.replacing).take(MOST) {
+        let attempt = &tree.attempts[root];
+        let Some(opening) = tree.opening(root).map(|fold| &folds[fold].first) else { continue };
+        let Some(sip) = scene.sip(opening.message) else { continue };
         let replaced = sip.replaces.as_ref().and_then(|id| dialogs.named(id));
         let takes_over = replaced == Some(dialog) && concerns(sip, &old.users.0);
-        let asked = refer.as_ref().is_some_and(|refer| {
-            let after = attempt.begun.is_some_and(|begun| begun >= refer.time);
+        let asked = refers.iter().any(|refer| {
+            let after = opening.time >= refer.time;
             let of_referred = sip.from.as_ref().is_some_and(|from| is_same(&from.uri.user, &refer.user));
             after
                 && of_referred
@@ -345,8 +361,8 @@ fn concerns(sip: &SipFacts, of: &str) -> bool {
 /// Somebody took the caller's place in it.
 fn taken_over(ground: &Ground, known: &Known, dialogs: &Dialogs, dialog: usize) -> bool {
     let old = dialogs.get(dialog);
-    let replacing = known.replacing.iter().take(MOST).map(|attempt| &ground.tree.attempts[*attempt]);
-    let mut opening = replacing.filter_map(|attempt| ground.scene.sip(ground.folds[attempt.fold?].first.message));
+    let replacing = known.replacing.iter().take(MOST).filter_map(|root| ground.tree.opening(*root));
+    let mut opening = replacing.filter_map(|fold| ground.scene.sip(ground.folds[fold].first.message));
     opening.any(|sip| {
         let named = sip.replaces.as_ref().and_then(|id| dialogs.named(id));
         named == Some(dialog) && !concerns(sip, &old.users.0)
@@ -357,9 +373,11 @@ fn asks_for(sip: &SipFacts, target: &str) -> bool {
     !target.is_empty() && sip.request_uri.as_ref().is_some_and(|uri| is_same(&uri.user, target))
 }
 
-/// A REFER within a dialog.
+/// A REFER within a dialog, on one hop.
 struct Refer {
     time: Timestamp,
+    cseq: Option<u32>,
+    is_refused: bool,
     /// The user who is asked to call.
     user: String,
     /// Whom: a user.
@@ -369,16 +387,15 @@ struct Refer {
     call_id: String,
 }
 
-/// The REFER in a dialog that one side sent: the caller, or the other.
-fn referred(ground: &Ground, dialogs: &Dialogs, dialog: &Dialog, by_caller: bool) -> Option<Refer> {
-    let Ground { scene, folds, .. } = ground;
+/// REFERs in a dialog that one side sent: the caller, or the other.
+fn referred(ground: &Ground, dialogs: &Dialogs, dialog: &Dialog, by_caller: bool) -> Vec<Refer> {
+    let Ground { scene, folds, pairs, .. } = ground;
     let refers = dialogs.refers.get(dialog.call_id.as_str());
-    refers.into_iter().flatten().take(MOST).map(|row| &folds[*row]).find_map(|fold| {
+    let refer = |row: &usize| {
+        let fold = &folds[*row];
         let message = fold.first.message;
         let sip = scene.sip(message).filter(|_| !fold.first.is_response(scene.messages))?;
-        let (from, to) = (from_tag(sip)?, to_tag(sip)?);
-        let way = if by_caller { (&dialog.tags.0, &dialog.tags.1) } else { (&dialog.tags.1, &dialog.tags.0) };
-        if (from, to) != (way.0.as_str(), way.1.as_str()) {
+        if !dialog.is_said(sip, by_caller) {
             return None;
         }
         let refer_to = sip.refer_to.as_ref()?;
@@ -388,17 +405,29 @@ fn referred(ground: &Ground, dialogs: &Dialogs, dialog: &Dialog, by_caller: bool
             let decoded = percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned();
             dialogs.named(&DialogId::read(&decoded)?)
         });
+        let answer = pairs.of[*row].and_then(|answer| folds[answer].first.status(scene.messages));
         Some(Refer {
             time: fold.first.time,
+            cseq: sip.cseq,
+            is_refused: answer.is_some_and(|status| status >= 300),
             user: sip.to.as_ref().map(|to| to.uri.user.clone()).unwrap_or_default(),
             target: refer_to.uri.user.clone(),
             replaces,
             call_id: dialog.call_id.clone(),
         })
-    })
+    };
+    refers.into_iter().flatten().take(MOST).filter_map(refer).collect()
 }
 
-/// The caller asked the other side to call somebody else.
+/// The caller asked the other side to call somebody else, and nothing says that this was in vain.
 fn transfers(ground: &Ground, dialogs: &Dialogs, dialog: &Dialog) -> bool {
-    referred(ground, dialogs, dialog, true).is_some()
+    let Ground { scene, folds, .. } = ground;
+    let refers = referred(ground, dialogs, dialog, true);
+    let Some(last) = refers.last() else { return false };
+    let notified = dialogs.notified.get(dialog.call_id.as_str()).into_iter().flatten().take(MOST);
+    let later = notified.map(|row| &folds[*row]).filter(|fold| fold.first.time >= last.time);
+    let told = later.filter_map(|fold| scene.sip(fold.first.message)).filter(|sip| dialog.is_said(sip, false));
+    let came_to = told.filter_map(|sip| sip.fragment).last();
+    let is_refused = refers.iter().any(|refer| refer.cseq == last.cseq && refer.is_refused);
+    !is_refused && came_to.is_none_or(|status| status < 300)
 }

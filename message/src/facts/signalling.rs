@@ -186,6 +186,7 @@ impl<'a, 's> Reading<'a, 's> {
         }
         let content = self.content(&bytes[body], headers.bare_lf());
         self.sip.sdp = sip::sdp_of(self.content_type.as_deref(), content);
+        self.sip.fragment = fragment(self.content_type.as_deref(), content);
         self.sip.content_type = self.content_type.map(Cow::into_owned);
         if self.sip.user_agent.is_none() && facts.response {
             self.sip.user_agent = self.server;
@@ -341,4 +342,10 @@ fn addresses(value: &str, list: &mut Vec<NameAddr>, faults: &mut Faults) {
         }
         list.push(sip::name_addr(element, faults));
     }
+}
+/// The status in a fragment of a SIP response.
+fn fragment(content_type: Option<&str>, body: &[u8]) -> Option<u16> {
+    let kind = content_type?.get(..15)?;
+    let line = body.strip_prefix(b"SIP/2.0 ").filter(|_| kind.eq_ignore_ascii_case("message/sipfrag"))?;
+    std::str::from_utf8(line.get(..3)?).ok()?.parse().ok().filter(|status| (100..700).contains(status))
 }

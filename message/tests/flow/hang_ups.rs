@@ -1,6 +1,6 @@
 //! Who hung up, and how long a call without a BYE may be going on.
 
-use message::flow::{End, flow};
+use message::flow::{By, End, flow};
 
 use super::draw::tell;
 use super::story::story;
@@ -107,6 +107,95 @@ fn the_timer_of_one_call_is_none_of_another() {
     let other = "2000 core carol>core INVITE sip:bob@example.com via=d1 call=call-c from=carol ftag=d | X-CID: call-a
         2900 core core>carol 200 INVITE via=d1 call=call-c from=carol ftag=d tag=x | Session-Expires: 90";
     assert_eq!(open(&format!("{}\n{other}", answered("", "", ""))), 12 * HOUR);
+}
+
+/// Alice asks bob to call carol; what comes of it, and then alice hangs up.
+fn handed_over(between: &str) -> End {
+    let call = answered("", "", "");
+    let refer =
+        "10000 core alice>core REFER sip:bob@192.0.2.21 via=a7 tag=b1 cseq=2 | Refer-To: <sip:carol@example.com>
+        10001 core core>bob1 REFER sip:bob@192.0.2.21 via=c7,a7 tag=b1 cseq=2 | Refer-To: <sip:carol@example.com>";
+    let bye = "30000 core alice>core BYE sip:bob@192.0.2.21 via=a8 tag=b1 cseq=9";
+    let flow = flow(&story(&format!("{call}\n{refer}\n{between}\n{bye}")));
+    flow.course.callers[0].connected.unwrap().1
+}
+
+#[test]
+fn a_caller_whose_transfer_came_to_nothing_did_not_leave_by_it() {
+    let accepted = "10010 core bob1>core 202 REFER via=c7,a7 tag=b1 cseq=2\n";
+    let notify = |at: u32, status: &str| {
+        format!(
+            "{at} core bob1>core NOTIFY sip:alice@192.0.2.10 via=n{at} from=bob to=alice ftag=b1 tag=f cseq={at} body=SIP/2.0_{status} | Event: refer | Content-Type: message/sipfrag\n"
+        )
+    };
+    let (trying, busy, answered) = (notify(10_100, "100_Trying"), notify(12_000, "486_Busy"), notify(12_000, "200_OK"));
+    let left = |between: &str| matches!(handed_over(between), End::Transferred { .. });
+    assert!(left(accepted) && left(&format!("{accepted}{trying}")), "nothing says that it was in vain");
+    assert!(left(&format!("{accepted}{trying}{answered}")));
+    assert!(!left("10010 core bob1>core 603 REFER via=c7,a7 tag=b1 cseq=2"));
+    assert!(!left(&format!("{accepted}{trying}{busy}")));
+    let again =
+        "15000 core alice>core REFER sip:bob@192.0.2.21 via=a9 tag=b1 cseq=3 | Refer-To: <sip:dave@example.com>";
+    assert!(left(&format!("{accepted}{trying}{busy}{again}")), "the last one counts");
+}
+
+/// Carol ends the call with alice whose place bob's has taken; alice then ends the one with bob herself.
+#[test]
+fn a_phone_that_is_hung_up_and_hangs_up_passes_nothing_on() {
+    let flow = flow(&story(&format!(
+        "{}
+         2000 core alice>core INVITE sip:carol@example.com via=d1 call=call-c to=carol ftag=k
+         2001 core core>carol INVITE sip:carol@192.0.2.30:5060 via=e1,d1 call=call-c to=carol ftag=k
+         2900 core carol>core 200 INVITE via=e1,d1 call=call-c to=carol ftag=k tag=x
+         2901 core core>alice 200 INVITE via=d1 call=call-c to=carol ftag=k tag=x
+         8000 core alice>core REFER sip:bob@192.0.2.21 via=a7 tag=b1 cseq=2 | Refer-To: <sip:carol@example.com?Replaces=call-c%3Bto-tag%3Dx%3Bfrom-tag%3Dk>
+         9000 core carol>core BYE sip:alice@192.0.2.10 via=d3 call=call-c from=carol to=alice ftag=x tag=k cseq=2
+         9001 core core>alice BYE sip:alice@192.0.2.10 via=e3,d3 call=call-c from=carol to=alice ftag=x tag=k cseq=2
+         9500 core alice>core BYE sip:bob@192.0.2.21 via=a8 tag=b1 cseq=3
+         9501 core core>bob1 BYE sip:bob@192.0.2.21 via=c8,a8 tag=b1 cseq=3",
+        answered("", "", "")
+    )));
+    let Some((_, End::Transferred { by: By::Node(by), .. })) = flow.course.callers[0].connected else {
+        panic!("{:?}", flow.course)
+    };
+    assert_eq!(flow.nodes[by].name, "alice");
+}
+
+/// Neither the first hop of alice's INVITE nor that of carol's is logged.
+#[test]
+fn a_call_is_picked_up_though_first_hops_are_not_logged() {
+    let flow = flow(&story(
+        "0 edge edge>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,a1
+         50 edge bob1>edge 180 INVITE via=c1,a1 tag=b1
+         51 edge edge>alice 180 INVITE via=a1 tag=b1
+         2001 edge edge>alice INVITE sip:alice@192.0.2.10 via=e1,d1 call=call-c from=carol to=alice ftag=k | Replaces: call-a;to-tag=f;from-tag=b1
+         2900 edge alice>edge 200 INVITE via=e1,d1 call=call-c from=carol to=alice ftag=k tag=x
+         2901 edge edge>carol 200 INVITE via=d1 call=call-c from=carol to=alice ftag=k tag=x
+         2950 edge alice>edge CANCEL sip:bob@example.com via=a1
+         2960 edge edge>alice 487 INVITE via=a1 tag=b1",
+    ));
+    let caller = flow.course.first().unwrap();
+    assert_eq!(caller.result().map(|got| got.status), Some(200));
+    let winner = caller.winner.as_ref().unwrap();
+    assert_eq!(winner.node.map(|node| flow.nodes[node].name.as_str()), Some("192.0.2.30"));
+    assert!(winner.picked_up.is_some());
+}
+
+/// What the caller got of that dialog is not logged.
+#[test]
+fn an_invite_in_place_of_a_dialog_that_was_answered_picks_nothing_up() {
+    let flow = flow(&story(
+        "0 edge alice>edge INVITE sip:bob@example.com via=a1
+         1 edge edge>bob1 INVITE sip:bob@192.0.2.21:5060 via=c1,a1
+         2 edge edge>alice 100 INVITE via=a1
+         900 edge bob1>edge 200 INVITE via=c1,a1 tag=b1
+         9000 edge carol>edge INVITE sip:alice@example.com via=d1 call=call-c from=carol to=alice ftag=k | Replaces: call-a;to-tag=f;from-tag=b1
+         9001 edge edge>alice INVITE sip:alice@192.0.2.10 via=e1,d1 call=call-c from=carol to=alice ftag=k | Replaces: call-a;to-tag=f;from-tag=b1
+         9900 edge alice>edge 200 INVITE via=e1,d1 call=call-c from=carol to=alice ftag=k tag=x
+         9901 edge edge>carol 200 INVITE via=d1 call=call-c from=carol to=alice ftag=k tag=x",
+    ));
+    assert_eq!(flow.course.callers[0].winner.as_ref().and_then(|winner| winner.picked_up), None);
+    assert_ne!(flow.course.callers[0].result().map(|got| got.time), Some(flow.rows[7].time));
 }
 
 /// Alice asks bob, who is a number, to call carol, who is another.

@@ -13,7 +13,8 @@ use record::time::Timestamp;
 ///
 /// `what` is a SIP method with its URI, a status with the method it answers, or `GET`, `POST`, `PUSH`, with
 /// headers as HTTP text. Keys: `via`
-/// (branches from the top, joined by `,`), `call`, `from`, `to`, `ftag`, `tag` (of To), `cseq`, `contact`, `body`.
+/// (branches from the top, joined by `,`), `call`, `from`, `to`, `ftag`, `tag` (of To), `cseq`, `contact`, `body` (of SIP its
+/// blanks as `_`).
 pub fn story(lines: &str) -> Vec<Message> {
     let mut messages: Vec<Message> = Vec::new();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -118,5 +119,5 @@ fn sip<'a>(method: &str, subject: &str, from: &str, value: &dyn Fn(&str) -> Opti
     for header in headers.split(" | ").filter(|header| !header.is_empty()) {
         text += &format!("{header}\r\n");
     }
-    text + "\r\n" + value("body").unwrap_or_default()
+    text + "\r\n" + &value("body").unwrap_or_default().replace('_', " ")
 }
