@@ -5,6 +5,7 @@ mod devices;
 mod legs;
 mod problems;
 mod result;
+mod taken;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,6 +34,8 @@ rules! {
     MissedCallOpensNone,
     TokenJoinsInvite,
     LikelyJoin,
+    FurtherAttempt,
+    OtherTagBeginsAnew,
     // 2. What the caller got.
     NearestHopDecides,
     ChallengeIsNoEnd,
@@ -46,6 +49,9 @@ rules! {
     SameTagWins,
     LastBeforeCallersWins,
     AgentAnswered,
+    PickupAnswers,
+    PickedUpLeg,
+    EarlyDialogsOnly,
     // 2. What each device did.
     AnsweredTooHungUp,
     NeverGotIt,
@@ -78,6 +84,11 @@ rules! {
     ByeEndsItsDialog,
     ByeIsPassedOn,
     ByeNamesItsSide,
+    AgentAlonePassesOn,
+    ReferredServesOn,
+    CallerHandedOver,
+    PlaceWasTaken,
+    TransferInVain,
     // 4. Problems.
     Unanswered,
     FarthestHop,
@@ -89,7 +100,9 @@ rules! {
     AckToRefusalIsAnother,
     RefusedRest,
     RefusedCaller,
+    RefusedWithin,
     CancelledIsNoRefusal,
+    TriedAgainIsNoRefusal,
     AnswerLost,
 }
 
@@ -106,9 +119,13 @@ pub struct Told {
     pub answered: Option<i64>,
     /// When, and by whom.
     pub ended: Option<(i64, String)>,
+    /// The caller left by handing the other side over.
+    pub went_on: bool,
     /// By the address of the device, or the name of its push: outcome and push.
     pub legs: BTreeMap<String, (String, String)>,
     pub problems: Vec<String>,
+    /// By Call-ID: further calls that are not below the caller's.
+    pub others: BTreeMap<String, Told>,
 }
 
 const SERVERS: [&str; 3] = ["10.0.0.1", "10.0.0.2", "10.0.0.3"];
@@ -162,13 +179,91 @@ impl Said<'_> {
 /// An INVITE on one hop: Call-ID and branch.
 type Hop<'a> = (&'a str, &'a str);
 
+/// Calls that nothing but Replaces, Refer-To or Referred-By joins are calls of their own.
+const OTHERS: [&str; 3] = ["call-c", "call-p", "call-t"];
+
 pub fn told(messages: &[Message], without: Option<Rule>) -> Told {
-    let mut model = Model { messages, said: said(messages), without, told: Told::default(), legs: BTreeMap::new() };
+    let of = |message: &Message| message.facts.call_id.clone().filter(|call| OTHERS.contains(&call.as_str()));
+    let own: Vec<Message> = messages.iter().filter(|message| of(message).is_none()).cloned().collect();
+    let mut told = call(messages, &own, without);
+    for other in OTHERS {
+        let of = messages.iter().filter(|message| of(message).as_deref() == Some(other));
+        let of: Vec<Message> = of.cloned().collect();
+        if of.is_empty() {
+            continue;
+        }
+        let mut own = attempt((messages, &of), other, true, without);
+        told.problems.append(&mut own.problems);
+        told.others.insert(other.to_owned(), own);
+    }
+    told.problems.sort();
+    told
+}
+
+/// Attempts stand one below the other: the last is the one that counts, and what a device did is that of the last in which it
+/// was invited. Problems are those of all.
+fn call(everything: &[Message], messages: &[Message], without: Option<Rule>) -> Told {
+    let begun = if without == Some(Rule::FurtherAttempt) { Vec::new() } else { further(messages, without) };
+    let mut all = Told::default();
+    for nth in 0..=begun.len() {
+        let own = messages.iter().filter(|message| number(message, &begun) == nth);
+        let Told { mut legs, mut problems, .. } = std::mem::take(&mut all);
+        let own: Vec<Message> = own.cloned().collect();
+        let last = attempt((everything, &own), "call-a", nth == begun.len(), without);
+        legs.extend(last.legs);
+        problems.extend(last.problems);
+        all = Told { legs, problems, ..last };
+    }
+    all
+}
+
+/// When an attempt was begun, and by which From-tag and CSeq number.
+struct Begun<'a> {
+    at: i64,
+    tag: &'a str,
+    cseq: u32,
+}
+
+/// Each attempt after the first: an INVITE without To-tag, with a higher CSeq number or another From-tag, after a final answer
+/// that was neither challenge nor redirection, or a CANCEL; on whichever hop it is logged, or told of by its answer.
+fn further(messages: &[Message], without: Option<Rule>) -> Vec<Begun<'_>> {
+    let (mut begun, mut last, mut over) = (Vec::new(), ("", 0), false);
+    for said in said(messages).iter().filter(|said| said.call == "call-a") {
+        if said.method == "INVITE" {
+            let renamed = said.tags.0 != last.0 && without != Some(Rule::OtherTagBeginsAnew);
+            let later = said.tags.0 == last.0 && said.cseq > last.1;
+            if over && (later || renamed) {
+                begun.push(Begun { at: said.at(), tag: said.tags.0, cseq: said.cseq });
+                over = false;
+            }
+            if later || renamed {
+                last = (said.tags.0, said.cseq);
+            }
+            over |= said.status.is_some_and(|status| status >= 400 && status != 407 || (200..300).contains(&status));
+        }
+        over |= said.is("CANCEL");
+    }
+    begun
+}
+
+/// Of which attempt a message is: an INVITE, with what belongs to it, as its From-tag and CSeq say, however late it is.
+fn number(message: &Message, begun: &[Begun]) -> usize {
+    let facts = &message.facts;
+    let sip = facts.sip.as_ref().filter(|_| matches!(facts.method.as_str(), "INVITE" | "ACK" | "CANCEL"));
+    let own = |begun: &Begun| match sip {
+        Some(sip) => begun.tag == tag(sip.from.as_ref()) && Some(begun.cseq) <= sip.cseq,
+        None => begun.at <= millis(message),
+    };
+    begun.iter().rposition(own).map_or(0, |at| at + 1)
+}
+
+fn attempt(of: (&[Message], &[Message]), call: &str, is_last: bool, without: Option<Rule>) -> Told {
+    let (all, said, legs, told) = (said(of.0), said(of.1), BTreeMap::new(), Told::default());
+    let mut model = Model { call, messages: of.1, all, said, without, is_last, told, legs, picked_up: None };
     model.legs();
     model.caller();
     model.devices();
     model.problems();
-    model.told.problems.sort();
     model.told
 }
 
@@ -232,12 +327,19 @@ struct Leg<'a> {
     unnamed: bool,
 }
 
+/// One attempt of one caller, amid all that is logged.
 struct Model<'a> {
+    /// The caller's Call-ID.
+    call: &'a str,
     messages: &'a [Message],
+    all: Vec<Said<'a>>,
     said: Vec<Said<'a>>,
     without: Option<Rule>,
+    is_last: bool,
     told: Told,
     legs: BTreeMap<String, Leg<'a>>,
+    /// The leg whose call somebody picked up.
+    picked_up: Option<String>,
 }
 
 impl Model<'_> {

@@ -1,4 +1,5 @@
-//! Calls to a person with several devices, made at random: who is on the way, what each device does, what is not logged.
+//! Calls to a person with several devices, made at random: who is on the way, what each device does, who takes whose place, what is
+//! not logged.
 
 #[path = "random_call/world.rs"]
 mod world;
@@ -37,8 +38,43 @@ pub struct Plan {
     pub hidden_tokens: bool,
     /// A push that tells of a missed call.
     pub missed: bool,
+    pub again: Option<Again>,
+    pub transfer: Option<Transfer>,
     /// Records that are not in the logs.
     pub lost: Vec<Index>,
+}
+
+/// A caller who was refused, or who has talked, calls again under the same Call-ID.
+#[derive(Clone, Debug)]
+pub struct Again {
+    pub after: i64,
+    /// Under another From-tag, whose numbers begin anew.
+    pub renamed: bool,
+    /// What the devices do then.
+    pub devices: Vec<Device>,
+}
+
+/// Who talks hands the other over to carol; or carol takes a call over that rings.
+#[derive(Clone, Debug)]
+pub struct Transfer {
+    pub after: i64,
+    pub is_pickup: bool,
+    pub by: Side,
+    /// After a call to carol, whose place the new call takes.
+    pub with_a_word: bool,
+    pub goes: Goes,
+    pub talks: i64,
+    /// Who ends what came of it.
+    pub ends: Side,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Goes {
+    Answered,
+    /// Carol is busy.
+    Refused,
+    /// Who is asked to call her does not.
+    Declined,
 }
 
 /// Who stands between the caller and the devices.
@@ -140,9 +176,46 @@ pub fn plan() -> impl Strategy<Value = Plan> {
             look_up,
             hidden_tokens,
             missed,
+            again: None,
+            transfer: None,
             lost,
         }
     })
+}
+
+/// With further attempts, transfers and pickups. Of pushes and agents beside these the plain model knows nothing.
+pub fn any_plan() -> impl Strategy<Value = Plan> {
+    let again = (3_000..9_000_i64, prop::bool::weighted(0.3), prop::collection::vec(device(), 1..=3));
+    let again = again.prop_map(|(after, renamed, devices)| Again { after, renamed, devices });
+    let more = (prop::option::weighted(0.3, again), prop::option::weighted(0.3, transfer()));
+    (plan(), more).prop_map(|(mut plan, (again, transfer))| {
+        let is_plain = matches!(plan.chain, Chain::Core | Chain::EdgeCore) && !plan.silent;
+        plan.again = again.filter(|_| is_plain && !plan.missed);
+        plan.transfer = transfer.filter(|_| is_plain && plan.again.is_none());
+        if let Some(again) = &mut plan.again {
+            for device in plan.devices.iter_mut().chain(&mut again.devices) {
+                device.push = None;
+            }
+        }
+        plan
+    })
+}
+
+fn transfer() -> impl Strategy<Value = Transfer> {
+    let side = || prop_oneof![Just(Side::Caller), Just(Side::Callee)];
+    let goes = prop_oneof![3 => Just(Goes::Answered), 1 => Just(Goes::Refused), 1 => Just(Goes::Declined)];
+    let times = (1_000..9_000_i64, 8_000..60_000_i64);
+    (times, prop::bool::weighted(0.25), side(), any::<bool>(), goes, side()).prop_map(
+        |((after, talks), is_pickup, by, with_a_word, goes, ends)| Transfer {
+            after,
+            is_pickup,
+            by,
+            with_a_word,
+            goes,
+            talks,
+            ends,
+        },
+    )
 }
 
 fn device() -> impl Strategy<Value = Device> {

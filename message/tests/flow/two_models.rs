@@ -1,6 +1,6 @@
 //! Two models of random calls agree; without any one of its rules, the plain one differs.
 
-use message::flow::{By, End, Flow, Half, NodeKind, Outcome, PushState, Trouble, flow};
+use message::flow::{By, Caller, End, Flow, Half, NodeKind, Outcome, PushState, Trouble, flow};
 use message::logged::Message;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -8,40 +8,15 @@ use proptest::test_runner::{RngSeed, TestRunner};
 use record::time::Timestamp;
 
 use super::naive::{self, Rule, Told, machine};
-use super::random_call::{lines, plan};
+use super::random_call::{any_plan, lines};
 use super::story::story;
 
 /// What the flow tells, in the words of the plain model.
 fn told(flow: &Flow, messages: &[Message]) -> Told {
-    let millis = |time: Timestamp| time.0.div_euclid(1000);
     let Some(caller) = flow.course.first() else { return Told::default() };
-    let node = |node: usize| {
-        let node = &flow.nodes[node];
-        if node.kind == NodeKind::Device { machine(&node.detail) } else { node.name.clone() }
-    };
-    let hung_up = |by: By| match by {
-        By::Node(by) => node(by),
-        By::Side { .. } => flow.course.user(by).unwrap(),
-    };
-    let name = |leg: usize| flow.legs[leg].node.map_or(flow.legs[leg].target.clone(), &node);
-    let last = caller.last().unwrap();
-    let winner = caller.winner.as_ref();
-    let mut told = Told {
-        result: last.result.as_ref().map(|got| (got.status, got.inferred)),
-        winner: winner.and_then(|winner| winner.leg).filter(|leg| *leg != caller.leg).map(name),
-        talked_to: winner.and_then(|winner| winner.talked_to).map(name),
-        rang: last.rang.map(millis),
-        early_media: last.early_media.map(millis),
-        cancelled: last.cancelled.map(millis),
-        answered: caller.connected.map(|(answered, _)| millis(answered)),
-        ended: caller.connected.and_then(|(_, end)| match end {
-            End::Bye { time, by, .. } | End::Transferred { time, by, .. } => Some((millis(time), hung_up(by))),
-            End::Open { .. } => None,
-        }),
-        ..Told::default()
-    };
-    for (index, leg) in flow.legs.iter().enumerate().filter(|(_, leg)| leg.parent.is_some()) {
-        told.legs.insert(name(index), (outcome(leg.outcome), push(&leg.push)));
+    let mut told = of_caller(flow, caller);
+    for other in flow.course.callers.iter().skip(1) {
+        told.others.insert(flow.legs[other.leg].call_id.clone(), of_caller(flow, other));
     }
     for problem in &flow.course.problems {
         let what = match problem.what {
@@ -59,6 +34,51 @@ fn told(flow: &Flow, messages: &[Message]) -> Told {
         told.problems.push(format!("{what} {} {from}>{to}", message.facts.method));
     }
     told.problems.sort();
+    told
+}
+
+/// The call of one caller.
+fn of_caller(flow: &Flow, caller: &Caller) -> Told {
+    let millis = |time: Timestamp| time.0.div_euclid(1000);
+    let node = |node: usize| {
+        let node = &flow.nodes[node];
+        if node.kind == NodeKind::Device { machine(&node.detail) } else { node.name.clone() }
+    };
+    let hung_up = |by: By| match by {
+        By::Node(by) => node(by),
+        By::Side { .. } => flow.course.user(by).unwrap(),
+    };
+    let name = |leg: usize| flow.legs[leg].node.map_or(flow.legs[leg].target.clone(), &node);
+    let last = caller.last().unwrap();
+    let winner = caller.winner.as_ref();
+    let mut told = Told {
+        result: last.result.as_ref().map(|got| (got.status, got.inferred)),
+        winner: winner.and_then(|winner| match winner.leg.filter(|leg| *leg != caller.leg)? {
+            // Who picked the call up has a call of their own.
+            leg if flow.legs[leg].parent.is_none() => winner.node.map(node),
+            leg => Some(name(leg)),
+        }),
+        talked_to: winner.and_then(|winner| winner.talked_to).map(name),
+        rang: last.rang.map(millis),
+        early_media: last.early_media.map(millis),
+        cancelled: last.cancelled.map(millis),
+        answered: caller.connected.map(|(answered, _)| millis(answered)),
+        ended: caller.connected.and_then(|(_, end)| match end {
+            End::Bye { time, by, .. } | End::Transferred { time, by, .. } => Some((millis(time), hung_up(by))),
+            End::Open { .. } => None,
+        }),
+        went_on: matches!(caller.connected, Some((_, End::Transferred { .. }))),
+        ..Told::default()
+    };
+    let root = |leg: usize| std::iter::successors(Some(leg), |leg| flow.legs[*leg].parent).last();
+    let below = flow.legs.iter().enumerate().filter(|(_, leg)| leg.parent.is_some());
+    for (index, leg) in below.filter(|(index, _)| root(*index) == Some(caller.leg)) {
+        let ended = match leg.outcome {
+            Outcome::PickedUp(_) => format!("picked up by {}", told.winner.as_deref().unwrap()),
+            other => outcome(other),
+        };
+        told.legs.insert(name(index), (ended, push(&leg.push)));
+    }
     told
 }
 
@@ -104,7 +124,7 @@ proptest! {
     // The same calls in every run: the models differ in one of some ten thousand, where several records are lost.
     #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(0), ..ProptestConfig::with_cases(300) })]
     #[test]
-    fn two_models_agree(plan in plan()) {
+    fn two_models_agree(plan in any_plan()) {
         let lines = lines(&plan);
         let messages = story(&lines);
         let flow = flow(&messages);
@@ -118,9 +138,13 @@ fn without_any_one_rule_the_models_differ() {
     let mut runner = TestRunner::deterministic();
     let mut rules = Rule::ALL.to_vec();
     for _ in 0..3_000 {
-        let plan = plan().new_tree(&mut runner).unwrap().current();
+        let plan = any_plan().new_tree(&mut runner).unwrap().current();
         let messages = story(&lines(&plan));
         let expect = told(&flow(&messages), &messages);
+        // Where the models differ anyway, that shows nothing.
+        if naive::told(&messages, None) != expect {
+            continue;
+        }
         rules.retain(|rule| naive::told(&messages, Some(*rule)) == expect);
         if rules.is_empty() {
             return;

@@ -16,6 +16,8 @@ mod load;
 mod marked;
 mod naive;
 mod random;
+// Of further attempts and transfers the second judge knows nothing.
+#[allow(dead_code)]
 #[path = "../../../message/tests/flow/random_call.rs"]
 mod random_call;
 mod recorded;

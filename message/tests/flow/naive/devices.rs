@@ -12,6 +12,9 @@ impl<'a> Model<'a> {
     pub(super) fn outcome(&self, name: &String, leg: &Leg<'a>) -> String {
         let all: Vec<&Said> = leg.hops.iter().flat_map(|hop| self.of(*hop)).collect();
         let answered_at = self.told.answered;
+        if self.picked_up.as_ref() == Some(name) {
+            return format!("picked up by {}", self.told.winner.as_deref().unwrap());
+        }
         if leg.hops.is_empty() {
             return "not invited".into();
         }
@@ -65,7 +68,8 @@ impl<'a> Model<'a> {
         if still && self.on(Rule::StillRinging) {
             return "still ringing".into();
         }
-        let over = self.told.result.is_some();
+        // Whoever calls again has ended what was before.
+        let over = self.told.result.is_some() || !self.is_last;
         if cancel.is_some() {
             let answered = all.iter().any(|said| said.method == "CANCEL" && said.is_final());
             return match answered {

@@ -7,7 +7,7 @@ impl<'a> Model<'a> {
     pub(super) fn roots(&self) -> Vec<Hop<'a>> {
         let mut roots: Vec<Hop> = Vec::new();
         for hop in self.hops() {
-            if self.above(hop).is_none() && hop.0 == "call-a" {
+            if self.above(hop).is_none() && hop.0 == self.call {
                 roots.push(hop);
             }
         }
@@ -47,9 +47,9 @@ impl<'a> Model<'a> {
         if let Some(above) = self.of(hop).find_map(|said| said.above.filter(|_| said.method == "INVITE")) {
             return Some((hop.0, above));
         }
-        let invite = self.invite(hop).filter(|invite| invite.call != "call-a")?;
+        let invite = self.invite(hop).filter(|invite| invite.call != self.call)?;
         let mut came = self.said.iter().rev().filter(|said| said.is("INVITE") && said.to == invite.from);
-        came.find(|said| said.call == "call-a" && said.at() <= invite.at()).map(|said| (said.call, said.branch))
+        came.find(|said| said.call == self.call && said.at() <= invite.at()).map(|said| (said.call, said.branch))
     }
 
     pub(super) fn below(&self, level: &[Hop<'a>]) -> Vec<Hop<'a>> {

@@ -23,6 +23,7 @@ impl Model<'_> {
         if let Some((level, status, _)) = self.result()
             && status >= 400
             && (status != 487 || !self.on(Rule::CancelledIsNoRefusal))
+            && (self.is_last || !self.on(Rule::TriedAgainIsNoRefusal))
             && self.on(Rule::RefusedCaller)
         {
             let mut ends: Vec<Said> = level.iter().filter_map(|hop| self.final_of(*hop)).cloned().collect();
@@ -32,6 +33,14 @@ impl Model<'_> {
             if let Some(end) = own {
                 self.problem("refused", end);
             }
+        }
+        let refused = self.said.iter().filter(|said| {
+            let alone = !matches!(said.method, "INVITE" | "CANCEL");
+            let last = !self.said.iter().any(|other| (other.call, other.above) == (said.call, Some(said.branch)));
+            said.status.is_some_and(|status| status >= 400) && alone && last && self.on(Rule::RefusedWithin)
+        });
+        for said in refused.cloned().collect::<Vec<_>>() {
+            self.problem("refused", &said);
         }
         for (name, (outcome, _)) in self.told.legs.clone() {
             let all = self.legs[&name].hops.clone();
@@ -46,10 +55,12 @@ impl Model<'_> {
     }
 
     pub(super) fn unanswered(&mut self) {
-        let ended = self.result().and_then(|(level, ..)| {
-            let finals = level.iter().filter_map(|hop| self.final_of(*hop)).map(Said::at).max();
-            finals.into_iter().chain(self.told.ended.as_ref().map(|(at, _)| *at)).max()
-        });
+        let level = self.result().map(|(level, ..)| level).unwrap_or_default();
+        let finals = level.iter().filter_map(|hop| self.final_of(*hop)).map(Said::at).max();
+        let hung_up = self.told.ended.as_ref().map(|(at, _)| *at);
+        let ended = finals.into_iter().chain(self.told.answered).chain(hung_up).max();
+        // Whoever calls again has ended what was before.
+        let ended = if self.is_last { ended } else { Some(i64::MAX) };
         let mut found: Vec<Said> = Vec::new();
         for said in self.said.iter().filter(|said| said.status.is_none() && said.method != "ACK") {
             let own = |other: &&Said| (other.call, other.branch, other.method) == (said.call, said.branch, said.method);
@@ -79,7 +90,7 @@ impl Model<'_> {
             }
             // What a machine never logs an answer of says nothing.
             let speaks =
-                !is_server(&said.to) || self.said.iter().any(|other| other.status.is_some() && other.from == said.to);
+                !is_server(&said.to) || self.all.iter().any(|other| other.status.is_some() && other.from == said.to);
             let forked = said.method == "INVITE"
                 && self.above((said.call, said.branch)).is_some_and(|above| self.below(&[above]).len() > 1);
             let elsewhere = said.method != "CANCEL"
@@ -101,7 +112,7 @@ impl Model<'_> {
 
     /// This ACK is no part of the transaction of an INVITE, and its dialog was answered.
     fn to_answer(&self, ack: &Said) -> bool {
-        let mut own = self.said.iter().filter(|said| said.method == "INVITE" && said.call == ack.call);
+        let mut own = self.all.iter().filter(|said| said.method == "INVITE" && said.call == ack.call);
         !own.clone().any(|said| said.branch == ack.branch)
             && own.any(|said| said.answers(200..300) && said.tags == ack.tags)
     }
@@ -115,7 +126,7 @@ impl Model<'_> {
                 let own = self.answer(&self.legs[name]).map(|answer| (answer.call, answer.tags));
                 outcome == "never got it" && own == Some(dialog)
             });
-            let logged = self.said.iter().any(|other| {
+            let logged = self.all.iter().any(|other| {
                 let here = other.is("ACK") && other.call == said.call && !other.logs.is_disjoint(&said.logs);
                 here && (self.to_answer(other) || !self.on(Rule::AckToRefusalIsAnother))
             });

@@ -4,6 +4,14 @@ use super::*;
 
 impl<'a> Model<'a> {
     pub(super) fn caller(&mut self) {
+        if let Some((sender, answer, device)) = self.picked_up() {
+            self.rings();
+            self.told.result = Some((answer.status.unwrap(), false));
+            (self.told.winner, self.picked_up) = (Some(sender), device);
+            self.told.answered = Some(answer.at());
+            self.goes_on(&answer);
+            return;
+        }
         let Some((level, status, inferred)) = self.result() else {
             self.rings();
             return;
@@ -59,7 +67,7 @@ impl<'a> Model<'a> {
     pub(super) fn logs_finals(&self, hop: Hop<'a>) -> bool {
         let Some(to) = self.invite(hop).map(|invite| invite.to.clone()) else { return false };
         let own = |said: &&Said| said.answers(200..700) && said.from == to;
-        self.said.iter().filter(own).any(|said| said.logs.iter().any(|log| server_of(log) == to))
+        self.all.iter().filter(own).any(|said| said.logs.iter().any(|log| server_of(log) == to))
     }
 
     /// RFC 3261, 16.7, step 6.
@@ -102,7 +110,7 @@ impl<'a> Model<'a> {
     }
 
     pub(super) fn is_below_agent(&self, leg: &str) -> bool {
-        self.legs[leg].hops.iter().any(|hop| hop.0 != "call-a")
+        self.legs[leg].hops.iter().any(|hop| hop.0 != self.call)
     }
 
     pub(super) fn winner(&mut self, level: &[Hop<'a>]) {
@@ -143,7 +151,18 @@ impl<'a> Model<'a> {
             self.told.talked_to = after.map(|(_, name, _)| (*name).clone());
         }
         self.told.answered = Some(at);
-        self.told.ended = self.bye(&answer).map(|bye| (bye.at(), self.sender(bye)));
+        self.goes_on(&answer);
+    }
+
+    /// Until the last dialog ended that served the caller, and by whom.
+    fn goes_on(&mut self, answer: &Said<'a>) {
+        let mut dialog = answer.clone();
+        while let Some(next) = self.successor(&dialog) {
+            dialog = next;
+        }
+        let bye = self.bye(&dialog).cloned();
+        self.told.went_on = bye.is_some() && self.left(&dialog);
+        self.told.ended = bye.map(|bye| (bye.at(), self.sender(&bye)));
     }
 
     pub(super) fn answer(&self, leg: &Leg<'a>) -> Option<&Said<'a>> {
@@ -158,7 +177,7 @@ impl<'a> Model<'a> {
             let of_dialog = said.tags == (one, other) || said.tags == (other, one);
             said.is("BYE") && (of_dialog || !self.on(Rule::ByeEndsItsDialog)) && said.call == answer.call
         };
-        self.said.iter().find(own)
+        self.all.iter().find(own)
     }
 
     pub(super) fn hung_up_at_once(&self, answer: &Said) -> bool {
@@ -173,9 +192,11 @@ impl<'a> Model<'a> {
             let soon = (0..=2_000).contains(&(bye.at() - said.at()));
             said.is("BYE") && said.to == bye.from && said.call != bye.call && soon
         };
-        let came = self.said.iter().find(came).filter(|_| self.on(Rule::ByeIsPassedOn));
+        // A proxy names who sent it.
+        let agent = is_server(&bye.from) && bye.above.is_none() || !self.on(Rule::AgentAlonePassesOn);
+        let came = self.all.iter().find(came).filter(|_| agent && self.on(Rule::ByeIsPassedOn));
         let first = came.and_then(|came| {
-            self.said.iter().find(|said| said.is("BYE") && (said.call, said.tags) == (came.call, came.tags))
+            self.all.iter().find(|said| said.is("BYE") && (said.call, said.tags) == (came.call, came.tags))
         });
         self.hung_up(first.unwrap_or(bye))
     }
@@ -186,11 +207,12 @@ impl<'a> Model<'a> {
             return bye.from.clone();
         }
         let tag = bye.tags.0;
-        let of_leg = |leg: &Leg<'a>| leg.hops.iter().flat_map(|hop| self.of(*hop)).any(|said| said.tags.1 == tag);
-        let called = self.legs.iter().find(|(_, leg)| of_leg(leg)).map(|(name, _)| name.clone());
-        let own =
-            |said: &&Said| said.is("INVITE") && said.tags.0 == tag && said.above.is_none() && said.call == bye.call;
-        let caller = || self.said.iter().find(own).map(|invite| invite.from.clone()).filter(|from| !is_server(from));
+        let of_call = self.all.iter().filter(|said| said.method == "INVITE" && said.call == bye.call);
+        let mut called =
+            of_call.clone().filter(|said| said.status.is_some() && said.tags.1 == tag && !is_server(&said.from));
+        let called = called.next().map(|said| said.from.clone());
+        let own = |said: &&Said| said.is("INVITE") && said.tags.0 == tag && said.above.is_none();
+        let caller = || of_call.clone().find(own).map(|invite| invite.from.clone()).filter(|from| !is_server(from));
         let user = || bye.sip.from.as_ref().unwrap().uri.user.clone();
         called.or_else(caller).unwrap_or_else(user)
     }

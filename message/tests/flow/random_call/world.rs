@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use super::*;
 
+#[path = "transfer.rs"]
+mod transfer;
+
 const DEVICES: [&str; 4] = ["bob1", "bob2", "bob3", "sip:192.0.2.24:5060"];
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -16,6 +19,9 @@ enum Event {
     GivesUp,
     HangsUp(usize),
     Missed,
+    Again,
+    Transfers(usize),
+    PicksUp,
 }
 
 /// An INVITE to one device.
@@ -41,6 +47,10 @@ struct Hop {
 /// A call under way: who does what next, and what was logged.
 pub struct World<'p> {
     plan: &'p Plan,
+    /// What the callee's devices do in this attempt.
+    devices: &'p [Device],
+    /// In the caller's second attempt.
+    is_again: bool,
     servers: &'static [&'static str],
     pub lines: Vec<(i64, String)>,
     due: BTreeMap<(i64, usize), Event>,
@@ -53,12 +63,16 @@ pub struct World<'p> {
     /// The first device that was connected.
     connected: Option<usize>,
     is_over: bool,
+    /// Devices that rang.
+    rung: Vec<bool>,
 }
 
 impl<'p> World<'p> {
     pub fn of(plan: &'p Plan) -> Self {
         Self {
             plan,
+            devices: &plan.devices,
+            is_again: false,
             servers: match plan.chain {
                 Chain::Core => &["core"],
                 Chain::EdgeCore => &["edge", "core"],
@@ -74,6 +88,7 @@ impl<'p> World<'p> {
             decided: None,
             connected: None,
             is_over: false,
+            rung: vec![false; DEVICES.len()],
         }
     }
 }
@@ -89,7 +104,10 @@ impl World<'_> {
                 Event::RingsOn(device) => self.respond(now, device, 180),
                 Event::Cancels => self.cancels(now),
                 Event::GivesUp => self.gives_up(now),
+                Event::Again => self.tries_again(now),
                 Event::HangsUp(device) => self.hangs_up(now, device),
+                Event::Transfers(device) => self.transfers(now, device),
+                Event::PicksUp => self.picks_up(now),
                 Event::Missed => {
                     self.record(
                         now,
@@ -158,17 +176,28 @@ impl World<'_> {
     /// Call-ID and parties between a server and the device.
     fn inner(&self, device: usize) -> (String, &'static str) {
         match (self.by_agent(), self.servers.len()) {
-            (false, _) => ("call-a".to_owned(), "ftag=f"),
+            (false, _) => ("call-a".to_owned(), self.caller()),
             (true, 1) => (format!("call-b{device}"), "ftag=g"),
             (true, _) => ("call-b".to_owned(), "ftag=g"),
         }
+    }
+
+    /// The caller's From-tag.
+    fn caller(&self) -> &'static str {
+        let renamed = self.plan.again.as_ref().is_some_and(|again| again.renamed && self.is_again);
+        if renamed { "ftag=again" } else { "ftag=f" }
+    }
+
+    /// The To-tag of a device.
+    fn tag(&self, device: usize) -> String {
+        format!("{}{device}", if self.is_again { "again" } else { "b" })
     }
 
     fn begins(&mut self, now: i64) {
         let first = self.servers[0];
         let uri = "sip:bob@example.com";
         if self.plan.challenged && self.cseq == 1 {
-            let hop = self.next(None, "alice", first, ("call-a", "ftag=f"));
+            let hop = self.next(None, "alice", first, ("call-a", self.caller()));
             self.ask(now, "INVITE", uri, &hop, 1, "");
             self.answer(now + 3, (407, "INVITE"), &hop, 1, "p", "");
             self.ask(now + 6, "ACK", uri, &Hop { tag: "p".into(), ..hop }, 1, "");
@@ -176,7 +205,7 @@ impl World<'_> {
             self.at(now + 9, Event::Begins);
             return;
         }
-        let hop = self.next(None, "alice", first, ("call-a", "ftag=f"));
+        let hop = self.next(None, "alice", first, ("call-a", self.caller()));
         self.ask(now, "INVITE", uri, &hop, self.cseq, "");
         self.answer(now + 2, (100, "INVITE"), &hop, self.cseq, "", "");
         self.invite.push(hop);
@@ -204,11 +233,14 @@ impl World<'_> {
             }
             now += 100;
         }
-        for device in 0..self.plan.devices.len() {
-            match self.plan.devices[device].push {
+        for device in 0..self.devices.len() {
+            match self.devices[device].push {
                 None => self.at(now + device as i64, Event::Invited(device)),
                 Some(push) => self.pushes(now + device as i64, device, push),
             }
+        }
+        if let Some(pickup) = self.plan.transfer.as_ref().filter(|transfer| transfer.is_pickup) {
+            self.at(now + pickup.after, Event::PicksUp);
         }
         if let Some(after) = self.plan.cancels {
             self.at(now + after, Event::Cancels);
@@ -237,7 +269,7 @@ impl World<'_> {
         }
         let (forks, name) = (self.forks(), DEVICES[device]);
         let mut uri = format!("sip:bob@192.0.2.2{}:5060", device + 1);
-        if self.plan.devices[device].push.is_some() {
+        if self.devices[device].push.is_some() {
             if !self.plan.hidden_tokens {
                 uri += &format!(";pn-provider=fcm;pn-prid=token-{device}");
             }
@@ -252,9 +284,9 @@ impl World<'_> {
         let key = if forks == "agent" { " | X-CID: call-a" } else { "" };
         self.ask(now, "INVITE", &uri, &hop, self.cseq, key);
         self.branches[device].hops.push(hop);
-        let plan = self.plan;
+        let says_of = self.devices[device].says;
         let mut says = |after: i64, status: u16| self.at(now + after, Event::Says(device, status));
-        match plan.devices[device].says {
+        match says_of {
             Says::Nothing => {}
             Says::Trying => says(5, 100),
             Says::Refuses(after, status) => says(after, status),
@@ -274,7 +306,7 @@ impl World<'_> {
     fn respond(&mut self, now: i64, device: usize, status: u16) {
         let hop = self.branches[device].hops[0].clone();
         let contact = format!(" contact=<sip:bob@192.0.2.2{}:5060>", device + 1);
-        let tag = if status == 100 { String::new() } else { format!("b{device}") };
+        let tag = if status == 100 { String::new() } else { self.tag(device) };
         let more = if status == 183 { " body=v=0 | Content-Type: application/sdp" } else { "" };
         self.answer(now, (status, "INVITE"), &hop, self.cseq, &tag, &format!("{contact}{more}"));
     }
@@ -284,10 +316,11 @@ impl World<'_> {
             return;
         }
         self.respond(now, device, status);
+        self.rung[device] |= status == 180;
         let up = now + 2;
         match status {
             100 => {}
-            101..=199 => self.tells(up, status, &format!("b{device}")),
+            101..=199 => self.tells(up, status, &self.tag(device)),
             200..=299 => {
                 self.branches[device].ended = Some(status);
                 if self.plan.loses_answers && self.decided.is_none() {
@@ -296,7 +329,7 @@ impl World<'_> {
                     return;
                 }
                 if self.plan.chain != Chain::Queue {
-                    self.tells(up, status, &format!("b{device}"));
+                    self.tells(up, status, &self.tag(device));
                 }
                 if self.decided.is_some_and(|decided| decided >= 300) {
                     self.clears(up, device);
@@ -321,7 +354,7 @@ impl World<'_> {
     fn rings_on(&mut self, now: i64) {
         for device in 0..self.branches.len() {
             let Branch { hops, ended, .. } = &self.branches[device];
-            let rings = matches!(self.plan.devices[device].says, Says::Rings { then: None, .. });
+            let rings = matches!(self.devices[device].says, Says::Rings { then: None, .. });
             if rings && !hops.is_empty() && ended.is_none() {
                 self.at(now + 4_000, Event::RingsOn(device));
             }
@@ -329,7 +362,7 @@ impl World<'_> {
     }
 
     fn acks_refusal(&mut self, now: i64, device: usize) {
-        let hop = Hop { tag: format!("b{device}"), ..self.branches[device].hops[0].clone() };
+        let hop = Hop { tag: self.tag(device), ..self.branches[device].hops[0].clone() };
         self.ask(now, "ACK", "sip:bob@example.com", &hop, self.cseq, "");
     }
 
@@ -344,8 +377,27 @@ impl World<'_> {
         let best = ended.min_by_key(|(status, _)| if *status >= 600 { 0 } else { status / 100 });
         match best {
             Some((503, _)) | None => self.decides(now, if best.is_some() { 500 } else { 480 }, "p"),
-            Some((status, device)) => self.decides(now, status, &format!("b{device}")),
+            Some((status, device)) => self.decides(now, status, &self.tag(device)),
         }
+    }
+
+    fn calls_again(&mut self, now: i64) {
+        if let Some(again) = self.plan.again.as_ref().filter(|_| !self.is_again) {
+            self.at(now + again.after, Event::Again);
+        }
+    }
+
+    /// The caller's next INVITE under the same Call-ID: what the devices still meant to say before nobody hears.
+    fn tries_again(&mut self, now: i64) {
+        let Some(again) = self.plan.again.as_ref().filter(|_| !self.is_again) else { return };
+        (self.is_again, self.devices) = (true, &again.devices);
+        self.due.clear();
+        self.branches = again.devices.iter().map(|_| Branch::default()).collect();
+        self.invite.clear();
+        (self.decided, self.connected, self.is_over) = (None, None, false);
+        // A BYE had a number, too.
+        self.cseq = if again.renamed { 1 } else { self.cseq + 2 };
+        self.begins(now);
     }
 
     /// A response on its way to the caller.
@@ -376,6 +428,9 @@ impl World<'_> {
             let tag = if nth == 0 && by_agent { "ag" } else { tag };
             self.ask(now + 10, "ACK", "sip:bob@example.com", &Hop { tag: tag.into(), ..hop }, self.cseq, "");
         }
+        if status >= 400 {
+            self.calls_again(now);
+        }
         if self.plan.missed && self.forks() == "core" {
             self.at(now + 2_000, Event::Missed);
         }
@@ -392,7 +447,7 @@ impl World<'_> {
             let hop = Hop { via: first(&branch.hops[0].via), ..branch.hops[0].clone() };
             let more = if reason { " | Reason: SIP;cause=200;text=\"Call completed elsewhere\"" } else { "" };
             self.ask(now, "CANCEL", "sip:bob@example.com", &hop, self.cseq, more);
-            let stops = self.plan.devices[device].stops;
+            let stops = self.devices[device].stops;
             if stops != Stops::RingsOn && stops != Stops::Deaf {
                 self.answer(now + 20, (200, "CANCEL"), &hop, self.cseq, "c", "");
             }
@@ -440,7 +495,7 @@ impl World<'_> {
         let of = self.inner(device);
         for (method, at, cseq) in [("ACK", now, self.cseq), ("BYE", now + 30, self.cseq + 1)] {
             let hop = self.next(None, self.forks(), DEVICES[device], (&of.0, of.1));
-            let hop = Hop { tag: format!("b{device}"), ..hop };
+            let hop = Hop { tag: self.tag(device), ..hop };
             self.ask(at, method, "sip:bob@example.com", &hop, cseq, "");
             if method == "BYE" {
                 self.answer(at + 5, (200, method), &hop, cseq, &hop.tag.clone(), "");
@@ -460,6 +515,9 @@ impl World<'_> {
             if before.is_some() {
                 self.connected = Some(device);
             }
+        } else if let Some(transfer) = self.plan.transfer.as_ref().filter(|transfer| !transfer.is_pickup) {
+            // Later than any who answered too is hung up.
+            self.at(now + 5_000 + transfer.after, Event::Transfers(device));
         } else if let Some((_, after)) = self.plan.hangs_up {
             self.at(now + after, Event::HangsUp(device));
         }
@@ -469,6 +527,9 @@ impl World<'_> {
         let own = self.plan.hangs_up.filter(|_| self.connected == Some(device));
         let side = own.map_or(Side::Caller, |(side, _)| side);
         self.is_over |= own.is_some();
+        if own.is_some() {
+            self.calls_again(now);
+        }
         self.through(now, "BYE", side, device, self.plan.bye_answered);
     }
 
@@ -490,7 +551,7 @@ impl World<'_> {
             }
             let outer = at == 0 && self.by_agent();
             let (call, ftag) = if outer { ("call-a".to_owned(), "f") } else { (inner.0.clone(), &inner.1[5..]) };
-            let tag = if outer { "ag".to_owned() } else { format!("b{device}") };
+            let tag = if outer { "ag".to_owned() } else { self.tag(device) };
             let (parties, tag) = match side {
                 Side::Caller => (format!("ftag={ftag}"), tag),
                 Side::Callee => (format!("from=bob to=alice ftag={tag}"), ftag.to_owned()),
