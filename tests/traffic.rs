@@ -1,6 +1,12 @@
 //! Live traffic: SIPp calls through Kamailio, its log followed while logrotate rotates it; every record arrives once.
 
-use crate::support::{Api, Lab, Siptrail, differences, eventually, finish};
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::{
+    Api, Lab, Siptrail, Step, differences, eventually, finish, interleaved, moved, read_again, records,
+};
 
 const CALLS: usize = 20;
 /// Through two proxies.
@@ -66,7 +72,7 @@ async fn what_a_real_proxy_answers_itself_is_logged_and_judged() {
     finish("calls to nobody", lab.calls_as("refused.xml", "nobody", "to-nobody-%u", 2, 10)).await;
     let outcomes = async |class: &str| -> Result<Vec<(u64, String)>, String> {
         let rows = api.scenarios(&format!("&class={class}")).await?;
-        let row = |row: &serde_json::Value| {
+        let row = |row: &Value| {
             (row["status"].as_u64().unwrap_or_default(), row["outcome"].as_str().unwrap_or_default().to_owned())
         };
         Ok(rows.iter().map(row).collect())
@@ -109,7 +115,7 @@ async fn through_two_real_proxies_each_device_is_told_by_what_it_did() {
         }
         for call in calls {
             let picture = api.get(&format!("/api/v1/scenarios/{}", Api::id(&call))).await?;
-            let word = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+            let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
             let legs = picture["legs"].as_array().ok_or("no legs")?.iter();
             let mut outcomes: Vec<String> =
                 legs.map(|leg| format!("{} {}", leg["status"], word(&leg["outcome"]))).collect();
@@ -130,6 +136,102 @@ async fn through_two_real_proxies_each_device_is_told_by_what_it_did() {
         Ok(())
     })
     .await;
-    drop((edge, core));
+    let logs = [edge, core].map(|lab| {
+        let log = lab.log();
+        lab.stop();
+        records(&log)
+    });
+    let expected = eventually("each call is whole", || told(&api)).await;
     assert_eq!(siptrail.stop().await, Some(0));
+    are_told_alike_however_they_are_read(&dir.path().join("again"), logs, &expected).await;
+}
+
+/// How far a clock is off, in microseconds.
+const OFF: i64 = 900_000;
+/// What is measured of it is as exact as the ways of messages within one machine take equal time.
+const NEARLY: i64 = 60_000;
+
+async fn are_told_alike_however_they_are_read(dir: &Path, [edge, core]: [Vec<String>; 2], expected: &[String]) {
+    let whole = |log: &'static str, records: &[String]| Step::Grows(log, records.to_vec());
+    let both = || [("edge", edge.clone()), ("core", core.clone())];
+    let (early, late) = edge.split_at(edge.len() / 2);
+    let settled = || Step::IsSettled(FEW);
+    let off = |off: i64| vec![whole("edge", &moved(&edge, off)), whole("core", &core)];
+    let ways: [(&str, i64, Vec<Step>); 6] = [
+        ("the edge first", 0, vec![whole("edge", &edge), settled(), whole("core", &core)]),
+        ("the core first", 0, vec![whole("core", &core), settled(), whole("edge", &edge)]),
+        ("by turns", 0, interleaved(&both(), 5)),
+        (
+            "with a rotation",
+            0,
+            vec![whole("edge", early), Step::IsRenamed("edge"), whole("edge", late), whole("core", &core)],
+        ),
+        ("with an edge in advance", OFF, off(OFF)),
+        ("with an edge that is late", -OFF, off(-OFF)),
+    ];
+    let read = async |(way, off, steps): &(&str, i64, Vec<Step>)| {
+        let (siptrail, api) = read_again(&dir.join(way), steps).await;
+        eventually(way, || async {
+            let said = told(&api).await?;
+            let differing = said.iter().zip(expected).find(|(said, expected)| said != expected);
+            if let Some((said, expected)) = differing {
+                return Err(format!("{said}\ninstead of\n{expected}"));
+            }
+            let apart = clocks_apart(&api).await?;
+            if (apart - off.abs()).abs() <= NEARLY { Ok(()) } else { Err(format!("clocks {apart} apart")) }
+        })
+        .await;
+        assert_eq!(siptrail.stop().await, Some(0));
+    };
+    // At the same time: nearly all of it is waiting.
+    let [a, b, c, d, e, f] = &ways;
+    tokio::join!(read(a), read(b), read(c), read(d), read(e), read(f));
+}
+
+/// How far the clocks are told to be apart, in microseconds.
+async fn clocks_apart(api: &Api) -> Result<i64, String> {
+    let call = api.scenarios("&class=call").await?.remove(0);
+    let picture = api.get(&format!("/api/v1/scenarios/{}", Api::id(&call))).await?;
+    let nodes = picture["nodes"].as_array().into_iter().flatten().filter(|node| node["kind"] == "server");
+    let shifts: Vec<i64> = nodes.filter_map(|node| node["clock_shift"].as_i64()).collect();
+    Ok(shifts.iter().max().zip(shifts.iter().min()).map_or(0, |(most, least)| most - least))
+}
+
+/// What is said of each call, without its times: the result, who answered and hung up, what each device did, how long they talked,
+/// what went wrong; and its rows with how many logs have each and how often it was sent.
+async fn told(api: &Api) -> Result<Vec<String>, String> {
+    let word = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let mut told = Vec::new();
+    for call in api.scenarios("&class=call").await? {
+        if call["problems"].is_null() || call["provisional"] == true {
+            return Err(format!("not settled: {call}"));
+        }
+        let picture = api.get(&format!("/api/v1/scenarios/{}", Api::id(&call))).await?;
+        let node = |at: &Value| at.as_u64().map_or("-".to_owned(), |at| word(&picture["nodes"][at as usize]["name"]));
+        let all = |field: &str| picture[field].as_array().cloned().unwrap_or_default();
+        let legs = all("legs");
+        let legs: Vec<String> = legs
+            .iter()
+            .map(|leg| {
+                format!("{} {} {} {}", word(&leg["tag"]), node(&leg["node"]), leg["status"], word(&leg["outcome"]))
+            })
+            .collect();
+        let length = |list: &Value| list.as_array().map_or(0, Vec::len);
+        let mut rows: Vec<String> = all("rows")
+            .iter()
+            .map(|row| {
+                let (from, to, leg) = (node(&row["from"]), node(&row["to"]), &row["leg"]);
+                let times = (length(&row["sightings"]), length(&row["repeats"]));
+                format!("{leg} {} {from} > {to} {times:?} {}", word(&row["method"]), word(&row["remark"]))
+            })
+            .collect();
+        rows.sort();
+        let caller = &picture["course"]["callers"][0];
+        let ended = (word(&caller["end"]), node(&caller["ended_by"]), &caller["lasted"]);
+        let list =
+            ["status", "answered_by", "caller", "callee", "talked", "problems"].map(|field| call[field].to_string());
+        told.push(format!("{} {list:?} {legs:?} {ended:?}\n{rows:#?}", word(&picture["legs"][0]["call_id"])));
+    }
+    told.sort();
+    if told.len() == FEW { Ok(told) } else { Err(format!("{} of {FEW} calls", told.len())) }
 }

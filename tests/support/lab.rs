@@ -186,7 +186,7 @@ fn is_own_line(line: &[u8]) -> bool {
     digits > 0 && line.get(digits) == Some(&b'(')
 }
 
-fn is_header(line: &[u8]) -> bool {
+pub(super) fn is_header(line: &[u8]) -> bool {
     is_own_line(line) && line.windows(9).any(|w| w == b"<script>:") && line.ends_with(b"]\n")
 }
 

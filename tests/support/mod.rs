@@ -1,5 +1,6 @@
 //! What the system tests share: the binary as a process, its API, the truth of a log, and waiting.
 
+mod again;
 mod api;
 mod application;
 mod browser;
@@ -12,6 +13,7 @@ mod process;
 mod truth;
 mod watched;
 
+pub use again::{Step, interleaved, moved, read_again, records};
 pub use api::{Api, Message, client};
 pub use application::{Wishes, application};
 pub use browser::Browser;
