@@ -5,6 +5,7 @@
 //! - `settings`: what an operator says about reading messages
 //! - `sip`, `address`, `machine`: a tolerant SIP parser; host and port of a header line; which machines write a log
 //! - `rest`, `keys`, `facts`: HTTP, JSON and URLs; what joins calls; the part of a message that the house reads
+//! - `answer`: which of several requests an answer is to that carries their id
 //! - `habit`, `learned`: what a log never holds; all that is learned of a log
 //! - `user`, `said`, `event`, `summary`: users and numbers as they are searched; what messages said, as bits; what ingest
 //!   tells correlation; what a list shows of a scenario
@@ -20,6 +21,7 @@
 //! - `flow`, `gist`: one scenario as one picture; what lists show of its course
 
 pub mod address;
+pub mod answer;
 pub mod borrowed;
 pub mod clock;
 mod course;

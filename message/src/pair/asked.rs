@@ -4,12 +4,11 @@
 //! but there being one request open says whose an answer is.
 
 use super::Certainty;
+use crate::answer::{self, OPEN};
 use crate::facts::Facts;
 use crate::number::NumberSet;
-use record::time::{SECOND, Timestamp};
+use record::time::Timestamp;
 
-/// What was not answered for so long gets no answer any more but one that carries its id.
-const OPEN: i64 = 30 * SECOND;
 /// Requests open at once between two machines that are looked at.
 const MOST: usize = 256;
 
@@ -54,9 +53,11 @@ impl<'a> Asked<'a> {
         if of_id.iter().any(|at| young(&self.open[*at])) {
             of_id.retain(|at| young(&self.open[*at]));
         }
-        if let Some(&first) = of_id.first() {
+        let since = |at: &usize| time.micros_since(self.open[*at].time);
+        let waiting = of_id.iter().map(|at| answer::Request { since: since(at), answered: None });
+        if let Some(found) = answer::request(waiting) {
             let sure = if of_id.len() == 1 { Certainty::Sure } else { Certainty::Likely };
-            return self.take(first, sure);
+            return self.take(of_id[found], sure);
         }
         // One that carries an id answers none that carries another.
         let may = |open: &Open| young(open) && (facts.ids.is_empty() || open.ids.is_empty());

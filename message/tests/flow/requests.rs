@@ -75,6 +75,10 @@ fn an_answer_that_comes_late_is_that_of_the_request_whose_id_it_carries() {
     check(&asked(""), &[None, None]);
     let again = "40000 core core>https://api.example.com/a GET | X-Request-ID: r-1";
     check(&format!("{}\n{again}", asked(id)), &[None, Some(2), Some(1)]);
+    let long_ago = "1000 core core>https://api.example.com/a GET | X-Request-ID: r-1";
+    check(&format!("{}\n{long_ago}", asked(id)), &[None, Some(2), Some(1)]);
+    let hours = asked(id).replace("45000", "14400000");
+    check(&hours, &[None, None]);
 }
 
 #[test]

@@ -4,20 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use message::address::Address;
+use message::answer::{self, APART, OPEN};
 use message::event::{CallEvent, ExchangeKey};
 use message::keys::Key;
 use message::kind::Kind;
 use record::id::StreamId;
-use record::time::{HOUR, SECOND, Timestamp};
+use record::time::Timestamp;
 
 use crate::correlate::components::own_of;
 
-/// What was not answered for so long is answered by this only if nothing else is.
-const OPEN: i64 = 30 * SECOND;
-/// Clocks of two machines are apart by less, as a rule; so are two logs of one answer.
-const APART: i64 = SECOND;
-/// What lies farther apart has nothing to do with each other, whatever ids say.
-const FAR: i64 = 3 * HOUR;
 /// Requests between two hosts that are remembered, and pairs of hosts.
 const MOST: usize = 64;
 const PAIRS: usize = 1_024;
@@ -68,22 +63,16 @@ pub(super) struct Answer {
     pub log: StreamId,
 }
 
-/// The request of an answer: the earliest that is open, else one that the same answer was logged for, else the nearest before it.
+/// The request of an answer that carries its id.
 pub(super) fn request(asked: &[Asked], at: Timestamp, log: StreamId) -> Option<usize> {
-    let since = |one: &Asked| at.micros_since(one.at);
-    let answered = |one: &Asked| one.answered.map(|(then, by)| (at.micros_since(then).abs(), by));
-    let earlier = |one: &Asked| since(one) >= -APART && since(one) <= FAR;
-    let is_open =
-        |one: &Asked| since(one) <= OPEN && answered(one).is_none_or(|(after, by)| after <= APART && by != log);
-    let all = || asked.iter().enumerate().filter(|(_, one)| earlier(one));
-    let nearest = |test: &dyn Fn(&Asked) -> bool| all().filter(|(_, one)| test(one)).max_by_key(|(_, one)| one.at);
-    let open = all().filter(|(_, one)| is_open(one)).min_by_key(|(_, one)| one.at);
-    let again = || nearest(&|one| answered(one).is_some_and(|(after, _)| after <= OPEN));
-    let late = || nearest(&|one| one.answered.is_none());
-    let found = open.or_else(again).or_else(late);
-    // Clocks may be far apart where there is nothing to mistake it for.
-    let only = || asked.first().filter(|one| asked.len() == 1 && one.answered.is_none() && since(one).abs() <= FAR);
-    found.map(|(at, _)| at).or_else(|| only().map(|_| 0))
+    answer::request(asked.iter().map(|one| {
+        answer::Request {
+            since: at.micros_since(one.at),
+            answered: one
+                .answered
+                .map(|(then, by)| answer::Answered { apart: at.micros_since(then).abs(), in_same_log: by == log }),
+        }
+    }))
 }
 
 /// The request of an answer that carries no id: an open one, where all that are open are of one call.
@@ -147,6 +136,7 @@ impl Lately {
 #[cfg(test)]
 mod tests {
     use record::id::CallKey;
+    use record::time::SECOND;
 
     use super::*;
 
