@@ -247,7 +247,12 @@ impl<'a> Sentence<'a> {
         };
         let (rest, _) = self.needs(rest, "in")?;
         let (rest, span) = self.time(rest)?;
+        let before = rest;
         let (rest, per) = opt(preceded(self.keyword("per"), cut(|input| self.fact_name(input)))).parse(rest)?;
+        if per.is_some() && !matches!(much, Much::Count(_)) {
+            let what = "a percentage is one of all instances of the rule: `per` counts numbers such as `10 in 5m`";
+            return Err(self.refused(before, rest, what));
+        }
         Ok((rest, Amount { much, span, per }))
     }
 }

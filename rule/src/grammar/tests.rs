@@ -91,9 +91,9 @@ fn sentences_in_canonical_form_stay_as_they_are() {
     }
     for text in [
         "10 in 5m or 3% in 10m",
-        "0.25% in 1h per header.X",
+        "0.25% in 1h or 3 in 1h per header.X",
         "below 20% of last week in 10m",
-        "above 200% of last week in 30m per to_host",
+        "above 200% of last week in 30m",
     ] {
         assert_eq!(print::amounts(&amounts(text).expect("amounts")), text);
     }
@@ -270,6 +270,8 @@ fn what_is_wrong_with_other_sentences_is_said_with_its_place() {
         "10 in 5m per host",
         "blow 20% of last week in 5m",
         "0 in 5m",
+        "10 in 5m or 3% in 10m per to_host",
+        "above 200% of last week in 30m per device or 3 in 1m",
     ];
     insta::assert_snapshot!(faults(&whens, |text| amounts(text).err()), @"
     ten in 5m
@@ -292,6 +294,10 @@ fn what_is_wrong_with_other_sentences_is_said_with_its_place() {
     ^^^^ `blow` is no number of failures; expected 10, 3%, below 20% of last week, above 200% of last week; meant below
     0 in 5m
     ^ `0` is no number of failures; expected 10, 3%, below 20% of last week, above 200% of last week
+    10 in 5m or 3% in 10m per to_host
+                          ^^^^^^^^^^^ a percentage is one of all instances of the rule: `per` counts numbers such as `10 in 5m`
+    above 200% of last week in 30m per device or 3 in 1m
+                                   ^^^^^^^^^^ a percentage is one of all instances of the rule: `per` counts numbers such as `10 in 5m`
     ");
     let ranges = ["4x", "", "busy", "401|", "401 407"];
     insta::assert_snapshot!(faults(&ranges, |text| super::ranges(text).err()), @"
@@ -440,7 +446,10 @@ mod laws {
             (1_u32..100_000).prop_map(Much::AboveLastWeek)
         ];
         let per = proptest::option::of(select(vec![FactName::Device, FactName::Header("X".into())]));
-        (much, span(), per).prop_map(|(much, span, per)| Amount { much, span, per })
+        (much, span(), per).prop_map(|(much, span, per)| {
+            let per = per.filter(|_| matches!(much, Much::Count(_)));
+            Amount { much, span, per }
+        })
     }
 
     /// Words of the language in any order, and what is none.
