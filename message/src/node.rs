@@ -9,7 +9,7 @@ mod column;
 mod device;
 mod name;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 
 pub(crate) use column::opener;
@@ -44,8 +44,10 @@ pub struct Node {
     pub leg: Option<usize>,
     /// False: a device that was addressed and never sent anything (dashed lane).
     pub spoke: bool,
-    /// The log that it writes.
+    /// The log that it writes; of several the first.
     pub log: Option<Log>,
+    /// All of them: calls may be logged in one file and look-ups in another.
+    pub logs: Vec<Log>,
     /// Microseconds its displayed times were shifted by.
     pub clock_shift: i64,
 }
@@ -83,8 +85,9 @@ pub(crate) struct Draft {
     pub person: Option<String>,
     /// The first leg whose INVITE went there.
     pub leg: Option<usize>,
-    /// The source it writes.
+    /// The source it writes, the least of several, and all of them.
     pub source: Option<usize>,
+    pub sources: BTreeSet<usize>,
     pub user_agent: Option<String>,
     pub spoke: bool,
     /// Takes part in SIP.
@@ -113,6 +116,10 @@ pub(crate) fn columns(
     let alias = alias::aliases(scene, folds, bases);
     let devices = Devices::of(scene, folds, bases, loggers, tree);
     let networks = networks(scene, folds, bases, loggers, &devices, &alias);
+    let mut sources: ByNumber<usize, Vec<usize>> = ByNumber::default();
+    for (source, base) in loggers.pairs() {
+        sources.entry(base).or_default().push(source);
+    }
     let mut numbers = Numbers::default();
     let mut drafts: Vec<Draft> = Vec::new();
     let mut of = Vec::with_capacity(scene.addresses.len());
@@ -128,7 +135,7 @@ pub(crate) fn columns(
         if let Some(draft) = drafts.get_mut(node) {
             draft.addresses += 1;
             draft.leg = draft.leg.into_iter().chain(legs.get(&index).copied()).min();
-            draft.join(loggers, bases.of[index]);
+            draft.join(&sources, bases.of[index]);
             let rank = |address: &Address| (address.host.is_empty(), address.ip().is_some(), address.clone());
             if rank(address) < rank(&scene.addresses[draft.address]) {
                 draft.address = index;
@@ -145,12 +152,13 @@ pub(crate) fn columns(
             person: device,
             leg: legs.get(&index).copied(),
             source: None,
+            sources: BTreeSet::new(),
             user_agent: None,
             spoke: false,
             sip: false,
             push: false,
         });
-        drafts[node].join(loggers, bases.of[index]);
+        drafts[node].join(&sources, bases.of[index]);
     }
     for fold in folds {
         let (from, to) = scene.ends(fold.first);
@@ -187,6 +195,7 @@ pub(crate) fn columns(
             leg: None,
             spoke: draft.spoke || draft.kind != NodeKind::Device,
             log: draft.source.and_then(|source| logs.get(&source).cloned()),
+            logs: draft.sources.iter().filter_map(|source| logs.get(source).cloned()).collect(),
             clock_shift: draft.source.map_or(0, |source| shift[source]),
         });
     }
@@ -195,8 +204,9 @@ pub(crate) fn columns(
 
 impl Draft {
     /// One more machine of the log turns out to be this column.
-    fn join(&mut self, loggers: &Loggers, base: usize) {
-        self.source = self.source.into_iter().chain(loggers.source[base]).min();
+    fn join(&mut self, sources: &ByNumber<usize, Vec<usize>>, base: usize) {
+        self.sources.extend(sources.get(&base).into_iter().flatten());
+        self.source = self.sources.first().copied();
         if self.kind == NodeKind::External && self.source.is_some() {
             self.kind = NodeKind::Server;
         }

@@ -103,30 +103,33 @@ impl Shown<'_, '_> {
             return Expected { blind: (!proven).then_some(Why::NoLog), ..Expected::default() };
         };
         let hop = if way == Way::To { (place.far, place.near) } else { (place.near, place.far) };
-        let own = ground.log(place.near).is_some();
+        let own = ground.writes_log(place.near);
         // The way of a REGISTER does not say whether who got it makes the INVITE or passes it on.
         let invited = party.ears(ground).iter().any(|ears| !ears.hops.is_empty());
         let (node, by): (_, &[holds::Way]) = match (own, way) {
             (true, Way::To) | (false, Way::From) => (if own { place.near } else { place.far }, &[holds::Way::In]),
+            // A machine that is named may be an end, and may pass on.
+            (true, Way::From) if matches!(party, Party::Node(..)) => {
+                (place.near, &[holds::Way::Own, holds::Way::PassedOn])
+            }
             // Of the end itself.
             (true, Way::From) => (place.near, &[holds::Way::Own]),
             (false, Way::To) if !invited => (place.far, &[holds::Way::Own, holds::Way::PassedOn]),
             (false, Way::To) if ours => (place.far, &[holds::Way::Own]),
             (false, Way::To) => (place.far, &[holds::Way::PassedOn]),
         };
-        let Some(log) = ground.log(node) else {
-            return Expected { hop: Some(hop), blind: Some(Why::NoLog), ..Expected::default() };
-        };
-        self.in_log(log, by, hop, self.request_at(place, party))
+        self.in_logs(ground.logs_at(node), by, hop, self.request_at(place, party))
     }
 
     /// The place nearest to a party, and whether what stands there makes what it sends itself.
     fn place(&self, party: &Party) -> Option<(Place, bool)> {
         let ground = self.ground;
         if let Party::Node(node, _) = party {
-            let touches = |row: &&message::flow::Row| row.from == *node || row.to == *node;
-            let row = ground.flow.rows.iter().find(touches)?;
-            let far = if row.from == *node { row.to } else { row.from };
+            let rows = ground.flow.rows.iter().filter(|row| row.from == *node || row.to == *node);
+            let mut others = rows.map(|row| if row.from == *node { row.to } else { row.from }).peekable();
+            let first = others.peek().copied()?;
+            // Where it does not log itself, the first that does.
+            let far = others.find(|far| ground.writes_log(*node) || ground.writes_log(*far)).unwrap_or(first);
             return Some((Place { near: *node, far }, false));
         }
         let ears = party.ears(ground);
@@ -185,11 +188,11 @@ impl Shown<'_, '_> {
             Party::Node(..) => {}
         }
         let (end, first, makes) = way.first().copied()?;
-        if ground.log(end).is_some() {
+        if ground.writes_log(end) {
             return Some((Place { near: end, far: first }, makes));
         }
         let stays = |(_, far, is_end): &&(usize, usize, bool)| {
-            ground.log(*far).is_some() && (*is_end || ground.stays.contains(far))
+            ground.writes_log(*far) && (*is_end || ground.stays.contains(far))
         };
         let (_, far, is_end) = way.iter().find(stays).copied()?;
         Some((Place { near: end, far }, is_end))
@@ -217,24 +220,28 @@ impl Shown<'_, '_> {
         let bound = binding(ground, *leg);
         let row = shown.or_else(|| registers(ground, *leg).last());
         let place = ground.legs[*leg].places.first();
-        let (log, hop) = match (row, bound, place) {
+        let (logs, hop) = match (row, bound, place) {
             (Some(row), ..) => {
                 let (from, to) = (ground.flow.rows[row].from, ground.flow.rows[row].to);
-                (ground.log(to), Some((from, to)))
+                (ground.logs_at(to), Some((from, to)))
             }
-            (None, Some(binding), place) => (Some(&binding.log), place.map(|place| (place.near, place.far))),
+            (None, Some(binding), place) => {
+                (std::slice::from_ref(&binding.log), place.map(|place| (place.near, place.far)))
+            }
             (None, None, _) => return never,
         };
         if shown.is_none() && bound.is_none() && self.term.codes.is_none() {
             return never;
         }
-        let Some(log) = log else { return Expected { hop, blind: Some(Why::NoLog), ..Expected::default() } };
+        if logs.is_empty() {
+            return Expected { hop, blind: Some(Why::NoLog), ..Expected::default() };
+        }
         let hop = hop.map(|(from, to)| if way == Way::To { (to, from) } else { (from, to) });
         let ways: &[holds::Way] = match way {
             Way::From => &[holds::Way::In],
             Way::To => &[holds::Way::Own, holds::Way::PassedOn],
         };
-        let mut found = self.in_log(log, ways, (0, 0), row);
+        let mut found = self.in_logs(logs, ways, (0, 0), row);
         found.hop = hop;
         // The log that showed this device's REGISTER holds them.
         if way == Way::From && self.term.codes.is_none() {
@@ -251,10 +258,7 @@ impl Shown<'_, '_> {
             Way::To if row.on_last_hop => ((row.to, row.from), &[holds::Way::Own]),
             Way::To => ((row.to, row.from), &[holds::Way::PassedOn]),
         };
-        match self.ground.log(row.to) {
-            Some(log) => self.in_log(log, ways, hop, Some(self.instance.start)),
-            None => Expected { hop: Some(hop), blind: Some(Why::NoLog), ..Expected::default() },
-        }
+        self.in_logs(self.ground.logs_at(row.to), ways, hop, Some(self.instance.start))
     }
 
     /// Of the instance's own messages: what answers its start is shown by the logs that show the start.
@@ -274,8 +278,12 @@ impl Shown<'_, '_> {
         let mut found = Expected { hop: Some(hop), blind: Some(Why::NoLog), ..Expected::default() };
         for (node, ways) in [(row.from, &[holds::Way::In][..]), (row.to, &[holds::Way::PassedOn, holds::Way::Own][..])]
         {
-            let Some(log) = ground.log(node).filter(|log| ground.is_in(self.instance.start, log)) else { continue };
-            let shown = self.in_log(log, ways, hop, Some(self.instance.start));
+            let holds = ground.logs_at(node).iter().filter(|log| ground.is_in(self.instance.start, log));
+            let logs: Vec<Log> = holds.cloned().collect();
+            if logs.is_empty() {
+                continue;
+            }
+            let shown = self.in_logs(&logs, ways, hop, Some(self.instance.start));
             let sees = shown.blind.is_none();
             if sees || found.logs.is_empty() {
                 found = shown;
@@ -292,7 +300,7 @@ impl Shown<'_, '_> {
         let ground = self.ground;
         let mut found = Expected { blind: Some(Why::NoLog), ..Expected::default() };
         for log in ground.logs() {
-            let shown = self.in_log(&log, &[way, holds::Way::In], (0, 0), None);
+            let shown = self.in_logs(&[log], &[way, holds::Way::In], (0, 0), None);
             if shown.blind.is_none() {
                 return Expected { hop: None, ..shown };
             }
@@ -303,17 +311,26 @@ impl Shown<'_, '_> {
         found
     }
 
-    fn in_log(&self, log: &Log, ways: &[holds::Way], hop: (usize, usize), asked: Option<usize>) -> Expected {
-        let known = self.ground.evidence.holds.get(log);
+    /// Of the logs of one machine one that holds such messages is enough.
+    fn in_logs(&self, logs: &[Log], ways: &[holds::Way], hop: (usize, usize), asked: Option<usize>) -> Expected {
+        // Of several that is named which holds what the message would have followed.
+        let Some(log) = logs.iter().find(|log| self.ground.is_in(self.base, log)).or(logs.first()) else {
+            return Expected { hop: Some(hop), blind: Some(Why::NoLog), ..Expected::default() };
+        };
         let sorts = self.sorts(ways);
-        let sees = sorts.iter().any(|sort| known.is_some_and(|known| known.knows(sort)));
+        let sees = |log: &&Log| {
+            let known = self.ground.evidence.holds.get(*log);
+            known.is_some_and(|known| sorts.iter().any(|sort| known.knows(sort)))
+        };
+        let seeing: BTreeSet<Log> = logs.iter().filter(sees).cloned().collect();
         let proven = asked.is_some_and(|row| self.is_proven(row));
         let what = || {
             let [from, ..] = self.names();
             from
         };
-        let blind = (!sees && !proven).then(|| Why::NeverLogged { log: log.clone(), what: what() });
-        Expected { hop: Some(hop), logs: BTreeSet::from([log.clone()]), blind }
+        let blind = (seeing.is_empty() && !proven).then(|| Why::NeverLogged { log: log.clone(), what: what() });
+        let logs = if seeing.is_empty() { BTreeSet::from([log.clone()]) } else { seeing };
+        Expected { hop: Some(hop), logs, blind }
     }
 
     /// What is missed, in words.

@@ -93,9 +93,18 @@ impl<'a> Ground<'a> {
         self.flow.rows[row].time
     }
 
-    /// The log that a node writes.
-    pub fn log(&self, node: usize) -> Option<&'a Log> {
-        self.flow.nodes[node].log.as_ref()
+    /// The logs that a node writes.
+    pub fn logs_at(&self, node: usize) -> &'a [Log] {
+        &self.flow.nodes[node].logs
+    }
+
+    pub fn writes_log(&self, node: usize) -> bool {
+        !self.logs_at(node).is_empty()
+    }
+
+    /// Whether one of these logs holds the row.
+    pub fn is_in_any(&self, row: usize, logs: &[Log]) -> bool {
+        logs.iter().any(|log| self.is_in(row, log))
     }
 
     /// Whether this very log holds the row.
@@ -275,7 +284,7 @@ impl<'a> Ground<'a> {
     /// Its sender or its receiver writes a log.
     fn is_logged(&self, hop: usize) -> bool {
         let ends = self.flow.hops[hop].ends;
-        ends.is_some_and(|(from, to)| self.log(from).is_some() || self.log(to).is_some())
+        ends.is_some_and(|(from, to)| self.writes_log(from) || self.writes_log(to))
     }
 }
 

@@ -1,7 +1,8 @@
 //! What each log is known to hold. A log cannot prove the absence of what it never holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use message::flow::{Flow, Half, Log, Row};
 use message::kind::Kind;
@@ -149,7 +150,12 @@ pub fn seen(flow: &Flow, messages: &[Message]) -> BTreeMap<(Log, Sort), Count> {
 
 /// The same of what was sent within these times alone.
 pub fn seen_within(flow: &Flow, messages: &[Message], times: Range<Timestamp>) -> BTreeMap<(Log, Sort), Count> {
-    let mut seeing = Seeing { flow, messages, counts: BTreeMap::new() };
+    let mut seeing = Seeing { flow, messages, kinds: BTreeSet::new(), counts: BTreeMap::new() };
+    for some in messages.chunk_by(|one, other| one.kind == other.kind && Arc::ptr_eq(&one.place, &other.place)) {
+        let place = &some[0].place;
+        let log = Log { agent: place.agent.clone(), source: place.source.clone() };
+        seeing.kinds.insert((log, some[0].kind));
+    }
     let mut answers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let mut acks: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (at, row) in flow.rows.iter().enumerate() {
@@ -178,10 +184,12 @@ pub fn seen_within(flow: &Flow, messages: &[Message], times: Range<Timestamp>) -
 struct Seeing<'a> {
     flow: &'a Flow,
     messages: &'a [Message],
+    /// What each log holds anything of.
+    kinds: BTreeSet<(Log, Kind)>,
     counts: BTreeMap<(Log, Sort), Count>,
 }
 
-impl Seeing<'_> {
+impl<'a> Seeing<'a> {
     fn is_response(&self, row: &Row) -> bool {
         match row.half {
             Half::Request => false,
@@ -199,10 +207,24 @@ impl Seeing<'_> {
         })
     }
 
-    fn note(&mut self, log: &Log, sort: Sort, had: bool) {
-        let count = self.counts.entry((log.clone(), sort)).or_default();
-        count.could += 1;
-        count.had += u32::from(had);
+    /// Those of the logs of a node that hold a row; none where none does.
+    fn holding(&self, row: usize, node: usize) -> Vec<&'a Log> {
+        self.flow.nodes[node].logs.iter().filter(|log| self.in_log(row, log)).collect()
+    }
+
+    /// Where a node would have logged a row: in what holds such messages of this scenario, else in any of its logs.
+    fn could_hold(&self, kind: Kind, node: usize) -> Vec<&'a Log> {
+        let logs = &self.flow.nodes[node].logs;
+        let such: Vec<&Log> = logs.iter().filter(|log| self.kinds.contains(&((*log).clone(), kind))).collect();
+        if such.is_empty() { logs.iter().collect() } else { such }
+    }
+
+    fn note(&mut self, logs: &[&Log], sort: &Sort, had: bool) {
+        for log in logs {
+            let count = self.counts.entry(((*log).clone(), sort.clone())).or_default();
+            count.could += 1;
+            count.had += u32::from(had);
+        }
     }
 
     fn request(&mut self, at: usize, answers: &[usize]) {
@@ -216,36 +238,45 @@ impl Seeing<'_> {
         // Hop by hop, never passed on.
         let by_hop = method == "CANCEL";
         let came = facts.sip.as_ref().is_some_and(|sip| sip.vias.len() > 1) && !by_hop;
-        if let Some(log) = &flow.nodes[row.from].log {
+        if !flow.nodes[row.from].logs.is_empty() {
             let way = if came { Way::PassedOn } else { Way::Own };
-            let had = self.in_log(at, log);
-            self.note(log, Sort::new(way, kind, method, What::Request), had);
-            if had && row.from != row.to {
-                let heard = |rows: &[usize]| rows.iter().any(|answer| self.in_log(*answer, log));
-                let (rang, ended) = (heard(&provisional), heard(&last));
-                if method == "INVITE" {
-                    self.note(log, Sort::new(Way::In, kind, method, What::Provisional), rang);
-                }
-                self.note(log, Sort::new(Way::In, kind, method, What::Final), ended);
+            let held = self.holding(at, row.from);
+            self.note_at(at, row.from, &held, &Sort::new(way, kind, method, What::Request));
+            if !held.is_empty() && row.from != row.to {
+                self.answers(&held, row.from, Way::In, (kind, method), [&provisional, &last]);
             }
         }
-        if let Some(log) = flow.nodes[row.to].log.as_ref().filter(|_| row.from != row.to) {
+        if !flow.nodes[row.to].logs.is_empty() && row.from != row.to {
             let passed_on = !row.on_last_hop && !by_hop;
-            let said = answers.iter().any(|answer| self.in_log(*answer, log));
-            let had = self.in_log(at, log);
-            if had || said || passed_on || flow.nodes[row.from].log.is_some() {
-                self.note(log, Sort::new(Way::In, kind, method, What::Request), had);
+            let said = answers.iter().any(|answer| !self.holding(*answer, row.to).is_empty());
+            let held = self.holding(at, row.to);
+            if !held.is_empty() || said || passed_on || !flow.nodes[row.from].logs.is_empty() {
+                self.note_at(at, row.to, &held, &Sort::new(Way::In, kind, method, What::Request));
             }
-            if had {
+            if !held.is_empty() {
                 let way = if passed_on { Way::PassedOn } else { Way::Own };
-                let told = |rows: &[usize]| rows.iter().any(|answer| self.in_log(*answer, log));
-                let (rang, ended) = (told(&provisional), told(&last));
-                if method == "INVITE" {
-                    self.note(log, Sort::new(way, kind, method, What::Provisional), rang);
-                }
-                self.note(log, Sort::new(way, kind, method, What::Final), ended);
+                self.answers(&held, row.to, way, (kind, method), [&provisional, &last]);
             }
         }
+    }
+
+    /// A row that these logs of a node hold, or none of them.
+    fn note_at(&mut self, at: usize, node: usize, held: &[&Log], sort: &Sort) {
+        if held.is_empty() {
+            let could = self.could_hold(self.flow.rows[at].kind, node);
+            self.note(&could, sort, false);
+        } else {
+            self.note(held, sort, true);
+        }
+    }
+
+    /// Of a request that these logs of a node hold: whether provisional and final answers stand in any of its logs.
+    fn answers(&mut self, held: &[&Log], node: usize, way: Way, (kind, method): (Kind, &str), of: [&[usize]; 2]) {
+        let [rang, ended] = of.map(|answers| answers.iter().any(|answer| !self.holding(*answer, node).is_empty()));
+        if method == "INVITE" {
+            self.note(held, &Sort::new(way, kind, method, What::Provisional), rang);
+        }
+        self.note(held, &Sort::new(way, kind, method, What::Final), ended);
     }
 
     /// Of a 2xx to INVITE: whether its ACK stands beside it.
@@ -257,24 +288,19 @@ impl Seeing<'_> {
             return;
         }
         let all = row.dialog.and_then(|dialog| acks.get(&dialog)).map_or(&[][..], Vec::as_slice);
-        let ack = |from: Option<usize>, to: Option<usize>, log: &Log| {
+        let ack = |node: usize, comes: bool| {
             all.iter().any(|ack| {
                 let sent = &flow.rows[*ack];
-                from.is_none_or(|from| sent.from == from) && to.is_none_or(|to| sent.to == to) && self.in_log(*ack, log)
+                (if comes { sent.to } else { sent.from }) == node && !self.holding(*ack, node).is_empty()
             })
         };
         let sort = |way| Sort::new(way, Kind::Sip, "ACK", What::AckOfAnswer);
-        let mut notes = Vec::new();
-        if let Some(log) = flow.nodes[row.from].log.as_ref().filter(|log| self.in_log(at, log)) {
-            notes.push((log, sort(Way::In), ack(None, Some(row.from), log)));
-        }
-        if let Some(log) = flow.nodes[row.to].log.as_ref().filter(|log| self.in_log(at, log)) {
-            let passes_on = facts.sip.as_ref().is_some_and(|sip| sip.vias.len() > 1);
-            let way = if passes_on { Way::PassedOn } else { Way::Own };
-            notes.push((log, sort(way), ack(Some(row.to), None, log)));
-        }
-        for (log, sort, had) in notes {
-            self.note(log, sort, had);
+        let passes_on = facts.sip.as_ref().is_some_and(|sip| sip.vias.len() > 1);
+        let way = if passes_on { Way::PassedOn } else { Way::Own };
+        let notes = [(row.from, Way::In, true), (row.to, way, false)]
+            .map(|(node, way, comes)| (self.holding(at, node), sort(way), ack(node, comes)));
+        for (logs, sort, had) in notes {
+            self.note(&logs, &sort, had);
         }
     }
 }

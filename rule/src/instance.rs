@@ -242,7 +242,7 @@ impl Party {
             Self::Node(node, trunk) => {
                 let own = trunk.is_none_or(|trunk| ground.trunk[row.leg] == trunk);
                 // What its own log does not hold has not come to it.
-                let shown = ground.log(*node).is_none_or(|log| ground.is_in(at, log));
+                let shown = !ground.writes_log(*node) || ground.is_in_any(at, ground.logs_at(*node));
                 own && (if sent { row.from } else { row.to }) == *node && shown
             }
             Self::Caller(caller, one) => {
@@ -286,12 +286,14 @@ fn is_heard(ground: &Ground, ears: &Ears, at: usize, sent: bool) -> bool {
 
 /// If the end itself logs, its log must show it; else its neighbour's is enough.
 fn shows(ground: &Ground, ears: &Ears, at: usize, (near, far): (usize, usize)) -> bool {
-    let Some(own) = ground.log(near).filter(|_| ears.ends.contains(&near)) else { return true };
-    let other: Option<&Log> = ground.log(far);
+    if !ground.writes_log(near) || !ears.ends.contains(&near) {
+        return true;
+    }
+    let (own, other) = (ground.logs_at(near), ground.logs_at(far));
     let row = &ground.flow.rows[at];
     std::iter::once(&row.message).chain(&row.sightings).any(|message| {
         let place = &ground.messages[*message].place;
         let is = |log: &Log| log.agent == place.agent && log.source == place.source;
-        is(own) || !other.is_some_and(is)
+        own.iter().any(is) || !other.iter().any(is)
     })
 }

@@ -308,7 +308,7 @@ impl Judging<'_, '_> {
     /// In repaired time.
     fn read_to(&self, log: &Log) -> Timestamp {
         let read = self.ground.evidence.read.to.get(log).copied().unwrap_or(Timestamp(i64::MIN));
-        let shift = self.ground.flow.nodes.iter().find(|node| node.log.as_ref() == Some(log));
+        let shift = self.ground.flow.nodes.iter().find(|node| node.logs.contains(log));
         let shift = shift.map_or(0, |node| node.clock_shift);
         Timestamp(read.0.saturating_add(shift).saturating_sub(self.rule.times.lateness))
     }

@@ -112,6 +112,11 @@ impl Loggers {
         self.pairs.contains(&(source, base))
     }
 
+    /// Each source with each base that writes it.
+    pub fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
+        self.pairs.iter().copied()
+    }
+
     pub fn is_server(&self, base: usize) -> bool {
         self.source[base].is_some()
     }

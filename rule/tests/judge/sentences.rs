@@ -1,16 +1,20 @@
 //! Single sentences of the language, each on one small call.
 
+use std::sync::Arc;
+
 use message::flow::flow;
-use message::logged::Message;
+use message::kind::Kind;
+use message::logged::{Message, Place};
 use rule::evidence::{Evidence, Read};
+use rule::holds::AllHolds;
 use rule::judge;
 
-use super::flows::plain::{connects, hangs_up, invite};
+use super::flows::plain::{self, connects, hangs_up, invite};
 use super::flows::script::Script;
-use super::flows::{holds, read_all};
+use super::flows::{Fixture, holds, learn, read_all, requests};
 use super::load::rule;
 use super::naive;
-use super::world::{class, read, shipped_rules, told};
+use super::world::{class, read, shipped_rules, told, verdicts};
 
 const WAY: [&str; 3] = ["alice", "core", "bob1"];
 const CALL: &str = "call=call-a cseq=1 ftag=f";
@@ -64,6 +68,44 @@ const ATTEMPT: &str = "per = \"attempt\"\nstart = \"INVITE from caller with init
 #[track_caller]
 fn check_attempt(steps: &str, messages: &[Message], expect: &str) {
     check(&format!("{ATTEMPT}{steps}"), messages, expect);
+}
+
+/// A machine may write its look-ups into a log of their own: what it logs is known of both together.
+#[test]
+fn a_log_that_never_holds_sip_makes_a_machine_blind_for_nothing() {
+    let split = |messages: &[Message]| -> Vec<Message> {
+        let mut messages = messages.to_vec();
+        for message in messages.iter_mut().filter(|message| message.kind != Kind::Sip) {
+            // Its name comes first.
+            message.place = Arc::new(Place { source: "app".to_owned(), ..(*message.place).clone() });
+        }
+        messages
+    };
+    let never_acknowledged = Fixture::new("a look-up, and no ACK", |script| {
+        let id = "X-Request-ID: look-up";
+        script.line(10, "core", &format!("core>api GET | Call-ID: call-a | {id}"));
+        script.line(110, "core", &format!("api>core HTTP body=HTTP/1.1_200_Said | {id}"));
+        let sent = invite(script, 120, &WAY, CALL);
+        script.answer(200, 180, &sent, "tag=b");
+        script.answer(4_000, 200, &sent, "tag=b contact=<sip:bob@192.0.2.21:5060>");
+        hangs_up(script, 60_000, &WAY);
+    });
+    let mut known = AllHolds::new();
+    for fixture in plain::well().iter().chain(&requests::well()).chain(&requests::others()) {
+        learn(&mut known, &split(&fixture.messages));
+    }
+    let came = |messages: &[Message], holds: &AllHolds| -> Vec<String> {
+        let (_, verdicts) = verdicts(messages, &[], holds, &read(messages));
+        let line =
+            |verdict: &rule::verdict::Verdict| format!("{} {:?} {:?}", verdict.rule, verdict.outcome, verdict.class);
+        verdicts.iter().map(line).collect()
+    };
+    for fixture in requests::others().iter().chain([&never_acknowledged]) {
+        let messages = &fixture.messages;
+        assert_eq!(came(&split(messages), &known), came(messages, holds()), "{}", fixture.name);
+    }
+    let failed = came(&split(&never_acknowledged.messages), &known);
+    assert!(failed.iter().any(|line| line.starts_with("answered-no-ack Failed")), "{failed:?}");
 }
 
 #[test]
@@ -208,8 +250,8 @@ fn a_2xx_that_is_repeated_proves_the_missing_ack() {
     assert!(outcome(&call(&[4_100, 4_200])).starts_with("r A: unknown"));
 }
 
-fn rule_holds_nothing() -> rule::holds::AllHolds {
-    rule::holds::AllHolds::new()
+fn rule_holds_nothing() -> AllHolds {
+    AllHolds::new()
 }
 
 #[test]

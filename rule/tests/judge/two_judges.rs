@@ -1,15 +1,20 @@
 //! Two judges agree.
 
-use message::flow::Flow;
+use std::sync::LazyLock;
+
+use message::flow::{Flow, flow};
 use message::logged::Message;
 use rule::evidence::{Binding, Evidence, Read};
 use rule::holds::AllHolds;
+use rule::judge;
+use rule::syntax::{Defaults, Rule};
 
 use super::case::case;
 use super::cases::{known, names};
+use super::load::rule;
 use super::naive::{self, Told};
 use super::recorded;
-use super::world::{class, read, shipped_rules, told as drawn, verdicts};
+use super::world::{class, read, shipped_rules, told as drawn};
 
 /// In every run one record of so many is left out; all of them where more judgements are asked for.
 const FEW: usize = 2;
@@ -18,9 +23,48 @@ fn few() -> usize {
     if std::env::var_os("SIPTRAIL_JUDGEMENTS").is_some() { 1 } else { FEW }
 }
 
+/// Machines by their names: no shipped rule has any.
+const OF_NODES: [&str; 2] = [
+    r#"
+    id = "node-passes-on"
+    per = "attempt"
+    start = "INVITE from caller with initial=yes"
+    steps = [
+        "there: INVITE to '10.0.0.2' within 2s else not-there",
+        "on: INVITE from '10.0.0.2' within 3s else not-passed-on",
+        "1xx INVITE to '10.0.0.1' within 5s optional",
+        "2xx-6xx INVITE from '10.0.0.2' within 200s of start else no-final",
+    ]
+    end = ["3xx-6xx INVITE to caller", "BYE as ok"]
+    "#,
+    r#"
+    id = "node-gets-bye"
+    per = "dialog"
+    start = "BYE"
+    steps = [
+        "BYE to '10.0.0.2' within 5s of start else not-there",
+        "2xx BYE from '10.0.0.2' within 5s of start else not-answered",
+        "no CANCEL to '10.0.0.1' within 5s of start else cancelled",
+    ]
+    "#,
+];
+
+/// The shipped rules, and those of named machines.
+fn compared() -> &'static (Vec<Rule>, Defaults) {
+    static COMPARED: LazyLock<(Vec<Rule>, Defaults)> = LazyLock::new(|| {
+        let (mut rules, defaults) = shipped_rules().clone();
+        rules.extend(OF_NODES.map(|text| rule(text, &defaults)));
+        (rules, defaults)
+    });
+    &COMPARED
+}
+
 /// Where the two judges differ: lines of the one and of the other.
 pub fn difference(messages: &[Message], bindings: &[Binding], holds: &AllHolds, read: &Read) -> Option<String> {
-    let (flow, verdicts) = verdicts(messages, bindings, holds, read);
+    let (rules, defaults) = compared();
+    let flow = flow(messages);
+    let evidence = Evidence { flow: &flow, messages, class: class(messages), bindings, holds, read };
+    let verdicts = judge(rules, defaults, &evidence);
     let mut one: Vec<Told> = verdicts
         .iter()
         .map(|verdict| Told {
@@ -33,8 +77,6 @@ pub fn difference(messages: &[Message], bindings: &[Binding], holds: &AllHolds, 
         })
         .collect();
     one.sort();
-    let (rules, defaults) = shipped_rules();
-    let evidence = Evidence { flow: &flow, messages, class: class(messages), bindings, holds, read };
     let other = naive::judge(rules, defaults, &evidence, None);
     let only = |all: &[Told], beside: &[Told], whose: &str| -> Vec<String> {
         let differ = all.iter().filter(|told| !beside.contains(told));

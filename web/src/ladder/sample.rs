@@ -41,6 +41,7 @@ impl Sample {
                 leg: None,
                 spoke: true,
                 log: None,
+                logs: Vec::new(),
                 clock_shift: 0,
             });
         }

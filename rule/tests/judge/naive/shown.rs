@@ -34,6 +34,9 @@ impl Case<'_> {
         persons.iter().any(|(person, from)| {
             term.methods.iter().any(|method| match method.as_str() {
                 _ if self.is_blind_by_tag(person, *from, term) => false,
+                method if method != "REGISTER" && method != PUSH && person.is_node() => {
+                    self.node_would_show(person.nodes[0], counts_from, *from, method, &classes)
+                }
                 "REGISTER" if term.codes.is_none() => self.would_register(instance, person),
                 PUSH if term.codes.is_none() => self.anybody_knows(Kind::Push, method, &[What::Request]),
                 "INVITE" if person.leg.is_some_and(|leg| flow.legs[leg].hops.is_empty()) => {
@@ -50,23 +53,25 @@ impl Case<'_> {
         })
     }
 
-    fn knows_sort(&self, log: &Log, way: Way, kind: Kind, method: &str, what: &[What]) -> bool {
-        let Some(holds) = self.evidence.holds.get(log) else { return false };
-        what.iter().any(|what| holds.knows(&Sort::new(way, kind, method, *what)))
+    /// One of these logs is enough.
+    fn knows_sort(&self, logs: &[Log], way: Way, kind: Kind, method: &str, what: &[What]) -> bool {
+        let holds = || logs.iter().filter_map(|log| self.evidence.holds.get(log));
+        what.iter().any(|what| holds().any(|holds| holds.knows(&Sort::new(way, kind, method, *what))))
     }
 
     /// What a node sends. A proxy passes on; what it makes itself is asked only of what it can make.
-    fn sends(&self, log: &Log, makes: bool, kind: Kind, method: &str, what: &[What]) -> bool {
-        let own = || self.knows_sort(log, Way::Own, kind, method, what);
+    fn sends(&self, logs: &[Log], makes: bool, kind: Kind, method: &str, what: &[What]) -> bool {
+        let own = || self.knows_sort(logs, Way::Own, kind, method, what);
         if makes {
             return own();
         }
-        self.knows_sort(log, Way::PassedOn, kind, method, what) && (self.knows(Sentence::OwnOnlyWhatItMakes) || own())
+        self.knows_sort(logs, Way::PassedOn, kind, method, what) && (self.knows(Sentence::OwnOnlyWhatItMakes) || own())
     }
 
     fn anybody_knows(&self, kind: Kind, method: &str, what: &[What]) -> bool {
         let ways = [Way::In, Way::PassedOn, Way::Own];
-        self.evidence.holds.keys().any(|log| ways.iter().any(|way| self.knows_sort(log, *way, kind, method, what)))
+        let mut logs = self.evidence.holds.keys().map(std::slice::from_ref);
+        logs.any(|log| ways.iter().any(|way| self.knows_sort(log, *way, kind, method, what)))
     }
 
     fn is_blind_by_tag(&self, person: &Person, from: bool, term: &Term) -> bool {
@@ -89,10 +94,9 @@ impl Case<'_> {
                 return true;
             }
             let (sender, receiver) = if answers { (other, one) } else { (one, other) };
-            let itself = [one, other].into_iter().find(|end| person.nodes.contains(end) && self.log(*end).is_some());
+            let itself = [one, other].into_iter().find(|end| person.nodes.contains(end) && self.is_server(*end));
             let asked = |node: usize| itself.is_none_or(|itself| itself == node);
-            let got = self.log(receiver).filter(|_| asked(receiver));
-            if got.is_some_and(|log| self.knows_sort(log, Way::In, Kind::Sip, method, classes)) {
+            if asked(receiver) && self.knows_sort(self.logs(receiver), Way::In, Kind::Sip, method, classes) {
                 return true;
             }
             let makes = match (answers, method) {
@@ -100,9 +104,35 @@ impl Case<'_> {
                 (false, "CANCEL") => true,
                 (false, _) => flow.hops[hop].parent.is_none_or(|parent| flow.hops[parent].call != flow.hops[hop].call),
             };
-            let sent = self.log(sender).filter(|_| asked(sender));
-            sent.is_some_and(|log| self.sends(log, makes, Kind::Sip, method, classes))
+            asked(sender) && self.sends(self.logs(sender), makes, Kind::Sip, method, classes)
         })
+    }
+
+    /// A machine by its name: if it logs, its log must show it; else that of the first that talks with it and logs. It may make
+    /// what it sends, and pass it on.
+    fn node_would_show(&self, node: usize, counts_from: usize, from: bool, method: &str, classes: &[What]) -> bool {
+        let others: Vec<usize> = self
+            .rows
+            .iter()
+            .filter(|said| said.from == node || said.to == node)
+            .map(|said| if said.from == node { said.to } else { said.from })
+            .collect();
+        let logs = |other: &&usize| self.is_server(node) || self.is_server(**other);
+        let Some(other) = others.iter().find(logs).or(others.first()).copied() else { return false };
+        let classes = if method == "ACK" { &[What::AckOfAnswer] } else { classes };
+        let asked = if method == "ACK" {
+            Some(counts_from).filter(|at| (200..300).contains(&self.rows[*at].status) && self.is_repeated(*at))
+        } else {
+            let between = |said: &super::rows::Said| [(node, other), (other, node)].contains(&(said.from, said.to));
+            let asks = |said: &super::rows::Said| said.request && said.is(method) && between(said);
+            let last = self.rows.iter().rposition(asks).filter(|_| !classes.contains(&What::Request));
+            last.filter(|at| self.is_repeated_in_vain(*at))
+        };
+        let (logs, sent) = if self.is_server(node) { (self.logs(node), from) } else { (self.logs(other), !from) };
+        let ways: &[Way] = if sent { &[Way::Own, Way::PassedOn] } else { &[Way::In] };
+        let of_rest = matches!(method, "GET" | "POST" | "PUT" | "DELETE" | "PATCH" | "HEAD");
+        let kind = if of_rest { Kind::Rest } else { Kind::Sip };
+        asked.is_some() || ways.iter().any(|way| self.knows_sort(logs, *way, kind, method, classes))
     }
 
     /// An answer on the hop of the request that a step counts from, or of the last such request before.
@@ -120,10 +150,12 @@ impl Case<'_> {
             return true;
         }
         let (said, row) = (&self.rows[request], &flow.rows[request]);
-        let holds = |node: usize| self.log(node).filter(|log| said.logs.contains(*log));
-        let got = holds(said.from).is_some_and(|log| self.knows_sort(log, Way::In, said.kind, method, classes));
+        let holds = |node: usize| -> Vec<Log> {
+            self.logs(node).iter().filter(|log| said.logs.contains(*log)).cloned().collect()
+        };
+        let got = self.knows_sort(&holds(said.from), Way::In, said.kind, method, classes);
         let makes = row.on_last_hop || said.kind != Kind::Sip;
-        got || holds(said.to).is_some_and(|log| self.sends(log, makes, said.kind, method, classes))
+        got || self.sends(&holds(said.to), makes, said.kind, method, classes)
     }
 
     /// A request logged 3 times or more over 2 s or more without an answer proves the missing answer.
@@ -163,20 +195,20 @@ impl Case<'_> {
                 let is_agent = next.is_some_and(|next| flow.hops[*next].call != flow.hops[*hop].call);
                 nodes.push((far, is_end || is_agent || self.record_routes(far), is_end || is_agent));
             }
-            let near = nodes.iter().enumerate().find(|(_, (node, sees, _))| *sees && self.log(*node).is_some());
+            let near = nodes.iter().enumerate().find(|(_, (node, sees, _))| *sees && self.is_server(*node));
             let Some((nth, (node, _, makes))) = near else { return false };
-            let Some(log) = self.log(*node) else { return false };
+            let logs = self.logs(*node);
             if nth == 0 {
                 return if from {
-                    self.knows_sort(log, Way::Own, Kind::Sip, method, classes)
+                    self.knows_sort(logs, Way::Own, Kind::Sip, method, classes)
                 } else {
-                    self.knows_sort(log, Way::In, Kind::Sip, method, classes)
+                    self.knows_sort(logs, Way::In, Kind::Sip, method, classes)
                 };
             }
             if from {
-                self.knows_sort(log, Way::In, Kind::Sip, method, classes)
+                self.knows_sort(logs, Way::In, Kind::Sip, method, classes)
             } else {
-                self.sends(log, *makes, Kind::Sip, method, classes)
+                self.sends(logs, *makes, Kind::Sip, method, classes)
             }
         })
     }
@@ -211,14 +243,15 @@ impl Case<'_> {
         let of_leg = |at: &usize| Some(self.rows[*at].leg) == person.leg && self.rows[*at].is("REGISTER");
         let register = (0..self.rows.len()).rfind(|at| of_leg(at) && self.rows[*at].request);
         let Some(register) = register.filter(|_| self.knows(Sentence::WayOfRegister)) else { return false };
-        let (device, server) = (self.log(self.rows[register].from), self.log(self.rows[register].to));
+        let (device, server) = (self.rows[register].from, self.rows[register].to);
+        let device = Some(device).filter(|device| self.is_server(*device));
         let ways: &[Way] = match (device, classes.contains(&What::Request)) {
             (_, true) => &[Way::PassedOn, Way::Own],
             (Some(_), false) => &[Way::Own],
             (None, false) => &[Way::In],
         };
-        let knows = |log: &Log| ways.iter().any(|way| self.knows_sort(log, *way, Kind::Sip, "INVITE", classes));
-        device.or(server).is_some_and(knows)
+        let logs = self.logs(device.unwrap_or(server));
+        ways.iter().any(|way| self.knows_sort(logs, *way, Kind::Sip, "INVITE", classes))
     }
 }
 

@@ -22,6 +22,13 @@ pub struct Person {
     pub ways: Vec<Vec<usize>>,
 }
 
+impl Person {
+    /// Of whom nothing but the machine is known.
+    pub fn is_node(&self) -> bool {
+        self.leg.is_none() && self.caller.is_none() && !self.nodes.is_empty()
+    }
+}
+
 impl Case<'_> {
     /// Who is meant; of `other-leg` there may be several.
     pub fn persons(&self, instance: &Instance, who: &Who) -> Vec<Person> {
@@ -45,7 +52,7 @@ impl Case<'_> {
                 if by_caller { self.callee(instance) } else { self.caller(instance) }.into_iter().collect()
             }
             Who::Node(name) => {
-                let named = (0..flow.nodes.len()).filter(|node| flow.nodes[*node].name == *name);
+                let named = (0..flow.nodes.len()).filter(|node| flow.nodes[*node].name.eq_ignore_ascii_case(name));
                 named.map(|node| Person { nodes: vec![node], ..Person::default() }).collect()
             }
         }
@@ -134,11 +141,16 @@ impl Case<'_> {
 
     fn is_logged(&self, hop: usize) -> bool {
         let ends = self.evidence.flow.hops[hop].ends;
-        ends.is_some_and(|(from, to)| self.log(from).is_some() || self.log(to).is_some())
+        ends.is_some_and(|(from, to)| self.is_server(from) || self.is_server(to))
     }
 
-    pub fn log(&self, node: usize) -> Option<&Log> {
-        self.evidence.flow.nodes[node].log.as_ref()
+    /// All that a machine logs, whatever the files.
+    pub fn logs(&self, node: usize) -> &[Log] {
+        &self.evidence.flow.nodes[node].logs
+    }
+
+    pub fn is_server(&self, node: usize) -> bool {
+        !self.logs(node).is_empty()
     }
 
     /// Whether a row is from somebody, or to them.
@@ -149,7 +161,7 @@ impl Case<'_> {
         let end = if from { said.from } else { said.to };
         let itself = person.nodes.contains(&end);
         // If they log, their log must show it.
-        if itself && self.log(end).is_some_and(|log| !said.logs.contains(log)) {
+        if itself && self.is_server(end) && !self.logs(end).iter().any(|log| said.logs.contains(log)) {
             return false;
         }
         if person.leg.is_none() && person.caller.is_none() {
