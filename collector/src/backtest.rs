@@ -14,7 +14,6 @@ use message::clock::Clocks;
 use message::flow::flow_by;
 use record::id::ScenarioId;
 use record::time::{DAY, HOUR, MINUTE, Timestamp};
-use rule::evidence::Read;
 use rule::holds::AllHolds;
 use rule::told::{Seen, Told};
 use rule::verdict::{Outcome, Verdict};
@@ -23,7 +22,7 @@ use store::Store;
 
 use crate::Error;
 use crate::book::Book;
-use crate::judging::{self, Case};
+use crate::judging::{self, Case, Reports};
 use crate::report;
 use crate::settle::{Call, with_what_is_beside};
 use known::{News, news};
@@ -108,8 +107,8 @@ pub async fn run(
 ) -> Result<Backtest, Error> {
     let started = Instant::now();
     let agents = store.agents().await?;
-    let read = judging::read_of(&agents, book.set.defaults.source.silent_after, now);
-    let beside = Arc::new(Beside { book: Arc::clone(&book), holds: store.all_holds().await?, read, since });
+    let reports = Reports::of(&agents, book.set.defaults.source.silent_after, now);
+    let beside = Arc::new(Beside { book: Arc::clone(&book), holds: store.all_holds().await?, reports, since });
     let (mut all, mut last) = (All::default(), None);
     // Not all that went on for long is looked for: most of what began so much earlier was over by then.
     let before = now.micros_since(since).clamp(SHORTEST, LONGEST);
@@ -151,7 +150,7 @@ pub async fn run(
 struct Beside {
     book: Arc<Book>,
     holds: AllHolds,
-    read: Read,
+    reports: Reports,
     /// Of a day what began earlier is left out.
     since: Timestamp,
 }
@@ -167,13 +166,14 @@ struct Past {
 /// A call that nothing can be made of keeps no other from being judged.
 fn past(call: &Call, clocks: &Clocks, beside: &Beside) -> Option<Past> {
     let Call { due, messages, bindings, .. } = call;
-    let Beside { book, holds, read, since } = beside;
+    let Beside { book, holds, reports, since } = beside;
     let work = || {
         let flow = flow_by(messages, clocks);
+        let read = call.read(reports);
         // Every failure would have been news once.
         let then = messages.iter().map(|message| message.time).min().unwrap_or_default();
-        let (class, from, read_to) = (due.class, due.from, call.read_to(read));
-        let case = Case { class, from, read_to, flow: &flow, messages, bindings, holds, read, now: then };
+        let (class, from, read_to) = (due.class, due.from, call.read_to(&read));
+        let case = Case { class, from, read_to, flow: &flow, messages, bindings, holds, read: &read, now: then };
         let mut verdicts = judging::verdicts(book, &case);
         verdicts.retain(|verdict| from.is_none() || flow.rows[verdict.start].time >= *since);
         let came = |verdict: &Verdict| {

@@ -1,6 +1,7 @@
 //! What rules say of a settled call, and which of it is to be reported.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use message::event::CallClass;
 use message::flow::{Flow, Log};
@@ -197,20 +198,58 @@ pub fn alarms(book: &Book, case: &Case, verdicts: &[Verdict]) -> Vec<Alarm> {
     alarms
 }
 
-/// How far logs are read, and of which nothing was reported for too long.
-pub fn read_of(agents: &[store::agent::Agent], silent_after: i64, now: Timestamp) -> Read {
-    let mut read = Read::default();
-    for agent in agents {
-        let silent = agent.heard.is_none_or(|heard| now.micros_since(heard) > silent_after);
-        for source in agent.heartbeat.iter().flat_map(|heartbeat| &heartbeat.sources) {
-            let log = Log { agent: agent.id.clone(), source: source.name.clone() };
-            if let Some(at) = source.read_to {
-                read.to.insert(log.clone(), at);
-            }
-            if silent {
-                read.silent.insert(log);
+/// What agents say of the logs that they read.
+#[derive(Debug)]
+pub struct Reports {
+    /// How far they are read, and of which nothing was reported for too long.
+    pub read: Read,
+    /// Agents that say which logs they read, and these.
+    agents: BTreeSet<String>,
+    listed: BTreeSet<Log>,
+    silent_after: i64,
+}
+
+impl Reports {
+    pub fn of(agents: &[store::agent::Agent], silent_after: i64, now: Timestamp) -> Self {
+        let read = Read { clock: now, ..Read::default() };
+        let mut reports = Self { read, agents: BTreeSet::new(), listed: BTreeSet::new(), silent_after };
+        for agent in agents {
+            let silent = agent.heard.is_none_or(|heard| now.micros_since(heard) > silent_after);
+            let Some(heartbeat) = &agent.heartbeat else { continue };
+            reports.agents.insert(agent.id.clone());
+            for source in &heartbeat.sources {
+                let log = Log { agent: agent.id.clone(), source: source.name.clone() };
+                if let Some(at) = source.read_to {
+                    reports.read.to.insert(log.clone(), at);
+                }
+                if silent {
+                    reports.read.silent.insert(log.clone());
+                }
+                reports.listed.insert(log);
             }
         }
+        reports
     }
-    read
+
+    /// Of a scenario: logs that their agent does not read any more, as when they left its configuration. They are as silent as
+    /// those whose agent is. What has only just begun to be read may not be reported yet.
+    pub fn left(&self, messages: &[Message], bindings: &[Binding]) -> BTreeSet<Log> {
+        let mut last: BTreeMap<Log, Timestamp> = BTreeMap::new();
+        let is_read = |log: &Log| self.listed.contains(log) || !self.agents.contains(&log.agent);
+        // Messages of one log stand beside each other more often than not.
+        for some in messages.chunk_by(|one, other| Arc::ptr_eq(&one.place, &other.place)) {
+            let place = &some[0].place;
+            let log = Log { agent: place.agent.clone(), source: place.source.clone() };
+            let newest = some.iter().map(|message| message.time).max();
+            if let Some(newest) = newest.filter(|_| !is_read(&log)) {
+                last.entry(log).and_modify(|known| *known = newest.max(*known)).or_insert(newest);
+            }
+        }
+        for binding in bindings.iter().filter(|binding| !is_read(&binding.log)) {
+            let known = last.entry(binding.log.clone()).or_insert(binding.time);
+            *known = binding.time.max(*known);
+        }
+        last.retain(|_, newest| self.read.clock.micros_since(*newest) > self.silent_after);
+        last.into_keys().collect()
+    }
 }

@@ -24,7 +24,7 @@ use crate::book::Book;
 use crate::clock::Hours;
 use crate::holding::Holding;
 use crate::ingest::now;
-use crate::judging::{self, Case};
+use crate::judging::{self, Case, Reports};
 use crate::learned::Logs;
 
 /// How long a call is ours to settle.
@@ -133,8 +133,8 @@ async fn round(
     known.holding.share(store).await?;
     let mut holding = std::mem::take(&mut known.holding);
     let settling = tokio::task::spawn_blocking(move || {
-        let read = judging::read_of(&agents, book.set.defaults.source.silent_after, now);
-        let beside = Beside { book: &book, clocks: &clocks, read: &read, reading, now };
+        let reports = Reports::of(&agents, book.set.defaults.source.silent_after, now);
+        let beside = Beside { book: &book, clocks: &clocks, reports: &reports, reading, now };
         let settled = settle_all(&calls, &beside, &mut holding);
         (settled, calls, holding)
     });
@@ -186,7 +186,7 @@ pub async fn with_what_is_beside(
 struct Beside<'a> {
     book: &'a Book,
     clocks: &'a BTreeMap<i64, Clocks>,
-    read: &'a Read,
+    reports: &'a Reports,
     /// How long it took to read all of them.
     reading: Duration,
     now: Timestamp,
@@ -209,7 +209,7 @@ fn settle_all(calls: &[Call], beside: &Beside, holding: &mut Holding) -> (Vec<Se
         alone(call, &mut || {
             let began = Instant::now();
             let flow = flow_by(&call.messages, beside.clocks.get(&call.hour).unwrap_or(&none));
-            holding.see(&call.due, &flow, &call.messages, call.all_read_to(beside.read));
+            holding.see(&call.due, &flow, &call.messages, call.all_read_to(&beside.reports.read));
             one = Some((flow, began.elapsed()));
         });
         drawn.push(one);
@@ -223,7 +223,7 @@ fn settle_all(calls: &[Call], beside: &Beside, holding: &mut Holding) -> (Vec<Se
             alone(call, &mut || {
                 let began = Instant::now();
                 let (Due { class, from, .. }, holds) = (call.due, &holding.known);
-                let read = call.read(beside.read);
+                let read = call.read(beside.reports);
                 let read_to = call.read_to(&read);
                 let Call { messages, bindings, .. } = call;
                 let case = Case { class, from, read_to, flow, messages, bindings, holds, read: &read, now };
@@ -278,11 +278,18 @@ impl Call {
     }
 
     /// How far logs are read; of what was cut off nothing is.
-    fn read<'r>(&self, read: &'r Read) -> Cow<'r, Read> {
-        let last = self.messages.iter().map(|message| message.time).max();
-        let Some(last) = last.filter(|_| self.is_cut()) else { return Cow::Borrowed(read) };
-        let to = read.to.iter().map(|(log, at)| (log.clone(), last.min(*at))).collect();
-        Cow::Owned(Read { to, ..read.clone() })
+    pub fn read<'r>(&self, reports: &'r Reports) -> Cow<'r, Read> {
+        let left = reports.left(&self.messages, &self.bindings);
+        let last = self.messages.iter().map(|message| message.time).max().filter(|_| self.is_cut());
+        if left.is_empty() && last.is_none() {
+            return Cow::Borrowed(&reports.read);
+        }
+        let mut read = reports.read.clone();
+        read.silent.extend(left);
+        if let Some(last) = last {
+            read.to.values_mut().for_each(|at| *at = last.min(*at));
+        }
+        Cow::Owned(read)
     }
 
     /// The event time to which all of its logs are read that are not silent.

@@ -71,7 +71,7 @@ fn judged(flow: &Flow, messages: &[Message], holds: &AllHolds, set: &RuleSet, ru
     let last = messages.iter().map(|message| message.time).max().unwrap();
     let log = |message: &Message| Log { agent: message.place.agent.clone(), source: message.place.source.clone() };
     let to = messages.iter().map(|message| (log(message), Timestamp(last.0 + DAY))).collect();
-    let read = Read { to, silent: BTreeSet::new() };
+    let read = Read { to, ..Read::default() };
     let evidence = Evidence { flow, messages, class: CallClass::Call, bindings: &[], holds, read: &read };
     judge(rules, &set.defaults, &evidence).len()
 }

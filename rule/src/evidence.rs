@@ -81,6 +81,8 @@ pub struct Read {
     pub to: BTreeMap<Log, Timestamp>,
     /// Logs of which nothing was reported for a while.
     pub silent: BTreeSet<Log>,
+    /// By the clock of who reads. What has no deadline is not waited for in silent logs for ever.
+    pub clock: Timestamp,
 }
 
 /// A registration of a device before the scenario began.

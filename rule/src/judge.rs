@@ -63,6 +63,15 @@ struct Judged {
     over: Option<usize>,
 }
 
+/// How far all logs of a scenario are read.
+#[derive(PartialEq, Eq)]
+enum Passed {
+    Read,
+    /// Of those that are not read so far nothing is reported any more.
+    Silent(Vec<Log>),
+    No,
+}
+
 /// The ending of an instance.
 struct Over {
     row: usize,
@@ -86,7 +95,8 @@ impl Judging<'_, '_> {
             }
             _ => None,
         });
-        let silent = verdict.steps.iter().any(|step| step.state == State::Silent);
+        let silent =
+            matches!(verdict.why, Some(Why::Silent(_))) || verdict.steps.iter().any(|step| step.state == State::Silent);
         let decided = verdict.outcome != Outcome::Open && !silent;
         let end = end.or_else(|| last.max().filter(|_| decided && self.rule.ends.is_empty()));
         Judged { verdict: Some(verdict), over: end }
@@ -188,7 +198,9 @@ impl Judging<'_, '_> {
         if let Some(at) = (0..steps.len()).find(is_silent) {
             let silent =
                 self.logs_of(&steps[at]).into_iter().filter(|log| self.ground.evidence.read.silent.contains(log));
-            return Sum { due: steps[at].progress.due, ..unknown(Why::Silent(silent.collect()), Some(at)) };
+            // It may be read on.
+            let due = steps[at].progress.due;
+            return Sum { due, next: due, ..unknown(Why::Silent(silent.collect()), Some(at)) };
         }
         let (blind, blind_until) = self.blind(steps, over.is_some());
         if let Some((at, why)) = &blind
@@ -204,24 +216,28 @@ impl Judging<'_, '_> {
             |(looked, step): (&Looked, &Step)| looked.progress.state == State::Open && step.failure.is_some();
         let given_up = Timestamp(self.ground.time(self.instance.start).0.saturating_add(self.rule.times.give_up));
         if over.is_some() && steps.iter().zip(&self.rule.steps).any(is_asked) {
-            // Its log is read no further, and nobody reports that any more.
             let next = next.or(Some(given_up));
-            if next == Some(given_up) && self.is_read_beyond(given_up, self.logs) {
-                return unknown(Why::GivenUp, None);
-            }
-            return Sum { outcome: Outcome::Open, next, waits_for: self.behind(&waits), ..Sum::default() };
+            return match self.passed(given_up) {
+                // Its log is read no further, and nobody reports that any more.
+                Passed::Read if next == Some(given_up) => unknown(Why::GivenUp, None),
+                Passed::Silent(logs) => Sum { next, ..unknown(Why::Silent(logs), None) },
+                _ => Sum { outcome: Outcome::Open, next, waits_for: self.behind(&waits), ..Sum::default() },
+            };
         }
         let without_end = over.is_none() && !self.rule.ends.is_empty() && !self.ends_blind();
         let open_due = waits.iter().any(|looked| looked.progress.due.is_some()) || blind.is_some();
         if over.is_none() && (!waits.is_empty() || without_end || blind.is_some()) {
             let rests = self.rests();
-            let read = |due: Timestamp| self.is_read_beyond(due, self.logs);
-            if open_due || rests.is_none_or(|rests| !read(rests)) {
-                if read(given_up) {
-                    return unknown(Why::GivenUp, None);
-                }
+            let rested = rests.filter(|_| !open_due).map(|rests| self.passed(rests));
+            if rested != Some(Passed::Read) {
                 let next = next.into_iter().chain(rests).min().or(Some(given_up));
-                return Sum { outcome: Outcome::Open, next, waits_for: self.behind(&waits), ..Sum::default() };
+                return match (rested, self.passed(given_up)) {
+                    (Some(Passed::Silent(logs)), _) | (_, Passed::Silent(logs)) => {
+                        Sum { next, ..unknown(Why::Silent(logs), None) }
+                    }
+                    (_, Passed::Read) => unknown(Why::GivenUp, None),
+                    _ => Sum { outcome: Outcome::Open, next, waits_for: self.behind(&waits), ..Sum::default() },
+                };
             }
         }
         match over.map(|over| &over.outcome) {
@@ -264,10 +280,14 @@ impl Judging<'_, '_> {
         if again.into_iter().any(succeeds) {
             return Sum { outcome: Outcome::Ok, ..Sum::default() };
         }
-        if self.is_read_beyond(until, self.logs) {
-            failed
-        } else {
-            Sum { outcome: Outcome::Open, next: Some(until), ..Sum::default() }
+        let next = Some(until);
+        match self.passed(until) {
+            Passed::Read => failed,
+            Passed::Silent(_) if self.rule.times.on_silence == OnSilence::Failed => failed,
+            Passed::Silent(logs) => {
+                Sum { outcome: Outcome::Unknown, why: Some(Why::Silent(logs)), next, ..Sum::default() }
+            }
+            Passed::No => Sum { outcome: Outcome::Open, next, ..Sum::default() },
         }
     }
 
@@ -296,6 +316,19 @@ impl Judging<'_, '_> {
     /// Every log that could show more is read beyond a time.
     fn is_read_beyond(&self, due: Timestamp, logs: &BTreeSet<Log>) -> bool {
         logs.iter().all(|log| self.read_to(log) > due)
+    }
+
+    /// Whether every log of the scenario is read beyond a time; else whether it is over, and those that are not are silent.
+    fn passed(&self, due: Timestamp) -> Passed {
+        let read = self.ground.evidence.read;
+        let behind: Vec<&Log> = self.logs.iter().filter(|log| self.read_to(log) <= due).collect();
+        match () {
+            () if behind.is_empty() => Passed::Read,
+            () if read.clock > due && behind.iter().all(|log| read.silent.contains(*log)) => {
+                Passed::Silent(behind.into_iter().cloned().collect())
+            }
+            () => Passed::No,
+        }
     }
 
     /// Nothing more is to be waited for.

@@ -13,7 +13,6 @@ pub mod script;
 #[path = "flows/transfers.rs"]
 pub mod transfers;
 
-use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use message::flow::{Log, flow};
@@ -95,5 +94,5 @@ pub fn read_all(messages: &[Message]) -> Read {
     let last = messages.iter().map(|message| message.time).max().unwrap();
     let own = messages.iter().map(|m| Log { agent: m.place.agent.clone(), source: m.place.source.clone() });
     let to = own.chain(holds().keys().cloned()).map(|log| (log, Timestamp(last.0 + 2 * DAY)));
-    Read { to: to.collect(), silent: BTreeSet::new() }
+    Read { to: to.collect(), ..Read::default() }
 }

@@ -86,12 +86,17 @@ impl Played {
 
     /// The agent of a log says how far it has read.
     pub async fn hear(&self, log: &str, read_to: Timestamp, now: Timestamp) {
+        self.hear_of(log, log, read_to, now).await;
+    }
+
+    /// The same of a log of another name.
+    async fn hear_of(&self, agent: &str, log: &str, read_to: Timestamp, now: Timestamp) {
         let source = SourceReport { name: log.into(), files: 1, read_to: Some(read_to), ..SourceReport::default() };
         let heartbeat = Heartbeat {
             version: 1,
-            agent: log.into(),
+            agent: agent.into(),
             program: "0.1.0".into(),
-            host: log.into(),
+            host: agent.into(),
             clock: now,
             sources: vec![source],
             unread: Vec::new(),
@@ -278,6 +283,37 @@ async fn of_a_log_that_fell_silent_one_alert_tells_and_once_it_is_back_all_is_ju
             [(MailKind::Firing, true), (MailKind::Resolved, true)].into_iter().chain(no_ack).collect();
         assert_eq!((mails.len(), mails.iter().copied().collect::<BTreeSet<_>>()), (all.len(), all));
     }
+}
+
+#[tokio::test]
+async fn of_a_log_that_left_the_configuration_nobody_can_tell_and_once_it_is_back_all_is_judged() {
+    let once = at_once(false).await;
+    let mut played = Played::open().await;
+    played.lookout = Some(Lookout::new(Timestamp(RECORDED.0 - HOUR)));
+    let [(core, core_log), (edge, edge_log)] = two_servers(false);
+    // The edge's log ends where the fifth call is answered.
+    let pieces = records(&edge_log);
+    let is_answer = |record: &&str| record.contains("\nSIP/2.0 200 ") && record.contains("Call-ID: 5-8305@");
+    let cut = pieces.iter().position(is_answer).expect("an answer");
+    played.read(core, &core_log, RECORDED).await;
+    played.read(edge, &pieces[..cut].concat(), RECORDED).await;
+    for half in 0..20 {
+        let now = Timestamp(RECORDED.0 + half * 30 * SECOND);
+        played.hear(core, now, now).await;
+        // The agent is there, and reads another log by now.
+        played.hear_of(edge, "other", now, now).await;
+        played.judge(half as usize % 2, now).await;
+        let said = played.said().await;
+        let unknown = said.counts.contains_key(&("answer-reaches-caller".to_owned(), "unknown"));
+        // What has only just been read may not be reported yet.
+        assert!(half < 8 || unknown, "{half}: {said:?}");
+        assert!(half >= 3 || !unknown, "{half}: {said:?}");
+        assert_eq!((said.failed, played.mails(now).await), (vec![], vec![]));
+    }
+    let back = Timestamp(RECORDED.0 + 10 * MINUTE);
+    played.read(edge, &pieces[cut..].concat(), back).await;
+    played.judge_on(&[core, edge], back, 6).await;
+    assert_eq!(played.said().await, once);
 }
 
 /// A look-up that names both calls: they are one scenario from then on.

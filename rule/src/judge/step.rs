@@ -6,7 +6,7 @@ use super::{Judging, Over};
 use crate::expected::{Expected, expected};
 use crate::instance::Instance;
 use crate::matching::Reach;
-use crate::syntax::{Anchor, Side, Step, Timing, Unless};
+use crate::syntax::{Anchor, OnSilence, Side, Step, Timing, Unless};
 use crate::verdict::{Progress, State, Why};
 
 impl Judging<'_, '_> {
@@ -248,7 +248,15 @@ impl Looking<'_, '_, '_> {
         if let Some(row) = row {
             return looked(State::Missed(Some(row)), Some(ground.time(row)));
         }
-        let passed = due.is_some_and(|due| judging.is_read_beyond(due, judging.logs));
-        looked(if passed || self.over.is_some() { State::Met(None) } else { State::Open }, due)
+        let passed =
+            due.map(|due| (judging.is_read_beyond(due, judging.logs), judging.is_read_or_silent(due, judging.logs)));
+        let state = match passed {
+            _ if self.over.is_some() => State::Met(None),
+            Some((true, _)) => State::Met(None),
+            Some((_, true)) if judging.rule.times.on_silence == OnSilence::Failed => State::Met(None),
+            Some((_, true)) => State::Silent,
+            _ => State::Open,
+        };
+        looked(state, due)
     }
 }

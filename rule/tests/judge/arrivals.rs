@@ -53,7 +53,7 @@ impl Scenario {
         let last = self.messages.iter().map(|message| message.time).max().unwrap();
         let end = Timestamp(last.0 + 2 * DAY);
         let to = self.messages.iter().map(log_of).map(|log| (log, end)).collect();
-        Read { to, silent: BTreeSet::new() }
+        Read { to, ..Read::default() }
     }
 }
 

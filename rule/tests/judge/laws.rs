@@ -2,14 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use message::flow::flow;
 use message::logged::Message;
-use record::time::{SECOND, Timestamp};
-use rule::evidence::Read;
+use record::time::{DAY, SECOND, Timestamp};
+use rule::evidence::{Evidence, Read};
+use rule::judge;
 use rule::verdict::{Outcome, Verdict};
 
 use super::case::case;
 use super::cases::{known, names};
-use super::world::{log_of, read, told, verdicts};
+use super::world::{class, log_of, read, shipped_rules, told, verdicts};
 
 fn each_case(mut check: impl FnMut(&str, &[Message])) {
     for folder in ["calls", "calls-one-log"] {
@@ -87,6 +89,42 @@ fn of_a_silent_log_nobody_can_tell_what_is_absent() {
                 .step
                 .is_some_and(|step| matches!(verdict.steps[step].state, rule::verdict::State::Missed(None)));
             assert!(!absent, "{name}: {verdict:?}");
+        }
+    });
+}
+
+/// A log may leave the configuration of an agent that lives on, or its agent be taken away: what it would have shown is not
+/// waited for for ever.
+#[test]
+fn what_only_silent_logs_could_show_does_not_stay_open() {
+    let (rules, defaults) = shipped_rules();
+    each_case(|name, messages| {
+        let (bindings, holds) = known(name, messages);
+        let mut arrived = messages.to_vec();
+        arrived.sort_by_key(|message| (message.time, message.id));
+        let logs: BTreeSet<_> = arrived.iter().map(log_of).collect();
+        for count in (1..=arrived.len()).step_by(1 + arrived.len() / 5) {
+            let so_far = &arrived[..count];
+            let (flow, class, now) = (flow(so_far), class(so_far), so_far[count - 1].time);
+            let open = |read: &Read| -> Vec<Verdict> {
+                let evidence =
+                    Evidence { flow: &flow, messages: so_far, class, bindings: &bindings, holds: &holds, read };
+                let verdicts = judge(rules, defaults, &evidence).into_iter();
+                verdicts.filter(|verdict| verdict.outcome == Outcome::Open).collect()
+            };
+            for log in logs.iter().map(Some).chain([None]) {
+                let mut read = read(messages);
+                for silent in logs.iter().filter(|other| log.is_none_or(|log| log == *other)) {
+                    read.to.insert(silent.clone(), now);
+                    read.silent.insert(silent.clone());
+                }
+                read.clock = Timestamp(now.0 + 2 * DAY);
+                assert_eq!(open(&read), [], "{name} after {count}, {log:?} is silent");
+                // Nor sooner than it would be given up.
+                read.clock = now;
+                let only = |verdict: &Verdict| verdict.next.is_some_and(|next| next > now);
+                assert!(open(&read).iter().all(only), "{name} after {count}, {log:?} is silent: {:?}", open(&read));
+            }
         }
     });
 }

@@ -140,6 +140,7 @@ fn trial(plan: &Plan, other: Option<&Plan>, seed: u64) -> Trial {
     let mut read = Read {
         to: messages.iter().map(log_of).map(|log| (log, Timestamp(last.0 + 60 * HOUR))).collect(),
         silent: BTreeSet::new(),
+        clock: Timestamp(first.0 + [0, 1, 30, 60][dice.below(4)] * HOUR),
     };
     // Everything that came until some time.
     if dice.one_in(2) {

@@ -1,6 +1,6 @@
 //! A call with all that is known beside it, and what the rules say of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use message::event::{CallClass, class_of};
@@ -36,7 +36,7 @@ pub fn holds() -> AllHolds {
 pub fn read(messages: &[Message]) -> Read {
     let last = messages.iter().map(|message| message.time).max().unwrap();
     let to = messages.iter().map(log_of).chain(holds().into_keys());
-    Read { to: to.map(|log| (log, Timestamp(last.0 + 2 * DAY))).collect(), silent: BTreeSet::new() }
+    Read { to: to.map(|log| (log, Timestamp(last.0 + 2 * DAY))).collect(), ..Read::default() }
 }
 
 pub fn log_of(message: &Message) -> Log {

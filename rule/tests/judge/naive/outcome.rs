@@ -2,7 +2,7 @@
 
 use message::flow::End;
 use record::time::SECOND;
-use rule::syntax::{Anchor, Ending, Rule, Side};
+use rule::syntax::{Anchor, Ending, OnSilence, Rule, Side};
 use rule::verdict::Outcome;
 
 use super::instances::Instance;
@@ -50,13 +50,17 @@ impl Case<'_> {
             let until = rule.retry_within.map(|within| due + within);
             if self.is_retried(rule, start, due) {
                 (Outcome::Ok, None, None)
-            } else if until.is_some_and(|until| self.passed(rule, until, instance).is_some()) {
-                // It may be sent again.
-                (Outcome::Open, None, None)
             } else {
-                (Outcome::Failed, class, step)
+                // It may be sent again.
+                match until.and_then(|until| self.passed_at_last(rule, until)) {
+                    None => (Outcome::Failed, class, step),
+                    Some(State::Silent) if rule.times.on_silence == OnSilence::Failed => (Outcome::Failed, class, step),
+                    Some(State::Silent) => (Outcome::Unknown, None, None),
+                    Some(_) => (Outcome::Open, None, None),
+                }
             }
         };
+        let given_up = self.rows[start].time.saturating_add(rule.times.give_up);
         let well = late.map_or((Outcome::Ok, None, None), |(step, _)| {
             (Outcome::Late, rule.steps[step].failure.clone(), Some(step))
         });
@@ -65,7 +69,10 @@ impl Case<'_> {
         } else {
             match &end {
                 Some((row, Ending::Failed(class))) => failed(self.rows[*row].time, Some(class.clone()), None),
-                Some(_) if open && silent.is_none() => (Outcome::Open, None, None),
+                Some(_) if open && silent.is_none() => match self.passed_at_last(rule, given_up) {
+                    Some(State::Silent) => (Outcome::Unknown, None, None),
+                    _ => (Outcome::Open, None, None),
+                },
                 // Who was refused in the end was not served late.
                 Some((_, Ending::Business(class))) if late.is_some() && silent.is_none() => {
                     (Outcome::Business, class.clone(), None)
@@ -86,14 +93,16 @@ impl Case<'_> {
                     let has_deadline = judged.iter().any(|one| one.state == State::Open && one.due < FOREVER);
                     let waits = judged.iter().any(|one| one.state == State::Open)
                         || rule.ends.iter().any(|end| self.is_shown(instance, start, &end.pattern));
-                    let over = !has_deadline && self.is_long_over(rule, instance);
-                    let given_up = self.rows[start].time.saturating_add(rule.times.give_up);
-                    if !waits || over {
-                        well
-                    } else if self.passed(rule, given_up, instance).is_none() {
-                        (Outcome::Unknown, None, None)
-                    } else {
-                        (Outcome::Open, None, None)
+                    let rests = self.rests(instance).filter(|_| !has_deadline);
+                    let rested = rests.map(|rests| self.passed_at_last(rule, rests));
+                    // Of what is silent nobody can tell.
+                    match (rested, self.passed_at_last(rule, given_up)) {
+                        _ if !waits => well,
+                        (Some(None), _) => well,
+                        (Some(Some(State::Silent)), _) | (_, None | Some(State::Silent)) => {
+                            (Outcome::Unknown, None, None)
+                        }
+                        _ => (Outcome::Open, None, None),
                     }
                 }
             }
@@ -101,8 +110,8 @@ impl Case<'_> {
         Some(Told { rule: rule.id.clone(), leg: instance.leg, start, outcome, class, step })
     }
 
-    /// Its call was over 32 s ago: a final refusal to the caller, or a BYE.
-    fn is_long_over(&self, rule: &Rule, instance: &Instance) -> bool {
+    /// When its call was over for 32 s: a final refusal to the caller, or a BYE.
+    fn rests(&self, instance: &Instance) -> Option<i64> {
         let flow = self.evidence.flow;
         let root = self.root(instance.leg);
         let over = match flow.course.callers.iter().find(|caller| caller.leg == root) {
@@ -113,7 +122,7 @@ impl Case<'_> {
             },
             None => self.rows.iter().map(|said| said.time).max(),
         };
-        over.is_some_and(|over| self.passed(rule, over + 32 * SECOND, instance).is_none())
+        over.map(|over| over + 32 * SECOND)
     }
 
     /// Seen anywhere in the scenario before the deadline of the first step that was missed, overdue or undecided.

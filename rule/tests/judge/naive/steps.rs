@@ -3,6 +3,7 @@
 use message::flow::Log;
 use message::kind::Kind;
 use rule::syntax::{Anchor, Ending, OnSilence, Rule, Step, Timing};
+use rule::verdict::Outcome;
 
 use super::instances::Instance;
 use super::{Case, Told, rows};
@@ -45,9 +46,12 @@ impl Case<'_> {
         });
         let last_met = last_met.max().unwrap_or(start);
         let undecided = judged.iter().any(|judged| matches!(judged.state, State::Open | State::Silent));
+        let told = self.outcome(rule, instance, &judged, end.clone());
+        // A blind step is decided by its last deadline, once that is read.
+        let is_open = told.as_ref().is_some_and(|told| told.outcome == Outcome::Open);
         let over = match &end {
             Some((row, _)) => Some(*row),
-            None if rule.ends.is_empty() && !undecided => {
+            None if rule.ends.is_empty() && !undecided && !is_open => {
                 let due =
                     judged.iter().filter(|judged| judged.state == State::Missed || judged.state == State::Met(None));
                 let due = due.map(|judged| judged.due).filter(|due| *due < FOREVER).max().unwrap_or(i64::MIN);
@@ -56,7 +60,7 @@ impl Case<'_> {
             }
             None => None,
         };
-        (self.outcome(rule, instance, &judged, end), over)
+        (told, over)
     }
 
     /// The first message that ends it, and what that means.
@@ -159,7 +163,8 @@ impl Case<'_> {
         }
         if step.failure.is_none() {
             let passed = self.passed(rule, due, instance);
-            return judged(passed.map_or(State::NotAsked, |_| State::Open), due);
+            // Of what is silent nobody waits for more.
+            return judged(passed.unwrap_or(State::NotAsked), due);
         }
         let late = seen.map(|row| (row, self.rows[row].time - due));
         if let Some((row, _)) = late.filter(|(_, by)| *by <= times.late_for) {
@@ -222,25 +227,42 @@ impl Case<'_> {
         }
     }
 
+    /// The same of what is no deadline of a step: a silent log is waited for until then by the clock, as others are.
+    pub fn passed_at_last(&self, rule: &Rule, due: i64) -> Option<State> {
+        let read = self.evidence.read;
+        let behind = self.behind(rule, due);
+        let is_silent = |log: &Log| read.silent.contains(log);
+        match () {
+            () if behind.is_empty() => None,
+            () if behind.iter().all(is_silent) && read.clock.0 > due => Some(State::Silent),
+            () => Some(State::Open),
+        }
+    }
+
     /// None: every log is read beyond a deadline.
     pub fn passed(&self, rule: &Rule, due: i64, _instance: &Instance) -> Option<State> {
-        let read = self.evidence.read;
-        let mut logs: Vec<Log> = self.evidence.messages.iter().map(rows::log).collect();
-        logs.extend(self.evidence.flow.nodes.iter().filter_map(|node| node.log.clone()));
-        let behind = |log: &&Log| {
-            let to = read.to.get(*log).map_or(i64::MIN, |to| to.0);
-            let shift = self.evidence.flow.nodes.iter().find(|node| node.log.as_ref() == Some(*log));
-            let shift = shift.map_or(0, |node| node.clock_shift);
-            to.saturating_add(shift).saturating_sub(rule.times.lateness) <= due
-        };
-        let behind: Vec<&Log> = logs.iter().filter(behind).collect();
+        let behind = self.behind(rule, due);
         if behind.is_empty() {
             return None;
         }
-        let silent = behind.iter().any(|log| read.silent.contains(*log));
+        let silent = behind.iter().any(|log| self.evidence.read.silent.contains(log));
         match rule.times.on_silence {
             OnSilence::Failed if silent => None,
             _ => Some(if silent { State::Silent } else { State::Open }),
         }
+    }
+
+    /// Logs that are not read beyond a time.
+    fn behind(&self, rule: &Rule, due: i64) -> Vec<Log> {
+        let read = self.evidence.read;
+        let mut logs: Vec<Log> = self.evidence.messages.iter().map(rows::log).collect();
+        logs.extend(self.evidence.flow.nodes.iter().flat_map(|node| node.logs.clone()));
+        let behind = |log: &&Log| {
+            let to = read.to.get(*log).map_or(i64::MIN, |to| to.0);
+            let shift = self.evidence.flow.nodes.iter().find(|node| node.logs.contains(log));
+            let shift = shift.map_or(0, |node| node.clock_shift);
+            to.saturating_add(shift).saturating_sub(rule.times.lateness) <= due
+        };
+        logs.iter().filter(behind).cloned().collect()
     }
 }
