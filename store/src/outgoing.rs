@@ -9,7 +9,7 @@ use record::time::Timestamp;
 
 pub use account::Hold;
 pub use made::{Kept, NewMail, Reported, Room};
-pub use read::{Attempt, Undelivered};
+pub use read::{Attempt, COUNTED, Undelivered};
 pub use send::{Sender, Tried};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -263,6 +263,9 @@ async fn take_back(tx: &mut Transaction, of: &[i64]) -> Result<BTreeMap<i64, Bef
     Ok(before)
 }
 
+/// Counts of a rule that are looked at, the last ones, where it is asked whether it can tell anything.
+const LAST: i64 = 5_000;
+
 /// Such an instance has a row of its own.
 fn is_kept(outcome: Outcome) -> bool {
     outcome <= Outcome::Unknown
@@ -442,7 +445,7 @@ impl Store {
         Ok(counts)
     }
 
-    /// Rules that could tell at least once.
+    /// Rules that could tell at least once, of what they were asked last: some days of it, where that is every minute.
     pub async fn rules_seen(&self) -> Result<BTreeSet<String>, Error> {
         let rows: Vec<String> = with_pool!(self.backend, pool => {
             // From one to the next: of each there are many rows.
@@ -452,9 +455,11 @@ impl Store {
                      union all
                      select (select min(c.rule) from rule_count c where c.rule > seen.rule) from seen where seen.rule is not null
                  ) select rule from seen where rule is not null and exists
-                     (select 1 from rule_count c where c.rule = seen.rule and c.outcome <> $1 and c.count > 0)",
+                     (select 1 from (select c.outcome, c.count from rule_count c where c.rule = seen.rule
+                         order by c.minute desc, c.outcome desc limit $2) as last where outcome <> $1 and count > 0)",
             )
             .bind(Outcome::Unknown.code())
+            .bind(LAST)
             .fetch_all(pool)
             .await?
         });

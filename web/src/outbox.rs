@@ -10,7 +10,7 @@ use axum::http::header::ORIGIN;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use record::time::{HOUR, Timestamp};
-use store::outgoing::{Attempt, Hold, Mail, MailKind, MailState};
+use store::outgoing::{Attempt, COUNTED, Hold, Mail, MailKind, MailState};
 
 use crate::ladder::words::{duration, shortened};
 use crate::page::{Frame, Page};
@@ -44,7 +44,8 @@ async fn list(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
             (MailState::Queued, Some(at)) => format!("the oldest waits for {}", duration(now.micros_since(at).max(0))),
             _ => String::new(),
         };
-        (count(n), state_words(state).0, note)
+        let more = if n < COUNTED { "" } else { " or more" };
+        (format!("{}{more}", count(n)), state_words(state).0, note)
     });
     let page = List {
         sending: Sending::of(book.as_ref()),

@@ -7,6 +7,9 @@ use super::{Mail, MailKind, MailState, lines};
 use crate::backend::with_pool;
 use crate::{Error, Store};
 
+/// Mails of one state that are counted.
+pub const COUNTED: i64 = 1_000;
+
 /// Mails that somebody did not get.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, sqlx::FromRow)]
 pub struct Undelivered {
@@ -132,17 +135,27 @@ impl Store {
         Ok(rows.into_iter().map(attempt).collect())
     }
 
-    /// How many mails are in each state, and when the oldest that waits was made.
+    /// How many mails are in each state, counted up to [`COUNTED`], and when the oldest that waits was made.
     pub async fn mail_counts(&self) -> Result<(Vec<(MailState, i64)>, Option<Timestamp>), Error> {
-        let rows: Vec<(i16, i64, i64)> = with_pool!(self.backend, pool => {
-            sqlx::query_as("select state, count(*), min(created) from mail_outbox group by state order by state")
-                .fetch_all(pool)
+        let (mut counts, mut oldest) = (Vec::new(), None);
+        for state in [MailState::Queued, MailState::Sent, MailState::Failed, MailState::Expired, MailState::NotSent] {
+            let (n, first): (i64, Option<i64>) = with_pool!(self.backend, pool => {
+                // The table has all mails that ever were: of a state those that are next.
+                sqlx::query_as(
+                    "select count(*), min(created) from
+                         (select created from mail_outbox where state = $1 order by not_before limit $2) as first_ones",
+                )
+                .bind(state as i16)
+                .bind(COUNTED)
+                .fetch_one(pool)
                 .await?
-        });
-        let states = [MailState::Queued, MailState::Sent, MailState::Failed, MailState::Expired, MailState::NotSent];
-        let of = |code: i16| states.into_iter().find(|state| *state as i16 == code);
-        let oldest = rows.iter().find(|row| row.0 == MailState::Queued as i16).map(|row| Timestamp(row.2));
-        Ok((rows.iter().filter_map(|row| Some((of(row.0)?, row.1))).collect(), oldest))
+            });
+            if n > 0 {
+                counts.push((state, n));
+            }
+            oldest = oldest.or(first.filter(|_| state == MailState::Queued).map(Timestamp));
+        }
+        Ok((counts, oldest))
     }
 
     /// Mails that somebody did not get, as it turned out since a time.

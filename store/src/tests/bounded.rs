@@ -18,6 +18,7 @@ use tracing::{Event, Metadata, Subscriber};
 use super::fixture::{self, NOON};
 use crate::Store;
 use crate::backend::{count_steps, is_sqlite, with_pool};
+use crate::outgoing::MailState;
 use crate::search::{Filter, MessageFilter};
 use crate::summaries;
 
@@ -79,6 +80,15 @@ async fn fill(store: &Store) {
             "insert into rule_count (minute, count, outcome, rule)
              select i / 50, 1, 5, 'rule-' || (i % 50) from {numbers} n where $2 is not null"
         ),
+        // Of this one nobody could ever tell.
+        format!("insert into rule_count (minute, count, outcome, rule) select i, 1, 2, 'blind' from {numbers} n where $2 is not null"),
+        // All but a few are sent.
+        format!(
+            "insert into mail_outbox (group_id, created, not_before, expires, attempts, kind, state, priority, team, recipients,
+                 message_id, subject, plain, mime)
+             select i, i, i, i, 1, 0, case when i % 10000 = 0 then 0 else 1 end, 1, 'voice', 'voice@example.com', 'id-' || i, 'no-ack',
+                 $2, $2 from {numbers} n"
+        ),
         // All but a few are closed.
         format!(
             "insert into alert_group (opened, changed, closed, items, mails, severity, route, hash, env, rule, failure, state)
@@ -108,7 +118,7 @@ async fn fill(store: &Store) {
     if !lite {
         with_pool!(store.backend, pool => {
             // As autovacuum does once a minute.
-            for table in ["scenario", "scenario_call", "call_part", "number", "message", "rule_count", "alert_group"] {
+            for table in ["scenario", "scenario_call", "call_part", "number", "message", "rule_count", "alert_group", "mail_outbox"] {
                 let vacuum = sqlx::AssertSqlSafe(format!("vacuum (analyze) {table}"));
                 sqlx::raw_sql(vacuum).execute(pool).await.unwrap();
             }
@@ -192,6 +202,8 @@ async fn alerts_and_rules(store: &Store) {
     assert_eq!(open, (1..=10).rev().map(|nth| nth * 10_000).collect::<Vec<_>>());
     assert!(groups[10..].iter().map(|group| group.changed.0).eq((99_910..100_000).rev()));
     assert_eq!(store.rules_seen().await.unwrap().len(), 50);
+    let mails = store.mail_counts().await.unwrap();
+    assert_eq!(mails, (vec![(MailState::Queued, 10), (MailState::Sent, 1_000)], Some(Timestamp(10_000))));
     let counts = store.rule_counts(Timestamp(1_990 * MINUTE), Timestamp(1_999 * MINUTE)).await.unwrap();
     assert_eq!(counts["rule-7"].0, [(Outcome::Ok, 10)].into());
 }
@@ -234,7 +246,7 @@ async fn no_list_takes_more_steps_than_it_may_on_sqlite() {
     steps.store(0, Ordering::Relaxed);
     alerts_and_rules(&store).await;
     let took = steps.load(Ordering::Relaxed);
-    assert!(took < 60_000, "{took} steps: alerts and rules");
+    assert!(took < 150_000, "{took} steps: alerts and rules");
     for from in PAST {
         steps.store(0, Ordering::Relaxed);
         let past =
