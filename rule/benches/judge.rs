@@ -8,7 +8,6 @@
 #[path = "../../message/tests/flow/case.rs"]
 mod case;
 
-use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::path::Path;
 
