@@ -138,6 +138,7 @@ fn judged(nth: i64) -> Judged {
         alarms: told.iter().filter(|told| told.outcome == Outcome::Failed).map(alarm).collect(),
         told: told.into_iter().collect(),
         open: Vec::new(),
+        others: Vec::new(),
         window: None,
     }
 }

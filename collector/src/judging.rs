@@ -63,6 +63,11 @@ pub fn judged(book: &Book, case: &Case) -> (Judged, Option<Timestamp>) {
         if told.outcome == Outcome::Open { judged.open.push(Instance::of(&told)) } else { judged.told.push(told) }
     }
     judged.alarms = alarms(book, case, &verdicts);
+    if !judged.alarms.is_empty() {
+        let others = verdicts.iter().filter(|verdict| verdict.outcome != Outcome::Failed);
+        judged.others =
+            others.map(|verdict| (verdict.version, messages[flow.rows[verdict.start].message].id)).collect();
+    }
     let of_rules = verdicts.iter().filter_map(|verdict| Some((verdict, *rules.get(verdict.rule.as_str())?)));
     judged.window = case.from.map(|from| day::window(from, case.read_to, flow, messages, of_rules));
     (judged, next)

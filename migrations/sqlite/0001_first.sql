@@ -452,7 +452,7 @@ create index alert_group_changed on alert_group (changed);
 create index alert_group_held on alert_group (route, held) where held is not null;
 
 -- at: the event time of the failure; seen: when it was judged; reported: when it was mailed; host: whose log shows how it
--- began.
+-- began; places: where the ladder showed it before its leg had another name, as mails say it, one a line.
 create table alert_item (
     group_id bigint not null,
     scenario_id bigint not null,
@@ -465,6 +465,7 @@ create table alert_item (
     leg text not null,
     host text not null,
     told blob not null,
+    places text,
     primary key (group_id, scenario_id, leg, nth)
 ) without rowid;
 create index alert_item_scenario on alert_item (scenario_id);

@@ -1,7 +1,9 @@
 //! Alerts: scenarios of one failure that are reported together, and what was reported of them.
 
+mod known;
 mod logs;
 mod read;
+mod rename;
 mod write;
 
 use record::id::ScenarioId;
@@ -10,8 +12,9 @@ use rule::syntax::Severity;
 use rule::told::Told;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use known::Failures;
 pub use logs::{LogItem, Lost, OF_A_LOG};
-pub(crate) use write::{Failures, forget, merge, write};
+pub(crate) use write::{forget, merge, write};
 
 /// A failure, in the group of its key.
 #[derive(Clone, PartialEq, Eq, Debug)]

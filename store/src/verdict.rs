@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use record::id::ScenarioId;
+use record::id::{MessageId, ScenarioId};
 use record::time::{DAY, MINUTE, Timestamp};
 use rule::told::Told;
 use rule::verdict::Outcome;
@@ -22,6 +22,8 @@ pub struct Judged {
     pub told: Vec<Told>,
     /// Instances that are still open.
     pub open: Vec<Instance>,
+    /// Where something failed, what did not: by the version of its rule and the message that opened it.
+    pub others: Vec<(u64, MessageId)>,
     /// By rule, minute of event time in which the instance began, and outcome: how many.
     pub counts: BTreeMap<Counted, i64>,
     /// Failures, in their groups.
@@ -186,8 +188,8 @@ pub(crate) async fn write<'j>(
     // What was reported may stand though it was undecided meanwhile.
     let had_alarms = |id: i64| outcome(id).is_some_and(|outcome| outcome <= Outcome::Open);
     let of = |(id, judged): &(ScenarioId, &'j Judged)| {
-        let Judged { alarms, told, open, window, .. } = *judged;
-        Failures { of: *id, alarms, told, open, begins: window.map(Window::begins) }
+        let Judged { alarms, told, open, others, window, .. } = *judged;
+        Failures { of: *id, alarms, told, open, others, begins: window.map(Window::begins) }
     };
     let alarming: Vec<Failures> =
         judged.iter().filter(|(id, judged)| !judged.alarms.is_empty() || had_alarms(id.0)).map(of).collect();

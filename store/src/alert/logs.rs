@@ -5,6 +5,7 @@ use record::span::Cause;
 use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
+use super::known::Place;
 use super::{Alarm, ItemState, ItemTold, write};
 use crate::backend::with_pool;
 use crate::text::count;
@@ -28,7 +29,7 @@ pub struct LogItem {
 }
 
 impl LogItem {
-    fn place(&self) -> write::Place<'_> {
+    fn place(&self) -> Place<'_> {
         (self.group, OF_A_LOG.0, &self.name, self.nth)
     }
 }
@@ -102,7 +103,7 @@ impl Store {
             let items: Vec<(i64, &Alarm)> = some.iter().map(|alarm| (OF_A_LOG.0, *alarm)).collect();
             write::open(&mut tx, &some[0].group, &items, now).await?;
         }
-        let mut over: Vec<write::Place> = over.iter().map(LogItem::place).collect();
+        let mut over: Vec<Place> = over.iter().map(LogItem::place).collect();
         over.sort_unstable();
         for of_group in over.chunk_by(|one, other| one.0 == other.0) {
             write::change(&mut tx, of_group, ItemState::Gone, now).await?;
@@ -113,7 +114,7 @@ impl Store {
     /// These are over, and no mail says so: nobody knows whether they are well.
     pub async fn drop_log_items(&self, items: &[LogItem], now: Timestamp) -> Result<(), Error> {
         let mut tx = self.backend.begin().await?;
-        let mut places: Vec<write::Place> = items.iter().map(LogItem::place).collect();
+        let mut places: Vec<Place> = items.iter().map(LogItem::place).collect();
         places.sort_unstable();
         for of_group in places.chunk_by(|one, other| one.0 == other.0) {
             write::change(&mut tx, of_group, ItemState::Gone, now).await?;

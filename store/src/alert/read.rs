@@ -1,13 +1,13 @@
 //! Groups and their items, read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use record::id::ScenarioId;
 use record::time::Timestamp;
 use rule::syntax::Severity;
 use sqlx::QueryBuilder;
 
-use super::{Glance, Group, GroupKey, Item, ItemState};
+use super::{Glance, Group, GroupKey, Item, ItemState, ItemTold};
 use crate::backend::{with_pool, with_transaction};
 use crate::statement::{self, push_list};
 use crate::{Error, Store, blob};
@@ -347,6 +347,23 @@ impl Store {
             q.build_query_as().fetch_optional(pool).await?
         });
         Ok(row.map(GroupRow::group))
+    }
+
+    /// Where the ladder showed failures of a scenario before their legs had other names, as mails say it: by where it shows
+    /// them now, the oldest first.
+    pub async fn former_places(&self, scenario: ScenarioId) -> Result<BTreeMap<String, Vec<String>>, Error> {
+        let rows: Vec<(Vec<u8>, String)> = with_pool!(self.backend, pool => {
+            sqlx::query_as("select told, places from alert_item where scenario_id = $1 and places is not null limit 1000")
+                .bind(scenario.0)
+                .fetch_all(pool)
+                .await?
+        });
+        let mut places: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (told, were) in rows {
+            let item: ItemTold = blob::read(&told, "what an alert says of a scenario")?;
+            places.entry(item.told.fragment()).or_default().extend(were.lines().map(str::to_owned));
+        }
+        Ok(places)
     }
 
     /// Groups that a scenario is in.

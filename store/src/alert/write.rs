@@ -2,62 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use record::id::ScenarioId;
 use record::time::{SECOND, Timestamp};
-use rule::told::Told;
-use rule::verdict::Outcome;
 use sqlx::QueryBuilder;
 
-use super::{Alarm, GroupKey, Instance, ItemState, ItemTold, News};
+use super::known::{Failures, Known, Place, known};
+use super::rename::{self, Renamed};
+use super::{Alarm, GroupKey, ItemState, News};
 use crate::backend::{Transaction, with_transaction};
 use crate::statement::{self, push_list};
-use crate::{Error, blob};
-
-/// An item of a scenario, with the key of its group.
-#[derive(sqlx::FromRow)]
-struct Known {
-    group_id: i64,
-    scenario_id: i64,
-    leg: String,
-    nth: i32,
-    state: i16,
-    reported: Option<i64>,
-    told: Vec<u8>,
-    hash: Vec<u8>,
-    closed: Option<i64>,
-}
-
-impl Known {
-    fn is_of(&self, alarm: &Alarm) -> bool {
-        let told = &alarm.item.told;
-        self.hash == alarm.group.hash && self.leg == told.leg && self.nth == told.nth.unwrap_or_default()
-    }
-
-    fn place(&self) -> Place<'_> {
-        (self.group_id, self.scenario_id, &self.leg, self.nth)
-    }
-
-    fn is_failed(&self) -> bool {
-        ItemState::from_code(self.state) == ItemState::Failed
-    }
-
-    fn is_open(&self) -> bool {
-        self.closed.is_none()
-    }
-
-    /// As it is now that nobody says that it failed: what was missing may have come too late. None: it is not decided any
-    /// more, as while a log is read again, and what was reported of it stands until it is.
-    fn instead(&self, of: &Failures) -> Option<ItemState> {
-        let own = blob::read::<ItemTold>(&self.told, "what an alert says of a scenario");
-        let Ok(own) = own.map(|item| Instance::of(&item.told)) else { return Some(ItemState::Gone) };
-        let is = |outcome: Outcome| of.told.iter().any(|told| told.outcome == outcome && Instance::of(told) == own);
-        match () {
-            () if is(Outcome::Late) => Some(ItemState::Late),
-            () if self.reported.is_some() && (is(Outcome::Unknown) || of.open.contains(&own)) => None,
-            () => Some(ItemState::Gone),
-        }
-    }
-}
+use crate::{Error, Store, blob};
 
 /// So soon at the earliest a group is looked at for what is new of it.
 const SOON: i64 = 2 * SECOND;
@@ -69,27 +22,14 @@ macro_rules! of_many {
     };
 }
 
-/// Which item: its group, scenario, leg and which of the day.
-pub(super) type Place<'a> = (i64, i64, &'a str, i32);
-
 /// What is to be done in the groups of one key.
 #[derive(Default)]
 struct Work<'a> {
+    renamed: Vec<(i64, Vec<Renamed>)>,
     changes: Vec<(Known, ItemState)>,
     /// What is said of them is other than before.
     said: Vec<(i64, i64, &'a Alarm)>,
     fresh: Vec<(i64, &'a Alarm)>,
-}
-
-/// What is said of one scenario.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Failures<'a> {
-    pub of: ScenarioId,
-    pub alarms: &'a [Alarm],
-    pub told: &'a [Told],
-    pub open: &'a [Instance],
-    /// Of one that is all of one day: the first `nth` that was judged.
-    pub begins: Option<i32>,
 }
 
 /// Puts the failures of scenarios into their groups, and takes back what is none any more.
@@ -103,7 +43,9 @@ pub(crate) async fn write(tx: &mut Transaction, of: &[Failures<'_>], now: Timest
         let mut before = known.remove(&id.0).unwrap_or_default();
         // What is judged for good stays as it is.
         before.retain(|known| begins.is_none_or(|begins| known.nth >= begins));
-        rename(tx, &mut before, alarms).await?;
+        for of_group in rename::renamed(&mut before, failures) {
+            work.entry(of_group.0).or_default().renamed.push((id.0, of_group.1));
+        }
         for alarm in *alarms {
             let of_group = work.entry(alarm.group.hash.to_vec()).or_default();
             if before.iter().any(|known| known.is_of(alarm) && known.is_failed()) {
@@ -131,7 +73,10 @@ pub(crate) async fn write(tx: &mut Transaction, of: &[Failures<'_>], now: Timest
             }
         }
     }
-    for Work { changes, said, fresh } in work.into_values() {
+    for Work { renamed, changes, said, fresh } in work.into_values() {
+        for (scenario, renamed) in renamed {
+            rename::write(tx, scenario, &renamed).await?;
+        }
         for state in [ItemState::Failed, ItemState::Late, ItemState::Gone] {
             let of_state = changes.iter().filter(|(_, to)| *to == state);
             change(tx, &of_state.map(|(known, _)| known.place()).collect::<Vec<_>>(), state, now).await?;
@@ -142,78 +87,6 @@ pub(crate) async fn write(tx: &mut Transaction, of: &[Failures<'_>], now: Timest
         }
     }
     Ok(())
-}
-
-/// A leg may have another name once more is read of its call, or once that is one with another. What the same message began is
-/// the same failure; and where one of a kind is gone and one is new, it is that one.
-async fn rename(tx: &mut Transaction, before: &mut [Known], alarms: &[Alarm]) -> Result<(), Error> {
-    for alarm in alarms {
-        let told = &alarm.item.told;
-        if before.is_empty() || before.iter().any(|known| known.is_of(alarm)) {
-            continue;
-        }
-        let of_group = |other: &&Alarm| other.group.hash == alarm.group.hash;
-        let is_left = |known: &Known| known.hash == alarm.group.hash && !alarms.iter().any(|other| known.is_of(other));
-        let new = alarms.iter().filter(of_group).filter(|other| !before.iter().any(|known| known.is_of(other))).count();
-        let gone = before.iter().filter(|known| is_left(known) && known.is_failed() && known.is_open()).count();
-        let begun_by_it = |known: &Known| {
-            let item = blob::read::<ItemTold>(&known.told, "what an alert says of a scenario");
-            item.is_ok_and(|item| (&item.told.rule, item.told.start) == (&told.rule, told.start))
-        };
-        let is_same = |known: &&mut Known| {
-            is_left(known)
-                && known.nth == told.nth.unwrap_or_default()
-                && (begun_by_it(known) || (new, gone) == (1, 1) && known.is_failed() && known.is_open())
-        };
-        // Of a group one item at most takes the name: begun by the same message is surer than the only one that is gone.
-        let mut groups: BTreeSet<i64> =
-            before.iter().filter(|known| known.is_of(alarm)).map(|known| known.group_id).collect();
-        let mut same: Vec<&mut Known> = before.iter_mut().filter(is_same).collect();
-        same.sort_by_key(|known| !begun_by_it(known));
-        for known in same.into_iter().filter(|known| groups.insert(known.group_id)) {
-            with_transaction!(&mut *tx, db => {
-                // Who looks at the group meanwhile looks again.
-                sqlx::query("update alert_group set changed = changed + 1 where id = $1 and closed is null")
-                    .bind(known.group_id)
-                    .execute(&mut *db)
-                    .await?;
-                sqlx::query(
-                    "update alert_item set leg = $1, told = $2, host = $7
-                     where group_id = $3 and scenario_id = $4 and leg = $5 and nth = $6",
-                )
-                .bind(&told.leg)
-                .bind(blob::write(&alarm.item))
-                .bind(known.group_id)
-                .bind(known.scenario_id)
-                .bind(&known.leg)
-                .bind(known.nth)
-                .bind(alarm.item.host().unwrap_or_default())
-                .execute(&mut *db)
-                .await?;
-            });
-            known.leg.clone_from(&told.leg);
-        }
-    }
-    Ok(())
-}
-
-/// By scenario: its items.
-async fn known(tx: &mut Transaction, of: &[i64]) -> Result<BTreeMap<i64, Vec<Known>>, Error> {
-    let mut known: BTreeMap<i64, Vec<Known>> = BTreeMap::new();
-    for list in statement::lists(of) {
-        let rows: Vec<Known> = with_transaction!(&mut *tx, db => {
-            let mut q = QueryBuilder::<Db>::new(
-                "select i.group_id, i.scenario_id, i.leg, i.nth, i.state, i.reported, i.told, g.hash, g.closed from alert_item i
-                 join alert_group g on g.id = i.group_id where i.scenario_id in ",
-            );
-            push_list!(q, list);
-            q.build_query_as().fetch_all(&mut *db).await?
-        });
-        for row in rows {
-            known.entry(row.scenario_id).or_default().push(row);
-        }
-    }
-    Ok(known)
 }
 
 /// Items are in another state. A time of a change is later than those before it, whatever clocks say: who looked at the group
@@ -278,6 +151,25 @@ pub(super) async fn count_as_reported(tx: &mut Transaction, items: &[Place<'_>])
     Ok(())
 }
 
+impl Store {
+    /// What failed until then, and is not reported, counts as reported: a mail has told how many they are.
+    pub async fn count_older_as_reported(&self, group: i64, until: Timestamp, now: Timestamp) -> Result<(), Error> {
+        let mut tx = self.backend.begin().await?;
+        with_transaction!(&mut tx, db => {
+            sqlx::query(
+                "update alert_item set reported = $1 where group_id = $2 and at <= $3 and state = $4 and reported is null",
+            )
+            .bind(now.0)
+            .bind(group)
+            .bind(until.0)
+            .bind(ItemState::Failed.code())
+            .execute(&mut *db)
+            .await?;
+        });
+        tx.commit().await
+    }
+}
+
 /// What is not mailed yet is mailed as it is known by then.
 async fn say(tx: &mut Transaction, said: &[(i64, i64, &Alarm)]) -> Result<(), Error> {
     for some in statement::chunks(said) {
@@ -301,26 +193,41 @@ async fn say(tx: &mut Transaction, said: &[(i64, i64, &Alarm)]) -> Result<(), Er
 /// What was reported of scenarios that were merged goes with them.
 pub(crate) async fn merge(tx: &mut Transaction, gone: &[(i64, i64)]) -> Result<(), Error> {
     let into: BTreeMap<i64, i64> = gone.iter().copied().collect();
-    let known = known(tx, &into.keys().copied().collect::<Vec<_>>()).await?;
-    let mut known: Vec<Known> = known.into_values().flatten().collect();
-    known.sort_by(|a, b| (&a.hash, a.group_id).cmp(&(&b.hash, b.group_id)));
-    for item in known {
+    let mut items: Vec<Known> =
+        known(tx, &into.keys().copied().collect::<Vec<_>>()).await?.into_values().flatten().collect();
+    if items.is_empty() {
+        return Ok(());
+    }
+    let mut theirs =
+        known(tx, &into.values().copied().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()).await?;
+    items.sort_by(|a, b| (&a.hash, a.group_id).cmp(&(&b.hash, b.group_id)));
+    for mut item in items {
         let Some(into) = into.get(&item.scenario_id) else { continue };
+        let theirs = theirs.entry(*into).or_default();
+        let of_group = || theirs.iter().filter(|other| other.group_id == item.group_id);
+        let same = of_group().find(|other| (&other.leg, other.nth) == (&item.leg, item.nth));
+        let begun = |item: &Known| item.item.as_ref().map(|item| item.told.start);
+        // Of two with one name each is a failure of its own, and gets the name that it has in the whole once that is judged.
+        let is_other = same.is_some_and(|other| begun(other) != begun(&item));
+        let mut taken = of_group().map(|other| (other.leg.clone(), other.nth)).collect();
+        let leg = if is_other { rename::unused(&mut taken, &item.leg, item.nth) } else { item.leg.clone() };
         with_transaction!(&mut *tx, db => {
             sqlx::query("update alert_group set changed = changed + 1 where id = $1 and closed is null")
                 .bind(item.group_id)
                 .execute(&mut *db)
                 .await?;
             sqlx::query(
-                "update alert_item set scenario_id = $1 where group_id = $2 and scenario_id = $3 and leg = $4 and nth = $5
+                "update alert_item set scenario_id = $1, leg = $6
+                 where group_id = $2 and scenario_id = $3 and leg = $4 and nth = $5
                      and not exists (select 1 from alert_item o
-                         where o.group_id = $2 and o.scenario_id = $1 and o.leg = $4 and o.nth = $5)",
+                         where o.group_id = $2 and o.scenario_id = $1 and o.leg = $6 and o.nth = $5)",
             )
             .bind(into)
             .bind(item.group_id)
             .bind(item.scenario_id)
             .bind(&item.leg)
             .bind(item.nth)
+            .bind(&leg)
             .execute(&mut *db)
             .await?;
             sqlx::query("delete from alert_item where group_id = $1 and scenario_id = $2 and leg = $3 and nth = $4")
@@ -331,6 +238,8 @@ pub(crate) async fn merge(tx: &mut Transaction, gone: &[(i64, i64)]) -> Result<(
                 .execute(&mut *db)
                 .await?;
         });
+        item.leg = leg;
+        theirs.push(item);
     }
     Ok(())
 }

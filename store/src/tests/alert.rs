@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use record::id::{MessageId, ScenarioId};
+use record::id::{MessageId, Offset, ScenarioId};
 use record::time::{MINUTE, SECOND, Timestamp};
 use rule::syntax::Severity;
 use rule::told::Told;
@@ -78,8 +78,22 @@ pub(super) fn judged(outcome: Outcome, failure: &str) -> Judged {
         counts: counted(outcome),
         alarms: (outcome == Outcome::Failed).then(|| alarm(failure, News::Fresh)).into_iter().collect(),
         open: (outcome == Outcome::Open).then(|| Instance::of(&told(outcome, failure))).into_iter().collect(),
+        others: Vec::new(),
         window: None,
     }
+}
+
+/// Failures of legs, each with the offset of the message that began it.
+fn begun(of: &[(&str, u64)]) -> Judged {
+    let named = |(leg, offset): &(&str, u64)| {
+        let mut alarm = alarm("no-ack", News::Fresh);
+        let told = &mut alarm.item.told;
+        (told.leg, told.start.offset, told.step) = ((*leg).to_owned(), Offset(*offset), None);
+        alarm
+    };
+    let alarms: Vec<Alarm> = of.iter().map(named).collect();
+    let told = alarms.iter().map(|alarm| alarm.item.told.clone()).collect();
+    Judged { alarms, told, ..judged(Outcome::Failed, "no-ack") }
 }
 
 fn failed(news: News) -> Judged {
@@ -356,6 +370,103 @@ store_test! {
         judge(&store, 101, &both).await;
         let (_, items) = groups(&store).await.remove(0);
         assert_eq!(items.iter().filter(|item| item.reported.is_none()).map(|item| item.leg.as_str()).collect::<Vec<_>>(), ["D2"]);
+    }
+
+    async fn of_failures_that_swap_names_each_stays_what_it_was(store) {
+        calls(&store, &["a"]).await;
+        judge(&store, 0, &begun(&[("B1", 1)])).await;
+        let group = taken(&store, 30).await;
+        let reported = look(&store, &group, vec![mail("1", MailKind::Firing)]).await;
+        assert!(store.report(&reported, MailState::Queued, later(30)).await.unwrap());
+        let is = async |expect: [(&str, u64, bool); 2]| {
+            let (_, items) = groups(&store).await.remove(0);
+            let mut found: Vec<_> = items
+                .iter()
+                .map(|item| (item.leg.as_str(), item.told.told.start.offset.0, item.reported.is_some()))
+                .collect();
+            found.sort_unstable();
+            assert_eq!(found, expect);
+            assert!(items.iter().all(|item| item.state == ItemState::Failed), "{items:?}");
+        };
+        judge(&store, 31, &begun(&[("B1", 1), ("B2", 2)])).await;
+        is([("B1", 1, true), ("B2", 2, false)]).await;
+        judge(&store, 32, &begun(&[("B1", 2), ("B2", 1)])).await;
+        is([("B1", 2, false), ("B2", 1, true)]).await;
+        judge(&store, 33, &begun(&[("B2", 2), ("B3", 1)])).await;
+        is([("B2", 2, false), ("B3", 1, true)]).await;
+        let id = store.alert_items(group.id, 10).await.unwrap()[0].scenario;
+        let places = store.former_places(id).await.unwrap();
+        let were = ["answered.end.B1", "answered.end.B2"].map(str::to_owned).to_vec();
+        assert_eq!(places, BTreeMap::from([("answered.end.B3".to_owned(), were)]));
+    }
+
+    async fn a_failure_that_is_gone_is_not_taken_for_another_that_is_new(store) {
+        calls(&store, &["a"]).await;
+        judge(&store, 0, &begun(&[("B1", 1)])).await;
+        let group = taken(&store, 30).await;
+        let reported = look(&store, &group, vec![mail("1", MailKind::Firing)]).await;
+        assert!(store.report(&reported, MailState::Queued, later(30)).await.unwrap());
+        // What was missing came after all, and at another device it did not.
+        let mut other = begun(&[("B2", 2)]);
+        other.others.push((1, MessageId { offset: Offset(1), ..MessageId::default() }));
+        judge(&store, 31, &other).await;
+        let (_, items) = groups(&store).await.remove(0);
+        let found: Vec<_> = items.iter().map(|item| (item.leg.as_str(), item.state, item.reported.is_some())).collect();
+        assert_eq!(found, [("B1", ItemState::Gone, true), ("B2", ItemState::Failed, false)]);
+        // It came too late: it is still there.
+        judge(&store, 32, &begun(&[("B2", 2)])).await;
+        let mut late = begun(&[("B3", 3)]);
+        late.told.push(Told { leg: "B2".into(), ..told(Outcome::Late, "no-ack") });
+        judge(&store, 33, &late).await;
+        let (_, items) = groups(&store).await.remove(0);
+        let found: Vec<_> = items.iter().map(|item| (item.leg.as_str(), item.state)).collect();
+        assert_eq!(found, [("B1", ItemState::Gone), ("B2", ItemState::Late), ("B3", ItemState::Failed)]);
+    }
+
+    async fn two_collectors_that_rename_failures_of_the_same_groups_do_not_wait_for_each_other(store) {
+        calls(&store, &["a", "b"]).await;
+        let of = |round: i64, failures: [&str; 2]| {
+            let mut judged = judged(Outcome::Failed, failures[0]);
+            judged.alarms = failures.map(|failure| alarm(failure, News::Fresh)).to_vec();
+            for told in judged.told.iter_mut().chain(judged.alarms.iter_mut().map(|alarm| &mut alarm.item.told)) {
+                told.leg = format!("B{round}");
+            }
+            judged
+        };
+        for round in 0..20 {
+            let at = later(round);
+            let mut work = Vec::new();
+            for (owner, failures) in [("one", ["no-ack", "no-bye"]), ("two", ["no-bye", "no-ack"])] {
+                let due = store.due(owner, at, LEASE, 1).await.unwrap();
+                let all = [settled(due[0], of(round, failures), later(round + 1))];
+                let store = store.clone();
+                work.push(tokio::spawn(async move { store.settle(owner, &all, at).await.unwrap() }));
+            }
+            for one in work {
+                assert_eq!(one.await.unwrap(), 1);
+            }
+        }
+        let legs: Vec<Vec<String>> =
+            groups(&store).await.into_iter().map(|(_, items)| items.into_iter().map(|item| item.leg).collect()).collect();
+        assert_eq!(legs, [["B19", "B19"], ["B19", "B19"]]);
+    }
+
+    async fn of_scenarios_that_turn_out_to_be_one_failures_of_one_name_are_both_kept(store) {
+        let mut file = File::new(1);
+        file.log(&store, [says("call-a", 0, "INVITE"), says("call-b", 1, "INVITE")]).await;
+        correlate(&store, 100).await;
+        let due = store.due("one", later(0), LEASE, 10).await.unwrap();
+        let all = [(due[0], 1), (due[1], 2)].map(|(due, start)| settled(due, begun(&[("A", start)]), later(1)));
+        store.settle("one", &all, later(0)).await.unwrap();
+        let group = taken(&store, 30).await;
+        let reported = look(&store, &group, vec![mail("1", MailKind::Firing)]).await;
+        assert!(store.report(&reported, MailState::Queued, later(30)).await.unwrap());
+        file.log(&store, [says("call-c", 2, "INVITE").key("call", "call-a").key("call", "call-b")]).await;
+        correlate(&store, 100).await;
+        judge(&store, 40, &begun(&[("A", 1), ("C", 2)])).await;
+        let (_, items) = groups(&store).await.remove(0);
+        let found: Vec<_> = items.iter().map(|item| (item.leg.as_str(), item.state, item.reported)).collect();
+        assert_eq!(found, [("A", ItemState::Failed, Some(later(30))), ("C", ItemState::Failed, Some(later(30)))]);
     }
 
     async fn another_failure_of_the_same_rule_takes_the_place_of_the_first(store) {
