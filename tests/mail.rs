@@ -351,7 +351,7 @@ fn failures() -> Group {
         resolved: vec![item(0x018f_3c61, Some(4 * SECOND))],
         gone: vec![item(0x018f_3c62, None)],
         max_listed: 40,
-        hidden: Hidden { silences: 2, scenarios: 5 },
+        hidden: Hidden { silences: 2, scenarios: 5, older: 0 },
     }
 }
 
@@ -396,6 +396,7 @@ async fn a_mail_fits_a_phone_and_is_legible_in_light_and_dark() {
         failure: "no-ack".into(),
         says: "200 OK was never acknowledged".into(),
         scenarios: 9_120,
+        over: 0,
     });
     let (begins, ends) = (failures().begins, failures().ends);
     let storm = About::Storm(Storm { mails: 12, begins, ends, groups: held.into() });

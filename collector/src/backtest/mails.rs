@@ -265,8 +265,14 @@ impl Open {
         let due = Some(Timestamp(now.0.saturating_add(alarm.wait)));
         let known = HashSet::from([name(scenario, &alarm)]);
         let items = vec![item(scenario, alarm, now)];
-        let look =
-            Looking { group, items, mind: Mind::default(), shares: Shares::default(), causes: BTreeSet::default() };
+        let look = Looking {
+            group,
+            items,
+            mind: Mind::default(),
+            shares: Shares::default(),
+            causes: BTreeSet::default(),
+            unread: 0,
+        };
         Self { look, known, due, held: None }
     }
 

@@ -138,11 +138,14 @@ impl Item {
     }
 }
 
-/// What silences keep out of the mail.
+/// What is not in the mail.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Hidden {
+    /// What silences keep out of it.
     pub silences: u64,
     pub scenarios: u64,
+    /// So many failed at once that these, which failed first, are told of by their number alone.
+    pub older: u64,
 }
 
 /// Many groups in one mail, as the team has got as many mails as it may within an hour.
@@ -162,7 +165,10 @@ pub struct Held {
     pub severity: Severity,
     pub failure: String,
     pub says: String,
+    /// That failed, and were not reported.
     pub scenarios: u64,
+    /// That were reported, and are over by now.
+    pub over: u64,
 }
 
 impl Group {

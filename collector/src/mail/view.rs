@@ -91,7 +91,8 @@ fn of_group(notice: &Notice, group: &Group, most: usize) -> View {
     ];
     let lists: Vec<List> = lists.into_iter().filter(|list| !list.rows.is_empty()).collect();
     let listed: usize = lists.iter().map(|list| list.rows.len()).sum();
-    let more = (listed < group.len()).then(|| (group.len() - listed, format!("{}{group_page}", notice.base_url)));
+    let left = group.len() - listed + group.hidden.older as usize;
+    let more = (left > 0).then(|| (left, format!("{}{group_page}", notice.base_url)));
     let foot = match (group.hidden.silences, group.hidden.scenarios) {
         (_, 0) => String::new(),
         (silences, scenarios) => {
@@ -131,13 +132,21 @@ fn of_storm(notice: &Notice, storm: &Storm, most: usize) -> View {
         from: format!("{} {}", severity(held.severity), clean(&held.failure)),
         to: String::new(),
         leg: String::new(),
-        what: format!("{}: {}", counted(held.scenarios, "scenario"), clean(&held.says)),
+        what: format!("{}: {}", of_held(held), clean(&held.says)),
         link: format!("{}/a/{:016x}", notice.base_url, held.key),
     };
     let rows: Vec<Row> = rows.take(&storm.groups).map(row).collect();
     let listed = rows.len();
-    let scenarios: u64 = storm.groups.iter().map(|held| held.scenarios).sum();
-    let groups = counted(storm.groups.len() as u64, "group");
+    let (failing, over): (Vec<&Held>, Vec<&Held>) = storm.groups.iter().partition(|held| held.scenarios > 0);
+    let scenarios: u64 = failing.iter().map(|held| held.scenarios).sum();
+    let groups = |of: &[&Held]| counted(of.len() as u64, "group");
+    let failed = format!("{} in {} did not end as expected", counted(scenarios, "scenario"), groups(&failing));
+    let resolved = format!("{} {} resolved", groups(&over), if over.len() == 1 { "is" } else { "are" });
+    let says = match (failing.is_empty(), over.is_empty()) {
+        (true, _) => resolved,
+        (false, true) => failed,
+        (false, false) => format!("{failed}, and {resolved}"),
+    };
     let more =
         (listed < storm.groups.len()).then(|| (storm.groups.len() - listed, format!("{}/alerts", notice.base_url)));
     View {
@@ -145,9 +154,7 @@ fn of_storm(notice: &Notice, storm: &Storm, most: usize) -> View {
         tone: Tone::Red,
         head: capital(STORM),
         first: format!(
-            "{} in {groups} did not end as expected. You have got {} within an hour; until there are fewer, \
-             one mail stands for all of them.",
-            counted(scenarios, "scenario"),
+            "{says}. You have got {} within an hour; until there are fewer, one mail stands for all of them.",
             counted(storm.mails, "mail"),
         ),
         facts: vec![("When", window(storm.begins, storm.ends, notice.reader.zone))],
@@ -158,6 +165,15 @@ fn of_storm(notice: &Notice, storm: &Storm, most: usize) -> View {
         ids: String::new(),
         key: format!("storm-{}", label(&notice.reader.team)),
         status: "storm",
+    }
+}
+
+/// `9,120 scenarios`, `9,120 scenarios, and 2 resolved`, `2 scenarios resolved`
+fn of_held(held: &Held) -> String {
+    match (held.scenarios, held.over) {
+        (many, 0) => counted(many, "scenario"),
+        (0, over) => format!("{} resolved", counted(over, "scenario")),
+        (many, over) => format!("{}, and {} resolved", counted(many, "scenario"), thousands(over)),
     }
 }
 
@@ -230,15 +246,17 @@ fn row(notice: &Notice, number: usize, item: &Item, day: chrono::NaiveDate) -> R
 fn first(group: &Group) -> String {
     let of_logs = group.is_of_logs();
     let over = if of_logs { "well again" } else { "resolved late" };
-    let parts = [(&group.new, "new"), (&group.continuing, "continuing"), (&group.resolved, over)];
-    let parts = parts.into_iter().filter(|(items, _)| !items.is_empty());
-    let parts = parts.map(|(items, what)| format!("{} {what}", thousands(items.len() as u64))).collect::<Vec<_>>();
+    let older = group.hidden.older;
+    let parts = [(&group.new, older, "new"), (&group.continuing, 0, "continuing"), (&group.resolved, 0, over)];
+    let parts =
+        parts.map(|(items, more, what)| (items.len() as u64 + more, what)).into_iter().filter(|(many, _)| *many > 0);
+    let parts = parts.map(|(many, what)| format!("{} {what}", thousands(many))).collect::<Vec<_>>();
     let gone = match group.gone.len() {
         0 => String::new(),
         many => format!(" {} of those mailed before did not fail after all.", thousands(many as u64)),
     };
     let what = match (of_logs, group.len() - group.gone.len()) {
-        (false, many) => format!("{} did not end as expected", counted(many as u64, "scenario")),
+        (false, many) => format!("{} did not end as expected", counted(many as u64 + older, "scenario")),
         (true, 1) => "1 agent or log needs attention".to_owned(),
         (true, many) => format!("{} agents or logs need attention", thousands(many as u64)),
     };

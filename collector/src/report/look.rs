@@ -29,6 +29,8 @@ pub struct Looking {
     pub shares: Shares,
     /// Failures that are reported, by scenario and rule: what they explain is not.
     pub causes: BTreeSet<(ScenarioId, String)>,
+    /// Failures that are not reported, and that are not among these items: there are too many.
+    pub unread: u64,
 }
 
 /// Of rules that explain others: the scenarios whose failure is to be reported, as they were found in this round.
@@ -38,7 +40,7 @@ impl Looking {
     /// Without anything beside it.
     pub(super) fn new(group: Group) -> Self {
         let mind = group.state.as_deref().map(Mind::read).unwrap_or_default();
-        Self { group, items: Vec::new(), mind, shares: Shares::new(), causes: BTreeSet::new() }
+        Self { group, items: Vec::new(), mind, shares: Shares::new(), causes: BTreeSet::new(), unread: 0 }
     }
 
     /// Until when it rests, if that is known without its items.
@@ -58,6 +60,11 @@ impl Looking {
     ) -> Result<Self, Error> {
         let id = &self.group.key.rule;
         self.items = store.alert_items(self.group.id, ITEMS).await?;
+        if self.items.len() >= ITEMS {
+            let is_new = |item: &&Item| item.state == ItemState::Failed && item.reported.is_none();
+            let known = self.items.iter().filter(is_new).count() as i64;
+            self.unread = (store.glance(self.group.id).await?.unreported - known).max(0).unsigned_abs();
+        }
         self.shares = shares(store, id, rule(book, id), &self.items, now).await?;
         let mut named: BTreeMap<&str, Vec<ScenarioId>> = BTreeMap::new();
         for item in self.items.iter().filter(|item| item.reported.is_none()) {
@@ -126,6 +133,16 @@ impl Looking {
     /// How long a first mail waits for others, by its route.
     pub fn wait(&self, book: &Book) -> Option<i64> {
         self.route(book).map(|(_, route)| route.grouping.group_wait)
+    }
+
+    /// Failures that a mail of it tells of by their number alone.
+    pub(super) fn older(&self, draft: &Draft) -> u64 {
+        if draft.new.is_empty() { 0 } else { self.unread }
+    }
+
+    /// Where it did not read all of them: since when it did.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.items.iter().map(|item| item.at).min().filter(|_| self.unread > 0)
     }
 
     /// What the look came to, as it is kept with the mails that tell of it.

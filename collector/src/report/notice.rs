@@ -72,7 +72,7 @@ impl Looking {
             resolved: lines(items, &resolved),
             gone: lines(items, &gone),
             max_listed: self.route(book).map_or(0, |(_, route)| route.grouping.max_listed as usize),
-            hidden: notice::Hidden::default(),
+            hidden: notice::Hidden { older: self.older(draft), ..notice::Hidden::default() },
         }
     }
 }

@@ -12,7 +12,7 @@ use store::outgoing::{Kept, MailKind, NewMail, Reported};
 use super::budget::{may_storm, room_of_storm};
 use super::look::Causes;
 use super::mails::{mask, new_mail};
-use super::{Desk, FULL, LEASE, Looking, TOGETHER, keep, rule, teams};
+use super::{Desk, FULL, LEASE, Looking, TOGETHER, keep, rule, teams, tell_of_older};
 use crate::Error;
 use crate::alert::Decision;
 use crate::book::Book;
@@ -34,6 +34,8 @@ pub(super) struct Waiting {
     held: Held,
     begins: Option<Timestamp>,
     ends: Option<Timestamp>,
+    /// What failed before is told of by its number alone.
+    older: Option<Timestamp>,
 }
 
 impl Waiting {
@@ -48,6 +50,7 @@ impl Waiting {
             held: held(book, &look, decision),
             begins: times().min(),
             ends: times().max(),
+            older: look.oldest(),
             group: look.group,
         }
     }
@@ -81,7 +84,15 @@ pub(super) async fn storms(
             let mails = mails(store, book, desk, &names, &waiting, now).await?;
             let of: Vec<Reported> = waiting.iter().map(|one| one.reported.clone()).collect();
             let room = room_of_storm(book, severity);
-            if !mails.is_empty() && store.report_together(&of, &mails, room, desk.state(), now).await? != Kept::Full {
+            let kept = if mails.is_empty() {
+                Kept::Full
+            } else {
+                store.report_together(&of, &mails, room, desk.state(), now).await?
+            };
+            for one in waiting.iter().filter(|one| kept == Kept::Yes && one.held.scenarios > 0) {
+                tell_of_older(store, one.group.id, one.older, now).await?;
+            }
+            if kept != Kept::Full {
                 continue;
             }
         }
@@ -166,7 +177,8 @@ fn held(book: &Book, look: &Looking, decision: &Decision) -> Held {
         severity: decision.mail.as_ref().map_or(look.group.severity, |draft| draft.severity),
         failure,
         says,
-        scenarios: decision.mail.as_ref().map_or(0, |draft| draft.new.len() as u64),
+        scenarios: decision.mail.as_ref().map_or(0, |draft| draft.new.len() as u64 + look.older(draft)),
+        over: decision.mail.as_ref().map_or(0, |draft| draft.resolved.len() as u64),
     }
 }
 

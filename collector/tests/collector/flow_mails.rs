@@ -112,8 +112,14 @@ fn mail(book: &Book, alarm: Alarm, now: Timestamp) -> String {
         state: ItemState::Failed,
         told: alarm.item,
     };
-    let look =
-        Looking { group, items: vec![item], mind: Mind::default(), shares: Shares::new(), causes: BTreeSet::new() };
+    let look = Looking {
+        group,
+        items: vec![item],
+        mind: Mind::default(),
+        shares: Shares::new(),
+        causes: BTreeSet::new(),
+        unread: 0,
+    };
     let (new, continuing, resolved) = (vec![0], Vec::new(), Vec::new());
     let draft = Draft { first: true, resolved_all: false, severity, new, continuing, resolved };
     let reader = Reader { team: "voice".into(), routes: BTreeSet::from([1]), zone: Tz::UTC, mask: Mask::None };

@@ -62,7 +62,7 @@ pub fn group() -> Group {
         resolved: vec![late],
         gone: vec![],
         max_listed: 20,
-        hidden: Hidden { silences: 2, scenarios: 5 },
+        hidden: Hidden { silences: 2, scenarios: 5, older: 0 },
     }
 }
 
@@ -89,6 +89,7 @@ fn storm() -> Notice {
         failure: failure.into(),
         says: says.into(),
         scenarios,
+        over: 0,
     };
     let groups = vec![
         held(0x7f3a_91c2_0b44_e1d2, Severity::Critical, "no-ack", "200 OK was never acknowledged", 9_120),
@@ -313,6 +314,43 @@ fn a_storm_is_one_mail_with_all_groups() {
 
     dedup_key: siptrail-storm-oncall-voice  status: storm
     ");
+}
+
+#[test]
+fn a_storm_says_what_failed_and_what_is_only_resolved() {
+    let told = |of: &[(u64, u64)]| {
+        let mut notice = storm();
+        if let About::Storm(storm) = &mut notice.about {
+            let held = storm.groups[0].clone();
+            storm.groups = of
+                .iter()
+                .map(|(scenarios, over)| Held { scenarios: *scenarios, over: *over, ..held.clone() })
+                .collect();
+        }
+        let text = render(&notice).text.replace('\n', " ");
+        let lines = text.split("  ").filter(|line| line.ends_with("200 OK was never acknowledged")).map(str::trim);
+        (text.split(". You have").next().unwrap().to_owned(), lines.map(str::to_owned).collect::<Vec<_>>())
+    };
+    let never = "200 OK was never acknowledged";
+    let (first, lines) = told(&[(0, 1), (0, 2)]);
+    assert_eq!(first, "2 groups are resolved");
+    assert_eq!(lines, [format!("1 scenario resolved: {never}"), format!("2 scenarios resolved: {never}")]);
+    assert_eq!(told(&[(0, 3)]).0, "1 group is resolved");
+    let (first, lines) = told(&[(7, 2), (0, 1)]);
+    assert_eq!(first, "7 scenarios in 1 group did not end as expected, and 1 group is resolved");
+    assert_eq!(lines[0], format!("7 scenarios, and 2 resolved: {never}"));
+}
+
+#[test]
+fn what_is_not_listed_is_counted() {
+    let mail = render(&notice(Group { hidden: Hidden { older: 2_000, ..Hidden::default() }, ..group() }));
+    let listed = group().len();
+    assert!(
+        mail.text.replace('\n', " ").contains(&format!("2,00{listed} scenarios did not end as expected")),
+        "{}",
+        mail.text
+    );
+    assert!(mail.text.contains("and 2000 more: https://siptrail.example.com/a/7f3a91c20b44e1d2\n"), "{}", mail.text);
 }
 
 #[test]

@@ -214,6 +214,87 @@ async fn ten_thousand_failures_in_a_minute_are_a_few_mails_and_one_that_tells_of
 }
 
 #[tokio::test]
+async fn a_mail_says_how_many_it_does_not_list_and_they_are_not_told_of_again() {
+    let mut office = Office::open("per_hour = 12").await;
+    // One second after the other: more than are looked at.
+    let of = |nth: usize| judged(vec![alarm("bye-propagates", "f1", Severity::Warning, nth as i64 / 1000, None)]);
+    office.fail(20, 10_700, of).await;
+    office.look(90).await;
+    let text = async |nth: usize| {
+        let mails = office.mails().await;
+        assert_eq!(mails.len(), nth + 1);
+        office.door.store.mail(mails[nth].id).await.expect("read").expect("it is there").1.replace('\n', " ")
+    };
+    let told = text(0).await;
+    assert!(told.contains("10,700 scenarios did not end as expected"), "{told}");
+    assert!(told.contains("and 10680 more:"), "{told}");
+    let group = office.door.store.alert_groups(10).await.expect("groups").remove(0);
+    assert_eq!(office.door.store.glance(group.id).await.expect("a glance").unreported, 0);
+    office.look(4000).await;
+    assert_eq!(office.mails().await.len(), 1);
+}
+
+#[tokio::test]
+async fn each_team_has_a_budget_of_its_own_and_a_storm_of_several_is_one_mail_to_each() {
+    let team = |name: &str| format!("[[team]]\nname = \"{name}\"\nto = [\"{name}@example.com\"]\n");
+    let to = |matches: &str, to: &str| format!("[[route]]\nmatch = {matches}\nto = {to}\n");
+    let routes = [
+        "[budget]\nper_hour = 2\nper_day = 100\nreserve_critical = 10\n".to_owned(),
+        team("voice") + &team("push"),
+        to("{ severity = \"critical\" }", "[\"voice\", \"push\"]"),
+        to("{ severity = \"info\" }", "[\"push\"]"),
+        to("{}", "[\"voice\"]"),
+    ];
+    let mut office = Office::by(&routes.concat()).await;
+    let marks: Vec<i32> = office.book.borrow().routes.routes.iter().map(Route::mark).collect();
+    let by = |route: usize, name: &'static str, second: i64| {
+        let mark = marks[route];
+        move |nth: usize| {
+            let mut alarm = alarm("bye-propagates", &format!("{name}{nth}"), Severity::Warning, second, None);
+            alarm.group.route = mark;
+            judged(vec![alarm])
+        }
+    };
+    let mailed = async |office: &Office| {
+        let mut counts: BTreeMap<(String, MailKind), usize> = BTreeMap::new();
+        for mail in office.mails().await {
+            *counts.entry((mail.team, mail.kind)).or_default() += 1;
+        }
+        counts
+    };
+    let of = |team: &str, kind, many: usize| ((team.to_owned(), kind), many);
+    // One team has had its mails of the hour; the other has not.
+    office.fail(0, 4, by(2, "v", 0)).await;
+    office.look(30).await;
+    assert_eq!(mailed(&office).await, [of("voice", MailKind::Firing, 2)].into());
+    office.fail(31, 1, by(1, "p", 31)).await;
+    office.look(61).await;
+    let after = [of("push", MailKind::Firing, 1), of("voice", MailKind::Firing, 2), of("voice", MailKind::Storm, 1)];
+    assert_eq!(mailed(&office).await, after.clone().into());
+    // Of what goes to both, neither gets a mail of its own while one of them may not have any.
+    office.fail(70, 3, by(0, "b", 70)).await;
+    for second in (100..3600).step_by(100) {
+        office.look(second).await;
+    }
+    assert_eq!(mailed(&office).await, after.into(), "there was a storm within the hour");
+    for second in (3600..4200).step_by(20) {
+        office.look(second).await;
+    }
+    let mails = office.mails().await;
+    let of_both = mails.iter().filter(|mail| mail.created > at(3600));
+    let told: Vec<(&str, MailKind)> = of_both.map(|mail| (mail.team.as_str(), mail.kind)).collect();
+    for team in ["voice", "push"] {
+        let kinds = told.iter().filter(|(of, _)| *of == team).map(|(_, kind)| *kind).collect::<Vec<_>>();
+        let storms = kinds.iter().filter(|kind| **kind == MailKind::Storm).count();
+        assert!(kinds.len() <= 3 && storms <= 1, "{team}: {kinds:?}");
+    }
+    for group in office.door.store.alert_groups(100).await.expect("groups") {
+        let items = office.door.store.alert_items(group.id, 10).await.expect("items");
+        assert!(items.iter().all(|item| item.reported.is_some()), "{group:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_storm_leads_to_all_alerts_and_names_the_routes_by_which_they_come() {
     let first = "[[route]]\nmatch = { severity = \"critical\" }\nto = [\"voice\"]";
     let mut office = Office::open(&format!("per_hour = 1\n{first}")).await;
@@ -393,7 +474,8 @@ async fn what_came_late_and_what_did_not_fail_after_all_are_told_apart() {
     let mut items = store.alert_items(group.id, 10).await.expect("items");
     (items[0].state, items[1].state) = (ItemState::Gone, ItemState::Late);
     let (gone, late) = (items[0].scenario, items[1].scenario);
-    let look = Looking { group, items, mind: Mind::default(), shares: Shares::new(), causes: BTreeSet::new() };
+    let look =
+        Looking { group, items, mind: Mind::default(), shares: Shares::new(), causes: BTreeSet::new(), unread: 0 };
     let resolved = vec![0, 1];
     let (new, continuing) = (Vec::new(), Vec::new());
     let draft = Draft { first: false, resolved_all: true, severity: Severity::Critical, new, continuing, resolved };
