@@ -114,6 +114,37 @@ fn a_thread_lasts_a_local_day_of_23_and_of_25_hours() {
     }
 }
 
+/// What an account may send in a day it may send in 24 hours, as servers count it, though the day of its teams has 23 or 25.
+#[tokio::test]
+async fn a_day_of_mails_is_24_hours_when_clocks_are_set() {
+    for change in [SPRING, AUTUMN] {
+        let zone = "\n[[team]]\nname = \"voice\"\nto = [\"voice@example.com\"]\ntz = \"Europe/Berlin\"\n";
+        let routes = format!(
+            "[budget]\nper_hour = 50\nper_day = 2\nreserve_critical = 0\n{zone}[[route]]\nmatch = {{}}\nto = [\"voice\"]\n"
+        );
+        let mut office = Office::by(&routes).await;
+        let second = |minutes: i64| (change - crate::reports::at(0).0) / SECOND + minutes * 60;
+        let fails = |failure: &'static str, second: i64| {
+            move |_: usize| judged(vec![alarm("bye-propagates", failure, Severity::Warning, second, None)])
+        };
+        // Twelve hours before the change all that there may be, and one more.
+        for (failure, minutes) in [("a", -720), ("b", -715), ("c", -710)] {
+            let at = second(minutes);
+            office.fail(at, 1, fails(failure, at)).await;
+            office.look(at + 31).await;
+        }
+        // A day of 23 hours is over after 660 minutes, one of 25 after 780.
+        for minutes in (-700..719).step_by(7) {
+            office.look(second(minutes)).await;
+            assert_eq!(office.mails().await.len(), 2, "{minutes} minutes after the change");
+        }
+        for minutes in 719..727 {
+            office.look(second(minutes)).await;
+        }
+        assert_eq!(office.mails().await.len(), 3, "24 hours have passed since the first");
+    }
+}
+
 /// What a team may have in an hour it may have in an hour, whatever its clocks say.
 #[tokio::test]
 async fn an_hour_of_mails_is_an_hour_when_clocks_are_set() {
