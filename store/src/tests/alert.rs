@@ -93,7 +93,7 @@ fn begun(of: &[(&str, u64)]) -> Judged {
     };
     let alarms: Vec<Alarm> = of.iter().map(named).collect();
     let told = alarms.iter().map(|alarm| alarm.item.told.clone()).collect();
-    Judged { alarms, told, ..judged(Outcome::Failed, "no-ack") }
+    Judged { told, alarms, ..judged(Outcome::Failed, "no-ack") }
 }
 
 fn failed(news: News) -> Judged {
