@@ -21,7 +21,7 @@ pub mod unmet;
 pub mod view;
 pub mod words;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use message::flow::{self, Flow};
 use message::kind::Kind;
@@ -92,6 +92,37 @@ pub struct Counts {
     pub hidden_by: Vec<(&'static str, usize)>,
     /// Each row out of view once, by the name of what hides it: of `Hide`, else of the filter.
     pub hidden: Vec<(&'static str, usize)>,
+}
+
+impl Ladder {
+    /// Links in mails lead to their rows though the legs of these had other names when they were sent: by the place of a row
+    /// those that it had before.
+    pub fn keep_places(&mut self, places: &BTreeMap<String, Vec<String>>) {
+        if places.is_empty() {
+            return;
+        }
+        let of = |line: &Line| match line {
+            Line::Unmet(unmet) => vec![unmet.id.clone()],
+            Line::Row(row) => row.anchors().to_vec(),
+            Line::Note(_) => Vec::new(),
+        };
+        let mut used: HashSet<String> = self.lines.iter().flat_map(of).collect();
+        let mut were = |place: &String| -> Vec<String> {
+            places.get(place).into_iter().flatten().filter(|was| used.insert((*was).clone())).cloned().collect()
+        };
+        for line in &mut self.lines {
+            match line {
+                Line::Unmet(unmet) => unmet.was = were(&unmet.id),
+                Line::Row(row) => {
+                    if let Some(said) = &mut row.said {
+                        let more: Vec<String> = said.anchors.iter().flat_map(&mut were).collect();
+                        said.anchors.extend(more);
+                    }
+                }
+                Line::Note(_) => {}
+            }
+        }
+    }
 }
 
 /// Lays out a flow, and what rules say of it, as the view asks for it. Linear in the number of messages.

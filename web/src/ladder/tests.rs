@@ -483,6 +483,20 @@ fn what_never_came_stands_at_its_deadline_and_what_came_late_twice() {
 }
 
 #[test]
+fn links_of_mails_lead_to_rows_whose_legs_have_other_names_by_now() {
+    let s = answered();
+    let all = [told("ack: ACK to device within 32s else no-ack", "no-ack", Seen::Missed, None, 32_900)];
+    let mut ladder = layout(&s.flow, &s.messages, &all, &View::parse(""));
+    let were = ["answered-no-ack.ack.B1", "answered-no-ack.ack.A"].map(str::to_owned).to_vec();
+    ladder.keep_places(&[("answered-no-ack.ack.A".to_owned(), were)].into());
+    let row = ladder.lines.iter().find_map(|line| match line {
+        Line::Unmet(unmet) => Some((unmet.id.as_str(), unmet.was.clone())),
+        _ => None,
+    });
+    assert_eq!(row, Some(("answered-no-ack.ack.A", vec!["answered-no-ack.ack.B1".to_owned()])), "each id once");
+}
+
+#[test]
 fn rows_of_what_never_came_are_filtered_and_counted_as_the_others() {
     let s = answered();
     let all = [

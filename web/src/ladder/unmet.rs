@@ -46,6 +46,8 @@ pub struct Unmet {
     pub came: Option<MessageId>,
     /// Lanes of the ladder that it stands in.
     width: usize,
+    /// What its `id` was while its leg had another name: links in mails that were sent then end in it.
+    pub was: Vec<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -203,6 +205,7 @@ fn unmet(told: &Told, step: &Step, state: State, flow: &Flow, columns: &Columns,
         failure: step.failure.clone().unwrap_or_default(),
         came: step.message.filter(|_| state == State::Late),
         width: columns.columns.len().max(1),
+        was: Vec::new(),
     }
 }
 

@@ -177,6 +177,7 @@ fn ladder(asked: &Asked) -> Ladder {
     let Picture { messages, flow, .. } = &*asked.picture;
     let mut ladder = layout(flow, messages, &asked.judgement.told, &asked.view);
     ladder.columns.note_logs(flow, |log| asked.evidence.read(log));
+    ladder.keep_places(&asked.judgement.places);
     ladder
 }
 

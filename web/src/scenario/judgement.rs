@@ -33,6 +33,8 @@ pub(crate) struct Judgement {
     pub told: Vec<Told>,
     /// By rule and failure: its sentence.
     says: BTreeMap<(String, String), String>,
+    /// By where the ladder shows a failure: where it showed it when that was mailed.
+    pub places: BTreeMap<String, Vec<String>>,
 }
 
 /// The lines of the page's head.
@@ -76,7 +78,8 @@ impl Judgement {
                 says.extend(rule.says.into_iter().map(|(class, sentence)| ((rule.id.clone(), class), sentence)));
             }
         }
-        Ok(Self { worst: Some(worst), told, says })
+        let places = if told.is_empty() { BTreeMap::new() } else { store.former_places(*id).await? };
+        Ok(Self { worst: Some(worst), told, says, places })
     }
 
     /// Of a picture with its verdicts: another one when rules say something else.
@@ -106,7 +109,12 @@ impl Judgement {
 impl Judgement {
     pub fn made((outcome, failure, rule): (Outcome, &str, &str), told: Vec<Told>) -> Self {
         let says = [((rule.to_owned(), failure.to_owned()), "200 OK was never acknowledged".to_owned())];
-        Self { worst: Some((outcome, Some(failure.into()), rule.into())), told, says: says.into() }
+        Self {
+            worst: Some((outcome, Some(failure.into()), rule.into())),
+            told,
+            says: says.into(),
+            places: BTreeMap::new(),
+        }
     }
 }
 
