@@ -42,6 +42,7 @@ pub struct Said<'a> {
     pub request: Option<usize>,
     /// It refuses, and the same was asked again.
     pub retried: bool,
+    /// No log holds it whole.
     pub provisional: bool,
 }
 
@@ -306,6 +307,7 @@ fn said<'a>(flow: &'a Flow, messages: &'a [Message]) -> Vec<Said<'a>> {
     let of = |at: usize| {
         let row = &flow.rows[at];
         let message = &messages[row.message];
+        let mut sightings = std::iter::once(&row.message).chain(&row.sightings);
         let answers = response(at);
         let request = if answers { row.pair.filter(|pair| !response(*pair)) } else { Some(at) };
         let told = request.map_or(message, |request| &messages[flow.rows[request].message]);
@@ -325,7 +327,7 @@ fn said<'a>(flow: &'a Flow, messages: &'a [Message]) -> Vec<Said<'a>> {
             response: answers,
             request,
             retried: false,
-            provisional: message.provisional,
+            provisional: sightings.all(|at| messages[*at].provisional),
         }
     };
     (0..flow.rows.len()).map(of).collect()

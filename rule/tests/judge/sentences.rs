@@ -255,6 +255,29 @@ fn rule_holds_nothing() -> AllHolds {
 }
 
 #[test]
+fn what_one_log_holds_whole_is_not_provisional_whichever_log_that_is() {
+    let way = ["alice", "edge", "core", "bob1"];
+    let mut script = Script::default();
+    let sent = invite(&mut script, 0, &way, CALL);
+    connects(&mut script, 4_000, &sent, &way, CALL);
+    hangs_up(&mut script, 30_000, &way);
+    let messages = script.messages();
+    let opened = |logs: &[&str]| {
+        let mut messages = messages.clone();
+        let of = |message: &Message| logs.contains(&message.place.source.as_str());
+        messages.iter_mut().filter(|message| of(message)).for_each(|message| message.provisional = true);
+        let rule = "per = \"dialog\"\nstart = \"BYE from '10.0.0.2' to '10.0.0.1'\"\nsteps = []";
+        said(rule, &messages, &read_all(&messages))
+    };
+    let whole = opened(&[]);
+    assert!(whole.contains(": ok"), "{whole}");
+    assert_eq!(
+        [opened(&["edge"]), opened(&["core"]), opened(&["edge", "core"])],
+        [whole.clone(), whole, String::new()]
+    );
+}
+
+#[test]
 fn what_is_provisional_meets_a_step_and_neither_ends_nor_forbids() {
     let mut messages = answered();
     for message in messages.iter_mut().filter(|message| message.status == Some(200)) {
