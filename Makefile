@@ -10,7 +10,8 @@ demo: ## calls, some of which break, played live into a browser page on 127.0.0.
 
 test: packages ## installs what the tests need, starts it, runs every test
 	scripts/tools nextest
-	@# Another PostgreSQL may be named; else a private one is started.
+	@# Another PostgreSQL may be named; else a private one is started. One test more than there are cores: some wait most of their time.
+	NEXTEST_TEST_THREADS="$${NEXTEST_TEST_THREADS:-$$(($$(nproc) + 1))}" \
 	SIPTRAIL_TEST_POSTGRES_URL="$${SIPTRAIL_TEST_POSTGRES_URL:-$$(scripts/postgres start)}" \
 		cargo nextest run --workspace --no-fail-fast
 
