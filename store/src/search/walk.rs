@@ -21,7 +21,7 @@ const READS: usize = 1_500;
 const MESSAGES_AT_ONCE: i64 = 5_000;
 const MESSAGES: i64 = 20_000;
 /// Scenarios of callers who tried again that are looked at for one page.
-const TRIED: i64 = 1_024;
+const TRIED: usize = 1_024;
 
 /// ` or id in (…))`: closes a condition that these scenarios meet by a provisional row.
 macro_rules! push_or {
@@ -90,9 +90,13 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Part>, Error> {
         let mut touched = self.touched(filter).await?;
-        let tried = self.tried_before(filter, before).await?;
+        let (tried, tried_to) = self.tried_before(filter, before).await?;
         touched.status.extend(&tried);
-        let Candidates { places, end, person } = self.candidates(filter, &touched, before, limit).await?;
+        let Candidates { mut places, mut end, person } = self.candidates(filter, &touched, before, limit).await?;
+        if let (Some(places), true) = (&mut places, tried_to.is_some()) {
+            places.retain(|place| Some(*place) >= tried_to);
+            end = end.max(tried_to);
+        }
         let text = filter.text.as_deref().map(Text::of);
         let asked = Asked { filter, touched, tried, person, text };
         if let Some(places) = places {
@@ -106,16 +110,17 @@ impl Store {
             } else {
                 None
             };
-            let source = Source::Class { class, before, end };
+            let source = Source::Class { class, before, end: end.max(tried_to) };
             parts.push(self.walk(source, &asked, limit).await?);
         }
         Ok(parts)
     }
 
-    /// Scenarios whose caller got such an answer in an attempt before the last one: the newest.
-    async fn tried_before(&self, filter: &Filter, before: Option<Place>) -> Result<Vec<i64>, Error> {
-        let Some((least, most)) = filter.final_status else { return Ok(Vec::new()) };
-        Ok(with_pool!(self.backend, pool => {
+    /// Scenarios whose caller got such an answer in an attempt before the last one: the newest; and how far down these are all,
+    /// where there are more.
+    async fn tried_before(&self, filter: &Filter, before: Option<Place>) -> Result<(Vec<i64>, Option<Place>), Error> {
+        let Some((least, most)) = filter.final_status else { return Ok((Vec::new(), None)) };
+        let found: Vec<(i64, i64)> = with_pool!(self.backend, pool => {
             // Of one status the index has them in this order.
             let mut q = if least == most {
                 let mut q = QueryBuilder::<Db>::new("select first, scenario_id from scenario_try where status = ");
@@ -134,10 +139,12 @@ impl Store {
                     q.push(format_args!(" and first {sign} ")).push_bind(bound);
                 }
             }
-            q.push(" order by first desc limit ").push_bind(TRIED);
-            let found: Vec<(i64, i64)> = q.build_query_as().fetch_all(pool).await?;
-            found.into_iter().map(|(_, id)| id).collect()
-        }))
+            q.push(" order by first desc limit ").push_bind(TRIED as i64);
+            q.build_query_as().fetch_all(pool).await?
+        });
+        let last = found.last().filter(|_| found.len() == TRIED);
+        let to = last.map(|(first, _)| (Timestamp(*first), ScenarioId(0)));
+        Ok((found.into_iter().map(|(_, id)| id).collect(), to))
     }
 
     async fn walk(&self, mut source: Source, asked: &Asked<'_>, limit: usize) -> Result<Part, Error> {

@@ -7,6 +7,7 @@ use record::time::{SECOND, Timestamp};
 use super::fixture::{File, NOON, correlate, says};
 use super::store_test;
 use crate::Store;
+use crate::backend::with_transaction;
 use crate::search::Filter;
 
 /// Call-IDs of the first calls of what is found, newest first.
@@ -236,6 +237,33 @@ store_test! {
         correlate(&store, 10).await;
         for filter in [Filter { person: Some(name.into()), ..Filter::default() }, Filter { caller: Some(name.into()), ..Filter::default() }] {
             assert_eq!(found(&store, filter).await, ["long"]);
+        }
+    }
+
+    async fn callers_who_tried_again_are_all_found_however_many_there_are(store) {
+        let mut file = File::new(1);
+        let name = |at: i64| -> &'static str { format!("call-{at}").leak() };
+        let alone = |at: i64| if at % 600 == 0 { "alice" } else { "bob" };
+        file.log(&store, (0..1_300).map(|at| says(name(at), at, "INVITE").people(alone(at), "carol"))).await;
+        correlate(&store, 100).await;
+        let mut tx = store.backend.begin().await.unwrap();
+        with_transaction!(&mut tx, db => {
+            let tried = "insert into scenario_try (scenario_id, first, status) select id, first, 486 from scenario";
+            sqlx::query(tried).execute(db).await.unwrap();
+        });
+        tx.commit().await.unwrap();
+        for caller in [None, Some("alice".to_owned())] {
+            let filter = Filter { final_status: Some((486, 486)), caller, ..Filter::default() };
+            let (mut found, mut before) = (0, None);
+            loop {
+                let page = store.search(&filter, before, 100).await.unwrap();
+                found += page.rows.len();
+                before = page.next;
+                if before.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(found, if filter.caller.is_some() { 3 } else { 1_300 });
         }
     }
 
