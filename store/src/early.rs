@@ -196,30 +196,32 @@ impl Store {
         let ids: Vec<i64> = rows.iter().filter_map(|row| row.subject.scenario()).map(|id| id.0).collect();
         let found = self.early_of(&ids).await?;
         let touched: Vec<i64> = found.keys().copied().collect();
-        let mut summaries: HashMap<i64, Summary> = HashMap::new();
+        let mut summaries: HashMap<i64, (Summary, bool)> = HashMap::new();
         for list in statement::lists(&touched) {
-            let packed: Vec<(i64, Vec<u8>)> = with_pool!(self.backend, pool => {
-                let mut q = QueryBuilder::<Db>::new("select id, summary from scenario where id in ");
+            let packed: Vec<(i64, Vec<u8>, i16)> = with_pool!(self.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new("select id, summary, told from scenario where id in ");
                 push_list!(q, list);
                 q.build_query_as().fetch_all(pool).await?
             });
-            for (id, packed) in packed {
+            for (id, packed, told) in packed {
                 // Correlation says so when one cannot be read.
                 if let Ok(summary) = summaries::unpack(&packed) {
-                    summaries.insert(id, summary);
+                    summaries.insert(id, (summary, told != 0));
                 }
             }
         }
         for row in rows {
             let Some(id) = row.subject.scenario() else { continue };
-            let (Some(messages), Some(summary)) = (found.get(&id.0), summaries.get_mut(&id.0)) else { continue };
+            let (Some(messages), Some((summary, told))) = (found.get(&id.0), summaries.get_mut(&id.0)) else {
+                continue;
+            };
             for message in messages {
                 summary.add(&message.event());
             }
             let provisional = messages.iter().any(|message| message.provisional);
             let whole = ScenarioRow::of(row.subject.clone(), summary, row.version);
             let early = ScenarioRow { first: row.first, provisional, ..whole };
-            *row = if row.problems.is_some() { early.settled_as(row) } else { early };
+            *row = if *told { early.settled_as(row) } else { early.judged_as(row) };
         }
         Ok(())
     }

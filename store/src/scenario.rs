@@ -292,6 +292,13 @@ impl ScenarioRow {
             transferred_to: other.transferred_to.clone(),
             legs: other.legs,
             devices: other.devices,
+            ..self.judged_as(other)
+        }
+    }
+
+    /// With what was said of another state of it: what is no call has no other result than what its summary says.
+    pub(crate) fn judged_as(self, other: &Self) -> Self {
+        Self {
             problems: other.problems,
             outcome: other.outcome,
             failure: other.failure.clone(),
