@@ -127,6 +127,7 @@ async fn round(
     // Asked before their messages: what is read meanwhile counts only the next time.
     let agents = store.agents().await?;
     let began = Instant::now();
+    store.join_missed(due, now).await?;
     let messages = store.due_messages(due).await?;
     let (calls, clocks) = with_what_is_beside(store, messages).await?;
     let reading = began.elapsed();

@@ -348,6 +348,16 @@ create table exchange (
 ) without rowid;
 create index exchange_last on exchange (last);
 
+-- What was asked lately between two hosts, for answers that carry no id: hash of who asks and who is asked; requests: those that are
+-- open, and those just answered. last is for retention.
+create table asked (
+    last bigint not null,
+    hash blob not null,
+    requests blob not null,
+    primary key (hash)
+) without rowid;
+create index asked_last on asked (last);
+
 -- Whose registrations calls borrow that sent a push, and within which times: what comes later of these makes them due again. person:
 -- in normal form. last is for retention, too.
 create table wanted (
@@ -358,6 +368,18 @@ create table wanted (
     primary key (person, first, scenario_id)
 ) without rowid;
 create index wanted_last on wanted (last);
+
+-- Calls that name another one by the cid of Referred-By, which is not known: hash of its key; call, stream_id, off: whose first
+-- message that says so. last is for retention.
+create table referred (
+    last bigint not null,
+    stream_id bigint not null,
+    off bigint not null,
+    hash blob not null,
+    call blob not null,
+    primary key (hash, call)
+) without rowid;
+create index referred_last on referred (last);
 
 -- members: of each call that joined by this key the first 8 bytes of its own key; own: the call whose own key it is came, too.
 -- The scenario may have been merged into another one since. last is for retention.

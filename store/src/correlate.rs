@@ -3,12 +3,14 @@
 //! `outbox` reads what waits, `doubt` decides what its messages did not, `exchange` finds the request of an answer that names no call,
 //! `referred` the call that a body part may be named after,
 //! `components` unites its calls over their keys
-//! (pure), `union` applies that to what is known, and `pieces`, `keys` and `rows` help it to; `remake` makes a summary anew.
+//! (pure), `union` applies that to what is known, and `pieces`, `keys` and `rows` help it to; `remake` makes a summary anew, and
+//! `missed` finds what two collectors took up in one moment.
 
 mod components;
 mod doubt;
-pub(crate) mod exchange;
+mod exchange;
 mod keys;
+mod missed;
 mod outbox;
 mod pieces;
 mod referred;
@@ -79,32 +81,46 @@ impl Store {
     }
 
     /// Applies rows: keys and calls to scenarios, rows deleted, offsets moved, fenced by owner and offset, in one transaction.
-    pub async fn correlate(&self, owner: &str, now: Timestamp, mut rows: Vec<OutboxRow>) -> Result<Correlated, Error> {
-        let doubts = doubt::settle(self, &mut rows).await?;
-        let exchanges = exchange::pair(self, &mut rows).await?;
-        referred::join(self, &mut rows).await?;
+    pub async fn correlate(&self, owner: &str, now: Timestamp, rows: Vec<OutboxRow>) -> Result<Correlated, Error> {
+        let mut brought = Brought::find(self, rows).await?;
+        let done = Box::pin(self.apply(Some(owner), now, &mut brought)).await?;
+        if done.applied && self.is_shared() {
+            // Rarely anything, and large while it is awaited.
+            Box::pin(missed::since(self, now, &brought)).await?;
+        }
+        Ok(done)
+    }
+
+    /// `owner`: whose turn these rows are; none where they are of no outbox.
+    async fn apply(&self, owner: Option<&str>, now: Timestamp, brought: &mut Brought) -> Result<Correlated, Error> {
+        let Brought { rows, doubts, exchanges, referred } = brought;
+        let events = || rows.iter().flat_map(|row| &row.events);
         // Asked outside of the transaction: what wants them from now on finds them stored.
-        let wanting = self.wanting(rows.iter().flat_map(|row| &row.events)).await?;
-        let components = components(rows.iter().flat_map(|row| &row.events));
-        let beside =
-            Beside { wanting: &wanting, left: &doubts.left, pushed: &exchanges.counted, settled: &self.settled };
+        let wanting = self.wanting(events()).await?;
+        let components = components(events(), &referred.again);
+        let pushed = std::mem::take(&mut exchanges.counted);
+        let beside = Beside { wanting: &wanting, left: &doubts.left, pushed: &pushed, settled: &self.settled };
         let mut tries = 0;
         loop {
             let mut tx = self.backend.begin().await?;
-            if !outbox::take(&mut tx, owner, &rows).await? {
+            let ours = match owner {
+                Some(owner) => outbox::take(&mut tx, owner, rows).await?,
+                None => outbox::hold(&mut tx, rows).await?,
+            };
+            if !ours {
                 tx.rollback().await?;
                 return Ok(Correlated::default());
             }
-            match union::apply(&mut tx, now, &rows, &components, &beside).await {
-                Ok(Some(_)) if exchange::came_meanwhile(&mut tx, &exchanges, now).await? => {
+            match union::apply(&mut tx, now, rows, &components, &beside).await {
+                Ok(Some(_)) if exchange::came_meanwhile(&mut tx, exchanges, now).await? => {
                     tx.rollback().await?;
                     return Ok(Correlated::default());
                 }
                 Ok(Some(correlated)) => {
-                    doubt::file(&mut tx, &doubts).await?;
-                    exchange::keep(&mut tx, &exchanges, now).await?;
+                    doubt::file(&mut tx, doubts).await?;
+                    exchange::keep(&mut tx, exchanges, now).await?;
+                    referred.keep(&mut tx, now).await?;
                     tx.commit().await?;
-                    exchanges.remember(self);
                     return Ok(correlated);
                 }
                 // Another collector has just merged what this one was about to add to.
@@ -123,5 +139,23 @@ impl Store {
                 Err(other) => return Err(other),
             }
         }
+    }
+}
+
+/// Rows, and what was found out for them.
+#[derive(Default)]
+struct Brought {
+    rows: Vec<OutboxRow>,
+    doubts: doubt::Decided,
+    exchanges: exchange::Exchanges,
+    referred: referred::Referred,
+}
+
+impl Brought {
+    async fn find(store: &Store, mut rows: Vec<OutboxRow>) -> Result<Self, Error> {
+        let doubts = doubt::settle(store, &mut rows).await?;
+        let exchanges = exchange::pair(store, &mut rows).await?;
+        let referred = referred::join(store, &mut rows).await?;
+        Ok(Self { rows, doubts, exchanges, referred })
     }
 }

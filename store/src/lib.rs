@@ -92,7 +92,6 @@ pub struct Store {
     settings: Arc<Settings>,
     health: Arc<Health>,
     settled: Arc<settle::Classes>,
-    asked: Arc<correlate::exchange::asked::Lately>,
 }
 
 impl Store {
@@ -107,7 +106,6 @@ impl Store {
             settings: Arc::default(),
             health: Arc::default(),
             settled: Arc::default(),
-            asked: Arc::default(),
         };
         dictionary::register(&store).await?;
         // The only clock here: what arrives brings its own.
@@ -127,7 +125,6 @@ impl Store {
             settings: Arc::default(),
             health: Arc::default(),
             settled: Arc::default(),
-            asked: Arc::default(),
         };
         dictionary::check(&store).await?;
         Ok(store)

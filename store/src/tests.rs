@@ -8,7 +8,7 @@ mod clock;
 mod correlate;
 mod daily;
 mod early;
-mod fixture;
+pub(crate) mod fixture;
 mod history;
 mod nearby;
 mod outbox;

@@ -46,12 +46,16 @@ pub(super) struct CallUse {
 }
 
 /// Joins events to components: calls that share a key, directly or over others. The order of events does not matter
-/// to which calls are together.
-pub(super) fn components<'a>(events: impl IntoIterator<Item = &'a CallEvent>) -> Vec<Component> {
+/// to which calls are together. `again`: events that are counted already, and carry more keys than they did.
+pub(super) fn components<'a>(
+    events: impl IntoIterator<Item = &'a CallEvent>,
+    again: impl IntoIterator<Item = &'a CallEvent>,
+) -> Vec<Component> {
     let mut union = Groups::new(0);
     let mut by_key: HashMap<[u8; 16], usize> = HashMap::new();
-    let mut seen: Vec<(&CallEvent, usize, Hashed)> = Vec::new();
-    for event in events {
+    let mut seen: Vec<(&CallEvent, bool, usize, Hashed)> = Vec::new();
+    let new = events.into_iter().map(|event| (event, true));
+    for (event, counts) in new.chain(again.into_iter().map(|event| (event, false))) {
         let keys = hashed(event);
         let mut places = keys.iter().map(|(_, hash)| *by_key.entry(*hash).or_insert_with(|| union.add()));
         // The call's own key is always there.
@@ -61,11 +65,15 @@ pub(super) fn components<'a>(events: impl IntoIterator<Item = &'a CallEvent>) ->
         for other in others {
             union.join(first, other);
         }
-        seen.push((event, first, keys));
+        seen.push((event, counts, first, keys));
     }
     let mut gathered: BTreeMap<usize, Gathered> = BTreeMap::new();
-    for (event, place, keys) in seen {
-        gathered.entry(union.root(place)).or_default().add(event, keys);
+    for (event, counts, place, keys) in seen {
+        let of = gathered.entry(union.root(place)).or_default();
+        of.add(event, keys);
+        if counts {
+            of.summary.add(event);
+        }
     }
     gathered.into_values().map(Gathered::component).collect()
 }
@@ -144,7 +152,6 @@ impl Gathered {
             });
             *first = event.time.min(*first);
         }
-        self.summary.add(event);
     }
 
     fn component(self) -> Component {
@@ -205,7 +212,7 @@ mod tests {
 
     /// The Call-IDs of each component, sorted.
     fn calls(events: &[CallEvent]) -> Vec<Vec<String>> {
-        let mut all: Vec<Vec<String>> = components(events)
+        let mut all: Vec<Vec<String>> = components(events, [])
             .into_iter()
             .map(|c| {
                 let mut ids: Vec<String> = c.calls.into_iter().map(|call| call.call_id).collect();
@@ -239,7 +246,7 @@ mod tests {
             next_day,
             event(3, "call-1", CallClass::Call, &["scenario-1"]),
         ];
-        assert_eq!(components(&events).len(), 3);
+        assert_eq!(components(&events, []).len(), 3);
     }
 
     #[test]
@@ -249,7 +256,7 @@ mod tests {
             event(2, "leg-bbb", CallClass::Call, &["session", "leg-aaa"]),
             event(3, "leg-bbb", CallClass::Call, &["leg-aaa", "ticket"]),
         ];
-        let component = components(&events).remove(0);
+        let component = components(&events, []).remove(0);
         let hash = |value: &str| Key::new("call", value).hash();
         let of = |call_id: &str| component.calls.iter().find(|call| call.call_id == call_id).unwrap();
         let message = |at: u64| MessageId::new(StreamId(1), Offset(at));

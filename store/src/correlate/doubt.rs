@@ -14,14 +14,16 @@ use super::{OutboxRow, remake};
 use crate::backend::{Transaction, with_pool, with_transaction};
 use crate::scope::{Most, Scope};
 use crate::statement::push_list;
-use crate::stored::call_key;
+use crate::stored::{StoredRow, call_key};
 use crate::text::big;
 use crate::{Error, Store, statement};
 
 /// Requests that are looked for in the store, for the answers of one round.
 const LOOK_UPS: usize = 100;
-/// Messages that are looked at again in one round, now that there is a call of their Call-ID.
+/// Messages that are read at once to be looked at again, now that there is a call of their Call-ID.
 const EARLIER: usize = 1_000;
+/// How often more are read: a name that tens of thousands carry within one day is hardly a call's.
+const TIMES: usize = 20;
 /// A scenario of a day that holds more is not counted anew for a few messages.
 const MOST: u64 = 1_000;
 
@@ -63,12 +65,27 @@ pub(super) async fn settle(store: &Store, rows: &mut [OutboxRow]) -> Result<Deci
             decided.moved.push((event.stream.0, big(event.offset.0), event.day.0));
         }
     }
+    let calls = events(rows).filter(|event| event.class == CallClass::Call).map(|event| event.call).collect();
     // Rarely anything, and large while it is awaited.
-    let earlier = Box::pin(earlier(store, rows, &mut asking, &mut decided)).await?;
+    let earlier = Box::pin(earlier(&calls, &mut asking, &mut decided)).await?;
     if let Some(row) = rows.first_mut() {
         row.events.extend(earlier);
     }
     Ok(decided)
+}
+
+/// What was filed by day of calls that are known: it was taken up in the same moment as these.
+pub(super) async fn missed(store: &Store, calls: &BTreeSet<CallKey>) -> Result<(Vec<CallEvent>, Decided), Error> {
+    let mut asking = Asking { store, requests: Requests::new(), made: Made::default(), asked: 0 };
+    let mut decided = Decided::default();
+    let events = Box::pin(earlier(calls, &mut asking, &mut decided)).await?;
+    Ok((events, decided))
+}
+
+/// Calls that are known by now, and of which something of these rows was filed by day.
+pub(super) async fn missing(store: &Store, rows: &[OutboxRow]) -> Result<BTreeSet<CallKey>, Error> {
+    let doubtful = events(rows).filter(|event| event.is_in_doubt()).map(|event| event.call).collect();
+    known_as_calls(store, &[], &doubtful).await
 }
 
 fn requests(rows: &[OutboxRow]) -> Requests {
@@ -123,9 +140,7 @@ impl Asking<'_> {
                 class: Some(class),
                 ..Scope::default()
             };
-            let read = self.store.rows_of(&scope, None, Most::rows(EARLIER)).await?;
-            let messages = self.store.messages_of(read.rows).await?.rows;
-            messages.iter().map(Message::event).for_each(|event| self.made.see(&event));
+            events_of(self.store, &scope, |_| true).await?.iter().for_each(|event| self.made.see(event));
         }
         Ok(())
     }
@@ -150,17 +165,15 @@ impl Asking<'_> {
 
 /// Messages that were filed by day before there was a call of their Call-ID.
 async fn earlier(
-    store: &Store,
-    rows: &[OutboxRow],
+    calls: &BTreeSet<CallKey>,
     asking: &mut Asking<'_>,
     decided: &mut Decided,
 ) -> Result<Vec<CallEvent>, Error> {
-    let calls: BTreeSet<CallKey> =
-        events(rows).filter(|event| event.class == CallClass::Call).map(|event| event.call).collect();
+    let store = asking.store;
     // By call, stream and class: scenarios of a day.
     let mut filed: BTreeMap<(CallKey, i64, i16), Vec<i64>> = BTreeMap::new();
     let (keepalive, subscription) = (CallClass::Keepalive.code(), CallClass::Subscription.code());
-    for list in statement::lists(&calls.into_iter().collect::<Vec<_>>()) {
+    for list in statement::lists(&calls.iter().copied().collect::<Vec<_>>()) {
         let found: Vec<(i64, Vec<u8>, i64, i16)> = with_pool!(store.backend, pool => {
             let mut q = QueryBuilder::<Db>::new("select scenario_id, call, stream_id, class from scenario_call where class in (");
             q.push_bind(keepalive).push(", ").push_bind(subscription).push(") and call in ");
@@ -179,8 +192,7 @@ async fn earlier(
     let mut scenarios: BTreeMap<i64, Option<Summary>> = BTreeMap::new();
     let mut leaving: BTreeMap<i64, BTreeSet<MessageId>> = BTreeMap::new();
     let mut moved = Vec::new();
-    for message in doubtful(store, &filed).await? {
-        let mut event = message.event();
+    for mut event in doubtful(store, &filed).await? {
         let of = filed.get(&(event.call, event.stream.0, event.class.code()));
         let mut scenario = None;
         for id in of.into_iter().flatten() {
@@ -211,7 +223,7 @@ async fn earlier(
 }
 
 /// Messages of these calls, by day, that are joined: of keepalives the answers.
-async fn doubtful(store: &Store, filed: &BTreeMap<(CallKey, i64, i16), Vec<i64>>) -> Result<Vec<Message>, Error> {
+async fn doubtful(store: &Store, filed: &BTreeMap<(CallKey, i64, i16), Vec<i64>>) -> Result<Vec<CallEvent>, Error> {
     let mut found = Vec::new();
     let offsets = remake::joined(store, filed.keys().map(|(_, stream, _)| *stream)).await?;
     for class in [CallClass::Keepalive, CallClass::Subscription] {
@@ -227,9 +239,24 @@ async fn doubtful(store: &Store, filed: &BTreeMap<(CallKey, i64, i16), Vec<i64>>
             class: Some(class),
             ..Scope::default()
         };
-        let mut read = store.rows_of(&scope, None, Most::rows(EARLIER)).await?;
-        read.rows.retain(|row| row.provisional == 0 && offsets.get(&row.stream_id).is_some_and(|off| row.off < *off));
-        found.extend(store.messages_of(read.rows).await?.rows);
+        let is_joined =
+            |row: &StoredRow| row.provisional == 0 && offsets.get(&row.stream_id).is_some_and(|off| row.off < *off);
+        found.extend(events_of(store, &scope, is_joined).await?);
+    }
+    Ok(found)
+}
+
+/// Some rows of a scope after the others.
+async fn events_of(store: &Store, scope: &Scope, keep: impl Fn(&StoredRow) -> bool) -> Result<Vec<CallEvent>, Error> {
+    let (mut found, mut after) = (Vec::new(), None);
+    for _ in 0..TIMES {
+        let mut read = store.rows_of(scope, after, Most::rows(EARLIER)).await?;
+        after = read.rows.last().filter(|_| read.more).map(StoredRow::place);
+        read.rows.retain(&keep);
+        found.extend(store.messages_of(read.rows).await?.rows.iter().map(Message::event));
+        if after.is_none() {
+            break;
+        }
     }
     Ok(found)
 }

@@ -2,9 +2,9 @@
 //! its kind.
 //!
 //! It is as if the answer named the Call-ID of that call. It names one call at most, so it never unites two. One without an id
-//! goes to the only call that waits for an answer between its hosts, as far as this process knows.
+//! goes to the only call that waits for an answer between its hosts.
 
-pub(crate) mod asked;
+mod asked;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,9 +21,11 @@ use super::components::own_of;
 use crate::backend::{Transaction, with_pool, with_transaction};
 use crate::statement::push_list;
 use crate::text::{big, capped};
-use crate::{Error, Store, statement};
-use asked::{Answer, Asked};
+use crate::{Error, Store, blob, statement};
+use asked::{Answer, Asked, Between};
 
+/// Requests and answers that one id is remembered for: the newest. One that is used for all says nothing of whose it is.
+const MOST: i64 = 256;
 /// In place of `response`, of the row that is locked by whoever stores some.
 const TURN: i16 = 2;
 
@@ -34,8 +36,10 @@ pub(super) struct Exchanges {
     kept: BTreeMap<(ExchangeKey, bool, String), Kept>,
     /// What was looked for, and how many requests and answers were found.
     looked: BTreeMap<ExchangeKey, i64>,
-    /// Requests by who asks whom, as they are once all this is joined.
+    /// Requests by who asks whom, as they are once all this is joined, and as they were of those that decided anything.
     lately: Requests,
+    decided: Requests,
+    between: BTreeMap<ExchangeKey, Between>,
     /// Rows of answers to pushes that do not say so themselves.
     pushed: BTreeSet<MessageId>,
     /// How many of these were counted as REST before, by the call of their request.
@@ -53,8 +57,6 @@ struct Kept {
 #[derive(Default)]
 struct Known {
     requests: Requests,
-    /// By who asks whom.
-    lately: Requests,
     waiting: BTreeMap<String, (Kind, Answer)>,
     rows: BTreeMap<ExchangeKey, i64>,
 }
@@ -68,30 +70,40 @@ pub(super) async fn pair(store: &Store, rows: &mut [OutboxRow]) -> Result<Exchan
     let carried = halves().filter(|event| event.is_bare_answer() || !event.response);
     let keys: BTreeSet<ExchangeKey> = carried.flat_map(|event| &event.exchange).copied().collect();
     let mut known = known(store, &keys.into_iter().collect::<Vec<_>>()).await?;
+    let hosts: BTreeSet<ExchangeKey> = halves().map(asked::between).collect();
+    let before = lately(store, &hosts.into_iter().collect::<Vec<_>>()).await?;
     let mut answers: Vec<(Answer, Name)> = Vec::new();
+    let mut asking: BTreeMap<ExchangeKey, Vec<Asking<'_>>> = BTreeMap::new();
     for (row, events) in rows.iter().map(|row| &row.events).enumerate() {
         for (place, event) in events.iter().enumerate().filter(|(_, event)| is_half(event)) {
             let between = asked::between(event);
-            let lately = known.lately.entry(between).or_insert_with(|| store.asked.of(&between));
             if event.response {
                 let (ids, between) = (event.exchange.clone(), Some(between));
                 let answer = Answer { ids, between, at: event.time, log: event.stream };
                 answers.push((answer, Name::Event(row, place)));
                 continue;
             }
-            asked::ask(lately, event, (row, place));
+            asking.entry(between).or_default().push((event, (row, place)));
             for key in &event.exchange {
                 asked::ask(known.requests.entry(*key).or_default(), event, (row, place));
             }
         }
     }
+    let between = |(hosts, known): (&ExchangeKey, &Vec<Asked>)| {
+        (*hosts, Between::new(known, asking.remove(hosts).unwrap_or_default()))
+    };
+    let between = before.iter().map(between).collect();
     answers.extend(known.waiting.into_iter().map(|(name, (kind, answer))| (answer, Name::Known(name, kind))));
     answers.sort_by_key(|(answer, _)| (answer.at, answer.log));
-    let mut exchanges = Exchanges { looked: known.rows, ..Exchanges::default() };
+    let mut exchanges = Exchanges { looked: known.rows, between, ..Exchanges::default() };
     for (answer, name) in answers {
-        exchanges.answer(rows, (&mut known.requests, &mut known.lately), &answer, name);
+        exchanges.answer(rows, &mut known.requests, &answer, name);
     }
-    exchanges.lately = known.lately;
+    let between = std::mem::take(&mut exchanges.between);
+    exchanges.lately = between.into_iter().map(|(hosts, between)| (hosts, between.into_all())).collect();
+    for (hosts, asked) in &mut exchanges.decided {
+        asked.clone_from(&before[hosts]);
+    }
     for (key, requests) in known.requests {
         // Of several of one call the last counts.
         let mut requests: Vec<Asked> = requests.into_iter().filter(|one| one.changed).collect();
@@ -106,6 +118,9 @@ pub(super) async fn pair(store: &Store, rows: &mut [OutboxRow]) -> Result<Exchan
 
 type Requests = BTreeMap<ExchangeKey, Vec<Asked>>;
 
+/// A request that is joined now: row and place.
+type Asking<'a> = (&'a CallEvent, (usize, usize));
+
 /// Which answer: an event that is joined now, or one that waits under this name.
 enum Name {
     Event(usize, usize),
@@ -118,34 +133,20 @@ fn is_half(event: &CallEvent) -> bool {
 }
 
 impl Exchanges {
-    /// Once it is joined: what is read again knows nothing of the time before.
-    pub fn remember(self, store: &Store) {
-        for (between, asked) in self.lately {
-            store.asked.keep(between, asked);
-        }
-    }
-
     /// What is known of it, it says to its request, and that to it.
-    fn answer(
-        &mut self,
-        rows: &mut [OutboxRow],
-        (requests, lately): (&mut Requests, &mut Requests),
-        answer: &Answer,
-        name: Name,
-    ) {
-        let lately = answer.between.and_then(|between| lately.get_mut(&between));
+    fn answer(&mut self, rows: &mut [OutboxRow], requests: &mut Requests, answer: &Answer, name: Name) {
+        let by = (answer.at, answer.log);
         let found = match &name {
             // It names its call itself.
             Name::Event(row, place) if !rows[*row].events[*place].nameless => {
-                let own = &rows[*row].events[*place].call_id;
-                let mut asked = lately.into_iter().flatten();
-                if let Some(one) = asked.find(|one| one.answered.is_none() && one.call_id == *own) {
-                    one.answered = Some((answer.at, answer.log));
+                if let Some(between) = self.between_of(answer) {
+                    between.answer_named(&rows[*row].events[*place].call_id, by);
                 }
                 return;
             }
             Name::Event(..) if answer.ids.is_empty() => {
-                lately.as_ref().and_then(|asked| Some(asked[asked::only(asked, answer.at, answer.log)?].clone()))
+                self.decided.extend(answer.between.map(|hosts| (hosts, Vec::new())));
+                self.between_of(answer).and_then(|between| between.only(answer.at, answer.log)).cloned()
             }
             _ => answer.ids.iter().find_map(|key| {
                 let asked = requests.get(key)?;
@@ -166,13 +167,13 @@ impl Exchanges {
             return;
         };
         let same = |one: &&mut Asked| one.call_id == request.call_id && one.at == request.at;
-        if let Some(one) = lately.and_then(|asked| asked.iter_mut().find(same)) {
-            one.answered = one.answered.or(Some((answer.at, answer.log)));
+        if let Some(between) = self.between_of(answer) {
+            between.answer(&request, by);
         }
         for key in &answer.ids {
             let Some(one) = requests.get_mut(key).and_then(|all| all.iter_mut().find(same)) else { continue };
             one.changed |= one.answered.is_none();
-            one.answered = one.answered.or(Some((answer.at, answer.log)));
+            one.answered.get_or_insert(by);
         }
         match name {
             Name::Event(row, place) => {
@@ -190,6 +191,10 @@ impl Exchanges {
                 self.kept.extend(answer.ids.iter().map(kept));
             }
         }
+    }
+
+    fn between_of(&mut self, answer: &Answer) -> Option<&mut Between> {
+        answer.between.and_then(|hosts| self.between.get_mut(&hosts))
     }
 
     /// An answer is of the kind of its request.
@@ -241,6 +246,26 @@ async fn known(store: &Store, keys: &[ExchangeKey]) -> Result<Known, Error> {
     Ok(known)
 }
 
+/// What was asked lately between these hosts; of each something, if only that nothing was.
+async fn lately(store: &Store, hosts: &[ExchangeKey]) -> Result<Requests, Error> {
+    let mut lately: Requests = hosts.iter().map(|between| (*between, Vec::new())).collect();
+    for list in statement::lists(hosts) {
+        let rows: Vec<(Vec<u8>, Vec<u8>)> = with_pool!(store.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select hash, requests from asked where hash in ");
+            push_list!(q, list.iter().map(|key| key.to_vec()));
+            q.build_query_as().fetch_all(pool).await?
+        });
+        lately.extend(rows.iter().filter_map(asked_of));
+    }
+    Ok(lately)
+}
+
+/// What cannot be read is as good as nothing: it is of the last seconds.
+fn asked_of((hash, requests): &(Vec<u8>, Vec<u8>)) -> Option<(ExchangeKey, Vec<Asked>)> {
+    let hash = ExchangeKey::try_from(hash.as_slice()).ok()?;
+    Some((hash, blob::read(requests, "what was asked lately").unwrap_or_default()))
+}
+
 impl Known {
     fn add(&mut self, row: Row) {
         let Ok(hash) = ExchangeKey::try_from(row.hash.as_slice()) else { return };
@@ -262,9 +287,14 @@ impl Known {
 }
 
 /// Whether another correlator stored meanwhile what was looked for: an answer and its request that come at the same moment, each
-/// to one of them, would miss each other. Until the transaction ends, no other one stores any.
-pub(super) async fn came_meanwhile(tx: &mut Transaction, exchanges: &Exchanges, now: Timestamp) -> Result<bool, Error> {
-    if exchanges.looked.is_empty() {
+/// to one of them, would miss each other. Until the transaction ends, no other one stores any. What others have asked between the
+/// same hosts is added to.
+pub(super) async fn came_meanwhile(
+    tx: &mut Transaction,
+    exchanges: &mut Exchanges,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    if exchanges.lately.is_empty() {
         return Ok(false);
     }
     // A row that belongs to nobody: whoever comes later waits here.
@@ -288,7 +318,28 @@ pub(super) async fn came_meanwhile(tx: &mut Transaction, exchanges: &Exchanges, 
             q.build_query_scalar::<i64>().fetch_one(&mut *db).await?
         });
     }
-    Ok(rows != exchanges.looked.values().sum::<i64>())
+    if rows != exchanges.looked.values().sum::<i64>() {
+        return Ok(true);
+    }
+    let hosts: Vec<ExchangeKey> = exchanges.lately.keys().copied().collect();
+    let mut known = Requests::new();
+    for list in statement::lists(&hosts) {
+        let rows: Vec<(Vec<u8>, Vec<u8>)> = with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new("select hash, requests from asked where hash in ");
+            push_list!(q, list.iter().map(|key| key.to_vec()));
+            q.build_query_as().fetch_all(&mut *db).await?
+        });
+        known.extend(rows.iter().filter_map(asked_of));
+    }
+    let now_known = |between: &ExchangeKey| known.get(between).map_or(&[][..], Vec::as_slice);
+    if exchanges.decided.iter().any(|(between, before)| now_known(between) != before.as_slice()) {
+        return Ok(true);
+    }
+    for (between, brought) in &mut exchanges.lately {
+        *brought = asked::merged(now_known(between), brought);
+    }
+    exchanges.lately.retain(|between, merged| now_known(between) != merged.as_slice());
+    Ok(false)
 }
 
 /// In one order, so that correlators that meet never wait for each other in a circle.
@@ -310,6 +361,32 @@ pub(super) async fn keep(tx: &mut Transaction, exchanges: &Exchanges, now: Times
                     other = excluded.other, other_stream = excluded.other_stream
                   where exchange.ts <= excluded.ts",
             );
+            q.build().execute(&mut *db).await?;
+        });
+    }
+    for (hash, known) in &exchanges.looked {
+        let brought = exchanges.kept.range((*hash, false, String::new())..).take_while(|((of, ..), _)| of == hash);
+        if *known + brought.count() as i64 > MOST {
+            with_transaction!(tx, db => {
+                sqlx::query(
+                    "delete from exchange where hash = $1 and (ts, call_id) <= (
+                         select ts, call_id from exchange where hash = $1 order by ts desc, call_id desc limit 1 offset $2)",
+                )
+                .bind(hash.to_vec())
+                .bind(MOST)
+                .execute(&mut *db)
+                .await?;
+            });
+        }
+    }
+    let lately: Vec<_> = exchanges.lately.iter().collect();
+    for some in statement::chunks(&lately) {
+        with_transaction!(tx, db => {
+            let mut q = QueryBuilder::<Db>::new("insert into asked (last, hash, requests) ");
+            q.push_values(some, |mut row, (between, asked)| {
+                row.push_bind(now.0).push_bind(between.to_vec()).push_bind(blob::write_bare(asked.as_slice()));
+            });
+            q.push(" on conflict (hash) do update set last = excluded.last, requests = excluded.requests");
             q.build().execute(&mut *db).await?;
         });
     }

@@ -201,6 +201,12 @@ pub(super) async fn count(tx: &mut Transaction, rows: &[OutboxRow], scenarios: i
     Ok(())
 }
 
+/// Keeps others from their streams, as `take` does, and moves nothing: what is counted there is counted in one order.
+pub(super) async fn hold(tx: &mut Transaction, rows: &[OutboxRow]) -> Result<bool, Error> {
+    lock(tx, &rows.iter().map(|row| row.stream.0).collect::<Vec<_>>()).await?;
+    Ok(true)
+}
+
 /// Moves the offsets of all streams of these rows and deletes the rows. False: one of them is not where it was, or
 /// not `owner`'s any more.
 pub(super) async fn take(tx: &mut Transaction, owner: &str, rows: &[OutboxRow]) -> Result<bool, Error> {

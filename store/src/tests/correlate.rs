@@ -13,7 +13,7 @@ use record::time::{SECOND, Timestamp};
 use super::fixture::{File, NOON, OWNER, Says, correlate, says, scenarios};
 use super::store_test;
 use crate::Store;
-use crate::backend::with_transaction;
+use crate::backend::{with_pool, with_transaction};
 use crate::correlate::HUB;
 use crate::scenario::{Found, Join, Scenario, Subject};
 use crate::search::{Filter, MessageFilter};
@@ -198,6 +198,23 @@ store_test! {
         assert_eq!(scenarios(&store).await, expected);
     }
 
+    // A client may send one id for all that it asks.
+    async fn of_one_id_the_newest_requests_are_remembered(store) {
+        let mut file = File::new(1);
+        for batch in 0..6 {
+            let asks = |at: i64| says(format!("call-{at}").leak(), at, "GET").exchange(1);
+            file.log(&store, (100 * batch..100 * batch + 100).map(asks)).await;
+            correlate(&store, 100).await;
+        }
+        file.log(&store, [says("answer-1", 599, "").status(200).exchange(1)]).await;
+        correlate(&store, 100).await;
+        let kept: Vec<(i64, i64)> = with_pool!(store.backend, pool => {
+            sqlx::query_as("select count(*), min(ts) from exchange where response = 0").fetch_all(pool).await.unwrap()
+        });
+        assert_eq!(kept, [(256, NOON.0 + 344 * SECOND)]);
+        assert!(scenarios(&store).await.contains(&vec!["answer-1".into(), "call-569".into()]), "the first that is open");
+    }
+
     async fn an_answer_that_came_before_its_request_unites_no_calls(store) {
         one_by_one(&store, vec![
             says("answer-1", 2, "").status(200).exchange(1),
@@ -225,7 +242,7 @@ store_test! {
         assert_eq!((scenario.row.messages, scenario.row.version), (3, 2));
     }
 
-    async fn what_referred_by_names_joins_only_a_call_that_is_known(store) {
+    async fn what_referred_by_names_joins_only_a_call_that_is_known_now_or_later(store) {
         let referred = |call, cid| Says { cid: Some(cid), ..says(call, 5, "INVITE") };
         let mut file = File::new(1);
         file.log(&store, [says("first-call", 0, "INVITE"), referred("one", "part-1@a"), referred("two", "part-1@a")]).await;
@@ -236,6 +253,13 @@ store_test! {
         correlate(&store, 100).await;
         let expected = [vec!["another-call", "four"], vec!["first-call", "three"], vec!["one"], vec!["two"]];
         assert_eq!(scenarios(&store).await, expected);
+        // The logs of one call may be read in any order.
+        file.log(&store, [says("part-1@a", 1, "INVITE")]).await;
+        correlate(&store, 100).await;
+        let expected = [vec!["another-call", "four"], vec!["first-call", "three"], vec!["one", "part-1@a", "two"]];
+        assert_eq!(scenarios(&store).await, expected);
+        let rows = store.search(&Filter::default(), None, 10).await.unwrap().rows;
+        assert!(rows.iter().all(|row| row.messages == row.calls), "none is counted twice");
     }
 
     async fn of_two_scenarios_that_turn_out_to_be_one_the_older_stays(store) {

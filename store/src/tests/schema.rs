@@ -380,7 +380,14 @@ async fn days_and_times_of_messages_are_marked_where_nothing_else_says_so() {
 #[tokio::test]
 async fn what_retention_asks_for_has_an_index() {
     let (lite, _directory) = fixture::sqlite().await;
-    let asks = [("call_part", "day"), ("fragment", "received"), ("scenario_key", "last"), ("day_mark", "day")];
+    let asks = [
+        ("call_part", "day"),
+        ("fragment", "received"),
+        ("scenario_key", "last"),
+        ("asked", "last"),
+        ("referred", "last"),
+        ("day_mark", "day"),
+    ];
     for (table, column) in asks {
         let sql = format!("explain query plan select 1 from {table} where {column} < 7 limit 5000");
         let plan: Vec<(i64, i64, i64, String)> = with_pool!(lite.backend, pool => {

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use message::event::CallClass;
+use message::kind::Kind;
 use record::time::SECOND;
 
-use super::fixture::{File, NOON, Says, says, scenarios};
+use super::fixture::{self, File, NOON, OWNER, Says, correlate, says, scenarios};
 use super::store_test;
-use crate::Store;
 use crate::correlate::HUB;
 use crate::search::Filter;
+use crate::{Location, Store};
 
 const STREAMS: usize = 24;
 const COLLECTORS: usize = 4;
@@ -71,6 +73,65 @@ async fn collect(store: Store, owner: String) -> usize {
         tokio::task::yield_now().await;
     }
     applied
+}
+
+/// The request is joined by one process, and its answer, which carries no id, by the next one.
+async fn asks(file: &mut File, store: &Store) {
+    file.log(store, [says("call-a", 1, "GET").kind(Kind::Rest)]).await;
+    correlate(store, 10).await;
+    store.leave_outbox(OWNER).await.unwrap();
+}
+
+async fn is_answered(file: &mut File, store: &Store) {
+    file.log(store, [says("answer", 2, "").status(200).nameless()]).await;
+    correlate(store, 10).await;
+    assert_eq!(scenarios(store).await, [vec!["answer", "call-a"]]);
+}
+
+#[tokio::test]
+async fn an_answer_without_an_id_finds_its_request_though_another_collector_joined_that() {
+    let (store, schema) = fixture::postgres().await;
+    let other = Store::open(&schema.location).await.unwrap();
+    let mut file = File::new(1);
+    asks(&mut file, &store).await;
+    is_answered(&mut file, &other).await;
+    store.close().await;
+    other.close().await;
+    schema.drop().await;
+}
+
+#[tokio::test]
+async fn an_answer_without_an_id_finds_its_request_after_a_restart() {
+    let (store, directory) = fixture::sqlite().await;
+    let mut file = File::new(1);
+    asks(&mut file, &store).await;
+    store.close().await;
+    drop(store);
+    let store = Store::open(&Location::Directory(directory.path().into())).await.unwrap();
+    is_answered(&mut file, &store).await;
+}
+
+/// SQLite belongs to one process.
+#[tokio::test]
+async fn what_is_of_a_call_and_that_call_that_come_to_two_collectors_at_once_find_each_other() {
+    let (store, schema) = fixture::postgres().await;
+    const CALLS: i64 = 200;
+    let mut files: Vec<File> = (1..=STREAMS as i64).map(File::new).collect();
+    for nth in 0..CALLS {
+        let call = format!("call-{nth}").leak();
+        let at = nth as usize % (STREAMS / 2) * 2;
+        files[at].log(&store, [says(call, 0, "INVITE").by_tag("f")]).await;
+        let inside = says(call, 1, "NOTIFY").class(CallClass::Subscription).by_tag("f").tagged();
+        files[at + 1].log(&store, [inside]).await;
+    }
+    let collectors = (0..COLLECTORS).map(|at| tokio::spawn(collect(store.clone(), format!("collector-{at}"))));
+    let applied = futures::future::join_all(collectors).await;
+    assert!(applied.into_iter().filter(|applied| *applied.as_ref().unwrap() > 0).count() > 1, "they met");
+    assert_eq!(store.totals().await.unwrap().scenarios, CALLS);
+    let rows = store.search(&Filter::default(), None, 1000).await.unwrap().rows;
+    assert!(rows.len() as i64 == CALLS && rows.iter().all(|row| row.messages == 2));
+    store.close().await;
+    schema.drop().await;
 }
 
 store_test! {
