@@ -1,6 +1,7 @@
 //! What settling costs beside storing and joining: `cargo bench -p collector -- [CALLS] [postgres]`, 5,000 calls of 13 messages
 //! by default; on SQLite, or on the PostgreSQL of `scripts/postgres start`.
 //!
+//! First calls that have just come are settled, a fifth of them at a time; then all of them again, as after a change of rules.
 //! CPU time of this process, so that other work on the machine counts little; what PostgreSQL itself uses is not counted.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "its figures are what a bench is for")]
@@ -11,6 +12,7 @@ mod door;
 #[path = "../../tests/support/made.rs"]
 mod made;
 
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -23,12 +25,19 @@ use record::time::{DAY, MINUTE, Timestamp};
 use record::wire::{Heartbeat, SourceReport};
 use rustix::time::{ClockId, clock_gettime};
 use store::{Location, Store};
+use tikv_jemallocator::Jemalloc;
 
-/// How often all is settled again: so many runs, and of these the median.
-const AGAIN: usize = 5;
+/// That of the product.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
+
+/// So many parts come one after the other, and so often all is settled again: of each the median.
+const ROUNDS: usize = 5;
 const MESSAGES: usize = 13;
 /// Of so many calls one is never acknowledged.
 const BROKEN: usize = 100;
+/// They begin so long after each other.
+const APART: i64 = MINUTE / 5_000;
 /// Calls that come in one batch.
 const TOGETHER: usize = 100;
 
@@ -61,15 +70,10 @@ async fn run(location: &Location, calls: usize) {
     let began = collector::ingest::now();
     // Who settles is there when they come.
     settle::step(&store, "bench", &book, &mut known, began).await.unwrap();
-    let messages = ingest(&store, calls, began).await;
-    let per = |micros: f64| micros / messages as f64;
-    let spent_before = spent();
-    while correlate::step(&store, "bench").await.unwrap() > 0 {}
-    println!("{calls} calls of {messages} messages");
-    println!("joined           {:6.2} us a message", per(spent() - spent_before));
     let mut now = Timestamp(began.0 + DAY / 2);
     hear(&store, now).await;
-    let mut settle = async |what: &str| {
+    let mut all = 0;
+    let mut settle = async |what: &str, messages: usize, now: Timestamp| {
         let (before, mut settled) = (spent(), 0);
         loop {
             match settle::step(&store, "bench", &book, &mut known, now).await.unwrap() {
@@ -77,41 +81,53 @@ async fn run(location: &Location, calls: usize) {
                 some => settled += some,
             }
         }
-        let spent = per(spent() - before);
-        println!("{what:16} {spent:6.2} us a message, {settled} calls");
+        let spent = (spent() - before) / messages as f64;
+        println!("{what:16} {spent:6.2} us a message, {settled} calls of {messages} messages");
+        spent
+    };
+    let (mut first, mut again, mut base) = (Vec::new(), Vec::new(), 0);
+    let part = |round: usize| calls * round / ROUNDS;
+    for round in 0..ROUNDS {
+        let before = spent();
+        let messages = ingest(&store, part(round)..part(round + 1), began, &mut base).await;
+        let stored = spent();
+        while correlate::step(&store, "bench").await.unwrap() > 0 {}
+        let per = |micros: f64| micros / messages as f64;
+        println!("stored           {:6.2} us a message, framing included", per(stored - before));
+        println!("joined           {:6.2} us a message", per(spent() - stored));
+        first.push(settle("settled", messages, now).await);
+        all += messages;
+    }
+    for _ in 0..ROUNDS {
         now = Timestamp(now.0 + 10 * MINUTE);
         store.judge_again(Timestamp(0), now).await.unwrap();
         now = Timestamp(now.0 + 10 * MINUTE);
-        spent
-    };
-    settle("settled").await;
-    let mut again = Vec::new();
-    for _ in 0..AGAIN {
-        again.push(settle("settled again").await);
+        again.push(settle("settled again", all, now).await);
     }
-    again.sort_by(f64::total_cmp);
-    println!("median           {:6.2} us a message", again[AGAIN / 2]);
+    for (what, mut of) in [("settled", first), ("settled again", again)] {
+        of.sort_by(f64::total_cmp);
+        println!("{what:16} {:6.2} us a message, the median", of[ROUNDS / 2]);
+    }
 }
 
-/// Stores calls that began within a minute; gives their messages.
-async fn ingest(store: &Store, calls: usize, began: Timestamp) -> usize {
+/// Stores these calls after what is in the log; gives their messages.
+async fn ingest(store: &Store, calls: Range<usize>, began: Timestamp, base: &mut u64) -> usize {
     let ingest = Ingest::new(store.clone(), &Config::default());
-    let (mut base, mut messages, before) = (0, 0, spent());
-    for some in (0..calls).collect::<Vec<_>>().chunks(TOGETHER) {
+    let mut messages = 0;
+    for some in calls.clone().collect::<Vec<_>>().chunks(TOGETHER) {
         let mut records = Vec::new();
         for nth in some {
             let end = if nth % BROKEN == 0 { End::NoAck } else { End::Well };
-            let begins = began.0 + MINUTE * *nth as i64 / calls as i64;
+            let begins = began.0 + APART * *nth as i64;
             made::call(&mut records, begins, &format!("{began}-{nth}"), end);
         }
         messages += records.len();
         let log = made::log(records);
-        let append = door::batch(vec![door::stream(1, base, &log)]);
+        let append = door::batch(vec![door::stream(1, *base, &log)]);
         ingest.append(Arc::new(append)).await.unwrap();
-        base += log.len() as u64;
+        *base += log.len() as u64;
     }
-    println!("stored           {:6.2} us a message, framing included", (spent() - before) / messages as f64);
-    debug_assert!(messages <= calls * MESSAGES);
+    debug_assert!(messages <= calls.len() * MESSAGES);
     messages
 }
 
