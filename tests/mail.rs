@@ -144,6 +144,20 @@ async fn mails_share_a_connection_also_after_one_is_refused() {
     server.was_asked("AUTH", 2).await;
 }
 
+// Exim delivers ten of one connection at once, and the others when its queue is run.
+#[tokio::test]
+async fn of_many_mails_none_is_left_in_the_queue_of_the_server() {
+    let exim = Exim::start().await;
+    let settings = exim.settings(&exim.trusted());
+    let mut account = Account::open(&settings).expect("an account");
+    for _ in 0..12 {
+        let sent = send(&mut account, &settings, &["oncall@example.com"]).await;
+        assert_eq!(sent.next, Next::Done, "{sent:?}");
+    }
+    account.close().await;
+    exim.delivered("oncall", 12).await;
+}
+
 #[tokio::test]
 async fn what_may_have_arrived_is_sent_again_byte_for_byte() {
     let server = Faulty::start("dropped-after-data");

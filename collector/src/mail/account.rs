@@ -21,6 +21,8 @@ use super::trouble::trouble;
 
 /// A connection that rested so long is not used again: many logins are held against an account, and so is a connection that is kept for nothing.
 const FRESH: Duration = Duration::from_mins(1);
+/// So many mails go over one connection: Exim, as Debian installs it, takes more and leaves them in its queue, for half an hour.
+const MAILS: usize = 10;
 /// A server that is left need not be waited for.
 const FAREWELL: Duration = Duration::from_secs(2);
 const MECHANISMS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
@@ -31,7 +33,14 @@ pub struct Account {
     hello: ClientId,
     login: Option<Credentials>,
     fingerprint: i32,
-    resting: Option<(AsyncSmtpConnection, Instant)>,
+    resting: Option<Resting>,
+}
+
+struct Resting {
+    connection: AsyncSmtpConnection,
+    since: Instant,
+    /// That it was given.
+    mails: usize,
 }
 
 /// What is known of a try while it runs; it is still known when its time is over.
@@ -85,20 +94,20 @@ impl Account {
             Ok(reached) => reached,
             Err(_) => Err(Trouble::TimedOut),
         };
-        let connection = reached.map_err(|trouble| Sent::failed(attempt.step, trouble))?;
-        self.resting = Some((connection, Instant::now()));
+        let (connection, mails) = reached.map_err(|trouble| Sent::failed(attempt.step, trouble))?;
+        self.resting = Some(Resting { connection, since: Instant::now(), mails });
         Ok(())
     }
 
     /// Leaves the server if nothing was sent for a minute.
     pub async fn close_if_idle(&mut self) {
-        if self.resting.as_ref().is_some_and(|(_, since)| since.elapsed() >= FRESH) {
+        if self.resting.as_ref().is_some_and(|resting| resting.since.elapsed() >= FRESH) {
             self.close().await;
         }
     }
 
     pub async fn close(&mut self) {
-        if let Some((connection, _)) = self.resting.take() {
+        if let Some(Resting { connection, .. }) = self.resting.take() {
             leave(connection).await;
         }
     }
@@ -110,7 +119,7 @@ impl Account {
         to: &[Address],
         mail: &[u8],
     ) -> Result<Answer, Trouble> {
-        let mut connection = self.connection(attempt).await?;
+        let (mut connection, mails) = self.connection(attempt).await?;
         let said = hand_over(&mut connection, attempt, from, to, mail).await;
         // After a refusal the server waits for the next mail, unless it says that it closes.
         let stays = match &said {
@@ -121,15 +130,16 @@ impl Account {
             Err(_) => false,
         };
         if stays {
-            self.resting = Some((connection, Instant::now()));
+            self.resting = Some(Resting { connection, since: Instant::now(), mails: mails + 1 });
         }
         said
     }
 
-    async fn connection(&mut self, attempt: &mut Attempt) -> Result<AsyncSmtpConnection, Trouble> {
-        if let Some((mut connection, since)) = self.resting.take() {
-            if since.elapsed() < FRESH && connection.test_connected().await {
-                return Ok(connection);
+    /// With how many mails it was given before.
+    async fn connection(&mut self, attempt: &mut Attempt) -> Result<(AsyncSmtpConnection, usize), Trouble> {
+        if let Some(Resting { mut connection, since, mails }) = self.resting.take() {
+            if mails < MAILS && since.elapsed() < FRESH && connection.test_connected().await {
+                return Ok((connection, mails));
             }
             leave(connection).await;
         }
@@ -158,7 +168,7 @@ impl Account {
             }
             connection.auth(&MECHANISMS, login).await.map_err(|error| trouble(Step::Login, &error))?;
         }
-        Ok(connection)
+        Ok((connection, 0))
     }
 }
 
