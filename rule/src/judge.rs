@@ -196,10 +196,11 @@ impl Judging<'_, '_> {
         let is_silent =
             |at: &usize| steps[*at].progress.state == State::Silent && self.rule.steps[*at].failure.is_some();
         if let Some(at) = (0..steps.len()).find(is_silent) {
-            let silent =
-                self.logs_of(&steps[at]).into_iter().filter(|log| self.ground.evidence.read.silent.contains(log));
             // It may be read on.
             let due = steps[at].progress.due;
+            let behind = |log: &Log| due.is_none_or(|due| self.read_to(log) <= due);
+            let is_silent = |log: &Log| self.ground.evidence.read.silent.contains(log) && behind(log);
+            let silent = self.logs_of(&steps[at]).into_iter().filter(is_silent);
             return Sum { due, next: due, ..unknown(Why::Silent(silent.collect()), Some(at)) };
         }
         let (blind, blind_until) = self.blind(steps, over.is_some());

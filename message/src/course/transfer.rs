@@ -63,25 +63,23 @@ pub fn transfers(ground: &Ground, dialogs: &Dialogs, of_row: &[Option<usize>]) -
         }
     }
     let mut told: Vec<Transfer> = Vec::new();
-    for Asked { transfer, dialog, done, .. } in all {
-        let ended = dialogs.get(dialog).ended.is_some_and(|bye| bye.row > transfer.row);
+    for Asked { transfer, dialog, .. } in &all {
+        let ended = dialogs.get(*dialog).ended.is_some_and(|bye| bye.row > transfer.row);
         let same = |other: &Transfer| {
             let names = [(&other.by, &transfer.by), (&other.whom, &transfer.whom), (&other.to, &transfer.to)];
             names.into_iter().all(|(one, other)| is_same(one, other))
         };
+        // What is said of it on one hop counts for all of them.
+        let done = all.iter().rev().filter(|one| one.dialog == *dialog && same(&one.transfer)).find_map(|one| one.done);
         // A back-to-back agent passes a REFER on in a dialog of its own.
         if done.unwrap_or(ended) && !told.iter().any(same) {
-            told.push(transfer);
+            told.push(transfer.clone());
         }
     }
     told
 }
 
-/// Of a REFER that was not refused.
 fn asked(ground: &Ground, dialogs: &Dialogs, (row, sip): (usize, &SipFacts), dialog: usize) -> Option<Asked> {
-    if answered(ground, row) == Some(false) {
-        return None;
-    }
     let of = dialogs.get(dialog);
     let by_caller = from_tag(sip)? == of.tags.0;
     let (by, whom) = (of.user(by_caller)?, of.user(!by_caller)?);
@@ -96,7 +94,8 @@ fn asked(ground: &Ground, dialogs: &Dialogs, (row, sip): (usize, &SipFacts), dia
     let target = Some(shown(&refer_to.uri.user)).filter(|user| !user.is_empty());
     let to = other.or(target).unwrap_or_else(|| refer_to.uri.host.clone());
     let transfer = Transfer { by, whom, to, taken: false, leg: ground.of[row], row };
-    Some(Asked { transfer, dialog, replaces, done: None })
+    let done = Some(false).filter(|_| answered(ground, row) == Some(false));
+    Some(Asked { transfer, dialog, replaces, done })
 }
 
 /// Of an INVITE that took a place in a dialog that was up, and that no REFER asked for.

@@ -109,15 +109,15 @@ fn the_timer_of_one_call_is_none_of_another() {
     assert_eq!(open(&format!("{}\n{other}", answered("", "", ""))), 12 * HOUR);
 }
 
-/// Alice asks bob to call carol; what comes of it, and then alice hangs up.
-fn handed_over(between: &str) -> End {
+/// Alice asks bob to call carol; what comes of it, and then alice hangs up. How the call ended, and whether a transfer is told.
+fn handed_over(between: &str) -> (End, bool) {
     let call = answered("", "", "");
     let refer =
         "10000 core alice>core REFER sip:bob@192.0.2.21 via=a7 tag=b1 cseq=2 | Refer-To: <sip:carol@example.com>
         10001 core core>bob1 REFER sip:bob@192.0.2.21 via=c7,a7 tag=b1 cseq=2 | Refer-To: <sip:carol@example.com>";
     let bye = "30000 core alice>core BYE sip:bob@192.0.2.21 via=a8 tag=b1 cseq=9";
     let flow = flow(&story(&format!("{call}\n{refer}\n{between}\n{bye}")));
-    flow.course.callers[0].connected.unwrap().1
+    (flow.course.callers[0].connected.unwrap().1, !flow.course.transfers.is_empty())
 }
 
 #[test]
@@ -129,7 +129,12 @@ fn a_caller_whose_transfer_came_to_nothing_did_not_leave_by_it() {
         )
     };
     let (trying, busy, answered) = (notify(10_100, "100_Trying"), notify(12_000, "486_Busy"), notify(12_000, "200_OK"));
-    let left = |between: &str| matches!(handed_over(between), End::Transferred { .. });
+    let left = |between: &str| {
+        let (end, told) = handed_over(between);
+        let left = matches!(end, End::Transferred { .. });
+        assert_eq!(left, told, "{between}");
+        left
+    };
     assert!(left(accepted) && left(&format!("{accepted}{trying}")), "nothing says that it was in vain");
     assert!(left(&format!("{accepted}{trying}{answered}")));
     assert!(!left("10010 core bob1>core 603 REFER via=c7,a7 tag=b1 cseq=2"));

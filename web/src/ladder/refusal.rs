@@ -32,8 +32,10 @@ pub fn refusal(told: &Told, step: &Step, flow: &Flow, messages: &[Message]) -> O
             && step.to.as_ref().is_none_or(|wanted| name(to) == Some(wanted))
     };
     let asked = |method: &str| wanted.iter().any(|(_, methods)| methods.contains(&method));
+    let end = told.ended.and_then(|id| row_of(id, flow, messages)).map(|row| flow.rows[row].time);
+    let within = |row: &Row| row.time >= told.began && end.is_none_or(|end| row.time <= end);
     let mut last = None;
-    for (at, row) in flow.rows.iter().enumerate().filter(|(_, row)| row.time >= told.began) {
+    for (at, row) in flow.rows.iter().enumerate().filter(|(_, row)| within(row)) {
         let message = &messages[row.message];
         let of_leg = flow.legs.get(row.leg).is_some_and(|leg| leg.tag == told.leg);
         if !of_leg || !asked(method(at, flow, messages)) {

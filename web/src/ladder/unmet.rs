@@ -69,16 +69,21 @@ pub fn expected(told: &[Told], (flow, messages): (&Flow, &[Message]), columns: &
     let mut all = Expected::default();
     let mut used = HashSet::new();
     for told in told {
+        let mut refused = false;
         for (at, step) in told.steps.iter().enumerate() {
             let id = told.fragment_of(Some(step));
             let names_it = told.step == Some(at);
+            // What was refused brings nothing of what would have followed.
+            if refused && !names_it && matches!(step.seen, Seen::Missed | Seen::CannotTell) {
+                continue;
+            }
             if let Some(Refusal { row, .. }) = refusal(told, step, flow, messages) {
                 let short = status_line(row, flow, messages);
                 let says = format!("{}: {}", told.rule, wording::expected(&step.text));
                 let message = Some(messages[flow.rows[row].message].id);
                 all.say(message, unique(&mut used, id), Came::Refused, short, says);
-                // What was refused brings nothing of what would have followed.
-                break;
+                refused = true;
+                continue;
             }
             let state = match step.seen {
                 Seen::Missed => State::Missing,
@@ -119,7 +124,7 @@ pub fn wrong(told: &[Told], flow: &Flow, messages: &[Message]) -> HashMap<Messag
         for step in &told.steps {
             if let Some(Refusal { row, .. }) = refusal(told, step, flow, messages) {
                 wrong.insert(messages[flow.rows[row].message].id, true);
-                break;
+                continue;
             }
             let came = step.message.filter(|_| matches!(step.seen, Seen::Late | Seen::Forbidden));
             wrong.extend(came.map(|id| (id, false)));

@@ -104,7 +104,7 @@ fn judged(judgement: &Judgement) -> Option<Fact> {
         (Verdict::Ok, _) => "Each step that rules wait for came in time".to_owned(),
         (Verdict::Open, _) => "Nothing that rules wait for was missed so far".to_owned(),
         (_, class) => {
-            class.as_ref().map_or(String::new(), |class| format!("Rules have it as {class}, which is no failure"))
+            class.as_ref().map_or(String::new(), |class| format!("By the rules this is {class}, which is no failure"))
         }
     };
     Some(Fact { name: "Rules", text, good, title })

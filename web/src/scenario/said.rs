@@ -83,7 +83,10 @@ impl Said<'_> {
         };
         let of_leg = self.flow.legs.get(problem.leg).is_some_and(|leg| leg.tag == told.leg);
         let start = row_of(told.start, self.flow, self.messages);
-        awaited(method) && (of_leg || start.is_some_and(|row| self.is_one(row, problem.row)))
+        // Where the rule began with the request that it awaits the answer of, others of its leg are not that one.
+        let of_start = start.is_some_and(|row| self.is_one(row, problem.row));
+        let begins_with_it = start.is_some_and(|row| awaited(self.method(row)));
+        awaited(method) && (of_start || of_leg && !begins_with_it)
     }
 
     fn method(&self, row: usize) -> &str {
