@@ -127,7 +127,9 @@ async fn round(
     // Asked before their messages: what is read meanwhile counts only the next time.
     let agents = store.agents().await?;
     let began = Instant::now();
-    store.join_missed(due, now).await?;
+    if let Err(error) = store.join_missed(due, now).await {
+        tracing::warn!(%error, "what another collector took up in the same moment as a call is not joined to it yet");
+    }
     let messages = store.due_messages(due).await?;
     let (calls, clocks) = with_what_is_beside(store, messages).await?;
     let reading = began.elapsed();

@@ -86,7 +86,10 @@ impl Store {
         let done = Box::pin(self.apply(Some(owner), now, &mut brought)).await?;
         if done.applied && self.is_shared() {
             // Rarely anything, and large while it is awaited.
-            Box::pin(missed::since(self, now, &brought)).await?;
+            if let Err(error) = Box::pin(missed::since(self, now, &brought)).await {
+                // All is joined that was brought, and whoever settles these calls asks once more.
+                tracing::debug!(%error, "what another collector took up in the same moment was not looked for");
+            }
         }
         Ok(done)
     }

@@ -79,7 +79,12 @@ pub(super) async fn waiting(store: &Store, own: &BTreeMap<Hash, Key>) -> Result<
             let hash = call_key(&hash)?.0;
             referred.found.insert((hash, call_key(&call)?));
             let id = MessageId::new(StreamId(stream), Offset(count(offset)));
-            let (Some(key), Some((message, _))) = (own.get(&hash), store.message(id).await?) else { continue };
+            // One that nobody can read joins nothing, and keeps nothing else from being joined.
+            let message = match store.message(id).await {
+                Err(Error::Damaged(_)) => None,
+                found => found?,
+            };
+            let (Some(key), Some((message, _))) = (own.get(&hash), message) else { continue };
             let mut event = message.event();
             event.keys.push(key.clone());
             referred.again.push(event);

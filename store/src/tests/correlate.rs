@@ -262,6 +262,20 @@ store_test! {
         assert!(rows.iter().all(|row| row.messages == row.calls), "none is counted twice");
     }
 
+    async fn a_damaged_message_that_names_a_call_keeps_that_from_nothing(store) {
+        let mut file = File::new(1);
+        file.log(&store, [Says { cid: Some("named-later"), ..says("damaged", 0, "INVITE") }]).await;
+        correlate(&store, 100).await;
+        let mut tx = store.backend.begin().await.unwrap();
+        with_transaction!(&mut tx, db => {
+            sqlx::query("update message set raw = $1").bind(vec![0_u8; 9]).execute(db).await.unwrap();
+        });
+        tx.commit().await.unwrap();
+        file.log(&store, [says("named-later", 1, "INVITE")]).await;
+        correlate(&store, 100).await;
+        assert_eq!(scenarios(&store).await, [vec!["damaged"], vec!["named-later"]]);
+    }
+
     async fn of_two_scenarios_that_turn_out_to_be_one_the_older_stays(store) {
         let merged = one_by_one(&store, vec![
             says("call-a", 0, "INVITE"),

@@ -177,7 +177,8 @@ pub(super) fn merged(known: &[Asked], brought: &[Asked]) -> Vec<Asked> {
             None => {}
         }
     }
-    let newest = all.iter().map(|one| one.at).max().unwrap_or_default();
+    all.sort_by_key(|one| one.at);
+    let newest = all.last().map(|one| one.at).unwrap_or_default();
     all.retain(|one| one.answered.is_none_or(|(then, _)| newest.micros_since(then) <= APART));
     all.drain(..all.len().saturating_sub(MOST));
     all
@@ -261,6 +262,8 @@ mod tests {
         assert_eq!(seconds(merged(&known, &brought)), [(0, false), (2, true), (3, false)]);
         assert_eq!(seconds(merged(&known, &new(&[(60, None)]))), [(0, false), (2, false), (60, false)]);
         assert_eq!(seconds(merged(&all(&[(0, Some(1))]), &new(&[(60, None)]))), [(60, false)]);
+        let older = new(&(0..64).map(|at| (-3_600 + 2 * at, None)).collect::<Vec<_>>());
+        assert_eq!(seconds(merged(&known, &older))[62..], [(0, false), (2, false)], "of a log that is read late");
         let many: Vec<_> = (0..100).map(|at| (2 * at, None)).collect();
         assert_eq!(seconds(merged(&[], &new(&many))), (36..100).map(|at| (2 * at, false)).collect::<Vec<_>>());
     }
