@@ -63,6 +63,7 @@ async fn report(store: &Store, group: Group, now: Timestamp) -> Result<(), Fault
         lease_until: group.lease_until,
         mails: Vec::new(),
         items: Vec::new(),
+        older: None,
         // About as long as what a reporter keeps in mind.
         state: vec![7; 400],
         due: None,

@@ -11,10 +11,10 @@
 mod door;
 #[path = "../../tests/support/made.rs"]
 mod made;
+#[path = "../tests/collector/schema.rs"]
+mod schema;
 
 use std::ops::Range;
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use collector::book::Shelf;
@@ -24,6 +24,7 @@ use made::End;
 use record::time::{DAY, MINUTE, Timestamp};
 use record::wire::{Heartbeat, SourceReport};
 use rustix::time::{ClockId, clock_gettime};
+use schema::Schema;
 use store::{Location, Store};
 use tikv_jemallocator::Jemalloc;
 
@@ -45,22 +46,9 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let calls = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(5_000);
     let dir = tempfile::tempdir().unwrap();
-    let location = if arguments.iter().any(|argument| argument == "postgres") {
-        Location::postgres(&schema()).unwrap()
-    } else {
-        Location::Directory(dir.path().into())
-    };
+    let schema = arguments.iter().any(|argument| argument == "postgres").then(|| Schema::make("settle"));
+    let location = schema.as_ref().map_or_else(|| Location::Directory(dir.path().into()), Schema::location);
     tokio::runtime::Runtime::new().unwrap().block_on(run(&location, calls));
-}
-
-/// The address of an empty schema.
-fn schema() -> String {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/postgres");
-    let url = String::from_utf8(Command::new(script).arg("url").output().unwrap().stdout).unwrap();
-    let (url, name) = (url.trim(), format!("bench_settle_{}", std::process::id()));
-    let made = Command::new("psql").args([url, "-qc", &format!("create schema {name}")]).status().unwrap();
-    assert!(made.success(), "no schema at {url}: run scripts/postgres start");
-    format!("{url}{}options[search_path]={name}", if url.contains('?') { '&' } else { '?' })
 }
 
 async fn run(location: &Location, calls: usize) {

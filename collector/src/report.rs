@@ -118,20 +118,11 @@ pub async fn step(
         match store.report_within(&reported, room(&book, draft.severity), desk.state(), now).await? {
             // Another collector has made the last of them.
             Kept::Full => waiting.push(Waiting::new(&book, look, &decision)),
-            Kept::Yes if look.older(draft) > 0 => tell_of_older(store, look.group.id, look.oldest(), now).await?,
             Kept::Yes | Kept::Changed => {}
         }
     }
     storms(store, &book, desk, waiting, &mut causes, now).await?;
     Ok(count)
-}
-
-/// A mail has told of those that failed before, by their number.
-async fn tell_of_older(store: &Store, group: i64, until: Option<Timestamp>, now: Timestamp) -> Result<(), Error> {
-    if let Some(until) = until {
-        store.count_older_as_reported(group, until, now).await?;
-    }
-    Ok(())
 }
 
 /// What a look came to that makes no mail.

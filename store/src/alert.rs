@@ -104,7 +104,7 @@ pub enum ItemState {
 }
 
 impl ItemState {
-    fn code(self) -> i16 {
+    pub(crate) fn code(self) -> i16 {
         self as i16
     }
 

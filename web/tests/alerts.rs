@@ -317,6 +317,7 @@ async fn close(site: &Site, nth: usize) {
         lease_until: group.lease_until,
         mails: Vec::new(),
         items: Vec::new(),
+        older: None,
         state: Vec::new(),
         due: None,
         closed: true,

@@ -179,6 +179,7 @@ pub async fn mail(store: &Store, nth: usize, state: MailState, now: Timestamp) -
         lease_until: group.lease_until,
         mails: vec![mail],
         items: Vec::new(),
+        older: None,
         state: Vec::new(),
         due: None,
         closed: false,

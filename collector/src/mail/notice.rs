@@ -144,7 +144,7 @@ pub struct Hidden {
     /// What silences keep out of it.
     pub silences: u64,
     pub scenarios: u64,
-    /// So many failed at once that these, which failed first, are told of by their number alone.
+    /// So many failed at once that of these, which failed first, the mail gives only the number.
     pub older: u64,
 }
 

@@ -141,14 +141,16 @@ impl Looking {
     }
 
     /// Where it did not read all of them: since when it did.
-    pub(super) fn oldest(&self) -> Option<Timestamp> {
+    fn oldest(&self) -> Option<Timestamp> {
         self.items.iter().map(|item| item.at).min().filter(|_| self.unread > 0)
     }
 
     /// What the look came to, as it is kept with the mails that tell of it.
     pub(super) fn reported(&self, decision: &Decision, mails: Vec<NewMail>) -> Reported {
         let items = decision.mail.iter().flat_map(Draft::reported).map(|at| &self.items[at]);
+        let names_new = decision.mail.as_ref().is_some_and(|draft| !draft.new.is_empty());
         Reported {
+            older: self.oldest().filter(|_| names_new),
             group: self.group.id,
             changed: self.group.changed,
             lease_until: self.group.lease_until,

@@ -12,7 +12,7 @@ use store::outgoing::{Kept, MailKind, NewMail, Reported};
 use super::budget::{may_storm, room_of_storm};
 use super::look::Causes;
 use super::mails::{mask, new_mail};
-use super::{Desk, FULL, LEASE, Looking, TOGETHER, keep, rule, teams, tell_of_older};
+use super::{Desk, FULL, LEASE, Looking, TOGETHER, keep, rule, teams};
 use crate::Error;
 use crate::alert::Decision;
 use crate::book::Book;
@@ -34,8 +34,6 @@ pub(super) struct Waiting {
     held: Held,
     begins: Option<Timestamp>,
     ends: Option<Timestamp>,
-    /// What failed before is told of by its number alone.
-    older: Option<Timestamp>,
 }
 
 impl Waiting {
@@ -50,7 +48,6 @@ impl Waiting {
             held: held(book, &look, decision),
             begins: times().min(),
             ends: times().max(),
-            older: look.oldest(),
             group: look.group,
         }
     }
@@ -89,9 +86,6 @@ pub(super) async fn storms(
             } else {
                 store.report_together(&of, &mails, room, desk.state(), now).await?
             };
-            for one in waiting.iter().filter(|one| kept == Kept::Yes && one.held.scenarios > 0) {
-                tell_of_older(store, one.group.id, one.older, now).await?;
-            }
             if kept != Kept::Full {
                 continue;
             }

@@ -20,6 +20,7 @@ mod messages;
 mod positions;
 mod refusals;
 mod reports;
+mod schema;
 mod shared;
 #[allow(clippy::unwrap_used)]
 #[path = "../../../message/tests/flow/story.rs"]

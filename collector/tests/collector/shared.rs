@@ -1,52 +1,15 @@
-//! What a second collector of one PostgreSQL knows of what the first was told.
+//! Two collectors of one PostgreSQL: what an agent says to one counts for the other.
 
-use std::process::Command;
 use std::sync::Arc;
 
 use collector::{Config, Ingest};
 use record::id::Offset;
 use record::wire::{StreamAppend, StreamMeta};
+use store::Store;
 use store::search::MessageFilter;
-use store::{Location, Store};
 
 use crate::door::{RECORD, batch, meta, stream};
-
-/// A schema of its own, which goes with it.
-struct Schema {
-    server: String,
-    name: String,
-}
-
-impl Schema {
-    fn make(name: &str) -> Self {
-        let server = std::env::var("SIPTRAIL_TEST_POSTGRES_URL").unwrap_or_else(|_| {
-            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/postgres");
-            let said = Command::new(script).arg("url").output().expect("scripts/postgres");
-            assert!(said.status.success(), "the tests need PostgreSQL: run scripts/postgres start");
-            String::from_utf8_lossy(&said.stdout).trim().to_owned()
-        });
-        let schema = Self { server, name: format!("collector_{name}_{}", std::process::id()) };
-        schema.run("create schema");
-        schema
-    }
-
-    fn run(&self, what: &str) {
-        let statement = format!("{what} {} {}", self.name, if what.starts_with("drop") { "cascade" } else { "" });
-        let done = Command::new("psql").args([&self.server, "-qc", &statement]).output().expect("psql");
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    }
-
-    fn location(&self) -> Location {
-        let join = if self.server.contains('?') { '&' } else { '?' };
-        Location::postgres(&format!("{}{join}options[search_path]={}", self.server, self.name)).expect("a URL")
-    }
-}
-
-impl Drop for Schema {
-    fn drop(&mut self) {
-        self.run("drop schema");
-    }
-}
+use crate::schema::Schema;
 
 #[tokio::test]
 async fn a_zone_that_one_collector_was_told_counts_for_the_other() {

@@ -3,7 +3,6 @@
 use super::Ground;
 use super::dialog::Dialogs;
 use crate::facts::SipFacts;
-use crate::logged::Message;
 use crate::node::{shown, user};
 use crate::scene::{Verb, from_tag, to_tag};
 use crate::sip::DialogId;
@@ -46,7 +45,7 @@ pub fn transfers(ground: &Ground, dialogs: &Dialogs, of_row: &[Option<usize>]) -
         match (message.facts.method.as_str(), of_row[row]) {
             ("REFER", Some(dialog)) if all.len() < MOST => all.extend(asked(ground, dialogs, (row, sip), dialog)),
             ("NOTIFY", Some(dialog)) => {
-                let reported = reported(message).filter(|status| *status >= 200);
+                let reported = sip.fragment.filter(|status| *status >= 200);
                 if let Some((one, status)) = all.iter_mut().rev().find(|one| one.dialog == dialog).zip(reported) {
                     one.done = Some(status < 300);
                 }
@@ -126,11 +125,4 @@ fn replaced(uri: &str) -> Option<DialogId> {
     let mut named = headers.split('&').filter_map(|header| header.split_once('='));
     let value = named.find(|(name, _)| name.eq_ignore_ascii_case("Replaces"))?.1;
     DialogId::read(&percent_encoding::percent_decode_str(value).decode_utf8_lossy())
-}
-
-/// The status in the body of a NOTIFY: how what a REFER asked for went (RFC 3515, 2.4.5).
-fn reported(message: &Message) -> Option<u16> {
-    let body = message.body();
-    let at = body.windows(8).rposition(|part| part.eq_ignore_ascii_case(b"SIP/2.0 "))? + 8;
-    std::str::from_utf8(body.get(at..at + 3)?).ok()?.parse().ok()
 }

@@ -51,8 +51,9 @@ fn take(known: &mut Known, to: String, alarm: Option<&Alarm>) -> Renamed {
     let item = alarm.map(|alarm| alarm.item.clone());
     if let Some(item) = &item {
         let mailed = known.item.as_ref().filter(|_| known.reported.is_some()).map(|item| item.told.fragment());
-        let mut places: Vec<&str> =
-            known.places.iter().flat_map(|places| places.lines()).chain(mailed.as_deref()).collect();
+        let were = known.places.iter().flat_map(|places| places.lines());
+        let mut places: Vec<&str> = were.filter(|place| Some(*place) != mailed.as_deref()).collect();
+        places.extend(mailed.as_deref());
         places.drain(..places.len().saturating_sub(PLACES));
         known.places = Some(places.join("\n")).filter(|places| !places.is_empty());
         known.item = Some(item.clone());

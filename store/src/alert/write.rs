@@ -10,7 +10,7 @@ use super::rename::{self, Renamed};
 use super::{Alarm, GroupKey, ItemState, News};
 use crate::backend::{Transaction, with_transaction};
 use crate::statement::{self, push_list};
-use crate::{Error, Store, blob};
+use crate::{Error, blob};
 
 /// So soon at the earliest a group is looked at for what is new of it.
 const SOON: i64 = 2 * SECOND;
@@ -149,25 +149,6 @@ pub(super) async fn count_as_reported(tx: &mut Transaction, items: &[Place<'_>])
         });
     }
     Ok(())
-}
-
-impl Store {
-    /// What failed until then, and is not reported, counts as reported: a mail has told how many they are.
-    pub async fn count_older_as_reported(&self, group: i64, until: Timestamp, now: Timestamp) -> Result<(), Error> {
-        let mut tx = self.backend.begin().await?;
-        with_transaction!(&mut tx, db => {
-            sqlx::query(
-                "update alert_item set reported = $1 where group_id = $2 and at <= $3 and state = $4 and reported is null",
-            )
-            .bind(now.0)
-            .bind(group)
-            .bind(until.0)
-            .bind(ItemState::Failed.code())
-            .execute(&mut *db)
-            .await?;
-        });
-        tx.commit().await
-    }
 }
 
 /// What is not mailed yet is mailed as it is known by then.

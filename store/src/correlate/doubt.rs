@@ -175,8 +175,12 @@ async fn earlier(
     let (keepalive, subscription) = (CallClass::Keepalive.code(), CallClass::Subscription.code());
     for list in statement::lists(&calls.iter().copied().collect::<Vec<_>>()) {
         let found: Vec<(i64, Vec<u8>, i64, i16)> = with_pool!(store.backend, pool => {
-            let mut q = QueryBuilder::<Db>::new("select scenario_id, call, stream_id, class from scenario_call where class in (");
-            q.push_bind(keepalive).push(", ").push_bind(subscription).push(") and call in ");
+            let mut q = QueryBuilder::<Db>::new(
+                "select c.scenario_id, c.call, c.stream_id, c.class from scenario_call c join scenario s on s.id = c.scenario_id
+                 where s.messages <= ",
+            );
+            q.push_bind(big(MOST)).push(" and c.class in (").push_bind(keepalive).push(", ").push_bind(subscription);
+            q.push(") and c.call in ");
             push_list!(q, list.iter().map(|call| call.0.to_vec()));
             q.build_query_as().fetch_all(pool).await?
         });

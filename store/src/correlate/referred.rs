@@ -72,7 +72,7 @@ pub(super) async fn waiting(store: &Store, own: &BTreeMap<Hash, Key>) -> Result<
         let rows: Vec<(Vec<u8>, Vec<u8>, i64, i64)> = with_pool!(store.backend, pool => {
             let mut q = QueryBuilder::<Db>::new("select hash, call, stream_id, off from referred where hash in ");
             push_list!(q, list.iter().map(|hash| hash.to_vec()));
-            q.push(" limit ").push_bind(WAITING as i64);
+            q.push(" order by hash, call limit ").push_bind(WAITING as i64);
             q.build_query_as().fetch_all(pool).await?
         });
         for (hash, call, stream, offset) in rows {

@@ -7,7 +7,7 @@ use record::time::{DAY, HOUR, SECOND, Timestamp};
 use sqlx::QueryBuilder;
 
 use super::{MailKind, MailState};
-use crate::alert::Group;
+use crate::alert::{Group, ItemState};
 use crate::backend::{Transaction, with_pool, with_transaction};
 use crate::statement::{self, push_list};
 use crate::{Error, Store};
@@ -44,6 +44,8 @@ pub struct Reported {
     pub mails: Vec<NewMail>,
     /// What these mails tell of: scenario, leg and which of the day, as of its items.
     pub items: Vec<(ScenarioId, String, i32)>,
+    /// They tell how many failed until then, too, and name none of these.
+    pub older: Option<Timestamp>,
     pub state: Vec<u8>,
     /// When it is to be looked at again; none: only when it changes.
     pub due: Option<Timestamp>,
@@ -346,5 +348,20 @@ async fn mark(tx: &mut Transaction, reported: &Reported, now: Timestamp) -> Resu
             q.build().execute(&mut *db).await?;
         });
     }
+    let Some(older) = reported.older else { return Ok(()) };
+    with_transaction!(tx, db => {
+        // What came since the look is not told of.
+        sqlx::query(
+            "update alert_item set reported = $1
+             where group_id = $2 and at <= $3 and state = $4 and reported is null and changed <= $5",
+        )
+        .bind(now.0)
+        .bind(reported.group)
+        .bind(older.0)
+        .bind(ItemState::Failed.code())
+        .bind(reported.changed.0)
+        .execute(&mut *db)
+        .await?;
+    });
     Ok(())
 }

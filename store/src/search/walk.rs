@@ -143,7 +143,9 @@ impl Store {
             q.build_query_as().fetch_all(pool).await?
         });
         let last = found.last().filter(|_| found.len() == TRIED);
-        let to = last.map(|(first, _)| (Timestamp(*first), ScenarioId(0)));
+        // Of one time there may be others, which the next page begins with; unless this one began with them.
+        let to = last.map(|(first, _)| (Timestamp(*first), ScenarioId(i64::MAX)));
+        let to = to.map(|to| if before.is_some_and(|before| before <= to) { (to.0, ScenarioId(0)) } else { to });
         Ok((found.into_iter().map(|(_, id)| id).collect(), to))
     }
 

@@ -176,6 +176,7 @@ pub(super) async fn look(store: &Store, group: &Group, mails: Vec<NewMail>) -> R
         lease_until: group.lease_until,
         mails,
         items: items.into_iter().map(|item| (item.scenario, item.leg, item.nth)).collect(),
+        older: None,
         state: b"told".to_vec(),
         due: None,
         closed: false,
@@ -584,6 +585,21 @@ store_test! {
         assert!(items.iter().all(|item| (item.state, item.changed) == (ItemState::Gone, later(32))));
         let changed = store.alert_group(group.key.hash).await.unwrap().unwrap().changed;
         assert_eq!(changed, later(32));
+    }
+
+    async fn what_fails_after_a_look_is_not_counted_among_those_that_its_mail_gives_the_number_of(store) {
+        calls(&store, &["a", "b"]).await;
+        let first = store.due("one", later(0), LEASE, 1).await.unwrap();
+        let judged = settled(first[0], failed(News::Fresh), later(1));
+        assert_eq!(store.settle("one", &[judged], later(0)).await.unwrap(), 1);
+        let group = taken(&store, 30).await;
+        let by_number = Reported { items: Vec::new(), older: Some(NOON), ..look(&store, &group, Vec::new()).await };
+        judge(&store, 31, &failed(News::Fresh)).await;
+        assert_eq!(together(&store, &[by_number], &[mail("1", MailKind::Storm)]).await, Kept::Yes);
+        let items = groups(&store).await.remove(0).1;
+        let reported: Vec<bool> = items.iter().map(|item| item.scenario == first[0].id).collect();
+        assert_eq!(items.iter().map(|item| item.reported.is_some()).collect::<Vec<_>>(), reported);
+        assert_eq!(items.len(), 2);
     }
 
     async fn a_closed_group_is_looked_at_no_more_and_what_fails_after_it_opens_another(store) {
