@@ -57,7 +57,7 @@ pub async fn run(store: Store, owner: String, stored: std::sync::Arc<Notify>, ca
     }
 }
 
-/// Applies what waits in the outbox once; gives the number of rows applied.
+/// Applies what waits in the outbox once; gives the number of rows applied, or that are to be looked at again at once.
 pub async fn step(store: &Store, owner: &str) -> Result<usize, Error> {
     let rows = store.outbox(owner, now(), LEASE, ROWS).await?;
     if rows.is_empty() {
@@ -68,5 +68,5 @@ pub async fn step(store: &Store, owner: &str) -> Result<usize, Error> {
     if done.refused > 0 {
         tracing::warn!(keys = done.refused, "keys that join too many calls were left out of joining");
     }
-    Ok(if done.applied { count } else { 0 })
+    Ok(if done.applied || done.again { count } else { 0 })
 }

@@ -365,6 +365,7 @@ create table referred (
     primary key (hash, call)
 );
 create index referred_last on referred (last);
+create index referred_call on referred (call);
 
 -- members: of each call that joined by this key the first 8 bytes of its own key; own: the call whose own key it is came, too.
 -- The scenario may have been merged into another one since. last is for retention.

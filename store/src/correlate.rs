@@ -24,6 +24,7 @@ use record::time::Timestamp;
 
 use crate::{Error, Store};
 use components::components;
+use exchange::Came;
 use union::Beside;
 
 /// The call events of one committed batch of one stream.
@@ -44,6 +45,8 @@ pub struct Correlated {
     /// False: another correlator moved the offsets, went on changing the same scenarios, or stored the other half of an exchange;
     /// nothing was changed.
     pub applied: bool,
+    /// Its rows are to be brought again at once: others stored first what it looked for, and wait for it now.
+    pub again: bool,
     pub scenarios: Vec<ScenarioId>,
     pub merged: u64,
     /// Keys that have joined as many calls as they may, and that more came with.
@@ -115,11 +118,12 @@ impl Store {
                 return Ok(Correlated::default());
             }
             match union::apply(&mut tx, now, rows, &components, &beside).await {
-                Ok(Some(_)) if exchange::came_meanwhile(&mut tx, exchanges, now).await? => {
-                    tx.rollback().await?;
-                    return Ok(Correlated::default());
-                }
                 Ok(Some(correlated)) => {
+                    let came = exchange::came_meanwhile(&mut tx, exchanges, owner.unwrap_or_default(), now).await?;
+                    if came != Came::Nothing {
+                        tx.rollback().await?;
+                        return self.too_late(owner, came, now).await;
+                    }
                     doubt::file(&mut tx, doubts).await?;
                     exchange::keep(&mut tx, exchanges, now).await?;
                     referred.keep(&mut tx, now).await?;
@@ -142,6 +146,15 @@ impl Store {
                 Err(other) => return Err(other),
             }
         }
+    }
+
+    /// Nothing was changed.
+    async fn too_late(&self, owner: Option<&str>, came: Came, now: Timestamp) -> Result<Correlated, Error> {
+        let again = owner.filter(|_| came == Came::TooLate);
+        if let Some(owner) = again {
+            exchange::turn::ask(self, owner, now).await?;
+        }
+        Ok(Correlated { again: again.is_some(), ..Correlated::default() })
     }
 }
 

@@ -5,6 +5,7 @@
 //! goes to the only call that waits for an answer between its hosts.
 
 mod asked;
+pub(super) mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,8 +27,6 @@ use asked::{Answer, Asked, Between};
 
 /// Requests and answers that one id is remembered for: the newest. One that is used for all says nothing of whose it is.
 const MOST: i64 = 256;
-/// In place of `response`, of the row that is locked by whoever stores some.
-const TURN: i16 = 2;
 
 /// What a batch says of requests and their answers.
 #[derive(Default)]
@@ -44,6 +43,16 @@ pub(super) struct Exchanges {
     pushed: BTreeSet<MessageId>,
     /// How many of these were counted as REST before, by the call of their request.
     pub counted: BTreeMap<CallKey, u64>,
+}
+
+/// What came while a round was made ready.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Came {
+    Nothing,
+    /// What it looked for: it is to be made ready anew.
+    TooLate,
+    /// Another correlator, which was too late before, goes first.
+    Another,
 }
 
 struct Kept {
@@ -286,29 +295,20 @@ impl Known {
     }
 }
 
-/// Whether another correlator stored meanwhile what was looked for: an answer and its request that come at the same moment, each
-/// to one of them, would miss each other. Until the transaction ends, no other one stores any. What others have asked between the
-/// same hosts is added to.
+/// Whether another correlator stored meanwhile what was looked for, or goes first. Until the transaction ends, no other one stores
+/// any. What others have asked between the same hosts is added to.
 pub(super) async fn came_meanwhile(
     tx: &mut Transaction,
     exchanges: &mut Exchanges,
+    owner: &str,
     now: Timestamp,
-) -> Result<bool, Error> {
+) -> Result<Came, Error> {
     if exchanges.lately.is_empty() {
-        return Ok(false);
+        return Ok(Came::Nothing);
     }
-    // A row that belongs to nobody: whoever comes later waits here.
-    with_transaction!(&mut *tx, db => {
-        sqlx::query(
-            "insert into exchange (last, ts, response, kind, hash, call_id) values ($1, $1, $2, 0, $3, '')
-             on conflict (hash, response, call_id) do update set ts = excluded.ts",
-        )
-        .bind(now.0)
-        .bind(TURN)
-        .bind(ExchangeKey::default().to_vec())
-        .execute(&mut *db)
-        .await?;
-    });
+    if !turn::take(tx, owner, now).await? {
+        return Ok(Came::Another);
+    }
     let keys: Vec<ExchangeKey> = exchanges.looked.keys().copied().collect();
     let mut rows = 0;
     for list in statement::lists(&keys) {
@@ -319,7 +319,7 @@ pub(super) async fn came_meanwhile(
         });
     }
     if rows != exchanges.looked.values().sum::<i64>() {
-        return Ok(true);
+        return Ok(Came::TooLate);
     }
     let hosts: Vec<ExchangeKey> = exchanges.lately.keys().copied().collect();
     let mut known = Requests::new();
@@ -333,13 +333,13 @@ pub(super) async fn came_meanwhile(
     }
     let now_known = |between: &ExchangeKey| known.get(between).map_or(&[][..], Vec::as_slice);
     if exchanges.decided.iter().any(|(between, before)| now_known(between) != before.as_slice()) {
-        return Ok(true);
+        return Ok(Came::TooLate);
     }
     for (between, brought) in &mut exchanges.lately {
         *brought = asked::merged(now_known(between), brought);
     }
     exchanges.lately.retain(|between, merged| now_known(between) != merged.as_slice());
-    Ok(false)
+    Ok(Came::Nothing)
 }
 
 /// In one order, so that correlators that meet never wait for each other in a circle.

@@ -44,6 +44,7 @@ impl Store {
                 all.own.extend(Key::own(&call_id).map(|key| (key.hash(), key)));
             }
         }
+        all.own.extend(referred::named_by(self, &all.calls).await?);
         Box::pin(join(self, all, now)).await
     }
 }
@@ -137,6 +138,20 @@ mod tests {
             if store.is_shared() {
                 check_are_one(&store, 1).await;
                 assert_eq!(store.join_missed(&due, later).await.unwrap(), 0, "once");
+            }
+        }
+
+        async fn a_call_that_names_one_finds_it_when_it_is_settled_itself(store) {
+            for mut brought in at_once(&store, 0).await {
+                assert!(store.apply(Some(OWNER), NOON, &mut brought).await.unwrap().applied);
+            }
+            let later = Timestamp(NOON.0 + 60 * SECOND);
+            for due in store.due("settler", later, SECOND, 10).await.unwrap() {
+                let crate::scenario::Found::Here(scenario) = store.scenario(due.id).await.unwrap() else { continue };
+                if store.is_shared() && scenario.calls.iter().any(|call| call.call_id == "referred-0") {
+                    assert_eq!(store.join_missed(&[due], later).await.unwrap(), 1);
+                    assert!(scenarios(&store).await.contains(&vec!["call-0".into(), "referred-0".into()]));
+                }
             }
         }
     }

@@ -9,6 +9,7 @@ use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
 use super::OutboxRow;
+use super::exchange::turn;
 use crate::append::unpack_events;
 use crate::backend::{Transaction, with_pool, with_transaction};
 use crate::statement::push_list;
@@ -133,6 +134,7 @@ pub(super) async fn leave(store: &Store, owner: &str) -> Result<(), Error> {
             .execute(db)
             .await?;
     });
+    turn::leave(&mut tx, owner, Timestamp::default()).await?;
     tx.commit().await
 }
 

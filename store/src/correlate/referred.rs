@@ -18,7 +18,7 @@ use crate::{Error, Store, statement};
 
 type Hash = [u8; 16];
 
-/// Rows that are looked at in one round: a name that many thousands carry is no call's.
+/// Rows that are looked at of one name: one that many thousands carry is no call's.
 const WAITING: usize = 1_000;
 
 /// What a batch says of such names.
@@ -65,29 +65,61 @@ async fn known(store: &Store, hashes: &[Hash]) -> Result<BTreeSet<Hash>, Error> 
     Ok(known)
 }
 
+/// Keys of calls that are known by now, though they were not when these calls named them.
+pub(super) async fn named_by(store: &Store, calls: &BTreeSet<CallKey>) -> Result<BTreeMap<Hash, Key>, Error> {
+    let mut waiting: BTreeMap<Hash, (i64, i64)> = BTreeMap::new();
+    for list in statement::lists(&calls.iter().copied().collect::<Vec<_>>()) {
+        let rows: Vec<(Vec<u8>, i64, i64)> = with_pool!(store.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select hash, stream_id, off from referred where call in ");
+            push_list!(q, list.iter().map(|call| call.0.to_vec()));
+            q.build_query_as().fetch_all(pool).await?
+        });
+        for (hash, stream, offset) in rows {
+            waiting.insert(call_key(&hash)?.0, (stream, offset));
+        }
+    }
+    let mut own = BTreeMap::new();
+    for hash in known(store, &waiting.keys().copied().collect::<Vec<_>>()).await? {
+        let event = event(store, waiting[&hash]).await?;
+        own.extend(event.as_ref().and_then(named).map(|key| (hash, key)));
+    }
+    Ok(own)
+}
+
+/// Of a message by stream and offset; none of one that nobody can read: it joins nothing, and keeps nothing else from being joined.
+async fn event(store: &Store, (stream, offset): (i64, i64)) -> Result<Option<CallEvent>, Error> {
+    match store.message(MessageId::new(StreamId(stream), Offset(count(offset)))).await {
+        Err(Error::Damaged(_)) => Ok(None),
+        found => Ok(found?.map(|(message, _)| message.event())),
+    }
+}
+
 /// Messages that wait for the calls of these keys.
 pub(super) async fn waiting(store: &Store, own: &BTreeMap<Hash, Key>) -> Result<Referred, Error> {
     let mut referred = Referred::default();
     for list in statement::lists(&own.keys().copied().collect::<Vec<_>>()) {
-        let rows: Vec<(Vec<u8>, Vec<u8>, i64, i64)> = with_pool!(store.backend, pool => {
-            let mut q = QueryBuilder::<Db>::new("select hash, call, stream_id, off from referred where hash in ");
-            push_list!(q, list.iter().map(|hash| hash.to_vec()));
-            q.push(" order by hash, call limit ").push_bind(WAITING as i64);
-            q.build_query_as().fetch_all(pool).await?
-        });
-        for (hash, call, stream, offset) in rows {
-            let hash = call_key(&hash)?.0;
-            referred.found.insert((hash, call_key(&call)?));
-            let id = MessageId::new(StreamId(stream), Offset(count(offset)));
-            // One that nobody can read joins nothing, and keeps nothing else from being joined.
-            let message = match store.message(id).await {
-                Err(Error::Damaged(_)) => None,
-                found => found?,
-            };
-            let (Some(key), Some((message, _))) = (own.get(&hash), message) else { continue };
-            let mut event = message.event();
-            event.keys.push(key.clone());
-            referred.again.push(event);
+        let mut after = Vec::new();
+        loop {
+            let rows: Vec<(Vec<u8>, Vec<u8>, i64, i64)> = with_pool!(store.backend, pool => {
+                let mut q = QueryBuilder::<Db>::new("select hash, call, stream_id, off from referred where hash in ");
+                push_list!(q, list.iter().map(|hash| hash.to_vec()));
+                q.push(" and hash > ").push_bind(&after).push(" order by hash, call limit ").push_bind(WAITING as i64);
+                q.build_query_as().fetch_all(pool).await?
+            });
+            // What is left of the last name is more than may be joined by it.
+            let next = rows.last().filter(|_| rows.len() == WAITING).map(|(hash, ..)| hash.clone());
+            for (hash, call, stream, offset) in rows {
+                let hash = call_key(&hash)?.0;
+                referred.found.insert((hash, call_key(&call)?));
+                let event = event(store, (stream, offset)).await?;
+                let (Some(key), Some(mut event)) = (own.get(&hash), event) else { continue };
+                event.keys.push(key.clone());
+                referred.again.push(event);
+            }
+            match next {
+                Some(next) => after = next,
+                None => break,
+            }
         }
     }
     Ok(referred)

@@ -262,5 +262,5 @@ async fn write(
     outbox::count(tx, applied, begun - gone.len() as i64).await?;
     let ids = scenarios.iter().map(|(id, ..)| ScenarioId(*id)).collect();
     let refused = uses.values().filter(|of| !of.refused.is_empty()).count() as u64;
-    Ok(Correlated { applied: true, scenarios: ids, merged: gone.len() as u64, refused })
+    Ok(Correlated { applied: true, again: false, scenarios: ids, merged: gone.len() as u64, refused })
 }

@@ -262,6 +262,22 @@ store_test! {
         assert!(rows.iter().all(|row| row.messages == row.calls), "none is counted twice");
     }
 
+    async fn a_name_that_thousands_carry_keeps_no_other_call_from_what_names_it(store) {
+        let referred = |call: String, cid| Says { cid: Some(cid), ..says(call.leak(), 5, "INVITE") };
+        let mut file = File::new(1);
+        file.log(&store, (0..1_100).map(|nth| referred(format!("one-of-many-{nth}"), "named-by-many"))).await;
+        let names = ["named-once-a", "named-once-b", "named-once-c", "named-once-d", "named-once-e", "named-once-f"];
+        file.log(&store, names.map(|name| referred(format!("refers-to-{name}"), name))).await;
+        correlate(&store, 100).await;
+        file.log(&store, ["named-by-many"].into_iter().chain(names).map(|name| says(name, 0, "INVITE"))).await;
+        correlate(&store, 100).await;
+        for name in names {
+            let of = Filter { call_id: Some(format!("refers-to-{name}")), ..Filter::default() };
+            let rows = store.search(&of, None, 10).await.unwrap().rows;
+            assert_eq!(rows.iter().map(|row| row.calls).collect::<Vec<_>>(), [2], "{name}");
+        }
+    }
+
     async fn a_damaged_message_that_names_a_call_keeps_that_from_nothing(store) {
         let mut file = File::new(1);
         file.log(&store, [Says { cid: Some("named-later"), ..says("damaged", 0, "INVITE") }]).await;

@@ -276,7 +276,9 @@ impl File {
         let from = says.from_tag.map_or_else(String::new, |tag| format!("From: <sip:alice@example.com>;tag={tag}\r\n"));
         let identity =
             says.identity.map_or_else(String::new, |user| format!("P-Asserted-Identity: <sip:{user}@example.com>\r\n"));
-        let raw = format!("{header}{first}\r\n{from}{identity}{tagged}Call-ID: {}\r\n\r\n\n", says.call);
+        let referred =
+            says.cid.map_or_else(String::new, |cid| format!("Referred-By: <sip:carol@example.com>;cid=\"{cid}\"\r\n"));
+        let raw = format!("{header}{first}\r\n{from}{identity}{referred}{tagged}Call-ID: {}\r\n\r\n\n", says.call);
         let call = CallKey::of(says.call.as_bytes());
         let day = time.clamped(NOON).day();
         let stream = self.stream;

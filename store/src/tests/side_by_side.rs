@@ -1,6 +1,7 @@
 //! Several collectors join what one would.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use message::event::CallClass;
 use message::kind::Kind;
@@ -109,6 +110,57 @@ async fn an_answer_without_an_id_finds_its_request_after_a_restart() {
     drop(store);
     let store = Store::open(&Location::Directory(directory.path().into())).await.unwrap();
     is_answered(&mut file, &store).await;
+}
+
+/// SQLite belongs to one process. Requests and answers without ids between two hosts: whoever has many at once is always too late
+/// for one who has few.
+#[tokio::test]
+async fn a_collector_that_is_slow_is_not_kept_from_joining_by_one_that_is_quick() {
+    let (store, schema) = fixture::postgres().await;
+    const MANY: usize = 1_000;
+    const QUICK: usize = 300;
+    let asks = |call: String, at| [says(call.leak(), at, "GET").kind(Kind::Rest)];
+    let answers = |call: String, at| [says(call.leak(), at, "").status(200).nameless()];
+    let mut slow = File::new(1);
+    let many = (0..MANY).flat_map(|nth| {
+        let at = 100 * nth as i64;
+        [asks(format!("slow-{nth}"), at), answers(format!("slow-{nth}-answer"), at + 1)].concat()
+    });
+    slow.log(&store, many).await;
+    let rows = async |owner: &'static str| store.outbox(owner, NOON, 10 * SECOND, 1).await.unwrap();
+    // Taken before the other one begins.
+    rows("slow").await;
+    let is_done = AtomicBool::new(false);
+    let left = async {
+        let other = Store::open(&schema.location).await.unwrap();
+        let mut file = File::new(2);
+        for nth in 0..QUICK {
+            if is_done.load(Ordering::Relaxed) {
+                other.close().await;
+                return QUICK - nth;
+            }
+            file.log(&other, asks(format!("quick-{nth}"), 40)).await;
+            let mut again = true;
+            while again {
+                let rows = other.outbox("quick", NOON, 10 * SECOND, 1).await.unwrap();
+                again = !rows.is_empty() && !other.correlate("quick", NOON, rows).await.unwrap().applied;
+            }
+        }
+        0
+    };
+    let tries = async {
+        let mut tries = 1;
+        while !store.correlate("slow", NOON, rows("slow").await).await.unwrap().applied {
+            tries += 1;
+        }
+        is_done.store(true, Ordering::Relaxed);
+        tries
+    };
+    let (tries, left) = tokio::join!(tries, left);
+    // Once too late, and once more for what the other one was about to store.
+    assert!(tries <= 3 && left > 0, "{tries} tries; {left} of the other one left");
+    store.close().await;
+    schema.drop().await;
 }
 
 /// SQLite belongs to one process.
