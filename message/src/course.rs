@@ -4,23 +4,27 @@
 
 mod blind;
 mod caller;
+mod connection;
 mod device;
 mod dialog;
 mod forwarded;
 mod known;
 mod problem;
+mod refer;
 mod transfer;
+mod unanswered;
 mod winner;
 
 pub use caller::{Caller, Got, Try};
-pub use dialog::{By, Bye, Dialog, End};
+pub use connection::End;
+pub use dialog::{By, Bye, Dialog};
 use known::Known;
 pub use problem::{Problem, Trouble};
 pub use transfer::Transfer;
 pub use winner::Winner;
 
 use crate::fold::Fold;
-use crate::legs::{Branching, Heard, Leg, Tags, Tries};
+use crate::legs::{Branching, Heard, Leg, Outcome, Tags, Tries};
 use crate::node::{Columns, Machines};
 use crate::pair::Pairs;
 use crate::scene::{Scene, Verb};
@@ -89,6 +93,19 @@ pub(crate) struct Ground<'a, 's> {
     pub of: &'a [usize],
 }
 
+impl Ground<'_, '_> {
+    /// The try of its caller that a row is of.
+    fn tried(&self, row: usize) -> Option<usize> {
+        let attempt = self.tree.of.get(&self.scene.transaction[self.folds[row].first.message])?;
+        Some(self.tries.of[*attempt])
+    }
+
+    /// What the device of a leg did in the try that a row is of.
+    fn outcome(&self, outcomes: &device::Outcomes, (leg, row): (usize, usize)) -> Option<Outcome> {
+        outcomes.get(&(leg, self.tried(row)?)).copied()
+    }
+}
+
 /// Tells the course, and how each leg ended; and by row its dialog.
 pub(crate) fn course(ground: &Ground, legs: &mut [Leg]) -> (Course, Vec<Option<usize>>) {
     let known = Known::of(ground);
@@ -97,7 +114,7 @@ pub(crate) fn course(ground: &Ground, legs: &mut [Leg]) -> (Course, Vec<Option<u
     forwarded::name(ground, &mut callers);
     for caller in &mut callers {
         winner::decide(ground, &known, &dialogs, legs, caller);
-        dialog::measure(ground, &known, &dialogs, caller);
+        connection::measure(ground, &known, &dialogs, caller);
     }
     let outcomes = device::outcomes(ground, &known, &dialogs, &callers, legs);
     blind::mark(ground, legs);

@@ -11,15 +11,16 @@ mod platform;
 mod push;
 mod seating;
 mod tags;
+mod target;
 mod tries;
 
 pub(crate) use branching::Branching;
-use branching::Ground;
 pub(crate) use heard::{Heard, Response, Said};
 use identity::Identities;
 use push::{Push, Waking};
 use seating::Seating;
 pub(crate) use tags::Tags;
+use target::Ground;
 pub(crate) use tries::{Tries, asks_again};
 
 pub use platform::of as platform;

@@ -31,7 +31,7 @@ pub fn mark(ground: &Ground, legs: &mut [Leg]) {
     }
     for (at, (leg, to)) in legs.iter_mut().zip(first).enumerate() {
         // Who sent it again and again did get no answer.
-        let open = !super::problem::gave_up(ground, &branching.legs[at].last)
+        let open = !super::unanswered::gave_up(ground, &branching.legs[at].last)
             && matches!(leg.outcome, Outcome::Open | Outcome::Unknown | Outcome::NoResponse | Outcome::Unreachable)
             && leg.final_status.is_none();
         let Some(to) = to.filter(|_| open) else { continue };

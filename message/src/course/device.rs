@@ -3,7 +3,7 @@
 use super::dialog::Dialogs;
 use super::known::{Earliest, Known};
 use super::winner::{self, AT_ONCE, of_other_call};
-use super::{Caller, Ground, Try, problem};
+use super::{Caller, Ground, Try, unanswered};
 use crate::legs::{Leg, Outcome, Response};
 use crate::number::ByNumber;
 use crate::sip::causes;
@@ -69,7 +69,7 @@ fn of_caller(ground: &Ground, caller: &Caller) -> Outcome {
             status => Outcome::Refused(status),
         },
         None if last.begun.is_none() => Outcome::Unknown,
-        None if problem::gave_up(ground, &last.attempts) => Outcome::Unreachable,
+        None if unanswered::gave_up(ground, &last.attempts) => Outcome::Unreachable,
         None => Outcome::Open,
     }
 }

@@ -1,10 +1,10 @@
-//! Dialogs: a Call-ID with an unordered pair of tags. How long one was up, who ended it, and what took its place.
+//! Dialogs: a Call-ID with an unordered pair of tags. When one was answered, when it ended and by whom.
 
 use std::collections::HashMap;
 
+use super::Ground;
 use super::known::Known;
 use super::winner::MOST;
-use super::{Caller, Ground};
 use crate::facts::SipFacts;
 use crate::fold::Fold;
 use crate::legs::Leg;
@@ -12,13 +12,10 @@ use crate::node::{NodeKind, shown};
 use crate::number::{ByNumber, NumberSet};
 use crate::scene::{Scene, Verb, from_tag, to_tag};
 use crate::sip::{DialogId, NameAddr};
-use crate::user::is_same;
 use record::time::{SECOND, Timestamp};
 
 /// A BYE that follows one in another dialog so soon, from whoever got that one, was passed on.
 const PASSED_ON: i64 = 2 * SECOND;
-/// A session that names no time to live is over after this.
-const LONGEST: i64 = 12 * 3600 * SECOND;
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Dialog {
@@ -39,7 +36,7 @@ pub struct Dialog {
 
 impl Dialog {
     /// A request in it that its caller sent, or the other side.
-    fn is_said(&self, sip: &SipFacts, by_caller: bool) -> bool {
+    pub(super) fn is_said(&self, sip: &SipFacts, by_caller: bool) -> bool {
         let way = if by_caller { (&self.tags.0, &self.tags.1) } else { (&self.tags.1, &self.tags.0) };
         (from_tag(sip), to_tag(sip)) == (Some(way.0.as_str()), Some(way.1.as_str()))
     }
@@ -70,26 +67,6 @@ pub enum By {
     },
 }
 
-/// How the connection of a caller ended.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum End {
-    Bye {
-        time: Timestamp,
-        by: By,
-        row: usize,
-    },
-    /// The caller handed the other side over and left.
-    Transferred {
-        time: Timestamp,
-        by: By,
-        row: usize,
-    },
-    /// No BYE is logged. It may be going on until this time; beyond it a BYE is missing.
-    Open {
-        until: Timestamp,
-    },
-}
-
 type Key<'a> = (usize, &'a str, &'a str);
 
 pub struct Dialogs<'a> {
@@ -103,8 +80,8 @@ pub struct Dialogs<'a> {
     /// Those whose first BYE that is logged came through a proxy.
     by_proxy: NumberSet<usize>,
     /// By Call-ID: rows of REFERs, and of NOTIFYs that say how one goes on.
-    refers: HashMap<&'a str, Vec<usize>>,
-    notified: HashMap<&'a str, Vec<usize>>,
+    pub(super) refers: HashMap<&'a str, Vec<usize>>,
+    pub(super) notified: HashMap<&'a str, Vec<usize>>,
 }
 
 impl<'a> Dialogs<'a> {
@@ -208,6 +185,12 @@ impl<'a> Dialogs<'a> {
         ground.folds.iter().map(of_row).collect()
     }
 
+    /// An answered dialog that was begun in a call with this From-tag, other than one.
+    pub fn begun(&self, of: (usize, &str), other: usize) -> Option<usize> {
+        let mut begun = self.of_caller.get(&of).into_iter().flatten().copied();
+        begun.find(|new| *new != other && self.all[*new].answered.is_some())
+    }
+
     pub fn get(&self, dialog: usize) -> &Dialog {
         &self.all[dialog]
     }
@@ -254,84 +237,9 @@ impl<'a> Dialogs<'a> {
     }
 }
 
-/// From the caller's 2xx to the end of the last dialog that served the caller.
-pub fn measure(ground: &Ground, known: &Known, dialogs: &Dialogs, caller: &mut Caller) {
-    let Some(got) = caller.result().filter(|got| got.status < 300) else { return };
-    let (answered, row) = (got.time, got.row);
-    let call = ground.branching.legs[caller.leg].call;
-    let of_winner = caller.winner.as_ref().and_then(|winner| winner.dialog);
-    let of_row = dialogs.of_fold(ground.scene, ground.tree.call[ground.folds[row].first.message], &ground.folds[row]);
-    let Some(mut dialog) = of_winner.or(of_row) else {
-        caller.connected = Some((answered, going_on(None, answered)));
-        return;
-    };
-    let mut seen = NumberSet::default();
-    while seen.insert(dialog) {
-        match successor(ground, known, dialogs, dialog, call) {
-            Some(next) => dialog = next,
-            None => break,
-        }
-    }
-    let last = dialogs.get(dialog);
-    let end = match last.ended {
-        Some(bye) if transfers(ground, dialogs, last) || taken_over(ground, known, dialogs, dialog) => {
-            End::Transferred { time: bye.time, by: dialogs.sender(dialog, bye), row: bye.row }
-        }
-        Some(bye) => End::Bye { time: bye.time, by: dialogs.sender(dialog, bye), row: bye.row },
-        None => going_on(last.session, last.last.max(answered)),
-    };
-    caller.connected = Some((answered, end));
-}
-
 /// A 2xx that says how long a session lives (RFC 4028, 7 to 9).
 fn agrees(status: Option<u16>, method: &str) -> bool {
     matches!(status, Some(200..=299)) && matches!(method, "INVITE" | "UPDATE")
-}
-
-fn going_on(session: Option<u32>, since: Timestamp) -> End {
-    let longest = session.map_or(LONGEST, |seconds| i64::from(seconds) * SECOND);
-    End::Open { until: Timestamp(since.0.saturating_add(longest)) }
-}
-
-/// The dialog that took the place of one: by an INVITE that replaces it, or by one that its REFER asked for.
-fn successor(ground: &Ground, known: &Known, dialogs: &Dialogs, dialog: usize, call: usize) -> Option<usize> {
-    let Ground { scene, folds, tree, .. } = ground;
-    let old = dialogs.get(dialog);
-    let refers = referred(ground, dialogs, old, false);
-    // Without a REFER only what says so can take its place.
-    let candidates = match refers.first() {
-        Some(refer) => {
-            let from = known.all_roots.partition_point(|root| ground.heard.since(tree, *root) < Some(refer.time));
-            &known.all_roots[from..]
-        }
-        None => &known.replacing,
-    };
-    for &root in candidates.iter().chain(&known.replacing).take(MOST) {
-        let attempt = &tree.attempts[root];
-        let Some(opening) = tree.opening(root).map(|fold| &folds[fold].first) else { continue };
-        let Some(sip) = scene.sip(opening.message) else { continue };
-        let replaced = sip.replaces.as_ref().and_then(|id| dialogs.named(id));
-        let takes_over = replaced == Some(dialog) && concerns(sip, &old.users.0);
-        let asked = refers.iter().any(|refer| {
-            let after = opening.time >= refer.time;
-            let of_referred = sip.from.as_ref().is_some_and(|from| is_same(&from.uri.user, &refer.user));
-            after
-                && of_referred
-                && attempt.call != call
-                && (replaced.is_some_and(|r| Some(r) == refer.replaces)
-                    || sip.named.contains(&refer.call_id)
-                    || asks_for(sip, &refer.target))
-        });
-        if !takes_over && !asked {
-            continue;
-        }
-        let begun = dialogs.of_caller.get(&(attempt.call, from_tag(sip).unwrap_or_default()));
-        let new = begun.into_iter().flatten().find(|new| **new != dialog && dialogs.all[**new].answered.is_some());
-        if let Some(new) = new {
-            return Some(*new);
-        }
-    }
-    None
 }
 
 /// The device of the side of a dialog that has this tag, where some other message shows it.
@@ -351,83 +259,4 @@ fn device(ground: &Ground, known: &Known, legs: &[Leg], (call, tag): (usize, &st
 
 fn user(address: Option<&NameAddr>) -> String {
     address.map(|address| address.uri.user.clone()).unwrap_or_default()
-}
-
-/// An INVITE of this user or to them.
-fn concerns(sip: &SipFacts, of: &str) -> bool {
-    [&sip.from, &sip.to].into_iter().any(|name| is_same(name.as_ref().map_or("", |name| &name.uri.user), of))
-}
-
-/// Somebody took the caller's place in it.
-fn taken_over(ground: &Ground, known: &Known, dialogs: &Dialogs, dialog: usize) -> bool {
-    let old = dialogs.get(dialog);
-    let replacing = known.replacing.iter().take(MOST).filter_map(|root| ground.tree.opening(*root));
-    let mut opening = replacing.filter_map(|fold| ground.scene.sip(ground.folds[fold].first.message));
-    opening.any(|sip| {
-        let named = sip.replaces.as_ref().and_then(|id| dialogs.named(id));
-        named == Some(dialog) && !concerns(sip, &old.users.0)
-    })
-}
-
-fn asks_for(sip: &SipFacts, target: &str) -> bool {
-    !target.is_empty() && sip.request_uri.as_ref().is_some_and(|uri| is_same(&uri.user, target))
-}
-
-/// A REFER within a dialog, on one hop.
-struct Refer {
-    time: Timestamp,
-    cseq: Option<u32>,
-    is_refused: bool,
-    /// The user who is asked to call.
-    user: String,
-    /// Whom: a user.
-    target: String,
-    /// The dialog that the new call is to replace.
-    replaces: Option<usize>,
-    call_id: String,
-}
-
-/// REFERs in a dialog that one side sent: the caller, or the other.
-fn referred(ground: &Ground, dialogs: &Dialogs, dialog: &Dialog, by_caller: bool) -> Vec<Refer> {
-    let Ground { scene, folds, pairs, .. } = ground;
-    let refers = dialogs.refers.get(dialog.call_id.as_str());
-    let refer = |row: &usize| {
-        let fold = &folds[*row];
-        let message = fold.first.message;
-        let sip = scene.sip(message).filter(|_| !fold.first.is_response(scene.messages))?;
-        if !dialog.is_said(sip, by_caller) {
-            return None;
-        }
-        let refer_to = sip.refer_to.as_ref()?;
-        let replaces = refer_to.uri.text.split_once('?').and_then(|(_, headers)| {
-            let named = headers.split('&').filter_map(|header| header.split_once('='));
-            let value = named.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("Replaces"))?.1;
-            let decoded = percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned();
-            dialogs.named(&DialogId::read(&decoded)?)
-        });
-        let answer = pairs.of[*row].and_then(|answer| folds[answer].first.status(scene.messages));
-        Some(Refer {
-            time: fold.first.time,
-            cseq: sip.cseq,
-            is_refused: answer.is_some_and(|status| status >= 300),
-            user: sip.to.as_ref().map(|to| to.uri.user.clone()).unwrap_or_default(),
-            target: refer_to.uri.user.clone(),
-            replaces,
-            call_id: dialog.call_id.clone(),
-        })
-    };
-    refers.into_iter().flatten().take(MOST).filter_map(refer).collect()
-}
-
-/// The caller asked the other side to call somebody else, and nothing says that this was in vain.
-fn transfers(ground: &Ground, dialogs: &Dialogs, dialog: &Dialog) -> bool {
-    let Ground { scene, folds, .. } = ground;
-    let refers = referred(ground, dialogs, dialog, true);
-    let Some(last) = refers.last() else { return false };
-    let notified = dialogs.notified.get(dialog.call_id.as_str()).into_iter().flatten().take(MOST);
-    let later = notified.map(|row| &folds[*row]).filter(|fold| fold.first.time >= last.time);
-    let told = later.filter_map(|fold| scene.sip(fold.first.message)).filter(|sip| dialog.is_said(sip, false));
-    let came_to = told.filter_map(|sip| sip.fragment).last();
-    let is_refused = refers.iter().any(|refer| refer.cseq == last.cseq && refer.is_refused);
-    !is_refused && came_to.is_none_or(|status| status < 300)
 }
