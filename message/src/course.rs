@@ -110,17 +110,18 @@ impl Ground<'_, '_> {
 pub(crate) fn course(ground: &Ground, legs: &mut [Leg]) -> (Course, Vec<Option<usize>>) {
     let known = Known::of(ground);
     let dialogs = dialog::Dialogs::of(ground, &known, legs);
+    let of_row = dialogs.of_rows(ground);
+    let refers = refer::Refers::of(ground, &dialogs, &of_row);
     let mut callers = caller::callers(ground, &known);
     forwarded::name(ground, &mut callers);
     for caller in &mut callers {
         winner::decide(ground, &known, &dialogs, legs, caller);
-        connection::measure(ground, &known, &dialogs, caller);
+        connection::measure(ground, &known, (&dialogs, &refers), caller);
     }
     let outcomes = device::outcomes(ground, &known, &dialogs, &callers, legs);
     blind::mark(ground, legs);
     let problems = problem::problems(ground, &known, &dialogs, &callers, (legs, &outcomes));
-    let of_row = dialogs.of_rows(ground);
-    let transfers = transfer::transfers(ground, &dialogs, &of_row);
+    let transfers = transfer::transfers(ground, &dialogs, &refers);
     (Course { callers, transfers, dialogs: dialogs.told(), deregisters: deregisters(ground), problems }, of_row)
 }
 

@@ -77,6 +77,8 @@ pub struct SipFacts {
     pub session_id: Option<(String, Option<String>)>,
     /// Event package of SUBSCRIBE and NOTIFY.
     pub event: Option<String>,
+    /// `id` of Event, where it is a number: in a NOTIFY of how a REFER goes on, that REFER's CSeq number (RFC 3515, 2.4.6).
+    pub event_id: Option<u32>,
 }
 
 /// How the exchange in one REST or push record ended.

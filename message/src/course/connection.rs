@@ -2,7 +2,7 @@
 
 use super::dialog::{By, Dialogs};
 use super::known::Known;
-use super::refer::{referred, transfers};
+use super::refer::{Refer, Refers};
 use super::winner::MOST;
 use super::{Caller, Ground};
 use crate::facts::SipFacts;
@@ -35,7 +35,7 @@ pub enum End {
 }
 
 /// From the caller's 2xx to the end of the last dialog that served the caller.
-pub fn measure(ground: &Ground, known: &Known, dialogs: &Dialogs, caller: &mut Caller) {
+pub fn measure(ground: &Ground, known: &Known, (dialogs, refers): (&Dialogs, &Refers), caller: &mut Caller) {
     let Some(got) = caller.result().filter(|got| got.status < 300) else { return };
     let (answered, row) = (got.time, got.row);
     let call = ground.branching.legs[caller.leg].call;
@@ -47,14 +47,17 @@ pub fn measure(ground: &Ground, known: &Known, dialogs: &Dialogs, caller: &mut C
     };
     let mut seen = NumberSet::default();
     while seen.insert(dialog) {
-        match successor(ground, known, dialogs, dialog, call) {
+        match successor(ground, known, (dialogs, refers), dialog, call) {
             Some(next) => dialog = next,
             None => break,
         }
     }
     let last = dialogs.get(dialog);
     let end = match last.ended {
-        Some(bye) if transfers(ground, dialogs, last) || taken_over(ground, known, dialogs, dialog) => {
+        Some(bye)
+            if refers.by(dialog, true).any(|refer| refer.is_done(dialogs))
+                || taken_over(ground, known, dialogs, dialog) =>
+        {
             End::Transferred { time: bye.time, by: dialogs.sender(dialog, bye), row: bye.row }
         }
         Some(bye) => End::Bye { time: bye.time, by: dialogs.sender(dialog, bye), row: bye.row },
@@ -69,10 +72,17 @@ fn going_on(session: Option<u32>, since: Timestamp) -> End {
 }
 
 /// The dialog that took the place of one: by an INVITE that replaces it, or by one that its REFER asked for.
-fn successor(ground: &Ground, known: &Known, dialogs: &Dialogs, dialog: usize, call: usize) -> Option<usize> {
+fn successor(
+    ground: &Ground,
+    known: &Known,
+    (dialogs, refers): (&Dialogs, &Refers),
+    dialog: usize,
+    call: usize,
+) -> Option<usize> {
     let Ground { scene, folds, tree, .. } = ground;
     let old = dialogs.get(dialog);
-    let refers = referred(ground, dialogs, old, false);
+    // What comes after one that was in vain was not asked for.
+    let refers: Vec<&Refer> = refers.by(dialog, false).filter(|refer| refer.done != Some(false)).collect();
     // Without a REFER only what says so can take its place.
     let candidates = match refers.first() {
         Some(refer) => {
@@ -89,13 +99,13 @@ fn successor(ground: &Ground, known: &Known, dialogs: &Dialogs, dialog: usize, c
         let takes_over = replaced == Some(dialog) && concerns(sip, &old.users.0);
         let asked = refers.iter().any(|refer| {
             let after = opening.time >= refer.time;
-            let of_referred = sip.from.as_ref().is_some_and(|from| is_same(&from.uri.user, &refer.user));
+            let of_referred = sip.from.as_ref().is_some_and(|from| is_same(&from.uri.user, &refer.asked));
             after
                 && of_referred
                 && attempt.call != call
                 && (replaced.is_some_and(|r| Some(r) == refer.replaces)
-                    || sip.named.contains(&refer.call_id)
-                    || asks_for(sip, &refer.target))
+                    || sip.named.contains(&old.call_id)
+                    || asks_for(sip, &refer.target.0))
         });
         if !takes_over && !asked {
             continue;

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use super::Ground;
 use super::known::Known;
 use super::winner::MOST;
-use crate::facts::SipFacts;
 use crate::fold::Fold;
 use crate::legs::Leg;
 use crate::node::{NodeKind, shown};
@@ -35,12 +34,6 @@ pub struct Dialog {
 }
 
 impl Dialog {
-    /// A request in it that its caller sent, or the other side.
-    pub(super) fn is_said(&self, sip: &SipFacts, by_caller: bool) -> bool {
-        let way = if by_caller { (&self.tags.0, &self.tags.1) } else { (&self.tags.1, &self.tags.0) };
-        (from_tag(sip), to_tag(sip)) == (Some(way.0.as_str()), Some(way.1.as_str()))
-    }
-
     /// Who called, or who was called, as From and To name them.
     pub fn user(&self, caller: bool) -> Option<String> {
         let user = if caller { &self.users.0 } else { &self.users.1 };
@@ -79,9 +72,6 @@ pub struct Dialogs<'a> {
     byes: ByNumber<usize, Vec<(Timestamp, usize)>>,
     /// Those whose first BYE that is logged came through a proxy.
     by_proxy: NumberSet<usize>,
-    /// By Call-ID: rows of REFERs, and of NOTIFYs that say how one goes on.
-    pub(super) refers: HashMap<&'a str, Vec<usize>>,
-    pub(super) notified: HashMap<&'a str, Vec<usize>>,
 }
 
 impl<'a> Dialogs<'a> {
@@ -94,8 +84,6 @@ impl<'a> Dialogs<'a> {
             of_call_id: HashMap::new(),
             byes: ByNumber::default(),
             by_proxy: NumberSet::default(),
-            refers: HashMap::new(),
-            notified: HashMap::new(),
         };
         // By dialog: what its last 2xx answers.
         let mut refreshed: ByNumber<usize, (&str, Option<u32>)> = ByNumber::default();
@@ -106,12 +94,6 @@ impl<'a> Dialogs<'a> {
             let call = tree.call[message];
             let facts = &scene.messages[message].facts;
             let call_id = facts.call_id.as_deref().unwrap_or_default();
-            if facts.method == "REFER" && !facts.response {
-                dialogs.refers.entry(call_id).or_default().push(index);
-            }
-            if facts.method == "NOTIFY" && sip.fragment.is_some() {
-                dialogs.notified.entry(call_id).or_default().push(index);
-            }
             let answers = matches!(scene.invite_status(fold.first), Some(200..=299));
             let opens = matches!(scene.invite_status(fold.first), Some(101..=198 | 200..=299));
             let number = match dialogs.find(call, from, to) {

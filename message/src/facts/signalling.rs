@@ -145,6 +145,7 @@ impl<'a, 's> Reading<'a, 's> {
             Some(Name::Event) if self.sip.event.is_none() => {
                 let value = value();
                 self.sip.event = Some(value.split(';').next().unwrap_or("").trim().to_owned());
+                self.sip.event_id = sip::parameter(&value, "id").and_then(|id| digits(&id));
             }
             Some(Name::SessionId) if self.sip.session_id.is_none() => {
                 let value = value();

@@ -23,6 +23,7 @@ mod one_log;
 mod pushes;
 mod random_call;
 mod recorded;
+mod refers;
 mod repeats;
 mod requests;
 mod ringing;
