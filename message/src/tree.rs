@@ -38,29 +38,63 @@ pub struct Tree<'a> {
 
 /// INVITEs that came in at each machine, for those that it sends on under another Call-ID.
 #[derive(Default)]
-struct Arrived {
+struct Arrived<'a> {
     at: ByNumber<usize, Vec<usize>>,
-    refused: NumberSet<usize>,
-    /// Calls in which a BYE was sent.
-    hung_up: NumberSet<usize>,
+    /// Refused, or hung up.
+    over: NumberSet<usize>,
+    /// By call: those of which no 2xx was seen when they came.
+    unanswered: ByNumber<usize, Vec<usize>>,
+    /// By call and To-tag of a 2xx: the INVITEs that it answers, hop by hop.
+    dialogs: HashMap<(usize, &'a str), Vec<usize>>,
+    /// By INVITE: how many dialogs of it are up.
+    up: ByNumber<usize, usize>,
+    hung_up: HashSet<(usize, &'a str)>,
 }
 
 /// How many INVITEs that came in at one machine are looked back upon.
 const BACK: usize = 64;
 
-impl Arrived {
+impl<'a> Arrived<'a> {
     /// The latest that may have been passed on as this: of the same call, else of a related one that is open or up.
     fn at(&self, base: usize, tree: &Tree, related: &Related, of: (usize, usize)) -> Option<usize> {
         let all = self.at.get(&base)?;
         let latest = || all.iter().rev().take(BACK).copied();
         let same = latest().find(|attempt| tree.attempts[*attempt].call == of.1);
         same.or_else(|| {
-            latest().find(|attempt| {
-                let above = tree.attempts[*attempt].call;
-                let open = !self.refused.contains(attempt) && !self.hung_up.contains(&above);
-                open && related.by_cause(of, above)
-            })
+            latest().find(|attempt| !self.over.contains(attempt) && related.by_cause(of, tree.attempts[*attempt].call))
         })
+    }
+
+    fn ends(&mut self, attempt: usize, call: usize, status: u16, tag: Option<&'a str>) {
+        if status >= 300 {
+            self.over.insert(attempt);
+            return;
+        }
+        let dialog = self.dialogs.entry((call, tag.unwrap_or_default())).or_default();
+        if !dialog.contains(&attempt) {
+            dialog.push(attempt);
+            *self.up.entry(attempt).or_default() += 1;
+        }
+    }
+
+    /// A BYE ends its own dialog. One whose 2xx is not logged may be of any INVITE that came before and has none.
+    fn hangs_up(&mut self, call: usize, tags: [Option<&'a str>; 2]) {
+        let named = tags.into_iter().flatten().map(|tag| (call, tag)).find(|dialog| self.dialogs.contains_key(dialog));
+        let Some(dialog) = named else {
+            let all = self.unanswered.remove(&call).unwrap_or_default();
+            self.over.extend(all.into_iter().filter(|attempt| !self.up.contains_key(attempt)));
+            return;
+        };
+        if !self.hung_up.insert(dialog) {
+            return;
+        }
+        for attempt in &self.dialogs[&dialog] {
+            let up = self.up.entry(*attempt).or_default();
+            *up = up.saturating_sub(1);
+            if *up == 0 {
+                self.over.insert(*attempt);
+            }
+        }
     }
 }
 
@@ -84,10 +118,12 @@ impl<'a> Tree<'a> {
             let message = fold.first.message;
             let (verb, response) = (scene.verb[message], fold.first.is_response(scene.messages));
             if verb == Verb::Bye && !response {
-                arrived.hung_up.insert(tree.call[message]);
+                let tags = scene.sip(message).map_or([None; 2], |sip| [to_tag(sip), from_tag(sip)]);
+                arrived.hangs_up(tree.call[message], tags);
             }
-            if scene.invite_status(fold.first).is_some_and(|status| status >= 300) {
-                arrived.refused.extend(tree.of.get(&scene.transaction[message]));
+            let end = scene.invite_status(fold.first).filter(|status| *status >= 200);
+            if let Some((status, attempt)) = end.zip(tree.of.get(&scene.transaction[message])) {
+                arrived.ends(*attempt, tree.call[message], status, scene.sip(message).and_then(to_tag));
             }
             if verb != Verb::Invite || response {
                 continue;
@@ -116,6 +152,7 @@ impl<'a> Tree<'a> {
             };
             tree.link(&mut forest, attempt, parent);
             arrived.at.entry(bases.of[ends.1]).or_default().push(attempt);
+            arrived.unanswered.entry(tree.call[message]).or_default().push(attempt);
         }
         for fold in folds {
             let message = fold.first.message;

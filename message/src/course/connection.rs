@@ -81,8 +81,7 @@ fn successor(
 ) -> Option<usize> {
     let Ground { scene, folds, tree, .. } = ground;
     let old = dialogs.get(dialog);
-    // What comes after one that was in vain was not asked for.
-    let refers: Vec<&Refer> = refers.by(dialog, false).filter(|refer| refer.done != Some(false)).collect();
+    let refers: Vec<&Refer> = refers.by(dialog, false).collect();
     // Without a REFER only what says so can take its place.
     let candidates = match refers.first() {
         Some(refer) => {
@@ -97,16 +96,19 @@ fn successor(
         let Some(sip) = scene.sip(opening.message) else { continue };
         let replaced = sip.replaces.as_ref().and_then(|id| dialogs.named(id));
         let takes_over = replaced == Some(dialog) && concerns(sip, &old.users.0);
-        let asked = refers.iter().any(|refer| {
-            let after = opening.time >= refer.time;
+        let before = |refer: &&&Refer| {
             let of_referred = sip.from.as_ref().is_some_and(|from| is_same(&from.uri.user, &refer.asked));
-            after
-                && of_referred
-                && attempt.call != call
-                && (replaced.is_some_and(|r| Some(r) == refer.replaces)
-                    || sip.named.contains(&old.call_id)
-                    || asks_for(sip, &refer.target.0))
-        });
+            opening.time >= refer.time && of_referred && attempt.call != call
+        };
+        let meant =
+            |refer: &&&Refer| replaced.is_some_and(|r| Some(r) == refer.replaces) || asks_for(sip, &refer.target.0);
+        let named = sip.named.contains(&old.call_id) || sip.referred_cid.as_ref() == Some(&old.call_id);
+        let mut meant = refers.iter().filter(before).filter(meant).peekable();
+        // What comes after a REFER that was in vain was not asked for.
+        let asked = match meant.peek() {
+            Some(_) => meant.any(|refer| refer.done != Some(false)),
+            None => named && refers.iter().filter(before).any(|refer| refer.done != Some(false)),
+        };
         if !takes_over && !asked {
             continue;
         }

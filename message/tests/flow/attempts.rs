@@ -145,6 +145,31 @@ fn who_answers_the_second_attempt_is_not_who_answered_the_first() {
     assert_eq!(flow.legs[1].outcome, Outcome::AnswerLost);
 }
 
+/// Alice talked with bob through an agent, and calls again; of another call that she had, the end comes late.
+#[test]
+fn what_an_agent_makes_of_a_second_attempt_is_below_its_caller() {
+    let first = "0 agent alice>agent INVITE sip:bob@example.com via=a1
+         1 agent agent>bob1 INVITE sip:bob@192.0.2.21 via=g1 call=call-b ftag=g | X-CID: call-a
+         900 agent bob1>agent 200 INVITE via=g1 call=call-b ftag=g tag=b1
+         901 agent agent>alice 200 INVITE via=a1 tag=q\n";
+    let bye = |at: u32| {
+        format!(
+            "{at} agent alice>agent BYE sip:bob@example.com via=a3 tag=q cseq=2
+             {at}.5 agent agent>bob1 BYE sip:bob@192.0.2.21 via=g3 call=call-b ftag=g tag=b1 cseq=2\n"
+        )
+    };
+    let again = "9000 agent alice>agent INVITE sip:bob@example.com via=a2 cseq=3\n";
+    let passed_on = "9002 agent agent>bob1 INVITE sip:bob@192.0.2.21 via=g2 call=call-c ftag=h | X-CID: call-a
+         9900 agent bob1>agent 486 INVITE via=g2 call=call-c ftag=h tag=b2
+         9901 agent agent>alice 486 INVITE via=a2 tag=q2 cseq=3";
+    for lines in
+        [format!("{first}{}{again}{passed_on}", bye(5_000)), format!("{first}{again}{}{passed_on}", bye(9_001))]
+    {
+        let flow = flow(&story(&lines));
+        assert_eq!(outcomes(&flow), [("A", Outcome::Refused(486)), ("B1", Outcome::Refused(486))], "{lines}");
+    }
+}
+
 /// Kamailio's script never sees its own answers.
 #[test]
 fn an_attempt_whose_end_is_logged_only_at_the_device_is_over_all_the_same() {

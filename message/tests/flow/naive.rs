@@ -7,6 +7,7 @@ mod problems;
 mod result;
 mod taken;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use message::facts::SipFacts;
@@ -36,6 +37,8 @@ rules! {
     LikelyJoin,
     FurtherAttempt,
     OtherTagBeginsAnew,
+    AgentsEndIsOne,
+    JoinedOverAllAttempts,
     // 2. What the caller got.
     NearestHopDecides,
     ChallengeIsNoEnd,
@@ -80,6 +83,8 @@ rules! {
     NeverWoke,
     MaySleepUnseen,
     UnnamedMayBeIt,
+    PushOfLastAttempt,
+    WokeInAnyAttempt,
     // 3. How long, and who ended it.
     ByeEndsItsDialog,
     ByeIsPassedOn,
@@ -89,6 +94,12 @@ rules! {
     CallerHandedOver,
     PlaceWasTaken,
     TransferInVain,
+    NotifyNamesRefer,
+    UnnamedIsLastBefore,
+    InVainHasNoSuccessor,
+    AskedByName,
+    OfItsOwnRefer,
+    LastReferCounts,
     // 4. Problems.
     Unanswered,
     FarthestHop,
@@ -180,7 +191,7 @@ impl Said<'_> {
 type Hop<'a> = (&'a str, &'a str);
 
 /// Calls that nothing but Replaces, Refer-To or Referred-By joins are calls of their own.
-const OTHERS: [&str; 3] = ["call-c", "call-p", "call-t"];
+const OTHERS: [&str; 4] = ["call-c", "call-p", "call-t", "call-u"];
 
 pub fn told(messages: &[Message], without: Option<Rule>) -> Told {
     let of = |message: &Message| message.facts.call_id.clone().filter(|call| OTHERS.contains(&call.as_str()));
@@ -192,7 +203,8 @@ pub fn told(messages: &[Message], without: Option<Rule>) -> Told {
         if of.is_empty() {
             continue;
         }
-        let mut own = attempt((messages, &of), other, true, without);
+        let whole = Whole::of((messages, &of), other, without);
+        let mut own = attempt((messages, &of), (other, &whole), true, without);
         told.problems.append(&mut own.problems);
         told.others.insert(other.to_owned(), own);
     }
@@ -201,16 +213,34 @@ pub fn told(messages: &[Message], without: Option<Rule>) -> Told {
 }
 
 /// Attempts stand one below the other: the last is the one that counts, and what a device did is that of the last in which it
-/// was invited. Problems are those of all.
+/// was invited; what came of its push, that of the last in which it was pushed to. Problems are those of all.
 fn call(everything: &[Message], messages: &[Message], without: Option<Rule>) -> Told {
     let begun = if without == Some(Rule::FurtherAttempt) { Vec::new() } else { further(messages, without) };
+    let whole = Whole::of((everything, messages), "call-a", without);
     let mut all = Told::default();
     for nth in 0..=begun.len() {
-        let own = messages.iter().filter(|message| number(message, &begun) == nth);
+        let own = messages.iter().filter(|message| number(message, messages, &begun) == nth);
         let Told { mut legs, mut problems, .. } = std::mem::take(&mut all);
         let own: Vec<Message> = own.cloned().collect();
-        let last = attempt((everything, &own), "call-a", nth == begun.len(), without);
-        legs.extend(last.legs);
+        let own_joins =
+            (without == Some(Rule::JoinedOverAllAttempts)).then(|| Whole::of((everything, &own), "call-a", without));
+        let joins = own_joins.as_ref().unwrap_or(&whole);
+        let last = attempt((everything, &own), ("call-a", joins), nth == begun.len(), without);
+        for (name, (outcome, push)) in last.legs {
+            let never = |push: &str| matches!(push, "not logged" | "not needed");
+            match legs.entry(name) {
+                Entry::Vacant(leg) => drop(leg.insert((outcome, push))),
+                Entry::Occupied(mut leg) => {
+                    let (outcome_before, push_before) = leg.get_mut();
+                    if outcome != "not invited" {
+                        *outcome_before = outcome;
+                    }
+                    if never(push_before) || !never(&push) && without != Some(Rule::PushOfLastAttempt) {
+                        *push_before = push;
+                    }
+                }
+            }
+        }
         problems.extend(last.problems);
         all = Told { legs, problems, ..last };
     }
@@ -225,18 +255,20 @@ struct Begun<'a> {
 }
 
 /// Each attempt after the first: an INVITE without To-tag, with a higher CSeq number or another From-tag, after a final answer
-/// that was neither challenge nor redirection, or a CANCEL; on whichever hop it is logged, or told of by its answer.
+/// that was neither challenge nor redirection, or a CANCEL; on whichever hop it is logged, or told of by its answer, and if
+/// nothing else by what an agent made of it.
 fn further(messages: &[Message], without: Option<Rule>) -> Vec<Begun<'_>> {
     let (mut begun, mut last, mut over) = (Vec::new(), ("", 0), false);
-    for said in said(messages).iter().filter(|said| said.call == "call-a") {
+    let made = |said: &Said| said.call.starts_with("call-b") && without != Some(Rule::AgentsEndIsOne);
+    for said in said(messages).iter().filter(|said| said.call == "call-a" || made(said)) {
         if said.method == "INVITE" {
             let renamed = said.tags.0 != last.0 && without != Some(Rule::OtherTagBeginsAnew);
             let later = said.tags.0 == last.0 && said.cseq > last.1;
-            if over && (later || renamed) {
-                begun.push(Begun { at: said.at(), tag: said.tags.0, cseq: said.cseq });
-                over = false;
-            }
-            if later || renamed {
+            if said.call == "call-a" && (later || renamed) {
+                if over {
+                    begun.push(Begun { at: said.at(), tag: said.tags.0, cseq: said.cseq });
+                    over = false;
+                }
                 last = (said.tags.0, said.cseq);
             }
             over |= said.status.is_some_and(|status| status >= 400 && status != 407 || (200..300).contains(&status));
@@ -246,20 +278,23 @@ fn further(messages: &[Message], without: Option<Rule>) -> Vec<Begun<'_>> {
     begun
 }
 
-/// Of which attempt a message is: an INVITE, with what belongs to it, as its From-tag and CSeq say, however late it is.
-fn number(message: &Message, begun: &[Begun]) -> usize {
+/// Of which attempt a message is: an INVITE, with what belongs to it, as its From-tag and CSeq say, however late it is; what an
+/// agent made of it, with all of its Call-ID.
+fn number(message: &Message, messages: &[Message], begun: &[Begun]) -> usize {
     let facts = &message.facts;
+    let made = facts.call_id.as_deref().filter(|call| call.starts_with("call-b"));
+    let of_call = messages.iter().filter(|other| made.is_some() && other.facts.call_id.as_deref() == made);
+    let at = of_call.map(millis).min().unwrap_or(millis(message));
     let sip = facts.sip.as_ref().filter(|_| matches!(facts.method.as_str(), "INVITE" | "ACK" | "CANCEL"));
-    let own = |begun: &Begun| match sip {
+    let own = |begun: &Begun| match sip.filter(|_| made.is_none()) {
         Some(sip) => begun.tag == tag(sip.from.as_ref()) && Some(begun.cseq) <= sip.cseq,
-        None => begun.at <= millis(message),
+        None => begun.at <= at,
     };
     begun.iter().rposition(own).map_or(0, |at| at + 1)
 }
 
-fn attempt(of: (&[Message], &[Message]), call: &str, is_last: bool, without: Option<Rule>) -> Told {
-    let (all, said, legs, told) = (said(of.0), said(of.1), BTreeMap::new(), Told::default());
-    let mut model = Model { call, messages: of.1, all, said, without, is_last, told, legs, picked_up: None };
+fn attempt(of: (&[Message], &[Message]), (call, whole): (&str, &Whole), is_last: bool, without: Option<Rule>) -> Told {
+    let mut model = Model::amid(of, (call, whole), is_last, without);
     model.legs();
     model.caller();
     model.devices();
@@ -327,13 +362,39 @@ struct Leg<'a> {
     unnamed: bool,
 }
 
+/// What is known of devices over all attempts of a caller.
+#[derive(Default)]
+struct Whole<'a> {
+    said: Vec<Said<'a>>,
+    /// By device.
+    hops: BTreeMap<String, Vec<Hop<'a>>>,
+    /// Devices of which an INVITE or a Contact is logged.
+    shown: BTreeSet<String>,
+    /// By token: the device that was pushed to.
+    joined: BTreeMap<String, String>,
+    /// Tokens of devices that may have registered without saying who they are.
+    unnamed: BTreeSet<String>,
+}
+
+impl<'a> Whole<'a> {
+    fn of(of: (&'a [Message], &'a [Message]), call: &'a str, without: Option<Rule>) -> Self {
+        let none = Whole::default();
+        let model = Model::amid(of, (call, &none), true, without);
+        let hops = model.devices_hops();
+        let shown = hops.iter().filter(|(_, hops)| model.shows(hops)).map(|(name, _)| name.clone()).collect();
+        let (joined, unnamed) = model.joins(&hops);
+        Self { said: said(of.1), hops, shown, joined, unnamed }
+    }
+}
+
 /// One attempt of one caller, amid all that is logged.
-struct Model<'a> {
+struct Model<'a, 'w> {
     /// The caller's Call-ID.
     call: &'a str,
     messages: &'a [Message],
     all: Vec<Said<'a>>,
     said: Vec<Said<'a>>,
+    whole: &'w Whole<'w>,
     without: Option<Rule>,
     is_last: bool,
     told: Told,
@@ -342,7 +403,17 @@ struct Model<'a> {
     picked_up: Option<String>,
 }
 
-impl Model<'_> {
+impl<'a, 'w> Model<'a, 'w> {
+    fn amid(
+        of: (&'a [Message], &'a [Message]),
+        (call, whole): (&'a str, &'w Whole<'w>),
+        is_last: bool,
+        without: Option<Rule>,
+    ) -> Self {
+        let (all, said, legs, told) = (said(of.0), said(of.1), BTreeMap::new(), Told::default());
+        Model { call, messages: of.1, all, said, whole, without, is_last, told, legs, picked_up: None }
+    }
+
     fn on(&self, rule: Rule) -> bool {
         self.without != Some(rule)
     }

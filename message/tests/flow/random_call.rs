@@ -63,6 +63,14 @@ pub struct Transfer {
     /// After a call to carol, whose place the new call takes.
     pub with_a_word: bool,
     pub goes: Goes,
+    /// Before that dave was asked for, in vain.
+    pub dave: Option<Dave>,
+    /// Each NOTIFY names its REFER; else only that of a later one does, as has to be (RFC 3515, 2.4.6).
+    pub all_named: bool,
+    /// The new call says by whom it was asked for.
+    pub cited: bool,
+    /// Whoever declined to call carol does so a little later.
+    pub anyway: bool,
     pub talks: i64,
     /// Who ends what came of it.
     pub ends: Side,
@@ -75,6 +83,17 @@ pub enum Goes {
     Refused,
     /// Who is asked to call her does not.
     Declined,
+}
+
+/// What becomes of a REFER to dave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Dave {
+    Declined,
+    /// Nothing says what becomes of it.
+    Untold,
+    Fails,
+    /// Once it is known what became of the next.
+    FailsLate,
 }
 
 /// Who stands between the caller and the devices.
@@ -183,20 +202,17 @@ pub fn plan() -> impl Strategy<Value = Plan> {
     })
 }
 
-/// With further attempts, transfers and pickups. Of pushes and agents beside these the plain model knows nothing.
+/// With further attempts, transfers and pickups, whoever stands between. Of servers that do not log what they say beside
+/// these the plain model knows nothing, and of an agent's call whose place somebody takes while several devices ring.
 pub fn any_plan() -> impl Strategy<Value = Plan> {
     let again = (3_000..9_000_i64, prop::bool::weighted(0.3), prop::collection::vec(device(), 1..=3));
     let again = again.prop_map(|(after, renamed, devices)| Again { after, renamed, devices });
     let more = (prop::option::weighted(0.3, again), prop::option::weighted(0.3, transfer()));
     (plan(), more).prop_map(|(mut plan, (again, transfer))| {
-        let is_plain = matches!(plan.chain, Chain::Core | Chain::EdgeCore) && !plan.silent;
-        plan.again = again.filter(|_| is_plain && !plan.missed);
-        plan.transfer = transfer.filter(|_| is_plain && plan.again.is_none());
-        if let Some(again) = &mut plan.again {
-            for device in plan.devices.iter_mut().chain(&mut again.devices) {
-                device.push = None;
-            }
-        }
+        plan.again = again.filter(|_| !plan.silent && !plan.missed);
+        let by_agent = !matches!(plan.chain, Chain::Core | Chain::EdgeCore);
+        plan.transfer =
+            transfer.filter(|transfer| !plan.silent && plan.again.is_none() && !(by_agent && transfer.is_pickup));
         plan
     })
 }
@@ -204,14 +220,20 @@ pub fn any_plan() -> impl Strategy<Value = Plan> {
 fn transfer() -> impl Strategy<Value = Transfer> {
     let side = || prop_oneof![Just(Side::Caller), Just(Side::Callee)];
     let goes = prop_oneof![3 => Just(Goes::Answered), 1 => Just(Goes::Refused), 1 => Just(Goes::Declined)];
+    let dave = prop::sample::select(vec![Dave::Declined, Dave::Untold, Dave::Fails, Dave::FailsLate]);
     let times = (1_000..9_000_i64, 8_000..60_000_i64);
-    (times, prop::bool::weighted(0.25), side(), any::<bool>(), goes, side()).prop_map(
-        |((after, talks), is_pickup, by, with_a_word, goes, ends)| Transfer {
+    let asked = (goes, prop::option::weighted(0.3, dave), any::<bool>(), any::<bool>(), any::<bool>());
+    (times, prop::bool::weighted(0.25), side(), any::<bool>(), asked, side()).prop_map(
+        |((after, talks), is_pickup, by, with_a_word, (goes, dave, all_named, cited, anyway), ends)| Transfer {
             after,
             is_pickup,
             by,
             with_a_word,
             goes,
+            dave,
+            all_named,
+            cited,
+            anyway,
             talks,
             ends,
         },

@@ -127,3 +127,15 @@ fn a_refer_that_is_sent_again_is_another() {
     let flow = read(&[by_alice(5_000, "REFER", 2, TO_CAROL), by_alice(5_500, "REFER", 3, TO_DAVE), refused, bye]);
     assert_eq!(transfers(&flow), (vec![], false), "whoever asks anew has not left");
 }
+
+/// What Referred-By names need not be to whom the REFER said.
+#[test]
+fn a_call_that_names_the_call_of_a_refer_is_of_the_one_that_meant_it() {
+    let later = LATER.replacen(" ftag=d\n", " ftag=d | Referred-By: <sip:bob@example.com>;cid=call-a\n", 1);
+    let bye = by_bob(20_000, "BYE", 9, "");
+    let dave = by_bob(5_000, "REFER", 1, TO_DAVE);
+    assert_eq!(lasted(&read(&[dave.clone(), bye.clone(), later.clone()])), 59, "it was asked for in the call with bob");
+    let carol = by_bob(5_500, "REFER", 2, TO_CAROL)
+        + "5510 core core>bob1 603 REFER via=b5500 from=bob to=alice ftag=b1 tag=f cseq=2\n";
+    assert_eq!(lasted(&read(&[dave, carol, bye, later])), 19, "alice had declined to call carol");
+}

@@ -2,10 +2,10 @@
 
 use super::*;
 
-impl<'a> Model<'a> {
+impl<'a> Model<'a, '_> {
     pub(super) fn devices(&mut self) {
         for (name, leg) in &self.legs {
-            self.told.legs.insert(name.clone(), (self.outcome(name, leg), self.push(leg)));
+            self.told.legs.insert(name.clone(), (self.outcome(name, leg), self.push(name, leg)));
         }
     }
 
@@ -112,27 +112,28 @@ impl<'a> Model<'a> {
         if self.on(Rule::RangOut) { "rang out".into() } else { "cancelled".into() }
     }
 
-    pub(super) fn push(&self, leg: &Leg<'a>) -> String {
+    pub(super) fn push(&self, name: &str, leg: &Leg<'a>) -> String {
+        let hops = self.whole.hops.get(name).map_or(&[][..], Vec::as_slice);
+        let all = if self.on(Rule::WokeInAnyAttempt) { &self.whole.said } else { &self.said };
         let registers = |said: &&Said| {
-            let own = |hop: &Hop<'a>| self.ends(*hop).is_some_and(|(_, to)| to == said.from);
             let named = || {
                 let token = said.sip.contacts[0].uri.param("pn-prid");
                 leg.pushes.iter().any(|(.., pushed)| token == Some(*pushed))
             };
-            said.is("REGISTER") && (self.shows(leg) && leg.hops.iter().any(own) || named())
+            said.is("REGISTER") && (self.whole.shown.contains(name) && said.from == name || named())
         };
         let Some(&(sent, status, _)) = leg.pushes.last() else {
             let bare = |said: &Said| said.sip.contacts[0].uri.param("pn-prid").is_none();
-            let needless = self.said.iter().filter(registers).any(bare) && self.on(Rule::NotNeeded);
+            let needless = self.whole.said.iter().filter(registers).any(bare) && self.on(Rule::NotNeeded);
             return if needless { "not needed".into() } else { "not logged".into() };
         };
         if let Some(status) = status.filter(|status| *status >= 300 && self.on(Rule::RefusedPush)) {
             return format!("refused {status}");
         }
         let mut awake: Vec<i64> = Vec::new();
-        for said in &self.said {
+        for said in all {
             // That it was silent, or was cancelled, says nothing of when it woke.
-            let answers = leg.hops.contains(&(said.call, said.branch)) && said.answers(101..700);
+            let answers = hops.contains(&(said.call, said.branch)) && said.answers(101..700);
             let answers = answers && !matches!(said.status, Some(408 | 487));
             if (registers(&said) || answers) && said.at() >= sent {
                 awake.push(said.at());
@@ -143,7 +144,8 @@ impl<'a> Model<'a> {
         }
         // No telephone wakes within a second.
         if self.decided().is_some_and(|decided| decided - sent > 1_000) && self.on(Rule::NeverWoke) {
-            let invited = leg.hops.iter().filter_map(|hop| self.invite(*hop)).any(|invite| invite.at() - sent > 1_000);
+            let mut invites = all.iter().filter(|said| said.is("INVITE") && hops.contains(&(said.call, said.branch)));
+            let invited = invites.any(|invite| invite.at() - sent > 1_000);
             let unseen = invited && self.on(Rule::MaySleepUnseen) || leg.unnamed && self.on(Rule::UnnamedMayBeIt);
             return if unseen { "cannot tell".into() } else { "never woke".into() };
         }

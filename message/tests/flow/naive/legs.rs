@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl<'a> Model<'a> {
+impl<'a> Model<'a, '_> {
     /// Hops of the caller's INVITEs: those below no other, in the order in which they were sent.
     pub(super) fn roots(&self) -> Vec<Hop<'a>> {
         let mut roots: Vec<Hop> = Vec::new();
@@ -58,70 +58,109 @@ impl<'a> Model<'a> {
         below
     }
 
-    /// Every device or target that was invited or pushed is a leg of its own.
-    pub(super) fn legs(&mut self) {
-        let mut legs: BTreeMap<String, Leg> = BTreeMap::new();
-        let mut tokens: BTreeMap<&str, String> = BTreeMap::new();
+    /// INVITEs to each that is no server.
+    pub(super) fn devices_hops(&self) -> BTreeMap<String, Vec<Hop<'a>>> {
+        let mut devices: BTreeMap<String, Vec<Hop>> = BTreeMap::new();
         for hop in self.hops() {
-            let Some((_, to)) = self.ends(hop).filter(|(_, to)| !is_server(to)) else { continue };
-            let uri = self.invite(hop).and_then(|invite| invite.sip.request_uri.as_ref());
-            if let Some(token) = uri.and_then(|uri| uri.param("pn-prid")) {
-                tokens.insert(token, to.clone());
+            if let Some((_, to)) = self.ends(hop).filter(|(_, to)| !is_server(to)) {
+                devices.entry(to).or_default().push(hop);
             }
-            legs.entry(to).or_default().hops.push(hop);
+        }
+        devices
+    }
+
+    fn pushes(&self) -> impl Iterator<Item = &'a Message> + use<'a> {
+        self.messages.iter().filter(|message| message.kind == Kind::Push)
+    }
+
+    /// Which device each token is of, and tokens of which nobody can tell.
+    pub(super) fn joins(
+        &self,
+        devices: &BTreeMap<String, Vec<Hop<'a>>>,
+    ) -> (BTreeMap<String, String>, BTreeSet<String>) {
+        let shows = |device: &String| devices.get(device).is_some_and(|hops| self.shows(hops));
+        let mut tokens: BTreeMap<&str, &String> = BTreeMap::new();
+        for (device, hops) in devices {
+            for hop in hops {
+                let uri = self.invite(*hop).and_then(|invite| invite.sip.request_uri.as_ref());
+                if let Some(token) = uri.and_then(|uri| uri.param("pn-prid")) {
+                    tokens.insert(token, device);
+                }
+            }
         }
         let registers: Vec<&Said> = self.said.iter().filter(|said| said.is("REGISTER")).collect();
-        for said in registers.iter().filter(|said| legs.get(&said.from).is_some_and(|leg| self.shows(leg))) {
+        for said in registers.iter().filter(|said| shows(&said.from)) {
             if let Some(token) = said.sip.contacts[0].uri.param("pn-prid") {
-                tokens.insert(token, said.from.clone());
+                tokens.insert(token, &said.from);
             }
         }
-        let decided = self.decided();
-        let pushes = || self.messages.iter().filter(|message| message.kind == Kind::Push);
         let pushed =
-            |name: &String| pushes().filter_map(|push| token(push)).any(|token| tokens.get(token) == Some(name));
-        let mut taken: Vec<String> = legs.keys().filter(|name| pushed(name)).cloned().collect();
-        for message in pushes() {
-            let (at, facts) = (millis(message), &message.facts);
-            let token = token(message).unwrap();
-            let status = facts.result.as_ref().and_then(|result| result.status);
-            let known = tokens.get(token).filter(|_| self.on(Rule::TokenJoinsInvite));
+            |name: &String| self.pushes().filter_map(token).any(|token| tokens.get(token).copied() == Some(name));
+        let mut taken: Vec<&String> = devices.keys().filter(|name| pushed(name)).collect();
+        let (mut joined, mut unnamed) = (BTreeMap::new(), BTreeSet::new());
+        for message in self.pushes() {
+            let (at, token) = (millis(message), token(message).unwrap());
+            let accepted =
+                message.facts.result.as_ref().and_then(|result| result.status).is_none_or(|status| status < 300);
+            if let Some(device) = tokens.get(token).filter(|_| self.on(Rule::TokenJoinsInvite)) {
+                joined.insert(token.to_owned(), (*device).clone());
+            }
+            if joined.contains_key(token) || !accepted {
+                continue;
+            }
+            let first_registered =
+                |device: &String| registers.iter().filter(|other| other.from == *device).map(|other| other.at()).min();
             // Else the next that registered a contact which was not bound before is likely meant.
-            let likely = registers.iter().map(|said| (said.at(), &said.from)).find(|(registered, device)| {
-                let invited = legs.get(*device).into_iter().flat_map(|leg| &leg.hops);
+            let likely = registers.iter().filter(|said| said.at() >= at).map(|said| &said.from).find(|device| {
+                let invited = devices.get(*device).into_iter().flatten();
                 let first = invited.filter_map(|hop| self.invite(*hop)).map(Said::at).min();
-                *registered >= at
-                    && legs.get(*device).is_some_and(|leg| self.shows(leg))
-                    && !taken.contains(device)
-                    && first.is_none_or(|first| first >= at)
+                let bound = first.into_iter().chain(first_registered(device)).min();
+                shows(device) && !taken.contains(device) && bound.is_none_or(|bound| bound >= at)
             });
-            let likely = likely.filter(|_| status.is_none_or(|status| status < 300) && self.on(Rule::LikelyJoin));
-            let known = known.or(likely.map(|(_, device)| device));
-            taken.extend(known.cloned());
+            if let Some(device) = likely.filter(|_| self.on(Rule::LikelyJoin)) {
+                taken.push(device);
+                joined.insert(token.to_owned(), device.clone());
+                continue;
+            }
+            // Or one that registered a new contact without a token, and that nobody invited, may be meant.
+            let nameless = registers.iter().any(|said| {
+                first_registered(&said.from) >= Some(at)
+                    && said.sip.contacts[0].uri.param("pn-prid").is_none()
+                    && !taken.contains(&&said.from)
+                    && !shows(&said.from)
+            });
+            if nameless {
+                unnamed.insert(token.to_owned());
+            }
+        }
+        (joined, unnamed)
+    }
+
+    /// Every device or target that was invited or pushed is a leg of its own.
+    pub(super) fn legs(&mut self) {
+        let devices = self.devices_hops().into_iter();
+        let mut legs: BTreeMap<String, Leg> =
+            devices.map(|(name, hops)| (name, Leg { hops, ..Leg::default() })).collect();
+        let decided = self.decided();
+        for message in self.pushes() {
+            let (at, token) = (millis(message), token(message).unwrap());
+            let status = message.facts.result.as_ref().and_then(|result| result.status);
+            let known = self.whole.joined.get(token);
             let missed = decided.is_some_and(|decided| at > decided) && self.on(Rule::MissedCallOpensNone);
             if known.is_none() && (missed || !self.on(Rule::PushOpensLeg)) {
                 continue;
             }
-            // Or one that registered a new contact without a token, and that nobody invited, may be meant.
-            let unnamed = registers.iter().any(|said| {
-                let first = registers.iter().filter(|other| other.from == said.from).map(|other| other.at()).min();
-                first >= Some(at)
-                    && said.sip.contacts[0].uri.param("pn-prid").is_none()
-                    && !taken.contains(&said.from)
-                    && !legs.get(&said.from).is_some_and(|leg| self.shows(leg))
-            });
-            let unnamed = unnamed && known.is_none() && status.is_none_or(|status| status < 300);
             let name = known.cloned().unwrap_or_else(|| format!("fcm …{}", &token[token.len() - 6..]));
             let leg = legs.entry(name).or_default();
             leg.pushes.push((at, status, token));
-            leg.unnamed |= unnamed;
+            leg.unnamed |= self.whole.unnamed.contains(token) && known.is_none();
         }
         self.legs = legs;
     }
 
     /// Of an INVITE that is not logged, the Contact of its answers says to whom it went.
-    pub(super) fn shows(&self, leg: &Leg<'a>) -> bool {
-        let mut all = leg.hops.iter().flat_map(|hop| self.of(*hop));
+    pub(super) fn shows(&self, hops: &[Hop<'a>]) -> bool {
+        let mut all = hops.iter().flat_map(|hop| self.of(*hop));
         all.any(|said| said.is("INVITE") || said.answers(101..300))
     }
 

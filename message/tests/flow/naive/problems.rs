@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl Model<'_> {
+impl Model<'_, '_> {
     pub(super) fn problem(&mut self, what: &str, of: &Said) {
         self.told.problems.push(format!("{what} {} {}>{}", of.method, of.from, of.to));
     }

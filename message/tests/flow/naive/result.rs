@@ -2,7 +2,7 @@
 
 use super::*;
 
-impl<'a> Model<'a> {
+impl<'a> Model<'a, '_> {
     pub(super) fn caller(&mut self) {
         if let Some((sender, answer, device)) = self.picked_up() {
             self.rings();

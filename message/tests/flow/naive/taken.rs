@@ -4,7 +4,7 @@ use message::sip::DialogId;
 
 use super::*;
 
-impl<'a> Model<'a> {
+impl<'a> Model<'a, '_> {
     fn opening(&self) -> impl Iterator<Item = &Said<'a>> {
         self.all.iter().filter(|said| said.is("INVITE") && said.tags.1.is_empty())
     }
@@ -37,30 +37,77 @@ impl<'a> Model<'a> {
         Some((sender, answer, device.filter(|_| self.on(Rule::PickedUpLeg))))
     }
 
-    /// A REFER in the dialog of this 2xx, by the caller or by the other side.
-    fn refer(&self, dialog: &Said, by_caller: bool) -> Option<&Said<'a>> {
+    /// REFERs in the dialog of this 2xx, by the caller or by the other side.
+    fn refers(&self, dialog: &Said, by_caller: bool) -> Vec<&Said<'a>> {
         let (caller, callee) = dialog.tags;
         let tags = if by_caller { (caller, callee) } else { (callee, caller) };
-        self.all.iter().find(|said| said.is("REFER") && said.call == dialog.call && said.tags == tags)
+        let mut refers: Vec<&Said> = Vec::new();
+        for said in self.all.iter().filter(|said| said.is("REFER") && said.call == dialog.call && said.tags == tags) {
+            if refers.iter().all(|refer| refer.cseq != said.cseq) {
+                refers.push(said);
+            }
+        }
+        refers
     }
 
-    /// Calls that a REFER asked for, as a key tells: it names the dialog that they replace, or they name the call of the REFER.
-    fn asked_for(&self, refer: &Said<'a>) -> Vec<&Said<'a>> {
-        let target = refer.sip.refer_to.as_ref().map_or("", |to| to.uri.text.as_str());
+    /// Whether what a REFER asked for was done, where something says it: the last NOTIFY about it, or its refusal.
+    fn done(&self, refer: &Said, refers: &[&Said]) -> Option<bool> {
+        let told = || {
+            let other = (refer.tags.1, refer.tags.0);
+            self.all.iter().filter(move |said| said.is("NOTIFY") && said.call == refer.call && said.tags == other)
+        };
+        let is_named = |refer: &&&Said| told().any(|said| said.sip.event_id == Some(refer.cseq));
+        let about = |said: &&Said| match said.sip.event_id.filter(|_| self.on(Rule::NotifyNamesRefer)) {
+            Some(id) => id == refer.cseq,
+            None => {
+                let before = refers.iter().rfind(|refer| refer.at() < said.at() && !is_named(refer));
+                before.is_some_and(|before| before.cseq == refer.cseq) || !self.on(Rule::UnnamedIsLastBefore)
+            }
+        };
+        let last = told().filter(about).filter_map(|said| said.sip.fragment).rfind(|status| *status >= 200);
+        let refused = self.all.iter().any(|said| {
+            (said.call, said.method, said.tags.0, said.cseq) == (refer.call, "REFER", refer.tags.0, refer.cseq)
+                && said.status.is_some_and(|status| status >= 300)
+        });
+        last.map(|status| status < 300)
+            .or(refused.then_some(false))
+            .filter(|done| *done || self.on(Rule::TransferInVain))
+    }
+
+    /// A call that a REFER meant: it replaces the dialog that this names, or is to whom it names.
+    fn is_meant(&self, refer: &Said, invite: &Said) -> bool {
+        let Some(target) = refer.sip.refer_to.as_ref().map(|to| &to.uri) else { return false };
+        let replaces = invite.sip.replaces.as_ref();
+        let replaces = replaces.is_some_and(|id| target.text.contains(&format!("Replaces={}%3B", id.call_id)));
+        let whom = invite.sip.request_uri.as_ref().is_some_and(|whom| whom.user == target.user);
+        replaces || whom && self.on(Rule::AskedByName)
+    }
+
+    /// Calls that a REFER asked for: those that it meant; and those that name its call, and were meant by no other.
+    fn asked_for(&self, refer: &Said<'a>, refers: &[&Said<'a>]) -> Vec<&Said<'a>> {
         let of = |invite: &&Said| {
             let names = invite.sip.referred_cid.as_deref() == Some(refer.call);
-            let replaces = invite.sip.replaces.as_ref();
-            let replaces = replaces.is_some_and(|id| target.contains(&format!("Replaces={}%3B", id.call_id)));
-            let by_asked = user(invite.sip.from.as_ref()) == user(refer.sip.to.as_ref());
-            invite.call != refer.call && invite.at() >= refer.at() && by_asked && (names || replaces)
+            let before = |refer: &Said| {
+                let by_asked = user(invite.sip.from.as_ref()) == user(refer.sip.to.as_ref());
+                invite.call != refer.call && invite.at() >= refer.at() && by_asked
+            };
+            let others = refers.iter().any(|other| before(other) && self.is_meant(other, invite));
+            before(refer) && (self.is_meant(refer, invite) || names && !(others && self.on(Rule::OfItsOwnRefer)))
         };
         self.opening().filter(of).collect()
     }
 
     /// The dialog that took the place of this one for its caller: its 2xx.
     pub(super) fn successor(&self, dialog: &Said<'a>) -> Option<Said<'a>> {
-        let refer = self.refer(dialog, false).filter(|_| self.on(Rule::ReferredServesOn))?;
-        self.asked_for(refer).into_iter().find_map(|invite| self.answer_to(invite))
+        let refers = self.refers(dialog, false);
+        let in_vain = |refer: &Said| {
+            self.done(refer, &refers) == Some(false) && self.on(Rule::InVainHasNoSuccessor)
+                || !self.on(Rule::ReferredServesOn)
+        };
+        let asked = refers.iter().filter(|refer| !in_vain(refer)).flat_map(|refer| self.asked_for(refer, &refers));
+        let mut asked: Vec<&Said> = asked.collect();
+        asked.sort_by_key(|invite| invite.at());
+        asked.into_iter().find_map(|invite| self.answer_to(invite))
     }
 
     /// The caller handed the other side over, by a REFER that was not in vain; or another took the caller's place.
@@ -70,16 +117,13 @@ impl<'a> Model<'a> {
             let replaced = invite.sip.replaces.as_ref().is_some_and(|id| named(id, dialog));
             replaced && user(invite.sip.from.as_ref()) != own && user(invite.sip.to.as_ref()) != own
         });
-        let handed_over = self.refer(dialog, true).is_some_and(|refer| {
-            let refused = |said: &&Said| said.status.is_some_and(|status| status >= 300);
-            let answers = self.all.iter().filter(|said| {
-                (said.call, said.method, said.tags.0, said.cseq) == (refer.call, "REFER", refer.tags.0, refer.cseq)
-            });
-            let told = self.all.iter().filter(|said| said.is("NOTIFY") && said.call == refer.call);
-            let in_vain = answers.filter(refused).count() > 0
-                || told.filter_map(|said| said.sip.fragment).any(|status| status >= 300);
-            !(in_vain && self.on(Rule::TransferInVain))
-        });
+        let refers = self.refers(dialog, true);
+        // Whoever asks for something else has not left.
+        let done = |(nth, refer): (usize, &&Said)| {
+            let is_last = nth + 1 == refers.len() || !self.on(Rule::LastReferCounts);
+            self.done(refer, &refers).unwrap_or(is_last)
+        };
+        let handed_over = refers.iter().enumerate().any(done);
         taken && self.on(Rule::PlaceWasTaken) || handed_over && self.on(Rule::CallerHandedOver)
     }
 }

@@ -38,10 +38,11 @@ impl<'a> Talk<'a> {
 impl World<'_> {
     /// The servers between two ends: the caller's first one is on the way to the caller alone.
     fn way<'a>(&self, from: &'a str, to: &'a str) -> Vec<&'a str> {
-        let mut between: Vec<&'static str> = if from == "alice" || to == "alice" {
-            self.servers.to_vec()
-        } else {
-            self.servers[self.servers.len() - 1..].to_vec()
+        let mut between: Vec<&'static str> = match (from == "alice" || to == "alice", self.by_agent()) {
+            // An agent is on the way of its own call alone.
+            (_, true) => vec!["core"],
+            (true, false) => self.servers.to_vec(),
+            (false, false) => self.servers[self.servers.len() - 1..].to_vec(),
         };
         if from != "alice" {
             between.reverse();
@@ -94,18 +95,33 @@ impl World<'_> {
         }
     }
 
-    /// One who talks hands the other over to carol.
+    /// One who talks hands the other over to carol, or tries to; perhaps after trying dave.
     pub(super) fn transfers(&mut self, now: i64, device: usize) {
         let Some(transfer) = self.plan.transfer.clone() else { return };
         let Transfer { by, with_a_word, goes, talks, .. } = transfer;
         let device = self.connected.unwrap_or(device);
-        let (alice, bob) = (("alice", "alice"), (DEVICES[device], "bob"));
-        let talk = Talk::new(alice, bob, "call-a", ("f", &self.tag(device)));
-        let cseq = self.cseq + 5;
-        let (mine, theirs) = (talk.by(by), talk.by(by).turned());
+        let (mine, theirs) = match by {
+            Side::Caller => (("alice", "alice"), (DEVICES[device], "bob")),
+            Side::Callee => ((DEVICES[device], "bob"), ("alice", "alice")),
+        };
+        let other = if by == Side::Caller { Side::Callee } else { Side::Caller };
+        let mut cseq = self.cseq + 5;
         let mut at = now;
-        let consult = Talk::new(mine.from, CAROL, "call-c", ("k", "c1"));
-        let mut more = format!(" | Referred-By: <sip:{}@example.com>;cid=call-a", mine.from.1);
+        if let Some(dave) = transfer.dave {
+            let (to_dave, status) =
+                (" | Refer-To: <sip:dave@example.com>", if dave == Dave::Declined { 603 } else { 202 });
+            self.passes(at, ("REFER", cseq, to_dave), (by, device), Some(status));
+            let late = if dave == Dave::FailsLate { 2_500 + i64::from(with_a_word) * 2_000 } else { 100 };
+            if matches!(dave, Dave::Fails | Dave::FailsLate) {
+                self.notifies(at + late, (cseq + 7, 486), (other, device), transfer.all_named.then_some(cseq));
+            }
+            cseq += 1;
+            at += 200;
+        }
+        let id = (transfer.dave.is_some() || transfer.all_named).then_some(cseq);
+        let consult = Talk::new(mine, CAROL, "call-c", ("k", "c1"));
+        let cited = format!(" | Referred-By: <sip:{}@example.com>;cid=call-a", mine.1);
+        let mut more = if transfer.cited { cited.clone() } else { String::new() };
         if with_a_word {
             self.calls(at, &consult, 200, "");
             at += 2_000;
@@ -114,17 +130,21 @@ impl World<'_> {
         let place = if with_a_word { "?Replaces=call-c%3Bto-tag%3Dc1%3Bfrom-tag%3Dk" } else { "" };
         let refer = format!(" | Refer-To: <sip:carol@example.com{place}>");
         let status = if goes == Goes::Declined { 603 } else { 202 };
-        self.within(at, "REFER", &mine, (cseq, status), &refer);
+        self.passes(at, ("REFER", cseq, &refer), (by, device), Some(status));
         let status = if goes == Goes::Answered { 200 } else { 486 };
         if goes != Goes::Declined {
-            let tells = |status: &str| format!(" body=SIP/2.0_{status} | Event: refer | Content-Type: message/sipfrag");
-            self.within(at + 30, "NOTIFY", &theirs, (cseq, 200), &tells("100_Trying"));
-            let new = Talk::new(mine.to, CAROL, "call-t", ("t", "c2"));
+            self.notifies(at + 30, (cseq, 100), (other, device), id);
+            let new = Talk::new(theirs, CAROL, "call-t", ("t", "c2"));
             self.calls(at + 100, &new, status, &more);
-            self.within(at + 1_100, "NOTIFY", &theirs, (cseq + 1, 200), &tells(&format!("{status}_Said")));
+            self.notifies(at + 1_100, (cseq + 1, status), (other, device), id);
             if goes == Goes::Answered && self.plan.hangs_up.is_some() {
                 self.within(at + 1_200 + talks, "BYE", &new.by(transfer.ends), (2, 200), "");
             }
+        } else if transfer.anyway {
+            // Who would not be asked calls carol all the same.
+            let own = Talk::new(theirs, CAROL, "call-u", ("u", "c3"));
+            self.calls(at + 500, &own, 200, &cited);
+            self.within(at + 1_500 + talks, "BYE", &own, (2, 200), "");
         }
         at += 1_300;
         if with_a_word {
@@ -133,11 +153,18 @@ impl World<'_> {
             self.within(at, "BYE", &consult.by(side), (2, 200), "");
         }
         if goes == Goes::Answered {
-            self.within(at + 200, "BYE", &mine, (cseq + 1, 200), "");
+            self.passes(at + 200, ("BYE", cseq + 1, ""), (by, device), Some(200));
         } else if self.plan.hangs_up.is_some() {
-            self.within(at + talks, "BYE", &talk.by(transfer.ends), (cseq + 2, 200), "");
+            self.passes(at + talks, ("BYE", cseq + 9, ""), (transfer.ends, device), Some(200));
         }
         self.is_over = true;
+    }
+
+    /// How a REFER goes on; `id` is its CSeq number.
+    fn notifies(&mut self, now: i64, (cseq, status): (u32, u16), of: (Side, usize), id: Option<u32>) {
+        let id = id.map_or(String::new(), |id| format!(";id={id}"));
+        let more = format!(" body=SIP/2.0_{status}_Said | Event: refer{id} | Content-Type: message/sipfrag");
+        self.passes(now, ("NOTIFY", cseq, &more), of, Some(200));
     }
 
     /// Carol takes a call over that rings at a device.

@@ -175,10 +175,11 @@ impl World<'_> {
 
     /// Call-ID and parties between a server and the device.
     fn inner(&self, device: usize) -> (String, &'static str) {
+        let again = if self.is_again { "-again" } else { "" };
         match (self.by_agent(), self.servers.len()) {
             (false, _) => ("call-a".to_owned(), self.caller()),
-            (true, 1) => (format!("call-b{device}"), "ftag=g"),
-            (true, _) => ("call-b".to_owned(), "ftag=g"),
+            (true, 1) => (format!("call-b{device}{again}"), "ftag=g"),
+            (true, _) => (format!("call-b{again}"), "ftag=g"),
         }
     }
 
@@ -186,6 +187,11 @@ impl World<'_> {
     fn caller(&self) -> &'static str {
         let renamed = self.plan.again.as_ref().is_some_and(|again| again.renamed && self.is_again);
         if renamed { "ftag=again" } else { "ftag=f" }
+    }
+
+    /// The To-tag that an agent gives the caller.
+    fn agents(&self) -> &'static str {
+        if self.is_again { "ag2" } else { "ag" }
     }
 
     /// The To-tag of a device.
@@ -226,9 +232,9 @@ impl World<'_> {
         if self.plan.chain == Chain::Queue {
             self.decided = Some(200);
             let hop = self.invite[0].clone();
-            self.answer(now, (200, "INVITE"), &hop, self.cseq, "ag", "");
+            self.answer(now, (200, "INVITE"), &hop, self.cseq, self.agents(), "");
             if self.plan.acked {
-                let ack = Hop { via: self.branch(), tag: "ag".into(), ..hop };
+                let ack = Hop { via: self.branch(), tag: self.agents().into(), ..hop };
                 self.ask(now + 5, "ACK", uri, &ack, self.cseq, "");
             }
             now += 100;
@@ -410,7 +416,7 @@ impl World<'_> {
             if nth == 0 && self.by_agent() && self.decided.is_some() {
                 continue;
             }
-            let tag = if nth == 0 && self.by_agent() { "ag" } else { tag };
+            let tag = if nth == 0 && self.by_agent() { self.agents() } else { tag };
             let more = if status == 183 { " body=v=0 | Content-Type: application/sdp" } else { "" };
             self.answer(at, (status, "INVITE"), hop, self.cseq, tag, more);
             at += 2;
@@ -425,7 +431,7 @@ impl World<'_> {
         self.decided = Some(status);
         let by_agent = self.by_agent();
         for (nth, hop) in self.invite.clone().into_iter().enumerate() {
-            let tag = if nth == 0 && by_agent { "ag" } else { tag };
+            let tag = if nth == 0 && by_agent { self.agents() } else { tag };
             self.ask(now + 10, "ACK", "sip:bob@example.com", &Hop { tag: tag.into(), ..hop }, self.cseq, "");
         }
         if status >= 400 {
@@ -535,10 +541,20 @@ impl World<'_> {
 
     /// A request of a dialog, over all its hops, and its answer.
     fn through(&mut self, now: i64, method: &str, side: Side, device: usize, answered: bool) {
+        let cseq = if method == "ACK" { self.cseq } else { self.cseq + 1 };
+        self.passes(now, (method, cseq, ""), (side, device), answered.then_some(200));
+    }
+
+    fn passes(
+        &mut self,
+        now: i64,
+        (method, cseq, more): (&str, u32, &str),
+        (side, device): (Side, usize),
+        status: Option<u16>,
+    ) {
         let mut way: Vec<&str> = std::iter::once("alice").chain(self.servers.iter().copied()).collect();
         way.push(DEVICES[device]);
         let own_dialog = self.by_agent() && self.connected != Some(device);
-        let cseq = if method == "ACK" { self.cseq } else { self.cseq + 1 };
         let mut hops: Vec<Hop> = Vec::new();
         let count = way.len() - 1;
         let inner = self.inner(device);
@@ -550,20 +566,22 @@ impl World<'_> {
                 continue;
             }
             let outer = at == 0 && self.by_agent();
-            let (call, ftag) = if outer { ("call-a".to_owned(), "f") } else { (inner.0.clone(), &inner.1[5..]) };
-            let tag = if outer { "ag".to_owned() } else { self.tag(device) };
+            let (call, ftag) =
+                if outer { ("call-a".to_owned(), &self.caller()[5..]) } else { (inner.0.clone(), &inner.1[5..]) };
+            let tag = if outer { self.agents().to_owned() } else { self.tag(device) };
             let (parties, tag) = match side {
                 Side::Caller => (format!("ftag={ftag}"), tag),
                 Side::Callee => (format!("from=bob to=alice ftag={tag}"), ftag.to_owned()),
             };
             let before = hops.last().cloned();
             let hop = Hop { tag, ..self.next(before.as_ref(), from, to, (&call, &parties)) };
-            self.ask(now + 2 * step as i64, method, "sip:bob@example.com", &hop, cseq, "");
+            self.ask(now + 2 * step as i64, method, "sip:bob@example.com", &hop, cseq, more);
             hops.push(hop);
         }
         let mut at = now + 2 * count as i64 + 5;
-        for hop in hops.iter().rev().filter(|_| answered) {
-            self.answer(at, (200, method), hop, cseq, &hop.tag.clone(), "");
+        for hop in hops.iter().rev() {
+            let Some(status) = status else { break };
+            self.answer(at, (status, method), hop, cseq, &hop.tag.clone(), "");
             at += 2;
         }
     }
