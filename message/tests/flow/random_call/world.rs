@@ -1,11 +1,17 @@
-//! A call as it goes: each server and device does what its plan says, and logs it.
+//! A call as it goes: the caller and each server do what the plan says.
 
 use std::collections::BTreeMap;
 
 use super::*;
 
+#[path = "device.rs"]
+mod device;
 #[path = "transfer.rs"]
 mod transfer;
+#[path = "wire.rs"]
+mod wire;
+
+use wire::{Hop, first};
 
 const DEVICES: [&str; 4] = ["bob1", "bob2", "bob3", "sip:192.0.2.24:5060"];
 
@@ -30,18 +36,6 @@ struct Branch {
     hops: Vec<Hop>,
     is_cancelled: bool,
     ended: Option<u16>,
-}
-
-/// One hop of a request.
-#[derive(Clone)]
-struct Hop {
-    from: String,
-    to: String,
-    via: String,
-    call: String,
-    /// What From and To say.
-    parties: String,
-    tag: String,
 }
 
 /// A call under way: who does what next, and what was logged.
@@ -133,72 +127,6 @@ impl World<'_> {
         self.servers[0] == "agent"
     }
 
-    /// In the log of the sender, and a millisecond later in that of the receiver.
-    fn record(&mut self, at: i64, from: &str, to: &str, what: &str) {
-        for (machine, at) in [(from, at), (to, at + 1)] {
-            if self.plan.silent && machine == from && what.starts_with(|first: char| first.is_ascii_digit()) {
-                continue;
-            }
-            if ["edge", "core", "agent"].contains(&machine) {
-                self.lines.push((at, format!("{at} {machine} {from}>{to} {what}")));
-            }
-        }
-    }
-
-    fn branch(&mut self) -> String {
-        self.count += 1;
-        format!("v{}", self.count)
-    }
-
-    fn ask(&mut self, at: i64, method: &str, uri: &str, hop: &Hop, cseq: u32, more: &str) {
-        let tag = if hop.tag.is_empty() { String::new() } else { format!(" tag={}", hop.tag) };
-        let Hop { from, to, via, call, parties, .. } = hop;
-        self.record(at, from, to, &format!("{method} {uri} via={via} call={call} cseq={cseq} {parties}{tag}{more}"));
-    }
-
-    fn answer(&mut self, at: i64, (status, method): (u16, &str), hop: &Hop, cseq: u32, tag: &str, more: &str) {
-        let tag = if tag.is_empty() { String::new() } else { format!(" tag={tag}") };
-        let Hop { from, to, via, call, parties, .. } = hop;
-        self.record(at, to, from, &format!("{status} {method} via={via} call={call} cseq={cseq} {parties}{tag}{more}"));
-    }
-
-    /// The next hop of a request that came by another.
-    fn next(&mut self, before: Option<&Hop>, from: &str, to: &str, of: (&str, &str)) -> Hop {
-        let own = self.branch();
-        let via = match before.filter(|_| from != "agent") {
-            Some(before) => format!("{own},{}", before.via),
-            None => own,
-        };
-        let (call, parties) = (of.0.to_owned(), of.1.to_owned());
-        Hop { from: from.into(), to: to.into(), via, call, parties, tag: String::new() }
-    }
-
-    /// Call-ID and parties between a server and the device.
-    fn inner(&self, device: usize) -> (String, &'static str) {
-        let again = if self.is_again { "-again" } else { "" };
-        match (self.by_agent(), self.servers.len()) {
-            (false, _) => ("call-a".to_owned(), self.caller()),
-            (true, 1) => (format!("call-b{device}{again}"), "ftag=g"),
-            (true, _) => (format!("call-b{again}"), "ftag=g"),
-        }
-    }
-
-    /// The caller's From-tag.
-    fn caller(&self) -> &'static str {
-        let renamed = self.plan.again.as_ref().is_some_and(|again| again.renamed && self.is_again);
-        if renamed { "ftag=again" } else { "ftag=f" }
-    }
-
-    /// The To-tag that an agent gives the caller.
-    fn agents(&self) -> &'static str {
-        if self.is_again { "ag2" } else { "ag" }
-    }
-
-    /// The To-tag of a device.
-    fn tag(&self, device: usize) -> String {
-        format!("{}{device}", if self.is_again { "again" } else { "b" })
-    }
-
     fn begins(&mut self, now: i64) {
         let first = self.servers[0];
         let uri = "sip:bob@example.com";
@@ -252,124 +180,6 @@ impl World<'_> {
             self.at(now + after, Event::Cancels);
         }
         self.at(now + self.plan.patience.0, Event::GivesUp);
-    }
-
-    fn pushes(&mut self, now: i64, device: usize, push: Push) {
-        let status = match push {
-            Push::Wakes(_) | Push::NeverWakes => 200,
-            Push::Refused => 410,
-            Push::Unanswered => 0,
-        };
-        let what = format!("PUSH body={{\"callId\":\"call-a\",\"token\":\"token-{device}\",\"status\":{status}}}");
-        self.record(now, self.forks(), "fcm", &what);
-        if let Push::Wakes(after) = push {
-            self.at(now + after, Event::Invited(device));
-        } else {
-            self.branches[device].ended = Some(0);
-        }
-    }
-
-    fn invited(&mut self, now: i64, device: usize) {
-        if self.decided.is_some() && self.plan.chain != Chain::Queue || self.is_over {
-            return;
-        }
-        let (forks, name) = (self.forks(), DEVICES[device]);
-        let mut uri = format!("sip:bob@192.0.2.2{}:5060", device + 1);
-        if self.devices[device].push.is_some() {
-            if !self.plan.hidden_tokens {
-                uri += &format!(";pn-provider=fcm;pn-prid=token-{device}");
-            }
-            let via = self.branch();
-            let register = format!("via={via} call=reg-{device} from=bob to=bob ftag=r contact=<{uri}>");
-            self.record(now - 10, name, forks, &format!("REGISTER sip:example.com {register}"));
-            self.record(now - 8, forks, name, &format!("200 REGISTER {register} tag=reg"));
-        }
-        let of = self.inner(device);
-        let before = self.invite[self.invite.len() - 1].clone();
-        let hop = self.next(Some(&before), forks, name, (&of.0, of.1));
-        let key = if forks == "agent" { " | X-CID: call-a" } else { "" };
-        self.ask(now, "INVITE", &uri, &hop, self.cseq, key);
-        self.branches[device].hops.push(hop);
-        let says_of = self.devices[device].says;
-        let mut says = |after: i64, status: u16| self.at(now + after, Event::Says(device, status));
-        match says_of {
-            Says::Nothing => {}
-            Says::Trying => says(5, 100),
-            Says::Refuses(after, status) => says(after, status),
-            Says::Rings { at, media, then } => {
-                says(5, 100);
-                if media {
-                    says(at, 183);
-                }
-                says(at + 20, 180);
-                if let Some((after, status)) = then {
-                    says(after, status);
-                }
-            }
-        }
-    }
-
-    fn respond(&mut self, now: i64, device: usize, status: u16) {
-        let hop = self.branches[device].hops[0].clone();
-        let contact = format!(" contact=<sip:bob@192.0.2.2{}:5060>", device + 1);
-        let tag = if status == 100 { String::new() } else { self.tag(device) };
-        let more = if status == 183 { " body=v=0 | Content-Type: application/sdp" } else { "" };
-        self.answer(now, (status, "INVITE"), &hop, self.cseq, &tag, &format!("{contact}{more}"));
-    }
-
-    fn says(&mut self, now: i64, device: usize, status: u16) {
-        if self.branches[device].ended.is_some() {
-            return;
-        }
-        self.respond(now, device, status);
-        self.rung[device] |= status == 180;
-        let up = now + 2;
-        match status {
-            100 => {}
-            101..=199 => self.tells(up, status, &self.tag(device)),
-            200..=299 => {
-                self.branches[device].ended = Some(status);
-                if self.plan.loses_answers && self.decided.is_none() {
-                    self.decides(up, 500, "p");
-                    self.rings_on(up);
-                    return;
-                }
-                if self.plan.chain != Chain::Queue {
-                    self.tells(up, status, &self.tag(device));
-                }
-                if self.decided.is_some_and(|decided| decided >= 300) {
-                    self.clears(up, device);
-                    return;
-                }
-                self.decided = Some(status);
-                self.stops(up, self.plan.reason);
-                self.connects(up + 10, device);
-            }
-            _ => {
-                self.branches[device].ended = Some(status);
-                self.acks_refusal(up, device);
-                if status >= 600 {
-                    self.stops(up + 1, false);
-                }
-                self.all_over(up + 2);
-            }
-        }
-    }
-
-    /// Nobody tells the others to stop.
-    fn rings_on(&mut self, now: i64) {
-        for device in 0..self.branches.len() {
-            let Branch { hops, ended, .. } = &self.branches[device];
-            let rings = matches!(self.devices[device].says, Says::Rings { then: None, .. });
-            if rings && !hops.is_empty() && ended.is_none() {
-                self.at(now + 4_000, Event::RingsOn(device));
-            }
-        }
-    }
-
-    fn acks_refusal(&mut self, now: i64, device: usize) {
-        let hop = Hop { tag: self.tag(device), ..self.branches[device].hops[0].clone() };
-        self.ask(now, "ACK", "sip:bob@example.com", &hop, self.cseq, "");
     }
 
     /// When all branches are over, the caller gets the best of what they said.
@@ -538,55 +348,4 @@ impl World<'_> {
         }
         self.through(now, "BYE", side, device, self.plan.bye_answered);
     }
-
-    /// A request of a dialog, over all its hops, and its answer.
-    fn through(&mut self, now: i64, method: &str, side: Side, device: usize, answered: bool) {
-        let cseq = if method == "ACK" { self.cseq } else { self.cseq + 1 };
-        self.passes(now, (method, cseq, ""), (side, device), answered.then_some(200));
-    }
-
-    fn passes(
-        &mut self,
-        now: i64,
-        (method, cseq, more): (&str, u32, &str),
-        (side, device): (Side, usize),
-        status: Option<u16>,
-    ) {
-        let mut way: Vec<&str> = std::iter::once("alice").chain(self.servers.iter().copied()).collect();
-        way.push(DEVICES[device]);
-        let own_dialog = self.by_agent() && self.connected != Some(device);
-        let mut hops: Vec<Hop> = Vec::new();
-        let count = way.len() - 1;
-        let inner = self.inner(device);
-        for step in 0..count {
-            let at = if side == Side::Caller { step } else { count - 1 - step };
-            let (from, to) = if side == Side::Caller { (way[at], way[at + 1]) } else { (way[at + 1], way[at]) };
-            // A further dialog of an agent's is none of the caller's, and a queue has acknowledged its own.
-            if at == 0 && (own_dialog || self.plan.chain == Chain::Queue && method == "ACK") {
-                continue;
-            }
-            let outer = at == 0 && self.by_agent();
-            let (call, ftag) =
-                if outer { ("call-a".to_owned(), &self.caller()[5..]) } else { (inner.0.clone(), &inner.1[5..]) };
-            let tag = if outer { self.agents().to_owned() } else { self.tag(device) };
-            let (parties, tag) = match side {
-                Side::Caller => (format!("ftag={ftag}"), tag),
-                Side::Callee => (format!("from=bob to=alice ftag={tag}"), ftag.to_owned()),
-            };
-            let before = hops.last().cloned();
-            let hop = Hop { tag, ..self.next(before.as_ref(), from, to, (&call, &parties)) };
-            self.ask(now + 2 * step as i64, method, "sip:bob@example.com", &hop, cseq, more);
-            hops.push(hop);
-        }
-        let mut at = now + 2 * count as i64 + 5;
-        for hop in hops.iter().rev() {
-            let Some(status) = status else { break };
-            self.answer(at, (status, method), hop, cseq, &hop.tag.clone(), "");
-            at += 2;
-        }
-    }
-}
-
-fn first(vias: &str) -> String {
-    vias.split(',').next().unwrap_or_default().to_owned()
 }
