@@ -13,29 +13,44 @@ fn at(flow: &Flow, time: Option<record::time::Timestamp>) -> Option<i64> {
     time.map(|time| time.micros_since(flow.rows[0].time) / 1000)
 }
 
-const CANCELLED: &str = "0 core alice>core INVITE sip:bob@example.com via=a1
-     1 core core>bob1 INVITE sip:bob@192.0.2.21 via=c1,a1
-     50 core bob1>core 180 INVITE via=c1,a1 tag=b1
-     51 core core>alice 180 INVITE via=a1 tag=b1
-     3000 core alice>core CANCEL sip:bob@example.com via=a1
-     3001 core core>alice 200 CANCEL via=a1
-     3002 core core>bob1 CANCEL sip:bob@192.0.2.21 via=c1
-     3003 core bob1>core 200 CANCEL via=c1
-     3010 core bob1>core 487 INVITE via=c1,a1 tag=b1
-     3011 core core>alice 487 INVITE via=a1 tag=b1\n";
+/// An INVITE of alice's to bob by way of core, and what bob's phone says of it, each a time after it: all of that is passed on.
+fn attempt(at: u32, number: u32, said: &[(u32, u16)]) -> String {
+    let mut lines = format!(
+        "{at} core alice>core INVITE sip:bob@example.com via=a{number} cseq={number}
+         {} core core>bob1 INVITE sip:bob@192.0.2.21 via=c{number},a{number} cseq={number}\n",
+        at + 1
+    );
+    for (after, status) in said {
+        lines += &format!(
+            "{} core bob1>core {status} INVITE via=c{number},a{number} tag=b{number} cseq={number}
+             {} core core>alice {status} INVITE via=a{number} tag=b{number} cseq={number}\n",
+            at + after,
+            at + after + 1
+        );
+    }
+    lines
+}
+
+/// The first attempt, which alice cancels.
+fn cancelled() -> String {
+    attempt(0, 1, &[(50, 180)])
+        + "3000 core alice>core CANCEL sip:bob@example.com via=a1
+           3001 core core>alice 200 CANCEL via=a1
+           3002 core core>bob1 CANCEL sip:bob@192.0.2.21 via=c1
+           3003 core bob1>core 200 CANCEL via=c1
+           3010 core bob1>core 487 INVITE via=c1,a1 tag=b1
+           3011 core core>alice 487 INVITE via=a1 tag=b1\n"
+}
 
 #[test]
 fn a_phone_that_rings_for_the_second_attempt_has_not_rung_on_for_the_first() {
-    let second = "9000 core alice>core INVITE sip:bob@example.com via=a2 cseq=2
-         9001 core core>bob1 INVITE sip:bob@192.0.2.21 via=c2,a2 cseq=2
-         9050 core bob1>core 180 INVITE via=c2,a2 tag=b2 cseq=2
-         9051 core core>alice 180 INVITE via=a2 tag=b2 cseq=2";
-    let rings = flow(&story(&format!("{CANCELLED}{second}")));
+    let both = cancelled() + &attempt(9_000, 2, &[(50, 180)]);
+    let rings = flow(&story(&both));
     assert_eq!(outcomes(&rings), [("A", Outcome::Open), ("B1", Outcome::Open)]);
     assert_eq!(at(&rings, rings.legs[1].rang), Some(9050));
     assert_eq!(at(&rings, rings.legs[1].begun), Some(9001));
     assert_eq!(rings.legs[1].final_status, None);
-    let silent = flow(&story(&format!("{CANCELLED}{second}\n15000 core core>alice 480 INVITE via=a2 tag=p cseq=2")));
+    let silent = flow(&story(&format!("{both}15000 core core>alice 480 INVITE via=a2 tag=p cseq=2")));
     assert_eq!(outcomes(&silent), [("A", Outcome::Refused(480)), ("B1", Outcome::RangEndNotLogged)]);
     assert!(silent.course.problems.iter().all(|problem| problem.what != Trouble::StillRinging));
 }
@@ -43,10 +58,11 @@ fn a_phone_that_rings_for_the_second_attempt_has_not_rung_on_for_the_first() {
 #[test]
 fn a_phone_that_was_cancelled_in_the_first_attempt_alone_was_cancelled() {
     let flow = flow(&story(&format!(
-        "{CANCELLED}9000 core alice>core INVITE sip:bob@example.com via=a2 cseq=2
+        "{}9000 core alice>core INVITE sip:bob@example.com via=a2 cseq=2
          9001 core core>bob2 INVITE sip:bob@192.0.2.22 via=c2,a2 cseq=2
          9900 core bob2>core 200 INVITE via=c2,a2 tag=b2 cseq=2
-         9901 core core>alice 200 INVITE via=a2 tag=b2 cseq=2"
+         9901 core core>alice 200 INVITE via=a2 tag=b2 cseq=2",
+        cancelled()
     )));
     let expect = [("A", Outcome::Answered), ("B1", Outcome::Cancelled), ("B2", Outcome::Answered)];
     assert_eq!(outcomes(&flow), expect);
@@ -56,17 +72,11 @@ fn a_phone_that_was_cancelled_in_the_first_attempt_alone_was_cancelled() {
 
 #[test]
 fn an_answer_that_was_lost_in_the_first_attempt_is_not_the_answer_to_the_second() {
-    let flow = flow(&story(
-        "0 core alice>core INVITE sip:bob@example.com via=a1
-         1 core core>bob1 INVITE sip:bob@192.0.2.21 via=c1,a1
-         50 core bob1>core 180 INVITE via=c1,a1 tag=b1
-         900 core bob1>core 200 INVITE via=c1,a1 tag=b1
-         901 core core>alice 500 INVITE via=a1 tag=p
-         9000 core alice>core INVITE sip:bob@example.com via=a2 cseq=2
-         9001 core core>bob1 INVITE sip:bob@192.0.2.21 via=c2,a2 cseq=2
-         9900 core bob1>core 486 INVITE via=c2,a2 tag=b2 cseq=2
-         9901 core core>alice 486 INVITE via=a2 tag=b2 cseq=2",
-    ));
+    let first = attempt(0, 1, &[])
+        + "50 core bob1>core 180 INVITE via=c1,a1 tag=b1
+           900 core bob1>core 200 INVITE via=c1,a1 tag=b1
+           901 core core>alice 500 INVITE via=a1 tag=p\n";
+    let flow = flow(&story(&(first + &attempt(9_000, 2, &[(900, 486)]))));
     assert_eq!(outcomes(&flow), [("A", Outcome::Refused(486)), ("B1", Outcome::Refused(486))]);
     assert_eq!(flow.legs[1].rang, None);
     let problems: Vec<_> = flow.course.problems.iter().map(|problem| (problem.what, problem.row)).collect();
@@ -76,21 +86,15 @@ fn an_answer_that_was_lost_in_the_first_attempt_is_not_the_answer_to_the_second(
 /// The second attempt does not mend what went wrong in the first.
 #[test]
 fn a_phone_that_rang_on_after_the_first_attempt_did_so_whatever_it_does_in_the_second() {
-    let flow = flow(&story(
-        "0 core alice>core INVITE sip:bob@example.com via=a1
-         1 core core>bob1 INVITE sip:bob@192.0.2.21 via=c1,a1
-         50 core bob1>core 180 INVITE via=c1,a1 tag=b1
-         3000 core alice>core CANCEL sip:bob@example.com via=a1
-         3001 core core>alice 200 CANCEL via=a1
-         3002 core core>bob1 CANCEL sip:bob@192.0.2.21 via=c1
-         3003 core bob1>core 200 CANCEL via=c1
-         3011 core core>alice 487 INVITE via=a1 tag=p
-         7000 core bob1>core 180 INVITE via=c1,a1 tag=b1
-         9000 core alice>core INVITE sip:bob@example.com via=a2 cseq=2
-         9001 core core>bob1 INVITE sip:bob@192.0.2.21 via=c2,a2 cseq=2
-         9900 core bob1>core 200 INVITE via=c2,a2 tag=b2 cseq=2
-         9901 core core>alice 200 INVITE via=a2 tag=b2 cseq=2",
-    ));
+    let first = attempt(0, 1, &[])
+        + "50 core bob1>core 180 INVITE via=c1,a1 tag=b1
+           3000 core alice>core CANCEL sip:bob@example.com via=a1
+           3001 core core>alice 200 CANCEL via=a1
+           3002 core core>bob1 CANCEL sip:bob@192.0.2.21 via=c1
+           3003 core bob1>core 200 CANCEL via=c1
+           3011 core core>alice 487 INVITE via=a1 tag=p
+           7000 core bob1>core 180 INVITE via=c1,a1 tag=b1\n";
+    let flow = flow(&story(&(first + &attempt(9_000, 2, &[(900, 200)]))));
     assert_eq!(outcomes(&flow), [("A", Outcome::Answered), ("B1", Outcome::Answered)]);
     let problems: Vec<_> = flow.course.problems.iter().map(|problem| problem.what).collect();
     assert_eq!(problems, [Trouble::StillRinging]);
@@ -99,10 +103,11 @@ fn a_phone_that_rang_on_after_the_first_attempt_did_so_whatever_it_does_in_the_s
 #[test]
 fn a_second_attempt_is_one_though_the_callers_own_hop_is_not_logged() {
     let flow = flow(&story(&format!(
-        "{CANCELLED}9001 core core>bob1 INVITE sip:bob@192.0.2.21 via=c2,a2 cseq=2
+        "{}9001 core core>bob1 INVITE sip:bob@192.0.2.21 via=c2,a2 cseq=2
          9050 core bob1>core 180 INVITE via=c2,a2 tag=b2 cseq=2
          9900 core bob1>core 486 INVITE via=c2,a2 tag=b2 cseq=2
-         9901 core core>alice 486 INVITE via=a2 tag=b2 cseq=2"
+         9901 core core>alice 486 INVITE via=a2 tag=b2 cseq=2",
+        cancelled()
     )));
     let caller = flow.course.first().unwrap();
     assert_eq!(caller.tries.iter().map(|tried| tried.result.as_ref().unwrap().status).collect::<Vec<_>>(), [487, 486]);
@@ -112,17 +117,14 @@ fn a_second_attempt_is_one_though_the_callers_own_hop_is_not_logged() {
 
 #[test]
 fn who_answered_the_first_attempt_answered_though_another_is_asked_in_the_second() {
-    let flow = flow(&story(
-        "0 core alice>core INVITE sip:bob@example.com via=a1
-         1 core core>bob1 INVITE sip:bob@192.0.2.21 via=c1,a1
-         900 core bob1>core 200 INVITE via=c1,a1 tag=b1
-         901 core core>alice 200 INVITE via=a1 tag=b1
-         60000 core alice>core BYE sip:bob@192.0.2.21 via=a3 tag=b1 cseq=2
+    let first = attempt(0, 1, &[(900, 200)]);
+    let flow = flow(&story(&format!(
+        "{first}60000 core alice>core BYE sip:bob@192.0.2.21 via=a3 tag=b1 cseq=2
          90000 core alice>core INVITE sip:bob@example.com via=a2 cseq=3
          90001 core core>bob2 INVITE sip:bob@192.0.2.22 via=c2,a2 cseq=3
          90900 core bob2>core 486 INVITE via=c2,a2 tag=b2 cseq=3
-         90901 core core>alice 486 INVITE via=a2 tag=b2 cseq=3",
-    ));
+         90901 core core>alice 486 INVITE via=a2 tag=b2 cseq=3"
+    )));
     let expect = [("A", Outcome::Refused(486)), ("B1", Outcome::Answered), ("B2", Outcome::Refused(486))];
     assert_eq!(outcomes(&flow), expect);
 }
@@ -185,18 +187,24 @@ fn an_attempt_whose_end_is_logged_only_at_the_device_is_over_all_the_same() {
     assert_eq!(flow.course.first().map(|caller| caller.tries.len()), Some(2));
 }
 
+/// The last attempt says how the call went.
+#[test]
+fn a_caller_who_was_refused_and_called_again_has_no_problem_of_that() {
+    let problems = |second: u16| {
+        let flow = flow(&story(&(attempt(0, 1, &[(900, 486)]) + &attempt(9_000, 2, &[(900, second)]))));
+        let found: Vec<_> = flow.course.problems.iter().map(|problem| (problem.what, problem.row)).collect();
+        (flow.course.callers[0].tries[0].result.as_ref().map(|got| got.status), found)
+    };
+    assert_eq!(problems(200), (Some(486), vec![]));
+    assert_eq!(problems(603), (Some(486), vec![(Trouble::Refused(603), 7)]));
+}
+
 #[test]
 fn a_cancel_that_nobody_answers_ends_an_attempt() {
-    let flow = flow(&story(
-        "0 core alice>core INVITE sip:bob@example.com via=a1
-         1 core core>bob1 INVITE sip:bob@192.0.2.21 via=c1,a1
-         50 core bob1>core 180 INVITE via=c1,a1 tag=b1
-         3000 core alice>core CANCEL sip:bob@example.com via=a1
-         3002 core core>bob1 CANCEL sip:bob@192.0.2.21 via=c1
-         9000 core alice>core INVITE sip:bob@example.com via=a2 cseq=2
-         9001 core core>bob1 INVITE sip:bob@192.0.2.21 via=c2,a2 cseq=2
-         9050 core bob1>core 180 INVITE via=c2,a2 tag=b2 cseq=2",
-    ));
+    let first = attempt(0, 1, &[(50, 180)])
+        + "3000 core alice>core CANCEL sip:bob@example.com via=a1
+           3002 core core>bob1 CANCEL sip:bob@192.0.2.21 via=c1\n";
+    let flow = flow(&story(&(first + &attempt(9_000, 2, &[(50, 180)]))));
     assert_eq!(outcomes(&flow), [("A", Outcome::Open), ("B1", Outcome::Open)]);
 }
 
