@@ -169,10 +169,10 @@ fn past(call: &Call, clocks: &Clocks, beside: &Beside) -> Option<Past> {
     let Beside { book, holds, reports, since } = beside;
     let work = || {
         let flow = flow_by(messages, clocks);
-        let read = call.read(reports);
+        let read = call.read(reports, holds);
         // Every failure would have been news once.
         let then = messages.iter().map(|message| message.time).min().unwrap_or_default();
-        let (class, from, read_to) = (due.class, due.from, call.read_to(&read));
+        let (class, from, read_to) = (due.class, due.from, call.read_to(&read, holds));
         let case = Case { class, from, read_to, flow: &flow, messages, bindings, holds, read: &read, now: then };
         let mut verdicts = judging::verdicts(book, &case);
         verdicts.retain(|verdict| from.is_none() || flow.rows[verdict.start].time >= *since);

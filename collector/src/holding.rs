@@ -88,17 +88,18 @@ impl Holding {
         }
         self.counted.insert(due.id, Counted { until: ends, logs });
         let Some(day) = messages.iter().map(|message| message.time.day().0).max() else { return };
-        for ((log, sort), count) in seen_within(flow, messages, from..ends) {
+        for ((log, sort), shown) in seen_within(flow, messages, from..ends) {
             if before.contains(&hash_of(&log.agent, &log.source)) {
                 continue;
             }
             let known = self.known.entry(log.clone()).or_default();
-            let knew = known.knows(&sort);
-            known.see(day, &sort, count);
+            let knew_where = shown.beside.is_empty() || shown.beside.iter().all(|log| known.beside().contains(log));
+            let knew = known.knows(&sort) && knew_where;
+            known.see(day, &sort, &shown);
             if !knew && known.knows(&sort) {
                 self.news.insert(log.clone(), News::Fresh);
             }
-            self.fresh.entry(log).or_default().see(day, &sort, count);
+            self.fresh.entry(log).or_default().see(day, &sort, &shown);
         }
     }
 

@@ -8,7 +8,7 @@ use message::flow::{Flow, Log};
 use message::logged::Message;
 use record::time::{MINUTE, Timestamp};
 use rule::evidence::{Binding, Evidence, Read};
-use rule::holds::AllHolds;
+use rule::holds::{AllHolds, Holds};
 use rule::syntax::Rule;
 use rule::told::Told;
 use rule::verdict::{Outcome, Verdict};
@@ -203,6 +203,11 @@ pub fn alarms(book: &Book, case: &Case, verdicts: &[Verdict]) -> Vec<Alarm> {
     alarms
 }
 
+/// The log that a message stands in.
+pub fn log_of(message: &Message) -> Log {
+    Log { agent: message.place.agent.clone(), source: message.place.source.clone() }
+}
+
 /// What agents say of the logs that they read.
 #[derive(Debug)]
 pub struct Reports {
@@ -238,23 +243,23 @@ impl Reports {
 
     /// Of a scenario: logs that their agent does not read any more, as when they left its configuration. They are as silent as
     /// those whose agent is. What has only just begun to be read may not be reported yet.
-    pub fn left(&self, messages: &[Message], bindings: &[Binding]) -> BTreeSet<Log> {
+    pub fn left(&self, messages: &[Message], bindings: &[Binding], holds: &AllHolds) -> BTreeSet<Log> {
         let mut last: BTreeMap<Log, Timestamp> = BTreeMap::new();
-        let is_read = |log: &Log| self.listed.contains(log) || !self.agents.contains(&log.agent);
+        let mut note = |log: Log, newest: Timestamp| {
+            last.entry(log).and_modify(|known| *known = newest.max(*known)).or_insert(newest);
+        };
         // Messages of one log stand beside each other more often than not.
         for some in messages.chunk_by(|one, other| Arc::ptr_eq(&one.place, &other.place)) {
-            let place = &some[0].place;
-            let log = Log { agent: place.agent.clone(), source: place.source.clone() };
-            let newest = some.iter().map(|message| message.time).max();
-            if let Some(newest) = newest.filter(|_| !is_read(&log)) {
-                last.entry(log).and_modify(|known| *known = newest.max(*known)).or_insert(newest);
-            }
+            let log = log_of(&some[0]);
+            let Some(newest) = some.iter().map(|message| message.time).max() else { continue };
+            // What is missing here may stand there.
+            let beside = holds.get(&log).map(Holds::beside).unwrap_or_default();
+            beside.into_iter().for_each(|log| note(log.clone(), newest));
+            note(log, newest);
         }
-        for binding in bindings.iter().filter(|binding| !is_read(&binding.log)) {
-            let known = last.entry(binding.log.clone()).or_insert(binding.time);
-            *known = binding.time.max(*known);
-        }
-        last.retain(|_, newest| self.read.clock.micros_since(*newest) > self.silent_after);
+        bindings.iter().for_each(|binding| note(binding.log.clone(), binding.time));
+        let is_read = |log: &Log| self.listed.contains(log) || !self.agents.contains(&log.agent);
+        last.retain(|log, newest| !is_read(log) && self.read.clock.micros_since(*newest) > self.silent_after);
         last.into_keys().collect()
     }
 }

@@ -13,6 +13,7 @@ use message::gist::Gist;
 use message::logged::Message;
 use record::time::{HOUR, SECOND, Timestamp};
 use rule::evidence::{Binding, Evidence, Read};
+use rule::holds::AllHolds;
 use store::Store;
 use store::health::Part;
 use store::settle::{AT_ONCE, Due, Settled};
@@ -24,7 +25,7 @@ use crate::book::Book;
 use crate::clock::Hours;
 use crate::holding::Holding;
 use crate::ingest::now;
-use crate::judging::{self, Case, Reports};
+use crate::judging::{self, Case, Reports, log_of};
 use crate::learned::Logs;
 
 /// How long a call is ours to settle.
@@ -212,7 +213,8 @@ fn settle_all(calls: &[Call], beside: &Beside, holding: &mut Holding) -> (Vec<Se
         alone(call, &mut || {
             let began = Instant::now();
             let flow = flow_by(&call.messages, beside.clocks.get(&call.hour).unwrap_or(&none));
-            holding.see(&call.due, &flow, &call.messages, call.all_read_to(&beside.reports.read));
+            let read_to = call.all_read_to(&beside.reports.read, &holding.known);
+            holding.see(&call.due, &flow, &call.messages, read_to);
             one = Some((flow, began.elapsed()));
         });
         drawn.push(one);
@@ -226,8 +228,8 @@ fn settle_all(calls: &[Call], beside: &Beside, holding: &mut Holding) -> (Vec<Se
             alone(call, &mut || {
                 let began = Instant::now();
                 let (Due { class, from, .. }, holds) = (call.due, &holding.known);
-                let read = call.read(beside.reports);
-                let read_to = call.read_to(&read);
+                let read = call.read(beside.reports, holds);
+                let read_to = call.read_to(&read, holds);
                 let Call { messages, bindings, .. } = call;
                 let case = Case { class, from, read_to, flow, messages, bindings, holds, read: &read, now };
                 one = settle(call, &case, beside.book);
@@ -255,7 +257,7 @@ fn rest_until(now: Timestamp, took: Duration) -> Timestamp {
 
 fn settle(call: &Call, case: &Case, book: &Book) -> Settled {
     let (due, flow, now) = (call.due, case.flow, case.now);
-    let read_to = call.all_read_to(case.read);
+    let read_to = call.all_read_to(case.read, case.holds);
     let gist = Gist::of(flow, read_to);
     let problems = flow.course.problems_at(read_to).count();
     let (mut judged, mut more) = judging::judged(book, case);
@@ -281,8 +283,8 @@ impl Call {
     }
 
     /// How far logs are read; of what was cut off nothing is.
-    pub fn read<'r>(&self, reports: &'r Reports) -> Cow<'r, Read> {
-        let left = reports.left(&self.messages, &self.bindings);
+    pub fn read<'r>(&self, reports: &'r Reports, holds: &AllHolds) -> Cow<'r, Read> {
+        let left = reports.left(&self.messages, &self.bindings, holds);
         let last = self.messages.iter().map(|message| message.time).max().filter(|_| self.is_cut());
         if left.is_empty() && last.is_none() {
             return Cow::Borrowed(&reports.read);
@@ -295,38 +297,34 @@ impl Call {
         Cow::Owned(read)
     }
 
-    /// The event time to which all of its logs are read that are not silent.
-    pub fn read_to(&self, read: &Read) -> Timestamp {
-        let heard = read_to(&self.messages, self.due.class, &read.to, &read.silent);
-        if heard < Timestamp(i64::MAX) { heard } else { self.all_read_to(read) }
+    /// The event time to which all of its logs are read that are not silent, and those that hold what belongs to them.
+    pub fn read_to(&self, read: &Read, holds: &AllHolds) -> Timestamp {
+        let heard = self.least_read(read, holds, &read.silent);
+        if heard < Timestamp(i64::MAX) { heard } else { self.all_read_to(read, holds) }
     }
 
-    /// The event time to which all of its logs are read.
-    fn all_read_to(&self, read: &Read) -> Timestamp {
-        read_to(&self.messages, self.due.class, &read.to, &BTreeSet::new())
+    /// The same of silent ones, too.
+    fn all_read_to(&self, read: &Read, holds: &AllHolds) -> Timestamp {
+        self.least_read(read, holds, &BTreeSet::new())
     }
-}
 
-/// The event time to which every log of a scenario is read, but these.
-fn read_to(messages: &[Message], class: CallClass, read: &BTreeMap<Log, Timestamp>, but: &BTreeSet<Log>) -> Timestamp {
-    let mut least = Timestamp(i64::MAX);
-    let mut last = None;
-    for message in messages {
-        // Messages of one log stand beside each other more often than not.
-        if last.is_some_and(|last| Arc::ptr_eq(last, &message.place)) {
-            continue;
+    fn least_read(&self, read: &Read, holds: &AllHolds, but: &BTreeSet<Log>) -> Timestamp {
+        let mut logs = BTreeSet::new();
+        // Messages of one log stand beside each other more often than not. A call is read as far as its own logs are,
+        // whatever became of the registrar's.
+        for some in self.messages.chunk_by(|one, other| Arc::ptr_eq(&one.place, &other.place)) {
+            let is_own = |message: &Message| self.due.class != CallClass::Call || !message.is_registration();
+            if some.iter().any(is_own) {
+                logs.insert(log_of(&some[0]));
+            }
         }
-        // A call is read as far as its own logs are, whatever became of the registrar's.
-        if class == CallClass::Call && message.is_registration() {
-            continue;
-        }
-        last = Some(&message.place);
-        let log = Log { agent: message.place.agent.clone(), source: message.place.source.clone() };
-        if !but.contains(&log) {
-            least = least.min(read.get(&log).copied().unwrap_or(Timestamp(i64::MIN)));
-        }
+        // Of a log that nobody reads any more nothing is waited for.
+        let beside = rule::holds::beside(holds, &logs).into_iter().filter(|log| read.to.contains_key(log));
+        let beside: Vec<Log> = beside.collect();
+        logs.extend(beside);
+        let to = |log: &Log| read.to.get(log).copied().unwrap_or(Timestamp(i64::MIN));
+        logs.iter().filter(|log| !but.contains(*log)).map(to).min().unwrap_or(Timestamp(i64::MAX))
     }
-    least
 }
 
 /// When it is looked at for what can be said after an event time, once its logs are read beyond that.

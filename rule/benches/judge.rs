@@ -30,8 +30,8 @@ fn main() {
     let flows: Vec<Flow> = calls.iter().map(|call| flow(call)).collect();
     let mut holds = AllHolds::new();
     for (flow, call) in flows.iter().zip(&calls) {
-        for ((log, sort), count) in seen(flow, call) {
-            holds.entry(log).or_default().see(0, &sort, count);
+        for ((log, sort), shown) in seen(flow, call) {
+            holds.entry(log).or_default().see(0, &sort, &shown);
         }
     }
     let set = RuleSet::built_in();

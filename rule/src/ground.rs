@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use message::flow::{Flow, Half, Log, PushState};
+use message::flow::{Flow, Half, Log, Node, PushState};
 use message::kind::Kind;
 use message::logged::Message;
 use record::time::{SECOND, Timestamp};
@@ -101,6 +101,14 @@ impl<'a> Ground<'a> {
 
     pub fn writes_log(&self, node: usize) -> bool {
         !self.logs_at(node).is_empty()
+    }
+
+    /// Who writes a log; of one that holds nothing of the scenario, who writes one beside it.
+    pub fn writer_of(&self, log: &Log) -> Option<&'a Node> {
+        let nodes = &self.flow.nodes;
+        let is_beside = |own: &Log| self.evidence.holds.get(own).is_some_and(|own| own.beside().contains(log));
+        let writer = nodes.iter().find(|node| node.logs.contains(log));
+        writer.or_else(|| nodes.iter().find(|node| node.logs.iter().any(is_beside)))
     }
 
     /// Whether one of these logs holds the row.

@@ -1,14 +1,14 @@
 //! What each log is known to hold. A log cannot prove the absence of what it never holds.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
-use std::sync::Arc;
+mod seen;
 
-use message::flow::{Flow, Half, Log, Row};
+use std::collections::{BTreeMap, BTreeSet};
+
+use message::flow::Log;
 use message::kind::Kind;
-use message::logged::Message;
-use record::time::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use seen::{seen, seen_within};
 
 /// On one of so many days.
 const DAYS: i32 = 7;
@@ -19,6 +19,8 @@ const ENOUGH: u32 = 20;
 const RUN: u32 = 20;
 /// Methods that are counted of one log; what nobody knows may be anything.
 const MOST: usize = 512;
+/// Logs of one machine that hold what belongs to the requests of another. Of more nobody can say where to look.
+const BESIDE: usize = 64;
 /// Letters of a method that anybody knows.
 const LONGEST: usize = 32;
 
@@ -71,6 +73,14 @@ impl Count {
     }
 }
 
+/// What one call shows of a sort.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Shown {
+    pub count: Count,
+    /// Other logs of the machine in which such messages stood, where this one did not hold them itself.
+    pub beside: BTreeSet<Log>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 struct OfDay {
     count: Count,
@@ -85,6 +95,22 @@ struct Tally {
     days: BTreeMap<i32, OfDay>,
     /// Without one, in a row.
     run: u32,
+    /// Other logs of the machine that held such messages, with the last day on which they did.
+    beside: BTreeMap<Log, i32>,
+}
+
+impl Tally {
+    fn forget_what_is_old(&mut self) {
+        let Some(newest) = self.days.keys().next_back().copied() else { return };
+        self.days.retain(|day, _| *day > newest - DAYS);
+        self.beside.retain(|_, day| *day > newest - DAYS);
+    }
+
+    fn stood_in(&mut self, log: &Log, day: i32) {
+        if self.beside.len() <= BESIDE || self.beside.contains_key(log) {
+            self.beside.entry(log.clone()).and_modify(|last| *last = day.max(*last)).or_insert(day);
+        }
+    }
 }
 
 /// What one log holds, as far as it was seen.
@@ -93,7 +119,14 @@ pub struct Holds(BTreeMap<Sort, Tally>);
 
 impl Holds {
     /// Adds what one call shows.
-    pub fn see(&mut self, day: i32, sort: &Sort, count: Count) {
+    pub fn see(&mut self, day: i32, sort: &Sort, shown: &Shown) {
+        self.count(day, sort, shown.count);
+        if let Some(tally) = self.0.get_mut(sort) {
+            shown.beside.iter().for_each(|log| tally.stood_in(log, day));
+        }
+    }
+
+    fn count(&mut self, day: i32, sort: &Sort, count: Count) {
         if sort.method.len() > LONGEST || (self.0.len() >= MOST && !self.0.contains_key(sort)) {
             return;
         }
@@ -103,16 +136,18 @@ impl Holds {
         of_day.count.had = of_day.count.had.saturating_add(count.had);
         of_day.held |= of_day.count.could >= ENOUGH && of_day.count.is_half();
         tally.run = if count.had > 0 { 0 } else { tally.run.saturating_add(count.could) };
-        if let Some(newest) = tally.days.keys().next_back().copied() {
-            tally.days.retain(|day, _| *day > newest - DAYS);
-        }
+        tally.forget_what_is_old();
     }
 
     /// Adds what another collector has seen.
     pub fn merge(&mut self, other: &Self) {
         for (sort, tally) in &other.0 {
             for (day, count) in &tally.days {
-                self.see(*day, sort, count.count);
+                self.count(*day, sort, count.count);
+            }
+            if let Some(own) = self.0.get_mut(sort) {
+                tally.beside.iter().for_each(|(log, day)| own.stood_in(log, *day));
+                own.forget_what_is_old();
             }
         }
     }
@@ -125,8 +160,22 @@ impl Holds {
             let newest = tally.days.keys().next_back().copied();
             // Days without traffic, such as a weekend, say nothing.
             let empty = |(day, of): (&i32, &OfDay)| last < Some(*day) && Some(*day) < newest && of.count.could >= RUN;
-            some_day && !(tally.run >= RUN && tally.days.iter().any(empty))
+            let is_anywhere = tally.beside.len() > BESIDE;
+            some_day && !is_anywhere && !(tally.run >= RUN && tally.days.iter().any(empty))
         })
+    }
+
+    /// Other logs of the machine without which nobody can say that something is missing: those that held what is known of it
+    /// on the last two days that had any. A log that was renamed is soon asked for no more.
+    pub fn beside(&self) -> BTreeSet<&Log> {
+        let mut all = BTreeSet::new();
+        for (sort, tally) in self.0.iter().filter(|(_, tally)| !tally.beside.is_empty()) {
+            let had = tally.days.iter().rev().filter(|(_, day)| day.count.had > 0);
+            let since = had.map(|(day, _)| *day).take(2).last();
+            let recent = tally.beside.iter().filter(|(_, last)| Some(**last) >= since).map(|(log, _)| log);
+            all.extend(recent.filter(|_| self.knows(sort)));
+        }
+        all
     }
 
     /// Something is known that is not known by these, as of the same log.
@@ -143,171 +192,18 @@ impl Holds {
 /// What all logs of a call are known to hold.
 pub type AllHolds = BTreeMap<Log, Holds>;
 
-/// What a scenario shows of its logs: by log and sort, how many requests could have had such a message, and had it.
-pub fn seen(flow: &Flow, messages: &[Message]) -> BTreeMap<(Log, Sort), Count> {
-    seen_within(flow, messages, Timestamp(i64::MIN)..Timestamp(i64::MAX))
-}
-
-/// The same of what was sent within these times alone.
-pub fn seen_within(flow: &Flow, messages: &[Message], times: Range<Timestamp>) -> BTreeMap<(Log, Sort), Count> {
-    let mut seeing = Seeing { flow, messages, kinds: BTreeSet::new(), counts: BTreeMap::new() };
-    for some in messages.chunk_by(|one, other| one.kind == other.kind && Arc::ptr_eq(&one.place, &other.place)) {
-        let place = &some[0].place;
-        let log = Log { agent: place.agent.clone(), source: place.source.clone() };
-        seeing.kinds.insert((log, some[0].kind));
-    }
-    let mut answers: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    let mut acks: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (at, row) in flow.rows.iter().enumerate() {
-        let facts = &messages[row.message].facts;
-        if seeing.is_response(row) {
-            let asked = row.pair.map_or(row.transaction, |request| flow.rows[request].transaction);
-            answers.entry(asked).or_default().push(at);
-        } else if facts.method == "ACK" && row.hop.is_none() {
-            acks.entry(row.dialog.unwrap_or(usize::MAX)).or_default().push(at);
-        }
-    }
-    for at in 0..flow.rows.len() {
-        let row = &flow.rows[at];
-        if !times.contains(&row.time) {
-            continue;
-        }
-        if seeing.is_response(row) {
-            seeing.acks(at, &acks);
-        } else if messages[row.message].facts.method != "ACK" {
-            seeing.request(at, answers.get(&row.transaction).map_or(&[], Vec::as_slice));
-        }
-    }
-    seeing.counts
-}
-
-struct Seeing<'a> {
-    flow: &'a Flow,
-    messages: &'a [Message],
-    /// What each log holds anything of.
-    kinds: BTreeSet<(Log, Kind)>,
-    counts: BTreeMap<(Log, Sort), Count>,
-}
-
-impl<'a> Seeing<'a> {
-    fn is_response(&self, row: &Row) -> bool {
-        match row.half {
-            Half::Request => false,
-            Half::Response => true,
-            Half::Whole => self.messages[row.message].facts.response,
-        }
-    }
-
-    /// Whether a log holds this row.
-    fn in_log(&self, row: usize, log: &Log) -> bool {
-        let row = &self.flow.rows[row];
-        std::iter::once(&row.message).chain(&row.sightings).any(|message| {
-            let place = &self.messages[*message].place;
-            place.agent == log.agent && place.source == log.source
-        })
-    }
-
-    /// Those of the logs of a node that hold a row; none where none does.
-    fn holding(&self, row: usize, node: usize) -> Vec<&'a Log> {
-        self.flow.nodes[node].logs.iter().filter(|log| self.in_log(row, log)).collect()
-    }
-
-    /// Where a node would have logged a row: in what holds such messages of this scenario, else in any of its logs.
-    fn could_hold(&self, kind: Kind, node: usize) -> Vec<&'a Log> {
-        let logs = &self.flow.nodes[node].logs;
-        let such: Vec<&Log> = logs.iter().filter(|log| self.kinds.contains(&((*log).clone(), kind))).collect();
-        if such.is_empty() { logs.iter().collect() } else { such }
-    }
-
-    fn note(&mut self, logs: &[&Log], sort: &Sort, had: bool) {
-        for log in logs {
-            let count = self.counts.entry(((*log).clone(), sort.clone())).or_default();
-            count.could += 1;
-            count.had += u32::from(had);
-        }
-    }
-
-    fn request(&mut self, at: usize, answers: &[usize]) {
-        let (flow, messages) = (self.flow, self.messages);
-        let row = &flow.rows[at];
-        let facts = &messages[row.message].facts;
-        let (kind, method) = (row.kind, facts.method.as_str());
-        let status = |answer: &usize| messages[flow.rows[*answer].message].facts.status.unwrap_or_default();
-        let provisional: Vec<usize> = answers.iter().copied().filter(|answer| status(answer) < 200).collect();
-        let last: Vec<usize> = answers.iter().copied().filter(|answer| status(answer) >= 200).collect();
-        // Hop by hop, never passed on.
-        let by_hop = method == "CANCEL";
-        let came = facts.sip.as_ref().is_some_and(|sip| sip.vias.len() > 1) && !by_hop;
-        if !flow.nodes[row.from].logs.is_empty() {
-            let way = if came { Way::PassedOn } else { Way::Own };
-            let held = self.holding(at, row.from);
-            self.note_at(at, row.from, &held, &Sort::new(way, kind, method, What::Request));
-            if !held.is_empty() && row.from != row.to {
-                self.answers(&held, row.from, Way::In, (kind, method), [&provisional, &last]);
-            }
-        }
-        if !flow.nodes[row.to].logs.is_empty() && row.from != row.to {
-            let passed_on = !row.on_last_hop && !by_hop;
-            let said = answers.iter().any(|answer| !self.holding(*answer, row.to).is_empty());
-            let held = self.holding(at, row.to);
-            if !held.is_empty() || said || passed_on || !flow.nodes[row.from].logs.is_empty() {
-                self.note_at(at, row.to, &held, &Sort::new(Way::In, kind, method, What::Request));
-            }
-            if !held.is_empty() {
-                let way = if passed_on { Way::PassedOn } else { Way::Own };
-                self.answers(&held, row.to, way, (kind, method), [&provisional, &last]);
-            }
-        }
-    }
-
-    /// A row that these logs of a node hold, or none of them.
-    fn note_at(&mut self, at: usize, node: usize, held: &[&Log], sort: &Sort) {
-        if held.is_empty() {
-            let could = self.could_hold(self.flow.rows[at].kind, node);
-            self.note(&could, sort, false);
-        } else {
-            self.note(held, sort, true);
-        }
-    }
-
-    /// Of a request that these logs of a node hold: whether provisional and final answers stand in any of its logs.
-    fn answers(&mut self, held: &[&Log], node: usize, way: Way, (kind, method): (Kind, &str), of: [&[usize]; 2]) {
-        let [rang, ended] = of.map(|answers| answers.iter().any(|answer| !self.holding(*answer, node).is_empty()));
-        if method == "INVITE" {
-            self.note(held, &Sort::new(way, kind, method, What::Provisional), rang);
-        }
-        self.note(held, &Sort::new(way, kind, method, What::Final), ended);
-    }
-
-    /// Of a 2xx to INVITE: whether its ACK stands beside it.
-    fn acks(&mut self, at: usize, acks: &BTreeMap<usize, Vec<usize>>) {
-        let (flow, messages) = (self.flow, self.messages);
-        let row = &flow.rows[at];
-        let facts = &messages[row.message].facts;
-        if facts.method != "INVITE" || !matches!(facts.status, Some(200..=299)) || row.dialog.is_none() {
-            return;
-        }
-        let all = row.dialog.and_then(|dialog| acks.get(&dialog)).map_or(&[][..], Vec::as_slice);
-        let ack = |node: usize, comes: bool| {
-            all.iter().any(|ack| {
-                let sent = &flow.rows[*ack];
-                (if comes { sent.to } else { sent.from }) == node && !self.holding(*ack, node).is_empty()
-            })
-        };
-        let sort = |way| Sort::new(way, Kind::Sip, "ACK", What::AckOfAnswer);
-        let passes_on = facts.sip.as_ref().is_some_and(|sip| sip.vias.len() > 1);
-        let way = if passes_on { Way::PassedOn } else { Way::Own };
-        let notes = [(row.from, Way::In, true), (row.to, way, false)]
-            .map(|(node, way, comes)| (self.holding(at, node), sort(way), ack(node, comes)));
-        for (logs, sort, had) in notes {
-            self.note(&logs, &sort, had);
-        }
-    }
+/// Other logs of the machines that write these, in which stood what belongs to them.
+pub fn beside(holds: &AllHolds, logs: &BTreeSet<Log>) -> BTreeSet<Log> {
+    logs.iter().filter_map(|log| holds.get(log)).flat_map(Holds::beside).cloned().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn shown(could: u32, had: u32) -> Shown {
+        Shown { count: Count { could, had }, ..Shown::default() }
+    }
 
     const ANSWERED: (u32, u32) = (1, 1);
     const NOT: (u32, u32) = (1, 0);
@@ -317,7 +213,7 @@ mod tests {
         let sort = Sort::new(Way::In, Kind::Rest, "", What::Final);
         let mut holds = Holds::default();
         for (day, (could, had), times) in seen {
-            (0..*times).for_each(|_| holds.see(*day, &sort, Count { could: *could, had: *had }));
+            (0..*times).for_each(|_| holds.see(*day, &sort, &shown(*could, *had)));
         }
         holds.knows(&sort)
     }
@@ -328,7 +224,7 @@ mod tests {
         let holds = |whats: &[(What, u32)]| {
             let mut holds = Holds::default();
             for (what, had) in whats {
-                holds.see(1, &sort(*what), Count { could: 1, had: *had });
+                holds.see(1, &sort(*what), &shown(1, *had));
             }
             holds
         };
@@ -369,5 +265,49 @@ mod tests {
     #[test]
     fn what_was_long_ago_counts_no_more() {
         assert!(!knows(&[(1, ANSWERED, 600), (8, NOT, 1)]));
+    }
+
+    /// Logs in which an answer stood, by day: `answers` from day to day, or another.
+    fn in_others(seen: &[(i32, &str)]) -> Holds {
+        let sort = Sort::new(Way::In, Kind::Rest, "", What::Final);
+        let mut holds = Holds::default();
+        for (day, source) in seen {
+            let beside = BTreeSet::from([Log { agent: "core".into(), source: (*source).into() }]);
+            holds.see(*day, &sort, &Shown { beside, ..shown(1, 1) });
+        }
+        holds
+    }
+
+    fn beside(holds: &Holds) -> Vec<&str> {
+        holds.beside().into_iter().map(|log| log.source.as_str()).collect()
+    }
+
+    #[test]
+    fn which_other_log_holds_them_is_known_and_of_one_that_was_renamed_no_more_after_two_days() {
+        assert_eq!(beside(&in_others(&[(1, "a"), (1, "b")])), ["a", "b"]);
+        assert_eq!(beside(&in_others(&[(1, "a"), (2, "b")])), ["a", "b"]);
+        assert_eq!(beside(&in_others(&[(1, "a"), (2, "b"), (4, "b")])), ["b"]);
+        assert_eq!(beside(&in_others(&[(1, "a"), (20, "b")])), ["b"]);
+    }
+
+    #[test]
+    fn what_two_collectors_saw_of_other_logs_counts_together_in_any_order() {
+        let (one, other) = (in_others(&[(1, "a"), (2, "b")]), in_others(&[(2, "c"), (2, "b")]));
+        let merged = |first: &Holds, second: &Holds| {
+            let mut both = first.clone();
+            both.merge(second);
+            both
+        };
+        assert_eq!(beside(&merged(&one, &other)), ["a", "b", "c"]);
+        assert_eq!(beside(&merged(&other, &one)), ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn of_what_stands_in_very_many_logs_nobody_can_tell() {
+        let names: Vec<String> = (0..=BESIDE).map(|nth| format!("worker-{nth}")).collect();
+        let all: Vec<(i32, &str)> = names.iter().map(|name| (1, name.as_str())).collect();
+        let sort = Sort::new(Way::In, Kind::Rest, "", What::Final);
+        assert!(in_others(&all[..BESIDE]).knows(&sort));
+        assert!(!in_others(&all).knows(&sort));
     }
 }

@@ -12,6 +12,7 @@ use record::time::{SECOND, Timestamp};
 use crate::evidence::Evidence;
 use crate::expected::expected;
 use crate::ground::Ground;
+use crate::holds::beside;
 use crate::instance::{Instance, Of};
 use crate::matching::Reach;
 use crate::syntax::{Defaults, End, Ending, OnSilence, Per, Rule, Step};
@@ -24,7 +25,9 @@ const REST: i64 = 32 * SECOND;
 /// Judges one scenario by all rules.
 pub fn judge(rules: &[Rule], defaults: &Defaults, evidence: &Evidence) -> Vec<Verdict> {
     let ground = Ground::of(evidence, &defaults.codes);
-    let logs = ground.logs();
+    let mut logs = ground.logs();
+    // What is missing, what ends it and what drops it may stand in another log of the machine, of which nothing has come yet.
+    logs.extend(beside(evidence.holds, &logs));
     rules.iter().flat_map(|rule| of_rule(rule, &ground, &logs)).collect()
 }
 
@@ -342,8 +345,7 @@ impl Judging<'_, '_> {
     /// In repaired time.
     fn read_to(&self, log: &Log) -> Timestamp {
         let read = self.ground.evidence.read.to.get(log).copied().unwrap_or(Timestamp(i64::MIN));
-        let shift = self.ground.flow.nodes.iter().find(|node| node.logs.contains(log));
-        let shift = shift.map_or(0, |node| node.clock_shift);
+        let shift = self.ground.writer_of(log).map_or(0, |node| node.clock_shift);
         Timestamp(read.0.saturating_add(shift).saturating_sub(self.rule.times.lateness))
     }
 

@@ -53,7 +53,7 @@ impl Fixture {
     }
 }
 
-fn log_named(name: &str) -> Log {
+pub fn log_named(name: &str) -> Log {
     Log { agent: format!("{name}-host"), source: name.to_owned() }
 }
 
@@ -70,8 +70,8 @@ pub fn holds() -> &'static AllHolds {
 }
 
 pub fn learn(holds: &mut AllHolds, messages: &[Message]) {
-    for ((log, sort), count) in seen(&flow(messages), messages) {
-        holds.entry(log).or_default().see(0, &sort, count);
+    for ((log, sort), shown) in seen(&flow(messages), messages) {
+        holds.entry(log).or_default().see(0, &sort, &shown);
     }
 }
 

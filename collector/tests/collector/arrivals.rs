@@ -316,6 +316,56 @@ async fn of_a_log_that_left_the_configuration_nobody_can_tell_and_once_it_is_bac
     assert_eq!(played.said().await, once);
 }
 
+/// The log of one machine, without its answers; and its answers, which it writes into another.
+fn apart(log: &str) -> [String; 2] {
+    let is_answer = |record: &&str| record.contains("\nSIP/2.0 ");
+    let (answers, requests): (Vec<&str>, Vec<&str>) = records(log).into_iter().partition(is_answer);
+    [requests.concat(), answers.concat()]
+}
+
+#[tokio::test]
+async fn answers_in_another_log_of_the_machine_are_waited_for_however_late_they_come() {
+    let (begins, then) = (RECORDED.0, RECORDED.0 + 30 * MINUTE);
+    let mut well = Vec::new();
+    for nth in 0..20 {
+        made::call(&mut well, begins + nth * SECOND, &format!("before-{nth}"), End::Well);
+    }
+    let mut later = Vec::new();
+    made::call(&mut later, then, "well", End::Well);
+    made::call(&mut later, then + SECOND, "unanswered", End::Well);
+    let is_of = |record: &str, name: &str| record.contains(&format!("Call-ID: {name}@made"));
+    // Of one nobody ever got an answer, nor sent anything more.
+    later.retain(|(_, record)| !is_of(record, "unanswered") || record.contains("\nINVITE sip:"));
+    let [before, before_answers] = apart(&made::log(well));
+    let [requests, answers] = apart(&made::log(later));
+
+    let mut played = Played::open().await;
+    played.read("sip", &before, Timestamp(begins)).await;
+    played.read("answers", &before_answers, Timestamp(begins)).await;
+    played.judge_on(&["sip", "answers"], Timestamp(begins + MINUTE), 6).await;
+    assert_eq!(played.said().await.failed, Vec::<String>::new());
+
+    played.hear("answers", Timestamp(then - MINUTE), Timestamp(then - MINUTE)).await;
+    played.read("sip", &requests, Timestamp(then)).await;
+    for half in 0..20 {
+        let now = Timestamp(then + half * 30 * SECOND);
+        played.hear("sip", now, now).await;
+        played.hear("answers", Timestamp(then - MINUTE), now).await;
+        // Also by a collector that has only just been started.
+        if half == 10 {
+            played.known = Known::default();
+        }
+        played.judge(half as usize % 2, now).await;
+        assert_eq!((played.said().await.failed, played.mails(now).await), (vec![], vec![]), "{half}");
+    }
+    let back = Timestamp(then + 10 * MINUTE);
+    played.read("answers", &answers, back).await;
+    played.judge_on(&["sip", "answers"], back, 6).await;
+    assert_eq!(played.said().await.failed, ["call-completes.trying.A"]);
+    let mails = played.mails(Timestamp(back.0 + 10 * MINUTE)).await;
+    assert!(matches!(&mails[..], [(MailKind::Firing, subject)] if subject.contains("no-response")), "{mails:?}");
+}
+
 /// A look-up that names both calls: they are one scenario from then on.
 fn joins(at: i64, one: &str, other: &str) -> String {
     format!(

@@ -12,7 +12,8 @@ use rule::evidence::{Binding, Read};
 use rule::holds::AllHolds;
 use rule::verdict::{Outcome, State, Verdict, Why};
 
-use super::random::{Dice, bindings, count, known, other_call, with_routes};
+use super::beside::{self, ANSWERS};
+use super::random::{Dice, bindings, count, known, known_apart, other_call, with_routes};
 use super::random_call::{Plan, lines, plan};
 use super::story::story;
 use super::two_judges::difference;
@@ -27,17 +28,19 @@ struct Scenario {
 }
 
 impl Scenario {
-    fn of(plan: &Plan, other: Option<&Plan>, dice: &mut Dice) -> Self {
+    /// `apart`: one machine writes its answers into a log of their own.
+    fn of(plan: &Plan, other: Option<&Plan>, apart: bool, dice: &mut Dice) -> Self {
         let mut text = lines(plan);
         if let Some(other) = other {
             text = text + "\n" + &other_call(other, dice);
         }
         let text = with_routes(&text, dice);
-        let messages = story(&text);
+        let messages = if apart { beside::apart(&story(&text)) } else { story(&text) };
         let first = messages.iter().map(|message| message.time).min().unwrap();
         let log = log_of(messages.iter().rfind(|message| message.place.source != "edge").unwrap());
         let bindings = bindings(plan, first, &log, dice);
-        Self { text, messages, bindings, holds: known(plan.silent) }
+        let holds = if apart { known_apart(plan.silent) } else { known(plan.silent) };
+        Self { text, messages, bindings, holds }
     }
 
     fn judged(&self, messages: &[Message], read: &Read) -> (Flow, Vec<Verdict>) {
@@ -52,8 +55,13 @@ impl Scenario {
     fn read_on(&self) -> Read {
         let last = self.messages.iter().map(|message| message.time).max().unwrap();
         let end = Timestamp(last.0 + 2 * DAY);
-        let to = self.messages.iter().map(log_of).map(|log| (log, end)).collect();
+        let to = self.messages.iter().map(log_of).chain(self.beside()).map(|log| (log, end)).collect();
         Read { to, ..Read::default() }
+    }
+
+    /// Logs in which there is nothing of it, and might be.
+    fn beside(&self) -> BTreeSet<Log> {
+        rule::holds::beside(&self.holds, &self.messages.iter().map(log_of).collect())
     }
 }
 
@@ -62,6 +70,8 @@ struct Reading<'s> {
     logs: BTreeMap<Log, Vec<&'s Message>>,
     /// Lines of each; one more than there are: to the end of the day.
     far: BTreeMap<Log, usize>,
+    /// Logs in which there is nothing of it.
+    empty: BTreeSet<Log>,
     end: Timestamp,
 }
 
@@ -74,10 +84,14 @@ impl<'s> Reading<'s> {
         for lines in logs.values_mut() {
             lines.sort_by_key(|message| (message.time, message.id));
         }
-        // Of a log of which nothing is read it is not known that it belongs to this call.
-        let far = logs.keys().map(|log| (log.clone(), 1)).collect();
+        // Of a log of which nothing is read it is not known that it belongs to this call; only of answers, which stand beside
+        // their requests.
+        let begins = |log: &Log| if log.source == ANSWERS { 0 } else { 1 };
+        let far = logs.keys().map(|log| (log.clone(), begins(log))).collect();
         let end = *scenario.read_on().to.values().next().unwrap();
-        Self { logs, far, end }
+        let mut empty = scenario.beside();
+        empty.retain(|log| !logs.contains_key(log));
+        Self { logs, far, empty, end }
     }
 
     fn is_over(&self) -> bool {
@@ -99,10 +113,15 @@ impl<'s> Reading<'s> {
     fn seen(&self, dice: &mut Dice) -> (Vec<Message>, Read) {
         let mut messages = Vec::new();
         let mut read = Read::default();
+        read.to.extend(self.empty.iter().map(|log| (log.clone(), self.end)));
         for (log, lines) in &self.logs {
             let far = self.far[log];
             messages.extend(lines.iter().take(far).map(|message| (*message).clone()));
-            let to = if far > lines.len() { self.end } else { lines[far - 1].time };
+            let to = match far {
+                0 => Timestamp(lines[0].time.0 - 1),
+                far if far > lines.len() => self.end,
+                far => lines[far - 1].time,
+            };
             read.to.insert(log.clone(), to);
         }
         for last in (1..messages.len()).rev() {
@@ -120,7 +139,8 @@ fn each_scenario(some: u64, mut check: impl FnMut(u64, &Scenario, &mut Dice)) {
         let plan = plan_of(&mut runner);
         let other = seed.is_multiple_of(3).then(|| plan_of(&mut runner));
         let mut dice = Dice::new(seed + 1);
-        let scenario = Scenario::of(&plan, other.as_ref(), &mut dice);
+        let apart = Dice::new(seed + 1_000_000).one_in(4);
+        let scenario = Scenario::of(&plan, other.as_ref(), apart, &mut dice);
         check(seed, &scenario, &mut dice);
     }
 }

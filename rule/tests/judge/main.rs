@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod arrivals;
+mod beside;
 #[path = "../../../message/tests/flow/case.rs"]
 mod case;
 mod cases;

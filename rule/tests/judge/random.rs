@@ -12,6 +12,7 @@ use record::time::{HOUR, SECOND, Timestamp};
 use rule::evidence::{Binding, Read};
 use rule::holds::AllHolds;
 
+use super::beside;
 use super::flows::learn;
 use super::random_call::{Plan, lines, plan};
 use super::story::story;
@@ -56,20 +57,28 @@ pub fn count(some: u64) -> u64 {
 
 /// What logs hold whose servers log what they answer, and those whose servers do not.
 pub fn known(silent: bool) -> AllHolds {
-    static KNOWN: LazyLock<[AllHolds; 2]> = LazyLock::new(|| {
-        [false, true].map(|silent| {
-            let mut runner = TestRunner::deterministic();
-            let mut holds = AllHolds::new();
-            for nth in 0..40 {
-                let mut plan = plan().new_tree(&mut runner).unwrap().current();
-                (plan.lost, plan.silent, plan.loses_answers) = (Vec::new(), silent, false);
-                (plan.acked, plan.bye_answered) = (true, true);
-                learn(&mut holds, &story(&with_routes(&lines(&plan), &mut Dice::new(nth))));
-            }
-            holds
-        })
-    });
+    static KNOWN: LazyLock<[AllHolds; 2]> =
+        LazyLock::new(|| [false, true].map(|silent| learned(silent, <[_]>::to_vec)));
     KNOWN[usize::from(silent)].clone()
+}
+
+/// The same where one of the machines writes its answers into a log of their own.
+pub fn known_apart(silent: bool) -> AllHolds {
+    static KNOWN: LazyLock<[AllHolds; 2]> =
+        LazyLock::new(|| [false, true].map(|silent| learned(silent, beside::apart)));
+    KNOWN[usize::from(silent)].clone()
+}
+
+fn learned(silent: bool, logged: impl Fn(&[Message]) -> Vec<Message>) -> AllHolds {
+    let mut runner = TestRunner::deterministic();
+    let mut holds = AllHolds::new();
+    for nth in 0..40 {
+        let mut plan = plan().new_tree(&mut runner).unwrap().current();
+        (plan.lost, plan.silent, plan.loses_answers) = (Vec::new(), silent, false);
+        (plan.acked, plan.bye_answered) = (true, true);
+        learn(&mut holds, &logged(&story(&with_routes(&lines(&plan), &mut Dice::new(nth)))));
+    }
+    holds
 }
 
 /// Servers that want to see what follows.
@@ -129,9 +138,15 @@ fn trial(plan: &Plan, other: Option<&Plan>, seed: u64) -> Trial {
             message.place = Arc::new(Place { source, ..(*message.place).clone() });
         }
     }
+    // One machine writes its answers into a log of their own.
+    let apart = Dice::new(seed + 1_000_000).one_in(5);
+    if apart {
+        messages = beside::apart(&messages);
+    }
     let mut holds = match dice.below(6) {
         0 => known(true),
         1 => AllHolds::new(),
+        _ if apart => known_apart(plan.silent),
         _ => known(plan.silent),
     };
     if dice.one_in(4) {

@@ -1,7 +1,8 @@
 //! One instance: its ending, and its steps.
 
-use message::flow::Log;
+use message::flow::{Log, Node};
 use message::kind::Kind;
+use rule::holds::Holds;
 use rule::syntax::{Anchor, Ending, OnSilence, Rule, Step, Timing};
 use rule::verdict::Outcome;
 
@@ -257,9 +258,16 @@ impl Case<'_> {
         let read = self.evidence.read;
         let mut logs: Vec<Log> = self.evidence.messages.iter().map(rows::log).collect();
         logs.extend(self.evidence.flow.nodes.iter().flat_map(|node| node.logs.clone()));
+        // Where what belongs to them stood so far.
+        let beside = |log: &Log| self.evidence.holds.get(log).map(Holds::beside).unwrap_or_default();
+        let others: Vec<Log> = logs.iter().flat_map(beside).cloned().collect();
+        logs.extend(others);
+        let writes = |node: &Node, log: &Log| node.logs.iter().any(|own| beside(own).contains(log));
         let behind = |log: &&Log| {
             let to = read.to.get(*log).map_or(i64::MIN, |to| to.0);
-            let shift = self.evidence.flow.nodes.iter().find(|node| node.logs.contains(log));
+            let nodes = &self.evidence.flow.nodes;
+            let shift = nodes.iter().find(|node| node.logs.contains(log));
+            let shift = shift.or_else(|| nodes.iter().find(|node| writes(node, log)));
             let shift = shift.map_or(0, |node| node.clock_shift);
             to.saturating_add(shift).saturating_sub(rule.times.lateness) <= due
         };
