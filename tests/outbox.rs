@@ -63,6 +63,7 @@ impl Post {
             sources: vec![source],
             unread: Vec::new(),
             more_unread: 0,
+            places: None,
             stops: false,
         };
         self.store.hear(&heartbeat, begins).await.expect("heard");

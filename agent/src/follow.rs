@@ -115,6 +115,8 @@ pub struct Report {
     pub unread: Vec<Unread>,
     /// Beyond those in `unread`.
     pub more_unread: u64,
+    /// The names of all sources; none where there are too many to be reported.
+    pub places: Option<Vec<String>>,
 }
 
 /// The files and streams of an agent.

@@ -251,7 +251,7 @@ impl Running {
     }
 
     fn heartbeat(&self, stops: bool) -> Heartbeat {
-        let Report { sources, unread, more_unread } = self.follow.report();
+        let Report { sources, unread, more_unread, places } = self.follow.report();
         Heartbeat {
             version: VERSION,
             agent: self.agent.clone(),
@@ -261,6 +261,7 @@ impl Running {
             sources,
             unread,
             more_unread,
+            places,
             stops,
         }
     }

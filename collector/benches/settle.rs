@@ -132,6 +132,7 @@ async fn hear(store: &Store, now: Timestamp) {
         sources: vec![report],
         unread: Vec::new(),
         more_unread: 0,
+        places: None,
         stops: false,
     };
     store.hear(&heartbeat, now).await.unwrap();

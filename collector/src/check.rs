@@ -56,6 +56,9 @@ pub fn heartbeat(mut heartbeat: Heartbeat) -> Result<Heartbeat, Error> {
         cut(&mut source.path, 4096);
         source.held.iter_mut().chain(&mut source.unread).for_each(|text| cut(text, 1024));
     }
+    // Of a list that was cut nobody could say what is not in it.
+    heartbeat.places = heartbeat.places.filter(|places| places.len() <= MOST_SOURCES);
+    heartbeat.places.iter_mut().flatten().for_each(|name| cut(name, 512));
     heartbeat.unread.truncate(MOST_UNREAD);
     for unread in &mut heartbeat.unread {
         cut(&mut unread.path, 4096);

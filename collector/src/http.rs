@@ -146,7 +146,7 @@ async fn append(State(door): State<Door>, headers: HeaderMap, body: Body) -> Res
     path = "/api/v1/heartbeat",
     operation_id = "heartbeat",
     tag = "agents",
-    request_body(content = Vec<u8>, content_type = "application/vnd.siptrail.append+msgpack", description = "`version`, `agent`, `program`, `host`, `clock`, `sources`, `unread`, `more_unread` and `stops`"),
+    request_body(content = Vec<u8>, content_type = "application/vnd.siptrail.append+msgpack", description = "`version`, `agent`, `program`, `host`, `clock`, `sources`, `unread`, `more_unread`, `places` and `stops`"),
     responses(
         Refusals,
         (status = 200, description = "`version`, and the `clock` of the heartbeat", body = Vec<u8>, content_type = "application/vnd.siptrail.append+msgpack"),

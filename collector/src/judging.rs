@@ -213,8 +213,8 @@ pub fn log_of(message: &Message) -> Log {
 pub struct Reports {
     /// How far they are read, and of which nothing was reported for too long.
     pub read: Read,
-    /// Agents that say which logs they read, and these.
-    agents: BTreeSet<String>,
+    /// Agents that say which sources their configuration has, with the names of these.
+    places: BTreeMap<String, Vec<String>>,
     listed: BTreeSet<Log>,
     silent_after: i64,
 }
@@ -222,11 +222,13 @@ pub struct Reports {
 impl Reports {
     pub fn of(agents: &[store::agent::Agent], silent_after: i64, now: Timestamp) -> Self {
         let read = Read { clock: now, ..Read::default() };
-        let mut reports = Self { read, agents: BTreeSet::new(), listed: BTreeSet::new(), silent_after };
+        let mut reports = Self { read, places: BTreeMap::new(), listed: BTreeSet::new(), silent_after };
         for agent in agents {
             let silent = agent.heard.is_none_or(|heard| now.micros_since(heard) > silent_after);
             let Some(heartbeat) = &agent.heartbeat else { continue };
-            reports.agents.insert(agent.id.clone());
+            if let Some(places) = &heartbeat.places {
+                reports.places.insert(agent.id.clone(), places.clone());
+            }
             for source in &heartbeat.sources {
                 let log = Log { agent: agent.id.clone(), source: source.name.clone() };
                 if let Some(at) = source.read_to {
@@ -258,8 +260,17 @@ impl Reports {
             note(log, newest);
         }
         bindings.iter().for_each(|binding| note(binding.log.clone(), binding.time));
-        let is_read = |log: &Log| self.listed.contains(log) || !self.agents.contains(&log.agent);
-        last.retain(|log, newest| !is_read(log) && self.read.clock.micros_since(*newest) > self.silent_after);
+        last.retain(|log, newest| {
+            self.is_read_no_more(log) && self.read.clock.micros_since(*newest) > self.silent_after
+        });
         last.into_keys().collect()
+    }
+
+    /// Its agent says so. That no file of it is followed says nothing: between a rotation and the next line there may be none.
+    fn is_read_no_more(&self, log: &Log) -> bool {
+        let names = |place: &String| {
+            log.source.strip_prefix(place.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        !self.listed.contains(log) && self.places.get(&log.agent).is_some_and(|places| !places.iter().any(names))
     }
 }

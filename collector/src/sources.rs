@@ -292,6 +292,7 @@ mod tests {
             sources: vec![source],
             unread: Vec::new(),
             more_unread: 0,
+            places: None,
             stops: false,
         };
         Agent { id: "agent-1".into(), heard: Some(at(heard)), clock_offset, heartbeat: Some(heartbeat) }

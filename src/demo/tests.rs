@@ -74,6 +74,7 @@ fn heartbeat(now: Timestamp) -> Heartbeat {
         sources: Log::ALL.into_iter().map(report).collect(),
         unread: Vec::new(),
         more_unread: 0,
+        places: None,
         stops: false,
     }
 }

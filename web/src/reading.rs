@@ -314,6 +314,7 @@ mod tests {
             sources: vec![source],
             unread: Vec::new(),
             more_unread: 0,
+            places: None,
             stops: false,
         };
         let heard = Some(Timestamp(NOW.0 - silent * SECOND));

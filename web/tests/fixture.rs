@@ -98,6 +98,7 @@ impl Ingest {
             sources: vec![source],
             unread: Vec::new(),
             more_unread: 0,
+            places: None,
             stops: false,
         };
         self.store.hear(&heartbeat, now).await.expect("heard");

@@ -97,7 +97,9 @@ impl Follow {
         });
         let more_unread = unread.len().saturating_sub(UNREAD) as u64;
         let unread = unread.iter().take(UNREAD).map(on_wire).collect();
-        Report { sources: sources.collect(), unread, more_unread }
+        let places: Vec<String> = self.sources.places().map(|place| place.name.clone()).collect();
+        let places = Some(places).filter(|places| places.len() <= SOURCES);
+        Report { sources: sources.collect(), unread, more_unread, places }
     }
 
     /// When all that was in the file then is stored or shown: now, as far as the last look at all files goes.

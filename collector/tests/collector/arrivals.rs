@@ -89,18 +89,24 @@ impl Played {
         self.hear_of(log, log, read_to, now).await;
     }
 
-    /// The same of a log of another name.
+    /// The same of a log of another name, which is all that its configuration has.
     async fn hear_of(&self, agent: &str, log: &str, read_to: Timestamp, now: Timestamp) {
         let source = SourceReport { name: log.into(), files: 1, read_to: Some(read_to), ..SourceReport::default() };
+        self.hear_from(agent, Some(vec![log.into()]), vec![source], now).await;
+    }
+
+    /// What an agent says of its sources, and which its configuration has.
+    async fn hear_from(&self, agent: &str, places: Option<Vec<String>>, sources: Vec<SourceReport>, now: Timestamp) {
         let heartbeat = Heartbeat {
             version: 1,
             agent: agent.into(),
             program: "0.1.0".into(),
             host: agent.into(),
             clock: now,
-            sources: vec![source],
+            sources,
             unread: Vec::new(),
             more_unread: 0,
+            places,
             stops: false,
         };
         self.door.store.hear(&heartbeat, now).await.expect("heard");
@@ -308,6 +314,33 @@ async fn of_a_log_that_left_the_configuration_nobody_can_tell_and_once_it_is_bac
         // What has only just been read may not be reported yet.
         assert!(half < 8 || unknown, "{half}: {said:?}");
         assert!(half >= 3 || !unknown, "{half}: {said:?}");
+        assert_eq!((said.failed, played.mails(now).await), (vec![], vec![]));
+    }
+    let back = Timestamp(RECORDED.0 + 10 * MINUTE);
+    played.read(edge, &pieces[cut..].concat(), back).await;
+    played.judge_on(&[core, edge], back, 6).await;
+    assert_eq!(played.said().await, once);
+}
+
+#[tokio::test]
+async fn a_log_whose_file_is_away_for_a_while_is_waited_for_and_has_not_left() {
+    let once = at_once(true).await;
+    let mut played = Played::open().await;
+    let [(core, core_log), (edge, edge_log)] = two_servers(true);
+    let pieces = records(&edge_log);
+    let is_answer = |record: &&str| record.contains("\nSIP/2.0 200 ") && record.contains("Call-ID: 5-8305@");
+    let cut = pieces.iter().position(is_answer).expect("an answer");
+    played.read(core, &core_log, RECORDED).await;
+    played.read(edge, &pieces[..cut].concat(), RECORDED).await;
+    for half in 0..20 {
+        let now = Timestamp(RECORDED.0 + half * 30 * SECOND);
+        played.hear(core, now, now).await;
+        // Its directory is not mounted; whether that is so an older agent does not say.
+        let places = [Some(vec![edge.to_owned()]), Some(vec!["other".into(), "ed".into(), edge.into()]), None];
+        played.hear_from(edge, places[half as usize % 3].clone(), Vec::new(), now).await;
+        played.judge(half as usize % 2, now).await;
+        let said = played.said().await;
+        assert!(!said.counts.contains_key(&("answer-reaches-caller".to_owned(), "unknown")), "{half}: {said:?}");
         assert_eq!((said.failed, played.mails(now).await), (vec![], vec![]));
     }
     let back = Timestamp(RECORDED.0 + 10 * MINUTE);

@@ -114,6 +114,7 @@ impl World {
             sources: vec![source],
             unread: Vec::new(),
             more_unread: 0,
+            places: None,
             stops: false,
         };
         if !part.is_empty() {

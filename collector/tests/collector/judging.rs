@@ -59,6 +59,7 @@ impl Judging {
             sources: LOGS.iter().map(report).collect(),
             unread: Vec::new(),
             more_unread: 0,
+            places: None,
             stops: false,
         };
         door.store.hear(&heartbeat, NOW).await.expect("heard");

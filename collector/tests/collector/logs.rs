@@ -34,6 +34,7 @@ fn heartbeat(agent: &str, clock: Timestamp) -> Heartbeat {
         sources: vec![source("core"), source("push")],
         unread: Vec::new(),
         more_unread: 0,
+        places: None,
         stops: false,
     }
 }

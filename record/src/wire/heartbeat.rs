@@ -21,6 +21,10 @@ pub struct Heartbeat {
     /// Places and files that are not read, beyond those in `unread`.
     #[serde(default)]
     pub more_unread: u64,
+    /// Names of the sources that its configuration has: a log is read no more if it has none of these names, and none of them
+    /// followed by `/` before the rest. None: it does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub places: Option<Vec<String>>,
     /// The agent stops, as it was asked to: nothing more is read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stops: bool,

@@ -20,6 +20,7 @@ fn heartbeat(agent: &str, sources: Vec<SourceReport>) -> Heartbeat {
         sources,
         unread: Vec::new(),
         more_unread: 0,
+        places: None,
         stops: false,
     }
 }
