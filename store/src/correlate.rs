@@ -3,12 +3,13 @@
 //! `outbox` reads what waits, `doubt` decides what its messages did not, `exchange` finds the request of an answer that names no call,
 //! `referred` the call that a body part may be named after,
 //! `components` unites its calls over their keys
-//! (pure), `union` applies that to what is known, and `pieces`, `keys` and `rows` help it to; `remake` makes a summary anew, and
+//! (pure), `union` applies that to what is known, and `pieces`, `groups`, `keys` and `rows` help it to; `remake` makes a summary anew, and
 //! `missed` finds what two collectors took up in one moment.
 
 mod components;
 mod doubt;
 mod exchange;
+mod groups;
 mod keys;
 mod missed;
 mod outbox;
@@ -113,7 +114,7 @@ impl Store {
                 Some(owner) => outbox::take(&mut tx, owner, rows).await?,
                 None => outbox::hold(&mut tx, rows).await?,
             };
-            if !ours {
+            if !ours || exchange::is_of_another(&mut tx, exchanges, owner.unwrap_or_default(), now).await? {
                 tx.rollback().await?;
                 return Ok(Correlated::default());
             }

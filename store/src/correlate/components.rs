@@ -8,7 +8,7 @@ use message::summary::Summary;
 use record::id::{CallKey, MessageId, StreamId};
 use record::time::{Day, Timestamp};
 
-use super::pieces::Groups;
+use super::groups::Groups;
 
 /// Calls of one batch that share keys.
 #[derive(Clone, Debug)]

@@ -33,8 +33,8 @@ const MOST: i64 = 256;
 pub(super) struct Exchanges {
     /// What is to be known of requests, and of answers whose request is not known: by the name of the call of each.
     kept: BTreeMap<(ExchangeKey, bool, String), Kept>,
-    /// What was looked for, and how many requests and answers were found.
-    looked: BTreeMap<ExchangeKey, i64>,
+    /// What was looked for, and what was found of requests and answers.
+    looked: BTreeMap<ExchangeKey, Stored>,
     /// Requests by who asks whom, as they are once all this is joined, and as they were of those that decided anything.
     lately: Requests,
     decided: Requests,
@@ -67,8 +67,11 @@ struct Kept {
 struct Known {
     requests: Requests,
     waiting: BTreeMap<String, (Kind, Answer)>,
-    rows: BTreeMap<ExchangeKey, i64>,
+    rows: BTreeMap<ExchangeKey, Stored>,
 }
+
+/// Rows of an id: whether each is a response, of which call, and when it was answered or asked for. They are those that decide.
+type Stored = BTreeSet<(i16, String, i64, Option<i64>)>;
 
 /// Gives answers the key of their request's call, and requests those of answers that came before them.
 pub(super) async fn pair(store: &Store, rows: &mut [OutboxRow]) -> Result<Exchanges, Error> {
@@ -238,7 +241,7 @@ struct Row {
 }
 
 async fn known(store: &Store, keys: &[ExchangeKey]) -> Result<Known, Error> {
-    let mut known = Known { rows: keys.iter().map(|key| (*key, 0)).collect(), ..Known::default() };
+    let mut known = Known { rows: keys.iter().map(|key| (*key, Stored::new())).collect(), ..Known::default() };
     for list in statement::lists(keys) {
         let rows: Vec<Row> = with_pool!(store.backend, pool => {
             let mut q = QueryBuilder::<Db>::new(
@@ -278,7 +281,7 @@ fn asked_of((hash, requests): &(Vec<u8>, Vec<u8>)) -> Option<(ExchangeKey, Vec<A
 impl Known {
     fn add(&mut self, row: Row) {
         let Ok(hash) = ExchangeKey::try_from(row.hash.as_slice()) else { return };
-        *self.rows.entry(hash).or_default() += 1;
+        self.rows.entry(hash).or_default().insert((row.response, row.call_id.clone(), row.ts, row.other));
         let kind = Kind::from_code(row.kind).unwrap_or(Kind::Rest);
         let (at, call_id) = (Timestamp(row.ts), row.call_id);
         let other = row.other.zip(row.other_stream).map(|(at, stream)| (Timestamp(at), StreamId(stream)));
@@ -293,6 +296,16 @@ impl Known {
             waiting.or_insert_with(|| (kind, answer())).1.ids.push(hash);
         }
     }
+}
+
+/// Whether another correlator goes first. Asked before anything is locked that it may wait for.
+pub(super) async fn is_of_another(
+    tx: &mut Transaction,
+    exchanges: &Exchanges,
+    owner: &str,
+    now: Timestamp,
+) -> Result<bool, Error> {
+    Ok(!exchanges.lately.is_empty() && turn::is_of_another(tx, owner, now).await?)
 }
 
 /// Whether another correlator stored meanwhile what was looked for, or goes first. Until the transaction ends, no other one stores
@@ -310,15 +323,19 @@ pub(super) async fn came_meanwhile(
         return Ok(Came::Another);
     }
     let keys: Vec<ExchangeKey> = exchanges.looked.keys().copied().collect();
-    let mut rows = 0;
+    let mut stored: BTreeMap<ExchangeKey, Stored> = keys.iter().map(|key| (*key, Stored::new())).collect();
     for list in statement::lists(&keys) {
-        rows += with_transaction!(&mut *tx, db => {
-            let mut q = QueryBuilder::<Db>::new("select count(*) from exchange where hash in ");
+        let rows: Vec<(Vec<u8>, i16, String, i64, Option<i64>)> = with_transaction!(&mut *tx, db => {
+            let mut q = QueryBuilder::<Db>::new("select hash, response, call_id, ts, other from exchange where hash in ");
             push_list!(q, list.iter().map(|key| key.to_vec()));
-            q.build_query_scalar::<i64>().fetch_one(&mut *db).await?
+            q.build_query_as().fetch_all(&mut *db).await?
         });
+        for (hash, response, call_id, ts, other) in rows {
+            let Ok(hash) = ExchangeKey::try_from(hash.as_slice()) else { continue };
+            stored.entry(hash).or_default().insert((response, call_id, ts, other));
+        }
     }
-    if rows != exchanges.looked.values().sum::<i64>() {
+    if stored != exchanges.looked {
         return Ok(Came::TooLate);
     }
     let hosts: Vec<ExchangeKey> = exchanges.lately.keys().copied().collect();
@@ -366,7 +383,7 @@ pub(super) async fn keep(tx: &mut Transaction, exchanges: &Exchanges, now: Times
     }
     for (hash, known) in &exchanges.looked {
         let brought = exchanges.kept.range((*hash, false, String::new())..).take_while(|((of, ..), _)| of == hash);
-        if *known + brought.count() as i64 > MOST {
+        if (known.len() + brought.count()) as i64 > MOST {
             with_transaction!(tx, db => {
                 sqlx::query(
                     "delete from exchange where hash = $1 and (ts, call_id) <= (

@@ -65,7 +65,9 @@ pub(super) async fn since(store: &Store, now: Timestamp, brought: &Brought) -> R
 async fn join(store: &Store, Calls { calls, own }: Calls, now: Timestamp) -> Result<usize, Error> {
     let (events, doubts) = doubt::missed(store, &calls).await?;
     let referred = referred::waiting(store, &own).await?;
-    let Some(first) = events.iter().chain(&referred.again).next() else { return Ok(0) };
+    let Some(first) = events.iter().chain(&referred.again).next() else {
+        return referred.forget(store, now).await.map(|()| 0);
+    };
     let (stream, none, count) = (first.stream, Offset(0), events.len() + referred.again.len());
     let rows = vec![OutboxRow { stream, from: none, end: none, events, unreadable: false }];
     let mut brought = Brought { rows, doubts, exchanges: Exchanges::default(), referred };
@@ -79,7 +81,7 @@ mod tests {
 
     use super::*;
     use crate::search::Filter;
-    use crate::tests::fixture::{File, NOON, OWNER, Says, says, scenarios};
+    use crate::tests::fixture::{File, NOON, OWNER, Says, correlate, says, scenarios};
     use crate::tests::store_test;
 
     /// A call, and in logs of their own what may be of it, or names it: as four collectors see them that know of nothing else.
@@ -122,6 +124,27 @@ mod tests {
                 }
             }
             check_are_one(&store, 4).await;
+        }
+
+        async fn of_two_answers_that_come_at_once_each_goes_to_a_request_of_its_own(store) {
+            let asks = |call, at| says(call, at, "GET").exchange(1);
+            let answers = |call, at| says(call, at, "").status(200).exchange(1);
+            File::new(1).log(&store, [asks("call-a", 0), asks("call-b", 1)]).await;
+            correlate(&store, 10).await;
+            File::new(2).log(&store, [answers("answer-1", 2)]).await;
+            File::new(3).log(&store, [answers("answer-2", 3)]).await;
+            let mut both = Vec::new();
+            for row in store.outbox(OWNER, NOON, HOUR, 10).await.unwrap() {
+                both.push(Brought::find(&store, vec![row]).await.unwrap());
+            }
+            let mut applied = Vec::new();
+            for brought in &mut both {
+                let done = store.apply(Some(OWNER), NOON, brought).await.unwrap();
+                applied.push((done.applied, done.again));
+            }
+            assert_eq!(applied, [(true, false), (false, true)]);
+            correlate(&store, 10).await;
+            assert_eq!(scenarios(&store).await, [vec!["answer-1", "call-a"], vec!["answer-2", "call-b"]]);
         }
 
         async fn what_a_killed_collector_did_not_look_for_is_found_when_the_call_is_settled(store) {

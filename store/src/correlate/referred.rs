@@ -100,14 +100,21 @@ pub(super) async fn waiting(store: &Store, own: &BTreeMap<Hash, Key>) -> Result<
     for list in statement::lists(&own.keys().copied().collect::<Vec<_>>()) {
         let mut after = Vec::new();
         loop {
-            let rows: Vec<(Vec<u8>, Vec<u8>, i64, i64)> = with_pool!(store.backend, pool => {
+            let mut rows: Vec<(Vec<u8>, Vec<u8>, i64, i64)> = with_pool!(store.backend, pool => {
                 let mut q = QueryBuilder::<Db>::new("select hash, call, stream_id, off from referred where hash in ");
                 push_list!(q, list.iter().map(|hash| hash.to_vec()));
                 q.push(" and hash > ").push_bind(&after).push(" order by hash, call limit ").push_bind(WAITING as i64);
                 q.build_query_as().fetch_all(pool).await?
             });
-            // What is left of the last name is more than may be joined by it.
-            let next = rows.last().filter(|_| rows.len() == WAITING).map(|(hash, ..)| hash.clone());
+            let last = rows.last().filter(|_| rows.len() == WAITING).map(|(hash, ..)| hash.clone());
+            let next = last.map(|last| {
+                // The others of this name are on the next page; unless it has a page of its own: more are not joined by one.
+                let whole = rows.partition_point(|(hash, ..)| *hash < last);
+                if whole > 0 {
+                    rows.truncate(whole);
+                }
+                rows.last().map(|(hash, ..)| hash.clone()).unwrap_or(last)
+            });
             for (hash, call, stream, offset) in rows {
                 let hash = call_key(&hash)?.0;
                 referred.found.insert((hash, call_key(&call)?));
@@ -131,6 +138,16 @@ impl Referred {
         let keys: BTreeMap<Hash, &Key> = self.waiting.iter().map(|((hash, _), (key, _))| (*hash, key)).collect();
         let known = known(store, &keys.keys().copied().collect::<Vec<_>>()).await?;
         Ok(keys.into_iter().filter(|(hash, _)| known.contains(hash)).map(|(hash, key)| (hash, key.clone())).collect())
+    }
+
+    /// What is known of messages that nobody can read is not asked for again.
+    pub async fn forget(&self, store: &Store, now: Timestamp) -> Result<(), Error> {
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        let mut tx = store.backend.begin().await?;
+        self.keep(&mut tx, now).await?;
+        tx.commit().await
     }
 
     pub async fn keep(&self, tx: &mut Transaction, now: Timestamp) -> Result<(), Error> {

@@ -10,8 +10,9 @@ use record::time::Timestamp;
 
 use super::components::{CallUse, Component};
 use super::doubt::Left;
+use super::groups::Groups;
 use super::keys::{self, KeyRow, Use};
-use super::pieces::{Groups, Piece, Uses, pieces};
+use super::pieces::{Piece, Uses, pieces};
 use super::rows::{self, News, Placed};
 use super::{Correlated, OutboxRow, outbox};
 use crate::Error;

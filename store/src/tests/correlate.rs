@@ -278,6 +278,18 @@ store_test! {
         }
     }
 
+    async fn however_many_names_wait_each_finds_all_that_carry_it(store) {
+        let name = |nth: usize| -> &'static str { format!("named-{nth}").leak() };
+        let referred = |nth: usize| (0..3).map(move |of| Says { cid: Some(name(nth)), ..says(format!("of-{nth}-{of}").leak(), 5, "INVITE") });
+        let mut file = File::new(1);
+        file.log(&store, (0..340).flat_map(referred)).await;
+        correlate(&store, 100).await;
+        file.log(&store, (0..340).map(|nth| says(name(nth), 0, "INVITE"))).await;
+        correlate(&store, 100).await;
+        let rows = store.search(&Filter::default(), None, 1000).await.unwrap().rows;
+        assert_eq!((rows.len(), rows.iter().filter(|row| row.calls == 4).count()), (340, 340));
+    }
+
     async fn a_damaged_message_that_names_a_call_keeps_that_from_nothing(store) {
         let mut file = File::new(1);
         file.log(&store, [Says { cid: Some("named-later"), ..says("damaged", 0, "INVITE") }]).await;

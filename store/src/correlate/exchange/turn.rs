@@ -16,6 +16,8 @@ const LOCKED: i16 = 2;
 const WAITS: i16 = 3;
 /// One that does not come by then has no turn any more.
 const COMES_WITHIN: i64 = 10 * SECOND;
+/// One whose clock is so far ahead has none: nobody would know when it ends.
+const AHEAD: i64 = 20 * SECOND;
 
 /// No id has this hash.
 fn nobodys() -> Vec<u8> {
@@ -36,22 +38,35 @@ pub(super) async fn take(tx: &mut Transaction, owner: &str, now: Timestamp) -> R
         .execute(&mut *db)
         .await?;
     });
-    let first: Option<String> = with_transaction!(&mut *tx, db => {
-        sqlx::query_scalar(
-            "select call_id from exchange where hash = $1 and response = $2 and last > $3 order by ts, call_id limit 1",
-        )
-        .bind(nobodys())
-        .bind(WAITS)
-        .bind(now.0)
-        .fetch_optional(&mut *db)
-        .await?
-    });
-    let Some(first) = first else { return Ok(true) };
-    let ours = first == named(owner);
+    let ours = match first(tx, now).await? {
+        None => return Ok(true),
+        Some(first) => first == named(owner),
+    };
     if ours {
         leave(tx, owner, now).await?;
     }
     Ok(ours)
+}
+
+/// Whether another one that was too late goes first, as far as is known before the lock.
+pub(super) async fn is_of_another(tx: &mut Transaction, owner: &str, now: Timestamp) -> Result<bool, Error> {
+    Ok(first(tx, now).await?.is_some_and(|first| first != named(owner)))
+}
+
+/// Whose turn it is.
+async fn first(tx: &mut Transaction, now: Timestamp) -> Result<Option<String>, Error> {
+    Ok(with_transaction!(&mut *tx, db => {
+        sqlx::query_scalar(
+            "select call_id from exchange where hash = $1 and response = $2 and last > $3 and last < $4
+             order by ts, call_id limit 1",
+        )
+        .bind(nobodys())
+        .bind(WAITS)
+        .bind(now.0)
+        .bind(now.0.saturating_add(AHEAD))
+        .fetch_optional(&mut *db)
+        .await?
+    }))
 }
 
 /// Its next round is not too late, whatever others store: they wait for it. In the order in which they were too late.
