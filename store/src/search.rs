@@ -115,7 +115,26 @@ macro_rules! push_prefixes {
         $query.push(")");
     }};
 }
-use {push_prefix, push_prefixes};
+/// ` and …`: before a place, and what a filter says of when scenarios begin.
+macro_rules! push_range {
+    ($query:expr, $filter:expr, $before:expr) => {{
+        if let Some((first, id)) = $before {
+            $query.push(" and first <= ").push_bind(first.0);
+            $query.push(" and (first, id) < (").push_bind(first.0).push(", ").push_bind(id.0).push(")");
+        }
+        if let Some((first, id)) = $filter.since {
+            $query.push(" and first >= ").push_bind(first.0);
+            $query.push(" and (first, id) > (").push_bind(first.0).push(", ").push_bind(id.0).push(")");
+        }
+        if let Some(from) = $filter.from {
+            $query.push(" and first >= ").push_bind(from.0.saturating_sub(LONGEST));
+        }
+        if let Some(to) = $filter.to {
+            $query.push(" and first < ").push_bind(to.0);
+        }
+    }};
+}
+use {push_prefix, push_prefixes, push_range};
 
 /// Scenarios of a class that one question looks at.
 pub(crate) const LOOKS: i64 = 5_000;

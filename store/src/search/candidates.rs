@@ -10,9 +10,8 @@ use rule::verdict::Outcome;
 use sqlx::QueryBuilder;
 
 use super::part::Place;
-use super::person::Known;
-use super::walk::push_range;
-use super::{Filter, LONGEST, Touched, push_prefix};
+use super::person::{Begun, Known};
+use super::{Filter, LONGEST, Touched, push_prefix, push_range};
 use crate::backend::with_pool;
 use crate::statement::push_list;
 use crate::{Error, Store, statement};
@@ -35,9 +34,6 @@ pub(super) struct Candidates {
     /// Of whom there are so many calls that each scenario is to be asked for them.
     pub person: Option<Sought>,
 }
-
-/// When each of them began.
-pub(super) type Begun = HashMap<i64, i64>;
 
 /// ` and column begins with text`, of an index of scenarios.
 enum Indexed<'a> {

@@ -7,7 +7,6 @@ use record::id::ScenarioId;
 use record::time::Timestamp;
 use sqlx::QueryBuilder;
 
-use super::candidates::Begun;
 use super::part::Place;
 use super::{Filter, LONGEST, push_prefix};
 use crate::append::searched;
@@ -25,6 +24,9 @@ const CALLS: usize = 1_000;
 const MOST_CALLS: usize = 3_000;
 /// Whole numbers that one end may stand for.
 const NUMBERS: usize = 500;
+
+/// When each of them began.
+pub(super) type Begun = HashMap<i64, i64>;
 
 /// What is known of a person's scenarios.
 pub(super) enum Known {

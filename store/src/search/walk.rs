@@ -8,7 +8,7 @@ use sqlx::QueryBuilder;
 
 use super::candidates::Candidates;
 use super::part::{Part, Place};
-use super::{Filter, LONGEST, LOOKS, Text, Touched, held, push_prefix, push_prefixes};
+use super::{Filter, LONGEST, LOOKS, Text, Touched, held, push_prefix, push_prefixes, push_range};
 use crate::backend::with_pool;
 use crate::scenario::{self, ScenarioColumns, ScenarioRow};
 use crate::statement::push_list;
@@ -120,17 +120,44 @@ impl Store {
     /// where there are more.
     async fn tried_before(&self, filter: &Filter, before: Option<Place>) -> Result<(Vec<i64>, Option<Place>), Error> {
         let Some((least, most)) = filter.final_status else { return Ok((Vec::new(), None)) };
-        let found: Vec<(i64, i64)> = with_pool!(self.backend, pool => {
-            // Of one status the index has them in this order.
-            let mut q = if least == most {
-                let mut q = QueryBuilder::<Db>::new("select first, scenario_id from scenario_try where status = ");
-                q.push_bind(i32::from(least));
-                q
-            } else {
-                let mut q = QueryBuilder::<Db>::new("select distinct first, scenario_id from scenario_try where status between ");
-                q.push_bind(i32::from(least)).push(" and ").push_bind(i32::from(most));
-                q
-            };
+        let mut found: Vec<(i64, i64)> = Vec::new();
+        let mut next = self.least_before(least, most).await?;
+        while let Some(status) = next {
+            found.extend(self.answered_before(status, filter, before).await?);
+            next = if status < most { self.least_before(status + 1, most).await? } else { None };
+        }
+        found.sort_unstable_by(|one, other| other.cmp(one));
+        found.dedup();
+        found.truncate(TRIED);
+        let last = found.last().filter(|_| found.len() == TRIED);
+        // Of one time there may be others, which the next page begins with; unless this one began with them.
+        let to = last.map(|(first, _)| (Timestamp(*first), ScenarioId(i64::MAX)));
+        let to = to.map(|to| if before.is_some_and(|before| before <= to) { (to.0, ScenarioId(0)) } else { to });
+        Ok((found.into_iter().map(|(_, id)| id).collect(), to))
+    }
+
+    /// The least status in this range that any attempt before the last one got.
+    async fn least_before(&self, least: u16, most: u16) -> Result<Option<u16>, Error> {
+        let status: Option<i32> = with_pool!(self.backend, pool => {
+            sqlx::query_scalar("select min(status) from scenario_try where status >= $1 and status <= $2")
+                .bind(i32::from(least))
+                .bind(i32::from(most))
+                .fetch_one(pool)
+                .await?
+        });
+        Ok(status.and_then(|status| u16::try_from(status).ok()))
+    }
+
+    /// The newest scenarios with such an attempt. Of one status the index has them in this order.
+    async fn answered_before(
+        &self,
+        status: u16,
+        filter: &Filter,
+        before: Option<Place>,
+    ) -> Result<Vec<(i64, i64)>, Error> {
+        Ok(with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select first, scenario_id from scenario_try where status = ");
+            q.push_bind(i32::from(status));
             let began = |bound: Option<Place>| bound.map(|(first, _)| first.0);
             let from = filter.from.map(|from| from.0.saturating_sub(LONGEST));
             let bounds = [("<=", began(before)), ("<", filter.to.map(|to| to.0)), (">=", began(filter.since)), (">=", from)];
@@ -141,12 +168,7 @@ impl Store {
             }
             q.push(" order by first desc limit ").push_bind(TRIED as i64);
             q.build_query_as().fetch_all(pool).await?
-        });
-        let last = found.last().filter(|_| found.len() == TRIED);
-        // Of one time there may be others, which the next page begins with; unless this one began with them.
-        let to = last.map(|(first, _)| (Timestamp(*first), ScenarioId(i64::MAX)));
-        let to = to.map(|to| if before.is_some_and(|before| before <= to) { (to.0, ScenarioId(0)) } else { to });
-        Ok((found.into_iter().map(|(_, id)| id).collect(), to))
+        }))
     }
 
     async fn walk(&self, mut source: Source, asked: &Asked<'_>, limit: usize) -> Result<Part, Error> {
@@ -340,27 +362,6 @@ impl Store {
         rows.into_iter().map(ScenarioColumns::read).collect()
     }
 }
-
-/// ` and …`: before a place, and what a filter says of when scenarios begin.
-macro_rules! push_range {
-    ($query:expr, $filter:expr, $before:expr) => {{
-        if let Some((first, id)) = $before {
-            $query.push(" and first <= ").push_bind(first.0);
-            $query.push(" and (first, id) < (").push_bind(first.0).push(", ").push_bind(id.0).push(")");
-        }
-        if let Some((first, id)) = $filter.since {
-            $query.push(" and first >= ").push_bind(first.0);
-            $query.push(" and (first, id) > (").push_bind(first.0).push(", ").push_bind(id.0).push(")");
-        }
-        if let Some(from) = $filter.from {
-            $query.push(" and first >= ").push_bind(from.0.saturating_sub(LONGEST));
-        }
-        if let Some(to) = $filter.to {
-            $query.push(" and first < ").push_bind(to.0);
-        }
-    }};
-}
-pub(super) use push_range;
 
 /// How many of these are looked at in one go: one at least.
 fn portion(rows: &[ScenarioRow]) -> usize {

@@ -64,6 +64,10 @@ async fn fill(store: &Store) {
             "insert into call_part (first, stream_id, day, call, from_user, to_user)
              select {first}, 1, {day}, {key}, '4930' || i, 'bob' || i from {numbers} n where $2 is not null"
         ),
+        // Each caller tried before.
+        format!(
+            "insert into scenario_try (scenario_id, first, status) select i, {first}, 480 + i % 8 from {numbers} n where $2 is not null"
+        ),
         // Not of the same call, but of one that is there.
         format!("insert into number (seen, back) select {day}, i || '0394' from {numbers} n where $2 is not null"),
         format!(
@@ -118,7 +122,7 @@ async fn fill(store: &Store) {
     if !lite {
         with_pool!(store.backend, pool => {
             // As autovacuum does once a minute.
-            for table in ["scenario", "scenario_call", "call_part", "number", "message", "rule_count", "alert_group", "mail_outbox"] {
+            for table in ["scenario", "scenario_call", "scenario_try", "call_part", "number", "message", "rule_count", "alert_group", "mail_outbox"] {
                 let vacuum = sqlx::AssertSqlSafe(format!("vacuum (analyze) {table}"));
                 sqlx::raw_sql(vacuum).execute(pool).await.unwrap();
             }
@@ -142,6 +146,8 @@ fn lists() -> Vec<Filter> {
         Filter { final_status: Some((404, 404)), ..any() },
         Filter { final_status: Some((503, 503)), ..any() },
         Filter { final_status: Some((599, 599)), ..any() },
+        Filter { final_status: Some((400, 499)), ..any() },
+        Filter { final_status: Some((300, 699)), method: some("REFER"), ..any() },
         Filter { outcomes: vec![Outcome::Failed], ..any() },
         Filter { outcomes: vec![Outcome::Ok], ..any() },
         Filter { outcomes: vec![Outcome::Late], ..any() },
