@@ -102,7 +102,10 @@ pub async fn step(
     let due = store.due(owner, now, LEASE, TOGETHER).await?;
     if !due.is_empty() {
         let book = book.borrow().clone();
-        round(store, owner, &due, book, known, now).await?;
+        match round(store, owner, &due, Arc::clone(&book), known, now).await {
+            Err(error) if is_of_calls(&error) => each(store, owner, &due, &book, known, now).await?,
+            done => done?,
+        }
     }
     // Also what waits since the last time.
     if let Err(error) = known.hours.learn(store, now).await {
@@ -115,6 +118,35 @@ pub async fn step(
         tracing::warn!(%error, "what nobody could tell is not judged again yet");
     }
     Ok(due.len())
+}
+
+/// Working anew would come to the same: something that these calls hold is at fault.
+fn is_of_calls(error: &Error) -> bool {
+    match error {
+        Error::Store(error) => error.is_of_what_was_asked(),
+        _ => true,
+    }
+}
+
+/// One after the other: what is wrong with one of them keeps no other from being settled.
+async fn each(
+    store: &Store,
+    owner: &str,
+    due: &[Due],
+    book: &Arc<Book>,
+    known: &mut Known,
+    now: Timestamp,
+) -> Result<(), Error> {
+    for one in due {
+        match round(store, owner, std::slice::from_ref(one), Arc::clone(book), known, now).await {
+            Err(error) if is_of_calls(&error) => {
+                tracing::error!(scenario = %one.id, %error, "a scenario cannot be settled; it is tried again in an hour");
+                store.put_off(owner, one, Timestamp(now.0.saturating_add(HOUR))).await?;
+            }
+            done => done?,
+        }
+    }
+    Ok(())
 }
 
 async fn round(

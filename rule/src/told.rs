@@ -10,6 +10,9 @@ use crate::print;
 use crate::syntax::{Rule, Severity};
 use crate::verdict::{Outcome, State, Verdict, Why};
 
+/// Letters that are kept of what a message says.
+const LONGEST: usize = 200;
+
 /// What was seen and what was not, of one instance of a rule.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Told {
@@ -125,12 +128,35 @@ impl Told {
             ending: verdict.ended.map(|row| {
                 let facts = &messages[flow.rows[row].message].facts;
                 match facts.status.filter(|_| facts.response) {
-                    Some(status) => format!("{status} {}", facts.reason).trim().to_owned(),
-                    None => facts.method.clone(),
+                    Some(status) => shortened(format!("{status} {}", facts.reason).trim()),
+                    None => shortened(&facts.method),
                 }
             }),
             steps: verdict.steps.iter().enumerate().map(step).collect(),
             why: verdict.why.as_ref().map(Why::to_string),
+        }
+    }
+
+    /// In place of one that was kept and cannot be read: something failed, and nobody can say what.
+    pub fn unreadable(leg: &str, nth: i32, at: Timestamp) -> Self {
+        Self {
+            rule: String::new(),
+            version: 0,
+            severity: Severity::Warning,
+            outcome: Outcome::Failed,
+            failure: None,
+            step: None,
+            due: Some(at),
+            late_by: None,
+            leg: leg.to_owned(),
+            target: String::new(),
+            nth: (nth != 0).then_some(nth),
+            start: MessageId::default(),
+            began: at,
+            ended: None,
+            ending: None,
+            steps: Vec::new(),
+            why: Some("what was seen is kept in a form that cannot be read".to_owned()),
         }
     }
 
@@ -145,6 +171,11 @@ impl Told {
         let nth = self.nth.map_or_else(String::new, |nth| format!(".{nth}"));
         format!("{}.{step}.{}{nth}", self.rule, self.leg)
     }
+}
+
+/// A stranger's words, as long as anybody reads.
+fn shortened(text: &str) -> String {
+    text.chars().take(LONGEST).collect()
 }
 
 impl std::fmt::Display for Why {

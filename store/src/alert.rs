@@ -64,10 +64,20 @@ pub struct ItemTold {
     pub facts: Vec<(String, String)>,
 }
 
+/// Bytes of a host's name that groups are told apart by.
+const HOST: usize = 256;
+
 impl ItemTold {
     /// Whose log shows how it began.
     pub fn host(&self) -> Option<&str> {
-        self.facts.iter().find(|(name, _)| name == "host").map(|(_, host)| host.as_str())
+        let host = self.facts.iter().find(|(name, _)| name == "host").map(|(_, host)| host.as_str())?;
+        Some(&host[..host.floor_char_boundary(HOST)])
+    }
+
+    /// In place of what cannot be read: that something failed is reported all the same.
+    fn unreadable(leg: &str, nth: i32, at: Timestamp) -> Self {
+        let told = Told::unreadable(leg, nth, at);
+        Self { caller: None, callee: None, told, also: Vec::new(), facts: Vec::new() }
     }
 }
 

@@ -93,7 +93,7 @@ impl Store {
             let mut q = QueryBuilder::<Db>::new(
                 "select call, stream_id, day from call_part where from_user = to_user and from_user in ",
             );
-            push_list!(q, wanted.users.iter().take(USERS));
+            push_list!(q, wanted.users.iter().map(|user| searched(user)).take(USERS));
             q.push(" and first >= ").push_bind(first.0).push(" and first <= ").push_bind(last.0);
             q.push(" order by first desc, call limit ").push_bind(CALLS);
             q.build_query_as().fetch_all(pool).await?

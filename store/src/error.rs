@@ -26,14 +26,38 @@ pub enum Error {
     Unreachable { host: String, port: u16, database: String, what: String },
     #[error("not a PostgreSQL URL: {what}; it looks like postgres://user:password@host:5432/database")]
     Url { what: String },
-    /// Its words stand in the log alone: they may quote a message.
+    /// The log says where, and nobody says in which words: they may quote a message.
     #[error("a fault of Siptrail itself; its log says where")]
     Panicked,
     /// It is made anew from its messages, and whoever met it tries again.
     #[error("the summary of scenario {0} cannot be read")]
     Summary(i64),
+    /// Fewer of them may do.
+    #[error("these messages are more than {0} MB")]
+    TooMuch(usize),
     #[error("stored row is damaged: {0}")]
     Damaged(String),
+}
+
+impl Error {
+    /// What was asked is at fault, not the database: the same would be refused again, and something else may go well.
+    pub fn is_of_what_was_asked(&self) -> bool {
+        match self {
+            Self::Sql(sqlx::Error::Database(said)) => said.code().is_some_and(|code| is_of_values(&code)),
+            Self::Sql(why) => {
+                matches!(why, sqlx::Error::Encode(_) | sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. })
+            }
+            Self::Panicked | Self::Summary(_) | Self::TooMuch(_) | Self::Damaged(_) => true,
+            _ => false,
+        }
+    }
+}
+
+/// SQLSTATE classes 21 to 23 and 54 of PostgreSQL (values, constraints, limits), and SQLite's codes for too big, constraint,
+/// mismatch and range.
+fn is_of_values(code: &str) -> bool {
+    let sqlite = code.parse::<i32>().is_ok_and(|code| matches!(code & 0xff, 18 | 19 | 20 | 25)) && code.len() < 5;
+    sqlite || (code.len() == 5 && ["21", "22", "23", "54"].contains(&&code[..2]))
 }
 
 impl From<sqlx::Error> for Error {

@@ -45,7 +45,7 @@ impl Store {
         Ok(rows.into_iter().map(read).collect())
     }
 
-    /// What an instance saw; none if it was judged anew since, and does not fail any more.
+    /// What an instance saw; none if it was judged anew since, and does not fail any more, or if that cannot be read.
     pub async fn told(&self, of: &Failure) -> Result<Option<Told>, Error> {
         let told: Option<Vec<u8>> = with_pool!(self.backend, pool => {
             sqlx::query_scalar("select told from verdict where scenario_id = $1 and rule = $2 and nth = $3")
@@ -55,6 +55,11 @@ impl Store {
                 .fetch_optional(pool)
                 .await?
         });
-        told.map(|bytes| blob::read(&bytes, "what a rule says")).transpose()
+        let scenario = of.scenario;
+        let read = |bytes: Vec<u8>| {
+            let told = blob::read(&bytes, "what a rule says");
+            told.inspect_err(|error| tracing::error!(%scenario, %error, "what a rule says is left out")).ok()
+        };
+        Ok(told.and_then(read))
     }
 }

@@ -76,11 +76,16 @@ impl Store {
         tx.commit().await
     }
 
-    /// The set in force, and when it was loaded.
+    /// The set in force, and when it was loaded; none where that cannot be read: whoever has it in force keeps it anew as it starts.
     pub async fn rulebook(&self) -> Result<Option<(Rulebook, Timestamp)>, Error> {
         let row: Option<(Vec<u8>, i64)> = with_pool!(self.backend, pool => {
             sqlx::query_as("select content, loaded from rulebook order by loaded desc limit 1").fetch_optional(pool).await?
         });
-        row.map(|(content, at)| Ok((blob::read(&content, "the rules in force")?, Timestamp(at)))).transpose()
+        let read = |(content, at): (Vec<u8>, i64)| {
+            let book = blob::read(&content, "the rules in force");
+            let book = book.inspect_err(|error| tracing::error!(%error, "pages show no rules")).ok()?;
+            Some((book, Timestamp(at)))
+        };
+        Ok(row.and_then(read))
     }
 }

@@ -197,6 +197,24 @@ impl Store {
         Ok(due)
     }
 
+    /// Leaves one that cannot be settled until then, or until more of it comes. False: another has it by now.
+    pub async fn put_off(&self, owner: &str, due: &Due, until: Timestamp) -> Result<bool, Error> {
+        let mut tx = self.backend.begin().await?;
+        let rows = with_transaction!(&mut tx, db => {
+            sqlx::query(
+                "update scenario set due = $1, lease_until = 0 where id = $2 and lease_owner = $3 and lease_until > 0",
+            )
+            .bind(until.0)
+            .bind(due.id.0)
+            .bind(owner)
+            .execute(db)
+            .await?
+            .rows_affected()
+        });
+        tx.commit().await?;
+        Ok(rows > 0)
+    }
+
     /// By agent and source: the event time to which its log is read, as its agent last said.
     pub async fn read_to(&self) -> Result<BTreeMap<(String, String), Timestamp>, Error> {
         let mut read = BTreeMap::new();

@@ -372,7 +372,11 @@ impl Store {
                 .fetch_all(pool)
                 .await?
         });
-        rows.iter().map(|bytes| blob::read(bytes, "what a rule says of a scenario")).collect()
+        let read = |bytes: &Vec<u8>| {
+            let told = blob::read(bytes, "what a rule says of a scenario");
+            told.inspect_err(|error| tracing::error!(scenario = %id, %error, "what a rule says is left out")).ok()
+        };
+        Ok(rows.iter().filter_map(read).collect())
     }
 
     /// The worst that any rule says of a scenario, with its failure and rule; none until it is judged.

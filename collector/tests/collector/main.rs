@@ -4,6 +4,7 @@ mod append;
 mod arrivals;
 mod clocks;
 mod correlation;
+mod damaged;
 mod days;
 mod door;
 mod flow_mails;

@@ -24,8 +24,16 @@ impl Schema {
     }
 
     fn run(&self, what: &str) {
-        let statement = format!("{what} {} {}", self.name, if what.starts_with("drop") { "cascade" } else { "" });
-        let done = Command::new("psql").args([&self.server, "-qc", &statement]).output().expect("psql");
+        self.ask(&format!("{what} {} {}", self.name, if what.starts_with("drop") { "cascade" } else { "" }));
+    }
+
+    /// Does to its tables what no collector would.
+    pub fn execute(&self, statement: &str) {
+        self.ask(&format!("set search_path = {}; {statement}", self.name));
+    }
+
+    fn ask(&self, statement: &str) {
+        let done = Command::new("psql").args([&self.server, "-qc", statement]).output().expect("psql");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 

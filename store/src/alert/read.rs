@@ -75,18 +75,23 @@ struct ItemRow {
 }
 
 impl ItemRow {
-    fn item(self) -> Result<Item, Error> {
-        Ok(Item {
-            scenario: ScenarioId(self.scenario_id),
+    fn item(self) -> Item {
+        let (scenario, at) = (ScenarioId(self.scenario_id), Timestamp(self.at));
+        let told = blob::read(&self.told, "what an alert says of a scenario").unwrap_or_else(|error| {
+            tracing::error!(%scenario, %error, "an alert does not say what was seen");
+            ItemTold::unreadable(&self.leg, self.nth, at)
+        });
+        Item {
+            scenario,
             leg: self.leg,
             nth: self.nth,
-            at: Timestamp(self.at),
+            at,
             seen: Timestamp(self.seen),
             changed: Timestamp(self.changed),
             reported: self.reported.map(Timestamp),
             state: ItemState::from_code(self.state),
-            told: blob::read(&self.told, "what an alert says of a scenario")?,
-        })
+            told,
+        }
     }
 }
 
@@ -249,7 +254,7 @@ impl Store {
             .fetch_all(pool)
             .await?
         });
-        rows.into_iter().map(ItemRow::item).collect()
+        Ok(rows.into_iter().map(ItemRow::item).collect())
     }
 
     /// Groups, open ones first, then as they changed last.
@@ -314,7 +319,7 @@ impl Store {
             q.push(" order by scenario_id desc, leg desc, nth desc limit ").push_bind(most as i64);
             q.build_query_as().fetch_all(pool).await?
         });
-        rows.into_iter().map(ItemRow::item).collect()
+        Ok(rows.into_iter().map(ItemRow::item).collect())
     }
 
     /// A group by its id.

@@ -24,6 +24,9 @@ const MIDNIGHT: i64 = 64 * SECOND;
 /// Messages of one day that are judged at once; the others are when these are judged for good.
 pub const AT_ONCE: usize = 10_000;
 
+/// Bytes of messages that are read for one round. Of what is large few scenarios are settled together, and none alone that is larger.
+const BYTES: usize = if cfg!(test) { 1 << 20 } else { 128 << 20 };
+
 /// Of what is filed by day: a call, its day, and which of the scenarios it is of.
 type OfDay = (CallKey, i32, usize);
 
@@ -111,10 +114,11 @@ impl Store {
             days: days.into_iter().collect(),
             ..Scope::default()
         };
-        let mut after: Option<(Timestamp, MessageId)> = None;
+        let (mut after, mut bytes) = (None::<(Timestamp, MessageId)>, 0);
         loop {
             let rows = self.rows_of(&scope, after, Most::rows(READ as usize)).await?;
             let page = self.page_of(rows).await?;
+            within(&mut bytes, &page.rows)?;
             for message in page.rows {
                 if let Some(at) = owner.get(&message.call).filter(|at| (read[**at].1.len() as i64) < MOST) {
                     read[*at].1.push(message);
@@ -135,6 +139,7 @@ impl Store {
             let from = due.from.map_or(i64::MIN, |from| from.0.div_euclid(HOUR));
             together.entry((due.class, from)).or_default().push((*call, *day, *at));
         }
+        let mut bytes = 0;
         for ((class, _), calls) in together {
             let mut days: BTreeMap<CallKey, Vec<(i32, usize)>> = BTreeMap::new();
             for (call, day, at) in &calls {
@@ -159,6 +164,7 @@ impl Store {
             loop {
                 let rows = self.rows_of(&scope, after, Most::rows(READ as usize)).await?;
                 let page = self.page_of(rows).await?;
+                within(&mut bytes, &page.rows)?;
                 for message in page.rows {
                     for (day, at) in days.get(&message.call).into_iter().flatten() {
                         let (due, messages) = &mut read[*at];
@@ -223,4 +229,10 @@ impl Store {
         });
         Ok(found)
     }
+}
+
+/// What was read so far is not more than one round may take.
+fn within(bytes: &mut usize, more: &[Message]) -> Result<(), Error> {
+    *bytes += more.iter().map(|message| message.raw.len()).sum::<usize>();
+    if *bytes > BYTES { Err(Error::TooMuch(BYTES >> 20)) } else { Ok(()) }
 }

@@ -7,12 +7,13 @@ use record::time::{MINUTE, SECOND, Timestamp};
 use rule::syntax::Severity;
 use rule::told::Told;
 use rule::verdict::Outcome;
+use sqlx::AssertSqlSafe;
 
 use super::fixture::{File, NOON, correlate, says};
 use super::store_test;
 use crate::Store;
 use crate::alert::{Alarm, Glance, Group, GroupKey, Instance, Item, ItemState, ItemTold, News};
-use crate::backend::with_pool;
+use crate::backend::{with_pool, with_transaction};
 use crate::outgoing::{Kept, MailKind, MailState, NewMail, Reported, Room};
 use crate::settle::{Due, Settled};
 use crate::verdict::Judged;
@@ -197,6 +198,29 @@ pub(super) async fn taken(store: &Store, at: i64) -> Group {
 }
 
 store_test! {
+    async fn what_cannot_be_read_of_a_failure_keeps_no_other_from_being_reported_or_shown(store) {
+        calls(&store, &["call-a", "call-b"]).await;
+        let ids = judge(&store, 0, &failed(News::Fresh)).await;
+        let mut tx = store.backend.begin().await.unwrap();
+        with_transaction!(&mut tx, db => {
+            for table in ["alert_item", "verdict"] {
+                let text = format!("update {table} set told = $1 where scenario_id = $2");
+                sqlx::query(AssertSqlSafe(text)).bind(&[2_u8][..]).bind(ids[0].0).execute(&mut *db).await.unwrap();
+            }
+        });
+        tx.commit().await.unwrap();
+        let group = store.alert_groups(10).await.unwrap().remove(0);
+        let items = store.alert_items(group.id, 10).await.unwrap();
+        let of = |id: ScenarioId| items.iter().find(|item| item.scenario == id).unwrap();
+        assert_eq!(of(ids[0]).told.told.why.as_deref(), Some("what was seen is kept in a form that cannot be read"));
+        assert_eq!(of(ids[1]).told.told.failure.as_deref(), Some("no-ack"));
+        assert_eq!(store.alert_items_after(group.id, None, 10).await.unwrap().len(), 2);
+        assert_eq!((store.verdicts(ids[0]).await.unwrap().len(), store.verdicts(ids[1]).await.unwrap().len()), (0, 1));
+        for failure in store.failed(Timestamp(0), Timestamp(i64::MAX), 10).await.unwrap() {
+            assert_eq!(store.told(&failure).await.unwrap().is_some(), failure.scenario == ids[1]);
+        }
+    }
+
     async fn a_verdict_and_its_alert_are_written_as_the_call_is_settled_and_not_without_it(store) {
         calls(&store, &["a"]).await;
         let due = store.due("one", later(0), LEASE, 10).await.unwrap();

@@ -295,6 +295,21 @@ store_test! {
         assert_eq!((row.status, row.problems, row.version), (Some(500), Some(2), 2));
     }
 
+    async fn of_large_messages_few_scenarios_are_read_together(store) {
+        let large: &'static str = "x".repeat(100 << 10).leak();
+        let mut file = File::new(1);
+        let calls = (0..12).map(|nth| Says { identity: Some(large), ..says(format!("call-{nth}").leak(), 0, "INVITE") });
+        file.log(&store, calls).await;
+        correlate(&store, 100).await;
+        let due = store.due("one", later(0), LEASE, 100).await.unwrap();
+        assert_eq!(due.len(), 12);
+        let refused = store.due_messages(&due).await.unwrap_err();
+        assert!(refused.is_of_what_was_asked(), "{refused}");
+        for one in &due {
+            assert_eq!(store.due_messages(std::slice::from_ref(one)).await.unwrap()[0].1.len(), 1);
+        }
+    }
+
     async fn a_call_that_one_has_taken_is_due_for_another_when_the_lease_is_over(store) {
         let (_, id) = call(&store, Vec::new()).await;
         let due = store.due("one", later(0), LEASE, 10).await.unwrap();
