@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{Siptrail, eventually};
 
@@ -82,6 +83,47 @@ async fn many_large_records_that_are_unfinished_all_appear_and_memory_stays_flat
     .await;
     let peak = siptrail.peak_memory();
     assert!(peak < 150 * MEGABYTE as u64, "peak memory {} MB", peak / MEGABYTE as u64);
+    assert_eq!(siptrail.stop().await, Some(0));
+}
+
+#[tokio::test]
+async fn readers_who_take_nothing_of_their_answers_share_a_bounded_memory() {
+    const READERS: usize = 60;
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("a.log");
+    let body = "y".repeat(200_000);
+    let one = |nth: usize| {
+        format!(
+            "[2026-11-23 12:00:00.000][POST][http://192.0.2.1][http://192.0.2.2/x]\nPOST /x HTTP/1.1\r\nX-Call-ID: {nth}@slow\r\n\
+             Content-Length: {}\r\n\r\n{body}\n",
+            body.len()
+        )
+    };
+    std::fs::write(&file, (0..200).map(one).collect::<String>()).expect("written");
+    let siptrail = Siptrail::watch(&dir.path().join("data"), &[&file]);
+    let api = siptrail.api().await;
+    eventually("all is stored", || async {
+        let stored = api.messages("").await?.len();
+        if stored == 200 { Ok(()) } else { Err(format!("{stored} of 200")) }
+    })
+    .await;
+    let address = api.url.trim_start_matches("http://").to_owned();
+    let mut readers = Vec::new();
+    for _ in 0..READERS {
+        let mut reader = tokio::net::TcpStream::connect(&address).await.expect("connected");
+        let head = format!("GET /api/v1/messages?format=ndjson HTTP/1.1\r\nHost: {address}\r\n\r\n");
+        reader.write_all(head.as_bytes()).await.expect("asked");
+        readers.push(reader);
+    }
+    for reader in &mut readers {
+        // The first bytes of the head, and nothing more.
+        reader.read_exact(&mut [0; 12]).await.expect("an answer");
+    }
+    api.page("/healthz").await.expect("it answers");
+    let peak = siptrail.peak_memory();
+    assert!(peak < 500 * MEGABYTE as u64, "peak memory {} MB", peak / MEGABYTE as u64);
+    drop(readers);
+    assert_eq!(api.messages("").await.expect("pages").len(), 200);
     assert_eq!(siptrail.stop().await, Some(0));
 }
 

@@ -70,9 +70,25 @@ fn described() -> OpenApiRouter<Door> {
 #[derive(utoipa::ToSchema)]
 #[allow(dead_code, reason = "it stands in the document alone")]
 struct Problem {
+    /// `about:blank`: the status says what kind of problem it is.
+    #[schema(rename = "type", example = "about:blank")]
+    kind: String,
+    /// The status in words.
+    title: String,
+    status: u16,
+    /// What went wrong, for programs: the word that stands at each status here.
+    code: String,
     /// A sentence or two.
     detail: String,
+    /// Stands in the log beside the cause, and in `X-Request-ID`.
+    request_id: String,
 }
+
+/// MessagePack.
+#[derive(utoipa::ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[allow(dead_code, reason = "it stands in the document alone")]
+struct Packed(Vec<u8>);
 
 /// Whatever a door refuses.
 #[derive(utoipa::IntoResponses)]
@@ -116,11 +132,11 @@ enum Refusals {
     path = "/api/v1/append",
     operation_id = "append",
     tag = "agents",
-    request_body(content = Vec<u8>, content_type = "application/vnd.siptrail.append+msgpack", description = "`version`, `agent`, `lease`, `batch` and `streams`"),
+    request_body(content = inline(Packed), content_type = "application/vnd.siptrail.append+msgpack", description = "`version`, `agent`, `lease`, `batch` and `streams`"),
     responses(
         Refusals,
-        (status = 200, description = "committed: the watermark of each stream", body = Vec<u8>, content_type = "application/vnd.siptrail.append+msgpack"),
-        (status = 409, description = "a stream stands elsewhere, or is another agent's: each says why, and where it stands", body = Vec<u8>, content_type = "application/vnd.siptrail.append+msgpack"),
+        (status = 200, description = "committed: the watermark of each stream", body = inline(Packed), content_type = "application/vnd.siptrail.append+msgpack"),
+        (status = 409, description = "a stream stands elsewhere, or is another agent's: each says why, and where it stands", body = inline(Packed), content_type = "application/vnd.siptrail.append+msgpack"),
     )
 )]
 async fn append(State(door): State<Door>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
@@ -146,10 +162,10 @@ async fn append(State(door): State<Door>, headers: HeaderMap, body: Body) -> Res
     path = "/api/v1/heartbeat",
     operation_id = "heartbeat",
     tag = "agents",
-    request_body(content = Vec<u8>, content_type = "application/vnd.siptrail.append+msgpack", description = "`version`, `agent`, `program`, `host`, `clock`, `sources`, `unread`, `more_unread`, `places` and `stops`"),
+    request_body(content = inline(Packed), content_type = "application/vnd.siptrail.append+msgpack", description = "`version`, `agent`, `program`, `host`, `clock`, `sources`, `unread`, `more_unread`, `places` and `stops`"),
     responses(
         Refusals,
-        (status = 200, description = "`version`, and the `clock` of the heartbeat", body = Vec<u8>, content_type = "application/vnd.siptrail.append+msgpack"),
+        (status = 200, description = "`version`, and the `clock` of the heartbeat", body = inline(Packed), content_type = "application/vnd.siptrail.append+msgpack"),
     )
 )]
 async fn heartbeat(State(door): State<Door>, headers: HeaderMap, body: Body) -> Result<Response, Refusal> {
@@ -308,7 +324,7 @@ struct PositionsQuery {
     params(PositionsQuery),
     responses(
         Refusals,
-        (status = 200, description = "positions by stream id", body = Vec<u8>, content_type = "application/vnd.siptrail.append+msgpack"),
+        (status = 200, description = "positions by stream id", body = inline(Packed), content_type = "application/vnd.siptrail.append+msgpack"),
     )
 )]
 async fn positions(State(door): State<Door>, Query(query): Query<PositionsQuery>) -> Result<Response, Refusal> {

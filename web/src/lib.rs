@@ -5,11 +5,12 @@
 //! - [`page`], [`choice`]: from template to answer; [`error`]: what went wrong, as page, fragment or JSON
 //! - [`visible`]: what every template writes values with
 //! - [`assets`], [`security`]: files with hashed names, and what holds for every answer
-//! - [`unread`]: what an agent in this process does not read
+//! - `picture`, `answers`, `room`: scenarios as all their readers see them; what is on its way; the memory that both take
 //! - [`subject`]: the address of a scenario, or of a call that has none yet
 //! - [`home`], [`search`], [`scenario`], [`alerts`], [`rules`], [`outbox`]: the pages; [`live`]: rows as they come; [`api`]: the same for programs
 
 pub mod alerts;
+mod answers;
 pub mod api;
 pub mod assets;
 pub mod choice;
@@ -41,6 +42,7 @@ mod watch;
 pub mod words;
 pub mod zone;
 
+use axum::middleware::from_fn_with_state;
 pub use error::Error;
 pub use security::guard_others;
 pub use state::{Settings, Site};
@@ -61,6 +63,7 @@ pub fn router(store: store::Store, settings: Settings) -> axum::Router {
         .merge(api::routes(&site.settings))
         .merge(choice::routes())
         .merge(assets::routes())
-        .fallback(error::no_such_page);
+        .fallback(error::no_such_page)
+        .layer(from_fn_with_state(site.clone(), answers::counted));
     security::guard(routes, &site).with_state(site)
 }

@@ -14,6 +14,7 @@ use store::outgoing::{Attempt, COUNTED, Hold, Mail, MailKind, MailState};
 
 use crate::ladder::words::{duration, shortened};
 use crate::page::{Frame, Page};
+use crate::params::{Params, quoted};
 use crate::sending::Sending;
 use crate::words::{count, counted};
 use crate::{Error, Site};
@@ -30,10 +31,15 @@ pub(crate) fn routes() -> Router<Site> {
 }
 
 async fn list(State(site): State<Site>, frame: Frame) -> Result<Response, Error> {
-    let frame = frame.without_filters();
+    let mut frame = frame.with_only(&["before"]);
     let now = site.now();
+    let before = frame.params.get("before").map(str::to_owned);
+    let number = before.as_deref().and_then(|text| text.parse::<i64>().ok());
+    if let (Some(text), None) = (&before, number) {
+        frame.misread.push(format!("No mail has the number {}: the newest are shown.", quoted(text)));
+    }
     let (mails, (counts, oldest), holds, book) = tokio::try_join!(
-        site.store.mails(None, MOST + 1),
+        site.store.mails_before(number.unwrap_or(i64::MAX), MOST + 1),
         site.store.mail_counts(),
         site.store.mail_holds(now),
         site.store.rulebook()
@@ -55,7 +61,11 @@ async fn list(State(site): State<Site>, frame: Frame) -> Result<Response, Error>
             .into_iter()
             .map(|Hold { account, since, until, why }| (account, frame.zone.full(since), frame.zone.full(until), why))
             .collect(),
-        more: mails.len() > MOST,
+        older: mails
+            .get(MOST)
+            .and_then(|_| mails.get(MOST - 1))
+            .map(|last| frame.to_with("/outbox", &Params::default().with("before", last.id.to_string()))),
+        is_first: number.is_none(),
         mails: mails.iter().take(MOST).map(|mail| Row::new(mail, &frame)).collect(),
         frame,
     };
@@ -117,7 +127,10 @@ struct List {
     /// Account, since and until when, why.
     holds: Vec<(String, String, String, String)>,
     mails: Vec<Row>,
-    more: bool,
+    /// Where those before these are.
+    older: Option<String>,
+    /// The newest are among them.
+    is_first: bool,
 }
 
 #[derive(Template)]

@@ -147,9 +147,15 @@ impl Frame {
 
     /// Of a page that has no filters and knows nothing but its zone: a link to it that was mistyped shows more than it was to show.
     #[must_use]
-    pub(crate) fn without_filters(mut self) -> Self {
+    pub(crate) fn without_filters(self) -> Self {
+        self.with_only(&[])
+    }
+
+    /// Of a page that knows these, beside its zone.
+    #[must_use]
+    pub(crate) fn with_only(mut self, known: &[&str]) -> Self {
         let mut names: Vec<&str> = self.params.pairs().iter().map(|(name, _)| name.as_str()).collect();
-        names.retain(|name| *name != "zone");
+        names.retain(|name| *name != "zone" && !known.contains(name));
         names.sort_unstable();
         names.dedup();
         self.misread = names

@@ -45,6 +45,12 @@ impl Taken {
         self.0.merge(more.0);
     }
 
+    /// Gives back all but so many bytes.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        let more = self.0.num_permits().saturating_sub(kib(bytes) as usize);
+        drop(self.0.split(more));
+    }
+
     /// Gives a part of it back.
     pub fn give_back(&mut self, bytes: usize) {
         drop(self.0.split(kib(bytes) as usize));

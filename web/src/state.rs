@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use utoipa::openapi::OpenApi;
 
+use crate::answers::Answers;
 use crate::clients::Clients;
 use crate::live::Groups;
 use crate::picture::Pictures;
@@ -61,6 +62,7 @@ pub struct Site {
     pub(crate) watch: Watch,
     pub(crate) clients: Clients,
     pub(crate) pictures: Pictures,
+    pub(crate) answers: Answers,
     pub(crate) groups: Groups,
     pub(crate) reading: Arc<Mutex<Kept>>,
     /// Alerts that are open, as they were a moment ago.
@@ -78,6 +80,7 @@ impl Site {
             watch,
             clients: Clients::default(),
             pictures: Pictures::default(),
+            answers: Answers::default(),
             groups: Groups::default(),
             reading: Arc::default(),
             open_alerts: Arc::default(),

@@ -363,6 +363,29 @@ async fn lists_of_alerts_and_of_their_scenarios_go_on_to_their_end() {
 }
 
 #[tokio::test]
+async fn the_outbox_goes_on_to_the_oldest_mail() {
+    let site = Site::new().await;
+    site.store.report_logs(&[silent("agent", now())], &[], now()).await.unwrap();
+    for nth in 0..450 {
+        mail(&site.store, nth, MailState::NotSent, now()).await;
+    }
+    let (mut path, mut listed) = ("/outbox".to_owned(), Vec::new());
+    loop {
+        let page = site.page(&path).await;
+        listed.extend(attributes(&page, ".sources th a", "href"));
+        let older = attributes(&page, "main .acts a", "href").into_iter().find(|link| link.contains("before="));
+        match older {
+            Some(older) => path = older,
+            None => break,
+        }
+    }
+    let numbers: Vec<String> = (1..=450).rev().map(|id| format!("/outbox/{id}")).collect();
+    assert_eq!(listed, numbers);
+    assert!(texts(&site.page("/outbox?before=1").await, ".none b")[0].starts_with("There are no older"));
+    assert!(!texts(&site.page("/outbox?before=x").await, ".misread").is_empty());
+}
+
+#[tokio::test]
 async fn an_empty_page_of_each_says_why_and_shows_a_way_out() {
     let site = Site::new().await;
     for path in ["/alerts", "/rules", "/outbox"] {

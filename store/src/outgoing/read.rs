@@ -109,6 +109,17 @@ impl Store {
         Ok(rows.into_iter().map(MailRow::mail).collect())
     }
 
+    /// Mails made before one of them, the newest first.
+    pub async fn mails_before(&self, id: i64, most: usize) -> Result<Vec<Mail>, Error> {
+        let rows: Vec<MailRow> = with_pool!(self.backend, pool => {
+            let mut q = QueryBuilder::<Db>::new("select ");
+            q.push(MAIL).push(" from mail_outbox where id < ").push_bind(id);
+            q.push(" order by id desc limit ").push_bind(most as i64);
+            q.build_query_as().fetch_all(pool).await?
+        });
+        Ok(rows.into_iter().map(MailRow::mail).collect())
+    }
+
     /// A mail with its text and its bytes.
     pub async fn mail(&self, id: i64) -> Result<Option<(Mail, String, Vec<u8>)>, Error> {
         let row: Option<MailRow> = with_pool!(self.backend, pool => {

@@ -20,6 +20,7 @@ use store::search::MessageFilter;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::answers::held;
 use crate::moment;
 use crate::names::{FlagOf, FormatOf, KindOf};
 use crate::params::{Params, quoted};
@@ -35,6 +36,9 @@ pub(super) fn routes() -> OpenApiRouter<Site> {
 
 /// A longer message is left out; `/m/ID.txt` has it.
 const LONGEST: usize = 4 << 20;
+
+/// What a page of messages takes while it is read and written, about.
+const PAGE: usize = 32 << 20;
 
 const NDJSON: &str = "application/x-ndjson";
 
@@ -240,8 +244,10 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery, headers: Head
         Some(other) => return Err(Error::BadRequest(format!("format is json or ndjson, not {}", quoted(other)))),
     };
     if by_line {
-        return Ok(lines(site.store, filter, after, limit.unwrap_or(usize::MAX)));
+        return Ok(lines(site, filter, after, limit.unwrap_or(usize::MAX)));
     }
+    // Until it is written; what is sent of it takes its own.
+    let _room = site.answers.room(PAGE).await?;
     let page = site.store.messages(&filter, after, limit.unwrap_or(super::LIMIT)).await?;
     let next = page.next.map(|(time, id)| cursor::write(time, id));
     let messages = written(&site.store, &page.rows).await?;
@@ -249,34 +255,56 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery, headers: Head
     Ok(Json(MessagePage { messages, next, searched_to, unreadable: page.unreadable }).into_response())
 }
 
-/// Streams page by page: memory holds one. If the database fails midway, or messages of it cannot be read, the connection
+/// Streams page by page: memory holds one, and all such answers together no more than other answers may. If the database fails midway, or messages of it cannot be read, the connection
 /// breaks off, so a client cannot take a part for the whole.
-fn lines(store: Store, filter: MessageFilter, mut after: Option<(Timestamp, MessageId)>, mut left: usize) -> Response {
+fn lines(site: Site, filter: MessageFilter, mut after: Option<(Timestamp, MessageId)>, mut left: usize) -> Response {
     let stream = try_stream! {
         let mut unreadable = 0;
         while left > 0 {
-            let page = store.messages(&filter, after, left.min(super::MOST)).await?;
-            let mut text = Vec::new();
-            for message in written(&store, &page.rows).await? {
-                serde_json::to_writer(&mut text, &message).map_err(|error| store::Error::Damaged(error.to_string()))?;
-                text.push(b'\n');
+            let mut room = site.answers.room(PAGE).await?;
+            let lines = Lines::of(&site.store, &filter, after, left.min(super::MOST)).await?;
+            left -= lines.count.min(left);
+            after = lines.next;
+            unreadable += lines.unreadable;
+            if !lines.text.is_empty() {
+                room.shrink_to(lines.text.len());
+                yield held(lines.text, room);
             }
-            left -= page.rows.len().min(left);
-            after = page.next;
-            if !text.is_empty() {
-                yield Bytes::from(text);
-            }
-            unreadable += page.unreadable;
             if after.is_none() {
                 break;
             }
         }
         if unreadable > 0 {
-            Err(store::Error::Damaged(format!("{unreadable} messages of the answer")))?;
+            Err(Error::from(store::Error::Damaged(format!("{unreadable} messages of the answer"))))?;
         }
     };
-    let stream: futures::stream::BoxStream<'static, Result<Bytes, store::Error>> = Box::pin(stream);
+    let stream: futures::stream::BoxStream<'static, Result<Bytes, Error>> = Box::pin(stream);
     ([(CONTENT_TYPE, NDJSON)], Body::from_stream(stream)).into_response()
+}
+
+/// A page of messages, one a line.
+struct Lines {
+    text: Vec<u8>,
+    count: usize,
+    next: Option<(Timestamp, MessageId)>,
+    unreadable: usize,
+}
+
+impl Lines {
+    async fn of(
+        store: &Store,
+        filter: &MessageFilter,
+        after: Option<(Timestamp, MessageId)>,
+        most: usize,
+    ) -> Result<Self, store::Error> {
+        let page = store.messages(filter, after, most).await?;
+        let mut text = Vec::new();
+        for message in written(store, &page.rows).await? {
+            serde_json::to_writer(&mut text, &message).map_err(|error| store::Error::Damaged(error.to_string()))?;
+            text.push(b'\n');
+        }
+        Ok(Self { text, count: page.rows.len(), next: page.next, unreadable: page.unreadable })
+    }
 }
 
 async fn written(store: &Store, messages: &[Message]) -> Result<Vec<MessageJson>, store::Error> {
