@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceExt};
 
@@ -21,6 +23,8 @@ use tower::{Service, ServiceExt};
 const HEAD: Duration = Duration::from_secs(15);
 /// Bytes of a request's head; a search with a pasted log line is some KiB.
 const LARGEST_HEAD: usize = 64 << 10;
+/// Who takes nothing of an answer for so long is let go of: what it is sent takes room that others wait for.
+const TAKES: Duration = Duration::from_secs(60);
 /// Time for requests that are under way when all ends; one that never comes to its end does not hold it up.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// After the system refused a connection, which it does while too many files are open.
@@ -57,7 +61,8 @@ pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) 
     }
 }
 
-type Connection<S> = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<S>>;
+type Patient = Pin<Box<TimeoutStream<TcpStream>>>;
+type Connection<S> = http1::Connection<TokioIo<Patient>, TowerToHyperService<S>>;
 
 fn connection(
     stream: TcpStream,
@@ -70,11 +75,13 @@ fn connection(
         request.extensions_mut().insert(ConnectInfo(client));
         request
     });
+    let mut patient = Box::pin(TimeoutStream::new(stream));
+    patient.as_mut().set_write_timeout_pinned(Some(TAKES));
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
+        .serve_connection(TokioIo::new(patient), TowerToHyperService::new(app))
 }
 
 /// It went away before it was taken.

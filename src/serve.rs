@@ -31,6 +31,7 @@ pub struct Server {
     pages: JoinHandle<()>,
     correlation: JoinHandle<()>,
     settling: JoinHandle<()>,
+    partitions: JoinHandle<()>,
     /// What makes and sends mails, and reads the rules for it.
     alerts: Vec<JoinHandle<()>>,
 }
@@ -60,6 +61,13 @@ fn desk(config: &collector::Config, address: SocketAddr) -> Desk {
     }
 }
 
+/// The name of this process: in containers on several hosts all else may be alike.
+fn process(address: SocketAddr) -> String {
+    let host = hostname::get().unwrap_or_default();
+    let (host, id, random) = (host.to_string_lossy(), std::process::id(), rand::random::<u32>());
+    format!("{host}-{id}-{}-{random:08x}", address.port())
+}
+
 /// A role that ends, by a panic or otherwise, ends the others: half a server would look like a whole one.
 fn one_ends_all<R: Future<Output = ()>>(role: R, all: &CancellationToken) -> impl Future<Output = ()> + use<R> {
     let all = all.clone().drop_guard();
@@ -87,7 +95,7 @@ impl Server {
         let store = Store::open(&location).await?.with_settings(config.settings());
         shelf.tell(&store);
         let ingest = Ingest::new(store.clone(), config);
-        let owner = store.correlator(&format!("{}-{}", std::process::id(), address.port()));
+        let owner = store.correlator(&process(address));
         let joining = collector::correlate::run(store.clone(), owner.clone(), ingest.stored(), cancel.clone());
         let correlation = tokio::spawn(one_ends_all(joining, &cancel));
         let shelf_book = shelf.book();
@@ -103,7 +111,8 @@ impl Server {
             collector::settle::run(store.clone(), owner, shelf_book, cancel.clone()),
             &cancel,
         ));
-        let partitions = tokio::spawn(collector::partitions::run(store.clone(), cancel.clone()));
+        let making = collector::partitions::run(store.clone(), cancel.clone());
+        let partitions = tokio::spawn(one_ends_all(making, &cancel));
         let mut settings = web::Settings::loopback(env!("CARGO_PKG_VERSION"));
         settings.allowed_hosts.push(match address.ip() {
             IpAddr::V4(ip) => ip.to_string(),
@@ -124,12 +133,9 @@ impl Server {
         };
         let app = doors.merge(web::router(store.for_readers(), settings));
         let stop = cancel.clone();
-        let serving = async move {
-            doors::serve(listener, app, stop).await;
-            partitions.abort();
-        };
+        let serving = doors::serve(listener, app, stop);
         let pages = tokio::spawn(one_ends_all(serving, &cancel));
-        Ok(Self { address, store, ingest, pages, correlation, settling, alerts })
+        Ok(Self { address, store, ingest, pages, correlation, settling, partitions, alerts })
     }
 
     /// Waits for the roles to end, then closes the database.
@@ -137,10 +143,33 @@ impl Server {
         self.pages.await.context("the pages stopped")?;
         self.correlation.await.context("correlation stopped")?;
         self.settling.await.context("settling stopped")?;
+        self.partitions.await.context("the making of partitions stopped")?;
         for alerts in self.alerts {
             alerts.await.context("alerts stopped")?;
         }
         self.store.close().await;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_processes_are_never_called_alike() {
+        let address = SocketAddr::from(([127, 0, 0, 1], 8480));
+        assert_ne!(process(address), process(address));
+    }
+
+    #[tokio::test]
+    async fn a_role_that_panics_or_ends_ends_all_others() {
+        for panics in [true, false] {
+            let cancel = CancellationToken::new();
+            let other = tokio::spawn(one_ends_all(cancel.clone().cancelled_owned(), &cancel));
+            let role = tokio::spawn(one_ends_all(async move { assert!(!panics, "as a fault would") }, &cancel));
+            assert_eq!(role.await.is_err(), panics);
+            other.await.unwrap();
+        }
     }
 }

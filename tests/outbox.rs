@@ -16,8 +16,9 @@ use rule::set::RuleSet;
 use store::outgoing::{Mail, MailState};
 use store::{Location, Store};
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use crate::support::Faulty;
+use crate::support::{Faulty, eventually};
 
 /// A database with mails that wait, and the only account by which they go.
 struct Post {
@@ -31,10 +32,15 @@ struct Post {
 impl Post {
     /// One mail for each of these lists of recipients.
     async fn open(fault: &str, to: &[&str]) -> Self {
+        Self::patient(fault, to, "2s").await
+    }
+
+    /// Waits so long for an answer.
+    async fn patient(fault: &str, to: &[&str], timeout: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let store = Store::open(&Location::Directory(dir.path().to_owned())).await.expect("a store");
         let server = Faulty::start(fault);
-        let settings = server.settings_of_a_user("timeout = \"2s\"");
+        let settings = server.settings_of_a_user(&format!("timeout = \"{timeout}\""));
         let account = Account::open(&settings).expect("an account");
         let post = Self { store, server, settings, account, _dir: dir };
         post.report(to).await;
@@ -213,6 +219,22 @@ async fn a_recipient_who_is_busy_gets_the_same_mail_later_and_nobody_else_does()
     assert_eq!(post.server.asked("CONTENT"), ["oncall@example.com,lead@example.com", "busy@example.com"]);
     let mails = post.server.mails();
     assert_eq!(mails[0], mails[1]);
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_does_not_keep_the_process_from_ending() {
+    let post = Post::patient("silent", &["oncall"], "100s").await;
+    let cancel = CancellationToken::new();
+    let sending = outbox::run(post.store.clone(), "one".into(), Some(post.settings.clone()), cancel.clone());
+    let sending = tokio::spawn(sending);
+    post.server.was_asked("CONNECTED", 1).await;
+    cancel.cancel();
+    eventually("it ends long before the time of a try is over", || async {
+        if sending.is_finished() { Ok(()) } else { Err("it still waits".into()) }
+    })
+    .await;
+    let mail = post.mails().await.remove(0);
+    assert_eq!((mail.state, mail.attempts), (MailState::Queued, 1), "it is sent again");
 }
 
 /// The wait of an account doubles, and that of a mail, whose server cannot be reached, grows; when it is too old it is given up.

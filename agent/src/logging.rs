@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::io::{IsTerminal, Write};
+use std::panic::{self, PanicHookInfo};
 
 use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
@@ -21,6 +22,13 @@ pub fn start<W: Write + Send + 'static>(level: &str, writer: fn() -> W) {
         .with_target(false)
         .fmt_fields(fields())
         .init();
+    panic::set_hook(Box::new(report));
+}
+
+/// Where a panic was met. Its words are left out: they may quote a message.
+fn report(panic: &PanicHookInfo<'_>) {
+    let at = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(at, "a fault of Siptrail was met");
 }
 
 /// The sentence, then `name=value`. File names, peers, answers and errors may hold a stranger's text: whatever that is, one event
@@ -68,11 +76,16 @@ mod tests {
             .with_writer(move || to.clone())
             .fmt_fields(fields())
             .finish();
+        let evil = "a\n ERROR all is lost\u{1b}[2J\u{202e}gol.";
         tracing::subscriber::with_default(subscriber, || {
-            let evil = "a\n ERROR all is lost\u{1b}[2J\u{202e}gol.";
             tracing::warn!(error = %evil, why = evil, number = 7, "the file {evil} is odd");
+            panic::set_hook(Box::new(report));
+            let _ = panic::catch_unwind(|| evil.parse::<u8>().expect(evil));
         });
         let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
+        let (text, fault) = text.split_at(text.find('\n').unwrap() + 1);
+        assert!(fault.contains("a fault of Siptrail was met at=agent/src/logging.rs:"), "{fault}");
+        assert!(fault.lines().count() == 1 && !fault.contains("all is lost"), "{fault}");
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
         let shown = r"a\n ERROR all is lost\u{1b}[2J\u{202e}gol.";

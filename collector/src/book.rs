@@ -1,6 +1,7 @@
 //! Rules and routes in force: read at start, and again when a file changes, all or nothing.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,8 @@ const LOOK: Duration = Duration::from_secs(2);
 const AGAIN: i64 = HOUR;
 /// Bytes of a file of rules or routes.
 const LARGEST: u64 = 1 << 20;
+/// Files of rules that are read.
+const MOST: usize = 500;
 
 /// Where there are no routes: failures are grouped, and mailed to nobody. The address is left out.
 const NO_ROUTES: &str =
@@ -246,6 +249,9 @@ pub fn files(directory: &Path) -> Result<BTreeMap<String, String>, String> {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if path.extension().is_some_and(|end| end == "toml") && !name.starts_with('.') {
             files.insert(name, text(&path)?);
+            if files.len() > MOST {
+                return Err(format!("cannot read {}: it has more than {MOST} files of rules", directory.display()));
+            }
         }
     }
     Ok(files)
@@ -254,11 +260,21 @@ pub fn files(directory: &Path) -> Result<BTreeMap<String, String>, String> {
 /// The text of a file of rules or routes, unless it is too large to be one.
 pub fn text(path: &Path) -> Result<String, String> {
     let refused = |what: &dyn std::fmt::Display| format!("cannot read {}: {what}", path.display());
-    let length = std::fs::metadata(path).map_err(|error| refused(&error))?.len();
-    if length > LARGEST {
-        return Err(refused(&format!("it has {length} bytes, and at most {LARGEST} are read")));
+    let about = std::fs::metadata(path).map_err(|error| refused(&error))?;
+    // A pipe waits for whoever writes to it, and some devices never end.
+    if !about.is_file() {
+        return Err(refused(&"it is no regular file"));
     }
-    std::fs::read_to_string(path).map_err(|error| refused(&error))
+    let file = std::fs::File::open(path).map_err(|error| refused(&error))?;
+    let mut text = String::new();
+    let length = file.take(LARGEST + 1).read_to_string(&mut text).map_err(|error| refused(&error))?;
+    if length as u64 > LARGEST {
+        return Err(refused(&format!(
+            "it has {} bytes, and at most {LARGEST} are read",
+            about.len().max(length as u64)
+        )));
+    }
+    Ok(text)
 }
 
 fn all(faults: &[Fault]) -> String {
@@ -274,6 +290,26 @@ mod tests {
 
     fn ids(book: &watch::Receiver<Arc<Book>>) -> usize {
         book.borrow().set.rules.len()
+    }
+
+    #[test]
+    fn what_is_no_file_of_rules_is_refused_and_not_waited_for() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("10-endless.toml");
+        std::os::unix::fs::symlink("/dev/zero", &path).expect("linked");
+        assert!(text(&path).is_err_and(|why| why.ends_with("it is no regular file")));
+        assert!(files(dir.path()).is_err());
+        std::fs::remove_file(&path).expect("removed");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).expect("made");
+        assert!(files(dir.path()).is_err_and(|why| why.contains("10-endless.toml: it is no regular file")));
+        std::fs::remove_file(&path).expect("removed");
+        std::fs::write(&path, vec![b'#'; LARGEST as usize + 1]).expect("written");
+        assert!(files(dir.path()).is_err_and(|why| why.contains("at most 1048576 are read")));
+        std::fs::remove_file(&path).expect("removed");
+        for nth in 0..=MOST {
+            std::fs::write(dir.path().join(format!("{nth}.toml")), "").expect("written");
+        }
+        assert!(files(dir.path()).is_err_and(|why| why.contains("more than 500 files")));
     }
 
     #[test]

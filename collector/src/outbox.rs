@@ -15,6 +15,8 @@ use crate::mail::{Account, Address, Next, Sent, Settings, explain};
 /// How long a mail is ours to send: longer than any try takes.
 const LEASE: i64 = 120 * SECOND;
 const LOOK: Duration = Duration::from_secs(1);
+/// A mail that is being sent when the process is to end has so long to go.
+const GRACE: Duration = Duration::from_secs(10);
 /// Microseconds of the first hold that doubles.
 const FIRST_HOLD: i64 = 15 * 60 * SECOND;
 
@@ -32,7 +34,15 @@ pub async fn run(store: Store, owner: String, settings: Option<Settings>, cancel
     }
     while !cancel.is_cancelled() {
         let sending = Box::pin(step(&store, &owner, settings.as_ref(), account.as_mut(), now()));
-        let wait = match store.health().step(Part::Mailing, sending).await {
+        let sent = tokio::select! {
+            sent = store.health().step(Part::Mailing, sending) => sent,
+            // It is sent again under the same Message-ID, by whoever runs next.
+            () = late(&cancel) => {
+                tracing::warn!("a mail server does not answer: its mail is sent again after the next start");
+                return;
+            }
+        };
+        let wait = match sent {
             Ok(true) => continue,
             Ok(false) => LOOK,
             Err(error) => {
@@ -51,6 +61,12 @@ pub async fn run(store: Store, owner: String, settings: Option<Settings>, cancel
     if let Some(mut account) = account {
         account.close().await;
     }
+}
+
+/// So long after the process is to end that nothing more is waited for.
+async fn late(cancel: &CancellationToken) {
+    cancel.cancelled().await;
+    tokio::time::sleep(GRACE).await;
 }
 
 /// What holds are kept by.

@@ -23,7 +23,8 @@ pub async fn run(store: Store, cancel: CancellationToken) {
             () = tokio::time::sleep(MARK) => {}
         }
         // What is not marked is found all the same, only more slowly.
-        if let Err(error) = store.mark_times().await {
+        let marked = store.health().step_for(Part::Partitions, "times", store.mark_times()).await;
+        if let Err(error) = marked {
             tracing::debug!(error = %error, "times of new messages could not be marked; trying again in some seconds");
         }
         if looked.elapsed() < wait {
