@@ -66,8 +66,11 @@ const STORIES: &[(&str, &[&str])] = &[
     ("c09ab7520ef17bd4", &["B1 B2 B3 belong with A because their X-CID names c09ab7520ef17bd4@"]),
     ("5fadf80830148adf", &["answered by bob OneNumber, ended by alice"]),
     ("4e81bc598d673a0c", &["forwarded to carol : answered by carol"]),
-    ("95a21e9c2793300d", &["PUSH was refused with 410 Gone by api.push.apple.com"]),
-    ("a9326054c66ec0d6", &["PUSH was refused with 410 by api.push.apple.com"]),
+    ("95a21e9c2793300d", &["PUSH for apns …7e8f90 was refused with 410 Gone by api.push.apple.com"]),
+    (
+        "a9326054c66ec0d6",
+        &["PUSH for urn:uuid:00000000-0000-4000-8000-000000000003 was refused with 410 by api.push.apple.com"],
+    ),
 ];
 
 /// What list and API say alike of a call.

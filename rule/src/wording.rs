@@ -99,6 +99,15 @@ pub fn missed(text: &str) -> String {
     }
 }
 
+/// What is said beside a message that came in place of another: `expected 2xx to PUSH within 3 s`, and beside one that is forbidden
+/// `no BYE before answer`.
+pub fn beside(text: &str) -> String {
+    if expected(text).starts_with("no ") {
+        return spaced(expected(text));
+    }
+    format!("expected {} {}", what(text), within(text)).trim_end().to_owned()
+}
+
 /// `10s` as it is read: `10 s`; a minute is `min`.
 fn spaced(text: &str) -> String {
     let word = |word: &str| match word.find(|c: char| !c.is_ascii_digit()) {
@@ -159,5 +168,15 @@ mod tests {
         );
         assert_eq!(missed("no BYE before answer else early-bye"), "BYE before answer");
         assert_eq!(missed("REGISTER from device within 5m optional"), "no REGISTER from device within 5 min");
+    }
+
+    #[test]
+    fn what_is_said_beside_a_message_reads_as_a_sentence() {
+        assert_eq!(beside("accepted: 2xx PUSH within 3s else push-rejected"), "expected 2xx to PUSH within 3 s");
+        assert_eq!(beside("2xx-5xx GET|POST"), "expected final answer to GET or POST");
+        assert_eq!(
+            beside("no 3rd 401|407 REGISTER to device within 32s else auth-loop"),
+            "no 3rd 401|407 REGISTER to device within 32 s"
+        );
     }
 }

@@ -61,6 +61,8 @@ pub struct Filter {
     pub rule: Option<String>,
     /// Something went wrong in it, whatever rules say.
     pub problems: bool,
+    /// One party left it and another took its place.
+    pub transferred: bool,
     /// Nobody refused or ended it, as far as it was logged.
     pub ongoing: bool,
     /// A message that holds this text, in whatever case.
@@ -226,7 +228,7 @@ impl Filter {
     /// Of a person's scenarios it leaves some out.
     fn chooses(&self) -> bool {
         let said = self.kind.is_some() || self.is_of_messages() || self.text.is_some();
-        let state = self.ends_in_one() || self.problems || self.ongoing;
+        let state = self.ends_in_one() || self.problems || self.transferred || self.ongoing;
         said || state || self.to.is_some() || self.from.is_some()
     }
 
@@ -272,10 +274,12 @@ impl Filter {
         self.final_status.is_none_or(within)
     }
 
-    /// Something went wrong in it, or it goes on, where that is asked for.
+    /// Something went wrong in it, it was transferred, or it goes on, where that is asked for.
     fn is_as(&self, row: &ScenarioRow) -> bool {
         let goes_on = row.ending.is_none() && row.ended.is_none() && row.status.is_none_or(|status| status < 300);
-        (!self.problems || row.problems.is_some_and(|problems| problems > 0)) && (!self.ongoing || goes_on)
+        (!self.problems || row.problems.is_some_and(|problems| problems > 0))
+            && (!self.transferred || row.transferred_to.is_some())
+            && (!self.ongoing || goes_on)
     }
 
     /// A call without a scenario, of which these users are known, meets the filters on what it says.

@@ -28,8 +28,7 @@ const transaction = () => {
   const row = current();
   const ladder = row?.closest(".ladder");
   if (!ladder) return;
-  const faded = !(row.matches(".tx") && ladder.matches(".faded"));
-  ladder.classList.toggle("faded", faded);
+  const faded = ladder.classList.toggle("faded", !row.matches(".faded .tx"));
   for (const other of rows()) other.classList.toggle("tx", faded && "tx" in row.dataset && other.dataset.tx === row.dataset.tx);
 };
 
@@ -58,13 +57,13 @@ const keys = {
   i: () => pair(1, "resp"),
   p: () => to(1, "wrong"),
   P: () => to(-1, "wrong"),
-  "!": () => to(1, "wrong"),
   n: () => to(1, "hit"),
   N: () => to(-1, "hit"),
   t: transaction,
   y: () => copy((current() ?? location).href, "Link"),
   "/": () => (one(".find input") ?? one("#box, #q"))?.focus(),
 };
+keys["!"] = keys.p;
 
 // Keys of a link or button: it says so. Shift and a digit add a leg, whatever that key writes, unless all legs are shown.
 const pressed = ({ key, shiftKey, code }) => {

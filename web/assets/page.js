@@ -1,7 +1,6 @@
 // What every page has: the zone of this browser as a link, and addresses without the fields that are blank.
 document.addEventListener("formdata", ({ formData }) => {
   for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
-  if (formData.getAll("class").join() === "call,other") formData.delete("class");
 });
 
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;

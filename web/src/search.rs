@@ -357,7 +357,7 @@ fn only(form: &Form, frame: &Frame) -> Vec<(&'static str, String, bool, String)>
         ("failed", "outcome", "failed"),
         ("with problems", "problems", "true"),
         ("pushed", "kind", "PUSH"),
-        ("transferred", "method", "REFER"),
+        ("transferred", "transferred", "true"),
         ("not ended", "ongoing", "true"),
     ];
     all.into_iter()

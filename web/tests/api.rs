@@ -446,8 +446,29 @@ async fn the_document_names_every_address_and_its_parameters() {
     assert_eq!(
         named("/api/v1/scenarios"),
         [
-            "caller", "callee", "person", "call_id", "from", "to", "around", "within", "kind", "method", "status",
-            "final", "outcome", "failure", "rule", "problems", "ongoing", "text", "class", "zone", "after", "limit"
+            "caller",
+            "callee",
+            "person",
+            "call_id",
+            "from",
+            "to",
+            "around",
+            "within",
+            "kind",
+            "method",
+            "status",
+            "final",
+            "outcome",
+            "failure",
+            "rule",
+            "problems",
+            "transferred",
+            "ongoing",
+            "text",
+            "class",
+            "zone",
+            "after",
+            "limit"
         ]
     );
     assert_eq!(named("/api/v1/messages").len(), 12);

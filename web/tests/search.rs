@@ -87,7 +87,7 @@ async fn every_filter_survives_from_address_to_form_to_address() {
         pairs
     };
     let query = "q=%2B1%20202&person=a%22b&caller=al%26ice&callee=b%3Cob&call_id=x%40y&from=2026-09-14T11:00&to=2026-09-15\
-                 &around=2026-09-14T12:05&within=15&problems=true&ongoing=true&text=a%20%22b&sort=talk&kind=REST&method=INVITE&status=4xx&final=400-499&class=call&class=other&zone=Europe/Berlin";
+                 &around=2026-09-14T12:05&within=15&problems=true&transferred=true&ongoing=true&text=a%20%22b&sort=talk&kind=REST&method=INVITE&status=4xx&final=400-499&class=call&class=other&zone=Europe/Berlin";
     let sent = sent(&site.page(&format!("/search?{query}")).await, "form.search");
     assert_eq!(sorted(&sent), sorted(&web::params::Params::parse(query)));
     let again = site.page(&format!("/search{sent}")).await;
@@ -326,7 +326,7 @@ async fn what_is_asked_for_most_is_a_chip_that_is_taken_back() {
     let chips = |page: &scraper::Html| attributes(page, ".presets + .presets a", "href");
     assert_eq!(
         chips(&page),
-        ["outcome=failed", "problems=true", "kind=PUSH", "method=REFER", "ongoing=true"]
+        ["outcome=failed", "problems=true", "kind=PUSH", "transferred=true", "ongoing=true"]
             .map(|filter| format!("/search?callee=bob&{filter}"))
     );
     let page = site.page("/search?problems=true").await;
@@ -440,6 +440,9 @@ async fn what_is_not_worked_out_is_left_open_and_what_is_stands_in_the_list() {
     assert!(said(&page, ".who")[2].contains("transferred to carol"), "{:?}", said(&page, ".who"));
     let all = site.json("/api/v1/scenarios?class=call").await;
     assert!(all["scenarios"].as_array().unwrap().iter().any(|one| one["transferred_to"] == "carol"), "{all}");
+    let page = site.page("/search?transferred=true").await;
+    assert_eq!(texts(&page, ".sc .who").len(), 1, "a REFER that is refused transfers nobody");
+    assert_eq!(texts(&page, ".how .chip.on bdi"), ["transferred"]);
 }
 
 #[tokio::test]

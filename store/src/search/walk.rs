@@ -343,6 +343,9 @@ impl Store {
             if filter.problems {
                 q.push(format_args!(" and {unindexed}problems > 0"));
             }
+            if filter.transferred {
+                q.push(" and transferred_to is not null");
+            }
             if filter.ongoing {
                 let goes_on = format!("({unindexed}status is null or {unindexed}status < 300)");
                 q.push(format_args!(" and ending is null and ended is null and {goes_on}"));

@@ -87,6 +87,11 @@ store_test! {
         assert_eq!((row.status, row.answered_by.as_deref(), row.problems), (Some(500), Some("carol"), Some(2)));
         assert_eq!((row.legs, row.devices, row.version), (3, 2, 1));
         assert_eq!(row.transferred_to.as_deref(), Some("dave"));
+        let transferred = async || {
+            let filter = Filter { transferred: true, ..Filter::default() };
+            store.search(&filter, None, 10).await.unwrap().rows.len()
+        };
+        assert_eq!(transferred().await, 1);
         assert_eq!(store.due("one", later(100), LEASE, 10).await.unwrap(), []);
     }
 

@@ -234,8 +234,8 @@ pub(super) struct NodeJson {
     person: Option<String>,
     /// False: it was addressed, and never sent anything.
     spoke: bool,
-    /// The log that it writes; null: none of it is read.
-    log: Option<LogJson>,
+    /// The logs that it writes; empty: none of them is read.
+    logs: Vec<LogJson>,
     /// Microseconds by which its displayed times were shifted.
     clock_shift: i64,
 }
@@ -373,6 +373,7 @@ fn legs(flow: &Flow) -> Vec<LegJson> {
 }
 
 fn nodes(flow: &Flow) -> Vec<NodeJson> {
+    let log = |log: &message::flow::Log| LogJson { agent: log.agent.clone(), source: log.source.clone() };
     let node = |node: &message::flow::Node| NodeJson {
         name: node.name.clone(),
         detail: node.detail.clone(),
@@ -383,7 +384,7 @@ fn nodes(flow: &Flow) -> Vec<NodeJson> {
         },
         person: node.person.clone(),
         spoke: node.spoke,
-        log: node.log.as_ref().map(|log| LogJson { agent: log.agent.clone(), source: log.source.clone() }),
+        logs: node.logs.iter().map(log).collect(),
         clock_shift: node.clock_shift,
     };
     flow.nodes.iter().map(node).collect()

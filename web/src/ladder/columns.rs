@@ -35,7 +35,7 @@ pub struct Column {
     pub leg: Option<(String, usize)>,
     /// Addressed, and never sent anything: a dashed lane.
     pub never: bool,
-    /// How far its log is read, in few words and in all; none where it is read to its end.
+    /// How far the first of its logs that is not read to its end is read, in few words and in all.
     pub read: Option<(String, String)>,
     /// `clock −38 ms`: the times of its log are shown shifted.
     pub clock: Option<String>,
@@ -43,12 +43,12 @@ pub struct Column {
 }
 
 impl Columns {
-    /// Says under each server how far its log is read, where `read` says that it is not read to its end.
+    /// Says under each server how far its logs are read, where `read` says that one is not read to its end.
     pub fn note_logs(&mut self, flow: &Flow, read: impl Fn(&Log) -> Option<(String, String)>) {
         for (node, lane) in flow.nodes.iter().zip(&self.lanes) {
             let Some(column) = lane.and_then(|lane| self.columns.get_mut(lane)) else { continue };
             if column.read.is_none() {
-                column.read = node.log.as_ref().and_then(&read);
+                column.read = node.logs.iter().find_map(&read);
             }
         }
     }

@@ -79,7 +79,7 @@ pub fn expected(told: &[Told], (flow, messages): (&Flow, &[Message]), columns: &
             }
             if let Some(Refusal { row, .. }) = refusal(told, step, flow, messages) {
                 let short = status_line(row, flow, messages);
-                let says = format!("{}: {}", told.rule, wording::expected(&step.text));
+                let says = format!("{}: {}", told.rule, wording::beside(&step.text));
                 let message = Some(messages[flow.rows[row].message].id);
                 all.say(message, unique(&mut used, id), Came::Refused, short, says);
                 refused = true;
@@ -91,7 +91,7 @@ pub fn expected(told: &[Told], (flow, messages): (&Flow, &[Message]), columns: &
                 // A step that no log shows is worth a row only where nobody can tell for that.
                 Seen::CannotTell if names_it && told.outcome == Outcome::Unknown => State::CannotTell,
                 Seen::Forbidden => {
-                    let says = format!("{}: {}", told.rule, wording::expected(&step.text));
+                    let says = format!("{}: {}", told.rule, wording::beside(&step.text));
                     all.say(step.message, unique(&mut used, id), Came::Forbidden, "not allowed".into(), says);
                     continue;
                 }

@@ -72,7 +72,7 @@ pub fn headline(
 ) -> Headline {
     let row = &scenario.row;
     let came = came(row, flow, now);
-    let said = Said { told: &judgement.told, flow, messages };
+    let said = Said::new(&judgement.told, flow, messages);
     let head = Head { row, flow, messages, said, read_to: evidence.read_to(), goes_on: came.goes_on() };
     let class = crate::words::class_of(row);
     let caller = flow.course.first().filter(|_| class == CallClass::Call);

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use message::flow::Flow;
+use message::kind::Kind;
 use message::logged::Message;
 use rule::told::{Seen, Told};
 use rule::verdict::Outcome;
-use rule::wording::{expected, what, within};
+use rule::wording::{beside, what, within};
 use store::Store;
 use store::scenario::Subject;
 
@@ -124,7 +125,7 @@ pub(super) fn verdict(
     ladder: &Ladder,
     view: &View,
 ) -> Option<Verdict> {
-    let said = Said { told: &judgement.told, flow, messages };
+    let said = Said::new(&judgement.told, flow, messages);
     let first = judgement.first()?;
     let (outcome, failure, _) = judgement.worst.as_ref()?;
     let (word, tone) = judged(*outcome);
@@ -152,7 +153,7 @@ pub(super) fn verdict(
             rule: told.rule.clone(),
             failure: named.cloned().unwrap_or_default(),
             when,
-            href: href(told, said, ladder, view),
+            href: href(told, &said, ladder, view),
         }
     });
     let left = told.len().saturating_sub(MOST);
@@ -161,7 +162,7 @@ pub(super) fn verdict(
         tone,
         says: shortened(&says, LONGEST),
         failure: failure.clone(),
-        href: href(first, said, ladder, view),
+        href: href(first, &said, ladder, view),
         lines: lines.collect(),
         more: (left > 0).then(|| {
             let all = View { problems: true, page: None, open: None, ..view.show_all() };
@@ -171,7 +172,7 @@ pub(super) fn verdict(
 }
 
 /// To its row: on this page, else on the page that shows all rows.
-fn href(told: &Told, said: Said, ladder: &Ladder, view: &View) -> String {
+fn href(told: &Told, said: &Said, ladder: &Ladder, view: &View) -> String {
     let fragment = told.fragment();
     let here = ladder.lines.iter().any(|line| match line {
         Line::Unmet(unmet) => unmet.id == fragment,
@@ -190,12 +191,19 @@ fn href(told: &Told, said: Said, ladder: &Ladder, view: &View) -> String {
     format!("{}#{fragment}", link(&View { open, page: None, ..view.show_all() }))
 }
 
-/// `PUSH`, ` was refused with 410 Unregistered by api.example.com`
+/// `PUSH for bob-ios`, ` was refused with 410 Unregistered by api.example.com`
 fn refused(row: usize, flow: &Flow, messages: &[Message]) -> (String, String) {
     let by = &flow.nodes[flow.rows[refused_at(row, flow, messages)].from].name;
     let status = status_line(row, flow, messages);
     let word = if status.as_str() < "4" { "answered" } else { "refused" };
-    (asked(row, flow, messages), format!(" was {word} with {status} by {by}"))
+    (asked(row, flow, messages) + &pushed(row, flow), format!(" was {word} with {status} by {by}"))
+}
+
+/// ` for bob-ios`: the device that a push was to wake.
+fn pushed(row: usize, flow: &Flow) -> String {
+    let row = &flow.rows[row];
+    let leg = flow.legs.get(row.leg).filter(|_| row.kind == Kind::Push);
+    leg.map_or(String::new(), |leg| format!(" for {}", leg.node.map_or(&leg.target, |node| &flow.nodes[node].name)))
 }
 
 /// `ACK`, ` never came from alice-ios to sbc-1 within 32 s of answer`
@@ -219,7 +227,7 @@ fn line(told: &Told) -> (String, String) {
     let within = within(&step.text);
     let within = if within.is_empty() { within } else { format!(" {within}") };
     match step.seen {
-        Seen::Forbidden => (what(&step.text), format!(" is not allowed: {}", expected(&step.text))),
+        Seen::Forbidden => (what(&step.text), format!(" is not allowed: {}", beside(&step.text))),
         Seen::Late => {
             let late = duration(step.late_by.or(told.late_by).unwrap_or_default());
             (what(&step.text), format!("{between} came {late} late"))

@@ -34,7 +34,7 @@ pub struct Wrong {
 
 /// Those that no rule tells of; that the caller was refused stands in the first line.
 pub fn problems(told: &[Told], flow: &Flow, messages: &[Message], view: &View) -> Problems {
-    let said = Said { told, flow, messages };
+    let said = Said::new(told, flow, messages);
     let got = flow.course.first().and_then(|caller| caller.result()).filter(|got| got.status >= 300);
     let is_first = |problem: &Problem| {
         matches!(problem.what, Trouble::Refused(_)) && got.is_some_and(|got| said.is_one(got.row, problem.row))

@@ -14,30 +14,47 @@ use crate::ladder::refusal::{method, refusal, row_of};
 use crate::words::count;
 
 /// What rules tell of a call, beside its rows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Said<'a> {
-    pub told: &'a [Told],
+    told: Vec<Placed<'a>>,
     pub flow: &'a Flow,
     pub messages: &'a [Message],
 }
 
-impl Said<'_> {
+/// An instance of a rule with its rows: looked for once, however many problems it is held against.
+#[derive(Debug)]
+struct Placed<'a> {
+    told: &'a Told,
+    /// The row that began it.
+    start: Option<usize>,
+    /// The row of the refusal that it tells of.
+    refused: Option<usize>,
+}
+
+impl<'a> Said<'a> {
+    pub fn new(told: &'a [Told], flow: &'a Flow, messages: &'a [Message]) -> Self {
+        let placed =
+            |told| Placed { told, start: row_of(told.start, flow, messages), refused: refused(told, flow, messages) };
+        Self { told: told.iter().map(placed).collect(), flow, messages }
+    }
+
     /// A rule tells of this problem.
-    pub fn of(self, problem: &Problem) -> bool {
-        self.failed().any(|told| self.is_of(told, problem))
+    pub fn of(&self, problem: &Problem) -> bool {
+        self.failed().any(|placed| self.is_of(placed, problem))
     }
 
     /// The row of the answer that the caller was refused with, where no rule tells of it.
-    pub fn refusal(self) -> Option<usize> {
+    pub fn refusal(&self) -> Option<usize> {
         let got =
             self.flow.course.first()?.result().filter(|got| got.status >= 300 && got.status != 487 && !got.inferred)?;
-        let told = |told: &Told| self.refused(told).is_some_and(|row| self.is_one(row, got.row));
+        let told = |placed: &Placed| placed.refused.is_some_and(|row| self.is_one(row, got.row));
         (!self.failed().any(told)).then_some(got.row)
     }
 
     /// `; BYE was sent 11 times`, of what a rule waited for an answer to.
-    pub fn again(self, told: &Told, read_to: Timestamp) -> String {
-        let mut problems = self.flow.course.problems_at(read_to).filter(|problem| self.is_of(told, problem));
+    pub fn again(&self, told: &Told, read_to: Timestamp) -> String {
+        let Some(placed) = self.placed(told) else { return String::new() };
+        let mut problems = self.flow.course.problems_at(read_to).filter(|problem| self.is_of(placed, problem));
         let (what, sent) = match problems.next() {
             Some(Problem { what: Trouble::NoAck { sent }, .. }) => ("the answer".to_owned(), *sent),
             Some(Problem { what: Trouble::Unanswered { sent }, row, .. }) => {
@@ -48,25 +65,22 @@ impl Said<'_> {
         if sent > 1 { format!("; {what} was sent {} times", count(sent)) } else { String::new() }
     }
 
-    fn failed(&self) -> impl Iterator<Item = &Told> {
-        self.told.iter().filter(|told| matches!(told.outcome, Outcome::Failed | Outcome::Late))
+    fn failed(&self) -> impl Iterator<Item = &Placed<'a>> {
+        self.told.iter().filter(|placed| matches!(placed.told.outcome, Outcome::Failed | Outcome::Late))
     }
 
     /// The row of the refusal that it tells of.
     pub fn refused(&self, told: &Told) -> Option<usize> {
-        match told.step.and_then(|step| told.steps.get(step)) {
-            Some(step) => refusal(told, step, self.flow, self.messages).map(|of| of.row),
-            None => told.ended.filter(|_| told.outcome == Outcome::Failed).and_then(|id| {
-                let row = row_of(id, self.flow, self.messages)?;
-                let of = &self.flow.rows[row];
-                status(&self.messages[of.message], of.half).filter(|status| *status >= 300).map(|_| row)
-            }),
-        }
+        self.placed(told)?.refused
     }
 
-    fn is_of(&self, told: &Told, problem: &Problem) -> bool {
+    fn placed(&self, told: &Told) -> Option<&Placed<'a>> {
+        self.told.iter().find(|placed| std::ptr::eq(placed.told, told))
+    }
+
+    fn is_of(&self, &Placed { told, start, refused }: &Placed, problem: &Problem) -> bool {
         if let Trouble::Refused(_) = problem.what {
-            return self.refused(told).is_some_and(|row| self.is_one(row, problem.row));
+            return refused.is_some_and(|row| self.is_one(row, problem.row));
         }
         let Some(step) = told.step.and_then(|step| told.steps.get(step)).filter(|step| step.seen == Seen::Missed)
         else {
@@ -82,7 +96,6 @@ impl Said<'_> {
             Trouble::Unanswered { .. } | Trouble::StillRinging | Trouble::AnswerLost => self.method(problem.row),
         };
         let of_leg = self.flow.legs.get(problem.leg).is_some_and(|leg| leg.tag == told.leg);
-        let start = row_of(told.start, self.flow, self.messages);
         // Where the rule began with the request that it awaits the answer of, others of its leg are not that one.
         let of_start = start.is_some_and(|row| self.is_one(row, problem.row));
         let begins_with_it = start.is_some_and(|row| awaited(self.method(row)));
@@ -109,5 +122,16 @@ impl Said<'_> {
         // Legs of a fork are of one request, too; each is refused by somebody else.
         let same_leg = row(one).leg == row(other).leg || self.method(one) != "INVITE";
         row(one).transaction == row(other).transaction || passed_on && same_leg
+    }
+}
+
+fn refused(told: &Told, flow: &Flow, messages: &[Message]) -> Option<usize> {
+    match told.step.and_then(|step| told.steps.get(step)) {
+        Some(step) => refusal(told, step, flow, messages).map(|of| of.row),
+        None => told.ended.filter(|_| told.outcome == Outcome::Failed).and_then(|id| {
+            let row = row_of(id, flow, messages)?;
+            let of = &flow.rows[row];
+            status(&messages[of.message], of.half).filter(|status| *status >= 300).map(|_| row)
+        }),
     }
 }

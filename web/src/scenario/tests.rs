@@ -306,6 +306,12 @@ fn a_problem_that_a_rule_tells_of_is_told_once_and_in_its_words() {
     let plain = page(&s, "");
     assert_eq!(texts(&plain, "h1"), ["alice to bob: refused 480 Temporarily Unavailable"]);
     assert_eq!(texts(&plain, ".told a"), ["push-gw refused PUSH with 410"], "the first line says what the caller got");
+    let wrong: Vec<_> = plain.select(&selector("a.wrong")).collect();
+    assert!(!wrong.is_empty());
+    for row in wrong {
+        let said = row.text().collect::<String>().contains("problem, ");
+        assert!(said && row.select(&selector(".what .bad")).count() == 1, "not by colour alone: {}", row.html());
+    }
     assert!(texts(&plain, ".facts div").contains(&"Refused bybob-web, after 12.9 s".to_owned()));
     let mut of = told("accepted: 2xx PUSH within 3s else push-rejected", "push-rejected", Seen::Missed, None, 4_190);
     (of.leg, of.rule, of.start) = ("B1".into(), "push-wakes-device".into(), s.messages[s.flow.rows[push].message].id);
@@ -317,14 +323,15 @@ fn a_problem_that_a_rule_tells_of_is_told_once_and_in_its_words() {
     assert_eq!(texts(&page, ".crumb .chip"), ["failed"]);
     assert_eq!(
         texts(&page, ".told li"),
-        ["PUSH was refused with 410 Unregistered by push-gw push-wakes-device"],
+        ["PUSH for bob-ios was refused with 410 Unregistered by push-gw push-wakes-device"],
         "in the words of the rule"
     );
     // It leads to the answer, which is a problem, and nothing is said to be missing.
     let (href, id) = (attrs(&page, ".told a", "href").remove(0), id_of(&s, answer));
     assert_eq!(href, "#push-wakes-device.accepted.B1");
     let row = page.select(&selector(&format!("li[id='m{id}'] a.wrong.unexp"))).next().expect("its row");
-    assert!(row.text().collect::<String>().contains("410 Unregistered"));
+    let text = row.text().collect::<String>();
+    assert!(text.contains("410 Unregistered") && text.contains("expected 2xx to PUSH within 3 s"), "{text}");
     assert_eq!(page.select(&selector("a.miss")).count(), 0);
 }
 

@@ -74,6 +74,9 @@ pub struct Form {
     /// `true`: something went wrong in it, whatever rules say.
     #[param(required = false, value_type = bool)]
     pub problems: String,
+    /// `true`: one party left it and another took its place (`transferred_to`).
+    #[param(required = false, value_type = bool)]
+    pub transferred: String,
     /// `true`: nobody refused or ended it, as far as is logged.
     #[param(required = false, value_type = bool)]
     pub ongoing: String,
@@ -87,9 +90,29 @@ pub struct Form {
 }
 
 impl Form {
-    pub const NAMES: [&str; 21] = [
-        "q", "sort", "caller", "callee", "person", "call_id", "from", "to", "around", "within", "kind", "method",
-        "status", "final", "outcome", "failure", "rule", "problems", "ongoing", "text", "class",
+    pub const NAMES: [&str; 22] = [
+        "q",
+        "sort",
+        "caller",
+        "callee",
+        "person",
+        "call_id",
+        "from",
+        "to",
+        "around",
+        "within",
+        "kind",
+        "method",
+        "status",
+        "final",
+        "outcome",
+        "failure",
+        "rule",
+        "problems",
+        "transferred",
+        "ongoing",
+        "text",
+        "class",
     ];
     /// Those of them that the API takes.
     pub const ASKED: usize = 2;
@@ -115,6 +138,7 @@ impl Form {
             failure: text("failure"),
             rule: text("rule"),
             problems: text("problems"),
+            transferred: text("transferred"),
             ongoing: text("ongoing"),
             text: text("text"),
             class: params.all("class").collect::<Vec<_>>().join(","),
@@ -133,7 +157,7 @@ impl Form {
     }
 
     /// In the order of [`Form::NAMES`].
-    fn values(&self) -> [&str; 21] {
+    fn values(&self) -> [&str; 22] {
         [
             &self.q,
             &self.sort,
@@ -153,6 +177,7 @@ impl Form {
             &self.failure,
             &self.rule,
             &self.problems,
+            &self.transferred,
             &self.ongoing,
             &self.text,
             &self.class,
@@ -179,6 +204,7 @@ impl Form {
             failure: given(&self.failure),
             rule: given(&self.rule),
             problems: flag("problems", &self.problems, &mut faults),
+            transferred: flag("transferred", &self.transferred, &mut faults),
             ongoing: flag("ongoing", &self.ongoing, &mut faults),
             text: given(&self.text),
             since: None,
@@ -211,6 +237,7 @@ impl Form {
                     (format!("around {value} \u{b1} {minutes} min"), params.without("around").without("within"))
                 }
                 "problems" => ("with problems".to_owned(), params.without(field)),
+                "transferred" => ("transferred".to_owned(), params.without(field)),
                 "ongoing" => ("not ended".to_owned(), params.without(field)),
                 field => (format!("{} {value}", named(field)), params.without(field)),
             }
@@ -273,7 +300,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_filter_survives_address_form_address(values in prop::collection::vec("[a-zA-Z0-9+@%&=;#äöü<>\"']{0,12}", 21)) {
+        fn every_filter_survives_address_form_address(values in prop::collection::vec("[a-zA-Z0-9+@%&=;#äöü<>\"']{0,12}", 22)) {
             let params: Params = Form::NAMES.iter().map(|n| (*n).to_owned()).zip(values).collect();
             let form = Form::read(&params);
             let shown = form.params().to_string();

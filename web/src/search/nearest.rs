@@ -113,6 +113,7 @@ fn without(filter: &Filter, base: &Filter, form: &Form, name: &str) -> Option<Fi
         "failure" => wider.failure = None,
         "rule" => wider.rule = None,
         "problems" => wider.problems = false,
+        "transferred" => wider.transferred = false,
         "ongoing" => wider.ongoing = false,
         "class" => wider.classes.clear(),
         _ => return None,
