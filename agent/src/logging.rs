@@ -28,7 +28,7 @@ pub fn start<W: Write + Send + 'static>(level: &str, writer: fn() -> W) {
 /// Where a panic was met. Its words are left out: they may quote a message.
 fn report(panic: &PanicHookInfo<'_>) {
     let at = panic.location().map(ToString::to_string).unwrap_or_default();
-    tracing::error!(at, "a fault of Siptrail was met");
+    tracing::error!(%at, "a fault of Siptrail was met");
 }
 
 /// The sentence, then `name=value`. File names, peers, answers and errors may hold a stranger's text: whatever that is, one event
@@ -81,6 +81,7 @@ mod tests {
             tracing::warn!(error = %evil, why = evil, number = 7, "the file {evil} is odd");
             panic::set_hook(Box::new(report));
             let _ = panic::catch_unwind(|| evil.parse::<u8>().expect(evil));
+            let _ = panic::take_hook();
         });
         let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
         let (text, fault) = text.split_at(text.find('\n').unwrap() + 1);

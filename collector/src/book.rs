@@ -263,7 +263,7 @@ pub fn text(path: &Path) -> Result<String, String> {
     let about = std::fs::metadata(path).map_err(|error| refused(&error))?;
     // A pipe waits for whoever writes to it, and some devices never end.
     if !about.is_file() {
-        return Err(refused(&"it is no regular file"));
+        return Err(refused(&"it is not a regular file"));
     }
     let file = std::fs::File::open(path).map_err(|error| refused(&error))?;
     let mut text = String::new();
@@ -297,11 +297,11 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let path = dir.path().join("10-endless.toml");
         std::os::unix::fs::symlink("/dev/zero", &path).expect("linked");
-        assert!(text(&path).is_err_and(|why| why.ends_with("it is no regular file")));
+        assert!(text(&path).is_err_and(|why| why.ends_with("it is not a regular file")));
         assert!(files(dir.path()).is_err());
         std::fs::remove_file(&path).expect("removed");
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RUSR).expect("made");
-        assert!(files(dir.path()).is_err_and(|why| why.contains("10-endless.toml: it is no regular file")));
+        assert!(files(dir.path()).is_err_and(|why| why.contains("10-endless.toml: it is not a regular file")));
         std::fs::remove_file(&path).expect("removed");
         std::fs::write(&path, vec![b'#'; LARGEST as usize + 1]).expect("written");
         assert!(files(dir.path()).is_err_and(|why| why.contains("at most 1048576 are read")));

@@ -14,14 +14,18 @@ const MARK: Duration = Duration::from_secs(2);
 /// After a failure; three days are in hand.
 const AGAIN: Duration = Duration::from_mins(1);
 
-/// Runs until cancelled; on SQLite there is nothing to do.
+/// Runs until cancelled, whatever it waits for then; on SQLite there is nothing to do.
 pub async fn run(store: Store, cancel: CancellationToken) {
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        () = keep(&store) => {}
+    }
+}
+
+async fn keep(store: &Store) {
     let (mut looked, mut wait) = (Instant::now(), LOOK);
     loop {
-        tokio::select! {
-            () = cancel.cancelled() => return,
-            () = tokio::time::sleep(MARK) => {}
-        }
+        tokio::time::sleep(MARK).await;
         // What is not marked is found all the same, only more slowly.
         let marked = store.health().step_for(Part::Partitions, "times", store.mark_times()).await;
         if let Err(error) = marked {

@@ -30,6 +30,8 @@ use crate::learned::Logs;
 
 /// How long a call is ours to settle.
 const LEASE: i64 = 60 * SECOND;
+/// Of that, for calls that are settled one after the other.
+const MOST_OF_LEASE: Duration = Duration::from_secs(30);
 /// Calls that are settled together.
 const TOGETHER: usize = 200;
 /// The longest wait when nothing is due.
@@ -128,7 +130,8 @@ fn is_of_calls(error: &Error) -> bool {
     }
 }
 
-/// One after the other: what is wrong with one of them keeps no other from being settled.
+/// One after the other: what is wrong with one of them keeps no other from being settled. What is wrong with all of them is
+/// wrong with something else.
 async fn each(
     store: &Store,
     owner: &str,
@@ -137,14 +140,26 @@ async fn each(
     known: &mut Known,
     now: Timestamp,
 ) -> Result<(), Error> {
+    let began = Instant::now();
+    let mut failed: Vec<(&Due, Error)> = Vec::new();
+    let mut settled = 0;
     for one in due {
-        match round(store, owner, std::slice::from_ref(one), Arc::clone(book), known, now).await {
-            Err(error) if is_of_calls(&error) => {
-                tracing::error!(scenario = %one.id, %error, "a scenario cannot be settled; it is tried again in an hour");
-                store.put_off(owner, one, Timestamp(now.0.saturating_add(HOUR))).await?;
-            }
-            done => done?,
+        // What is left is taken again when the lease is over.
+        if began.elapsed() > MOST_OF_LEASE {
+            break;
         }
+        match round(store, owner, std::slice::from_ref(one), Arc::clone(book), known, now).await {
+            Ok(()) => settled += 1,
+            Err(error) if is_of_calls(&error) => failed.push((one, error)),
+            Err(error) => return Err(error),
+        }
+    }
+    if settled == 0 && failed.len() > 1 && failed.iter().all(|(_, why)| why.to_string() == failed[0].1.to_string()) {
+        return failed.pop().map_or(Ok(()), |(_, error)| Err(error));
+    }
+    for (one, error) in failed {
+        tracing::error!(scenario = %one.id, %error, "a scenario cannot be settled; it is tried again in an hour");
+        store.put_off(owner, one, Timestamp(now.0.saturating_add(HOUR))).await?;
     }
     Ok(())
 }

@@ -317,9 +317,10 @@ create table scenario_try (
 create index scenario_try_status on scenario_try (status, first);
 
 -- What requests of REST and push are known by to their answers, and answers whose request is not known yet: hash of the id
--- that both carry and of both hosts; response: 1 of answers, 2 of the one row that is locked by whoever stores some, and 3 of
--- correlators that wait for their turn, until last; call_id: the name of its call, or of the correlator; kind: REST or push, of an answer that of its request; ts: logged time; other: when it was answered first, and in
--- which log; of an answer, when it was asked for. last is for retention.
+-- that both carry and of both hosts; response: 1 of answers; call_id: the name of its call; kind: REST or push, of an answer that
+-- of its request; ts: logged time; other: when it was answered first, and in which log; of an answer, when it was asked for.
+-- response 2 is the one row that is locked by whoever stores some, and 3 a correlator (call_id) that waits for its turn until
+-- last. last is for retention.
 create table exchange (
     last bigint not null,
     ts bigint not null,

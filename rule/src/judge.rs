@@ -26,8 +26,10 @@ const REST: i64 = 32 * SECOND;
 pub fn judge(rules: &[Rule], defaults: &Defaults, evidence: &Evidence) -> Vec<Verdict> {
     let ground = Ground::of(evidence, &defaults.codes);
     let mut logs = ground.logs();
-    // What is missing, what ends it and what drops it may stand in another log of the machine, of which nothing has come yet.
-    logs.extend(beside(evidence.holds, &logs));
+    // What is missing, what ends it and what drops it may stand in another log of the machine, of which nothing has come yet. One
+    // that nobody follows any more, such as that of a process that has ended, is not waited for.
+    let is_followed = |log: &Log| evidence.read.to.contains_key(log) || evidence.read.silent.contains(log);
+    logs.extend(beside(evidence.holds, &logs).into_iter().filter(is_followed));
     rules.iter().flat_map(|rule| of_rule(rule, &ground, &logs)).collect()
 }
 

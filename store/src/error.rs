@@ -26,7 +26,7 @@ pub enum Error {
     Unreachable { host: String, port: u16, database: String, what: String },
     #[error("not a PostgreSQL URL: {what}; it looks like postgres://user:password@host:5432/database")]
     Url { what: String },
-    /// The log says where, and nobody says in which words: they may quote a message.
+    /// The log says where; the words are left out, as they may quote a message.
     #[error("a fault of Siptrail itself; its log says where")]
     Panicked,
     /// It is made anew from its messages, and whoever met it tries again.

@@ -202,11 +202,13 @@ impl Store {
         let mut tx = self.backend.begin().await?;
         let rows = with_transaction!(&mut tx, db => {
             sqlx::query(
-                "update scenario set due = $1, lease_until = 0 where id = $2 and lease_owner = $3 and lease_until > 0",
+                "update scenario set due = case when version = $4 then $1 else due end, lease_until = 0
+                 where id = $2 and lease_owner = $3 and lease_until > 0",
             )
             .bind(until.0)
             .bind(due.id.0)
             .bind(owner)
+            .bind(due.version)
             .execute(db)
             .await?
             .rows_affected()

@@ -11,23 +11,36 @@ use crate::{Error, Site};
 
 /// Bytes of all answers that somebody still reads.
 const ALL: usize = 256 << 20;
+/// And of pages of messages that are read from the database and written: these take long, and keep no other answer waiting.
+const READ: usize = 128 << 20;
 /// Smaller ones find room when there is none: with them a server says how it is.
 const SMALL: usize = 4 << 10;
 
-/// The room that they take. Cheap to clone.
+/// The room that they take while they are made and sent. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Answers(Room);
+pub(crate) struct Answers {
+    sent: Room,
+    pub read: Room,
+}
 
 impl Default for Answers {
     fn default() -> Self {
-        Self(Room::of(ALL))
+        Self { sent: Room::of(ALL), read: Room::of(READ) }
     }
 }
 
 impl Answers {
-    /// Room for so many bytes, or none within a few seconds.
-    pub async fn room(&self, bytes: usize) -> Result<Taken, Error> {
-        self.0.take(bytes).await
+    /// Room for an answer of so many bytes, or none within a few seconds. Small ones do not wait behind large ones.
+    async fn room(&self, bytes: usize) -> Result<Taken, Error> {
+        match self.sent.try_take(bytes) {
+            Some(room) => Ok(room),
+            None => self.sent.take(bytes).await,
+        }
+    }
+
+    /// The same of a part of an answer that has begun: it waits until others have gone.
+    pub async fn part(&self, bytes: usize) -> Result<Taken, Error> {
+        self.sent.wait(bytes).await
     }
 }
 
@@ -78,15 +91,5 @@ mod tests {
         assert!(all.try_take(4 << 10).is_none(), "its last byte is not sent");
         drop(last);
         assert!(all.try_take(10 << 10).is_some());
-    }
-
-    #[test]
-    fn what_is_not_needed_is_given_back() {
-        let all = Room::of(10 << 10);
-        let mut taken = all.try_take(10 << 10).unwrap();
-        taken.shrink_to(3 << 10);
-        assert!(all.try_take(8 << 10).is_none() && all.try_take(7 << 10).is_some());
-        taken.shrink_to(5 << 10);
-        assert!(all.try_take(7 << 10).is_some(), "nothing is taken beyond");
     }
 }

@@ -5,6 +5,7 @@ mod alerts;
 mod course;
 mod messages;
 mod picture;
+mod row;
 mod scenarios;
 mod streams;
 mod verdicts;

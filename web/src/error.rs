@@ -31,7 +31,7 @@ pub enum Error {
     Forbidden(String),
     #[error("{0}")]
     NotReady(String),
-    #[error("too much is being drawn")]
+    #[error("too much is being read at once")]
     Busy,
     #[error("the page would be too large")]
     TooLarge,
@@ -74,8 +74,8 @@ impl IntoResponse for Error {
                 (StatusCode::SERVICE_UNAVAILABLE, Says::new(Code::NotReady, cause))
             }
             Self::Busy => {
-                tracing::warn!("a page was refused: too much is being drawn");
-                let text = "Too much is being drawn at once. Try again in a moment.";
+                tracing::warn!("a request was refused: too much is being read at once");
+                let text = "Too much is being read at once. Try again in a moment.";
                 (StatusCode::SERVICE_UNAVAILABLE, Says::new(Code::Busy, text))
             }
             Self::TooLarge => {

@@ -62,8 +62,9 @@ pub fn router(store: store::Store, settings: Settings) -> axum::Router {
         .merge(live::routes())
         .merge(api::routes(&site.settings))
         .merge(choice::routes())
-        .merge(assets::routes())
         .fallback(error::no_such_page)
-        .layer(from_fn_with_state(site.clone(), answers::counted));
+        .layer(from_fn_with_state(site.clone(), answers::counted))
+        // They are in the program and take no memory of their own.
+        .merge(assets::routes());
     security::guard(routes, &site).with_state(site)
 }

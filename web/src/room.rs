@@ -29,6 +29,11 @@ impl Room {
         Arc::clone(&self.0).try_acquire_many_owned(kib(bytes)).ok().map(Taken)
     }
 
+    /// As soon as there is room, however long that takes.
+    pub async fn wait(&self, bytes: usize) -> Result<Taken, Error> {
+        Arc::clone(&self.0).acquire_many_owned(kib(bytes)).await.map(Taken).map_err(|_| Error::Busy)
+    }
+
     /// As soon as there is room, or not within a few seconds.
     pub async fn take(&self, bytes: usize) -> Result<Taken, Error> {
         let wanted = Arc::clone(&self.0).acquire_many_owned(kib(bytes));
@@ -43,12 +48,6 @@ impl Taken {
     /// Room of the same `Room`.
     pub fn add(&mut self, more: Taken) {
         self.0.merge(more.0);
-    }
-
-    /// Gives back all but so many bytes.
-    pub fn shrink_to(&mut self, bytes: usize) {
-        let more = self.0.num_permits().saturating_sub(kib(bytes) as usize);
-        drop(self.0.split(more));
     }
 
     /// Gives a part of it back.

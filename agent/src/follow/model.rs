@@ -14,6 +14,7 @@ mod found;
 mod hands;
 mod hinted;
 mod returns;
+mod setup;
 mod world;
 mod writer;
 

@@ -31,6 +31,8 @@ pub struct Refer {
     pub is_last: bool,
     /// A NOTIFY names it.
     is_named: bool,
+    /// Whoever got it refused it.
+    is_refused: bool,
 }
 
 impl Refer {
@@ -81,7 +83,7 @@ impl Refers {
                     };
                     by_key.insert(key, refer);
                     if is_refused(ground, row) {
-                        refers.all[refer].done = Some(false);
+                        (refers.all[refer].done, refers.all[refer].is_refused) = (Some(false), true);
                     }
                 }
                 "NOTIFY" => {
@@ -126,17 +128,18 @@ impl Refers {
             target: (uri.user.clone(), uri.host.clone()),
             replaces: replaced(&uri.text).and_then(|id| dialogs.named(&id)),
             done: None,
+            is_refused: false,
             is_last: true,
             is_named: false,
         });
         Some(self.all.len() - 1)
     }
 
-    /// The one that a NOTIFY without an id is about: the last before it that no other names.
+    /// The one that a NOTIFY without an id is about: the last before it that no other names, and that was not refused.
     fn meant(&self, told: &Told) -> Option<usize> {
         let own = &self.of.get(&told.dialog)?[usize::from(told.by_caller)];
         let before = own.iter().rev().take(MOST).filter(|refer| self.all[**refer].row < told.row);
-        before.copied().find(|refer| !self.all[*refer].is_named)
+        before.copied().find(|refer| !self.all[*refer].is_named && !self.all[*refer].is_refused)
     }
 
     /// Those in a dialog that one side sent: the caller, or the other.

@@ -100,6 +100,18 @@ fn a_notify_is_about_the_refer_that_its_id_names() {
     }
 }
 
+#[test]
+fn a_notify_without_an_id_is_not_about_a_refer_that_was_refused() {
+    let flow = read(&[
+        by_alice(5_000, "REFER", 2, TO_CAROL),
+        by_alice(5_500, "REFER", 3, TO_DAVE),
+        "5510 core core>alice 603 REFER via=a5500 tag=b1 cseq=3\n".to_owned(),
+        by_bob(6_000, "NOTIFY", 6_000, &came_to("200", None)),
+        by_alice(20_000, "BYE", 4, ""),
+    ]);
+    assert_eq!(transfers(&flow).0, ["alice: bob to carol"]);
+}
+
 /// Each side counts its own requests.
 #[test]
 fn a_notify_is_about_a_refer_of_the_side_that_gets_it() {

@@ -1,13 +1,32 @@
-//! One stream inside a transaction: the watermark by compare-and-set, then its rows.
+//! Streams inside a transaction, each by itself: the watermark by compare-and-set, then its rows.
 
 use record::id::Offset;
 
-use super::known::agent_of;
+use super::known::{Unknown, agent_of};
 use super::rows;
 use super::{Outcome, Prepared};
-use crate::backend::{Transaction, with_transaction};
+use crate::backend::{Backend, Transaction, with_transaction};
+use crate::caches::Caches;
 use crate::text::{big, count};
 use crate::{Error, near_miss};
+
+/// All of these streams, in one transaction.
+pub(super) async fn together(
+    backend: &Backend,
+    caches: &Caches,
+    streams: Vec<&Prepared>,
+) -> Result<Vec<Outcome>, Error> {
+    let mut tx = backend.begin().await?;
+    let new = Unknown::of(streams.iter().copied(), caches);
+    new.write(&mut tx).await?;
+    let mut outcomes = Vec::with_capacity(streams.len());
+    for prepared in streams {
+        outcomes.push(stream(&mut tx, prepared).await?);
+    }
+    tx.commit().await?;
+    new.keep(caches);
+    Ok(outcomes)
+}
 
 /// Moves the watermark and stores what belongs to that move, or says why not and changes nothing.
 pub(crate) async fn stream(tx: &mut Transaction, prepared: &Prepared) -> Result<Outcome, Error> {

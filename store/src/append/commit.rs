@@ -46,23 +46,6 @@ impl Committer {
     }
 }
 
-pub(super) async fn transaction(
-    backend: &Backend,
-    caches: &Caches,
-    streams: Vec<&Prepared>,
-) -> Result<Vec<Outcome>, Error> {
-    let mut tx = backend.begin().await?;
-    let new = Unknown::of(streams.iter().copied(), caches);
-    new.write(&mut tx).await?;
-    let mut outcomes = Vec::with_capacity(streams.len());
-    for stream in streams {
-        outcomes.push(apply::stream(&mut tx, stream).await?);
-    }
-    tx.commit().await?;
-    new.keep(caches);
-    Ok(outcomes)
-}
-
 /// What is new of streams and end points is committed before: rows that several of them bring would make them wait for each
 /// other.
 async fn each(backend: &Backend, caches: &Caches, streams: Vec<Prepared>) -> Result<Vec<Outcome>, Error> {

@@ -7,8 +7,7 @@ use futures::FutureExt;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::commit::transaction;
-use super::{Outcome, Prepared};
+use super::{Outcome, Prepared, apply};
 use crate::Error;
 use crate::backend::Backend;
 use crate::caches::Caches;
@@ -102,7 +101,7 @@ async fn commit(backend: &Backend, caches: &Caches, waiting: Vec<(Vec<Prepared>,
 
 /// A panic is an error like any other: whatever it is in, is tried alone, and the rest is stored.
 async fn at_once(backend: &Backend, caches: &Caches, streams: Vec<&Prepared>) -> Result<Vec<Outcome>, Error> {
-    AssertUnwindSafe(transaction(backend, caches, streams)).catch_unwind().await.unwrap_or(Err(Error::Panicked))
+    AssertUnwindSafe(apply::together(backend, caches, streams)).catch_unwind().await.unwrap_or(Err(Error::Panicked))
 }
 
 /// All are tried; the first error is given.

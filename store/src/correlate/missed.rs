@@ -132,7 +132,7 @@ mod tests {
             File::new(1).log(&store, [asks("call-a", 0), asks("call-b", 1)]).await;
             correlate(&store, 10).await;
             File::new(2).log(&store, [answers("answer-1", 2)]).await;
-            File::new(3).log(&store, [answers("answer-2", 3)]).await;
+            File::new(3).log(&store, [answers("answer-2", 10)]).await;
             let mut both = Vec::new();
             for row in store.outbox(OWNER, NOON, HOUR, 10).await.unwrap() {
                 both.push(Brought::find(&store, vec![row]).await.unwrap());

@@ -24,8 +24,9 @@ const MIDNIGHT: i64 = 64 * SECOND;
 /// Messages of one day that are judged at once; the others are when these are judged for good.
 pub const AT_ONCE: usize = 10_000;
 
-/// Bytes of messages that are read for one round. Of what is large few scenarios are settled together, and none alone that is larger.
+/// Bytes of messages that are read for one round, and for a scenario alone: what is large is settled by itself.
 const BYTES: usize = if cfg!(test) { 1 << 20 } else { 128 << 20 };
+const ALONE: usize = 512 << 20;
 
 /// Of what is filed by day: a call, its day, and which of the scenarios it is of.
 type OfDay = (CallKey, i32, usize);
@@ -51,8 +52,16 @@ impl Store {
     pub(crate) async fn messages_to_settle(&self, due: &[Due], keep: bool) -> Result<Vec<(Due, Vec<Message>)>, Error> {
         let placed = self.placed(due).await?;
         let mut read: Vec<(Due, Vec<Message>)> = due.iter().map(|due| (*due, Vec::new())).collect();
-        self.read_daily(&placed, &mut read).await?;
-        self.read_whole(placed, &mut read).await?;
+        // Whoever reads history goes through it page by page.
+        let most = if !keep {
+            usize::MAX
+        } else if due.len() > 1 {
+            BYTES
+        } else {
+            ALONE
+        };
+        self.read_daily(&placed, &mut read, most).await?;
+        self.read_whole(placed, &mut read, most).await?;
         let mut wanted: Vec<Option<Wanted>> = Vec::with_capacity(read.len());
         for (due, messages) in &mut read {
             if due.class.is_daily() {
@@ -101,7 +110,7 @@ impl Store {
         Ok(placed)
     }
 
-    async fn read_whole(&self, placed: Placed, read: &mut [(Due, Vec<Message>)]) -> Result<(), Error> {
+    async fn read_whole(&self, placed: Placed, read: &mut [(Due, Vec<Message>)], most: usize) -> Result<(), Error> {
         let Placed { owner, streams, days, .. } = placed;
         if owner.is_empty() {
             return Ok(());
@@ -118,7 +127,7 @@ impl Store {
         loop {
             let rows = self.rows_of(&scope, after, Most::rows(READ as usize)).await?;
             let page = self.page_of(rows).await?;
-            within(&mut bytes, &page.rows)?;
+            within(&mut bytes, &page.rows, most)?;
             for message in page.rows {
                 if let Some(at) = owner.get(&message.call).filter(|at| (read[**at].1.len() as i64) < MOST) {
                     read[*at].1.push(message);
@@ -132,7 +141,7 @@ impl Store {
     }
 
     /// Those that are read from about the same time on are read together.
-    async fn read_daily(&self, placed: &Placed, read: &mut [(Due, Vec<Message>)]) -> Result<(), Error> {
+    async fn read_daily(&self, placed: &Placed, read: &mut [(Due, Vec<Message>)], most: usize) -> Result<(), Error> {
         let mut together: BTreeMap<(CallClass, i64), Vec<OfDay>> = BTreeMap::new();
         for (call, day, at) in &placed.daily {
             let due = read[*at].0;
@@ -164,7 +173,7 @@ impl Store {
             loop {
                 let rows = self.rows_of(&scope, after, Most::rows(READ as usize)).await?;
                 let page = self.page_of(rows).await?;
-                within(&mut bytes, &page.rows)?;
+                within(&mut bytes, &page.rows, most)?;
                 for message in page.rows {
                     for (day, at) in days.get(&message.call).into_iter().flatten() {
                         let (due, messages) = &mut read[*at];
@@ -231,8 +240,8 @@ impl Store {
     }
 }
 
-/// What was read so far is not more than one round may take.
-fn within(bytes: &mut usize, more: &[Message]) -> Result<(), Error> {
+/// What was read so far is not more than that.
+fn within(bytes: &mut usize, more: &[Message], most: usize) -> Result<(), Error> {
     *bytes += more.iter().map(|message| message.raw.len()).sum::<usize>();
-    if *bytes > BYTES { Err(Error::TooMuch(BYTES >> 20)) } else { Ok(()) }
+    if *bytes > most { Err(Error::TooMuch(most >> 20)) } else { Ok(()) }
 }

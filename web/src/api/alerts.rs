@@ -8,7 +8,7 @@ use store::alert::{Group, Item, ItemState, OF_A_LOG};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::scenarios::text;
+use super::row::text;
 use super::verdicts::{SeverityName, VerdictJson};
 use crate::alerts::{key_of, read_key};
 use crate::params::quoted;

@@ -6,7 +6,7 @@ use message::logged::Message;
 use record::time::Timestamp;
 use serde::Serialize;
 
-use super::scenarios::text;
+use super::row::text;
 use crate::ladder::entry::{is_answer, status};
 use crate::ladder::words::shortened;
 

@@ -247,7 +247,7 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery, headers: Head
         return Ok(lines(site, filter, after, limit.unwrap_or(usize::MAX)));
     }
     // Until it is written; what is sent of it takes its own.
-    let _room = site.answers.room(PAGE).await?;
+    let _room = site.answers.read.take(PAGE).await?;
     let page = site.store.messages(&filter, after, limit.unwrap_or(super::LIMIT)).await?;
     let next = page.next.map(|(time, id)| cursor::write(time, id));
     let messages = written(&site.store, &page.rows).await?;
@@ -255,19 +255,21 @@ async fn list(State(site): State<Site>, RawQuery(query): RawQuery, headers: Head
     Ok(Json(MessagePage { messages, next, searched_to, unreadable: page.unreadable }).into_response())
 }
 
-/// Streams page by page: memory holds one, and all such answers together no more than other answers may. If the database fails midway, or messages of it cannot be read, the connection
-/// breaks off, so a client cannot take a part for the whole.
+/// Streams page by page: memory holds one page of each, in the room of all answers. If the database fails midway, or messages of it
+/// cannot be read, the connection breaks off, so a client cannot take a part for the whole.
 fn lines(site: Site, filter: MessageFilter, mut after: Option<(Timestamp, MessageId)>, mut left: usize) -> Response {
     let stream = try_stream! {
-        let mut unreadable = 0;
+        let (mut unreadable, mut is_first) = (0, true);
         while left > 0 {
-            let mut room = site.answers.room(PAGE).await?;
+            let room = if is_first { site.answers.read.take(PAGE).await } else { site.answers.read.wait(PAGE).await }?;
+            is_first = false;
             let lines = Lines::of(&site.store, &filter, after, left.min(super::MOST)).await?;
             left -= lines.count.min(left);
             after = lines.next;
             unreadable += lines.unreadable;
+            drop(room);
             if !lines.text.is_empty() {
-                room.shrink_to(lines.text.len());
+                let room = site.answers.part(lines.text.len()).await?;
                 yield held(lines.text, room);
             }
             if after.is_none() {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use store::scenario::ScenarioCall;
 
 use super::course::CourseJson;
-use super::scenarios::{ScenarioJson, text};
+use super::row::{ScenarioJson, text};
 use super::verdicts::VerdictJson;
 use crate::ladder::words::shortened;
 use crate::names::{Class, KindOf};

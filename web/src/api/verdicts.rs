@@ -4,7 +4,7 @@ use rule::syntax::Severity;
 use rule::told::{Seen, Step, Told};
 use serde::Serialize;
 
-use super::scenarios::text;
+use super::row::text;
 use crate::names::OutcomeOf;
 
 /// One instance of a rule.

@@ -201,8 +201,8 @@ fn refused(row: usize, flow: &Flow, messages: &[Message]) -> (String, String) {
 
 /// ` for bob-ios`: the device that a push was to wake.
 fn pushed(row: usize, flow: &Flow) -> String {
-    let row = &flow.rows[row];
-    let leg = flow.legs.get(row.leg).filter(|_| row.kind == Kind::Push);
+    let asked = flow.rows[row].pair.map_or(&flow.rows[row], |request| &flow.rows[request]);
+    let leg = flow.legs.get(asked.leg).filter(|_| asked.kind == Kind::Push);
     leg.map_or(String::new(), |leg| format!(" for {}", leg.node.map_or(&leg.target, |node| &flow.nodes[node].name)))
 }
 

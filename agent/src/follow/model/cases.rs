@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::hands::Job;
+use super::setup::Job;
 use super::world::World;
 use super::{ACTIVE, Op, run};
 use crate::content::Content;

@@ -6,34 +6,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use record::format::Format;
-use record::frame::Limits;
 use record::id::StreamId;
-use record::redact;
 use record::time::Timestamp;
 
+use super::Op;
 use super::collector::{Stored, collect};
 use super::disk::{Memory, inode_of};
+use super::setup::Job;
 use super::world::World;
-use super::{ACTIVE, OTHER, Op};
 use crate::content::Content;
-use crate::cursor::Framing;
-use crate::follow::{Action, Event, Follow, Now, Outcome, Rules};
+use crate::follow::{Action, Event, Now, Outcome};
 use crate::guard::{compare, sum};
 use crate::hints::Hints;
-use crate::place::Place;
-use crate::place::SourceId;
-use crate::source::Spec;
-use crate::source::Start;
 use crate::stream::FileKey;
 use crate::turn::{Turn, stitch};
-
-pub enum Job {
-    /// With the files it is about, as they were open when it was given.
-    Do(Action, Option<Memory>, Option<Memory>),
-    /// The collector is asked how far each stream is.
-    Recover,
-}
 
 impl World {
     pub fn now(&self) -> Now {
@@ -225,30 +211,4 @@ impl World {
         }
         panic!("the agent never comes to rest: {:#?}", self.outline());
     }
-}
-
-pub fn follow() -> Follow {
-    let rules = Rules {
-        poll: Duration::from_millis(100),
-        provisional_after: Duration::from_secs(1),
-        close_after: Duration::from_secs(10),
-        // Little, so that reading stops now and then.
-        memory: 4 << 10,
-        batch_bytes: 64 << 10,
-        batch_after: Duration::from_millis(200),
-    };
-    let format = Arc::new(Format::siptrail());
-    let framing = Arc::new(Framing {
-        format,
-        limits: Limits::default(),
-        masks: redact::Rules::default(),
-        wrapping: crate::unwrapped::Wrapping::default(),
-    });
-    let specs = [(0, "app", ACTIVE), (1, "web", OTHER)].map(|(source, name, log)| Spec {
-        place: Place::new(SourceId(source), name, &[format!("/log/{log}")]),
-        framing: Arc::clone(&framing),
-        zone: "UTC".into(),
-        start: Start::Beginning,
-    });
-    Follow::new("agent".into(), "host".into(), rules, specs.into())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::cases::{WRITE, rest};
-use super::hands::Job;
+use super::setup::Job;
 use super::world::World;
 use super::{ACTIVE, Op};
 use crate::follow::Action;

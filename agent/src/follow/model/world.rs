@@ -9,7 +9,7 @@ use record::wire::{Append, Position};
 
 use super::collector::Stored;
 use super::disk::{Disk, Memory};
-use super::hands::{Job, follow};
+use super::setup::{Job, follow};
 use super::{OTHER, Op};
 use crate::follow::{Event, Follow, Saved, Shipment};
 use crate::hints::Hints;

@@ -57,20 +57,23 @@ impl<'a> Model<'a, '_> {
             self.all.iter().filter(move |said| said.is("NOTIFY") && said.call == refer.call && said.tags == other)
         };
         let is_named = |refer: &&&Said| told().any(|said| said.sip.event_id == Some(refer.cseq));
+        let is_refused = |refer: &Said| {
+            self.all.iter().any(|said| {
+                (said.call, said.method, said.tags.0, said.cseq) == (refer.call, "REFER", refer.tags.0, refer.cseq)
+                    && said.status.is_some_and(|status| status >= 300)
+            })
+        };
         let about = |said: &&Said| match said.sip.event_id.filter(|_| self.on(Rule::NotifyNamesRefer)) {
             Some(id) => id == refer.cseq,
             None => {
-                let before = refers.iter().rfind(|refer| refer.at() < said.at() && !is_named(refer));
+                let may_be = |refer: &&&Said| refer.at() < said.at() && !is_named(refer) && !is_refused(refer);
+                let before = refers.iter().rfind(may_be);
                 before.is_some_and(|before| before.cseq == refer.cseq) || !self.on(Rule::UnnamedIsLastBefore)
             }
         };
         let last = told().filter(about).filter_map(|said| said.sip.fragment).rfind(|status| *status >= 200);
-        let refused = self.all.iter().any(|said| {
-            (said.call, said.method, said.tags.0, said.cseq) == (refer.call, "REFER", refer.tags.0, refer.cseq)
-                && said.status.is_some_and(|status| status >= 300)
-        });
         last.map(|status| status < 300)
-            .or(refused.then_some(false))
+            .or(is_refused(refer).then_some(false))
             .filter(|done| *done || self.on(Rule::TransferInVain))
     }
 

@@ -260,7 +260,8 @@ impl Case<'_> {
         logs.extend(self.evidence.flow.nodes.iter().flat_map(|node| node.logs.clone()));
         // Where what belongs to them stood so far.
         let beside = |log: &Log| self.evidence.holds.get(log).map(Holds::beside).unwrap_or_default();
-        let others: Vec<Log> = logs.iter().flat_map(beside).cloned().collect();
+        let is_followed = |log: &&Log| read.to.contains_key(*log) || read.silent.contains(*log);
+        let others: Vec<Log> = logs.iter().flat_map(beside).filter(is_followed).cloned().collect();
         logs.extend(others);
         let writes = |node: &Node, log: &Log| node.logs.iter().any(|own| beside(own).contains(log));
         let behind = |log: &&Log| {
