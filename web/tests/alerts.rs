@@ -383,7 +383,10 @@ async fn the_outbox_goes_on_to_the_oldest_mail() {
     assert_eq!(listed, numbers);
     let none = texts(&site.page("/outbox?before=1").await, ".none b");
     assert!(none.iter().any(|text| text.starts_with("There are no older")), "{none:?}");
-    assert!(!texts(&site.page("/outbox?before=x").await, ".misread").is_empty());
+    assert_eq!(
+        texts(&site.page("/outbox?before=x").await, ".notice"),
+        ["No mail has the number \"x\": the newest are shown."]
+    );
 }
 
 #[tokio::test]
