@@ -24,7 +24,7 @@ const HEAD: Duration = Duration::from_secs(15);
 /// Bytes of a request's head; a search with a pasted log line is some KiB.
 const LARGEST_HEAD: usize = 64 << 10;
 /// Who takes nothing of an answer for so long is let go of: what it is sent takes room that others wait for.
-const TAKES: Duration = Duration::from_secs(60);
+const TAKES: Duration = Duration::from_mins(1);
 /// Time for requests that are under way when all ends; one that never comes to its end does not hold it up.
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 /// After the system refused a connection, which it does while too many files are open.

@@ -11,6 +11,7 @@
 mod door;
 #[path = "../../tests/support/made.rs"]
 mod made;
+#[allow(dead_code, reason = "tests use more of it")]
 #[path = "../tests/collector/schema.rs"]
 mod schema;
 

@@ -256,10 +256,14 @@ impl Reports {
             let Some(newest) = some.iter().map(|message| message.time).max() else { continue };
             // What is missing here may stand there.
             let beside = holds.get(&log).map(Holds::beside).unwrap_or_default();
-            beside.into_iter().for_each(|log| note(log.clone(), newest));
+            for log in beside {
+                note(log.clone(), newest);
+            }
             note(log, newest);
         }
-        bindings.iter().for_each(|binding| note(binding.log.clone(), binding.time));
+        for binding in bindings {
+            note(binding.log.clone(), binding.time);
+        }
         last.retain(|log, newest| {
             self.is_read_no_more(log) && self.read.clock.micros_since(*newest) > self.silent_after
         });

@@ -86,7 +86,7 @@ impl<'s> Reading<'s> {
         }
         // Of a log of which nothing is read it is not known that it belongs to this call; only of answers, which stand beside
         // their requests.
-        let begins = |log: &Log| if log.source == ANSWERS { 0 } else { 1 };
+        let begins = |log: &Log| usize::from(log.source != ANSWERS);
         let far = logs.keys().map(|log| (log.clone(), begins(log))).collect();
         let end = *scenario.read_on().to.values().next().unwrap();
         let mut empty = scenario.beside();

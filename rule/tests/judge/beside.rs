@@ -55,7 +55,7 @@ fn said(messages: &[Message], known: &AllHolds, read: &[&str], silent: &[&str]) 
     let first = messages.iter().map(|message| message.time).min().unwrap();
     let log = |source: &str| {
         let mut log = log_named("core");
-        log.source = source.to_owned();
+        source.clone_into(&mut log.source);
         log
     };
     let until = |source: &str| first.0 + if read.contains(&source) { 2 * DAY } else { -SECOND };

@@ -72,6 +72,8 @@ struct Known {
 
 /// Rows of an id: whether each is a response, of which call, and when it was answered or asked for. They are those that decide.
 type Stored = BTreeSet<(i16, String, i64, Option<i64>)>;
+/// One of them, with its id.
+type StoredHalf = (Vec<u8>, i16, String, i64, Option<i64>);
 
 /// Gives answers the key of their request's call, and requests those of answers that came before them.
 pub(super) async fn pair(store: &Store, rows: &mut [OutboxRow]) -> Result<Exchanges, Error> {
@@ -325,7 +327,7 @@ pub(super) async fn came_meanwhile(
     let keys: Vec<ExchangeKey> = exchanges.looked.keys().copied().collect();
     let mut stored: BTreeMap<ExchangeKey, Stored> = keys.iter().map(|key| (*key, Stored::new())).collect();
     for list in statement::lists(&keys) {
-        let rows: Vec<(Vec<u8>, i16, String, i64, Option<i64>)> = with_transaction!(&mut *tx, db => {
+        let rows: Vec<StoredHalf> = with_transaction!(&mut *tx, db => {
             let mut q = QueryBuilder::<Db>::new("select hash, response, call_id, ts, other from exchange where hash in ");
             push_list!(q, list.iter().map(|key| key.to_vec()));
             q.build_query_as().fetch_all(&mut *db).await?
