@@ -103,7 +103,7 @@ impl<'a> Ground<'a> {
         !self.logs_at(node).is_empty()
     }
 
-    /// Who writes a log; of one that holds nothing of the scenario, who writes one beside it.
+    /// The machine that writes a log. If the log holds nothing of the scenario: the machine that also writes one that does.
     pub fn writer_of(&self, log: &Log) -> Option<&'a Node> {
         let nodes = &self.flow.nodes;
         let is_beside = |own: &Log| self.evidence.holds.get(own).is_some_and(|own| own.beside().contains(log));

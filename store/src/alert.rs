@@ -64,7 +64,7 @@ pub struct ItemTold {
     pub facts: Vec<(String, String)>,
 }
 
-/// Bytes of a host's name that groups are told apart by.
+/// Bytes of a host's name that are kept: groups are distinguished by them.
 const HOST: usize = 256;
 
 impl ItemTold {
